@@ -1,0 +1,3 @@
+//! stub
+/// Parses the command line, runs it, and returns the exit code.
+pub fn main() -> std::process::ExitCode { todo!() }

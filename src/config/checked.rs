@@ -1,0 +1,308 @@
+/*!
+The checked configuration: what the rest of the program may rely on.
+
+Nothing past this module checks a value again. Ids are resolved, durations and
+sizes are numbers, defaults are filled in.
+*/
+
+use crate::mesh;
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// A component id, `type` or `type/name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id {
+    /// The component's type in its current spelling (`otlp_grpc`, not `otlp`).
+    pub kind: String,
+    /// The part after the slash.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{}/{}", self.kind, name),
+            None => f.write_str(&self.kind),
+        }
+    }
+}
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Receivers that some pipeline uses.
+    pub receivers: Vec<Receiver>,
+    /// Exporters that some pipeline uses.
+    pub exporters: Vec<Exporter>,
+    /// Trace pipelines.
+    pub pipelines: Vec<Pipeline>,
+    /// `health_check`, when enabled by `service.extensions`.
+    pub health_check: Option<HealthCheck>,
+    /// `service.telemetry` and friends.
+    pub telemetry: Telemetry,
+    /// Bytes that may be held after acceptance before senders are refused
+    /// (from `memory_limiter`, else from the cgroup or the machine).
+    pub memory_limit: usize,
+    /// Shard threads; None: as many as the cores this process may use.
+    pub shards: Option<usize>,
+    /// Time to drain at shutdown.
+    pub drain_timeout: Duration,
+    /// Things the operator should know (deprecated spellings and the like), logged at start.
+    pub warnings: Vec<String>,
+}
+
+/// An `otlp` receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receiver {
+    /// Its id.
+    pub id: Id,
+    /// `protocols.grpc`.
+    pub grpc: Option<GrpcServer>,
+    /// `protocols.http`.
+    pub http: Option<HttpServer>,
+}
+
+/// OTLP/gRPC server settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrpcServer {
+    /// Address to listen on.
+    pub endpoint: SocketAddr,
+    /// `max_recv_msg_size_mib` in bytes, after inflating. Default 64 MiB.
+    pub max_message_bytes: usize,
+    /// `max_concurrent_streams` per connection. Default 256.
+    pub max_concurrent_streams: u32,
+    /// Limit of a request's header list in bytes. Default 16 KiB.
+    pub max_header_bytes: u32,
+    /// `keepalive.server_parameters`.
+    pub keepalive: ServerKeepalive,
+}
+
+/// `keepalive.server_parameters`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerKeepalive {
+    /// Close a connection at this age, after a grace. Default: none.
+    pub max_connection_age: Option<Duration>,
+    /// How long requests in flight may take after that. Default 30 s.
+    pub max_connection_age_grace: Duration,
+    /// Ping an idle connection after this long. Default 30 s.
+    pub time: Duration,
+    /// Close it when the answer takes longer than this. Default 10 s.
+    pub timeout: Duration,
+}
+
+/// OTLP/HTTP server settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpServer {
+    /// Address to listen on.
+    pub endpoint: SocketAddr,
+    /// `max_request_body_size` in bytes, after inflating. Default 64 MiB.
+    pub max_body_bytes: usize,
+    /// `traces_url_path`. Default `/v1/traces`.
+    pub traces_path: String,
+    /// Limit of a request's header list in bytes. Default 16 KiB.
+    pub max_header_bytes: u32,
+    /// `read_header_timeout`. Default 60 s.
+    pub header_timeout: Duration,
+    /// `idle_timeout` of a connection. Default none.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// A trace pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Its id (`traces`, `traces/x`).
+    pub id: Id,
+    /// Indices into [`Config::receivers`].
+    pub receivers: Vec<usize>,
+    /// Span processors in order (`batch` and `memory_limiter` are not among them).
+    pub processors: Vec<Processor>,
+    /// How spans are batched.
+    pub batch: Batch,
+    /// Indices into [`Config::exporters`].
+    pub exporters: Vec<usize>,
+}
+
+/// A span processor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Processor {
+    /// Its id.
+    pub id: Id,
+    /// Its settings.
+    pub kind: ProcessorKind,
+}
+
+/// The kinds of span processors.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProcessorKind {
+    /// `mesh`.
+    Mesh(mesh::Settings),
+}
+
+/// `batch`. A pipeline without the processor has the same defaults: spans are
+/// always batched, since one batch per request would undo the design.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Its id, as metrics show it.
+    pub id: Id,
+    /// `send_batch_size`: seal at this many spans. Default 8192.
+    pub spans: usize,
+    /// Seal at this many bytes. Default 3 MiB: Jaeger's gRPC limit is 4 MiB.
+    pub bytes: usize,
+    /// `timeout`: seal at this age. Default 200 ms.
+    pub timeout: Duration,
+    /// `send_batch_max_size`: never more spans than this in one batch. 0: no limit.
+    pub max_spans: usize,
+}
+
+/// An exporter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exporter {
+    /// Its id.
+    pub id: Id,
+    /// What it speaks.
+    pub kind: ExporterKind,
+    /// `sending_queue`.
+    pub queue: SendingQueue,
+    /// `retry_on_failure`.
+    pub retry: Retry,
+    /// `timeout` of one attempt. Default 5 s gRPC, 30 s HTTP.
+    pub timeout: Duration,
+}
+
+/// The kinds of exporters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExporterKind {
+    /// `otlp_grpc` (formerly `otlp`).
+    OtlpGrpc(Client),
+    /// `otlp_http` (formerly `otlphttp`).
+    OtlpHttp(Client, Encoding),
+    /// `debug`.
+    Debug(Debug),
+}
+
+/// Client side of an OTLP connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// Full URL of the export call: `http(s)://host:port` for gRPC, with the
+    /// path for HTTP. The scheme already follows `tls.insecure`.
+    pub url: String,
+    /// TLS settings; None: plaintext.
+    pub tls: Option<ClientTls>,
+    /// Extra headers.
+    pub headers: Vec<(String, String)>,
+    /// Compression of requests. Default none (in-cluster, gzip costs more than all else).
+    pub compression: Compression,
+}
+
+/// `tls` of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Do not verify the server.
+    pub insecure_skip_verify: bool,
+    /// Trust these CAs instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate chain.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+    /// Name to verify instead of the URL's host.
+    pub server_name_override: Option<String>,
+}
+
+/// Request compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Identity.
+    None,
+    /// gzip, level 1.
+    Gzip,
+    /// zstd, level 1.
+    Zstd,
+}
+
+/// Body encoding of `otlp_http`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Protobuf.
+    Proto,
+    /// OTLP/JSON.
+    Json,
+}
+
+/// `debug` exporter settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debug {
+    /// How much to print.
+    pub verbosity: Verbosity,
+}
+
+/// How much `debug` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// A line per batch.
+    Basic,
+    /// A line per span.
+    Normal,
+    /// Everything.
+    Detailed,
+}
+
+/// `sending_queue`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendingQueue {
+    /// `num_consumers`: requests in flight at once. Default 10.
+    pub consumers: usize,
+    /// `queue_size`: batches that may wait. Default 1000.
+    pub batches: usize,
+}
+
+/// `retry_on_failure`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Default true.
+    pub enabled: bool,
+    /// Default 5 s in the Collector; ours 1 s.
+    pub initial_interval: Duration,
+    /// Default 0.5.
+    pub randomization_factor: f64,
+    /// Default 1.5.
+    pub multiplier: f64,
+    /// Default 30 s.
+    pub max_interval: Duration,
+    /// Give up after this long; None: never. Default 300 s.
+    pub max_elapsed: Option<Duration>,
+}
+
+/// `health_check`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Address to listen on.
+    pub endpoint: SocketAddr,
+    /// `path`. Default `/`.
+    pub path: String,
+}
+
+/// `service.telemetry`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where Prometheus metrics are served; None: off (`level: none`).
+    pub metrics: Option<SocketAddr>,
+    /// Append `_total` to counters (`without_type_suffix: false`).
+    pub type_suffix: bool,
+    /// `logs.level`.
+    pub log_level: LogLevel,
+    /// `logs.encoding: json`.
+    pub log_json: bool,
+}
+
+/// `service.telemetry.logs.level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// debug
+    Debug,
+    /// info
+    Info,
+    /// warn
+    Warn,
+    /// error
+    Error,
+}

@@ -1,0 +1,66 @@
+/*!
+OTLP trace bytes: validated, indexed, viewed and edited without decoding.
+
+A request is walked once ([`validate`]); the walk accepts exactly what prost's
+decoder for `ExportTraceServiceRequest` accepts (UTF-8 aside) and fills an
+[`Index`] of byte ranges. Everything later works on those ranges: [`view`]
+reads them, [`edit`] writes a changed span once.
+
+Invariants:
+
+- Nothing here knows tokio, HTTP, Istio or configuration.
+- Indexed bytes are *canonical*: singular messages occur at most once, a oneof
+  has at most one variant on the wire, strings are UTF-8. Requests that are
+  valid but not canonical are rewritten by [`canon`], which is rare and may
+  allocate; [`admit`] does both.
+- Unknown fields survive byte for byte.
+*/
+
+pub mod canon;
+pub mod edit;
+pub mod index;
+pub mod json;
+pub mod keys;
+pub mod schema;
+pub mod split;
+pub mod validate;
+pub mod view;
+pub mod wire;
+
+pub use edit::{Edits, edit_resource, write_span};
+pub use index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
+pub use keys::{Keys, MAX_KEYS, Slot};
+pub use validate::{Malformed, validate};
+pub use view::{AnyValue, KeyValue, SpanView};
+
+use std::borrow::Cow;
+
+/// A request that may enter a batch: canonical bytes, indexed.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    /// The canonical request. Borrowed when the sender's bytes already were.
+    pub bytes: Cow<'a, [u8]>,
+    /// Strings in which invalid UTF-8 was replaced by U+FFFD.
+    pub utf8_replaced: u64,
+}
+
+/// Validates `request`, rewrites it where it is valid but not canonical, and
+/// leaves `index` describing [`Admitted::bytes`].
+///
+/// # Errors
+///
+/// [`Malformed`] names the place and the reason; the request must be refused
+/// whole (OTLP: `INVALID_ARGUMENT`, HTTP 400).
+pub fn admit<'a>(
+    request: &'a [u8],
+    keys: &Keys,
+    index: &mut Index,
+) -> Result<Admitted<'a>, Malformed> {
+    validate(request, keys, index)?;
+    if !index.needs_repair {
+        return Ok(Admitted { bytes: Cow::Borrowed(request), utf8_replaced: 0 });
+    }
+    let repaired = canon::repair(request);
+    validate(&repaired.bytes, keys, index)?;
+    Ok(Admitted { bytes: Cow::Owned(repaired.bytes), utf8_replaced: repaired.utf8_replaced })
+}

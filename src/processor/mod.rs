@@ -1,0 +1,72 @@
+/*!
+Processors decide what happens to a span; the engine writes it once.
+
+A processor reads a borrowed [`Span`] and adds to a [`Decision`]: edits to the
+span, and which resource it belongs to. It keeps no state but memos of its own
+pure decisions, so every shard has its own instance and nothing is shared.
+*/
+
+pub mod mesh;
+pub mod resources;
+
+pub use resources::{ResourceId, Resources};
+
+use crate::pdata::{Edits, Index, Slot, SpanEntry, view};
+
+/// A span as processors see it: the base bytes and where to find things.
+#[derive(Clone, Copy, Debug)]
+pub struct Span<'a> {
+    /// The whole canonical request.
+    pub request: &'a [u8],
+    /// What the walk found in it.
+    pub index: &'a Index,
+    /// This span.
+    pub entry: &'a SpanEntry,
+}
+
+impl<'a> Span<'a> {
+    /// The string value of an indexed attribute, as bytes.
+    pub fn text(&self, slot: Slot) -> Option<&'a [u8]> {
+        view::indexed_str(self.request, self.entry, slot)
+    }
+
+    /// The span name, as bytes.
+    pub fn name(&self) -> &'a [u8] {
+        self.entry.name.of(self.request)
+    }
+
+    /// The spans of the same `ResourceSpans`, this one included.
+    pub fn siblings(&self) -> impl Iterator<Item = Span<'a>> + use<'a> {
+        let (request, index) = (self.request, self.index);
+        let range = index
+            .resources
+            .get(self.entry.resource as usize)
+            .map_or(0..0, |r| r.first_span as usize..r.end_span as usize);
+        index
+            .spans
+            .get(range)
+            .unwrap_or_default()
+            .iter()
+            .map(move |entry| Span { request, index, entry })
+    }
+}
+
+/// What the processors so far want done with a span.
+#[derive(Debug)]
+pub struct Decision {
+    /// The resource the span goes out under.
+    pub resource: ResourceId,
+    /// Changes to the span itself.
+    pub edits: Edits,
+    /// Whether to drop the span. Counted by the engine.
+    pub drop: bool,
+}
+
+/// One configured processor, one instance per shard.
+pub trait Processor {
+    /// Adds this processor's changes for `span` to `decision`.
+    fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision);
+
+    /// Forgets every memo that holds a [`ResourceId`]: the table was emptied.
+    fn forget(&mut self);
+}
