@@ -8,4 +8,6 @@ pub struct Repaired {
     pub utf8_replaced: u64,
 }
 /// Rewrites valid bytes canonically.
-pub fn repair(_request: &[u8]) -> Repaired { todo!() }
+pub fn repair(_request: &[u8]) -> Repaired {
+    todo!()
+}

@@ -33,7 +33,10 @@ impl Keys {
     /// fixed by the program's own processors, never by input.
     pub fn add(&mut self, key: &'static str) -> Slot {
         let at = self.keys.iter().position(|k| *k == key).unwrap_or_else(|| {
-            assert!(self.keys.len() < MAX_KEYS, "too many indexed attribute keys");
+            assert!(
+                self.keys.len() < MAX_KEYS,
+                "too many indexed attribute keys"
+            );
             self.keys.push(key);
             self.keys.len() - 1
         });
@@ -43,6 +46,9 @@ impl Keys {
     /// The slot of `key`, if it is one of the set.
     pub fn lookup(&self, key: &[u8]) -> Option<Slot> {
         // pdata owner: replace by a lookup on (length, first bytes).
-        self.keys.iter().position(|k| k.as_bytes() == key).map(|at| Slot(at as u8))
+        self.keys
+            .iter()
+            .position(|k| k.as_bytes() == key)
+            .map(|at| Slot(at as u8))
     }
 }

@@ -58,9 +58,15 @@ pub fn admit<'a>(
 ) -> Result<Admitted<'a>, Malformed> {
     validate(request, keys, index)?;
     if !index.needs_repair {
-        return Ok(Admitted { bytes: Cow::Borrowed(request), utf8_replaced: 0 });
+        return Ok(Admitted {
+            bytes: Cow::Borrowed(request),
+            utf8_replaced: 0,
+        });
     }
     let repaired = canon::repair(request);
     validate(&repaired.bytes, keys, index)?;
-    Ok(Admitted { bytes: Cow::Owned(repaired.bytes), utf8_replaced: repaired.utf8_replaced })
+    Ok(Admitted {
+        bytes: Cow::Owned(repaired.bytes),
+        utf8_replaced: repaired.utf8_replaced,
+    })
 }

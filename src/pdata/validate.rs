@@ -15,4 +15,6 @@ pub struct Malformed {
 ///
 /// # Errors
 /// When prost would refuse the bytes.
-pub fn validate(_request: &[u8], _keys: &Keys, _index: &mut Index) -> Result<(), Malformed> { todo!() }
+pub fn validate(_request: &[u8], _keys: &Keys, _index: &mut Index) -> Result<(), Malformed> {
+    todo!()
+}

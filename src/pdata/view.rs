@@ -1,5 +1,5 @@
 /*! stub */
-use super::{Index, SpanEntry, Slot};
+use super::{Index, Slot, SpanEntry};
 /// An attribute value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AnyValue<'a> {
@@ -32,17 +32,31 @@ pub struct KeyValue<'a> {
 }
 /// A borrowed span payload of canonical bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct SpanView<'a> { bytes: &'a [u8] }
+pub struct SpanView<'a> {
+    bytes: &'a [u8],
+}
 impl<'a> SpanView<'a> {
     /// Views a span payload.
-    pub fn new(bytes: &'a [u8]) -> Self { Self { bytes } }
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
     /// Name.
-    pub fn name(&self) -> &'a str { let _ = self.bytes; todo!() }
+    pub fn name(&self) -> &'a str {
+        let _ = self.bytes;
+        todo!()
+    }
     /// Attributes in wire order.
-    pub fn attributes(&self) -> impl Iterator<Item = KeyValue<'a>> { std::iter::empty() }
+    pub fn attributes(&self) -> impl Iterator<Item = KeyValue<'a>> {
+        std::iter::empty()
+    }
 }
 /// The string value of an indexed attribute as bytes; None if absent or not a string.
-pub fn indexed_str<'a>(_request: &'a [u8], _span: &SpanEntry, _slot: Slot) -> Option<&'a [u8]> { todo!() }
+pub fn indexed_str<'a>(_request: &'a [u8], _span: &SpanEntry, _slot: Slot) -> Option<&'a [u8]> {
+    todo!()
+}
 /// Attributes of a Resource payload.
-pub fn resource_attributes(_resource: &[u8]) -> impl Iterator<Item = KeyValue<'_>> { std::iter::empty() }
-#[allow(unused)] fn _x(_: &Index) {}
+pub fn resource_attributes(_resource: &[u8]) -> impl Iterator<Item = KeyValue<'_>> {
+    std::iter::empty()
+}
+#[allow(unused)]
+fn _x(_: &Index) {}

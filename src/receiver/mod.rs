@@ -63,4 +63,6 @@ pub async fn serve(
     _socket: tokio::net::TcpStream,
     _peer: std::net::SocketAddr,
     _shutdown: tokio::sync::watch::Receiver<bool>,
-) { todo!() }
+) {
+    todo!()
+}
