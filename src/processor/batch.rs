@@ -287,3 +287,152 @@ pub fn header_bytes(resource: &Header, scope: &Header) -> usize {
         .map(|h| h.payload.len() + h.schema_url.len() + h.rest.len())
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::ExportTraceServiceRequest,
+        trace::v1::{ResourceSpans, Span},
+    };
+    use prost::Message;
+
+    fn settings(spans: usize, bytes: usize) -> config::Batch {
+        config::Batch {
+            id: config::Id {
+                kind: "batch".to_owned(),
+                name: None,
+            },
+            spans,
+            bytes,
+            timeout: Duration::from_secs(1),
+            max_spans: 0,
+        }
+    }
+
+    struct Bench {
+        resources: Resources,
+        scopes: Scopes,
+        batch: Batch,
+    }
+
+    impl Bench {
+        fn new(spans: usize, bytes: usize) -> Self {
+            Self {
+                resources: Resources::default(),
+                scopes: Scopes::default(),
+                batch: Batch::new(&settings(spans, bytes)),
+            }
+        }
+
+        /// Appends a span named `name` under a resource whose unknown field 99
+        /// holds `resource`.
+        fn append(&mut self, resource: &str, name: &str) {
+            let mut payload = Vec::new();
+            payload.extend_from_slice(&[0x9A, 0x06, resource.len() as u8]);
+            payload.extend_from_slice(resource.as_bytes());
+            let resource = self.resources.intern(&payload, b"schema", b"");
+            let scope = self.scopes.intern(b"", b"", b"");
+            let span = Span {
+                name: name.to_owned(),
+                ..Default::default()
+            }
+            .encode_to_vec();
+            let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
+            let out = self.batch.group(resource, scope);
+            let before = out.len();
+            put_len_field(0x12, &span, out);
+            let written = out.len() - before;
+            self.batch.appended(written, headers);
+        }
+
+        fn seal(&mut self) -> (Sealed, ExportTraceServiceRequest) {
+            let sealed = self.batch.seal(&self.resources, &self.scopes).unwrap();
+            let whole = sealed.chunks.concat();
+            assert_eq!(whole.len(), sealed.bytes);
+            let request = ExportTraceServiceRequest::decode(&whole[..]).unwrap();
+            (sealed, request)
+        }
+    }
+
+    fn names(request: &ExportTraceServiceRequest) -> Vec<Vec<&str>> {
+        let of_group = |r: &ResourceSpans| {
+            assert_eq!((r.scope_spans.len(), r.schema_url.as_str()), (1, "schema"));
+        };
+        request.resource_spans.iter().for_each(of_group);
+        let groups = request
+            .resource_spans
+            .iter()
+            .map(|r| &r.scope_spans[0].spans);
+        groups
+            .map(|spans| spans.iter().map(|span| span.name.as_str()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn spans_are_grouped_by_resource_in_the_order_they_came() {
+        let mut bench = Bench::new(100, 1 << 20);
+        for (resource, name) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4"), ("c", "5")] {
+            bench.append(resource, name);
+        }
+        let (sealed, request) = bench.seal();
+        assert_eq!(sealed.spans, 5);
+        assert_eq!(names(&request), [vec!["1", "3"], vec!["2", "4"], vec!["5"]]);
+        assert!(
+            bench.batch.seal(&bench.resources, &bench.scopes).is_none(),
+            "empty again"
+        );
+        bench.append("a", "6");
+        assert_eq!(names(&bench.seal().1), [vec!["6"]]);
+    }
+
+    #[test]
+    fn large_groups_leave_as_pieces_of_their_own() {
+        let mut bench = Bench::new(1 << 20, 1 << 30);
+        let long = "x".repeat(1000);
+        for _ in 0..40 {
+            bench.append("large", &long);
+        }
+        bench.append("small", "s");
+        bench.append("tiny", "t");
+        let (sealed, request) = bench.seal();
+        assert_eq!(sealed.chunks.len(), 3, "header, large group, all the rest");
+        assert_eq!(
+            names(&request).iter().map(Vec::len).collect::<Vec<_>>(),
+            [40, 1, 1]
+        );
+    }
+
+    #[test]
+    fn the_sealed_size_stays_within_the_limit() {
+        let mut bench = Bench::new(1 << 20, 10_000);
+        let mut sealed = 0;
+        for n in 0..1000 {
+            if bench.batch.must_seal_before(120, 30) {
+                sealed += 1;
+                assert!(bench.seal().0.bytes <= 10_000);
+            }
+            bench.append(&format!("resource {}", n % 17), &"x".repeat(n % 100));
+        }
+        assert!(sealed > 2);
+    }
+
+    #[test]
+    fn a_span_larger_than_the_limit_travels_alone() {
+        let mut bench = Bench::new(100, 50);
+        assert!(!bench.batch.must_seal_before(1 << 20, 0));
+        bench.append("r", &"x".repeat(100));
+        assert!(bench.batch.is_full() && bench.batch.must_seal_before(1, 0));
+    }
+
+    #[test]
+    fn zero_means_at_once_and_the_smaller_of_two_sizes_holds() {
+        assert!(Batch::new(&settings(0, 100)).is_immediate());
+        assert!(!Batch::new(&settings(1, 100)).is_immediate());
+        let mut both = settings(100, 1 << 20);
+        both.max_spans = 2;
+        assert_eq!(Batch::new(&both).max_spans, 2);
+    }
+}
