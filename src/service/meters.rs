@@ -5,9 +5,10 @@ Names, labels and meanings are the Collector's; what it has no name for begins
 with `wayspan_`. All series exist, with the value zero, from the first scrape.
 */
 
-use super::{Report, listen::Bound};
+use super::{ExporterReport, Report, listen::Bound};
 use crate::{
     config::{Config, Id},
+    exporter::Drained,
     queue::{Budget, Queue},
     telemetry::{Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats, Registry},
 };
@@ -22,8 +23,8 @@ pub struct Account {
     pub pipelines: Vec<Vec<PipelineStats>>,
     /// Per pipeline, per processor, per shard.
     pub stages: Vec<Vec<Vec<ProcessorStats>>>,
-    /// Per exporter.
-    pub exporters: Vec<Arc<ExporterStats>>,
+    /// Per exporter, with its id.
+    pub exporters: Vec<(String, Arc<ExporterStats>)>,
 }
 
 impl Account {
@@ -35,21 +36,21 @@ impl Account {
         self.stages.iter().map(of_pipeline).collect()
     }
 
-    /// The last word; `abandoned` spans were undelivered when the drain ended.
-    pub fn report(&self, abandoned: u64) -> Report {
-        let exported = |read: fn(&ExporterStats) -> u64| -> u64 {
-            self.exporters.iter().map(|stats| read(stats)).sum()
-        };
+    /// The last word. `stranded` spans found no room in a queue; `drained` is
+    /// what each exporter left behind.
+    pub fn report(&self, stranded: u64, drained: &[Drained]) -> Report {
+        let exporters = self.exporters.iter().enumerate();
         Report {
-            accepted: self
-                .receivers
-                .iter()
-                .flatten()
-                .map(|s| s.accepted_spans.get())
-                .sum(),
-            sent: exported(|stats| stats.sent_spans.get()),
-            failed: exported(|stats| stats.send_failed_spans.get() + stats.rejected_spans.get()),
-            abandoned,
+            accepted: self.receivers.iter().flatten().map(|s| s.accepted_spans.get()).sum(),
+            stranded,
+            exporters: exporters
+                .map(|(at, (id, stats))| ExporterReport {
+                    id: id.clone(),
+                    sent: stats.sent_spans.get(),
+                    failed: stats.send_failed_spans.get() + stats.rejected_spans.get(),
+                    abandoned: drained.get(at).map_or(0, |drained| drained.abandoned),
+                })
+                .collect(),
         }
     }
 }
@@ -92,7 +93,8 @@ impl Meters<'_> {
                 all.for_each(|((exporter, queue), stats)| {
                     self.exporter(&exporter.id, queue, stats)
                 });
-                exporters.to_vec()
+                let ids = self.config.exporters.iter().map(|exporter| exporter.id.to_string());
+                ids.zip(exporters.iter().cloned()).collect()
             },
         }
     }

@@ -62,26 +62,49 @@ pub enum StartError {
 }
 
 /// What became of the spans, told at shutdown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Spans taken from senders.
     pub accepted: u64,
-    /// Spans delivered, summed over exporters.
+    /// Spans that never reached an exporter's queue before the drain ended.
+    pub stranded: u64,
+    /// What each exporter did.
+    pub exporters: Vec<ExporterReport>,
+}
+
+/// What one exporter did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExporterReport {
+    /// Its id.
+    pub id: String,
+    /// Spans the backend took.
     pub sent: u64,
-    /// Spans given up on or rejected by a backend, summed over exporters.
+    /// Spans given up on or rejected by the backend.
     pub failed: u64,
     /// Of those, spans still undelivered when the drain ended.
     pub abandoned: u64,
 }
 
+impl Report {
+    /// Whether the drain ended before everything was delivered or refused.
+    pub fn is_incomplete(&self) -> bool {
+        self.stranded > 0 || self.exporters.iter().any(|exporter| exporter.abandoned > 0)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "spans accepted {}, delivered {}, not delivered {} (of those, undelivered when the \
-             drain ended: {})",
-            self.accepted, self.sent, self.failed, self.abandoned
-        )
+        write!(f, "spans accepted {}", self.accepted)?;
+        for ExporterReport { id, sent, failed, abandoned } in &self.exporters {
+            write!(f, "; {id}: delivered {sent}, failed {failed}")?;
+            if *abandoned > 0 {
+                write!(f, " ({abandoned} of them undelivered when the drain ended)")?;
+            }
+        }
+        if self.stranded > 0 {
+            write!(f, "; {} found no room in a queue before the drain ended", self.stranded)?;
+        }
+        Ok(())
     }
 }
 
@@ -251,15 +274,14 @@ impl Service {
             .deadline
             .send_replace(Some(Instant::now() + self.drain_timeout));
         self.signals.stop.send_replace(true);
-        let in_shards: u64 = self.shards.into_iter().map(ShardHandle::join).sum();
+        let stranded = self.shards.into_iter().map(ShardHandle::join).sum();
         for queue in &self.queues {
             queue.close();
         }
         let drained = self.exporters.join().unwrap_or_default();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
-        self.account
-            .report(in_shards + drained.iter().map(|d| d.abandoned).sum::<u64>())
+        self.account.report(stranded, &drained)
     }
 
     /// Lets another thread cut the drain short.

@@ -58,7 +58,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         }
     });
     let report = report.context("the drain died of a bug; spans may be lost")?;
-    if report.abandoned == 0 {
+    if !report.is_incomplete() {
         tracing::info!("stopped: {report}");
         return Ok(ExitCode::SUCCESS);
     }
