@@ -27,11 +27,12 @@ pub mod validate;
 pub mod view;
 pub mod wire;
 
-pub use edit::{Edits, edit_resource, write_span};
+pub use edit::{Edited, Edits, edit_resource, write_span};
 pub use index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
 pub use keys::{Keys, MAX_KEYS, Slot};
 pub use validate::{Malformed, validate};
 pub use view::{AnyValue, KeyValue, SpanView};
+pub use wire::Reason;
 
 use std::borrow::Cow;
 
