@@ -35,6 +35,12 @@ impl<'a> Destination<'a> {
         cluster_host(facts).and_then(|host| Self::join(facts, Some(host)))
     }
 
+    /// Whether [`Destination::of_waypoint`] looks past the cluster: only then
+    /// does the span's name matter to any rule.
+    pub fn needs_span_name(facts: &Facts<'_>) -> bool {
+        cluster_host(facts).is_none()
+    }
+
     fn join(facts: &Facts<'a>, host: Option<Host<'a>>) -> Option<Self> {
         let app = value(facts.destination_canonical_service);
         let namespace = value(facts.destination_namespace);

@@ -96,6 +96,37 @@ impl Page {
     }
 }
 
+/// The pages of Istio's bookinfo sample behind a gateway made by the Gateway
+/// API, as recorded in `tests/fixtures`: each app has one service of its name
+/// and one workload `<app>-v1`. With `waypoint`, all of the namespace uses it
+/// (14 pages); without, workloads have sidecars (12 pages).
+pub fn bookinfo(waypoint: Option<&str>) -> Vec<Page> {
+    const NAMESPACE: &str = "bookinfo";
+    const GATEWAY: &str = "bookinfo-gateway-istio";
+    let proxy = |kind, role, name, by| Page::proxy(kind, role, name, NAMESPACE, by);
+    let mut pages = Vec::new();
+    for app in ["productpage", "reviews", "ratings"] {
+        let workload = format!("{app}-v1");
+        for (kind, name) in [
+            (Kind::App, app),
+            (Kind::Service, app),
+            (Kind::Workload, &workload),
+        ] {
+            pages.push(Page::plain(kind, name, app, NAMESPACE, waypoint));
+        }
+    }
+    // Gateways and waypoints are not themselves served by a waypoint, but
+    // Kiali takes a gateway's service for one that is.
+    pages.push(proxy(Kind::App, Role::Gateway, GATEWAY, None));
+    pages.push(proxy(Kind::Service, Role::Gateway, GATEWAY, waypoint));
+    pages.push(proxy(Kind::Workload, Role::Gateway, GATEWAY, None));
+    if let Some(waypoint) = waypoint {
+        pages.push(proxy(Kind::Service, Role::Waypoint, waypoint, None));
+        pages.push(proxy(Kind::Workload, Role::Waypoint, waypoint, None));
+    }
+    pages
+}
+
 /// The filter over the traces of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Filter {

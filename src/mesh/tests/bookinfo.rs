@@ -1,57 +1,10 @@
 //! Captures of bookinfo, asked as real Kialis asked them: the number of pages
 //! found must be the number that was measured with Kiali and Jaeger.
 use super::*;
-use crate::mesh::pages::{Kind, Page, Question, Role};
+use crate::mesh::pages::{self, Kind, Page, Question, Role};
 
 const NS: &str = "bookinfo";
 const GATEWAY: &str = "bookinfo-gateway-istio";
-
-fn pages(waypoint: Option<&str>) -> Vec<Page> {
-    let mut pages = Vec::new();
-    for app in ["productpage", "reviews", "ratings"] {
-        pages.push(Page::plain(Kind::App, app, app, NS, waypoint));
-        pages.push(Page::plain(Kind::Service, app, app, NS, waypoint));
-        pages.push(Page::plain(
-            Kind::Workload,
-            &format!("{app}-v1"),
-            app,
-            NS,
-            waypoint,
-        ));
-    }
-    pages.push(Page::proxy(Kind::App, Role::Gateway, GATEWAY, NS, None));
-    pages.push(Page::proxy(
-        Kind::Service,
-        Role::Gateway,
-        GATEWAY,
-        NS,
-        waypoint,
-    ));
-    pages.push(Page::proxy(
-        Kind::Workload,
-        Role::Gateway,
-        GATEWAY,
-        NS,
-        None,
-    ));
-    if let Some(waypoint) = waypoint {
-        pages.push(Page::proxy(
-            Kind::Service,
-            Role::Waypoint,
-            waypoint,
-            NS,
-            None,
-        ));
-        pages.push(Page::proxy(
-            Kind::Workload,
-            Role::Waypoint,
-            waypoint,
-            NS,
-            None,
-        ));
-    }
-    pages
-}
 
 fn found(spans: &[Span], kiali: &Kiali, waypoint: Option<&str>) -> usize {
     let traces = spans
@@ -59,7 +12,7 @@ fn found(spans: &[Span], kiali: &Kiali, waypoint: Option<&str>) -> usize {
         .map(|s| &s.trace_id)
         .collect::<std::collections::HashSet<_>>()
         .len();
-    pages(waypoint)
+    pages::bookinfo(waypoint)
         .iter()
         .filter(|page| {
             let found = Question::new(kiali, "Kubernetes", page).finds(spans).len();
