@@ -1,1 +1,10 @@
-fn main(){}
+//! Exporters against real servers in this process: what arrives, how often,
+//! and what is counted.
+
+mod grpc;
+mod http;
+mod ports;
+mod refusals;
+mod shutdown;
+mod support;
+mod tls;
