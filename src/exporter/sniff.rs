@@ -122,6 +122,21 @@ pub struct Sniffed<T> {
     seen: Option<Seen>,
 }
 
+impl<T: Read + Unpin> Sniffed<T> {
+    /// A server that refuses the very first bytes answers and closes at once.
+    /// The client's next write then fails, and its answer would go unread.
+    fn last_words<R>(&mut self, cx: &mut Context<'_>, wrote: &Poll<io::Result<R>>) {
+        let failed = matches!(wrote, Poll::Ready(Err(_)));
+        if let Some(seen) = self.seen.take_if(|_| failed) {
+            let mut first = [0; 64];
+            let mut buffer = ReadBuf::new(&mut first);
+            if let Poll::Ready(Ok(())) = Pin::new(&mut self.io).poll_read(cx, buffer.unfilled()) {
+                seen.set(Speaks::of(buffer.filled()));
+            }
+        }
+    }
+}
+
 impl<T: Read + Unpin> Read for Sniffed<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -144,17 +159,21 @@ impl<T: Read + Unpin> Read for Sniffed<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Sniffed<T> {
+impl<T: Read + Write + Unpin> Write for Sniffed<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         from: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, from)
+        let wrote = Pin::new(&mut self.io).poll_write(cx, from);
+        self.last_words(cx, &wrote);
+        wrote
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.last_words(cx, &flushed);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -170,7 +189,9 @@ impl<T: Write + Unpin> Write for Sniffed<T> {
         cx: &mut Context<'_>,
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, from)
+        let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, from);
+        self.last_words(cx, &wrote);
+        wrote
     }
 }
 

@@ -60,6 +60,11 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
         Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Outcome::retry(
             format!("no route to {authority}: is the address right? ({said})"),
         ),
+        // Often the wrong port, but a backend that restarts looks the same.
+        _ if seen == Speaks::Unknown => Outcome::retry(format!(
+            "connection to {authority} ended without an answer ({said}): if this goes on, is this \
+             its {kind} port ({port}), and does it speak TLS?"
+        )),
         _ => Outcome::retry(format!("connection to {authority} failed: {said}")),
     }
 }
@@ -93,7 +98,7 @@ fn from_tls(error: &rustls::Error, authority: &str) -> Outcome {
         E::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => "the port does not speak TLS: use http:// or tls.insecure: true, or the TLS port",
-        E::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        E::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "its certificate is signed by a CA that is not trusted: set tls.ca_file to that CA"
         }
         E::InvalidCertificate(
@@ -122,7 +127,10 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
             Some(inner) => Some(inner),
             None => error.source(),
         };
