@@ -33,7 +33,7 @@ pub struct Jaeger {
     query_http: u16,
     query_grpc: u16,
     runtime: tokio::runtime::Runtime,
-    process: Proc,
+    _process: Proc,
 }
 
 impl Jaeger {
@@ -77,7 +77,7 @@ impl Jaeger {
             query_http,
             query_grpc,
             runtime,
-            process,
+            _process: process,
         }
     }
 
@@ -187,10 +187,6 @@ impl Jaeger {
         };
         let traces = self.find_http(&search).unwrap_or_default();
         traces.iter().map(|t| t.spans.len()).sum()
-    }
-
-    pub fn log_tail(&self) -> String {
-        self.process.log_tail()
     }
 }
 
