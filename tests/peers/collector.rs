@@ -2,7 +2,7 @@
 
 use crate::http;
 use crate::kiali::Kiali;
-use crate::proc::{Proc, free_port};
+use crate::proc::{PATIENCE, Proc, free_port};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -111,7 +111,7 @@ impl Wayspan {
     /// SIGTERM, then the end of the process, which must be a success.
     pub fn stop(mut self) {
         self.process.terminate();
-        let status = self.process.wait_end();
+        let status = self.process.wait_end(PATIENCE);
         assert!(status.success(), "{status}\n{}", self.process.log_tail());
     }
 }

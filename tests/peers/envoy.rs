@@ -18,6 +18,15 @@ pub enum Export {
     Http,
 }
 
+impl Export {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Grpc => "gRPC",
+            Self::Http => "HTTP",
+        }
+    }
+}
+
 /// Where spans go.
 #[derive(Debug, Clone, Copy)]
 pub struct Collector {

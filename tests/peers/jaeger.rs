@@ -183,7 +183,7 @@ impl Jaeger {
         let search = Search {
             service,
             tags: &[],
-            limit: 200_000,
+            limit: 100_000,
         };
         let traces = self.find_http(&search).unwrap_or_default();
         traces.iter().map(|t| t.spans.len()).sum()

@@ -112,13 +112,16 @@ fn expected_after(form: &Form, kiali: &Kiali) -> Pages {
     }
 }
 
-fn row(form: &Form, export: Export, kiali: &Kiali, how: &str, found: &Pages) {
-    let all = kiali::pages(form.ambient).len();
+/// One line of the table that the tests leave behind.
+fn row(form: &Form, export: Export, kiali: &Kiali, before: &Pages, after: &Pages) {
     println!(
-        "{:38} {export:?}  {:54} {how:7} {:2} of {all} pages",
+        "{:37} {:4}  {:51}  without wayspan {:2}, with it {:2} of {} pages",
         form.label,
+        export.label(),
         kiali.label(),
-        found.len(),
+        before.len(),
+        after.len(),
+        kiali::pages(form.ambient).len(),
     );
 }
 
@@ -141,86 +144,86 @@ fn check_idle(run: &Run, form: &Form, kiali: &Kiali) {
     }
 }
 
-fn before_and_after(form: &Form, export: Export, kialis: &[Kiali]) {
+fn before_and_after(form: &Form, export: Export) {
     let dir = TempDir::new().unwrap();
     let run = Run::new(dir.path(), form, export, None);
-    for kiali in kialis {
-        let found = run.found(kiali, form);
-        row(form, export, kiali, "without", &found);
+    let before = Kiali::ALL.map(|kiali| {
+        let found = run.found(&kiali, form);
         check(
             form,
-            kiali,
+            &kiali,
             "without",
             &found,
-            &expected_before(form, kiali),
+            &expected_before(form, &kiali),
         );
-        check_idle(&run, form, kiali);
-    }
+        check_idle(&run, form, &kiali);
+        found
+    });
     drop(run);
-    for kiali in kialis {
+    for (kiali, before) in Kiali::ALL.iter().zip(&before) {
         let dir = TempDir::new().unwrap();
         let run = Run::new(dir.path(), form, export, Some(*kiali));
-        let mut found = run.found(kiali, form);
-        row(form, export, kiali, "with", &found);
+        let after = run.found(kiali, form);
+        row(form, export, kiali, before, &after);
         // More than promised where a span says that the gateway was the source.
-        found.remove(GATEWAY_SERVICE);
-        check(form, kiali, "with", &found, &expected_after(form, kiali));
+        let promised = without(after, &[GATEWAY_SERVICE]);
+        check(form, kiali, "with", &promised, &expected_after(form, kiali));
         check_idle(&run, form, kiali);
     }
 }
 
 #[test]
 fn istio_1_24_over_grpc() {
-    before_and_after(&Form::ISTIO_1_24, Export::Grpc, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_24, Export::Grpc);
 }
 
 #[test]
 fn istio_1_28_over_grpc() {
-    before_and_after(&Form::ISTIO_1_28, Export::Grpc, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_28, Export::Grpc);
 }
 
 #[test]
 fn istio_1_29_over_grpc() {
-    before_and_after(&Form::ISTIO_1_29, Export::Grpc, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_29, Export::Grpc);
 }
 
 #[test]
 fn istio_1_30_over_grpc() {
-    before_and_after(&Form::ISTIO_1_30, Export::Grpc, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_30, Export::Grpc);
 }
 
 #[test]
 fn istio_1_24_over_http() {
-    before_and_after(&Form::ISTIO_1_24, Export::Http, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_24, Export::Http);
 }
 
 #[test]
 fn istio_1_28_over_http() {
-    before_and_after(&Form::ISTIO_1_28, Export::Http, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_28, Export::Http);
 }
 
 #[test]
 fn istio_1_29_over_http() {
-    before_and_after(&Form::ISTIO_1_29, Export::Http, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_29, Export::Http);
 }
 
 #[test]
 fn istio_1_30_over_http() {
-    before_and_after(&Form::ISTIO_1_30, Export::Http, &Kiali::ALL);
+    before_and_after(&Form::ISTIO_1_30, Export::Http);
 }
 
 /// Istio's default ingress path.
 #[test]
 fn gateway_past_the_waypoint() {
-    before_and_after(&Form::BYPASS, Export::Grpc, &Kiali::ALL);
+    before_and_after(&Form::BYPASS, Export::Grpc);
 }
 
 #[test]
 fn sidecars_over_grpc() {
-    before_and_after(&Form::SIDECARS, Export::Grpc, &Kiali::ALL);
+    before_and_after(&Form::SIDECARS, Export::Grpc);
 }
 
 #[test]
 fn sidecars_over_http() {
-    before_and_after(&Form::SIDECARS, Export::Http, &Kiali::ALL);
+    before_and_after(&Form::SIDECARS, Export::Http);
 }

@@ -5,6 +5,7 @@ Usage: sdk.py grpc|http|json PORT none|gzip
 Prints the trace id once the exporter has said that all of them arrived.
 """
 
+import os
 import sys
 
 from opentelemetry.sdk.resources import Resource
@@ -34,20 +35,18 @@ ATTRIBUTES = {
 
 
 def exporter(protocol, port, compression):
+    if compression != "none":
+        # The way every one of them, in every language, is told.
+        os.environ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] = compression
     if protocol == "grpc":
-        import grpc
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
-        kind = grpc.Compression.Gzip if compression == "gzip" else grpc.Compression.NoCompression
-        return OTLPSpanExporter(endpoint=f"127.0.0.1:{port}", insecure=True, compression=kind)
+        return OTLPSpanExporter(endpoint=f"127.0.0.1:{port}", insecure=True)
     if protocol == "http":
-        from opentelemetry.exporter.otlp.proto.http import Compression
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     else:
-        from opentelemetry.exporter.otlp.json.http import Compression
         from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
-    kind = Compression.Gzip if compression == "gzip" else Compression.NoCompression
-    return OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces", compression=kind)
+    return OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces")
 
 
 class Checked(SimpleSpanProcessor):
@@ -60,7 +59,14 @@ class Checked(SimpleSpanProcessor):
 
 def main():
     protocol, port, compression = sys.argv[1:]
-    resource = Resource.create({"service.name": "checkout", "deployment.id": 17, "canary": True})
+    resource = Resource.create(
+        {
+            "service.name": "checkout",
+            "service.instance.id": "checkout-1",
+            "deployment.id": 17,
+            "canary": True,
+        }
+    )
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(Checked(exporter(protocol, port, compression)))
     tracer = provider.get_tracer("wayspan.test", "1.2.3")

@@ -7,7 +7,7 @@
 use crate::collector::{Setup, Wayspan};
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
-use crate::proc::{Proc, peer, wait_for};
+use crate::proc::{PATIENCE, Proc, peer, wait_for};
 use crate::trace::{Span, Trace};
 use serde_json::json;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn send(dir: &Path, protocol: &str, port: u16, compression: &str) -> String {
             compression,
         ]),
     );
-    let status = python.wait_end();
+    let status = python.wait_end(PATIENCE);
     assert!(status.success(), "{status}\n{}", python.log_tail());
     let log = python.log();
     log.lines().last().unwrap_or_default().trim().to_owned()
@@ -80,7 +80,7 @@ fn stock_python_exporters() {
 
     // The comparison is worth something only if Jaeger read what was sent.
     let order = span(&plain, "order");
-    assert_eq!(order.tags["int.min"], json!(i64::MIN));
+    assert_eq!(order.tags["int.min"], json!(i64::MIN.to_string()));
     assert_eq!(order.tags["float"], json!(0.1));
     assert_eq!(order.tags["bool.false"], json!(false));
     assert_eq!(order.tags["list.int"], json!("[1,-2,3]"));
