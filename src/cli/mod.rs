@@ -1,3 +1,5 @@
 //! stub
 /// Parses the command line, runs it, and returns the exit code.
-pub fn main() -> std::process::ExitCode { todo!() }
+pub fn main() -> std::process::ExitCode {
+    todo!()
+}
