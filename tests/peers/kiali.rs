@@ -33,6 +33,15 @@ impl Kiali {
         }
     }
 
+    /// The first that has `use_waypoint_name`, and does not read peer tags yet.
+    pub const fn v2_22(use_waypoint_name: bool) -> Self {
+        Self {
+            version: (2, 22),
+            namespace_selector: true,
+            use_waypoint_name,
+        }
+    }
+
     pub const fn newest(use_waypoint_name: bool, namespace_selector: bool) -> Self {
         Self {
             version: (2, 30),
@@ -42,9 +51,11 @@ impl Kiali {
     }
 
     /// Every Kiali that the tests ask for.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::v2_7(true),
         Self::v2_7(false),
+        Self::v2_22(true),
+        Self::v2_22(false),
         Self::newest(true, true),
         Self::newest(true, false),
         Self::newest(false, true),
