@@ -78,6 +78,11 @@ impl Edits {
         self.ops.is_empty() && self.name.is_none() && self.status.is_none()
     }
 
+    /// At most how many bytes the edits add to a message.
+    pub fn added_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
     /// Sets an attribute of any kind: replaces every attribute with that key.
     pub fn set(&mut self, key: &str, value: AnyValue<'_>) {
         self.forget(key);

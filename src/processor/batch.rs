@@ -16,7 +16,7 @@ a write of its own on the way out.
 use super::resources::{Header, ResourceId, Resources, ScopeId, Scopes};
 use crate::{
     config,
-    pdata::wire::{put_len_field, put_varint, varint_len},
+    pdata::wire::{put_bytes, put_varint, varint_len},
 };
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -241,10 +241,10 @@ impl Pieces {
 
         self.open.push(0x0A); // ExportTraceServiceRequest.resource_spans
         put_varint(resource_len as u64, &mut self.open);
-        put_field(0x0A, &resource.payload, &mut self.open);
+        put_field(1, &resource.payload, &mut self.open);
         self.open.push(0x12); // ResourceSpans.scope_spans
         put_varint(scope_len as u64, &mut self.open);
-        put_field(0x0A, &scope.payload, &mut self.open);
+        put_field(1, &scope.payload, &mut self.open);
         if spans.len() < PIECE {
             self.open.extend_from_slice(&spans);
         } else {
@@ -252,9 +252,9 @@ impl Pieces {
             self.bytes += spans.len();
             self.done.push(Bytes::from(spans));
         }
-        put_field(0x1A, &scope.schema_url, &mut self.open);
+        put_field(3, &scope.schema_url, &mut self.open);
         self.open.extend_from_slice(&scope.rest);
-        put_field(0x1A, &resource.schema_url, &mut self.open);
+        put_field(3, &resource.schema_url, &mut self.open);
         self.open.extend_from_slice(&resource.rest);
     }
 
@@ -274,9 +274,9 @@ fn field_len(payload: &[u8]) -> usize {
     }
 }
 
-fn put_field(tag: u8, payload: &[u8], out: &mut Vec<u8>) {
+fn put_field(number: u32, payload: &[u8], out: &mut Vec<u8>) {
     if !payload.is_empty() {
-        put_len_field(tag, payload, out);
+        put_bytes(number, payload, out);
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
             let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
             let out = self.batch.group(resource, scope);
             let before = out.len();
-            put_len_field(0x12, &span, out);
+            put_bytes(2, &span, out);
             let written = out.len() - before;
             self.batch.appended(written, headers);
         }

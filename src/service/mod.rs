@@ -26,7 +26,7 @@ use crate::{
     config::{Config, ExporterKind, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
-    processor::mesh::Mesh,
+    mesh::Scheme,
     queue::{Budget, Queue},
     telemetry::{ExporterStats, Registry},
 };
@@ -310,7 +310,7 @@ impl Service {
             for processor in &pipeline.processors {
                 match &processor.kind {
                     ProcessorKind::Mesh(settings) => {
-                        tracing::info!("{}: {}", processor.id, Mesh::describe(settings));
+                        tracing::info!("{}: {}", processor.id, Scheme::new(&settings.kiali).describe());
                     }
                 }
             }
