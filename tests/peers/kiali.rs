@@ -247,13 +247,10 @@ impl Kiali {
         let concerns = |name: &str| lookup == name || any(&|s| self.span_concerns(s, name));
         match page.kind {
             Kind::App | Kind::Service => concerns(page.name),
+            // A proxy's page asks for its name and so has nothing to sift by app.
             Kind::Workload => {
-                let app = if page.is_proxy {
-                    page.name
-                } else {
-                    page.app_label
-                };
-                concerns(app) && any(&|s| self.span_of_workload(s, page))
+                (page.is_proxy || concerns(page.app_label))
+                    && any(&|s| self.span_of_workload(s, page))
             }
         }
     }
