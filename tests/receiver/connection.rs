@@ -147,9 +147,9 @@ struct OpenCall {
     answer: tokio::task::JoinHandle<hyper::Result<Got>>,
 }
 
-/// Opens a call and returns when the server has it in flight.
-async fn open_call(server: &Server) -> OpenCall {
-    let (mut client, connection) = hyper::client::conn::http2::handshake(
+/// Opens a call on a new connection, which it returns.
+async fn begin_call(server: &Server) -> (OpenCall, Client) {
+    let (client, connection) = hyper::client::conn::http2::handshake(
         TokioExecutor::new(),
         TokioIo::new(connect(server).await),
     )
@@ -164,15 +164,21 @@ async fn open_call(server: &Server) -> OpenCall {
     })));
     let mut first = client.clone();
     let mut answer = tokio::spawn(async move { call(&mut first, body).await });
-    // Streams begin in order: once a later one is answered, the first has begun.
     // The spawned one has been polled after this, and so has its stream.
     tokio::task::yield_now().await;
     assert!(futures_util::poll!(&mut answer).is_pending());
+    (OpenCall { pieces, answer }, client)
+}
+
+/// Opens a call and returns when the server has it in flight.
+async fn open_call(server: &Server) -> OpenCall {
+    let (open, mut client) = begin_call(server).await;
+    // Streams begin in order: once a later one is answered, the first has begun.
     let refused = call(&mut client, BoxBody::new(Full::new(Bytes::new())))
         .await
         .unwrap();
     assert_eq!(refused.grpc().code(), tonic::Code::Unimplemented);
-    OpenCall { pieces, answer }
+    open
 }
 
 #[tokio::test]
@@ -215,7 +221,7 @@ async fn shutdown_closes_silent_connections() {
 #[tokio::test]
 async fn an_aged_connection_is_ended_after_its_calls() {
     let mut settings = grpc_settings();
-    settings.keepalive.max_connection_age = Some(Duration::from_millis(50));
+    settings.keepalive.max_connection_age = Some(Duration::from_secs(1));
     let mut server = Server::start(Protocol::Grpc(settings));
     let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
         TokioExecutor::new(),
@@ -241,7 +247,7 @@ async fn a_call_that_outlasts_the_grace_is_cut() {
     settings.keepalive.max_connection_age = Some(Duration::from_millis(50));
     settings.keepalive.max_connection_age_grace = Duration::from_millis(50);
     let mut server = Server::start(Protocol::Grpc(settings));
-    let open = open_call(&server).await;
+    let (open, _client) = begin_call(&server).await;
     open.pieces.send(Bytes::from_static(&[0, 0])).unwrap();
     server.ended.wait_for(|ended| *ended == 1).await.unwrap();
     drop(open.pieces);
@@ -319,4 +325,20 @@ async fn chunked_bodies_are_joined() {
     socket.write_all(&text).await.unwrap();
     assert!(rest(socket).await.starts_with("HTTP/1.1 200"));
     assert_eq!(server.taken(), [message]);
+}
+
+#[tokio::test]
+async fn a_refused_body_does_not_cost_the_answer_or_the_connection() {
+    let server = Server::http();
+    let mut socket = connect(&server).await;
+    let length = LIMIT * 3 / 2;
+    socket.write_all(head(length).as_bytes()).await.unwrap();
+    socket.write_all(&vec![0; length]).await.unwrap();
+    let last = head(0).replace("host: test", "host: test\r\nconnection: close");
+    socket.write_all(last.as_bytes()).await.unwrap();
+    let text = rest(socket).await;
+    assert!(
+        text.starts_with("HTTP/1.1 413") && text.contains("HTTP/1.1 200"),
+        "{text}"
+    );
 }

@@ -150,7 +150,7 @@ async fn compressed_messages_are_inflated() {
         )
         .await;
         assert_eq!(got.grpc().code(), Code::Ok, "{encoding}: {got:?}");
-        assert_eq!(server.taken(), [plain.clone()]);
+        assert_eq!(server.taken(), std::slice::from_ref(&plain));
     }
 }
 
@@ -158,7 +158,8 @@ async fn compressed_messages_are_inflated() {
 async fn compression_faults_have_their_codes() {
     let server = Server::grpc();
     let bomb = vec![0; 8 << 20];
-    let cases: [(&[(&str, &str)], Vec<u8>, Code, &str); 7] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, Code, &'a str);
+    let cases: [Case; 7] = [
         (
             &[],
             framed(1, &gzip(b"")),

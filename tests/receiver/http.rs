@@ -82,7 +82,7 @@ async fn encodings_are_inflated() {
         let headers = [("content-type", PROTOBUF), ("content-encoding", encoding)];
         let got = send(&server, &headers, sent).await;
         assert_eq!(got.status, 200, "{encoding}: {got:?}");
-        assert_eq!(server.taken(), [plain.clone()]);
+        assert_eq!(server.taken(), std::slice::from_ref(&plain));
     }
 }
 
@@ -94,7 +94,17 @@ async fn what_is_not_served_is_said_in_the_requests_type() {
     let p = ("content-type", PROTOBUF);
     let j = ("content-type", JSON);
     let encoded = |encoding| ("content-encoding", encoding);
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, Vec<u8>, u16, &str, &str)> = vec![
+    type Headers<'a> = Vec<(&'a str, &'a str)>;
+    type Case<'a> = (
+        &'a str,
+        &'a str,
+        Headers<'a>,
+        Vec<u8>,
+        u16,
+        &'a str,
+        &'a str,
+    );
+    let cases: Vec<Case> = vec![
         (
             "POST",
             "/v1/logs",
