@@ -95,6 +95,34 @@ async fn noise_ends_the_connection_only() {
             .code(),
         tonic::Code::Ok
     );
+    assert_eq!(
+        log()
+            .into_iter()
+            .filter(|line| line.contains("speaks TLS"))
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn no_setting_can_overflow_the_clock() {
+    let mut settings = grpc_settings();
+    settings.keepalive.max_connection_age = Some(Duration::MAX);
+    settings.keepalive.max_connection_age_grace = Duration::MAX;
+    (settings.keepalive.time, settings.keepalive.timeout) = (Duration::MAX, Duration::MAX);
+    settings.max_message_bytes = usize::MAX;
+    let server = Server::start(Protocol::Grpc(settings));
+    let sent = framed(1, &gzip(&body("a")));
+    let got = export(&server, &[("grpc-encoding", "gzip")], sent).await;
+    assert_eq!(got.grpc().code(), tonic::Code::Ok);
+
+    let mut settings = http_settings();
+    (settings.header_timeout, settings.idle_timeout) = (Duration::MAX, Some(Duration::MAX));
+    settings.max_body_bytes = usize::MAX;
+    let server = Server::start(Protocol::Http(settings));
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "zstd")];
+    let got = http1(&server, post("/v1/traces", &headers, zstd(&body("a")))).await;
+    assert_eq!(got.status, 200);
 }
 
 #[tokio::test]
