@@ -124,16 +124,23 @@ pub struct Sniffed<T> {
 
 impl<T: Read + Unpin> Sniffed<T> {
     /// A server that refuses the very first bytes answers and closes at once.
-    /// The client's next write then fails, and its answer would go unread.
-    fn last_words<R>(&mut self, cx: &mut Context<'_>, wrote: &Poll<io::Result<R>>) {
-        let failed = matches!(wrote, Poll::Ready(Err(_)));
-        if let Some(seen) = self.seen.take_if(|_| failed) {
+    /// The client's next write then fails, and its answer would go unread: so a
+    /// failed write waits until there is something to read, be it an error.
+    /// That comes at once, since the peer has closed.
+    fn last_words<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wrote: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if let (Poll::Ready(Err(_)), Some(seen)) = (&wrote, &self.seen) {
             let mut first = [0; 64];
             let mut buffer = ReadBuf::new(&mut first);
-            if let Poll::Ready(Ok(())) = Pin::new(&mut self.io).poll_read(cx, buffer.unfilled()) {
-                seen.set(Speaks::of(buffer.filled()));
-            }
+            // A failed read says no more than the failed write.
+            let _ = ready!(Pin::new(&mut self.io).poll_read(cx, buffer.unfilled()));
+            seen.set(Speaks::of(buffer.filled()));
+            self.seen = None;
         }
+        wrote
     }
 }
 
@@ -166,14 +173,12 @@ impl<T: Read + Write + Unpin> Write for Sniffed<T> {
         from: &[u8],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.io).poll_write(cx, from);
-        self.last_words(cx, &wrote);
-        wrote
+        self.last_words(cx, wrote)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.last_words(cx, &flushed);
-        flushed
+        self.last_words(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -190,8 +195,7 @@ impl<T: Read + Write + Unpin> Write for Sniffed<T> {
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, from);
-        self.last_words(cx, &wrote);
-        wrote
+        self.last_words(cx, wrote)
     }
 }
 
