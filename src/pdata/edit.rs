@@ -78,6 +78,11 @@ impl Edits {
         self.ops.is_empty() && self.name.is_none() && self.status.is_none()
     }
 
+    /// At most how many bytes the edits add to a message.
+    pub fn added_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
     /// Sets an attribute of any kind: replaces every attribute with that key.
     pub fn set(&mut self, key: &str, value: AnyValue<'_>) {
         self.forget(key);
@@ -354,6 +359,10 @@ fn keep<'a>(
 }
 
 fn has_key(key_value: &[u8], key: &[u8]) -> bool {
+    // The key is nearly always the first field and short.
+    if let Some((&[0x0a, len @ 0..0x80], rest)) = key_value.split_first_chunk() {
+        return usize::from(len) == key.len() && rest.starts_with(key);
+    }
     messages(key_value, 1).next().unwrap_or_default() == key
 }
 

@@ -1,14 +1,149 @@
-/*! stub */
-use super::{Decision, Processor, Resources, Span};
-use crate::{mesh::Settings, pdata::Keys};
+/*!
+The `mesh` processor: gives spans the name Kiali asks for, and the tags.
+
+The rules are [`crate::mesh`]'s; this room finds their facts in a span's bytes
+and remembers what they said. A mesh repeats itself: the same few hops, over
+and over, so nearly every span's answer is known and costs a hash and a
+comparison, no allocation. The memo's key is made of exactly the bytes the
+rules could read (attribute fields as they stand on the wire), so two spans
+share an answer only if the rules could not tell them apart.
+*/
+
+mod facts;
+mod memo;
+
+use super::{Decision, Processor, ResourceId, Resources, Span};
+use crate::{
+    mesh::{Class, Destination, Scheme, Settings, decide, key},
+    pdata::{Edits, Keys, edit, edit_resource},
+};
+use facts::{Gather, Slots};
+use memo::{Answer, Memo, Outcome};
+
 /// The `mesh` processor.
 #[derive(Debug)]
-pub struct Mesh {}
+pub struct Mesh {
+    settings: Settings,
+    scheme: Scheme,
+    slots: Slots,
+    memo: Memo,
+    /// The key of the span at hand.
+    key: Vec<u8>,
+    resource_edits: Edits,
+}
+
 impl Mesh {
     /// Registers its keys and builds an instance.
-    pub fn new(_settings: &Settings, _keys: &mut Keys) -> Self { todo!() }
+    pub fn new(settings: &Settings, keys: &mut Keys) -> Self {
+        Self {
+            settings: settings.clone(),
+            scheme: Scheme::new(&settings.kiali),
+            slots: Slots::new(keys),
+            memo: Memo::default(),
+            key: Vec::new(),
+            resource_edits: Edits::default(),
+        }
+    }
+
+    /// What the rules say, applied to the resource; and whether the span's
+    /// name had a part in it.
+    fn answer(
+        &mut self,
+        span: &Span<'_>,
+        edits: &Edits,
+        id: ResourceId,
+        resources: &mut Resources,
+    ) -> (Answer, bool) {
+        let gather = Gather {
+            slots: &self.slots,
+            span,
+            edits,
+        };
+        let base = &resources.get(id).payload;
+        let facts = gather.facts(base);
+        let verdict = decide(&facts, &self.settings, &self.scheme);
+        let by_name = verdict.class == Class::Waypoint && Destination::needs_span_name(&facts);
+        let mut tags = Vec::new();
+        for (key, text) in &verdict.tags {
+            edit::encode_span_attr(key, text, &mut tags);
+        }
+        if verdict.service_name.is_none() && verdict.resource_tags.is_empty() {
+            return (
+                Answer {
+                    resource: id,
+                    tags: tags.into(),
+                },
+                by_name,
+            );
+        }
+        self.resource_edits.clear();
+        if let Some(name) = &verdict.service_name {
+            self.resource_edits.set_str(key::SERVICE_NAME, name);
+        }
+        for (key, text) in &verdict.resource_tags {
+            self.resource_edits.set_str(key, text);
+        }
+        let payload = edit_resource(base, &self.resource_edits);
+        (
+            Answer {
+                resource: resources.derive(id, &payload),
+                tags: tags.into(),
+            },
+            by_name,
+        )
+    }
 }
+
+/// Extends a key by the span's name. An empty one makes another key, too.
+fn put_name(span: &Span<'_>, key: &mut Vec<u8>) {
+    key.push(1);
+    key.extend_from_slice(span.name());
+}
+
+/// Puts an answer into the decision.
+fn apply(answer: &Answer, decision: &mut Decision) {
+    decision.resource = answer.resource;
+    if !answer.tags.is_empty() {
+        decision.edits.append_encoded(&answer.tags);
+    }
+}
+
 impl Processor for Mesh {
-    fn process(&mut self, _span: &Span<'_>, _resources: &mut Resources, _decision: &mut Decision) { todo!() }
-    fn forget(&mut self) { todo!() }
+    fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
+        let id = decision.resource;
+        if !decision.edits.is_empty() {
+            // An earlier processor changed the span: the bytes do not say all.
+            let (answer, _) = self.answer(span, &decision.edits, id, resources);
+            apply(&answer, decision);
+            return;
+        }
+        self.key.clear();
+        self.slots.key(span, id, &mut self.key);
+        let mut named = false;
+        match self.memo.get(&self.key) {
+            Some(Outcome::Known(answer)) => return apply(answer, decision),
+            Some(Outcome::ByName) => {
+                named = true;
+                put_name(span, &mut self.key);
+                if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
+                    return apply(answer, decision);
+                }
+            }
+            None => {}
+        }
+        let (answer, by_name) = self.answer(span, &decision.edits, id, resources);
+        apply(&answer, decision);
+        if by_name && !named {
+            self.memo.put(&self.key, Outcome::ByName);
+            put_name(span, &mut self.key);
+        }
+        self.memo.put(&self.key, Outcome::Known(answer));
+    }
+
+    fn forget(&mut self) {
+        self.memo.clear();
+    }
 }
+
+#[cfg(test)]
+mod tests;

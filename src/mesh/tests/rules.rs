@@ -1,0 +1,345 @@
+//! The rules, one kind of hop at a time.
+use super::*;
+
+const WAYPOINT: &str =
+    "waypoint~10.244.0.28~waypoint-5b7c754ccb-55jwk.bookinfo~bookinfo.svc.cluster.local";
+const ROUTER: &str = "router~10.244.0.27~bookinfo-gateway-istio-6754756766-pmxnn.bookinfo~bookinfo.svc.cluster.local";
+const SIDECAR: &str =
+    "sidecar~10.244.0.11~reviews-v1-794db9df8f-8ksxt.bookinfo~bookinfo.svc.cluster.local";
+
+fn name(span: &Span, settings: &Settings) -> String {
+    apply(span, settings).service_name().to_owned()
+}
+
+fn istio<'a>(span: &'a Span, tag: &str) -> Option<&'a str> {
+    span.tag(&format!("istio.{tag}"))
+}
+
+fn waypoint(service: &str, cluster: &str) -> Span {
+    span(
+        service,
+        "route",
+        2,
+        &[
+            ("node_id", WAYPOINT),
+            ("component", "proxy"),
+            ("upstream_cluster", cluster),
+            ("istio.canonical_service", "waypoint"),
+            ("istio.namespace", "bookinfo"),
+        ],
+    )
+}
+
+#[test]
+fn a_waypoint_is_named_by_the_scheme_whatever_istio_emitted() {
+    let cluster = "inbound-vip|9080|http|reviews.bookinfo.svc.cluster.local";
+    for emitted in [
+        "waypoint.bookinfo",
+        "reviews.bookinfo.svc.cluster.local",
+        "waypoint",
+    ] {
+        for (settings, want) in [
+            (settings(4, true, false), "reviews.bookinfo"),
+            (settings(7, true, false), "waypoint.bookinfo"),
+            (settings(7, false, false), "waypoint"),
+            (settings(30, true, true), "waypoint.bookinfo"),
+            (
+                settings(30, true, false),
+                "reviews.bookinfo.svc.cluster.local",
+            ),
+            (settings(30, false, false), "reviews.svc.cluster.local"),
+        ] {
+            let out = apply(&waypoint(emitted, cluster), &settings);
+            assert_eq!(out.service_name(), want, "{emitted}");
+            let original = out.resource_tag(key::ORIGINAL_SERVICE_NAME);
+            assert_eq!(original, (emitted != want).then_some(emitted));
+            assert_eq!(istio(&out, "destination_app"), Some("reviews"));
+            assert_eq!(
+                istio(&out, "destination_canonical_service"),
+                Some("reviews")
+            );
+            assert_eq!(istio(&out, "destination_namespace"), Some("bookinfo"));
+            assert_eq!(istio(&out, "destination_workload"), None);
+            assert_eq!(istio(&out, "cluster_id"), Some("Kubernetes"));
+            assert_eq!(istio(&out, "source_canonical_service"), None);
+        }
+    }
+}
+
+#[test]
+fn a_cross_namespace_waypoint_is_named_in_the_destinations_namespace() {
+    let span = waypoint(
+        "waypoint.bookinfo",
+        "inbound-vip|80|http|cart.shop.svc.cluster.local",
+    );
+    assert_eq!(name(&span, &settings(7, true, false)), "waypoint.shop");
+    assert_eq!(
+        name(&span, &settings(30, true, false)),
+        "cart.shop.svc.cluster.local"
+    );
+}
+
+#[test]
+fn a_custom_trust_domain_is_followed() {
+    let span = waypoint(
+        "reviews.bookinfo.svc.k8s.corp",
+        "inbound-vip|80|http|reviews.bookinfo.svc.k8s.corp",
+    );
+    let mut settings = settings(30, true, false);
+    settings.kiali.trust_domain = "corp".to_owned();
+    assert_eq!(name(&span, &settings), "reviews.bookinfo.svc.corp");
+}
+
+#[test]
+fn a_waypoint_without_destination_keeps_its_own_pages_name() {
+    for cluster in [
+        "encap",
+        "inbound-vip|443|http|httpbin.org",
+        "outbound|80||10.0.0.1",
+        "",
+    ] {
+        for (settings, want) in [
+            (settings(7, true, false), "waypoint.bookinfo"),
+            (settings(30, true, false), "waypoint.bookinfo"),
+            (settings(30, false, false), "waypoint"),
+        ] {
+            assert_eq!(
+                name(&waypoint("waypoint.bookinfo", cluster), &settings),
+                want,
+                "{cluster}"
+            );
+        }
+    }
+    let out = apply(
+        &waypoint("waypoint.bookinfo", "inbound-vip|443|http|httpbin.org"),
+        &Settings::default(),
+    );
+    assert_eq!(
+        istio(&out, "destination_canonical_service"),
+        Some("httpbin.org")
+    );
+    assert_eq!(istio(&out, "destination_namespace"), None);
+    let out = apply(
+        &waypoint("waypoint.bookinfo", "encap"),
+        &Settings::default(),
+    );
+    assert_eq!(istio(&out, "destination_canonical_service"), None);
+}
+
+#[test]
+fn tags_of_istio_win_and_stay() {
+    let mut span = waypoint(
+        "waypoint.bookinfo",
+        "inbound-vip|80|http|reviews-svc.bookinfo.svc.cluster.local",
+    );
+    for (tag, text) in [
+        ("istio.destination_canonical_service", "reviews"),
+        ("istio.destination_namespace", "bookinfo"),
+        ("istio.cluster_id", "east"),
+    ] {
+        span.attributes.push((tag.to_owned(), text.to_owned()));
+    }
+    let out = apply(&span, &Settings::default());
+    assert_eq!(out.service_name(), "reviews.bookinfo.svc.cluster.local");
+    assert_eq!(istio(&out, "destination_app"), Some("reviews"));
+    assert_eq!(istio(&out, "cluster_id"), Some("east"));
+    assert_eq!(out.attributes[..span.attributes.len()], span.attributes[..]);
+}
+
+#[test]
+fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
+    let cluster = "outbound|9080||productpage.bookinfo.svc.cluster.local";
+    let tags = [
+        ("component", "proxy"),
+        ("upstream_cluster", cluster),
+        ("istio.canonical_service", "gw-label"),
+        ("istio.namespace", "bookinfo"),
+    ];
+    let spawned = "router outbound|9080||productpage.bookinfo.svc.cluster.local; egress";
+    let mut server = span("gw-label.bookinfo", "route", 2, &tags);
+    server
+        .attributes
+        .push(("node_id".to_owned(), ROUTER.to_owned()));
+    let mut client = span("gw-label.bookinfo", spawned, 3, &tags);
+    client.sibling_node_id = Some(ROUTER.to_owned());
+    for span in [server, client] {
+        let out = apply(&span, &Settings::default());
+        assert_eq!(out.service_name(), "bookinfo-gateway-istio.bookinfo");
+        assert_eq!(
+            name(&span, &settings(7, false, false)),
+            "bookinfo-gateway-istio"
+        );
+        assert_eq!(istio(&out, "source_canonical_service"), Some("gw-label"));
+        assert_eq!(istio(&out, "source_namespace"), Some("bookinfo"));
+        assert_eq!(
+            istio(&out, "destination_canonical_service"),
+            Some("productpage")
+        );
+    }
+    // Alone, the spawned span keeps what Istio called it.
+    let alone = span("gw.bookinfo", spawned, 3, &tags);
+    assert_eq!(name(&alone, &settings(30, true, true)), "gw.bookinfo");
+    assert_eq!(name(&alone, &settings(30, false, true)), "gw");
+    let semantic = span("gw-1", spawned, 3, &tags);
+    assert_eq!(
+        name(&semantic, &settings(30, true, true)),
+        "gw-label.bookinfo"
+    );
+}
+
+#[test]
+fn a_sidecar_is_named_by_its_app() {
+    let tags = [
+        ("node_id", SIDECAR),
+        ("component", "proxy"),
+        (
+            "upstream_cluster",
+            "outbound|9080||ratings.bookinfo.svc.cluster.local",
+        ),
+        ("istio.canonical_service", "reviews"),
+        ("istio.namespace", "bookinfo"),
+    ];
+    // By app label, by workload, by semantic conventions, without namespace.
+    for emitted in [
+        "reviews.bookinfo",
+        "reviews-v1.bookinfo",
+        "reviews-v1",
+        "reviews",
+        "",
+    ] {
+        for kind in [2, 3] {
+            let span = span(emitted, "route", kind, &tags);
+            let out = apply(&span, &Settings::default());
+            assert_eq!(out.service_name(), "reviews.bookinfo", "{emitted}");
+            assert_eq!(
+                name(&span, &settings(7, false, false)),
+                "reviews",
+                "{emitted}"
+            );
+            let client = kind == 3;
+            assert_eq!(istio(&out, "destination_app"), client.then_some("ratings"));
+            assert_eq!(
+                istio(&out, "source_canonical_service"),
+                client.then_some("reviews")
+            );
+        }
+    }
+    let untagged = [("node_id", SIDECAR), ("component", "proxy")];
+    for (emitted, want) in [
+        ("reviews.bookinfo", "reviews.bookinfo"),
+        ("reviews", "reviews.bookinfo"),
+        ("unknown_service:envoy", "reviews-v1.bookinfo"),
+    ] {
+        assert_eq!(
+            name(&span(emitted, "route", 2, &untagged), &Settings::default()),
+            want
+        );
+    }
+}
+
+#[test]
+fn proxies_of_unknown_types_keep_their_name() {
+    let tags = [
+        ("node_id", "agent~10.0.0.1~a-1.ns~ns.svc.cluster.local"),
+        ("component", "proxy"),
+    ];
+    let span = span("whatever", "x", 2, &tags);
+    assert_eq!(span.facts().class(), Class::OtherProxy);
+    assert_eq!(name(&span, &Settings::default()), "whatever");
+}
+
+fn application(service: &str, resource: &[(&str, &str)]) -> Span {
+    let mut span = span(service, "GET /", 2, &[]);
+    span.resource.extend(
+        resource
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+    );
+    span
+}
+
+#[test]
+fn applications_get_the_apps_name() {
+    let mut settings = Settings::default();
+    settings
+        .rename
+        .insert("Order.Api".to_owned(), "Orders".to_owned());
+    let in_shop = &[("k8s.namespace.name", "shop")][..];
+    for (emitted, resource, want) in [
+        ("cart", &[][..], "cart"),
+        ("cart", in_shop, "cart.shop"),
+        ("cart.shop", in_shop, "cart.shop"),
+        ("Cart", in_shop, "Cart.shop"),
+        ("Order.Api", in_shop, "Orders.shop"),
+        ("Order.Api", &[][..], "Orders"),
+        ("order.api", &[][..], "order.api"),
+        ("cart", &[("service.namespace", "shop")][..], "cart.shop"),
+        ("unknown_service:python", in_shop, "unknown_service:python"),
+        ("", in_shop, ""),
+    ] {
+        assert_eq!(
+            name(&application(emitted, resource), &settings),
+            want,
+            "{emitted}"
+        );
+    }
+    settings.case = Case::Lower;
+    assert_eq!(name(&application("Cart", in_shop), &settings), "cart.shop");
+    assert_eq!(
+        name(&application("Order.Api", in_shop), &settings),
+        "Orders.shop"
+    );
+    settings.kiali.namespace_selector = false;
+    assert_eq!(name(&application("Cart", in_shop), &settings), "cart");
+}
+
+#[test]
+fn applications_can_be_found() {
+    let pod = ("k8s.pod.name", "cart-5b7c754ccb-55jwk");
+    let out = apply(&application("cart", &[pod]), &Settings::default());
+    assert_eq!(istio(&out, "cluster_id"), Some("Kubernetes"));
+    assert_eq!(out.resource_tag("hostname"), Some("cart-5b7c754ccb-55jwk"));
+    let host = ("host.name", "laptop");
+    assert_eq!(
+        apply(&application("cart", &[host]), &Settings::default()).resource_tag("hostname"),
+        None
+    );
+    let on_resource = application("cart", &[("istio.cluster_id", "east")]);
+    assert_eq!(
+        istio(&apply(&on_resource, &Settings::default()), "cluster_id"),
+        None
+    );
+    let none = Settings {
+        cluster_id: String::new(),
+        ..Settings::default()
+    };
+    assert_eq!(
+        istio(&apply(&application("cart", &[]), &none), "cluster_id"),
+        None
+    );
+}
+
+#[test]
+fn ztunnel_is_named_by_the_side_it_stands_on() {
+    let tags = [
+        ("src.workload", "productpage-v1"),
+        ("src.namespace", "bookinfo"),
+        ("dst.workload", "cart-v2"),
+        ("dst.namespace", "shop"),
+        ("dst.service", "cart.shop.svc.cluster.local"),
+    ];
+    for (direction, want) in [
+        ("inbound", "cart-v2.shop"),
+        ("outbound", "productpage-v1.bookinfo"),
+    ] {
+        let mut span = span("ztunnel", "connection", 1, &tags);
+        span.attributes
+            .push(("direction".to_owned(), direction.to_owned()));
+        let out = apply(&span, &Settings::default());
+        assert_eq!(out.service_name(), want);
+        assert_eq!(istio(&out, "source_workload"), Some("productpage-v1"));
+        assert_eq!(istio(&out, "destination_workload"), Some("cart-v2"));
+        assert_eq!(istio(&out, "destination_app"), Some("cart"));
+        assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
+    }
+}

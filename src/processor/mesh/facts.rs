@@ -1,0 +1,194 @@
+/*!
+The rules' facts, found in a span's bytes: as raw fields for the memo's key,
+as texts for the rules themselves.
+*/
+
+use crate::{
+    mesh::{Attr, Facts, ResourceFacts, key},
+    pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
+    processor::{DenseId as _, ResourceId, Span},
+};
+
+/// Siblings looked at for a `node_id`: Envoy sends five spans a request, and a
+/// regrouped request is not to cost the square of its spans.
+const SIBLINGS: usize = 32;
+
+/// An indexed key.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    name: &'static str,
+    slot: Slot,
+}
+
+/// Defines the slots, one per key.
+macro_rules! slots {
+    (read { $($read:ident: $read_key:expr,)* } present { $($present:ident: $present_key:expr,)* }) => {
+        /// Where the index keeps the keys that the rules read.
+        #[derive(Clone, Debug)]
+        pub struct Slots {
+            $($read: Key,)*
+            $($present: Key,)*
+        }
+
+        impl Slots {
+            /// Registers the keys.
+            pub fn new(keys: &mut Keys) -> Self {
+                Self {
+                    $($read: Key { name: $read_key, slot: keys.add($read_key) },)*
+                    $($present: Key { name: $present_key, slot: keys.add($present_key) },)*
+                }
+            }
+
+            /// Keys whose values the rules read.
+            fn read(&self) -> impl Iterator<Item = Slot> + use<> {
+                [$(self.$read.slot,)*].into_iter()
+            }
+
+            /// Keys of which the rules only ask whether they are present.
+            fn present(&self) -> impl Iterator<Item = Slot> + use<> {
+                [$(self.$present.slot,)*].into_iter()
+            }
+        }
+    };
+}
+
+slots! {
+    read {
+        node_id: key::NODE_ID,
+        upstream_cluster: key::UPSTREAM_CLUSTER,
+        upstream_cluster_name: key::UPSTREAM_CLUSTER_NAME,
+        component: key::COMPONENT,
+        canonical_service: key::CANONICAL_SERVICE,
+        namespace: key::NAMESPACE,
+        destination_canonical_service: key::DESTINATION_CANONICAL_SERVICE,
+        destination_namespace: key::DESTINATION_NAMESPACE,
+        src_workload: key::ZTUNNEL_SRC_WORKLOAD,
+        src_namespace: key::ZTUNNEL_SRC_NAMESPACE,
+        dst_workload: key::ZTUNNEL_DST_WORKLOAD,
+        dst_namespace: key::ZTUNNEL_DST_NAMESPACE,
+        dst_service: key::ZTUNNEL_DST_SERVICE,
+        direction: key::ZTUNNEL_DIRECTION,
+    }
+    present {
+        cluster_id: key::CLUSTER_ID,
+        destination_app: key::DESTINATION_APP,
+        destination_workload: key::DESTINATION_WORKLOAD,
+        source_canonical_service: key::SOURCE_CANONICAL_SERVICE,
+        source_namespace: key::SOURCE_NAMESPACE,
+        source_workload: key::SOURCE_WORKLOAD,
+    }
+}
+
+impl Slots {
+    /// Writes everything the rules can read of the span, its name aside.
+    ///
+    /// The parts cannot run into each other: an absent field is a zero byte,
+    /// a present one begins with its tag and holds its length.
+    pub fn key(&self, span: &Span<'_>, resource: ResourceId, out: &mut Vec<u8>) {
+        let index = resource.index() as u32;
+        out.extend_from_slice(&index.to_le_bytes());
+        out.push(span.entry.kind);
+        for slot in self.read() {
+            put_field(span, slot, out);
+        }
+        let mut present = 0u8;
+        for slot in self.present() {
+            present = present << 1 | u8::from(span.entry.attr(slot).is_some());
+        }
+        out.push(present);
+        match self.sibling(span) {
+            Some(sibling) => put_field(&sibling, self.node_id.slot, out),
+            None => out.push(0),
+        }
+    }
+
+    /// The span whose `node_id` stands for that of a span without one.
+    fn sibling<'a>(&self, span: &Span<'a>) -> Option<Span<'a>> {
+        if span.entry.attr(self.node_id.slot).is_some()
+            || span.text(self.component.slot) != Some(b"proxy")
+        {
+            return None;
+        }
+        span.siblings()
+            .take(SIBLINGS)
+            .find(|s| s.entry.attr(self.node_id.slot).is_some())
+    }
+}
+
+/// The attribute field as it stands on the wire, or a zero byte.
+fn put_field(span: &Span<'_>, slot: Slot, out: &mut Vec<u8>) {
+    let field = span
+        .entry
+        .attr(slot)
+        .and_then(|at| Fields::from(span.request, at).next());
+    match field {
+        Some(field) => out.extend_from_slice(field.raw),
+        None => out.push(0),
+    }
+}
+
+/// Reads facts of a span as earlier processors left it.
+#[derive(Debug)]
+pub struct Gather<'a> {
+    /// The keys.
+    pub slots: &'a Slots,
+    /// The span.
+    pub span: &'a Span<'a>,
+    /// What earlier processors did to it.
+    pub edits: &'a Edits,
+}
+
+impl<'a> Gather<'a> {
+    /// The facts; `resource` is the payload of the span's resource.
+    pub fn facts(&self, resource: &'a [u8]) -> Facts<'a> {
+        let slots = self.slots;
+        let attributes = view::resource_attributes(resource).map(|kv| match kv.value {
+            AnyValue::String(text) => (kv.key, text),
+            _ => (kv.key, ""),
+        });
+        let sibling = slots.sibling(self.span);
+        Facts {
+            resource: ResourceFacts::from_attributes(attributes),
+            span_name: self.edits.name().unwrap_or(text(self.span.name())),
+            kind: self.span.entry.kind,
+            sibling_node_id: sibling.and_then(|s| s.text(slots.node_id.slot)).map(text),
+            node_id: self.attr(slots.node_id),
+            upstream_cluster: self.attr(slots.upstream_cluster),
+            upstream_cluster_name: self.attr(slots.upstream_cluster_name),
+            component: self.attr(slots.component),
+            canonical_service: self.attr(slots.canonical_service),
+            namespace: self.attr(slots.namespace),
+            cluster_id: self.attr(slots.cluster_id),
+            destination_app: self.attr(slots.destination_app),
+            destination_canonical_service: self.attr(slots.destination_canonical_service),
+            destination_namespace: self.attr(slots.destination_namespace),
+            destination_workload: self.attr(slots.destination_workload),
+            source_canonical_service: self.attr(slots.source_canonical_service),
+            source_namespace: self.attr(slots.source_namespace),
+            source_workload: self.attr(slots.source_workload),
+            src_workload: self.attr(slots.src_workload),
+            src_namespace: self.attr(slots.src_namespace),
+            dst_workload: self.attr(slots.dst_workload),
+            dst_namespace: self.attr(slots.dst_namespace),
+            dst_service: self.attr(slots.dst_service),
+            direction: self.attr(slots.direction),
+        }
+    }
+
+    fn attr(&self, key: Key) -> Attr<'a> {
+        match self.edits.get(key.name) {
+            Edited::Unchanged => {
+                self.span.entry.attr(key.slot)?;
+                Some(self.span.text(key.slot).map_or("", text))
+            }
+            Edited::Deleted => None,
+            Edited::Set(AnyValue::String(value)) => Some(value),
+            Edited::Set(_) => Some(""),
+        }
+    }
+}
+
+/// Indexed bytes are UTF-8; were they not, they would say nothing.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}

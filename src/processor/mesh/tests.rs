@@ -1,0 +1,326 @@
+//! The processor over captured bytes, with the rules over decoded spans as oracle.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::*;
+use crate::{
+    mesh::{Kiali, Version, model},
+    pdata::{Index, admit, write_span},
+};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest as Request,
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan},
+};
+use prost::Message;
+
+fn settings(minor: u16, selector: bool, waypoint: bool) -> Settings {
+    let kiali = Kiali {
+        version: Version::new(2, minor),
+        namespace_selector: selector,
+        use_waypoint_name: waypoint,
+        ..Kiali::default()
+    };
+    Settings {
+        kiali,
+        ..Settings::default()
+    }
+}
+
+/// A processor with what a shard has around it.
+struct Shard {
+    keys: Keys,
+    mesh: Mesh,
+    resources: Resources,
+}
+
+impl Shard {
+    fn new(settings: &Settings) -> Self {
+        let mut keys = Keys::default();
+        let mesh = Mesh::new(settings, &mut keys);
+        Self {
+            keys,
+            mesh,
+            resources: Resources::default(),
+        }
+    }
+
+    /// Each span of the request as (resource, span) after the processor.
+    fn run(&mut self, request: &[u8], before: impl Fn(&mut Edits)) -> Vec<(Resource, ProtoSpan)> {
+        let mut index = Index::default();
+        let admitted = admit(request, &self.keys, &mut index).unwrap();
+        let mut out = Vec::new();
+        for entry in &index.spans {
+            let span = Span {
+                request: &admitted.bytes,
+                index: &index,
+                entry,
+            };
+            let payload = index.resources[entry.resource as usize]
+                .resource
+                .of(&admitted.bytes);
+            let id = self.resources.intern(payload, b"", b"");
+            let mut decision = Decision {
+                resource: id,
+                edits: Edits::default(),
+                drop: false,
+            };
+            before(&mut decision.edits);
+            self.mesh.process(&span, &mut self.resources, &mut decision);
+            assert!(!decision.drop);
+            let mut bytes = Vec::new();
+            write_span(entry.bytes.of(&admitted.bytes), &decision.edits, &mut bytes);
+            let mut spans = ScopeSpans::decode(&bytes[..]).unwrap().spans;
+            let resource = Resource::decode(&self.resources.get(decision.resource).payload[..]);
+            out.push((resource.unwrap(), spans.remove(0)));
+        }
+        out
+    }
+}
+
+fn attr(key: &str, value: &str) -> KeyValue {
+    let value = Some(AnyValue {
+        value: Some(Value::StringValue(value.to_owned())),
+    });
+    KeyValue {
+        key: key.to_owned(),
+        value,
+        ..KeyValue::default()
+    }
+}
+
+/// What the rules say about each span of the request, done to decoded spans.
+fn expected(request: &Request, settings: &Settings) -> Vec<(Resource, ProtoSpan)> {
+    let scheme = Scheme::new(&settings.kiali);
+    let models = model::spans(request);
+    let mut out = Vec::new();
+    for group in &request.resource_spans {
+        for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
+            let facts = models[out.len()].facts();
+            let verdict = decide(&facts, settings, &scheme);
+            let (mut resource, mut span) =
+                (group.resource.clone().unwrap_or_default(), span.clone());
+            span.attributes
+                .extend(verdict.tags.iter().map(|(key, text)| attr(key, text)));
+            if let Some(name) = &verdict.service_name {
+                resource.attributes.retain(|kv| kv.key != key::SERVICE_NAME);
+                resource.attributes.push(attr(key::SERVICE_NAME, name));
+            }
+            resource.attributes.extend(
+                verdict
+                    .resource_tags
+                    .iter()
+                    .map(|(key, text)| attr(key, text)),
+            );
+            out.push((resource, span));
+        }
+    }
+    out
+}
+
+fn captured() -> Vec<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut out = Vec::new();
+    for folder in [
+        "ambient-istio-1.24",
+        "ambient-istio-1.28",
+        "ambient-istio-1.30",
+        "sidecar",
+    ] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            out.push(std::fs::read(entry.unwrap().path()).unwrap());
+        }
+    }
+    assert!(out.len() >= 80);
+    out
+}
+
+fn all_settings() -> [Settings; 4] {
+    [
+        settings(7, true, false),
+        settings(30, true, true),
+        settings(30, true, false),
+        settings(30, false, false),
+    ]
+}
+
+#[test]
+fn does_what_the_rules_say() {
+    for settings in all_settings() {
+        let mut shard = Shard::new(&settings);
+        for bytes in captured() {
+            let want = expected(&Request::decode(&bytes[..]).unwrap(), &settings);
+            assert_eq!(shard.run(&bytes, |_| ()), want);
+            // Again, now from the memo.
+            let known = shard.mesh.memo.len();
+            assert_eq!(shard.run(&bytes, |_| ()), want);
+            assert_eq!(shard.mesh.memo.len(), known);
+        }
+        // Four captures of five hops each, not one entry per span.
+        assert!(shard.mesh.memo.len() < 100, "{}", shard.mesh.memo.len());
+        shard.mesh.forget();
+        shard.resources.clear();
+        let bytes = &captured()[0];
+        assert_eq!(
+            shard.run(bytes, |_| ()),
+            expected(&Request::decode(&bytes[..]).unwrap(), &settings)
+        );
+    }
+}
+
+/// One span, under a resource.
+fn request(service: &str, name: &str, tags: &[(&str, &str)]) -> Request {
+    let span = ProtoSpan {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        name: name.to_owned(),
+        kind: 2,
+        attributes: tags.iter().map(|(k, v)| attr(k, v)).collect(),
+        ..ProtoSpan::default()
+    };
+    let resource = Resource {
+        attributes: vec![attr("service.name", service)],
+        ..Resource::default()
+    };
+    Request {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(resource),
+            scope_spans: vec![ScopeSpans {
+                spans: vec![span],
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    }
+}
+
+const WAYPOINT: (&str, &str) = (
+    "node_id",
+    "waypoint~10.0.0.1~waypoint-5b7c754ccb-55jwk.bookinfo~bookinfo.svc.cluster.local",
+);
+
+/// Spans that differ only where the key could have overlooked it.
+#[test]
+fn the_memo_tells_spans_apart() {
+    let settings = settings(30, true, false);
+    let mut shard = Shard::new(&settings);
+    let cluster = (
+        "upstream_cluster",
+        "inbound-vip|80|http|a.b.svc.cluster.local",
+    );
+    let requests = [
+        request("w", "x", &[WAYPOINT, cluster]),
+        request("w", "x", &[WAYPOINT, ("upstream_cluster.name", cluster.1)]),
+        request(
+            "w",
+            "x",
+            &[WAYPOINT, cluster, ("istio.destination_app", "c")],
+        ),
+        request(
+            "w",
+            "x",
+            &[
+                WAYPOINT,
+                cluster,
+                ("istio.destination_canonical_service", "c"),
+            ],
+        ),
+        request(
+            "w",
+            "x",
+            &[
+                WAYPOINT,
+                cluster,
+                ("istio.destination_canonical_service", "d"),
+            ],
+        ),
+        request("w", "x", &[WAYPOINT, cluster, ("istio.cluster_id", "")]),
+        request("v", "x", &[WAYPOINT, cluster]),
+        // Here the name decides.
+        request("w", "", &[WAYPOINT, ("upstream_cluster", "encap")]),
+        request("w", "x", &[WAYPOINT, ("upstream_cluster", "encap")]),
+        request(
+            "w",
+            "a.b.svc.cluster.local:80/*",
+            &[WAYPOINT, ("upstream_cluster", "encap")],
+        ),
+        request(
+            "w",
+            "c.d.svc.cluster.local:80/*",
+            &[WAYPOINT, ("upstream_cluster", "encap")],
+        ),
+        request("w", "x", &[]),
+        request("w", "x", &[("src.workload", "a"), ("src.namespace", "b")]),
+        request("w", "x", &[("src.workload", "ab"), ("src.namespace", "")]),
+    ];
+    for _ in 0..2 {
+        for request in &requests {
+            let got = shard.run(&request.encode_to_vec(), |_| ());
+            assert_eq!(got, expected(request, &settings));
+        }
+    }
+}
+
+#[test]
+fn the_memo_is_bounded() {
+    let mut shard = Shard::new(&Settings::default());
+    for n in 0..Memo::MAX_ENTRIES + 100 {
+        let cluster = format!("inbound-vip|80|http|s{n}.b.svc.cluster.local");
+        let request = request("w", "x", &[WAYPOINT, ("upstream_cluster", &cluster)]);
+        let got = shard.run(&request.encode_to_vec(), |_| ());
+        assert!(
+            got[0]
+                .1
+                .attributes
+                .contains(&attr("istio.destination_app", &format!("s{n}")))
+        );
+        assert!(shard.mesh.memo.len() <= Memo::MAX_ENTRIES);
+        if shard.resources.is_full() {
+            shard.mesh.forget();
+            shard.resources.clear();
+        }
+    }
+    let long = "x".repeat(Memo::MAX_KEY);
+    let known = shard.mesh.memo.len();
+    shard.run(
+        &request("w", "x", &[("upstream_cluster", &long)]).encode_to_vec(),
+        |_| (),
+    );
+    assert_eq!(shard.mesh.memo.len(), known);
+}
+
+#[test]
+fn sees_what_earlier_processors_did() {
+    let mut shard = Shard::new(&settings(30, true, false));
+    let request = request("w", "x", &[WAYPOINT]).encode_to_vec();
+    let got = shard.run(&request, |edits| {
+        edits.set_str(
+            "upstream_cluster",
+            "inbound-vip|80|http|a.b.svc.cluster.local",
+        );
+        edits.set_str("istio.cluster_id", "east");
+    });
+    assert!(
+        got[0]
+            .0
+            .attributes
+            .contains(&attr("service.name", "a.b.svc.cluster.local"))
+    );
+    let ids = got[0]
+        .1
+        .attributes
+        .iter()
+        .filter(|kv| kv.key == "istio.cluster_id");
+    assert_eq!(ids.collect::<Vec<_>>(), [&attr("istio.cluster_id", "east")]);
+    let got = shard.run(&request, |edits| edits.delete("node_id"));
+    assert!(got[0].0.attributes.contains(&attr("service.name", "w")));
+}
+
+#[test]
+fn leaves_keys_for_others() {
+    let mut keys = Keys::default();
+    Mesh::new(&Settings::default(), &mut keys);
+    let more = crate::pdata::MAX_KEYS - 20;
+    for key in ["a", "b", "c", "d"].into_iter().take(more) {
+        keys.add(key);
+    }
+}
