@@ -2,6 +2,7 @@
 The command line. One file per subcommand; this one has what they share.
 */
 
+pub mod demo;
 mod run;
 mod validate;
 
@@ -18,6 +19,7 @@ Examples:
   wayspan                                      print what arrives
   WAYSPAN_EXPORT_ENDPOINT=jaeger:4317 wayspan  send it to Jaeger
   wayspan --config collector.yaml              run an OpenTelemetry Collector's file
+  wayspan demo                                 see what it does, with nothing else installed
   wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
 
 While it runs:
@@ -41,6 +43,7 @@ enum Command {
     Run(Sources),
     /// Check a configuration and say what it would do; exit code 1 if it is wrong
     Validate(Sources),
+    Demo(demo::Args),
     /// Print the configuration after merging and expansion, without its secrets
     #[command(visible_alias = "print-initial-config")]
     PrintConfig {
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         None => run::run(&cli.sources),
         Some(Command::Run(sources)) => run::run(sources),
         Some(Command::Validate(sources)) => validate::run(sources),
+        Some(Command::Demo(args)) => demo::run(args),
         Some(Command::PrintConfig {
             sources,
             show_secrets,

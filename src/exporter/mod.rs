@@ -29,7 +29,9 @@ impl Exporter {
     ///
     /// # Errors
     /// When a file cannot be read or is not what it should be.
-    pub fn build(_settings: &Settings) -> Result<Self, BuildError> { todo!() }
+    pub fn build(_settings: &Settings) -> Result<Self, BuildError> {
+        todo!()
+    }
 
     /// Takes batches from `queue` and delivers them, several at a time, until
     /// the queue is closed and empty. After `deadline` (None until shutdown
@@ -41,5 +43,7 @@ impl Exporter {
         _queue: Arc<Queue>,
         _stats: Arc<ExporterStats>,
         _deadline: tokio::sync::watch::Receiver<Option<Instant>>,
-    ) -> Drained { todo!() }
+    ) -> Drained {
+        todo!()
+    }
 }

@@ -1,1 +1,3 @@
-//! stub
+/*! What runs beside the pipelines: health checks. */
+
+pub mod health_check;

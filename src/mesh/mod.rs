@@ -1,50 +1,41 @@
-/*! What the mesh means. stub; the owner writes the prologue. Pure: no tokio, no I/O. */
-use std::collections::BTreeMap;
+/*!
+What the mesh means: what Istio's proxies emit and what Kiali asks for.
 
-/// Checked settings of the `mesh` processor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// The Kiali whose questions the names must answer.
-    pub kiali: Kiali,
-    /// Added as `istio.cluster_id` where a mesh span lacks it.
-    pub cluster_id: String,
-    /// What to do with the letter case of SDK service names.
-    pub case: Case,
-    /// SDK service names to replace, by exact original name.
-    pub rename: BTreeMap<String, String>,
-}
+The parts, in the order a span meets them:
 
-/// A Kiali, in Kiali's own words.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Kiali {
-    /// Kiali's version.
-    pub version: Version,
-    /// `external_services.tracing.namespace_selector`, default true.
-    pub namespace_selector: bool,
-    /// `external_services.tracing.use_waypoint_name`, default false; before 2.22 without effect.
-    pub use_waypoint_name: bool,
-    /// `external_services.istio.istio_identity_domain`; None: what that Kiali defaults to.
-    pub istio_identity_domain: Option<String>,
-    /// The mesh's trust domain, which Kiali 2.26+ uses when no identity domain is set.
-    pub trust_domain: String,
-}
+- [`NodeId`], [`UpstreamCluster`] and [`Host`] read the three texts in which a
+  proxy says who it is and where it sent a request;
+- [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
+  is; [`Destination`] is where it went;
+- [`Scheme`] is how the described Kiali wants spans to be named;
+- [`decide`] joins them: facts in, a new service name and tags out;
+- [`pages`] asks what a Kiali asks, so that names can be checked against it,
+  and [`model`] holds decoded spans for that and for display.
 
-/// Major and minor version of Kiali.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// Major.
-    pub major: u16,
-    /// Minor.
-    pub minor: u16,
-}
+Everything here is a pure function over borrowed text: no runtime, no I/O, no
+protobuf on the way of a span. Deciding twice changes nothing, so collectors
+may be chained.
+*/
 
-/// Letter case of SDK service names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
-    /// Match the Kubernetes label's case; without a directory, preserve.
-    Match,
-    /// Lower-case.
-    Lower,
-    /// Leave as it is.
-    Preserve,
-}
+mod decide;
+mod destination;
+mod facts;
+mod host;
+pub mod model;
+mod node_id;
+pub mod pages;
+mod scheme;
+mod settings;
+mod upstream_cluster;
+
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Verdict, decide};
+pub use destination::Destination;
+pub use facts::{Attr, Class, Facts, ResourceFacts, key};
+pub use host::Host;
+pub use node_id::{NodeId, workload_of_pod};
+pub use scheme::{Form, Scheme};
+pub use settings::{Case, Kiali, Settings, Version, VersionError};
+pub use upstream_cluster::UpstreamCluster;

@@ -19,7 +19,9 @@ pub struct Range {
 impl Range {
     /// The bytes of this range in `request`; empty if it does not lie inside.
     pub fn of(self, request: &[u8]) -> &[u8] {
-        request.get(self.start as usize..self.end as usize).unwrap_or_default()
+        request
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 
     /// Whether the range covers no byte.

@@ -27,11 +27,12 @@ pub mod validate;
 pub mod view;
 pub mod wire;
 
-pub use edit::{Edits, edit_resource, write_span};
+pub use edit::{Edited, Edits, edit_resource, write_span};
 pub use index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
 pub use keys::{Keys, MAX_KEYS, Slot};
 pub use validate::{Malformed, validate};
 pub use view::{AnyValue, KeyValue, SpanView};
+pub use wire::Reason;
 
 use std::borrow::Cow;
 
@@ -58,9 +59,15 @@ pub fn admit<'a>(
 ) -> Result<Admitted<'a>, Malformed> {
     validate(request, keys, index)?;
     if !index.needs_repair {
-        return Ok(Admitted { bytes: Cow::Borrowed(request), utf8_replaced: 0 });
+        return Ok(Admitted {
+            bytes: Cow::Borrowed(request),
+            utf8_replaced: 0,
+        });
     }
     let repaired = canon::repair(request);
     validate(&repaired.bytes, keys, index)?;
-    Ok(Admitted { bytes: Cow::Owned(repaired.bytes), utf8_replaced: repaired.utf8_replaced })
+    Ok(Admitted {
+        bytes: Cow::Owned(repaired.bytes),
+        utf8_replaced: repaired.utf8_replaced,
+    })
 }

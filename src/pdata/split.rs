@@ -1,6 +1,106 @@
-/*! stub */
-/// Splits a valid request in two with half of its spans each (order kept);
-/// `None` when it has fewer than two spans.
-pub fn halve(_request: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> { todo!() }
+/*!
+Cutting a request by its spans: halves of a batch that was refused as too
+large, and single spans to find the one that a backend calls invalid.
+
+Resource, scope, schema URLs and unknown fields are repeated around each part.
+Groups without spans go with the part that has the span after them.
+*/
+
+use super::view::messages;
+use super::wire::{self, Fields};
+use std::ops::Range;
+
+/// Splits a valid request in two with half of its spans each (order kept, the
+/// first has the odd one less); `None` when it has fewer than two spans.
+pub fn halve(request: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let total = count_spans(request);
+    let middle = total / 2;
+    (middle > 0).then(|| (select(request, 0..middle), select(request, middle..total)))
+}
+
 /// Number of spans in a valid request.
-pub fn count_spans(_request: &[u8]) -> usize { todo!() }
+pub fn count_spans(request: &[u8]) -> usize {
+    messages(request, 1).map(resource_span_count).sum()
+}
+
+/// Payload of the span that is number `at` in order, from 0.
+pub fn span_at(request: &[u8], at: usize) -> Option<&[u8]> {
+    let scopes = messages(request, 1).flat_map(|resource_spans| messages(resource_spans, 2));
+    scopes
+        .flat_map(|scope_spans| messages(scope_spans, 2))
+        .nth(at)
+}
+
+/// A valid request with only the spans whose number in order is in `wanted`.
+/// An empty selection keeps no group.
+pub fn select(request: &[u8], wanted: Range<usize>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(request.len());
+    let mut part = Part {
+        total: count_spans(request),
+        wanted,
+        next: 0,
+    };
+    for field in Fields::new(request) {
+        match (field.number, field.bytes()) {
+            (1, Some(group)) if part.has(resource_span_count(group)) => {
+                wire::put_message(1, &mut out, |out| part.put_resource_spans(group, out));
+            }
+            (1, Some(group)) => part.next += resource_span_count(group),
+            _ => out.extend_from_slice(field.raw),
+        }
+    }
+    out
+}
+
+fn resource_span_count(resource_spans: &[u8]) -> usize {
+    messages(resource_spans, 2).map(scope_span_count).sum()
+}
+
+fn scope_span_count(scope_spans: &[u8]) -> usize {
+    messages(scope_spans, 2).count()
+}
+
+struct Part {
+    wanted: Range<usize>,
+    total: usize,
+    /// Number of the next span to pass.
+    next: usize,
+}
+
+impl Part {
+    /// Whether a group of `count` spans that begins here has a place.
+    fn has(&self, count: usize) -> bool {
+        let Range { start, end } = self.wanted;
+        if count == 0 {
+            // Behind the last span, the last part takes it.
+            start < end && start <= self.next && (self.next < end || end == self.total)
+        } else {
+            self.next < end && start < self.next + count
+        }
+    }
+
+    fn put_resource_spans(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        for field in Fields::new(message) {
+            match (field.number, field.bytes()) {
+                (2, Some(group)) if self.has(scope_span_count(group)) => {
+                    wire::put_message(2, out, |out| self.put_scope_spans(group, out));
+                }
+                (2, Some(group)) => self.next += scope_span_count(group),
+                _ => out.extend_from_slice(field.raw),
+            }
+        }
+    }
+
+    fn put_scope_spans(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        for field in Fields::new(message) {
+            if field.number == 2 && field.bytes().is_some() {
+                let wanted = self.wanted.contains(&self.next);
+                self.next += 1;
+                if !wanted {
+                    continue;
+                }
+            }
+            out.extend_from_slice(field.raw);
+        }
+    }
+}

@@ -1,1 +1,433 @@
-/*! stub */
+/*!
+Protobuf wire format: just enough to walk, copy and write fields.
+
+Acceptance follows prost 0.14 exactly: a varint has at most ten bytes and fits
+64 bits, a key fits 32 bits, field number 0 and wire types 6 and 7 do not
+exist, and groups are skipped when they balance. Nothing here allocates, and
+no input makes it panic.
+
+[`tag`], [`varint`], [`len_delimited`] and [`skip`] are strict and say what is
+wrong. [`Fields`] is for bytes that were validated before: it simply ends at
+the first damage.
+*/
+
+/// How many messages or groups may nest, as prost counts
+/// (`RECURSION_LIMIT`): the request itself is level 100, its children 99.
+pub const MAX_DEPTH: u32 = 100;
+
+/// The six wire types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Variable-length integer (0).
+    Varint,
+    /// Eight bytes, little endian (1).
+    Fixed64,
+    /// Length, then so many bytes (2).
+    Len,
+    /// Begin of a group (3).
+    StartGroup,
+    /// End of a group (4).
+    EndGroup,
+    /// Four bytes, little endian (5).
+    Fixed32,
+}
+
+impl std::fmt::Display for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Wire::Varint => "a varint",
+            Wire::Fixed64 => "8 fixed bytes",
+            Wire::Len => "a length and bytes",
+            Wire::StartGroup => "the start of a group",
+            Wire::EndGroup => "the end of a group",
+            Wire::Fixed32 => "4 fixed bytes",
+        })
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The bytes end within a varint.
+    #[error("a varint is cut off by the end of the message")]
+    VarintCut,
+    /// More than ten bytes, or more than 64 bits.
+    #[error("a varint is longer than 64 bits")]
+    VarintTooLong,
+    /// The key, field number and wire type together, exceeds 32 bits.
+    #[error("a field key is larger than 32 bits")]
+    KeyTooLarge,
+    /// Field numbers start at 1.
+    #[error("field number 0")]
+    FieldZero,
+    /// Wire types 6 and 7.
+    #[error("wire type {0} does not exist")]
+    NoSuchWireType(u8),
+    /// A length reaches beyond the enclosing message.
+    #[error("length {0} runs past the end of the message")]
+    Overrun(u64),
+    /// Fewer than 4 or 8 bytes are left.
+    #[error("a fixed-width value is cut off by the end of the message")]
+    FixedCut,
+    /// An end without a start, or of another group.
+    #[error("a group ends that was not open")]
+    EndGroup,
+    /// See [`MAX_DEPTH`].
+    #[error("nested deeper than 100 levels")]
+    TooDeep,
+    /// A known field with the wire type of another kind of value.
+    #[error("{found} where {expected} should be")]
+    WrongWireType {
+        /// What the bytes have.
+        found: Wire,
+        /// What the schema says.
+        expected: Wire,
+    },
+    /// Offsets are 32 bits wide.
+    #[error("a request of 4 GiB or more")]
+    TooLarge,
+}
+
+/// A decoded field key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Field number, at least 1.
+    pub number: u32,
+    /// Wire type.
+    pub wire: Wire,
+}
+
+/// Reads a varint at `pos`; returns it and the position after it.
+///
+/// # Errors
+/// Cut off or too long.
+#[inline(always)]
+pub fn varint(buf: &[u8], pos: usize) -> Result<(u64, usize), Reason> {
+    match buf.get(pos) {
+        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), pos + 1)),
+        _ => long_varint(buf, pos),
+    }
+}
+
+fn long_varint(buf: &[u8], pos: usize) -> Result<(u64, usize), Reason> {
+    let bytes = buf.get(pos..).unwrap_or_default();
+    let mut value = 0u64;
+    for (i, &byte) in bytes.iter().take(10).enumerate() {
+        // The tenth byte holds the 64th bit and no more.
+        if i == 9 && byte > 1 {
+            return Err(Reason::VarintTooLong);
+        }
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Ok((value, pos + i + 1));
+        }
+    }
+    Err(Reason::VarintCut)
+}
+
+/// Reads a field key at `pos`; returns it and the position after it.
+///
+/// # Errors
+/// What prost refuses as a key.
+#[inline(always)]
+pub fn tag(buf: &[u8], pos: usize) -> Result<(Tag, usize), Reason> {
+    let (key, pos) = varint(buf, pos)?;
+    let key = u32::try_from(key).map_err(|_| Reason::KeyTooLarge)?;
+    let wire = match key & 7 {
+        0 => Wire::Varint,
+        1 => Wire::Fixed64,
+        2 => Wire::Len,
+        3 => Wire::StartGroup,
+        4 => Wire::EndGroup,
+        5 => Wire::Fixed32,
+        other => return Err(Reason::NoSuchWireType(other as u8)),
+    };
+    match key >> 3 {
+        0 => Err(Reason::FieldZero),
+        number => Ok((Tag { number, wire }, pos)),
+    }
+}
+
+/// Reads a length at `pos`; returns start and end of the bytes it covers.
+///
+/// # Errors
+/// A bad varint, or a length that reaches past the end of `buf`.
+#[inline(always)]
+pub fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), Reason> {
+    let (len, start) = varint(buf, pos)?;
+    if len > (buf.len() - start) as u64 {
+        return Err(Reason::Overrun(len));
+    }
+    Ok((start, start + len as usize))
+}
+
+/// The position after a fixed-width value of `width` bytes at `pos`.
+///
+/// # Errors
+/// Fewer bytes are left.
+#[inline(always)]
+pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, Reason> {
+    if buf.len().saturating_sub(pos) < width {
+        Err(Reason::FixedCut)
+    } else {
+        Ok(pos + width)
+    }
+}
+
+/// Skips the value, at `pos`, of a field nobody knows; returns the position
+/// after it. `depth` is how many levels the enclosing message may still nest.
+///
+/// # Errors
+/// What prost's `skip_field` refuses.
+pub fn skip(buf: &[u8], mut pos: usize, key: Tag, depth: u32) -> Result<usize, Reason> {
+    if depth == 0 {
+        return Err(Reason::TooDeep);
+    }
+    match key.wire {
+        Wire::Varint => varint(buf, pos).map(|(_, end)| end),
+        Wire::Fixed64 => fixed(buf, pos, 8),
+        Wire::Fixed32 => fixed(buf, pos, 4),
+        Wire::Len => len_delimited(buf, pos).map(|(_, end)| end),
+        Wire::StartGroup => loop {
+            let (inner, after) = tag(buf, pos)?;
+            if inner.wire == Wire::EndGroup {
+                return if inner.number == key.number {
+                    Ok(after)
+                } else {
+                    Err(Reason::EndGroup)
+                };
+            }
+            pos = skip(buf, after, inner, depth - 1)?;
+        },
+        Wire::EndGroup => Err(Reason::EndGroup),
+    }
+}
+
+/// A field's value as the wire has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Wire type 0.
+    Varint(u64),
+    /// Wire type 1.
+    Fixed64(u64),
+    /// Wire type 2, its bytes.
+    Len(&'a [u8]),
+    /// Wire type 3; the bytes are in [`Field::raw`].
+    Group,
+    /// Wire type 5.
+    Fixed32(u32),
+}
+
+/// One field of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Field number.
+    pub number: u32,
+    /// Its value.
+    pub value: Value<'a>,
+    /// Key and value as they stand on the wire.
+    pub raw: &'a [u8],
+    /// Offset of the key in the message.
+    pub at: usize,
+}
+
+impl<'a> Field<'a> {
+    /// The bytes of a length-delimited value.
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        match self.value {
+            Value::Len(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Position after the field in the message.
+    pub fn end(&self) -> usize {
+        self.at + self.raw.len()
+    }
+}
+
+/// The fields of a message in wire order. Ends early at damaged bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a> {
+    buf: &'a [u8],
+    pos: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Walks a message's payload.
+    pub fn new(message: &'a [u8]) -> Self {
+        Self {
+            buf: message,
+            pos: 0,
+        }
+    }
+
+    /// Walks a message's payload from `pos` on, which must be a field's start.
+    pub fn from(message: &'a [u8], pos: usize) -> Self {
+        Self { buf: message, pos }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        let (buf, at) = (self.buf, self.pos);
+        if at >= buf.len() {
+            return None;
+        }
+        let (key, pos) = tag(buf, at).ok()?;
+        let (value, end) = match key.wire {
+            Wire::Varint => varint(buf, pos)
+                .map(|(v, end)| (Value::Varint(v), end))
+                .ok()?,
+            Wire::Len => {
+                let (start, end) = len_delimited(buf, pos).ok()?;
+                (Value::Len(buf.get(start..end)?), end)
+            }
+            Wire::Fixed64 => {
+                let bytes = buf.get(pos..)?.first_chunk()?;
+                (Value::Fixed64(u64::from_le_bytes(*bytes)), pos + 8)
+            }
+            Wire::Fixed32 => {
+                let bytes = buf.get(pos..)?.first_chunk()?;
+                (Value::Fixed32(u32::from_le_bytes(*bytes)), pos + 4)
+            }
+            Wire::StartGroup => (Value::Group, skip(buf, pos, key, MAX_DEPTH).ok()?),
+            Wire::EndGroup => return None,
+        };
+        self.pos = end;
+        Some(Field {
+            number: key.number,
+            value,
+            raw: buf.get(at..end)?,
+            at,
+        })
+    }
+}
+
+/// Appends a varint.
+#[inline]
+pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// How many bytes [`put_varint`] appends.
+#[inline]
+pub fn varint_len(value: u64) -> usize {
+    let bits = (64 - (value | 1).leading_zeros()) as usize;
+    bits.div_ceil(7)
+}
+
+/// Appends the key of a field.
+#[inline]
+pub fn put_tag(number: u32, wire: Wire, out: &mut Vec<u8>) {
+    put_varint(u64::from(number) << 3 | wire as u64, out);
+}
+
+/// Appends a length-delimited field.
+#[inline]
+pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    put_tag(number, Wire::Len, out);
+    put_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a length-delimited field whose payload `write` appends.
+pub fn put_message(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    put_tag(number, Wire::Len, out);
+    let at = out.len();
+    out.push(0);
+    write(out);
+    close_len(at, 1, out);
+}
+
+/// Puts the length of everything from `at + reserved` on into the `reserved`
+/// bytes at `at`, moving the payload when the length needs more or fewer.
+pub(super) fn close_len(at: usize, reserved: usize, out: &mut Vec<u8>) {
+    let payload = out.len().saturating_sub(at + reserved);
+    let needed = varint_len(payload as u64);
+    if needed > reserved {
+        out.resize(out.len() + needed - reserved, 0);
+    }
+    if needed != reserved {
+        let from = at + reserved;
+        out.copy_within(from..from + payload, at + needed);
+        out.truncate(at + needed + payload);
+    }
+    let mut value = payload as u64;
+    if let Some(bytes) = out.get_mut(at..at + needed) {
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            let more = if i + 1 < needed { 0x80 } else { 0 };
+            *byte = value as u8 & 0x7f | more;
+            value >>= 7;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_round_trip_and_know_their_length() {
+        for shift in 0..64 {
+            for value in [1u64 << shift, (1u64 << shift) - 1, u64::MAX >> shift] {
+                let mut out = Vec::new();
+                put_varint(value, &mut out);
+                assert_eq!(out.len(), varint_len(value));
+                assert_eq!(varint(&out, 0), Ok((value, out.len())));
+            }
+        }
+    }
+
+    #[test]
+    fn the_tenth_byte_is_at_most_one() {
+        let mut bytes = [0xff; 10];
+        bytes[9] = 1;
+        assert_eq!(varint(&bytes, 0), Ok((u64::MAX, 10)));
+        bytes[9] = 2;
+        assert_eq!(varint(&bytes, 0), Err(Reason::VarintTooLong));
+        assert_eq!(varint(&[0x80; 11], 0), Err(Reason::VarintTooLong));
+        assert_eq!(varint(&[0x80; 9], 0), Err(Reason::VarintCut));
+    }
+
+    #[test]
+    fn lengths_are_closed_whatever_was_reserved() {
+        for len in [0usize, 1, 127, 128, 20_000] {
+            for reserved in 1..4 {
+                let mut out = vec![7; reserved + 1];
+                out.extend(std::iter::repeat_n(9, len));
+                close_len(1, reserved, &mut out);
+                let (start, end) = len_delimited(&out, 1).unwrap_or_default();
+                assert_eq!((end, end - start), (out.len(), len));
+                assert!(out[start..].iter().all(|b| *b == 9));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_must_balance() {
+        let group = |bytes: &[u8], depth| {
+            skip(
+                bytes,
+                0,
+                Tag {
+                    number: 1,
+                    wire: Wire::StartGroup,
+                },
+                depth,
+            )
+        };
+        assert_eq!(group(&[0x0c], 1), Ok(1));
+        assert_eq!(group(&[0x14], 1), Err(Reason::EndGroup));
+        assert_eq!(group(&[0x08, 0x05, 0x0c], 2), Ok(3));
+        assert_eq!(group(&[0x08, 0x05, 0x0c], 1), Err(Reason::TooDeep));
+        assert_eq!(group(&[], 1), Err(Reason::VarintCut));
+    }
+}

@@ -6,10 +6,11 @@ span, and which resource it belongs to. It keeps no state but memos of its own
 pure decisions, so every shard has its own instance and nothing is shared.
 */
 
+pub mod batch;
 pub mod mesh;
 pub mod resources;
 
-pub use resources::{ResourceId, Resources};
+pub use resources::{DenseId, ResourceId, Resources, ScopeId, Scopes};
 
 use crate::pdata::{Edits, Index, Slot, SpanEntry, view};
 
@@ -47,7 +48,11 @@ impl<'a> Span<'a> {
             .get(range)
             .unwrap_or_default()
             .iter()
-            .map(move |entry| Span { request, index, entry })
+            .map(move |entry| Span {
+                request,
+                index,
+                entry,
+            })
     }
 }
 

@@ -1,90 +1,144 @@
 /*!
-The resources a shard has seen, each once.
+The resources and scopes a shard has seen, each once.
 
 Envoy repeats the same Resource in every request, so identity is worked out
 once: a [`ResourceId`] stands for the exact bytes of everything a
-`ResourceSpans` says besides its scopes. A processor that changes a resource
-derives another id from it. The table is bounded: when it is full the engine
-seals the open batch and empties it.
+`ResourceSpans` says besides its scopes, a [`ScopeId`] for everything a
+`ScopeSpans` says besides its spans. A processor that changes a resource
+derives another id from it.
+
+The tables are bounded. When one is full the pipeline seals its open batch,
+empties the table and tells the processors to forget their memos, so an id is
+never used across a [`Table::clear`].
 */
 
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, marker::PhantomData};
 
-/// Stands for the bytes of one [`Resource`] until [`Resources::clear`].
+/// Stands for one resource until [`Table::clear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceId(u32);
 
-impl ResourceId {
-    /// The id as an index, dense from 0.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
+/// Stands for one scope until [`Table::clear`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeId(u32);
+
+/// An id that counts up from 0.
+pub trait DenseId: Copy {
+    /// The id at this position.
+    fn at(position: u32) -> Self;
+    /// Its position.
+    fn index(self) -> usize;
 }
 
-/// Everything a `ResourceSpans` says besides its scopes.
+macro_rules! dense {
+    ($id:ty) => {
+        impl DenseId for $id {
+            fn at(position: u32) -> Self {
+                Self(position)
+            }
+            fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+dense!(ResourceId);
+dense!(ScopeId);
+
+/// What surrounds the repeated part of a `ResourceSpans` or `ScopeSpans`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resource {
-    /// Payload of the `Resource` message.
+pub struct Header {
+    /// Payload of the `Resource` or `InstrumentationScope` message; empty when
+    /// absent.
     pub payload: Vec<u8>,
     /// The `schema_url`.
     pub schema_url: Vec<u8>,
-    /// Unknown fields of the `ResourceSpans`, tags included.
+    /// Unknown fields, tags included.
     pub rest: Vec<u8>,
 }
 
-/// Interning table of [`Resource`]s.
-#[derive(Debug, Default)]
-pub struct Resources {
-    entries: Vec<Resource>,
-    table: HashTable<u32>,
-    hasher: foldhash::fast::RandomState,
-    bytes: usize,
+impl Header {
+    fn is(&self, payload: &[u8], schema_url: &[u8], rest: &[u8]) -> bool {
+        self.payload == payload && self.schema_url == schema_url && self.rest == rest
+    }
 }
 
-impl Resources {
-    /// Beyond this many entries the table asks to be cleared.
+/// Resources of a shard.
+pub type Resources = Table<ResourceId>;
+
+/// Scopes of a shard.
+pub type Scopes = Table<ScopeId>;
+
+/// Interning table of [`Header`]s.
+#[derive(Debug)]
+pub struct Table<I> {
+    entries: Vec<Header>,
+    by_hash: HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+    bytes: usize,
+    id: PhantomData<I>,
+}
+
+impl<I> Default for Table<I> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            by_hash: HashTable::new(),
+            hasher: foldhash::fast::RandomState::default(),
+            bytes: 0,
+            id: PhantomData,
+        }
+    }
+}
+
+impl<I: DenseId> Table<I> {
+    /// With this many entries the table is full.
     pub const MAX_ENTRIES: usize = 4096;
-    /// Beyond this many bytes the table asks to be cleared.
+    /// With this many bytes the table is full.
     pub const MAX_BYTES: usize = 8 << 20;
 
     /// The id of these bytes, new or known.
-    pub fn intern(&mut self, payload: &[u8], schema_url: &[u8], rest: &[u8]) -> ResourceId {
+    pub fn intern(&mut self, payload: &[u8], schema_url: &[u8], rest: &[u8]) -> I {
         let hash = self.hasher.hash_one((payload, schema_url, rest));
         let entries = &self.entries;
-        if let Some(at) = self.table.find(hash, |at| {
-            let r = &entries[*at as usize];
-            r.payload == payload && r.schema_url == schema_url && r.rest == rest
-        }) {
-            return ResourceId(*at);
+        let known = |at: &u32| entries[*at as usize].is(payload, schema_url, rest);
+        if let Some(at) = self.by_hash.find(hash, known) {
+            return I::at(*at);
         }
         let at = self.entries.len() as u32;
         self.bytes += payload.len() + schema_url.len() + rest.len();
-        self.entries.push(Resource {
+        self.entries.push(Header {
             payload: payload.to_vec(),
             schema_url: schema_url.to_vec(),
             rest: rest.to_vec(),
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.table.insert_unique(hash, at, |at| {
-            let r = &entries[*at as usize];
-            hasher.hash_one((&r.payload[..], &r.schema_url[..], &r.rest[..]))
+        self.by_hash.insert_unique(hash, at, |at| {
+            let header = &entries[*at as usize];
+            hasher.hash_one((
+                &header.payload[..],
+                &header.schema_url[..],
+                &header.rest[..],
+            ))
         });
-        ResourceId(at)
+        I::at(at)
     }
 
-    /// The resource behind an id of this table.
-    pub fn get(&self, id: ResourceId) -> &Resource {
+    /// The header behind an id of this table.
+    pub fn get(&self, id: I) -> &Header {
         &self.entries[id.index()]
     }
 
-    /// The id of `id` with another payload (same schema URL and unknown fields).
-    pub fn derive(&mut self, id: ResourceId, payload: &[u8]) -> ResourceId {
-        let base = self.get(id).clone();
-        self.intern(payload, &base.schema_url, &base.rest)
+    /// The id of `id`'s header with another payload.
+    pub fn derive(&mut self, id: I, payload: &[u8]) -> I {
+        let Header {
+            schema_url, rest, ..
+        } = self.get(id).clone();
+        self.intern(payload, &schema_url, &rest)
     }
 
-    /// Whether the table has reached its bounds and should be cleared.
+    /// Whether the table has reached its bounds and must be cleared.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= Self::MAX_ENTRIES || self.bytes >= Self::MAX_BYTES
     }
@@ -92,7 +146,51 @@ impl Resources {
     /// Forgets everything; ids handed out before are void.
     pub fn clear(&mut self) {
         self.entries.clear();
-        self.table.clear();
+        self.by_hash.clear();
         self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_get_the_same_id_and_any_difference_another() {
+        let mut table = Resources::default();
+        let a = table.intern(b"payload", b"url", b"");
+        assert_eq!(table.intern(b"payload", b"url", b""), a);
+        assert_ne!(table.intern(b"payloadurl", b"", b""), a);
+        assert_ne!(table.intern(b"payload", b"", b"url"), a);
+        assert_eq!(table.get(a).payload, b"payload");
+    }
+
+    #[test]
+    fn a_derived_id_keeps_schema_url_and_unknown_fields() {
+        let mut table = Resources::default();
+        let a = table.intern(b"one", b"url", b"rest");
+        let b = table.derive(a, b"two");
+        assert_eq!(
+            *table.get(b),
+            Header {
+                payload: b"two".into(),
+                schema_url: b"url".into(),
+                rest: b"rest".into()
+            }
+        );
+        assert_eq!(table.derive(b, b"one"), a);
+    }
+
+    #[test]
+    fn it_says_when_it_is_full_and_starts_anew() {
+        let mut table = Scopes::default();
+        for n in 0..Scopes::MAX_ENTRIES as u32 {
+            assert!(!table.is_full());
+            table.intern(&n.to_le_bytes(), b"", b"");
+        }
+        assert!(table.is_full());
+        table.clear();
+        assert!(!table.is_full());
+        assert_eq!(table.intern(b"x", b"", b"").index(), 0);
     }
 }

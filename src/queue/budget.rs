@@ -15,14 +15,20 @@ pub struct Budget {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { held: Arc::default(), limit }
+        Self {
+            held: Arc::default(),
+            limit,
+        }
     }
 
     /// Counts `bytes` as held until the lease is dropped. Never refuses: what
     /// is sealed was accepted. Ask [`Budget::is_over`] before accepting.
     pub fn lease(&self, bytes: usize) -> Lease {
         self.held.fetch_add(bytes, Ordering::Relaxed);
-        Lease { held: Arc::clone(&self.held), bytes }
+        Lease {
+            held: Arc::clone(&self.held),
+            bytes,
+        }
     }
 
     /// Whether as much as the limit is held.

@@ -1,7 +1,69 @@
-/*! stub: the receiver owner writes the prologue. */
+/*!
+The OTLP receiver: a connection in, request bodies out.
+
+One connection is served by one task on the thread that accepted it (a shard:
+`current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
+is locked. A request passes through three small steps: [`connection`] tells
+HTTP/2 from HTTP/1.1 and bounds the connection's life, [`grpc`] or [`http`]
+judges the request's head and collects its body ([`body`], [`frame`],
+[`inflate`]), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`.
+
+Invariants:
+
+- The unary gRPC body is read by hand. A message that arrived in one DATA frame
+  is handed on in place: no codec, no copy.
+- A length that a sender claims is compared with the limit, and never allocated
+  before the bytes have arrived. Inflating stops at the limit.
+- Every refusal is a `google.rpc.Status` in the protocol of the request, with a
+  message that says what was wrong and what to do ([`status`]). What may be sent
+  again carries RetryInfo or Retry-After; what may not, does not.
+- A peer that sends nothing, or stops in the middle, is given up on:
+
+  | waiting for | limit |
+  |---|---|
+  | the first byte, the whole HTTP/2 preface | [`FIRST_BYTE_TIMEOUT`] |
+  | the rest of an HTTP/1.1 head | `read_header_timeout` |
+  | the next piece of a body | [`BODY_IDLE_TIMEOUT`] |
+  | the whole body | [`BODY_TOTAL_TIMEOUT`] |
+  | the answer to an HTTP/2 ping | `keepalive.server_parameters.timeout` |
+
+- A bad sender does not flood the log: the first occurrence of each kind is
+  logged where operators look, the rest at debug level ([`notice`]).
+*/
+
+mod activity;
+mod body;
+mod connection;
+mod content;
+mod frame;
+mod grpc;
+mod health;
+mod http;
+mod inflate;
+mod notice;
+mod reply;
+mod status;
+
 use crate::config::{GrpcServer, HttpServer};
 use crate::telemetry::ReceiverStats;
 use std::{rc::Rc, time::Duration};
+
+pub use connection::serve;
+
+/// How long a new connection may stay silent before it is closed.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a request's body may pause between two pieces. A gRPC call is then
+/// answered with DEADLINE_EXCEEDED, an HTTP request with 408.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a request's body may take in all: a sender that drips a byte now
+/// and then must not hold memory for ever.
+pub const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What a sender is told to wait while the process shuts down: long enough for
+/// another replica to be found.
+const SHUTDOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What became of a request's spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +113,7 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Where bodies go.
     pub ingest: Rc<dyn Ingest>,
-    /// Counters of this shard for this listener.
+    /// Counters of this shard for this listener. The receiver counts requests;
+    /// spans are counted by the [`Ingest`] that knows them.
     pub stats: ReceiverStats,
 }
-
-/// Serves one accepted connection until it ends, or, once `shutdown` turns
-/// true, until its requests in flight are answered (GOAWAY / connection: close).
-/// Must run inside a `LocalSet` (it spawns local tasks).
-pub async fn serve(
-    _endpoint: Rc<Endpoint>,
-    _socket: tokio::net::TcpStream,
-    _peer: std::net::SocketAddr,
-    _shutdown: tokio::sync::watch::Receiver<bool>,
-) { todo!() }

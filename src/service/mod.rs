@@ -1,12 +1,378 @@
-//! stub; the service owner writes it.
+/*!
+Builds the pipelines of a checked configuration and runs them.
 
-use crate::config::Config;
-use std::process::ExitCode;
+Threads, and what each owns:
 
-/// Builds the pipelines of `config` and runs them until told to stop.
+- one **shard** per core ([`shard`]): its connections, its share of every
+  pipeline's open batch. Nothing of a span is shared between shards;
+- one **exporter** thread: the tasks that deliver sealed batches;
+- one **admin** thread: accepting connections and handing each to the shard
+  with the fewest ([`listen`]), metrics, health. A scrape never delays a span.
+
+Shutdown goes with the stream: stop accepting, let connections finish, seal
+what is open, close the queues, deliver until the deadline, and say what became
+of every span.
+*/
+
+mod listen;
+mod meters;
+mod pipeline;
+mod run;
+mod shard;
+
+pub use run::run;
+
+use crate::{
+    config::{Config, ExporterKind, ProcessorKind},
+    exporter::{BuildError, Drained, Exporter},
+    extension::health_check::Health,
+    mesh::Scheme,
+    queue::{Budget, Queue},
+    telemetry::{ExporterStats, Registry},
+};
+pub use listen::BindError;
+use listen::Transport;
+use shard::ShardHandle;
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, task::LocalSet};
+
+/// Why a service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// An exporter could not be built.
+    #[error(transparent)]
+    Exporter(#[from] BuildError),
+    /// The system refused a thread or a runtime.
+    #[error("cannot start the {what} thread: {source}")]
+    Thread {
+        /// Which thread.
+        what: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// What became of the spans, told at shutdown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Spans taken from senders.
+    pub accepted: u64,
+    /// Spans that never reached an exporter's queue before the drain ended.
+    pub stranded: u64,
+    /// What each exporter did.
+    pub exporters: Vec<ExporterReport>,
+}
+
+/// What one exporter did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExporterReport {
+    /// Its id.
+    pub id: String,
+    /// Spans the backend took.
+    pub sent: u64,
+    /// Spans given up on or rejected by the backend.
+    pub failed: u64,
+    /// Of those, spans still undelivered when the drain ended.
+    pub abandoned: u64,
+}
+
+impl Report {
+    /// Whether the drain ended before everything was delivered or refused.
+    pub fn is_incomplete(&self) -> bool {
+        self.stranded > 0 || self.exporters.iter().any(|exporter| exporter.abandoned > 0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spans accepted {}", self.accepted)?;
+        for ExporterReport { id, sent, failed, abandoned } in &self.exporters {
+            write!(f, "; {id}: delivered {sent}, failed {failed}")?;
+            if *abandoned > 0 {
+                write!(f, " ({abandoned} of them undelivered when the drain ended)")?;
+            }
+        }
+        if self.stranded > 0 {
+            write!(f, "; {} found no room in a queue before the drain ended", self.stranded)?;
+        }
+        Ok(())
+    }
+}
+
+/// A running service. Dropping it without [`Service::shutdown`] leaves its
+/// threads running.
+#[derive(Debug)]
+pub struct Service {
+    listening: Vec<(Transport, SocketAddr)>,
+    metrics: Option<SocketAddr>,
+    health: Option<SocketAddr>,
+    registry: Arc<Registry>,
+    state: Health,
+    shards: Vec<ShardHandle>,
+    queues: Vec<Arc<Queue>>,
+    exporters: JoinHandle<Vec<Drained>>,
+    admin: JoinHandle<()>,
+    drain_timeout: Duration,
+    signals: Signals,
+    account: meters::Account,
+}
+
+/// How the threads are told to stop.
+#[derive(Debug)]
+struct Signals {
+    /// Connections finish, nothing new is accepted.
+    stop: watch::Sender<bool>,
+    /// When undelivered spans are given up.
+    deadline: Arc<watch::Sender<Option<Instant>>>,
+    /// The admin thread ends.
+    end: watch::Sender<bool>,
+}
+
+/// Starts everything `config` describes.
 ///
 /// # Errors
-/// When something cannot be built or an address cannot be listened on.
-pub fn run(_config: Config) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("the service is not built in yet")
+///
+/// When an address cannot be bound, a certificate cannot be read, or the
+/// system refuses a thread. Nothing is left running then but threads that end
+/// by themselves.
+pub fn start(config: &Config) -> Result<Service, StartError> {
+    let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
+    let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
+    let state = Health::default();
+    let budget = Budget::new(config.memory_limit);
+
+    // Everything that can fail for the operator's reasons comes first.
+    let receivers = listen::bind_receivers(config)?;
+    let metrics = config
+        .telemetry
+        .metrics
+        .map(|at| listen::bind(at, "metrics"))
+        .transpose()?;
+    let health = (config.health_check.as_ref())
+        .map(|check| listen::bind(check.endpoint, "health_check"))
+        .transpose()?;
+    let exporters: Vec<Exporter> = config
+        .exporters
+        .iter()
+        .map(Exporter::build)
+        .collect::<Result<_, _>>()?;
+
+    let queues: Vec<Arc<Queue>> = config
+        .exporters
+        .iter()
+        .map(|e| Arc::new(Queue::new(e.queue.batches)))
+        .collect();
+    let exporter_stats: Vec<Arc<ExporterStats>> =
+        config.exporters.iter().map(|_| Arc::default()).collect();
+
+    let meters = meters::Meters {
+        config,
+        registry: &registry,
+    };
+    let account = meters.register(&receivers, shard_count, &queues, &exporter_stats, &budget);
+
+    let (stop, stop_seen) = watch::channel(false);
+    let (deadline, deadline_seen) = watch::channel(None);
+    let (end, end_seen) = watch::channel(false);
+
+    let shards = (0..shard_count)
+        .map(|at| {
+            let build = shard::Build {
+                config: config.clone(),
+                listeners: receivers
+                    .iter()
+                    .map(|bound| bound.listener.clone())
+                    .collect(),
+                queues: queues.clone(),
+                budget: budget.clone(),
+                receiver_stats: account.receivers.iter().map(|l| l[at].clone()).collect(),
+                pipeline_stats: account.pipelines.iter().map(|p| p[at].clone()).collect(),
+                stage_stats: account.stages_of_shard(at),
+                health: state.clone(),
+            };
+            ShardHandle::start(at, build, stop_seen.clone(), deadline_seen.clone())
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let exporter_thread =
+        {
+            let (queues, stats) = (queues.clone(), exporter_stats.clone());
+            on_runtime("exporters", move || async move {
+                let runs = exporters.into_iter().zip(queues).zip(stats).map(
+                    |((exporter, queue), stats)| exporter.run(queue, stats, deadline_seen.clone()),
+                );
+                futures_util::future::join_all(runs).await
+            })?
+        };
+
+    let listening = receivers
+        .iter()
+        .map(|b| (b.listener.transport, b.address))
+        .collect();
+    let metrics_address = metrics.as_ref().map(|(_, address)| *address);
+    let health_address = health.as_ref().map(|(_, address)| *address);
+    let admin_thread = {
+        let admin = listen::Admin {
+            receivers,
+            shards: shards.iter().map(ShardHandle::entrance).collect(),
+            metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
+            health: health
+                .zip(config.health_check.clone())
+                .map(|((socket, _), check)| (socket, check.path, state.clone())),
+            stop: stop_seen,
+            end: end_seen,
+        };
+        on_runtime("admin", move || admin.run())?
+    };
+
+    state.ready();
+    Ok(Service {
+        listening,
+        metrics: metrics_address,
+        health: health_address,
+        registry,
+        state,
+        shards,
+        queues,
+        exporters: exporter_thread,
+        admin: admin_thread,
+        drain_timeout: config.drain_timeout,
+        signals: Signals {
+            stop,
+            deadline: Arc::new(deadline),
+            end,
+        },
+        account,
+    })
+}
+
+impl Service {
+    /// The address of the first OTLP/gRPC listener.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        let is_grpc = |l: &&(Transport, SocketAddr)| l.0 == Transport::Grpc;
+        self.listening.iter().find(is_grpc).map(|l| l.1)
+    }
+
+    /// The metrics as Prometheus text.
+    pub fn metrics_text(&self) -> String {
+        self.registry.render()
+    }
+
+    /// Drains and stops: see the module's prologue. Blocks.
+    pub fn shutdown(self) -> Report {
+        self.state.stopping();
+        self.signals
+            .deadline
+            .send_replace(Some(Instant::now() + self.drain_timeout));
+        self.signals.stop.send_replace(true);
+        let stranded = self.shards.into_iter().map(ShardHandle::join).sum();
+        for queue in &self.queues {
+            queue.close();
+        }
+        let drained = self.exporters.join().unwrap_or_default();
+        self.signals.end.send_replace(true);
+        let _ = self.admin.join();
+        self.account.report(stranded, &drained)
+    }
+
+    /// Lets another thread cut the drain short.
+    fn deadline(&self) -> Arc<watch::Sender<Option<Instant>>> {
+        Arc::clone(&self.signals.deadline)
+    }
+
+    /// Logs, a line each, what is listened on, the pipelines, and the naming
+    /// scheme in force and why.
+    fn announce(&self, config: &Config) {
+        for ((transport, address), receiver) in self.listening.iter().zip(receiver_ids(config)) {
+            tracing::info!("listening for {transport} on {address} (receiver {receiver})");
+        }
+        if let Some(address) = self.metrics {
+            tracing::info!("Prometheus metrics on http://{address}/metrics");
+        }
+        if let Some((address, check)) = self.health.zip(config.health_check.as_ref()) {
+            tracing::info!("health on http://{address}{}", check.path);
+        }
+        for pipeline in &config.pipelines {
+            tracing::info!(
+                "pipeline {}: {}",
+                pipeline.id,
+                describe_pipeline(config, pipeline)
+            );
+            for processor in &pipeline.processors {
+                match &processor.kind {
+                    ProcessorKind::Mesh(settings) => {
+                        tracing::info!("{}: {}", processor.id, Scheme::new(&settings.kiali).describe());
+                    }
+                }
+            }
+        }
+        for exporter in &config.exporters {
+            if let ExporterKind::OtlpGrpc(client) | ExporterKind::OtlpHttp(client, _) =
+                &exporter.kind
+            {
+                tracing::info!("exporter {} sends to {}", exporter.id, client.url);
+            }
+        }
+    }
+}
+
+/// `otlp → mesh → batch → otlp_grpc`.
+fn describe_pipeline(config: &Config, pipeline: &crate::config::Pipeline) -> String {
+    let join = |ids: Vec<String>| ids.join(", ");
+    let mut parts = vec![join(
+        pipeline
+            .receivers
+            .iter()
+            .map(|at| config.receivers[*at].id.to_string())
+            .collect(),
+    )];
+    parts.extend(pipeline.processors.iter().map(|p| p.id.to_string()));
+    parts.push(pipeline.batch.id.to_string());
+    parts.push(join(
+        pipeline
+            .exporters
+            .iter()
+            .map(|at| config.exporters[*at].id.to_string())
+            .collect(),
+    ));
+    parts.join(" → ")
+}
+
+fn receiver_ids(config: &Config) -> impl Iterator<Item = String> + '_ {
+    config.receivers.iter().flat_map(|receiver| {
+        let protocols = usize::from(receiver.grpc.is_some()) + usize::from(receiver.http.is_some());
+        std::iter::repeat_n(receiver.id.to_string(), protocols)
+    })
+}
+
+/// The cores this process may use, cgroup quotas included.
+fn available_cores() -> usize {
+    thread::available_parallelism().map_or(1, |n| n.get())
+}
+
+/// Runs a future to its end on a thread with a single-threaded runtime of its
+/// own, with local tasks.
+fn on_runtime<F, Fut, T>(what: &'static str, make: F) -> Result<JoinHandle<T>, StartError>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T>,
+    T: Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::Thread { what, source })?;
+    thread::Builder::new()
+        .name(format!("wayspan-{what}"))
+        .spawn(move || LocalSet::new().block_on(&runtime, make()))
+        .map_err(|source| StartError::Thread { what, source })
 }

@@ -1,0 +1,240 @@
+/*!
+What the rules see of a span, and which kind of hop that makes it.
+
+[`Facts`] borrows everything; it is filled from bytes on the way of a span and
+from decoded spans in `wayspan demo`. An attribute that is present but is not a
+string counts as present with an empty value: it must not be written again.
+*/
+
+use super::NodeId;
+
+/// The attribute keys that the rules read or write.
+pub mod key {
+    /// Istio proxies' own id.
+    pub const NODE_ID: &str = "node_id";
+    /// Where Envoy sent the request.
+    pub const UPSTREAM_CLUSTER: &str = "upstream_cluster";
+    /// The same under its observability name.
+    pub const UPSTREAM_CLUSTER_NAME: &str = "upstream_cluster.name";
+    /// `proxy` on every span of Envoy.
+    pub const COMPONENT: &str = "component";
+    /// Canonical service of the proxy's own pod.
+    pub const CANONICAL_SERVICE: &str = "istio.canonical_service";
+    /// Namespace of the proxy's own pod.
+    pub const NAMESPACE: &str = "istio.namespace";
+    /// Cluster id; Kiali 2.4+ puts it into every question.
+    pub const CLUSTER_ID: &str = "istio.cluster_id";
+    /// App of the destination.
+    pub const DESTINATION_APP: &str = "istio.destination_app";
+    /// Canonical service of the destination.
+    pub const DESTINATION_CANONICAL_SERVICE: &str = "istio.destination_canonical_service";
+    /// Namespace of the destination.
+    pub const DESTINATION_NAMESPACE: &str = "istio.destination_namespace";
+    /// Workload of the destination.
+    pub const DESTINATION_WORKLOAD: &str = "istio.destination_workload";
+    /// Canonical service of the source.
+    pub const SOURCE_CANONICAL_SERVICE: &str = "istio.source_canonical_service";
+    /// Namespace of the source.
+    pub const SOURCE_NAMESPACE: &str = "istio.source_namespace";
+    /// Workload of the source.
+    pub const SOURCE_WORKLOAD: &str = "istio.source_workload";
+    /// ztunnel's field names.
+    pub const ZTUNNEL_SRC_WORKLOAD: &str = "src.workload";
+    /// See [`ZTUNNEL_SRC_WORKLOAD`].
+    pub const ZTUNNEL_SRC_NAMESPACE: &str = "src.namespace";
+    /// See [`ZTUNNEL_SRC_WORKLOAD`].
+    pub const ZTUNNEL_DST_WORKLOAD: &str = "dst.workload";
+    /// See [`ZTUNNEL_SRC_WORKLOAD`].
+    pub const ZTUNNEL_DST_NAMESPACE: &str = "dst.namespace";
+    /// See [`ZTUNNEL_SRC_WORKLOAD`].
+    pub const ZTUNNEL_DST_SERVICE: &str = "dst.service";
+    /// `inbound` or `outbound`, as ztunnel writes it.
+    pub const ZTUNNEL_DIRECTION: &str = "direction";
+
+    /// Resource: the service name, the only one that Jaeger searches by.
+    pub const SERVICE_NAME: &str = "service.name";
+    /// Resource: the service name as it was emitted.
+    pub const ORIGINAL_SERVICE_NAME: &str = "wayspan.original_service_name";
+    /// Resource: the pod's name, by which Kiali finds a workload's SDK spans.
+    pub const HOSTNAME: &str = "hostname";
+    /// Resource: namespace, by OpenTelemetry's conventions for Kubernetes.
+    pub const K8S_NAMESPACE: &str = "k8s.namespace.name";
+    /// Resource: namespace of `service.name`.
+    pub const SERVICE_NAMESPACE: &str = "service.namespace";
+    /// Resource: the pod, by OpenTelemetry's conventions for Kubernetes.
+    pub const K8S_POD: &str = "k8s.pod.name";
+    /// Resource: the host, which in a container is the pod.
+    pub const HOST_NAME: &str = "host.name";
+}
+
+/// An attribute: `None` when absent, `Some("")` when present without a usable string.
+pub type Attr<'a> = Option<&'a str>;
+
+/// The value of an attribute, unless it says nothing (`-` is Envoy's nothing).
+pub fn value(attr: Attr<'_>) -> Option<&str> {
+    attr.filter(|text| !text.is_empty() && *text != "-")
+}
+
+/// What the rules see of a resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResourceFacts<'a> {
+    /// [`key::SERVICE_NAME`].
+    pub service_name: Attr<'a>,
+    /// [`key::ORIGINAL_SERVICE_NAME`].
+    pub original: Attr<'a>,
+    /// [`key::K8S_NAMESPACE`].
+    pub k8s_namespace: Attr<'a>,
+    /// [`key::SERVICE_NAMESPACE`].
+    pub service_namespace: Attr<'a>,
+    /// [`key::K8S_POD`].
+    pub k8s_pod: Attr<'a>,
+    /// [`key::HOST_NAME`].
+    pub host_name: Attr<'a>,
+    /// [`key::HOSTNAME`].
+    pub hostname: Attr<'a>,
+    /// [`key::CLUSTER_ID`], where it stands on the resource.
+    pub cluster_id: Attr<'a>,
+}
+
+impl<'a> ResourceFacts<'a> {
+    /// Collects facts from string attributes; others are given as `""`. Keys
+    /// are unique in OTLP; of repeated ones the last is seen, as in Jaeger.
+    pub fn from_attributes(attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut facts = Self::default();
+        for (name, text) in attributes {
+            let slot = match name {
+                key::SERVICE_NAME => &mut facts.service_name,
+                key::ORIGINAL_SERVICE_NAME => &mut facts.original,
+                key::K8S_NAMESPACE => &mut facts.k8s_namespace,
+                key::SERVICE_NAMESPACE => &mut facts.service_namespace,
+                key::K8S_POD => &mut facts.k8s_pod,
+                key::HOST_NAME => &mut facts.host_name,
+                key::HOSTNAME => &mut facts.hostname,
+                key::CLUSTER_ID => &mut facts.cluster_id,
+                _ => continue,
+            };
+            *slot = Some(text);
+        }
+        facts
+    }
+
+    /// The name the span was emitted with, whatever it is called by now.
+    pub fn emitted_name(&self) -> Option<&'a str> {
+        value(self.original).or(value(self.service_name))
+    }
+
+    /// The namespace the resource itself claims to be in.
+    pub fn namespace(&self) -> Option<&'a str> {
+        value(self.k8s_namespace).or(value(self.service_namespace))
+    }
+}
+
+/// What the rules see of a span. Field names are those of [`key`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Facts<'a> {
+    /// Its resource.
+    pub resource: ResourceFacts<'a>,
+    /// The span's name; only read on waypoint spans.
+    pub span_name: &'a str,
+    /// `SpanKind` as on the wire (2 server, 3 client).
+    pub kind: u8,
+    /// The `node_id` of another span of the same `ResourceSpans`, where this
+    /// one has none: Envoy's spawned upstream spans do not.
+    pub sibling_node_id: Attr<'a>,
+    pub node_id: Attr<'a>,
+    pub upstream_cluster: Attr<'a>,
+    pub upstream_cluster_name: Attr<'a>,
+    pub component: Attr<'a>,
+    pub canonical_service: Attr<'a>,
+    pub namespace: Attr<'a>,
+    pub cluster_id: Attr<'a>,
+    pub destination_app: Attr<'a>,
+    pub destination_canonical_service: Attr<'a>,
+    pub destination_namespace: Attr<'a>,
+    pub destination_workload: Attr<'a>,
+    pub source_canonical_service: Attr<'a>,
+    pub source_namespace: Attr<'a>,
+    pub source_workload: Attr<'a>,
+    pub src_workload: Attr<'a>,
+    pub src_namespace: Attr<'a>,
+    pub dst_workload: Attr<'a>,
+    pub dst_namespace: Attr<'a>,
+    pub dst_service: Attr<'a>,
+    pub direction: Attr<'a>,
+}
+
+/// The kind of hop a span was emitted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// A waypoint proxy.
+    Waypoint,
+    /// An ingress, egress or east-west gateway (`router`).
+    Gateway,
+    /// A sidecar.
+    Sidecar,
+    /// ztunnel, known by its field names.
+    Ztunnel,
+    /// A proxy of a type not known here: its name is left alone.
+    OtherProxy,
+    /// An instrumented application.
+    Sdk,
+}
+
+impl Class {
+    /// A word for tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Waypoint => "waypoint",
+            Class::Gateway => "gateway",
+            Class::Sidecar => "sidecar",
+            Class::Ztunnel => "ztunnel",
+            Class::OtherProxy => "proxy",
+            Class::Sdk => "application",
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The proxy's id, its own or that of a sibling.
+    pub fn node(&self) -> Option<NodeId<'a>> {
+        let text = match self.node_id {
+            Some(own) => Some(own),
+            None if self.component == Some("proxy") => self.sibling_node_id,
+            None => None,
+        };
+        text.and_then(NodeId::parse)
+    }
+
+    /// Which kind of hop emitted the span.
+    pub fn class(&self) -> Class {
+        if let Some(node) = self.node() {
+            return match node.kind {
+                "waypoint" => Class::Waypoint,
+                "router" => Class::Gateway,
+                "sidecar" => Class::Sidecar,
+                "ztunnel" => Class::Ztunnel,
+                _ => Class::OtherProxy,
+            };
+        }
+        if self.component == Some("proxy") {
+            // Without an id: an upstream span, which Istio lets only its
+            // gateways spawn. Without Istio's tags it may be any Envoy's.
+            return match value(self.canonical_service) {
+                Some(_) => Class::Gateway,
+                None => Class::OtherProxy,
+            };
+        }
+        if self.src_workload.is_some() || self.dst_workload.is_some() {
+            return Class::Ztunnel;
+        }
+        Class::Sdk
+    }
+
+    /// The namespace of the emitting pod.
+    pub fn own_namespace(&self) -> Option<&'a str> {
+        self.node()
+            .map(|node| node.namespace)
+            .or(value(self.namespace))
+    }
+}

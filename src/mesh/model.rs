@@ -1,0 +1,161 @@
+/*!
+Decoded spans, small enough to reason and to print: for [`super::pages`], for
+`wayspan demo` and for tests. Never used on the way of a span.
+*/
+
+use super::{Class, Destination, Facts, ResourceFacts, facts::key};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{KeyValue, any_value::Value},
+};
+
+/// String attributes in order; other values are kept as `""`.
+pub type Attributes = Vec<(String, String)>;
+
+/// A span, with the resource it came under.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Trace id, 16 bytes.
+    pub trace_id: Vec<u8>,
+    /// Span id, 8 bytes.
+    pub span_id: Vec<u8>,
+    /// Parent's span id, or empty.
+    pub parent_span_id: Vec<u8>,
+    /// Span name.
+    pub name: String,
+    /// `SpanKind` as on the wire.
+    pub kind: u8,
+    /// The resource's attributes.
+    pub resource: Attributes,
+    /// The span's attributes.
+    pub attributes: Attributes,
+    /// The `node_id` of the first span of the same `ResourceSpans` that has one.
+    pub sibling_node_id: Option<String>,
+}
+
+/// One line of an account of hops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop<'a> {
+    /// The kind of hop.
+    pub class: Class,
+    /// The service name it has.
+    pub service_name: &'a str,
+    /// Where it went, if its span says so.
+    pub destination: Option<Destination<'a>>,
+}
+
+/// The spans of a request, in order.
+pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
+    let mut out = Vec::new();
+    for group in &request.resource_spans {
+        let first = out.len();
+        let resource = group.resource.as_ref().map_or(&[][..], |r| &r.attributes);
+        for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
+            out.push(Span {
+                trace_id: span.trace_id.clone(),
+                span_id: span.span_id.clone(),
+                parent_span_id: span.parent_span_id.clone(),
+                name: span.name.clone(),
+                kind: u8::try_from(span.kind).unwrap_or(u8::MAX),
+                resource: attributes(resource),
+                attributes: attributes(&span.attributes),
+                sibling_node_id: None,
+            });
+        }
+        let group = out.get_mut(first..).unwrap_or_default();
+        let node_id = group
+            .iter()
+            .find_map(|span| span.tag(key::NODE_ID).map(str::to_owned));
+        group
+            .iter_mut()
+            .for_each(|span| span.sibling_node_id.clone_from(&node_id));
+    }
+    out
+}
+
+fn attributes(list: &[KeyValue]) -> Attributes {
+    list.iter()
+        .map(|kv| {
+            let text = match kv.value.as_ref().and_then(|any| any.value.as_ref()) {
+                Some(Value::StringValue(text)) => text.clone(),
+                _ => String::new(),
+            };
+            (kv.key.clone(), text)
+        })
+        .collect()
+}
+
+impl Span {
+    /// The value of a span attribute.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        find(&self.attributes, key)
+    }
+
+    /// The value of a resource attribute.
+    pub fn resource_tag(&self, key: &str) -> Option<&str> {
+        find(&self.resource, key)
+    }
+
+    /// The service name Jaeger stores the span under.
+    pub fn service_name(&self) -> &str {
+        self.resource_tag(key::SERVICE_NAME).unwrap_or_default()
+    }
+
+    /// What the rules see of this span.
+    pub fn facts(&self) -> Facts<'_> {
+        let tag = |key| self.tag(key);
+        Facts {
+            resource: ResourceFacts::from_attributes(
+                self.resource
+                    .iter()
+                    .map(|(key, text)| (key.as_str(), text.as_str())),
+            ),
+            span_name: &self.name,
+            kind: self.kind,
+            sibling_node_id: self.sibling_node_id.as_deref(),
+            node_id: tag(key::NODE_ID),
+            upstream_cluster: tag(key::UPSTREAM_CLUSTER),
+            upstream_cluster_name: tag(key::UPSTREAM_CLUSTER_NAME),
+            component: tag(key::COMPONENT),
+            canonical_service: tag(key::CANONICAL_SERVICE),
+            namespace: tag(key::NAMESPACE),
+            cluster_id: tag(key::CLUSTER_ID),
+            destination_app: tag(key::DESTINATION_APP),
+            destination_canonical_service: tag(key::DESTINATION_CANONICAL_SERVICE),
+            destination_namespace: tag(key::DESTINATION_NAMESPACE),
+            destination_workload: tag(key::DESTINATION_WORKLOAD),
+            source_canonical_service: tag(key::SOURCE_CANONICAL_SERVICE),
+            source_namespace: tag(key::SOURCE_NAMESPACE),
+            source_workload: tag(key::SOURCE_WORKLOAD),
+            src_workload: tag(key::ZTUNNEL_SRC_WORKLOAD),
+            src_namespace: tag(key::ZTUNNEL_SRC_NAMESPACE),
+            dst_workload: tag(key::ZTUNNEL_DST_WORKLOAD),
+            dst_namespace: tag(key::ZTUNNEL_DST_NAMESPACE),
+            dst_service: tag(key::ZTUNNEL_DST_SERVICE),
+            direction: tag(key::ZTUNNEL_DIRECTION),
+        }
+    }
+
+    /// The span as a line in an account of hops.
+    pub fn hop(&self) -> Hop<'_> {
+        let facts = self.facts();
+        let class = facts.class();
+        let destination = match class {
+            Class::Waypoint => Destination::of_waypoint(&facts),
+            Class::Gateway | Class::Sidecar => Destination::of_cluster(&facts),
+            _ => None,
+        };
+        Hop {
+            class,
+            service_name: self.service_name(),
+            destination,
+        }
+    }
+}
+
+fn find<'a>(attributes: &'a Attributes, key: &str) -> Option<&'a str> {
+    attributes
+        .iter()
+        .find(|(name, _)| name == key)
+        .map(|(_, text)| text.as_str())
+}

@@ -1,0 +1,94 @@
+//! Tests that join the parts: the rules, deciding twice, and Kiali's pages.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bookinfo;
+mod rules;
+mod twice;
+
+use super::{
+    Settings,
+    facts::key,
+    model::{self, Span},
+    *,
+};
+
+/// Does to a decoded span what the processor does to its bytes.
+fn apply(span: &Span, settings: &Settings) -> Span {
+    let scheme = Scheme::new(&settings.kiali);
+    let verdict_of = span.facts();
+    let verdict = decide(&verdict_of, settings, &scheme);
+    let mut out = span.clone();
+    for (key, text) in &verdict.tags {
+        assert_eq!(span.tag(key), None, "{key} is overwritten");
+        assert!(
+            !text.is_empty() && text != "-",
+            "{key} is written without a value"
+        );
+        out.attributes.push(((*key).to_owned(), text.clone()));
+    }
+    for (key, text) in &verdict.resource_tags {
+        assert_eq!(span.resource_tag(key), None, "{key} is overwritten");
+        out.resource.push(((*key).to_owned(), text.clone()));
+    }
+    if let Some(name) = &verdict.service_name {
+        out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
+        out.resource
+            .push((key::SERVICE_NAME.to_owned(), name.clone()));
+    }
+    out
+}
+
+fn kiali(minor: u16, selector: bool, waypoint: bool) -> Kiali {
+    Kiali {
+        version: Version::new(2, minor),
+        namespace_selector: selector,
+        use_waypoint_name: waypoint,
+        ..Kiali::default()
+    }
+}
+
+fn settings(minor: u16, selector: bool, waypoint: bool) -> Settings {
+    Settings {
+        kiali: kiali(minor, selector, waypoint),
+        ..Settings::default()
+    }
+}
+
+fn span(service: &str, name: &str, kind: u8, tags: &[(&str, &str)]) -> Span {
+    let own = |(key, text): (&str, &str)| (key.to_owned(), text.to_owned());
+    Span {
+        name: name.to_owned(),
+        kind,
+        resource: vec![own((key::SERVICE_NAME, service))],
+        attributes: tags.iter().copied().map(own).collect(),
+        ..Span::default()
+    }
+}
+
+/// Every captured span of a folder of `tests/fixtures`.
+fn captured(folder: &str) -> Vec<Span> {
+    use prost::Message;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(&path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let spans: Vec<Span> = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|ext| ext == "pb"))
+        .flat_map(|file| {
+            let bytes = std::fs::read(file).unwrap();
+            let request =
+                opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest::decode(
+                    &bytes[..],
+                )
+                .unwrap();
+            model::spans(&request)
+        })
+        .collect();
+    assert!(spans.len() >= 100, "{folder} holds twenty requests");
+    spans
+}

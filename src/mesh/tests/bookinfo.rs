@@ -1,0 +1,226 @@
+//! Captures of bookinfo, asked as real Kialis asked them: the number of pages
+//! found must be the number that was measured with Kiali and Jaeger.
+use super::*;
+use crate::mesh::pages::{Kind, Page, Question, Role};
+
+const NS: &str = "bookinfo";
+const GATEWAY: &str = "bookinfo-gateway-istio";
+
+fn pages(waypoint: Option<&str>) -> Vec<Page> {
+    let mut pages = Vec::new();
+    for app in ["productpage", "reviews", "ratings"] {
+        pages.push(Page::plain(Kind::App, app, app, NS, waypoint));
+        pages.push(Page::plain(Kind::Service, app, app, NS, waypoint));
+        pages.push(Page::plain(
+            Kind::Workload,
+            &format!("{app}-v1"),
+            app,
+            NS,
+            waypoint,
+        ));
+    }
+    pages.push(Page::proxy(Kind::App, Role::Gateway, GATEWAY, NS, None));
+    pages.push(Page::proxy(
+        Kind::Service,
+        Role::Gateway,
+        GATEWAY,
+        NS,
+        waypoint,
+    ));
+    pages.push(Page::proxy(
+        Kind::Workload,
+        Role::Gateway,
+        GATEWAY,
+        NS,
+        None,
+    ));
+    if let Some(waypoint) = waypoint {
+        pages.push(Page::proxy(
+            Kind::Service,
+            Role::Waypoint,
+            waypoint,
+            NS,
+            None,
+        ));
+        pages.push(Page::proxy(
+            Kind::Workload,
+            Role::Waypoint,
+            waypoint,
+            NS,
+            None,
+        ));
+    }
+    pages
+}
+
+fn found(spans: &[Span], kiali: &Kiali, waypoint: Option<&str>) -> usize {
+    let traces = spans
+        .iter()
+        .map(|s| &s.trace_id)
+        .collect::<std::collections::HashSet<_>>()
+        .len();
+    pages(waypoint)
+        .iter()
+        .filter(|page| {
+            let found = Question::new(kiali, "Kubernetes", page).finds(spans).len();
+            assert!(
+                found == 0 || found == traces,
+                "{page:?} finds {found} of {traces}"
+            );
+            found == traces
+        })
+        .count()
+}
+
+const FORMS: [&str; 4] = [
+    "ambient-istio-1.24",
+    "ambient-istio-1.28",
+    "ambient-istio-1.29",
+    "ambient-istio-1.30",
+];
+
+/// As measured without a collector in between:
+/// 2.7 on / off; newest with waypoint names on / off; newest by default on / off.
+#[test]
+fn as_emitted() {
+    for (form, want) in FORMS.into_iter().zip([
+        [13, 0, 13, 0, 4, 0],
+        [2, 0, 2, 0, 11, 0],
+        [2, 0, 2, 0, 11, 0],
+        [13, 0, 14, 0, 4, 0],
+    ]) {
+        let spans = captured(form);
+        let got = [
+            kiali(7, true, false),
+            kiali(7, false, false),
+            kiali(30, true, true),
+            kiali(30, false, true),
+            kiali(30, true, false),
+            kiali(30, false, false),
+        ]
+        .map(|kiali| found(&spans, &kiali, Some("waypoint")));
+        assert_eq!(got, want, "{form}");
+        let kiali_2_22 = found(&spans, &kiali(22, true, true), Some("waypoint"));
+        assert_eq!(kiali_2_22, want[2].min(13), "{form}, Kiali 2.22");
+    }
+    let spans = captured("sidecar");
+    for (minor, waypoint) in [(7, false), (30, true), (30, false)] {
+        assert_eq!(found(&spans, &kiali(minor, true, waypoint), None), 11);
+        assert_eq!(found(&spans, &kiali(minor, false, waypoint), None), 0);
+    }
+}
+
+/// The same captures after the rules for the Kiali that asks.
+#[test]
+fn as_renamed() {
+    for form in FORMS {
+        let spans = captured(form);
+        for (minor, selector, waypoint, want) in [
+            (7, true, false, 13),
+            (7, false, false, 13),
+            (22, true, true, 13),
+            (22, false, true, 13),
+            (22, true, false, 11),
+            (22, false, false, 11),
+            (30, true, true, 14),
+            (30, false, true, 14),
+            (30, true, false, 11),
+            (30, false, false, 11),
+        ] {
+            let settings = settings(minor, selector, waypoint);
+            let renamed: Vec<Span> = spans.iter().map(|span| apply(span, &settings)).collect();
+            let got = found(&renamed, &settings.kiali, Some("waypoint"));
+            assert_eq!(got, want, "{form}, Kiali 2.{minor}, {selector}, {waypoint}");
+        }
+    }
+    let spans = captured("sidecar");
+    for (minor, waypoint) in [(7, false), (30, true), (30, false)] {
+        for selector in [true, false] {
+            let settings = settings(minor, selector, waypoint);
+            let renamed: Vec<Span> = spans.iter().map(|span| apply(span, &settings)).collect();
+            assert_eq!(
+                found(&renamed, &settings.kiali, None),
+                11,
+                "2.{minor} {selector}"
+            );
+        }
+    }
+}
+
+/// A workload without traffic shows none where its spans tell workloads apart.
+#[test]
+fn idle_workloads_show_nothing_where_tags_tell() {
+    let idle = Page::plain(
+        Kind::Workload,
+        "reviews-v2",
+        "reviews",
+        NS,
+        Some("waypoint"),
+    );
+    let settings = settings(30, true, true);
+    for (form, want) in [("ambient-istio-1.24", 20), ("ambient-istio-1.30", 0)] {
+        let spans: Vec<Span> = captured(form)
+            .iter()
+            .map(|span| apply(span, &settings))
+            .collect();
+        // Istio before 1.29 says nothing of workloads: false, but Kiali's own doing.
+        let found = Question::new(&settings.kiali, "Kubernetes", &idle)
+            .finds(&spans)
+            .len();
+        assert!(
+            if want == 0 { found == 0 } else { found > 0 },
+            "{form}: {found}"
+        );
+    }
+}
+
+#[test]
+fn questions() {
+    let ask = |kiali: &Kiali, page: &Page| Question::new(kiali, "c1", page).service_name;
+    let service = Page::plain(Kind::Service, "reviews", "reviews", NS, Some("waypoint"));
+    let plain = Page::plain(Kind::Service, "reviews", "reviews", NS, None);
+    for (kiali, behind, bare) in [
+        (kiali(4, true, true), "reviews.bookinfo", "reviews.bookinfo"),
+        (
+            kiali(7, true, false),
+            "waypoint.bookinfo",
+            "reviews.bookinfo",
+        ),
+        (kiali(7, false, false), "waypoint", "reviews"),
+        (
+            kiali(30, true, true),
+            "waypoint.bookinfo",
+            "reviews.bookinfo",
+        ),
+        (
+            kiali(30, true, false),
+            "reviews.bookinfo.svc.cluster.local",
+            "reviews.bookinfo",
+        ),
+        (
+            kiali(30, false, false),
+            "reviews.svc.cluster.local",
+            "reviews",
+        ),
+    ] {
+        assert_eq!(ask(&kiali, &service), behind, "{kiali:?}");
+        assert_eq!(ask(&kiali, &plain), bare, "{kiali:?}");
+    }
+    let gateway = Page::proxy(Kind::Service, Role::Gateway, GATEWAY, NS, Some("waypoint"));
+    assert_eq!(
+        ask(&kiali(30, true, false), &gateway),
+        ".bookinfo.svc.cluster.local"
+    );
+    assert_eq!(
+        Question::new(&kiali(4, true, false), "c1", &plain)
+            .tags
+            .len(),
+        1
+    );
+    assert_eq!(
+        Question::new(&kiali(3, true, false), "c1", &plain)
+            .tags
+            .len(),
+        0
+    );
+}

@@ -1,0 +1,438 @@
+/*!
+The open batch of a pipeline on one shard.
+
+Spans arrive already patched and encoded, and are appended to the group of
+their resource and scope, so that the output has one `ResourceSpans` with one
+`ScopeSpans` per distinct (resource, scope, schema URLs): Kiali with Tempo
+reads only the first scope of a resource, and Envoy's resource is sent once a
+batch instead of once per five spans.
+
+Lengths are unknown until a batch is sealed, so a group keeps only span bytes;
+[`Batch::seal`] writes the headers. Large groups leave as they are, as pieces
+of the sealed request; small ones are copied together, since each piece costs
+a write of its own on the way out.
+*/
+
+use super::resources::{Header, ResourceId, Resources, ScopeId, Scopes};
+use crate::{
+    config,
+    pdata::wire::{put_bytes, put_varint, varint_len},
+};
+use bytes::Bytes;
+use hashbrown::HashTable;
+use std::{
+    hash::BuildHasher,
+    time::{Duration, Instant},
+};
+
+/// Groups smaller than this are copied together when sealed.
+const PIECE: usize = 16 << 10;
+
+/// What the framing of one more group may cost: three tags and lengths.
+const GROUP_FRAMING: usize = 18;
+
+/// A sealed request, not yet counted against a budget.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The request's bytes, in order.
+    pub chunks: Vec<Bytes>,
+    /// Their sum.
+    pub bytes: usize,
+    /// Spans inside.
+    pub spans: u32,
+}
+
+/// Why a batch was sealed; the Collector's `batch` counts both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Enough spans or bytes.
+    Size,
+    /// Old enough, or asked for (shutdown, table full).
+    Timeout,
+}
+
+#[derive(Debug)]
+struct Group {
+    resource: ResourceId,
+    scope: ScopeId,
+    spans: Vec<u8>,
+}
+
+/// Spans waiting to be sealed.
+#[derive(Debug)]
+pub struct Batch {
+    max_spans: u32,
+    max_bytes: usize,
+    timeout: Duration,
+    groups: Vec<Group>,
+    by_key: HashTable<u32>,
+    hasher: foldhash::fast::FixedState,
+    /// The group that took the last span: runs of spans share a group.
+    last: usize,
+    /// Unknown fields of requests, which belong to no span.
+    rest: Vec<u8>,
+    spans: u32,
+    bytes: usize,
+    opened: Option<Instant>,
+}
+
+impl Batch {
+    /// An empty batch with the limits of `settings`.
+    pub fn new(settings: &config::Batch) -> Self {
+        let sizes = [settings.spans, settings.max_spans];
+        let max_spans = sizes.into_iter().filter(|n| *n > 0).min();
+        // The Collector sends at once when size or timeout is zero.
+        let immediate = settings.spans == 0 || settings.timeout.is_zero();
+        Self {
+            max_spans: max_spans
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(u32::MAX),
+            max_bytes: settings.bytes,
+            timeout: if immediate {
+                Duration::ZERO
+            } else {
+                settings.timeout
+            },
+            groups: Vec::new(),
+            by_key: HashTable::new(),
+            hasher: foldhash::fast::FixedState::default(),
+            last: 0,
+            rest: Vec::new(),
+            spans: 0,
+            bytes: 0,
+            opened: None,
+        }
+    }
+
+    /// Whether adding `span_bytes` for this resource and scope would exceed a
+    /// limit, so that the batch must be sealed first. Never for an empty
+    /// batch: a span larger than the limit travels alone.
+    pub fn must_seal_before(&self, span_bytes: usize, headers: usize) -> bool {
+        self.spans > 0
+            && (self.spans >= self.max_spans
+                || self.bytes + span_bytes + headers + GROUP_FRAMING > self.max_bytes)
+    }
+
+    /// Whether a limit has been reached.
+    pub fn is_full(&self) -> bool {
+        self.spans >= self.max_spans || self.bytes >= self.max_bytes
+    }
+
+    /// The buffer for spans of this resource and scope. Call
+    /// [`Batch::appended`] after writing to it.
+    pub fn group(&mut self, resource: ResourceId, scope: ScopeId) -> &mut Vec<u8> {
+        let is = |group: &Group| group.resource == resource && group.scope == scope;
+        if !self.groups.get(self.last).is_some_and(is) {
+            self.last = self.find_or_open(resource, scope);
+        }
+        &mut self.groups[self.last].spans
+    }
+
+    fn find_or_open(&mut self, resource: ResourceId, scope: ScopeId) -> usize {
+        let hash = self.hasher.hash_one((resource, scope));
+        let groups = &self.groups;
+        let known = |at: &u32| {
+            let group = &groups[*at as usize];
+            group.resource == resource && group.scope == scope
+        };
+        if let Some(at) = self.by_key.find(hash, known) {
+            return *at as usize;
+        }
+        let at = self.groups.len();
+        self.groups.push(Group {
+            resource,
+            scope,
+            spans: Vec::new(),
+        });
+        let (groups, hasher) = (&self.groups, &self.hasher);
+        self.by_key.insert_unique(hash, at as u32, |at| {
+            let group = &groups[*at as usize];
+            hasher.hash_one((group.resource, group.scope))
+        });
+        at
+    }
+
+    /// Counts one span of `span_bytes` just written to [`Batch::group`];
+    /// `headers` is the size of its resource and scope, counted when the group
+    /// is new. Returns true for the first span of a batch.
+    pub fn appended(&mut self, span_bytes: usize, headers: usize) -> bool {
+        let is_new_group = self
+            .groups
+            .get(self.last)
+            .is_some_and(|group| group.spans.len() == span_bytes);
+        self.bytes += span_bytes
+            + if is_new_group {
+                headers + GROUP_FRAMING
+            } else {
+                0
+            };
+        self.spans += 1;
+        if self.opened.is_some() {
+            return false;
+        }
+        self.opened = Some(Instant::now());
+        true
+    }
+
+    /// Keeps a request's own unknown fields.
+    pub fn append_rest(&mut self, rest: &[u8]) {
+        self.rest.extend_from_slice(rest);
+        self.bytes += rest.len();
+    }
+
+    /// When the batch must be sealed, if it holds anything.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.opened.map(|opened| opened + self.timeout)
+    }
+
+    /// Whether batches leave at the end of each request.
+    pub fn is_immediate(&self) -> bool {
+        self.timeout.is_zero()
+    }
+
+    /// Ends the batch and starts an empty one; `None` if nothing was in it.
+    pub fn seal(&mut self, resources: &Resources, scopes: &Scopes) -> Option<Sealed> {
+        if self.spans == 0 {
+            return None;
+        }
+        let mut pieces = Pieces::default();
+        for group in self.groups.drain(..) {
+            let resource = resources.get(group.resource);
+            let scope = scopes.get(group.scope);
+            pieces.group(resource, scope, group.spans);
+        }
+        pieces.open.append(&mut self.rest);
+        pieces.close();
+        let sealed = Sealed {
+            bytes: pieces.bytes,
+            chunks: pieces.done,
+            spans: self.spans,
+        };
+        self.by_key.clear();
+        self.last = 0;
+        self.spans = 0;
+        self.bytes = 0;
+        self.opened = None;
+        Some(sealed)
+    }
+}
+
+/// Builds the chunks of a sealed request.
+#[derive(Debug, Default)]
+struct Pieces {
+    done: Vec<Bytes>,
+    open: Vec<u8>,
+    bytes: usize,
+}
+
+impl Pieces {
+    /// Writes one `ResourceSpans` with one `ScopeSpans` around `spans`.
+    fn group(&mut self, resource: &Header, scope: &Header, spans: Vec<u8>) {
+        let scope_len = field_len(&scope.payload)
+            + spans.len()
+            + field_len(&scope.schema_url)
+            + scope.rest.len();
+        let resource_len = field_len(&resource.payload)
+            + 1
+            + varint_len(scope_len as u64)
+            + scope_len
+            + field_len(&resource.schema_url)
+            + resource.rest.len();
+
+        self.open.push(0x0A); // ExportTraceServiceRequest.resource_spans
+        put_varint(resource_len as u64, &mut self.open);
+        put_field(1, &resource.payload, &mut self.open);
+        self.open.push(0x12); // ResourceSpans.scope_spans
+        put_varint(scope_len as u64, &mut self.open);
+        put_field(1, &scope.payload, &mut self.open);
+        if spans.len() < PIECE {
+            self.open.extend_from_slice(&spans);
+        } else {
+            self.close();
+            self.bytes += spans.len();
+            self.done.push(Bytes::from(spans));
+        }
+        put_field(3, &scope.schema_url, &mut self.open);
+        self.open.extend_from_slice(&scope.rest);
+        put_field(3, &resource.schema_url, &mut self.open);
+        self.open.extend_from_slice(&resource.rest);
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.bytes += self.open.len();
+            self.done.push(Bytes::from(std::mem::take(&mut self.open)));
+        }
+    }
+}
+
+/// Encoded size of a length-delimited field that is left out when empty.
+fn field_len(payload: &[u8]) -> usize {
+    match payload.len() {
+        0 => 0,
+        len => 1 + varint_len(len as u64) + len,
+    }
+}
+
+fn put_field(number: u32, payload: &[u8], out: &mut Vec<u8>) {
+    if !payload.is_empty() {
+        put_bytes(number, payload, out);
+    }
+}
+
+/// What a header adds to a batch, framing aside.
+pub fn header_bytes(resource: &Header, scope: &Header) -> usize {
+    [resource, scope]
+        .iter()
+        .map(|h| h.payload.len() + h.schema_url.len() + h.rest.len())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::ExportTraceServiceRequest,
+        trace::v1::{ResourceSpans, Span},
+    };
+    use prost::Message;
+
+    fn settings(spans: usize, bytes: usize) -> config::Batch {
+        config::Batch {
+            id: config::Id {
+                kind: "batch".to_owned(),
+                name: None,
+            },
+            spans,
+            bytes,
+            timeout: Duration::from_secs(1),
+            max_spans: 0,
+        }
+    }
+
+    struct Bench {
+        resources: Resources,
+        scopes: Scopes,
+        batch: Batch,
+    }
+
+    impl Bench {
+        fn new(spans: usize, bytes: usize) -> Self {
+            Self {
+                resources: Resources::default(),
+                scopes: Scopes::default(),
+                batch: Batch::new(&settings(spans, bytes)),
+            }
+        }
+
+        /// Appends a span named `name` under a resource whose unknown field 99
+        /// holds `resource`.
+        fn append(&mut self, resource: &str, name: &str) {
+            let mut payload = Vec::new();
+            payload.extend_from_slice(&[0x9A, 0x06, resource.len() as u8]);
+            payload.extend_from_slice(resource.as_bytes());
+            let resource = self.resources.intern(&payload, b"schema", b"");
+            let scope = self.scopes.intern(b"", b"", b"");
+            let span = Span {
+                name: name.to_owned(),
+                ..Default::default()
+            }
+            .encode_to_vec();
+            let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
+            let out = self.batch.group(resource, scope);
+            let before = out.len();
+            put_bytes(2, &span, out);
+            let written = out.len() - before;
+            self.batch.appended(written, headers);
+        }
+
+        fn seal(&mut self) -> (Sealed, ExportTraceServiceRequest) {
+            let sealed = self.batch.seal(&self.resources, &self.scopes).unwrap();
+            let whole = sealed.chunks.concat();
+            assert_eq!(whole.len(), sealed.bytes);
+            let request = ExportTraceServiceRequest::decode(&whole[..]).unwrap();
+            (sealed, request)
+        }
+    }
+
+    fn names(request: &ExportTraceServiceRequest) -> Vec<Vec<&str>> {
+        let of_group = |r: &ResourceSpans| {
+            assert_eq!((r.scope_spans.len(), r.schema_url.as_str()), (1, "schema"));
+        };
+        request.resource_spans.iter().for_each(of_group);
+        let groups = request
+            .resource_spans
+            .iter()
+            .map(|r| &r.scope_spans[0].spans);
+        groups
+            .map(|spans| spans.iter().map(|span| span.name.as_str()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn spans_are_grouped_by_resource_in_the_order_they_came() {
+        let mut bench = Bench::new(100, 1 << 20);
+        for (resource, name) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4"), ("c", "5")] {
+            bench.append(resource, name);
+        }
+        let (sealed, request) = bench.seal();
+        assert_eq!(sealed.spans, 5);
+        assert_eq!(names(&request), [vec!["1", "3"], vec!["2", "4"], vec!["5"]]);
+        assert!(
+            bench.batch.seal(&bench.resources, &bench.scopes).is_none(),
+            "empty again"
+        );
+        bench.append("a", "6");
+        assert_eq!(names(&bench.seal().1), [vec!["6"]]);
+    }
+
+    #[test]
+    fn large_groups_leave_as_pieces_of_their_own() {
+        let mut bench = Bench::new(1 << 20, 1 << 30);
+        let long = "x".repeat(1000);
+        for _ in 0..40 {
+            bench.append("large", &long);
+        }
+        bench.append("small", "s");
+        bench.append("tiny", "t");
+        let (sealed, request) = bench.seal();
+        assert_eq!(sealed.chunks.len(), 3, "header, large group, all the rest");
+        assert_eq!(
+            names(&request).iter().map(Vec::len).collect::<Vec<_>>(),
+            [40, 1, 1]
+        );
+    }
+
+    #[test]
+    fn the_sealed_size_stays_within_the_limit() {
+        let mut bench = Bench::new(1 << 20, 10_000);
+        let mut sealed = 0;
+        for n in 0..1000 {
+            if bench.batch.must_seal_before(120, 30) {
+                sealed += 1;
+                assert!(bench.seal().0.bytes <= 10_000);
+            }
+            bench.append(&format!("resource {}", n % 17), &"x".repeat(n % 100));
+        }
+        assert!(sealed > 2);
+    }
+
+    #[test]
+    fn a_span_larger_than_the_limit_travels_alone() {
+        let mut bench = Bench::new(100, 50);
+        assert!(!bench.batch.must_seal_before(1 << 20, 0));
+        bench.append("r", &"x".repeat(100));
+        assert!(bench.batch.is_full() && bench.batch.must_seal_before(1, 0));
+    }
+
+    #[test]
+    fn zero_means_at_once_and_the_smaller_of_two_sizes_holds() {
+        assert!(Batch::new(&settings(0, 100)).is_immediate());
+        assert!(!Batch::new(&settings(1, 100)).is_immediate());
+        let mut both = settings(100, 1 << 20);
+        both.max_spans = 2;
+        assert_eq!(Batch::new(&both).max_spans, 2);
+    }
+}

@@ -1,0 +1,168 @@
+/*!
+What a connection is doing right now, and the orders its supervisor gives it.
+
+Both are cells shared by the tasks of one connection on one thread. They exist
+so that the connection's hot loop polls neither a timer nor the process-wide
+shutdown channel: the supervisor waits on those and wakes the connection only
+when it has an order.
+*/
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+use tokio::time::Instant;
+
+/// What the supervisor asks of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Go on.
+    Serve,
+    /// Answer what is in flight and take nothing new (GOAWAY / close).
+    Finish,
+    /// Stop now.
+    Close,
+}
+
+/// State of one connection.
+#[derive(Debug)]
+pub struct Activity {
+    in_flight: Cell<u32>,
+    quiet_since: Cell<Instant>,
+    head_since: Cell<Option<Instant>>,
+    order: Cell<Order>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Activity {
+    /// A connection that has just been accepted.
+    pub fn new() -> Self {
+        Self {
+            in_flight: Cell::new(0),
+            quiet_since: Cell::new(Instant::now()),
+            head_since: Cell::new(None),
+            order: Cell::new(Order::Serve),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// Notes that a request's head is complete; the guard notes its answer.
+    pub fn request(self: &Rc<Self>) -> InFlight {
+        self.head_since.set(None);
+        self.in_flight.set(self.in_flight.get().saturating_add(1));
+        InFlight(Rc::clone(self))
+    }
+
+    /// Since when there has been no request in flight; None while there is.
+    pub fn quiet_since(&self) -> Option<Instant> {
+        (self.in_flight.get() == 0).then(|| self.quiet_since.get())
+    }
+
+    /// Since when a head has been arriving that is not complete.
+    pub fn head_since(&self) -> Option<Instant> {
+        self.head_since.get()
+    }
+
+    /// The order in force.
+    pub fn order(&self) -> Order {
+        self.order.get()
+    }
+
+    /// Gives an order and wakes the connection.
+    pub fn give(&self, order: Order) {
+        self.order.set(order);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Remembers whom [`Activity::give`] must wake.
+    pub fn listen(&self, waker: &Waker) {
+        let mut held = self.waker.borrow_mut();
+        if !held.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *held = Some(waker.clone());
+        }
+    }
+
+    fn received(&self) {
+        if self.in_flight.get() == 0 && self.head_since.get().is_none() {
+            self.head_since.set(Some(Instant::now()));
+        }
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub struct InFlight(Rc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0
+            .in_flight
+            .set(self.0.in_flight.get().saturating_sub(1));
+        self.0.quiet_since.set(Instant::now());
+    }
+}
+
+/// An HTTP/1.1 stream that tells its [`Activity`] when bytes of a new head
+/// arrive. hyper's own header timeout also runs while a kept-alive connection
+/// rests between two requests, and would close it under a slow sender.
+pub struct Watched<T> {
+    inner: T,
+    activity: Rc<Activity>,
+}
+
+impl<T> Watched<T> {
+    /// Watches `inner`.
+    pub fn new(inner: T, activity: Rc<Activity>) -> Self {
+        Self { inner, activity }
+    }
+}
+
+impl<T: Read + Unpin> Read for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if let Poll::Ready(Ok(())) = read {
+            self.activity.received();
+        }
+        read
+    }
+}
+
+impl<T: Write + Unpin> Write for Watched<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+}

@@ -1,0 +1,314 @@
+/*!
+One connection from its first byte to its last.
+
+Both ports recognise both HTTP versions: a sender with a wrong setting then
+gets an answer that names the setting, instead of a parse error. The version is
+found by peeking for the HTTP/2 preface, so hyper reads an untouched socket.
+*/
+
+use super::{
+    Endpoint, FIRST_BYTE_TIMEOUT, Protocol,
+    activity::{Activity, InFlight, Order, Watched},
+    grpc, http,
+    reply::Reply,
+};
+use ::http::{Request, Response};
+use futures_util::future::OptionFuture;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+/// HTTP/2 flow control. Requests are small and many, so a stream needs little;
+/// the connection's window is 4 times a stream's, because equal windows let
+/// one stalled stream hold up all others.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Ping an idle HTTP/2 connection of the HTTP port, which has no setting for it.
+const HTTP_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// What the request handlers know about their connection.
+pub(super) struct Context {
+    pub endpoint: Rc<Endpoint>,
+    pub peer: SocketAddr,
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// Serves one accepted connection until it ends, or, once `shutdown` turns
+/// true, until its requests in flight are answered (GOAWAY / connection: close).
+/// Must run inside a `LocalSet` (it spawns local tasks).
+pub async fn serve(
+    endpoint: Rc<Endpoint>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    shutdown: watch::Receiver<bool>,
+) {
+    // An answer is a few dozen bytes: Nagle's algorithm would only delay it.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+    }
+    let version = tokio::select! {
+        version = timeout(FIRST_BYTE_TIMEOUT, sniff(&socket)) => version,
+        () = turned_true(shutdown.clone()) => return,
+    };
+    let version = match version {
+        Ok(Ok(Some(version))) => version,
+        // A port probe: connect and close.
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection failed"),
+        Err(_) => return tracing::debug!(%peer, "closed: the peer sent no request"),
+    };
+
+    let activity = Rc::new(Activity::new());
+    let limits = Limits::of(&endpoint.protocol, version);
+    let context = Rc::new(Context {
+        endpoint,
+        peer,
+        shutdown: shutdown.clone(),
+    });
+    let supervisor = tokio::task::spawn_local(supervise(limits, shutdown, Rc::clone(&activity)));
+    let io = TokioIo::new(socket);
+    let service = {
+        let activity = Rc::clone(&activity);
+        let context = Rc::clone(&context);
+        service_fn(move |request| answer(Rc::clone(&context), activity.request(), request))
+    };
+    let ended = match version {
+        Version::Two => {
+            let connection =
+                http2_builder(&context.endpoint.protocol).serve_connection(io, service);
+            drive(connection, &activity, |c| c.graceful_shutdown()).await
+        }
+        Version::One => {
+            let io = Watched::new(io, Rc::clone(&activity));
+            let connection =
+                http1_builder(&context.endpoint.protocol).serve_connection(io, service);
+            drive(connection, &activity, |c| c.graceful_shutdown()).await
+        }
+    };
+    supervisor.abort();
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+async fn answer(
+    context: Rc<Context>,
+    _in_flight: InFlight,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    Ok(match &context.endpoint.protocol {
+        Protocol::Grpc(settings) => grpc::answer(&context, settings, request).await,
+        Protocol::Http(settings) => http::answer(&context, settings, request).await,
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// Which HTTP version the peer speaks; None when it left without a word.
+async fn sniff(socket: &TcpStream) -> io::Result<Option<Version>> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut head = [0; PREFACE.len()];
+    loop {
+        let seen = socket.peek(&mut head).await?;
+        if seen == 0 {
+            return Ok(None);
+        }
+        if !PREFACE.starts_with(head.get(..seen).unwrap_or_default()) {
+            return Ok(Some(Version::One));
+        }
+        if seen == PREFACE.len() {
+            return Ok(Some(Version::Two));
+        }
+        // Part of a preface: peeking cannot wait for more than it has seen.
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What ends a connection that still works.
+struct Limits {
+    age: Option<Duration>,
+    grace: Duration,
+    idle: Option<Duration>,
+    head: Option<Duration>,
+}
+
+impl Limits {
+    fn of(protocol: &Protocol, version: Version) -> Self {
+        match protocol {
+            Protocol::Grpc(settings) => Self {
+                // Spread by a tenth, as grpc-go does, so that connections made
+                // together do not come back together.
+                age: settings
+                    .keepalive
+                    .max_connection_age
+                    .map(|age| age.mul_f64(rand::random_range(0.9..1.1))),
+                grace: settings.keepalive.max_connection_age_grace,
+                idle: None,
+                head: (version == Version::One).then_some(FIRST_BYTE_TIMEOUT),
+            },
+            Protocol::Http(settings) => Self {
+                age: None,
+                grace: Duration::ZERO,
+                idle: settings.idle_timeout,
+                head: (version == Version::One).then_some(settings.header_timeout),
+            },
+        }
+    }
+}
+
+async fn turned_true(mut shutdown: watch::Receiver<bool>) {
+    if shutdown.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is left who could ask for a shutdown.
+        std::future::pending().await
+    }
+}
+
+/// Waits for the end of a connection's time and gives the order. Runs beside
+/// the connection so that serving a request polls none of this.
+async fn supervise(limits: Limits, shutdown: watch::Receiver<bool>, activity: Rc<Activity>) {
+    let mut stop = pin!(turned_true(shutdown));
+    let old = limits.age.map(|age| Instant::now() + age);
+    let mut old = pin!(OptionFuture::from(old.map(sleep_until)));
+    loop {
+        tokio::select! {
+            () = &mut stop => return activity.give(Order::Finish),
+            Some(()) = &mut old => {
+                activity.give(Order::Finish);
+                sleep(limits.grace).await;
+                return activity.give(Order::Close);
+            }
+            Some(order) = OptionFuture::from(limits.check(&activity)) => {
+                if let Some(order) = order {
+                    return activity.give(order);
+                }
+            }
+        }
+    }
+}
+
+impl Limits {
+    /// Waits until the first idle limit could have been reached and tells what
+    /// is due then; None when the connection has no such limit.
+    fn check<'a>(
+        &'a self,
+        activity: &'a Activity,
+    ) -> Option<impl Future<Output = Option<Order>> + 'a> {
+        let shortest = [self.idle, self.head].into_iter().flatten().min()?;
+        Some(async move {
+            let over = |since: Option<Instant>, limit: Option<Duration>| {
+                since
+                    .zip(limit)
+                    .is_some_and(|(since, limit)| since.elapsed() >= limit)
+            };
+            // A quarter of the limit late at most, without a timer per request.
+            sleep((shortest / 4).max(Duration::from_millis(1))).await;
+            if over(activity.head_since(), self.head) {
+                Some(Order::Close)
+            } else if over(activity.quiet_since(), self.idle) {
+                Some(Order::Finish)
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// Polls a connection to its end, passing on the supervisor's orders.
+async fn drive<C, E>(
+    connection: C,
+    activity: &Activity,
+    finish: impl Fn(Pin<&mut C>),
+) -> Result<(), E>
+where
+    C: Future<Output = Result<(), E>>,
+{
+    let mut connection = pin!(connection);
+    let mut finishing = false;
+    poll_fn(|cx| {
+        activity.listen(cx.waker());
+        match activity.order() {
+            Order::Close => return Poll::Ready(Ok(())),
+            Order::Finish if !finishing => {
+                finishing = true;
+                finish(connection.as_mut());
+            }
+            _ => {}
+        }
+        let ended = ready!(connection.as_mut().poll(cx));
+        Poll::Ready(ended)
+    })
+    .await
+}
+
+/// hyper spawns a task per HTTP/2 request: on this thread, like all else.
+#[derive(Clone, Copy, Debug)]
+struct ThisThread;
+
+impl<F> hyper::rt::Executor<F> for ThisThread
+where
+    F: Future + 'static,
+{
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}
+
+fn http2_builder(protocol: &Protocol) -> http2::Builder<ThisThread> {
+    let (streams, headers, (ping, pong), date) = match protocol {
+        Protocol::Grpc(s) => (
+            s.max_concurrent_streams,
+            s.max_header_bytes,
+            (s.keepalive.time, s.keepalive.timeout),
+            false, // gRPC servers send no Date, and nobody reads it.
+        ),
+        Protocol::Http(s) => (256, s.max_header_bytes, HTTP_PING, true),
+    };
+    let mut builder = http2::Builder::new(ThisThread);
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(streams)
+        .max_header_list_size(headers)
+        .keep_alive_interval(ping)
+        .keep_alive_timeout(pong)
+        .auto_date_header(date);
+    builder
+}
+
+fn http1_builder(protocol: &Protocol) -> http1::Builder {
+    let headers = match protocol {
+        Protocol::Grpc(settings) => settings.max_header_bytes,
+        Protocol::Http(settings) => settings.max_header_bytes,
+    };
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // The supervisor does this, see `Watched`.
+        .header_read_timeout(None)
+        .max_header_size(headers as usize);
+    builder
+}

@@ -1,0 +1,101 @@
+/*!
+What a request says it is, by its `Content-Type`.
+*/
+
+use http::{HeaderMap, header::CONTENT_TYPE};
+
+/// A request's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// `application/grpc`, `application/grpc+proto`.
+    Grpc,
+    /// `application/grpc+…` with another message encoding.
+    GrpcOther,
+    /// `application/x-protobuf`.
+    Protobuf,
+    /// `application/json`.
+    Json,
+    /// Anything else, or nothing.
+    Other,
+}
+
+impl Content {
+    /// Reads the header. Parameters (`; charset=utf-8`) do not matter.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let value = headers.get(CONTENT_TYPE).map_or(&b""[..], |v| v.as_bytes());
+        // What gRPC senders send, first.
+        if value == b"application/grpc" {
+            return Content::Grpc;
+        }
+        let media = value
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        let is = |name: &str| media.eq_ignore_ascii_case(name.as_bytes());
+        let begins = |name: &str| {
+            media
+                .get(..name.len())
+                .is_some_and(|m| m.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        if is("application/x-protobuf") {
+            Content::Protobuf
+        } else if is("application/json") {
+            Content::Json
+        } else if is("application/grpc") || is("application/grpc+proto") {
+            Content::Grpc
+        } else if begins("application/grpc+") {
+            Content::GrpcOther
+        } else {
+            // Also `application/grpc-web`, which is another protocol.
+            Content::Other
+        }
+    }
+
+    /// Whether this is OTLP/gRPC's protocol, whatever the message encoding.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Content::Grpc | Content::GrpcOther)
+    }
+}
+
+/// The header's text, for messages.
+pub fn named(headers: &HeaderMap) -> String {
+    match headers.get(CONTENT_TYPE) {
+        None => "no content-type".to_owned(),
+        Some(value) => {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            format!(
+                "content-type {:?}",
+                text.chars().take(100).collect::<String>()
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn reads_types_and_ignores_parameters() {
+        for (text, content) in [
+            ("application/grpc", Content::Grpc),
+            ("application/grpc+proto", Content::Grpc),
+            ("application/grpc; a=b", Content::Grpc),
+            ("Application/GRPC", Content::Grpc),
+            ("application/grpc+json", Content::GrpcOther),
+            ("application/grpc-web", Content::Other),
+            ("application/grpcx", Content::Other),
+            ("application/json;charset=utf-8", Content::Json),
+            ("application/JSON ; charset=utf-8", Content::Json),
+            ("application/x-protobuf", Content::Protobuf),
+            ("application/protobuf", Content::Other),
+            ("", Content::Other),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text))]);
+            assert_eq!(Content::of(&headers), content, "{text}");
+        }
+        assert_eq!(Content::of(&HeaderMap::new()), Content::Other);
+    }
+}

@@ -1,0 +1,304 @@
+/*!
+OTLP/HTTP: `POST` of protobuf or JSON to the traces path.
+
+Statuses and bodies follow the OTLP specification: the response has the
+request's content type, every error body is a `google.rpc.Status`, only what may
+be sent again is 429 or 503 and has Retry-After. A body over the limit is 413.
+*/
+
+use super::{
+    Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT,
+    body::{BodyError, Patience, collect},
+    connection::Context,
+    content::{Content, named},
+    inflate::{self, Coding, InflateError, inflated},
+    notice::Notice,
+    reply::{self, Reply},
+    status::Refusal,
+};
+use crate::{config::HttpServer, pdata::json};
+use ::http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{self, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use std::time::Duration;
+use tonic::Code;
+
+const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Answers one request on the HTTP port.
+pub async fn answer(
+    context: &Context,
+    settings: &HttpServer,
+    request: Request<Incoming>,
+) -> Response<Reply> {
+    let content = Content::of(request.headers());
+    match export(context, settings, content, request).await {
+        Ok(partial) => {
+            context.endpoint.stats.requests.add(1);
+            accepted(content, partial)
+        }
+        Err(error) => {
+            context.endpoint.stats.refused_requests.add(1);
+            error.notice.log(context.peer, &error.refusal.message);
+            if error.status == StatusCode::OK {
+                return error.refusal.grpc();
+            }
+            let mut response = refused(error.status, content, &error.refusal);
+            if error.status == StatusCode::METHOD_NOT_ALLOWED {
+                response
+                    .headers_mut()
+                    .insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            if error.notice == Notice::Coding {
+                // RFC 9110 12.5.3: on a 415 this says what would have worked.
+                response
+                    .headers_mut()
+                    .insert(header::ACCEPT_ENCODING, inflate::ACCEPTED);
+            }
+            response
+        }
+    }
+}
+
+struct Refused {
+    status: StatusCode,
+    notice: Notice,
+    refusal: Refusal,
+}
+
+fn refuse(status: StatusCode, notice: Notice, code: Code, message: impl Into<String>) -> Refused {
+    Refused {
+        status,
+        notice,
+        refusal: Refusal::new(code, message),
+    }
+}
+
+async fn export(
+    context: &Context,
+    settings: &HttpServer,
+    content: Content,
+    request: Request<Incoming>,
+) -> Result<Option<(u64, String)>, Refused> {
+    let coding = admit(settings, content, &request)?;
+    let limit = settings.max_body_bytes;
+    let patience = Patience {
+        idle: BODY_IDLE_TIMEOUT,
+        total: BODY_TOTAL_TIMEOUT,
+    };
+    let check = |so_far: &[u8]| {
+        if so_far.len() > limit {
+            Err(())
+        } else {
+            Ok(limit)
+        }
+    };
+    let body = collect(request.into_body(), limit, patience, check)
+        .await
+        .map_err(|error| refuse_body(error, limit))?;
+    let take = |bytes: &[u8]| match content {
+        Content::Json => match json::request_from_json(bytes) {
+            Ok(request) => context.endpoint.ingest.traces(&request),
+            Err(error) => Answer::Malformed(error.to_string()),
+        },
+        _ => context.endpoint.ingest.traces(bytes),
+    };
+    let answer = inflated(coding, &body, limit, take).map_err(|error| match error {
+        InflateError::TooLarge => {
+            too_large(format!("the body inflates to more than {limit} bytes"))
+        }
+        InflateError::Corrupt(why) => Refused {
+            status: StatusCode::BAD_REQUEST,
+            notice: Notice::Malformed,
+            refusal: Refusal::bad_request(format!(
+                "the body is not valid {}: {why}",
+                coding.name()
+            )),
+        },
+    })?;
+    let (status, notice) = match &answer {
+        Answer::Malformed(_) => (StatusCode::BAD_REQUEST, Notice::Malformed),
+        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
+        _ => (StatusCode::TOO_MANY_REQUESTS, Notice::Busy),
+    };
+    Refusal::of(answer).map_err(|refusal| Refused {
+        status,
+        notice,
+        refusal,
+    })
+}
+
+/// Judges a request's head, and tells how its body is coded.
+fn admit(
+    settings: &HttpServer,
+    content: Content,
+    request: &Request<Incoming>,
+) -> Result<Coding, Refused> {
+    let path = request.uri().path();
+    if content.is_grpc() {
+        let message = "this port speaks OTLP/HTTP; OTLP/gRPC is on the port of protocols.grpc \
+                       (4317 unless configured otherwise)";
+        // 200: over HTTP/2 the sender understands gRPC's own status.
+        let status = if request.version() == Version::HTTP_2 {
+            StatusCode::OK
+        } else {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        };
+        return Err(refuse(
+            status,
+            Notice::GrpcOnHttpPort,
+            Code::Unimplemented,
+            message,
+        ));
+    }
+    if path != settings.traces_path {
+        let path: String = path.chars().take(200).collect();
+        return Err(refuse(
+            StatusCode::NOT_FOUND,
+            Notice::NotServed,
+            Code::NotFound,
+            format!(
+                "{path}: wayspan takes traces at {} and nothing else",
+                settings.traces_path
+            ),
+        ));
+    }
+    if request.method() != Method::POST {
+        return Err(refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Notice::NotServed,
+            Code::Unimplemented,
+            format!("{} is not allowed here: use POST", request.method()),
+        ));
+    }
+    if !matches!(content, Content::Protobuf | Content::Json) {
+        return Err(refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Notice::Malformed,
+            Code::InvalidArgument,
+            format!(
+                "{} is not supported: use application/x-protobuf or application/json",
+                named(request.headers())
+            ),
+        ));
+    }
+    let coding = coding(request.headers())?;
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    let limit = settings.max_body_bytes;
+    match announced {
+        Some(len) if len > limit as u64 => Err(too_large(format!(
+            "a body of {len} bytes is over the limit of {limit} bytes"
+        ))),
+        _ => Ok(coding),
+    }
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Refused> {
+    let mut named = headers.get_all(CONTENT_ENCODING).iter();
+    let coding = Coding::parse(named.next());
+    let coding = if named.next().is_some() {
+        Err("several".to_owned())
+    } else {
+        coding
+    };
+    coding.map_err(|name| {
+        refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Notice::Coding,
+            Code::InvalidArgument,
+            format!("content-encoding {name:?} is not supported: use identity, gzip or zstd"),
+        )
+    })
+}
+
+fn too_large(what: String) -> Refused {
+    refuse(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        Notice::TooLarge,
+        Code::ResourceExhausted,
+        format!("{what}; the limit is set by max_request_body_size of the OTLP receiver"),
+    )
+}
+
+fn refuse_body(error: BodyError<()>, limit: usize) -> Refused {
+    match error {
+        BodyError::Refused(()) => too_large(format!("the body is over the limit of {limit} bytes")),
+        BodyError::Crowded => Refused {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            notice: Notice::Busy,
+            refusal: Refusal::busy(CROWDED_RETRY_AFTER, "too many half-sent requests at once"),
+        },
+        BodyError::Stalled => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            Notice::Stalled,
+            Code::DeadlineExceeded,
+            "the request body did not arrive in time",
+        ),
+        BodyError::Broken(why) => refuse(
+            StatusCode::BAD_REQUEST,
+            Notice::Malformed,
+            Code::Cancelled,
+            format!("the request body broke off: {why}"),
+        ),
+    }
+}
+
+/// A 200 in the request's content type.
+fn accepted(content: Content, partial: Option<(u64, String)>) -> Response<Reply> {
+    let body = match (content, partial) {
+        (Content::Json, None) => Bytes::from_static(b"{}"),
+        (Content::Json, Some((rejected, message))) => Bytes::from(
+            // 64-bit numbers are strings in protobuf's JSON.
+            serde_json::json!({ "partialSuccess": {
+                "rejectedSpans": rejected.to_string(),
+                "errorMessage": message,
+            }})
+            .to_string(),
+        ),
+        (_, partial) => {
+            let response = partial.map_or_else(ExportTraceServiceResponse::default, |(n, why)| {
+                reply::partial(n, why)
+            });
+            Bytes::from(response.encode_to_vec())
+        }
+    };
+    let mut response = Response::new(Reply::Whole(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, content_type(content));
+    response
+}
+
+/// An error response: the Status as protobuf for a protobuf request, else as JSON.
+pub fn refused(status: StatusCode, content: Content, refusal: &Refusal) -> Response<Reply> {
+    let body = match content {
+        Content::Protobuf => refusal.protobuf(),
+        _ => refusal.json(),
+    };
+    let mut response = Response::new(Reply::Whole(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, content_type(content));
+    if let Some(seconds) = refusal.retry_after() {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn content_type(content: Content) -> HeaderValue {
+    HeaderValue::from_static(match content {
+        Content::Protobuf => "application/x-protobuf",
+        _ => "application/json",
+    })
+}

@@ -1,0 +1,224 @@
+/*!
+gzip and zstd with a hard limit on what comes out.
+
+Both decoders are driven through `Read::take`, so a compression bomb costs the
+limit and no more, whatever its headers promise.
+*/
+
+use http::HeaderValue;
+use std::{cell::RefCell, io::Read};
+
+/// The codings that requests may use, as `grpc-accept-encoding` and
+/// `Accept-Encoding` list them.
+pub const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
+
+/// log2 of the largest zstd window accepted, 32 MiB: the stock encoders of the
+/// OpenTelemetry SDKs and Collector use at most that, and the decoder allocates
+/// it as soon as a frame's header asks for it.
+const ZSTD_WINDOW_LOG: u32 = 25;
+
+/// Output buffers up to this size are kept for the next request.
+const KEEP: usize = 1 << 20;
+
+/// A content coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As is.
+    Identity,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+impl Coding {
+    /// The coding that a header names (absent or empty: identity); the header's
+    /// text when it is none of ours.
+    pub fn parse(header: Option<&HeaderValue>) -> Result<Self, String> {
+        let Some(value) = header else {
+            return Ok(Coding::Identity);
+        };
+        let name = value.as_bytes().trim_ascii();
+        for (known, coding) in [
+            ("", Coding::Identity),
+            ("identity", Coding::Identity),
+            ("gzip", Coding::Gzip),
+            ("x-gzip", Coding::Gzip),
+            ("zstd", Coding::Zstd),
+        ] {
+            if name.eq_ignore_ascii_case(known.as_bytes()) {
+                return Ok(coding);
+            }
+        }
+        Err(String::from_utf8_lossy(name).chars().take(64).collect())
+    }
+
+    /// Its registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Coding::Identity => "identity",
+            Coding::Gzip => "gzip",
+            Coding::Zstd => "zstd",
+        }
+    }
+}
+
+/// Why a body could not be inflated.
+#[derive(Debug, PartialEq, Eq)]
+pub enum InflateError {
+    /// More than the limit comes out.
+    TooLarge,
+    /// The data are not what the coding says.
+    Corrupt(String),
+}
+
+/// Calls `take` with `input` inflated to at most `limit` bytes.
+pub fn inflated<T>(
+    coding: Coding,
+    input: &[u8],
+    limit: usize,
+    take: impl FnOnce(&[u8]) -> T,
+) -> Result<T, InflateError> {
+    thread_local! {
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    if coding == Coding::Identity {
+        return if input.len() > limit {
+            Err(InflateError::TooLarge)
+        } else {
+            Ok(take(input))
+        };
+    }
+    // Taken out, not borrowed: `take` runs foreign code.
+    let mut out = SCRATCH.take();
+    let result = inflate(coding, input, limit, &mut out).map(|()| take(&out));
+    if out.capacity() <= KEEP {
+        out.clear();
+        SCRATCH.replace(out);
+    }
+    result
+}
+
+fn inflate(
+    coding: Coding,
+    input: &[u8],
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), InflateError> {
+    let most = limit as u64 + 1;
+    let read = match coding {
+        Coding::Identity => input.take(most).read_to_end(out),
+        // RFC 1952: a file may consist of several members.
+        Coding::Gzip => flate2::bufread::MultiGzDecoder::new(input)
+            .take(most)
+            .read_to_end(out),
+        Coding::Zstd => zstd::stream::read::Decoder::with_buffer(input).and_then(|mut decoder| {
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            decoder.take(most).read_to_end(out)
+        }),
+    };
+    match read {
+        Ok(_) if out.len() > limit => Err(InflateError::TooLarge),
+        Ok(_) => Ok(()),
+        Err(error) => Err(InflateError::Corrupt(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn pack(coding: Coding, data: &[u8]) -> Vec<u8> {
+        match coding {
+            Coding::Identity => data.to_vec(),
+            Coding::Gzip => gzip(data),
+            Coding::Zstd => zstd::encode_all(data, 1).unwrap(),
+        }
+    }
+
+    fn unpack(coding: Coding, data: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
+        inflated(coding, data, limit, <[u8]>::to_vec)
+    }
+
+    #[test]
+    fn reads_header_names() {
+        let parse = |text| Coding::parse(Some(&HeaderValue::from_static(text)));
+        assert_eq!(Coding::parse(None), Ok(Coding::Identity));
+        assert_eq!(parse("GZip"), Ok(Coding::Gzip));
+        assert_eq!(parse(" zstd"), Ok(Coding::Zstd));
+        assert_eq!(parse("snappy"), Err("snappy".to_owned()));
+        assert_eq!(parse("gzip, gzip"), Err("gzip, gzip".to_owned()));
+    }
+
+    #[test]
+    fn several_members_are_one_body() {
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let two = [pack(coding, b"ab"), pack(coding, b"cd")].concat();
+            assert_eq!(unpack(coding, &two, 10).unwrap(), b"abcd");
+        }
+    }
+
+    #[test]
+    fn a_bomb_costs_the_limit() {
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let bomb = pack(coding, &vec![0; 8 << 20]);
+            assert!(bomb.len() < 20_000);
+            let mut out = Vec::new();
+            assert_eq!(
+                inflate(coding, &bomb, 1000, &mut out),
+                Err(InflateError::TooLarge)
+            );
+            assert!(out.capacity() < 100_000, "{}", out.capacity());
+            assert_eq!(unpack(coding, &bomb, 8 << 20).unwrap().len(), 8 << 20);
+        }
+        assert_eq!(
+            unpack(Coding::Identity, b"abc", 2),
+            Err(InflateError::TooLarge)
+        );
+    }
+
+    #[test]
+    fn a_zstd_frame_cannot_ask_for_a_huge_window() {
+        // Magic, descriptor without content size, window descriptor 2^31, an empty raw block.
+        let frame = [0x28, 0xB5, 0x2F, 0xFD, 0x00, (21 << 3), 0x01, 0x00, 0x00];
+        assert!(matches!(
+            unpack(Coding::Zstd, &frame, 1000),
+            Err(InflateError::Corrupt(_))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_comes_out(data: Vec<u8>, gz: bool) {
+            let coding = if gz { Coding::Gzip } else { Coding::Zstd };
+            prop_assert_eq!(unpack(coding, &pack(coding, &data), data.len()).unwrap(), data);
+        }
+
+        #[test]
+        fn a_cut_is_noticed(data in prop::collection::vec(any::<u8>(), 1..200), gz: bool, at: prop::sample::Index) {
+            let coding = if gz { Coding::Gzip } else { Coding::Zstd };
+            let packed = pack(coding, &data);
+            let cut = &packed[..1 + at.index(packed.len() - 1)];
+            prop_assume!(cut.len() < packed.len());
+            prop_assert!(matches!(unpack(coding, cut, 1000), Err(InflateError::Corrupt(_))));
+        }
+
+        #[test]
+        fn noise_does_no_harm(noise: Vec<u8>, gz: bool) {
+            let coding = if gz { Coding::Gzip } else { Coding::Zstd };
+            if let Ok(out) = unpack(coding, &noise, 1000) {
+                prop_assert!(out.len() <= 1000);
+            }
+        }
+    }
+}

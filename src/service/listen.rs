@@ -1,0 +1,261 @@
+/*!
+Listeners: binding them, and handing each accepted connection to a shard.
+
+A connection stays on its shard for life, so placement decides the balance.
+The kernel's own spreading (SO_REUSEPORT) hashes badly over the few long-lived
+connections a mesh keeps; here each goes to the shard with the fewest. Accepting
+is rare, so one thread does it for all.
+*/
+
+use super::shard::{Connection, Entrance};
+use crate::{
+    config::Config,
+    extension::health_check::Health,
+    receiver::Protocol,
+    telemetry::{Registry, http, process},
+};
+use ::http::StatusCode;
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch, task};
+
+/// Connections the kernel may hold for us before we accept them. A mesh's
+/// proxies reconnect all at once when the pod is replaced.
+const ACCEPT_BACKLOG: i32 = 1024;
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for {what}: {source}{}", remedy(source))]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What for.
+    pub what: String,
+    /// The system's answer.
+    pub source: io::Error,
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another process has the port (`ss -ltnp` shows which): stop it or change the endpoint"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE: use a higher port"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; the address is not one of this host's: 0.0.0.0 listens on all of them"
+        }
+        _ => "",
+    }
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP.
+    Http,
+}
+
+impl Transport {
+    /// The Collector's `transport` label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Transport::Grpc => "grpc",
+            Transport::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Grpc => "OTLP/gRPC",
+            Transport::Http => "OTLP/HTTP",
+        })
+    }
+}
+
+/// One protocol of one receiver.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Index of the receiver in the configuration.
+    pub receiver: usize,
+    /// Which protocol.
+    pub transport: Transport,
+    /// Its settings.
+    pub protocol: Protocol,
+}
+
+/// A listener with its socket.
+#[derive(Debug)]
+pub struct Bound {
+    /// What it is.
+    pub listener: Listener,
+    /// Where it listens; the real port where 0 was asked.
+    pub address: SocketAddr,
+    socket: StdListener,
+}
+
+/// Binds every protocol of every receiver.
+pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, BindError> {
+    let mut all = Vec::new();
+    for (at, receiver) in config.receivers.iter().enumerate() {
+        let grpc = receiver
+            .grpc
+            .as_ref()
+            .map(|grpc| (Transport::Grpc, grpc.endpoint, Protocol::Grpc(grpc.clone())));
+        let http = receiver
+            .http
+            .as_ref()
+            .map(|http| (Transport::Http, http.endpoint, Protocol::Http(http.clone())));
+        for (transport, endpoint, protocol) in grpc.into_iter().chain(http) {
+            let what = format!("{transport} (receiver {})", receiver.id);
+            let (socket, address) = bind(endpoint, &what)?;
+            let listener = Listener {
+                receiver: at,
+                transport,
+                protocol,
+            };
+            all.push(Bound {
+                listener,
+                address,
+                socket,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// Binds one address and returns the real one.
+pub fn bind(address: SocketAddr, what: &str) -> Result<(StdListener, SocketAddr), BindError> {
+    let bind = || {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            Some(socket2::Protocol::TCP),
+        )?;
+        // A restart must not wait for the old connections' TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(ACCEPT_BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        let listener = StdListener::from(socket);
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bind().map_err(|source| BindError {
+        address,
+        what: what.to_owned(),
+        source,
+    })
+}
+
+/// What the admin thread runs.
+pub struct Admin {
+    /// Listeners whose connections go to the shards.
+    pub receivers: Vec<Bound>,
+    /// The shards.
+    pub shards: Vec<Entrance>,
+    /// The metrics page.
+    pub metrics: Option<(StdListener, Arc<Registry>)>,
+    /// The health page: socket, path, state.
+    pub health: Option<(StdListener, String, Health)>,
+    /// No more connections.
+    pub stop: watch::Receiver<bool>,
+    /// The end.
+    pub end: watch::Receiver<bool>,
+}
+
+impl Admin {
+    /// Runs until told to end.
+    pub async fn run(mut self) {
+        if let Some((socket, registry)) = self.metrics {
+            process::register(&registry);
+            spawn_page(socket, move |path| {
+                let is_metrics = path == "/metrics";
+                is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, registry.render()))
+            });
+        }
+        if let Some((socket, path, health)) = self.health {
+            spawn_page(socket, move |asked| (asked == path).then(|| health.page()));
+        }
+        for (at, bound) in self.receivers.into_iter().enumerate() {
+            let shards = self.shards.clone();
+            let mut stop = self.stop.clone();
+            task::spawn_local(async move {
+                tokio::select! {
+                    () = accept(at, bound, &shards) => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+        let _ = self.end.wait_for(|end| *end).await;
+    }
+}
+
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+fn spawn_page(socket: StdListener, page: impl Fn(&str) -> Option<http::Page> + 'static) {
+    match TcpListener::from_std(socket) {
+        Ok(listener) => {
+            task::spawn_local(http::serve(listener, page));
+        }
+        Err(error) => tracing::error!("cannot serve a page: {error}"),
+    }
+}
+
+/// Accepts forever and hands each connection to the shard with the fewest.
+async fn accept(listener: usize, bound: Bound, shards: &[Entrance]) {
+    let socket = match TcpListener::from_std(bound.socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!("cannot accept on {}: {error}", bound.address);
+            return;
+        }
+    };
+    loop {
+        let (socket, peer) = match socket.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(error) => {
+                tracing::warn!(
+                    "cannot accept a connection on {}: {error}; trying again (if this is \"too \
+                     many open files\", raise the limit with ulimit -n)",
+                    bound.address
+                );
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        // The socket leaves this thread's reactor for the shard's.
+        let Ok(socket) = socket.into_std() else {
+            continue;
+        };
+        let fewest = shards.iter().min_by_key(|shard| shard.connections());
+        if let Some(shard) = fewest {
+            shard.give(Connection {
+                listener,
+                socket,
+                peer,
+            });
+        }
+    }
+}
+
+/// Errors that concern a connection that is already gone, not the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

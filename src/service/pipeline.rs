@@ -1,0 +1,303 @@
+/*!
+One pipeline on one shard: from a request's bytes to sealed batches.
+
+Everything here is owned by one thread. A request is admitted whole or refused
+whole before anything of it is appended; from then on each span is either
+appended, dropped by a processor's decision, or rejected for a fault of its
+own, and each of the three is counted. A sealed batch that finds a queue full
+waits in `backlog`, and while anything waits there new requests are refused:
+what was accepted is never dropped for want of room.
+*/
+
+use crate::{
+    config,
+    pdata::{self, Edits, Fault, Index, Keys, Malformed, write_span},
+    processor::{
+        Decision, Processor, ResourceId, Resources, Scopes, Span,
+        batch::{Batch, Trigger, header_bytes},
+    },
+    queue::{Budget, Full, Queue, SealedBatch},
+    telemetry::{PipelineStats, ProcessorStats},
+};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+/// What became of a request's spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Spans now in the pipeline, or dropped because a processor said so.
+    pub accepted: u64,
+    /// Spans dropped for a fault of their own.
+    pub rejected: u64,
+    /// The first such fault.
+    pub fault: Option<Fault>,
+    /// Whether these are the first spans of a batch, so that its clock starts.
+    pub opened: bool,
+}
+
+/// A processor with its counters.
+pub struct Stage {
+    /// The processor.
+    pub processor: Box<dyn Processor>,
+    /// What went in and came out.
+    pub stats: ProcessorStats,
+}
+
+/// Where sealed batches go.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    /// A queue per exporter of the pipeline.
+    pub queues: Vec<Arc<Queue>>,
+    /// Bytes held by batches until delivered.
+    pub budget: Budget,
+}
+
+/// The state of one pipeline on one shard.
+pub struct Pipeline {
+    keys: Keys,
+    index: Index,
+    resources: Resources,
+    scopes: Scopes,
+    stages: Vec<Stage>,
+    edits: Edits,
+    batch: Batch,
+    outlet: Outlet,
+    backlog: VecDeque<(usize, Arc<SealedBatch>)>,
+    stats: PipelineStats,
+}
+
+impl Pipeline {
+    /// A pipeline with nothing in it.
+    pub fn new(
+        batch: &config::Batch,
+        keys: Keys,
+        stages: Vec<Stage>,
+        outlet: Outlet,
+        stats: PipelineStats,
+    ) -> Self {
+        Self {
+            keys,
+            index: Index::default(),
+            resources: Resources::default(),
+            scopes: Scopes::default(),
+            stages,
+            edits: Edits::default(),
+            batch: Batch::new(batch),
+            outlet,
+            backlog: VecDeque::new(),
+            stats,
+        }
+    }
+
+    /// Why a request cannot be taken now, if so.
+    pub fn busy(&self) -> Option<&'static str> {
+        if !self.backlog.is_empty() {
+            Some("an exporter's sending_queue is full; the backend is slow or away")
+        } else if self.outlet.budget.is_over() {
+            Some("the memory limit for undelivered spans is reached; the backend is slow or away")
+        } else {
+            None
+        }
+    }
+
+    /// Takes one request.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when its framing is broken; nothing of it was taken then.
+    pub fn take(&mut self, request: &[u8]) -> Result<Taken, Malformed> {
+        let admitted = pdata::admit(request, &self.keys, &mut self.index)?;
+        self.stats.utf8_replaced.add(admitted.utf8_replaced);
+        let mut index = std::mem::take(&mut self.index);
+        let taken = self.append(&admitted.bytes, &index);
+        index.clear();
+        self.index = index;
+        if self.batch.is_immediate() {
+            self.seal(Trigger::Size);
+        }
+        Ok(taken)
+    }
+
+    fn append(&mut self, request: &[u8], index: &Index) -> Taken {
+        let mut taken = Taken::default();
+        for entry in &index.resources {
+            let range = entry.first_span as usize..entry.end_span as usize;
+            let spans = index.spans.get(range).unwrap_or_default();
+            let mut base = None;
+            for span in spans {
+                if let Some(fault) = span.fault {
+                    taken.rejected += 1;
+                    taken.fault.get_or_insert(fault);
+                    continue;
+                }
+                if self.resources.is_full() || self.scopes.is_full() {
+                    self.forget();
+                    base = None;
+                }
+                let resource = *base.get_or_insert_with(|| {
+                    self.resources.intern(
+                        entry.resource.of(request),
+                        entry.schema_url.of(request),
+                        entry.rest.of(request),
+                    )
+                });
+                taken.accepted += 1;
+                taken.opened |= self.append_span(
+                    Span {
+                        request,
+                        index,
+                        entry: span,
+                    },
+                    resource,
+                );
+            }
+        }
+        self.batch.append_rest(index.rest.of(request));
+        self.stats.rejected_spans.add(taken.rejected);
+        for stage in &self.stages {
+            stage.stats.flush();
+        }
+        taken
+    }
+
+    /// Runs the processors over one span and appends it. True if it is the
+    /// first of a batch.
+    fn append_span(&mut self, span: Span<'_>, resource: ResourceId) -> bool {
+        let mut decision = Decision {
+            resource,
+            edits: std::mem::take(&mut self.edits),
+            drop: false,
+        };
+        decision.edits.clear();
+        for stage in &mut self.stages {
+            stage
+                .processor
+                .process(&span, &mut self.resources, &mut decision);
+            stage.stats.saw(!decision.drop);
+            if decision.drop {
+                break;
+            }
+        }
+        let opened = !decision.drop && self.write(&span, &decision);
+        self.edits = decision.edits;
+        opened
+    }
+
+    fn write(&mut self, span: &Span<'_>, decision: &Decision) -> bool {
+        let bytes = span.entry.bytes.of(span.request);
+        let scope = self.scopes_id(span);
+        let headers = header_bytes(
+            self.resources.get(decision.resource),
+            self.scopes.get(scope),
+        );
+        if self
+            .batch
+            .must_seal_before(bytes.len() + decision.edits.added_bytes(), headers)
+        {
+            self.seal(Trigger::Size);
+        }
+        let out = self.batch.group(decision.resource, scope);
+        let before = out.len();
+        write_span(bytes, &decision.edits, out);
+        let written = out.len() - before;
+        let opened = self.batch.appended(written, headers);
+        if self.batch.is_full() {
+            self.seal(Trigger::Size);
+        }
+        opened
+    }
+
+    fn scopes_id(&mut self, span: &Span<'_>) -> crate::processor::ScopeId {
+        let request = span.request;
+        match span.index.scopes.get(span.entry.scope as usize) {
+            Some(scope) => self.scopes.intern(
+                scope.scope.of(request),
+                scope.schema_url.of(request),
+                scope.rest.of(request),
+            ),
+            None => self.scopes.intern(&[], &[], &[]),
+        }
+    }
+
+    /// Empties the tables, which voids every id: the open batch goes first.
+    fn forget(&mut self) {
+        self.seal(Trigger::Timeout);
+        self.resources.clear();
+        self.scopes.clear();
+        for stage in &mut self.stages {
+            stage.processor.forget();
+        }
+    }
+
+    /// When [`Pipeline::turn`] must be called next, if anything waits.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.batch.deadline()
+    }
+
+    /// Whether sealed batches wait for room in a queue.
+    pub fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Spans in batches that wait for room, once per queue they wait for.
+    pub fn backlog_spans(&self) -> u64 {
+        self.backlog
+            .iter()
+            .map(|(_, batch)| u64::from(batch.spans))
+            .sum()
+    }
+
+    /// Seals the batch if it is old enough and tries to empty the backlog.
+    pub fn turn(&mut self, now: Instant) {
+        self.push_backlog();
+        if self
+            .batch
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.seal(Trigger::Timeout);
+        }
+    }
+
+    /// Seals whatever is open.
+    pub fn flush(&mut self) {
+        self.push_backlog();
+        self.seal(Trigger::Timeout);
+    }
+
+    fn seal(&mut self, trigger: Trigger) {
+        let Some(sealed) = self.batch.seal(&self.resources, &self.scopes) else {
+            return;
+        };
+        self.stats
+            .batch_sealed(trigger == Trigger::Size, sealed.spans, sealed.bytes);
+        let batch = Arc::new(SealedBatch {
+            lease: self.outlet.budget.lease(sealed.bytes),
+            chunks: sealed.chunks,
+            bytes: sealed.bytes,
+            spans: sealed.spans,
+        });
+        for at in 0..self.outlet.queues.len() {
+            self.backlog.push_back((at, Arc::clone(&batch)));
+        }
+        self.push_backlog();
+    }
+
+    /// Moves waiting batches to their queues, in order for each queue.
+    fn push_backlog(&mut self) {
+        let mut full = vec![false; self.outlet.queues.len()];
+        let waiting = self.backlog.len();
+        for _ in 0..waiting {
+            let Some((at, batch)) = self.backlog.pop_front() else {
+                break;
+            };
+            if full[at] {
+                self.backlog.push_back((at, batch));
+                continue;
+            }
+            if let Err(Full(batch)) = self.outlet.queues[at].push(batch) {
+                full[at] = true;
+                self.backlog.push_back((at, batch));
+            }
+        }
+    }
+}

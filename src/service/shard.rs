@@ -1,0 +1,396 @@
+/*!
+A shard: one thread, one single-threaded runtime, its connections and its part
+of every pipeline.
+
+A request is read, validated, edited and appended to the open batch without
+leaving the thread and without a lock: [`Gate`] borrows the pipelines for the
+length of one synchronous call. The only clock is that of the oldest open
+batch.
+*/
+
+use super::{
+    StartError,
+    listen::Listener,
+    on_runtime,
+    pipeline::{Outlet, Pipeline, Stage},
+};
+use crate::{
+    config::{Config, ProcessorKind},
+    extension::health_check::Health,
+    pdata::{Keys, split},
+    processor::{Processor, mesh::Mesh},
+    queue::{Budget, Queue},
+    receiver::{self, Answer, Endpoint, Ingest},
+    telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
+};
+use std::{
+    cell::RefCell,
+    net::{SocketAddr, TcpStream as StdStream},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, mpsc, watch},
+    task::{self, JoinSet},
+    time,
+};
+
+/// How long a sender that is told to try again should wait.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a batch that found a queue full tries again.
+const BACKLOG_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long connections may take at shutdown to finish what they are sending.
+const CONNECTION_GRACE: Duration = Duration::from_secs(5);
+
+/// A connection on its way to a shard.
+#[derive(Debug)]
+pub struct Connection {
+    /// Index of the listener that accepted it.
+    pub listener: usize,
+    /// The socket, in no runtime's reactor.
+    pub socket: StdStream,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+}
+
+/// Where a shard takes connections.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    sender: mpsc::UnboundedSender<Connection>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Entrance {
+    /// Connections the shard has.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Gives the shard a connection. One that is shutting down drops it.
+    pub fn give(&self, connection: Connection) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        if self.sender.send(connection).is_err() {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Everything a shard's thread builds itself from.
+pub struct Build {
+    /// The whole configuration.
+    pub config: Config,
+    /// All listeners; a connection names its own by index.
+    pub listeners: Vec<Listener>,
+    /// A queue per exporter.
+    pub queues: Vec<Arc<Queue>>,
+    /// Bytes held after sealing.
+    pub budget: Budget,
+    /// Counters per listener.
+    pub receiver_stats: Vec<ReceiverStats>,
+    /// Counters per pipeline.
+    pub pipeline_stats: Vec<PipelineStats>,
+    /// Counters per pipeline and processor.
+    pub stage_stats: Vec<Vec<ProcessorStats>>,
+    /// Told if the thread dies.
+    pub health: Health,
+}
+
+/// A running shard.
+#[derive(Debug)]
+pub struct ShardHandle {
+    entrance: Entrance,
+    thread: JoinHandle<u64>,
+}
+
+impl ShardHandle {
+    /// Starts the thread of shard number `at`.
+    pub fn start(
+        at: usize,
+        build: Build,
+        stop: watch::Receiver<bool>,
+        deadline: watch::Receiver<Option<Instant>>,
+    ) -> Result<Self, StartError> {
+        let (sender, connections) = mpsc::unbounded_channel();
+        let entrance = Entrance {
+            sender,
+            connections: Arc::default(),
+        };
+        let count = Arc::clone(&entrance.connections);
+        let thread = on_runtime("shard", move || async move {
+            let watchdog = Watchdog {
+                shard: at,
+                health: build.health.clone(),
+            };
+            let abandoned = run(build, connections, count, stop, deadline).await;
+            drop(watchdog);
+            abandoned
+        })?;
+        Ok(Self { entrance, thread })
+    }
+
+    /// Where it takes connections.
+    pub fn entrance(&self) -> Entrance {
+        self.entrance.clone()
+    }
+
+    /// Waits for its end; spans it could not hand over.
+    pub fn join(self) -> u64 {
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// Turns the health check red if the shard's thread panics.
+struct Watchdog {
+    shard: usize,
+    health: Health,
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.health.shard_died();
+            tracing::error!(
+                "shard {} has died of a bug; the health check now fails so that the process is \
+                 restarted. Please report the panic message above",
+                self.shard
+            );
+        }
+    }
+}
+
+/// The pipelines of one shard and the bell that starts their clock.
+struct Gate {
+    pipelines: RefCell<Vec<Pipeline>>,
+    opened: Notify,
+}
+
+impl Gate {
+    /// The next moment [`Gate::turn`] has something to do.
+    fn deadline(&self) -> Option<Instant> {
+        let pipelines = self.pipelines.borrow();
+        let backlog = pipelines.iter().any(Pipeline::has_backlog);
+        let retry = backlog.then(|| Instant::now() + BACKLOG_INTERVAL);
+        pipelines
+            .iter()
+            .filter_map(Pipeline::deadline)
+            .chain(retry)
+            .min()
+    }
+
+    fn turn(&self) {
+        let now = Instant::now();
+        self.pipelines
+            .borrow_mut()
+            .iter_mut()
+            .for_each(|pipeline| pipeline.turn(now));
+    }
+
+    /// Seals batches as they come of age, forever.
+    async fn keep_time(&self) {
+        loop {
+            match self.deadline() {
+                Some(deadline) => {
+                    time::sleep_until(deadline.into()).await;
+                    self.turn();
+                }
+                None => self.opened.notified().await,
+            }
+        }
+    }
+
+    /// Seals everything and waits for room in the queues, until the deadline.
+    /// Returns the spans that found none.
+    async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) -> u64 {
+        self.pipelines
+            .borrow_mut()
+            .iter_mut()
+            .for_each(Pipeline::flush);
+        loop {
+            self.turn();
+            let waiting: u64 = self
+                .pipelines
+                .borrow()
+                .iter()
+                .map(Pipeline::backlog_spans)
+                .sum();
+            let over = deadline
+                .borrow()
+                .is_some_and(|deadline| deadline <= Instant::now());
+            if waiting == 0 || over {
+                return waiting;
+            }
+            time::sleep(BACKLOG_INTERVAL).await;
+        }
+    }
+}
+
+/// A listener's way into its pipelines.
+struct Inlet {
+    gate: Rc<Gate>,
+    /// Indices of the pipelines that have the receiver.
+    pipelines: Vec<usize>,
+    stats: ReceiverStats,
+}
+
+impl Ingest for Inlet {
+    fn traces(&self, request: &[u8]) -> Answer {
+        let mut pipelines = self.gate.pipelines.borrow_mut();
+        if let Some(why) = self.pipelines.iter().find_map(|at| pipelines[*at].busy()) {
+            self.stats
+                .refused_spans
+                .add(split::count_spans(request) as u64);
+            return Answer::Busy {
+                retry_after: RETRY_AFTER,
+                message: why.to_owned(),
+            };
+        }
+        let mut opened = false;
+        let mut first = None;
+        for at in &self.pipelines {
+            // Every pipeline sees the same bytes, so only the first can refuse.
+            match pipelines[*at].take(request) {
+                Ok(taken) => {
+                    opened |= taken.opened;
+                    first.get_or_insert(taken);
+                }
+                Err(malformed) => return Answer::Malformed(malformed.to_string()),
+            }
+        }
+        if opened {
+            self.gate.opened.notify_one();
+        }
+        let taken = first.unwrap_or_default();
+        self.stats.accepted_spans.add(taken.accepted);
+        match taken.fault {
+            None => Answer::Accepted,
+            Some(fault) => {
+                self.stats.refused_spans.add(taken.rejected);
+                Answer::Partial {
+                    rejected: taken.rejected,
+                    message: format!("{} span(s) dropped: {fault}", taken.rejected),
+                }
+            }
+        }
+    }
+}
+
+async fn run(
+    build: Build,
+    mut connections: mpsc::UnboundedReceiver<Connection>,
+    count: Arc<AtomicUsize>,
+    mut stop: watch::Receiver<bool>,
+    deadline: watch::Receiver<Option<Instant>>,
+) -> u64 {
+    let gate = Rc::new(Gate {
+        pipelines: RefCell::new(pipelines(&build)),
+        opened: Notify::new(),
+    });
+    let endpoints = endpoints(&build, &gate);
+    let clock = task::spawn_local({
+        let gate = Rc::clone(&gate);
+        async move { gate.keep_time().await }
+    });
+
+    let shutdown = stop.clone();
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = connections.recv() => {
+                let Some(connection) = connection else { break };
+                let counted = Counted(Arc::clone(&count));
+                let Ok(socket) = TcpStream::from_std(connection.socket) else { continue };
+                let endpoint = Rc::clone(&endpoints[connection.listener]);
+                let shutdown = shutdown.clone();
+                open.spawn_local(async move {
+                    receiver::serve(endpoint, socket, connection.peer, shutdown).await;
+                    drop(counted);
+                });
+            }
+            Some(_) = open.join_next() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    connections.close();
+    let all_closed = async { while open.join_next().await.is_some() {} };
+    if time::timeout(CONNECTION_GRACE, all_closed).await.is_err() {
+        tracing::warn!("{} connection(s) cut off while still sending", open.len());
+        open.shutdown().await;
+    }
+    clock.abort();
+    gate.flush(&deadline).await
+}
+
+/// One connection in the shard's count.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn pipelines(build: &Build) -> Vec<Pipeline> {
+    let all = build
+        .config
+        .pipelines
+        .iter()
+        .zip(&build.pipeline_stats)
+        .zip(&build.stage_stats);
+    all.map(|((pipeline, stats), stage_stats)| {
+        let mut keys = Keys::default();
+        let stages = pipeline
+            .processors
+            .iter()
+            .zip(stage_stats)
+            .map(|(processor, stats)| {
+                let processor: Box<dyn Processor> = match &processor.kind {
+                    ProcessorKind::Mesh(settings) => Box::new(Mesh::new(settings, &mut keys)),
+                };
+                Stage {
+                    processor,
+                    stats: stats.clone(),
+                }
+            })
+            .collect();
+        let outlet = Outlet {
+            queues: pipeline
+                .exporters
+                .iter()
+                .map(|at| Arc::clone(&build.queues[*at]))
+                .collect(),
+            budget: build.budget.clone(),
+        };
+        Pipeline::new(&pipeline.batch, keys, stages, outlet, stats.clone())
+    })
+    .collect()
+}
+
+fn endpoints(build: &Build, gate: &Rc<Gate>) -> Vec<Rc<Endpoint>> {
+    let all = build.listeners.iter().zip(&build.receiver_stats);
+    all.map(|(listener, stats)| {
+        let with_receiver =
+            |pipeline: &crate::config::Pipeline| pipeline.receivers.contains(&listener.receiver);
+        let pipelines = &build.config.pipelines;
+        let pipelines = (0..pipelines.len())
+            .filter(|at| with_receiver(&pipelines[*at]))
+            .collect();
+        Rc::new(Endpoint {
+            protocol: listener.protocol.clone(),
+            ingest: Rc::new(Inlet {
+                gate: Rc::clone(gate),
+                pipelines,
+                stats: stats.clone(),
+            }),
+            stats: stats.clone(),
+        })
+    })
+    .collect()
+}

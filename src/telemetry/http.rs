@@ -1,0 +1,75 @@
+/*!
+A small HTTP server for the operator's pages: metrics and health.
+
+It runs on the admin thread, so that a scrape never waits for spans nor spans
+for a scrape.
+*/
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{convert::Infallible, rc::Rc, time::Duration};
+use tokio::{net::TcpListener, task};
+
+/// An answer: status, content type, body.
+pub type Page = (StatusCode, &'static str, String);
+
+/// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. Runs until
+/// dropped; needs a `LocalSet`.
+pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 'static) {
+    let page: Rc<dyn Fn(&str) -> Option<Page>> = Rc::new(page);
+    loop {
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            // Out of file descriptors, mostly: try again when some are free.
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let page = Rc::clone(&page);
+        task::spawn_local(async move {
+            let service = service_fn(move |request| {
+                let answer = answer(&request, page.as_ref());
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let _ = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
+        });
+    }
+}
+
+fn answer(
+    request: &Request<Incoming>,
+    page: &dyn Fn(&str) -> Option<Page>,
+) -> Response<Full<Bytes>> {
+    let (status, content_type, body) = match *request.method() {
+        Method::GET | Method::HEAD => page(request.uri().path()).unwrap_or((
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            format!("nothing at {}\n", request.uri().path()),
+        )),
+        _ => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "text/plain",
+            "only GET and HEAD\n".to_owned(),
+        ),
+    };
+    let body = if request.method() == Method::HEAD {
+        String::new()
+    } else {
+        body
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        http::HeaderValue::from_static(content_type),
+    );
+    response
+}

@@ -1,0 +1,225 @@
+/*!
+The table behind `/metrics`: every series, where its value comes from, and its
+name in the Collector's words.
+
+Series are registered when the service is built, so that all of them are there
+from the first scrape with the value zero: an alert on `rate()` misses the
+first loss if the series appears only with it. Values are read when somebody
+scrapes; nothing is pushed.
+*/
+
+use super::Count;
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder, SharedString};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use std::{fmt, sync::Mutex};
+
+/// Label names and values of a series.
+pub type Labels<'a> = &'a [(&'static str, &'a str)];
+
+/// Whether a series only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+enum Source {
+    Counter(Counter, Box<dyn Fn() -> u64 + Send>),
+    Gauge(Gauge, Box<dyn Fn() -> f64 + Send>),
+}
+
+/// All series of one service.
+pub struct Registry {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    type_suffix: bool,
+    sources: Mutex<Vec<Source>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
+
+const METADATA: Metadata<'static> =
+    Metadata::new("wayspan", metrics::Level::INFO, Some(module_path!()));
+
+/// The Collector's buckets for batch sizes in spans.
+const SPAN_BUCKETS: [f64; 24] = [
+    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3,
+    9e3, 1e4, 2e4, 3e4, 5e4, 1e5, 2e5, 5e5,
+];
+
+impl Registry {
+    /// An empty registry. With `type_suffix`, counters end in `_total`, as the
+    /// Collector's do with `without_type_suffix: false`.
+    pub fn new(type_suffix: bool) -> Self {
+        let byte_buckets: Vec<f64> = (7..=22).map(|exp| f64::from(1u32 << exp)).collect();
+        let builder = PrometheusBuilder::new();
+        // Both bucket lists are constants and not empty, the only error there is.
+        let builder = match builder
+            .set_buckets_for_metric(Matcher::Suffix("_send_size".into()), &SPAN_BUCKETS)
+            .and_then(|b| {
+                b.set_buckets_for_metric(Matcher::Suffix("_size_bytes".into()), &byte_buckets)
+            }) {
+            Ok(builder) => builder,
+            Err(_) => PrometheusBuilder::new(),
+        };
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        Self {
+            recorder,
+            handle,
+            type_suffix,
+            sources: Mutex::default(),
+        }
+    }
+
+    /// Registers a counter that is the sum of `counts`.
+    pub fn counter(&self, name: &'static str, help: &str, labels: Labels<'_>, counts: Vec<Count>) {
+        self.counter_fn(name, help, labels, move || {
+            counts.iter().map(Count::get).sum()
+        });
+    }
+
+    /// Registers a counter read by `read`.
+    pub fn counter_fn(
+        &self,
+        name: &'static str,
+        help: &str,
+        labels: Labels<'_>,
+        read: impl Fn() -> u64 + Send + 'static,
+    ) {
+        let name = if self.type_suffix {
+            format!("{name}_total")
+        } else {
+            name.to_owned()
+        };
+        self.recorder
+            .describe_counter(KeyName::from(name.clone()), None, owned(help));
+        let counter = self
+            .recorder
+            .register_counter(&key(name, labels), &METADATA);
+        self.add(Source::Counter(counter, Box::new(read)));
+    }
+
+    /// Registers a gauge read by `read`.
+    pub fn gauge(
+        &self,
+        name: &'static str,
+        help: &str,
+        labels: Labels<'_>,
+        read: impl Fn() -> f64 + Send + 'static,
+    ) {
+        self.recorder
+            .describe_gauge(KeyName::from(name), None, owned(help));
+        let gauge = self
+            .recorder
+            .register_gauge(&key(name.to_owned(), labels), &METADATA);
+        self.add(Source::Gauge(gauge, Box::new(read)));
+    }
+
+    /// Registers a histogram; the caller records into it.
+    pub fn histogram(&self, name: &'static str, help: &str, labels: Labels<'_>) -> Histogram {
+        self.recorder
+            .describe_histogram(KeyName::from(name), None, owned(help));
+        self.recorder
+            .register_histogram(&key(name.to_owned(), labels), &METADATA)
+    }
+
+    fn add(&self, source: Source) {
+        // A poisoned lock only means that a scrape panicked: the list is whole.
+        self.sources
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .push(source);
+    }
+
+    /// The Prometheus text format, read now.
+    pub fn render(&self) -> String {
+        for source in self
+            .sources
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .iter()
+        {
+            match source {
+                Source::Counter(counter, read) => counter.absolute(read()),
+                Source::Gauge(gauge, read) => gauge.set(read()),
+            }
+        }
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+fn key(name: String, labels: Labels<'_>) -> Key {
+    let labels: Vec<Label> = labels
+        .iter()
+        .map(|(name, value)| Label::new(*name, (*value).to_owned()))
+        .collect();
+    Key::from_parts(name, labels)
+}
+
+fn owned(help: &str) -> SharedString {
+    SharedString::from(help.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_there_from_the_start_and_follow_their_counts() {
+        let registry = Registry::new(false);
+        let counts = [Count::default(), Count::default()];
+        registry.counter(
+            "otelcol_receiver_accepted_spans",
+            "Spans taken.",
+            &[("receiver", "otlp"), ("transport", "grpc")],
+            counts.to_vec(),
+        );
+        let series = r#"otelcol_receiver_accepted_spans{receiver="otlp",transport="grpc"}"#;
+        assert!(
+            registry.render().contains(&format!("{series} 0")),
+            "{}",
+            registry.render()
+        );
+        counts[0].add(2);
+        counts[1].add(3);
+        assert!(registry.render().contains(&format!("{series} 5")));
+    }
+
+    #[test]
+    fn the_type_suffix_is_for_counters_alone() {
+        let registry = Registry::new(true);
+        registry.counter_fn("a", "A.", &[], || 1);
+        registry.gauge("b", "B.", &[], || 1.5);
+        let text = registry.render();
+        assert!(
+            text.contains("a_total 1") && text.contains("b 1.5"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn batch_sizes_have_the_collectors_buckets() {
+        let registry = Registry::new(false);
+        let sizes = registry.histogram("otelcol_processor_batch_batch_send_size", "Spans.", &[]);
+        sizes.record(60.0);
+        let text = registry.render();
+        assert!(
+            text.contains(r#"batch_send_size_bucket{le="50"} 0"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"batch_send_size_bucket{le="75"} 1"#),
+            "{text}"
+        );
+    }
+}

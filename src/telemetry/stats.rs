@@ -1,0 +1,133 @@
+/*! Counters of the pipeline's parts, each with one writer. */
+
+use metrics::Histogram;
+use std::{
+    cell::Cell,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// A counter with one writer: adding is a load and a store, not a locked add.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicU64>);
+
+impl Count {
+    /// Adds `n`. Only the owning thread may call this.
+    pub fn add(&self, n: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The value so far; any thread.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counters of one listener on one shard.
+#[derive(Clone, Debug, Default)]
+pub struct ReceiverStats {
+    /// Spans taken (`otelcol_receiver_accepted_spans`).
+    pub accepted_spans: Count,
+    /// Spans refused: no room, or a fault of their own
+    /// (`otelcol_receiver_refused_spans`).
+    pub refused_spans: Count,
+    /// Spans that failed inside wayspan (`otelcol_receiver_failed_spans`).
+    pub failed_spans: Count,
+    /// Requests refused, by any cause (`wayspan_receiver_refused_requests`).
+    pub refused_requests: Count,
+    /// Requests answered with success (`wayspan_receiver_requests`).
+    pub requests: Count,
+}
+
+/// Counters of one exporter. All its tasks run on one thread.
+#[derive(Clone, Debug, Default)]
+pub struct ExporterStats {
+    /// Spans the backend took (`otelcol_exporter_sent_spans`).
+    pub sent_spans: Count,
+    /// Spans given up on (`otelcol_exporter_send_failed_spans`).
+    pub send_failed_spans: Count,
+    /// Spans the backend rejected by partial success
+    /// (`wayspan_exporter_rejected_spans`).
+    pub rejected_spans: Count,
+    /// Requests sent again (`wayspan_exporter_retries`).
+    pub retries: Count,
+    /// Requests begun; less the ended ones, those in flight
+    /// (`otelcol_exporter_in_flight_requests`).
+    pub requests_started: Count,
+    /// See `requests_started`.
+    pub requests_ended: Count,
+}
+
+/// What went into and came out of one processor on one shard. Spans are
+/// counted in plain cells and published once a request.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessorStats {
+    seen: Cell<u64>,
+    kept: Cell<u64>,
+    /// `otelcol_processor_incoming_items`.
+    pub incoming: Count,
+    /// `otelcol_processor_outgoing_items`.
+    pub outgoing: Count,
+}
+
+impl ProcessorStats {
+    /// Counts one span.
+    pub fn saw(&self, kept: bool) {
+        self.seen.set(self.seen.get() + 1);
+        self.kept.set(self.kept.get() + u64::from(kept));
+    }
+
+    /// Publishes what was counted since the last call.
+    pub fn flush(&self) {
+        self.incoming.add(self.seen.take());
+        self.outgoing.add(self.kept.take());
+    }
+}
+
+/// Counters of one pipeline on one shard.
+#[derive(Clone)]
+pub struct PipelineStats {
+    /// Strings in which invalid UTF-8 was replaced
+    /// (`wayspan_utf8_replaced_strings`).
+    pub utf8_replaced: Count,
+    /// Spans dropped for a fault of their own (`wayspan_rejected_spans`).
+    pub rejected_spans: Count,
+    /// Spans sealed into batches: into and out of the batch processor.
+    pub batched: Count,
+    /// `otelcol_processor_batch_batch_size_trigger_send`.
+    pub size_trigger: Count,
+    /// `otelcol_processor_batch_timeout_trigger_send`.
+    pub timeout_trigger: Count,
+    /// `otelcol_processor_batch_batch_send_size`, in spans.
+    pub send_size: Histogram,
+    /// `otelcol_processor_batch_batch_send_size_bytes`.
+    pub send_size_bytes: Histogram,
+}
+
+impl fmt::Debug for PipelineStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineStats").finish_non_exhaustive()
+    }
+}
+
+impl PipelineStats {
+    /// Counts a sealed batch; `by_size` says whether a limit sealed it rather
+    /// than its age.
+    pub fn batch_sealed(&self, by_size: bool, spans: u32, bytes: usize) {
+        self.batched.add(u64::from(spans));
+        self.send_size.record(f64::from(spans));
+        self.send_size_bytes.record(bytes as f64);
+        if by_size {
+            &self.size_trigger
+        } else {
+            &self.timeout_trigger
+        }
+        .add(1);
+    }
+}

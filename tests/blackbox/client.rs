@@ -1,0 +1,174 @@
+//! A client that can say anything: raw gRPC over HTTP/2, raw HTTP/1.1.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::collections::HashMap;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// What came back for a gRPC request.
+#[derive(Debug)]
+pub struct Reply {
+    pub http_status: u16,
+    /// Headers and trailers.
+    pub fields: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub fn grpc_status(&self) -> Option<u16> {
+        self.fields.get("grpc-status")?.to_str().ok()?.parse().ok()
+    }
+
+    pub fn message(&self) -> &str {
+        self.fields
+            .get("grpc-message")
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// One connection over HTTP/2 without TLS.
+#[derive(Clone)]
+pub struct Grpc(http2::SendRequest<Full<Bytes>>);
+
+impl Grpc {
+    pub async fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    /// A request with these headers over the usual ones; an empty value
+    /// removes a header.
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://localhost{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Full::new(Bytes::from(body)))
+            .unwrap();
+        for (name, value) in headers {
+            let name: http::HeaderName = name.parse().unwrap();
+            match *value {
+                "" => drop(request.headers_mut().remove(name)),
+                value => drop(request.headers_mut().insert(name, value.parse().unwrap())),
+            }
+        }
+        self.0.ready().await.unwrap();
+        let response = self.0.send_request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap();
+        let mut fields = parts.headers;
+        if let Some(trailers) = body.trailers() {
+            fields.extend(trailers.clone());
+        }
+        Reply {
+            http_status: parts.status.as_u16(),
+            fields,
+            body: body.to_bytes(),
+        }
+    }
+
+    /// An Export call of `message`.
+    pub async fn export(&mut self, message: &[u8]) -> Reply {
+        self.send("POST", EXPORT, &[], frame(0, message)).await
+    }
+}
+
+/// A gRPC message with its five bytes of prefix.
+pub fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
+    let mut framed = vec![flag];
+    framed.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    framed.extend_from_slice(message);
+    framed
+}
+
+/// What came back for an HTTP/1.1 request.
+#[derive(Debug)]
+pub struct HttpReply {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+impl HttpReply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// One HTTP/1.1 request on a connection of its own. `content-length` is added
+/// unless given.
+pub async fn http(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> HttpReply {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "content-length") {
+        head.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let body = body.to_vec();
+    // A server may answer and close before it has read all of a body that it
+    // refuses, so writing goes on beside reading and may fail.
+    let writer = tokio::spawn(async move {
+        let _ = write.write_all(head.as_bytes()).await;
+        let _ = write.write_all(&body).await;
+        write
+    });
+    let mut raw = Vec::new();
+    let _ = read.read_to_end(&mut raw).await;
+    writer.abort();
+    parse(&raw)
+}
+
+fn parse(raw: &[u8]) -> HttpReply {
+    let end = raw
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .unwrap_or_else(|| panic!("no HTTP answer: {:?}", String::from_utf8_lossy(raw)));
+    let head = std::str::from_utf8(&raw[..end]).unwrap();
+    let mut lines = head.lines();
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    HttpReply {
+        status,
+        headers,
+        body: raw[end + 4..].to_vec(),
+    }
+}

@@ -1,0 +1,209 @@
+//! Delivery: everything accepted arrives, grouped; SIGTERM drains; the
+//! defaults work without a file; metrics are there from the start.
+
+use crate::{
+    client::Grpc,
+    http1,
+    proc::free_port,
+    process::{Wayspan, spawn_ready},
+    sink::Sink,
+    spans::{good, request, span},
+};
+use prost::Message;
+use std::{collections::HashSet, process::Command};
+
+#[tokio::test]
+async fn spans_of_one_resource_arrive_in_one_group() {
+    let sink = Sink::start();
+    let wayspan = Wayspan::start(&sink).await;
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    for n in 0..40u64 {
+        let service = if n % 2 == 0 { "even" } else { "odd" };
+        let spans = vec![span(2 * n + 1, service), span(2 * n + 2, service)];
+        let reply = client
+            .export(&request(service, spans).encode_to_vec())
+            .await;
+        assert_eq!(reply.grpc_status(), Some(0));
+    }
+    let spans = sink.wait(80).await;
+    let ids: HashSet<_> = spans.iter().map(|span| span.span_id.clone()).collect();
+    assert_eq!((spans.len(), ids.len()), (80, 80), "each once");
+    for resource in sink.resource_spans() {
+        assert_eq!(resource.scope_spans.len(), 1, "one scope per resource");
+        let names: HashSet<_> = resource.scope_spans[0]
+            .spans
+            .iter()
+            .map(|span| span.name.clone())
+            .collect();
+        assert_eq!(
+            names.len(),
+            1,
+            "a group holds one service's spans: {names:?}"
+        );
+    }
+    let groups = sink.resource_spans().len();
+    assert!(
+        groups < 40,
+        "80 spans in 40 requests were regrouped into {groups}"
+    );
+}
+
+#[tokio::test]
+async fn sigterm_delivers_all_that_was_accepted_and_says_so() {
+    let sink = Sink::start();
+    let mut wayspan = Wayspan::start(&sink).await;
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    for n in 1..=200 {
+        assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
+    }
+    wayspan.process.terminate();
+    let status = tokio::task::block_in_place(|| wayspan.process.wait_end());
+    assert!(status.success(), "{status}\n{}", wayspan.process.log_tail());
+    assert_eq!(sink.spans().len(), 200);
+    let log = wayspan.process.log();
+    assert!(log.contains("accepted 200; otlp_grpc: delivered 200, failed 0"), "{log}");
+}
+
+#[tokio::test]
+async fn series_exist_with_the_value_zero_before_any_span() {
+    let sink = Sink::start();
+    let wayspan = Wayspan::start(&sink).await;
+    for (series, value) in [
+        (
+            "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"}",
+            0.0,
+        ),
+        (
+            "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"http\"}",
+            0.0,
+        ),
+        (
+            "otelcol_receiver_refused_spans{receiver=\"otlp\",transport=\"grpc\"}",
+            0.0,
+        ),
+        ("otelcol_processor_incoming_items{processor=\"batch\"", 0.0),
+        ("otelcol_processor_outgoing_items{processor=\"batch\"", 0.0),
+        (
+            "otelcol_processor_batch_timeout_trigger_send{processor=\"batch\"}",
+            0.0,
+        ),
+        (
+            "otelcol_processor_batch_batch_size_trigger_send{processor=\"batch\"}",
+            0.0,
+        ),
+        ("otelcol_exporter_sent_spans{exporter=\"otlp_grpc\"}", 0.0),
+        (
+            "otelcol_exporter_send_failed_spans{exporter=\"otlp_grpc\"}",
+            0.0,
+        ),
+        (
+            "otelcol_exporter_enqueue_failed_spans{exporter=\"otlp_grpc\"}",
+            0.0,
+        ),
+        ("otelcol_exporter_queue_size{exporter=\"otlp_grpc\"", 0.0),
+        (
+            "otelcol_exporter_queue_capacity{exporter=\"otlp_grpc\"",
+            1000.0,
+        ),
+    ] {
+        assert_eq!(wayspan.metric(series), Some(value), "{series}");
+    }
+
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    client.export(&good(1)).await;
+    sink.wait(1).await;
+    let accepted = "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"}";
+    assert_eq!(wayspan.metric(accepted), Some(1.0));
+    tokio::task::spawn_blocking(move || {
+        let sent = "otelcol_exporter_sent_spans{exporter=\"otlp_grpc\"}";
+        crate::proc::wait_for("the sent span in the metrics", || {
+            (wayspan.metric(sent) == Some(1.0)).then_some(())
+        });
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn several_connections_share_the_work_and_lose_nothing() {
+    let sink = Sink::start();
+    let wayspan = Wayspan::start(&sink).await;
+    let senders = (0..16u64).map(|sender| {
+        let port = wayspan.grpc;
+        tokio::spawn(async move {
+            let mut client = Grpc::connect(port).await;
+            for n in 0..25 {
+                let reply = client.export(&good(1 + sender * 25 + n)).await;
+                assert_eq!(reply.grpc_status(), Some(0));
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    let spans = sink.wait(400).await;
+    let ids: HashSet<_> = spans.iter().map(|span| span.span_id.clone()).collect();
+    assert_eq!((spans.len(), ids.len()), (400, 400));
+}
+
+/// The embedded default on its own ports, which `--set` moves out of the way.
+#[tokio::test]
+async fn without_a_file_the_default_exports_where_the_environment_says() {
+    let sink = Sink::start();
+    let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    command.env(
+        "WAYSPAN_EXPORT_ENDPOINT",
+        format!("127.0.0.1:{}", sink.port()),
+    );
+    for set in [
+        format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
+        format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
+        format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
+        format!(
+            "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]"
+        ),
+    ] {
+        command.arg("--set").arg(set);
+    }
+    let process = spawn_ready(dir.path(), command, health).await;
+    let mut client = Grpc::connect(grpc).await;
+    assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
+    sink.wait(1).await;
+    let page = http1::get(metrics, "/metrics", &[]).unwrap();
+    assert!(
+        page.body.contains("otelcol_process_uptime"),
+        "{}",
+        page.body
+    );
+    // The start says what it listens on, the pipeline, and the naming scheme.
+    let log = process.log();
+    for said in [
+        &format!("127.0.0.1:{grpc}"),
+        "otlp → mesh → batch → otlp_grpc",
+        "Kiali",
+    ] {
+        assert!(log.contains(said), "{said} is not in\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error_that_says_what_to_do() {
+    let sink = Sink::start();
+    let wayspan = Wayspan::start(&sink).await;
+    let output = Command::new(env!("CARGO_BIN_EXE_wayspan"))
+        .arg("--set")
+        .arg(format!(
+            "receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{}",
+            wayspan.grpc
+        ))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(&wayspan.grpc.to_string()) && said.contains("ss -ltnp"),
+        "{said}"
+    );
+}

@@ -1,0 +1,199 @@
+/*! The accept-set is prost's, and what is accepted is indexed rightly. */
+
+use crate::odd::{Oddities, odd};
+use crate::oracle::{check_index, keys};
+use crate::{Request, cases, fixtures, generate, long};
+use proptest::prelude::*;
+use prost::Message as _;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use wayspan::pdata::{
+    Edits, Index, admit, canon, edit_resource, split, validate, view, write_span,
+};
+
+/// Validates and decodes `bytes` and compares the verdicts, and then all that
+/// follows from them.
+pub fn agree(bytes: &[u8]) {
+    let (keys, slots) = keys();
+    let mut index = Index::default();
+    let theirs = Request::decode(bytes);
+    match (validate(bytes, &keys, &mut index), theirs) {
+        (Ok(()), Ok(model)) => {
+            if !index.needs_repair {
+                check_index(bytes, &index, &slots, &model);
+            }
+            let admitted = admit(bytes, &keys, &mut index).unwrap();
+            assert_eq!(admitted.utf8_replaced, 0);
+            assert!(!index.needs_repair);
+            check_index(&admitted.bytes, &index, &slots, &model);
+            assert_eq!(split::count_spans(&admitted.bytes), index.spans.len());
+        }
+        (Ok(()), Err(error)) => {
+            assert!(
+                error.to_string().contains("UTF-8"),
+                "we accept, prost says: {error}"
+            );
+            assert!(index.needs_repair);
+            let admitted = admit(bytes, &keys, &mut index).unwrap();
+            assert!(!index.needs_repair);
+            let model = Request::decode(&*admitted.bytes).unwrap();
+            check_index(&admitted.bytes, &index, &slots, &model);
+        }
+        (Err(malformed), Ok(_)) => panic!("prost accepts, we say: {malformed}"),
+        (Err(malformed), Err(_)) => assert!(malformed.offset <= bytes.len()),
+    }
+}
+
+/// Nothing that takes bytes panics, whatever they are.
+fn survive(bytes: &[u8]) {
+    canon::repair(bytes);
+    split::halve(bytes);
+    split::select(bytes, 1..3);
+    let mut edits = Edits::default();
+    edits.set_str("node_id", "x");
+    edits.set_name("n");
+    edits.set_status(2, "s");
+    write_span(bytes, &edits, &mut Vec::new());
+    edit_resource(bytes, &edits);
+    edits.append_encoded(bytes);
+    edits.delete("zone");
+    edits.get("zone");
+    write_span(bytes, &edits, &mut Vec::new());
+    let span = view::SpanView::new(bytes);
+    let _ = (span.name(), span.kind(), span.status(), span.flags());
+    for kv in span.attributes().chain(view::resource_attributes(bytes)) {
+        if let view::AnyValue::Array(a) | view::AnyValue::KvList(a) = kv.value {
+            view::array_values(a).count();
+            view::kvlist_values(a).count();
+        }
+    }
+}
+
+/// One small injury.
+fn damage(bytes: &mut Vec<u8>, rng: &mut StdRng) {
+    if bytes.is_empty() {
+        return bytes.push(rng.random());
+    }
+    let at = rng.random_range(0..bytes.len());
+    match rng.random_range(0..7) {
+        0 => bytes.truncate(at),
+        1 => bytes[at] ^= 1 << rng.random_range(0..8),
+        2 => bytes[at] = rng.random(),
+        // Often a wire type or a length.
+        3 => bytes[at] = bytes[at] & !7 | rng.random_range(0..8),
+        4 => bytes.insert(at, rng.random()),
+        5 => drop(bytes.remove(at)),
+        _ => {
+            let overlong = rng.random_range(1..12);
+            bytes.splice(at..at, std::iter::repeat_n(0x80, overlong));
+        }
+    }
+}
+
+#[test]
+fn fixtures_are_accepted_as_they_are() {
+    let (keys, _) = keys();
+    let mut index = Index::default();
+    for body in fixtures() {
+        agree(&body);
+        validate(&body, &keys, &mut index).unwrap();
+        assert!(!index.needs_repair && !index.spans.is_empty());
+    }
+}
+
+#[test]
+fn odd_fixtures() {
+    for (seed, body) in fixtures().iter().enumerate() {
+        agree(&odd(body, Oddities::VALID, seed as u64));
+        agree(&odd(body, Oddities::ALL, seed as u64));
+    }
+}
+
+#[test]
+fn fixtures_cut_anywhere() {
+    let bodies = fixtures();
+    for body in bodies.iter().step_by(40) {
+        for end in 0..body.len() {
+            agree(&body[..end]);
+        }
+    }
+}
+
+#[test]
+fn damaged_fixtures() {
+    let mut rng = StdRng::seed_from_u64(7);
+    for body in fixtures() {
+        for _ in 0..12 * long() {
+            let mut bytes = body.clone();
+            for _ in 0..rng.random_range(1..4) {
+                damage(&mut bytes, &mut rng);
+            }
+            agree(&bytes);
+        }
+        survive(&body);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn generated(model in generate::request()) {
+        agree(&model.encode_to_vec());
+    }
+
+    #[test]
+    fn odd_encodings(model in generate::request(), seed in any::<u64>()) {
+        let bytes = model.encode_to_vec();
+        agree(&odd(&bytes, Oddities::VALID, seed));
+        agree(&odd(&bytes, Oddities::ALL, seed));
+    }
+
+    #[test]
+    fn damaged(model in generate::request(), seed in any::<u64>()) {
+        let original = odd(&model.encode_to_vec(), Oddities::ALL, seed);
+        let mut rng = StdRng::seed_from_u64(seed);
+        for _ in 0..6 {
+            let mut bytes = original.clone();
+            for _ in 0..rng.random_range(1..3) {
+                damage(&mut bytes, &mut rng);
+            }
+            agree(&bytes);
+            survive(&bytes);
+        }
+    }
+
+    #[test]
+    fn damaged_span(model in generate::span(), seed in any::<u64>()) {
+        let original = model.encode_to_vec();
+        let mut rng = StdRng::seed_from_u64(seed);
+        for _ in 0..6 {
+            let mut bytes = original.clone();
+            damage(&mut bytes, &mut rng);
+            survive(&bytes);
+            let mut wrapped = Vec::new();
+            for number in [2, 2, 1] {
+                let mut outer = Vec::new();
+                wayspan::pdata::wire::put_bytes(number, &bytes, &mut outer);
+                bytes.clone_from(&outer);
+                wrapped = outer;
+            }
+            agree(&wrapped);
+        }
+    }
+
+    #[test]
+    fn garbage(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        agree(&bytes);
+        survive(&bytes);
+    }
+
+    /// Few distinct bytes, all of them tags and small lengths of the schema.
+    #[test]
+    fn likely_garbage(bytes in prop::collection::vec(
+        prop::sample::select(&[0x0a_u8, 0x12, 0x1a, 0x4a, 0x0b, 0x0c, 0x08, 0x7a, 0x00, 1, 2, 4, 9, 30, 0x80][..]),
+        0..60,
+    )) {
+        agree(&bytes);
+        survive(&bytes);
+    }
+}

@@ -1,0 +1,108 @@
+/*! Parts of a request hold its spans, each once, under the same headers. */
+
+use crate::odd::{Oddities, odd};
+use crate::oracle::unknown;
+use crate::{Request, cases, fixtures, generate};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use proptest::prelude::*;
+use prost::Message as _;
+use wayspan::pdata::{schema::Message, split::*};
+
+/// Each span with everything that stands around it.
+fn spans(request: &Request) -> Vec<(Request, Span)> {
+    let mut all = Vec::new();
+    for resource in &request.resource_spans {
+        for scope in &resource.scope_spans {
+            for span in &scope.spans {
+                let mut around = resource.clone();
+                around.scope_spans = vec![scope.clone()];
+                around.scope_spans[0].spans = Vec::new();
+                all.push((
+                    Request {
+                        resource_spans: vec![around],
+                    },
+                    span.clone(),
+                ));
+            }
+        }
+    }
+    all
+}
+
+fn check(bytes: &[u8]) {
+    let model = Request::decode(bytes).unwrap();
+    let all = spans(&model);
+    assert_eq!(count_spans(bytes), all.len());
+    for (at, (around, span)) in all.iter().enumerate() {
+        assert_eq!(&Span::decode(span_at(bytes, at).unwrap()).unwrap(), span);
+        let one = select(bytes, at..at + 1);
+        let one = spans(&Request::decode(&*one).unwrap());
+        assert_eq!(one, [(around.clone(), span.clone())]);
+    }
+    assert_eq!(span_at(bytes, all.len()), None);
+    assert_eq!(
+        Request::decode(&*select(bytes, 0..all.len()))
+            .unwrap()
+            .resource_spans
+            .is_empty(),
+        all.is_empty() || model.resource_spans.is_empty()
+    );
+    let Some((first, second)) = halve(bytes) else {
+        assert!(all.len() < 2);
+        return;
+    };
+    let (a, b) = (
+        Request::decode(&*first).unwrap(),
+        Request::decode(&*second).unwrap(),
+    );
+    let (a_spans, b_spans) = (spans(&a), spans(&b));
+    assert_eq!(a_spans.len(), all.len() / 2);
+    assert_eq!([a_spans, b_spans].concat(), all);
+    // Groups without spans are in one half, the others in one or both.
+    for group in &model.resource_spans {
+        let same = |g: &&opentelemetry_proto::tonic::trace::v1::ResourceSpans| {
+            g.resource == group.resource && g.schema_url == group.schema_url
+        };
+        assert!(
+            a.resource_spans
+                .iter()
+                .chain(&b.resource_spans)
+                .any(|g| same(&g))
+        );
+    }
+    let mut parts = [
+        unknown(Message::Request, &first),
+        unknown(Message::Request, &second),
+    ]
+    .concat();
+    parts.sort();
+    parts.dedup();
+    let mut whole = unknown(Message::Request, bytes);
+    whole.dedup();
+    assert_eq!(parts, whole);
+}
+
+#[test]
+fn fixtures_split() {
+    for body in fixtures() {
+        check(&body);
+    }
+}
+
+#[test]
+fn nothing_to_split() {
+    assert_eq!(halve(&[]), None);
+    assert_eq!(count_spans(&[]), 0);
+    assert_eq!(select(&[0x0a, 0], 0..0), []);
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn generated(model in generate::request(), seed in any::<u64>()) {
+        let bytes = model.encode_to_vec();
+        check(&bytes);
+        check(&odd(&bytes, Oddities { repeat: false, ..Oddities::VALID }, seed));
+    }
+}
