@@ -2,7 +2,7 @@
 The command line. One file per subcommand; this one has what they share.
 */
 
-mod demo;
+pub mod demo;
 mod run;
 mod validate;
 
@@ -19,8 +19,8 @@ Examples:
   wayspan                                      print what arrives
   WAYSPAN_EXPORT_ENDPOINT=jaeger:4317 wayspan  send it to Jaeger
   wayspan --config collector.yaml              run an OpenTelemetry Collector's file
+  wayspan demo                                 see what it does, with nothing else installed
   wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
-  wayspan demo                                 see what it does, on recorded spans
 
 While it runs:
   http://HOST:13133/         health
@@ -41,9 +41,9 @@ struct Cli {
 enum Command {
     /// Run (what happens without a subcommand, too)
     Run(Sources),
-    Demo(demo::Args),
     /// Check a configuration and say what it would do; exit code 1 if it is wrong
     Validate(Sources),
+    Demo(demo::Args),
     /// Print the configuration after merging and expansion, without its secrets
     #[command(visible_alias = "print-initial-config")]
     PrintConfig {
@@ -93,8 +93,8 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         None => run::run(&cli.sources),
         Some(Command::Run(sources)) => run::run(sources),
-        Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Validate(sources)) => validate::run(sources),
+        Some(Command::Demo(args)) => demo::run(args),
         Some(Command::PrintConfig {
             sources,
             show_secrets,

@@ -54,6 +54,11 @@ impl FromStr for Source {
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Source {
+    /// YAML made by the program itself or given on the command line.
+    pub fn inline(text: &str) -> Self {
+        Self::Inline(text.to_owned())
+    }
+
     /// What messages call it.
     fn name(&self) -> String {
         match self {

@@ -15,11 +15,6 @@ use std::{collections::BTreeMap, time::Duration};
 const MIB: u64 = 1 << 20;
 /// Jaeger's gRPC receiver takes 4 MiB by default; this leaves room for headers.
 const DEFAULT_BATCH_BYTES: usize = 3 << 20;
-/// The newest Kiali whose questions `mesh` knows.
-const NEWEST_KIALI: mesh::Version = mesh::Version {
-    major: 2,
-    minor: 30,
-};
 const SUPPORTED: [&str; 3] = ["mesh", "batch", "memory_limiter"];
 
 /// A processor of any type.
@@ -80,32 +75,35 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
     }
     mesh::Settings {
         kiali: kiali(raw.kiali, cx),
-        cluster_id: text(raw.cluster_id, cx).unwrap_or_else(|| "Kubernetes".to_owned()),
+        cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
         case,
         rename,
     }
 }
 
 fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
-    let version = raw.version.as_ref().map(|text| version(text));
-    let version = match (version, raw.version.spot) {
-        (Some(Err(message)), Some(spot)) => {
-            cx.report.error_at(spot, &message);
-            NEWEST_KIALI
-        }
-        (Some(Ok(version)), _) => version,
-        _ => NEWEST_KIALI,
+    let default = mesh::Kiali::default();
+    let version = match raw.version.as_ref().map(|text| text.trim()) {
+        None | Some("newest" | "latest") => default.version,
+        Some(text) => text.parse().unwrap_or_else(|error: mesh::VersionError| {
+            if let Some(spot) = raw.version.spot {
+                cx.report.error_at(spot, &error.to_string());
+            }
+            default.version
+        }),
     };
     mesh::Kiali {
         version,
-        namespace_selector: raw.namespace_selector.or(true),
-        use_waypoint_name: raw.use_waypoint_name.or(false),
-        istio_identity_domain: text(raw.istio_identity_domain, cx),
-        trust_domain: text(raw.trust_domain, cx).unwrap_or_else(|| "cluster.local".to_owned()),
+        namespace_selector: raw.namespace_selector.or(default.namespace_selector),
+        use_waypoint_name: raw.use_waypoint_name.or(default.use_waypoint_name),
+        istio_identity_domain: text(raw.istio_identity_domain, cx).filter(|d| !d.is_empty()),
+        trust_domain: text(raw.trust_domain, cx)
+            .filter(|d| !d.is_empty())
+            .unwrap_or(default.trust_domain),
     }
 }
 
-/// A name that may not have spaces in it; empty is as good as absent.
+/// A name, which may not have spaces in it.
 fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
     let text = field.value?.trim().to_owned();
     if let Some(spot) = field
@@ -117,23 +115,7 @@ fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
             &format!("\"{text}\" is not a name: it has spaces in it"),
         );
     }
-    (!text.is_empty()).then_some(text)
-}
-
-/// `2.30`, `v2.30.1`, or `newest`.
-pub(super) fn version(text: &str) -> Result<mesh::Version, String> {
-    let text = text.trim();
-    if matches!(text, "newest" | "latest") {
-        return Ok(NEWEST_KIALI);
-    }
-    let wrong = || format!("\"{text}\" is not a version of Kiali such as 2.30 or v2.7.1");
-    let mut parts = text.strip_prefix(['v', 'V']).unwrap_or(text).split('.');
-    let mut part = || {
-        let digits = parts.next()?.split(['-', '+']).next()?;
-        digits.parse::<u16>().ok()
-    };
-    let (major, minor) = part().zip(part()).ok_or_else(wrong)?;
-    Ok(mesh::Version { major, minor })
+    Some(text)
 }
 
 /// What a pipeline without a `batch` processor does.
