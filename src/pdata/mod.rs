@@ -1,7 +1,7 @@
 /*!
 OTLP trace bytes: validated, indexed, viewed and edited without decoding.
 
-A request is walked once ([`validate`]); the walk accepts exactly what prost's
+A request is walked once ([`validate()`]); the walk accepts exactly what prost's
 decoder for `ExportTraceServiceRequest` accepts (UTF-8 aside) and fills an
 [`Index`] of byte ranges. Everything later works on those ranges: [`view`]
 reads them, [`edit`] writes a changed span once.
