@@ -15,8 +15,8 @@ here the rules are applied once, on the bytes:
 The result means the same to prost, and is a fixed point.
 */
 
+use super::plain::is_utf8;
 use super::schema::{self, Kind, Message};
-use super::validate::is_utf8;
 use super::wire::{self, Field, Fields, Value};
 
 /// What [`repair`] made.

@@ -1,7 +1,7 @@
 /*!
 OTLP trace bytes: validated, indexed, viewed and edited without decoding.
 
-A request is walked once ([`validate`]); the walk accepts exactly what prost's
+A request is walked once ([`validate()`]); the walk accepts exactly what prost's
 decoder for `ExportTraceServiceRequest` accepts (UTF-8 aside) and fills an
 [`Index`] of byte ranges. Everything later works on those ranges: [`view`]
 reads them, [`edit`] writes a changed span once.
@@ -9,10 +9,11 @@ reads them, [`edit`] writes a changed span once.
 Invariants:
 
 - Nothing here knows tokio, HTTP, Istio or configuration.
-- Indexed bytes are *canonical*: singular messages occur at most once, a oneof
-  has at most one variant on the wire, strings are UTF-8. Requests that are
-  valid but not canonical are rewritten by [`canon`], which is rare and may
-  allocate; [`admit`] does both.
+- Indexed bytes are *canonical*: singular fields occur at most once, a oneof
+  has at most one variant on the wire, strings are UTF-8, and the unknown
+  fields of each group level are contiguous. Requests that are valid but not
+  canonical are rewritten by [`canon`], which is rare and may allocate;
+  [`admit`] does both.
 - Unknown fields survive byte for byte.
 */
 
@@ -21,6 +22,7 @@ pub mod edit;
 pub mod index;
 pub mod json;
 pub mod keys;
+mod plain;
 pub mod schema;
 pub mod split;
 pub mod validate;

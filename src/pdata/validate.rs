@@ -7,7 +7,7 @@ but a reason for repair. It allocates nothing but the growth of the reused
 [`Index`], and its stack is bounded by [`wire::MAX_DEPTH`] small frames.
 
 Nearly every byte of real traffic belongs to attributes with a short key and a
-string value, encoded the one usual way. [`plain_key_value`] recognises that
+string value, encoded the one usual way. `plain` recognises that
 shape with a handful of comparisons, and one ASCII scan covers a whole run of
 such attributes; whatever looks different goes through the schema table, field
 by field.
@@ -15,6 +15,9 @@ by field.
 
 use super::index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
 use super::keys::{Keys, MAX_KEYS, Slot};
+use super::plain::{
+    PLAIN_ATTRIBUTE, PLAIN_DEPTH, is_ascii, is_utf8, plain_attribute, plain_key_value,
+};
 use super::schema::{self, Kind, Message};
 use super::wire::{self, Fields, Reason, Value};
 
@@ -369,89 +372,6 @@ impl<'a> Walk<'a> {
             self.index.needs_repair = true;
         }
     }
-}
-
-/// Key byte of `Span.attributes` as every encoder writes it.
-const PLAIN_ATTRIBUTE: u8 = 0x4a;
-
-/// Levels a KeyValue with a string needs below its parent.
-const PLAIN_DEPTH: u32 = 2;
-
-/// Key and text of the attribute at `pos` of a span, and the position after
-/// it, if it is of the usual shape; the strings are still to be checked.
-#[inline(always)]
-fn plain_attribute(buf: &[u8], pos: usize) -> Option<(&[u8], &[u8], usize)> {
-    let rest = buf.get(pos..)?;
-    let (&[PLAIN_ATTRIBUTE, len], rest) = rest.split_first_chunk()? else {
-        return None;
-    };
-    let (start, len) = match len {
-        0..0x80 => (2, usize::from(len)),
-        _ => match rest.first()? {
-            &high @ 0..0x80 => (3, usize::from(len & 0x7f) | usize::from(high) << 7),
-            _ => return None,
-        },
-    };
-    let payload = rest.get(start - 2..start - 2 + len)?;
-    let (key, text) = plain_key_value(payload)?;
-    Some((key, text, pos + start + len))
-}
-
-/// Key and text of a KeyValue payload of the usual shape, `0A len key 12 len
-/// 0A len text` and nothing else; None for any other, good or bad. The
-/// strings are still to be checked.
-#[inline(always)]
-fn plain_key_value(payload: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&[0x0a, key_len @ 0..0x80], rest) = payload.split_first_chunk()? else {
-        return None;
-    };
-    let (key, rest) = rest.split_at_checked(usize::from(key_len))?;
-    let (&0x12, value) = rest.split_first()? else {
-        return None;
-    };
-    let (&0x0a, text) = whole_len(value)?.split_first()? else {
-        return None;
-    };
-    Some((key, whole_len(text)?))
-}
-
-/// What follows a length of one or two bytes, if it is exactly so long.
-#[inline(always)]
-fn whole_len(buf: &[u8]) -> Option<&[u8]> {
-    let (&first, rest) = buf.split_first()?;
-    if first < 0x80 {
-        return (rest.len() == usize::from(first)).then_some(rest);
-    }
-    let (&second, rest) = rest.split_first()?;
-    let len = usize::from(first & 0x7f) | usize::from(second) << 7;
-    (second < 0x80 && rest.len() == len).then_some(rest)
-}
-
-/// Whether all bytes are ASCII. Attributes are some tens of bytes long, where
-/// the standard library's check ends in up to 31 single-byte steps; this one
-/// covers the rest with one step that overlaps the one before.
-#[inline(always)]
-fn is_ascii(text: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const HIGH_WIDE: u128 = (HIGH as u128) << 64 | HIGH as u128;
-    if let Some(last) = text.last_chunk::<16>() {
-        let mut bits = u128::from_ne_bytes(*last);
-        for chunk in text.as_chunks::<16>().0 {
-            bits |= u128::from_ne_bytes(*chunk);
-        }
-        bits & HIGH_WIDE == 0
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        (u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last)) & HIGH == 0
-    } else {
-        text.iter().fold(0, |bits, byte| bits | byte) < 0x80
-    }
-}
-
-/// Whether `text` is UTF-8. Short ASCII is settled without a call; the rest
-/// is left to the vectorised check.
-#[inline]
-pub(super) fn is_utf8(text: &[u8]) -> bool {
-    (text.len() <= 128 && is_ascii(text)) || simdutf8::basic::from_utf8(text).is_ok()
 }
 
 #[inline(always)]

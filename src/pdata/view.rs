@@ -8,6 +8,7 @@ not validated they just yield less, and a string that is not UTF-8 reads as
 empty. Absent fields read as protobuf's defaults.
 */
 
+use super::plain::plain_attribute;
 use super::wire::{Fields, Value};
 use super::{Slot, SpanEntry};
 
@@ -307,7 +308,11 @@ impl<'a> LinkView<'a> {
 /// None if the span lacks it or it is not a string.
 #[inline]
 pub fn indexed_str<'a>(request: &'a [u8], span: &SpanEntry, slot: Slot) -> Option<&'a [u8]> {
-    let attribute = Fields::from(request, span.attr(slot)?).next()?.bytes()?;
+    let at = span.attr(slot)?;
+    if let Some((_, text, _)) = plain_attribute(request, at) {
+        return Some(text);
+    }
+    let attribute = Fields::from(request, at).next()?.bytes()?;
     let value = messages(attribute, 2).next()?;
     Fields::new(value).find(|f| f.number == 1)?.bytes()
 }
