@@ -115,7 +115,11 @@ async fn through_wayspan(
     requests: &[ExportTraceServiceRequest],
 ) -> anyhow::Result<(ExportTraceServiceRequest, Report)> {
     let (destination, address) = Destination::start().context("cannot listen on 127.0.0.1")?;
-    let config = config::load(&[config::Source::inline(&pipeline(args, &address.to_string()))])?;
+    let source = config::Source::Text {
+        name: "the demo's pipeline".to_owned(),
+        text: pipeline(args, &address.to_string()),
+    };
+    let config = config::load(&[source])?;
     let service = service::start(&config)?;
     let port = service.grpc_address().context("the pipeline has no gRPC listener")?.port();
     let mut client = TraceServiceClient::connect(format!("http://127.0.0.1:{port}"))

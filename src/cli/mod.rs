@@ -1,5 +1,119 @@
-//! stub
-/// Parses the command line, runs it, and returns the exit code.
-pub fn main() -> std::process::ExitCode {
-    todo!()
+/*!
+The command line. One file per subcommand; this one has what they share.
+*/
+
+mod demo;
+mod run;
+mod validate;
+
+use crate::config::{self, Source};
+use clap::{Args, Parser, Subcommand};
+use std::{process::ExitCode, str::FromStr as _};
+
+const AFTER_HELP: &str = "\
+Where configuration comes from:
+  With no --config, a built-in file runs: OTLP in on ports 4317 (gRPC) and 4318 (HTTP), names for
+  the newest Kiali, and out to $WAYSPAN_EXPORT_ENDPOINT, or to the terminal when that is not set.
+
+Examples:
+  wayspan                                      print what arrives
+  WAYSPAN_EXPORT_ENDPOINT=jaeger:4317 wayspan  send it to Jaeger
+  wayspan --config collector.yaml              run an OpenTelemetry Collector's file
+  wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
+  wayspan demo                                 see what it does, on recorded spans
+
+While it runs:
+  http://HOST:13133/         health
+  http://HOST:8888/metrics   metrics; otelcol_exporter_send_failed_spans is what was lost on the way out";
+
+/// The trace collector for Istio meshes: names spans as Kiali asks for them and
+/// hands them to Jaeger.
+#[derive(Debug, Parser)]
+#[command(name = "wayspan", version, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run (what happens without a subcommand, too)
+    Run(Sources),
+    Demo(demo::Args),
+    /// Check a configuration and say what it would do; exit code 1 if it is wrong
+    Validate(Sources),
+    /// Print the configuration after merging and expansion, without its secrets
+    #[command(visible_alias = "print-initial-config")]
+    PrintConfig {
+        #[command(flatten)]
+        sources: Sources,
+        /// Print header values, tokens and passwords too
+        #[arg(long)]
+        show_secrets: bool,
+    },
+}
+
+/// Which configuration.
+#[derive(Args, Debug)]
+struct Sources {
+    /// A file to run; repeat it to merge the later over the earlier. Also file:PATH, env:NAME (a
+    /// variable that holds YAML), yaml:TEXT
+    #[arg(long = "config", value_name = "FILE", value_parser = Source::from_str)]
+    config: Vec<Source>,
+    /// Set one value over all files, such as processors.mesh.kiali.version=2.7
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = set)]
+    set: Vec<Source>,
+    /// Accepted for the Collector's sake; wayspan has no feature gates
+    #[arg(long, value_name = "GATES", hide = true)]
+    feature_gates: Vec<String>,
+}
+
+fn set(assignment: &str) -> Result<Source, std::convert::Infallible> {
+    Ok(Source::Set(assignment.to_owned()))
+}
+
+impl Sources {
+    /// All sources in the order they are merged.
+    fn list(&self) -> Vec<Source> {
+        let mut sources = self.config.clone();
+        if sources.is_empty() {
+            sources.push(config::default_source());
+        }
+        sources.extend(self.set.iter().cloned());
+        sources
+    }
+}
+
+/// Parses the command line, runs it, and returns the exit code: 0 when it did
+/// what was asked, 1 when it could not, 2 for a bad command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        None => run::run(&cli.sources),
+        Some(Command::Run(sources)) => run::run(sources),
+        Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Validate(sources)) => validate::run(sources),
+        Some(Command::PrintConfig {
+            sources,
+            show_secrets,
+        }) => validate::print(sources, *show_secrets),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("wayspan: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Loads, or says what is wrong in the words of the loader.
+fn load(sources: &Sources) -> Result<config::Config, ExitCode> {
+    config::load(&sources.list()).map_err(|error| complain(&error))
+}
+
+fn complain(error: &config::LoadError) -> ExitCode {
+    let count = error.errors().len();
+    let s = if count == 1 { "" } else { "s" };
+    eprintln!("{error}\n\nwayspan: {count} error{s} in the configuration");
+    ExitCode::FAILURE
 }

@@ -1,12 +1,54 @@
-/*! stub: the exporter owner writes the prologue. */
-use crate::{config::Exporter as Settings, queue::Queue, telemetry::ExporterStats};
-use std::sync::Arc;
-use std::time::Instant;
+/*!
+Exporters take sealed batches from their queue and deliver them.
+
+Each configured exporter is one thread's single task: [`run`] keeps several
+requests in flight, retries, splits what is refused and accounts for every span.
+What differs between exporters is only how a request is made and sent
+([`otlp_grpc`], [`otlp_http`], [`debug`]) and what an answer means ([`outcome`]).
+
+- [`body`]: request bodies over a batch's pieces, without copying them.
+- [`client`]: the HTTP client under both OTLP exporters, with [`tls`], and with
+  [`sniff`] and [`trouble`] to say what is wrong when there is no answer.
+- [`retry`]: how long to wait. [`health`]: what to log.
+
+Every span popped from the queue ends in exactly one of `sent_spans`,
+`rejected_spans` (by the backend, in a partial success) and
+`send_failed_spans`.
+*/
+
+pub mod body;
+pub mod client;
+pub mod debug;
+pub mod health;
+pub mod otlp_grpc;
+pub mod otlp_http;
+pub mod outcome;
+pub mod retry;
+pub mod run;
+pub mod sniff;
+pub mod tls;
+pub mod trouble;
+
+use crate::{
+    config::{Exporter as Settings, ExporterKind},
+    queue::Queue,
+    telemetry::ExporterStats,
+};
+use body::Payload;
+use bytes::Bytes;
+use debug::Debug;
+use health::Health;
+use otlp_grpc::OtlpGrpc;
+use otlp_http::OtlpHttp;
+use outcome::Outcome;
+use run::Runner;
+use std::{sync::Arc, time::Instant};
 
 /// What became of the batches when an exporter ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Spans still undelivered when the deadline came, now lost.
+    /// Spans still undelivered when the deadline came, now lost. Also counted
+    /// in `send_failed_spans`.
     pub abandoned: u64,
 }
 
@@ -22,28 +64,103 @@ pub struct BuildError {
 
 /// A built exporter: connections are made when first needed.
 #[derive(Debug)]
-pub struct Exporter {}
+pub struct Exporter {
+    runner: Runner,
+}
 
 impl Exporter {
     /// Builds from checked settings (reads certificate files, parses the endpoint).
     ///
     /// # Errors
+    ///
     /// When a file cannot be read or is not what it should be.
-    pub fn build(_settings: &Settings) -> Result<Self, BuildError> {
-        todo!()
+    pub fn build(settings: &Settings) -> Result<Self, BuildError> {
+        let id = settings.id.to_string();
+        let sender = Sender::build(settings).map_err(|message| BuildError {
+            id: id.clone(),
+            message,
+        })?;
+        let health = Health::new(id, sender.endpoint().to_owned());
+        Ok(Self {
+            runner: Runner {
+                sender,
+                retry: settings.retry.clone(),
+                timeout: settings.timeout,
+                consumers: settings.queue.consumers,
+                health,
+            },
+        })
     }
 
     /// Takes batches from `queue` and delivers them, several at a time, until
-    /// the queue is closed and empty. After `deadline` (None until shutdown
-    /// begins; sent by the watch channel) undelivered batches are abandoned.
-    /// Runs on a current-thread runtime inside a LocalSet or not: uses
-    /// FuturesUnordered, spawns nothing that needs Send... owner decides.
+    /// the queue is closed and empty. `deadline` is None until shutdown begins;
+    /// undelivered batches are abandoned when it has passed, and the queue is
+    /// closed then if it was not.
+    ///
+    /// Runs on any tokio runtime with time and I/O; the future itself stays on
+    /// one thread (it is not `Send`).
     pub async fn run(
         self,
-        _queue: Arc<Queue>,
-        _stats: Arc<ExporterStats>,
-        _deadline: tokio::sync::watch::Receiver<Option<Instant>>,
+        queue: Arc<Queue>,
+        stats: Arc<ExporterStats>,
+        deadline: tokio::sync::watch::Receiver<Option<Instant>>,
     ) -> Drained {
-        todo!()
+        self.runner.run(&queue, &stats, deadline).await
+    }
+}
+
+/// How a kind of exporter makes and sends one request.
+#[derive(Debug)]
+pub enum Sender {
+    /// `otlp_grpc`.
+    Grpc(OtlpGrpc),
+    /// `otlp_http`.
+    Http(OtlpHttp),
+    /// `debug`.
+    Debug(Debug),
+}
+
+impl Sender {
+    fn build(settings: &Settings) -> Result<Self, String> {
+        Ok(match &settings.kind {
+            ExporterKind::OtlpGrpc(client) => {
+                Self::Grpc(OtlpGrpc::build(client, settings.timeout)?)
+            }
+            ExporterKind::OtlpHttp(client, encoding) => {
+                Self::Http(OtlpHttp::build(client, *encoding, settings.timeout)?)
+            }
+            ExporterKind::Debug(debug) => Self::Debug(Debug::new(debug.verbosity)),
+        })
+    }
+
+    /// Where it sends, for the log.
+    pub fn endpoint(&self) -> &str {
+        match self {
+            Self::Grpc(grpc) => grpc.endpoint(),
+            Self::Http(http) => http.endpoint(),
+            Self::Debug(_) => "stderr",
+        }
+    }
+
+    /// Makes a request of an `ExportTraceServiceRequest`'s pieces.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, as the [`Outcome`] that this is.
+    pub fn prepare(&self, chunks: &[Bytes]) -> Result<Payload, Outcome> {
+        match self {
+            Self::Grpc(grpc) => grpc.prepare(chunks),
+            Self::Http(http) => http.prepare(chunks),
+            Self::Debug(debug) => debug.prepare(chunks),
+        }
+    }
+
+    /// Sends it once. Cancel safe: the request is then lost or delivered.
+    pub async fn send(&self, payload: &Payload) -> Outcome {
+        match self {
+            Self::Grpc(grpc) => grpc.send(payload).await,
+            Self::Http(http) => http.send(payload).await,
+            Self::Debug(debug) => debug.send(payload),
+        }
     }
 }

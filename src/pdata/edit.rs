@@ -359,6 +359,10 @@ fn keep<'a>(
 }
 
 fn has_key(key_value: &[u8], key: &[u8]) -> bool {
+    // The key is nearly always the first field and short.
+    if let Some((&[0x0a, len @ 0..0x80], rest)) = key_value.split_first_chunk() {
+        return usize::from(len) == key.len() && rest.starts_with(key);
+    }
     messages(key_value, 1).next().unwrap_or_default() == key
 }
 

@@ -3,7 +3,8 @@ Cutting a request by its spans: halves of a batch that was refused as too
 large, and single spans to find the one that a backend calls invalid.
 
 Resource, scope, schema URLs and unknown fields are repeated around each part.
-Groups without spans go with the part that has the span after them.
+A group without spans goes with the span after it, or where the enclosing group
+has none, with the last span of that.
 */
 
 use super::view::messages;
@@ -35,17 +36,25 @@ pub fn span_at(request: &[u8], at: usize) -> Option<&[u8]> {
 /// An empty selection keeps no group.
 pub fn select(request: &[u8], wanted: Range<usize>) -> Vec<u8> {
     let mut out = Vec::with_capacity(request.len());
-    let mut part = Part {
-        total: count_spans(request),
-        wanted,
-        next: 0,
-    };
+    let last = count_spans(request).saturating_sub(1);
+    let mut part = Part { wanted, next: 0 };
     for field in Fields::new(request) {
         match (field.number, field.bytes()) {
-            (1, Some(group)) if part.has(resource_span_count(group)) => {
-                wire::put_message(1, &mut out, |out| part.put_resource_spans(group, out));
+            (1, Some(group)) => {
+                let count = resource_span_count(group);
+                if part.has(count, last) {
+                    let last = if count == 0 {
+                        last
+                    } else {
+                        part.next + count - 1
+                    };
+                    wire::put_message(1, &mut out, |out| {
+                        part.put_resource_spans(group, last, out);
+                    });
+                } else {
+                    part.next += count;
+                }
             }
-            (1, Some(group)) => part.next += resource_span_count(group),
             _ => out.extend_from_slice(field.raw),
         }
     }
@@ -62,30 +71,31 @@ fn scope_span_count(scope_spans: &[u8]) -> usize {
 
 struct Part {
     wanted: Range<usize>,
-    total: usize,
     /// Number of the next span to pass.
     next: usize,
 }
 
 impl Part {
-    /// Whether a group of `count` spans that begins here has a place.
-    fn has(&self, count: usize) -> bool {
-        let Range { start, end } = self.wanted;
+    /// Whether a group of `count` spans that begins here has a place, `last`
+    /// being the number of the last span in the enclosing group.
+    fn has(&self, count: usize, last: usize) -> bool {
         if count == 0 {
-            // Behind the last span, the last part takes it.
-            start < end && start <= self.next && (self.next < end || end == self.total)
-        } else {
-            self.next < end && start < self.next + count
+            return self.wanted.contains(&self.next.min(last));
         }
+        self.next < self.wanted.end && self.wanted.start < self.next + count
     }
 
-    fn put_resource_spans(&mut self, message: &[u8], out: &mut Vec<u8>) {
+    fn put_resource_spans(&mut self, message: &[u8], last: usize, out: &mut Vec<u8>) {
         for field in Fields::new(message) {
             match (field.number, field.bytes()) {
-                (2, Some(group)) if self.has(scope_span_count(group)) => {
-                    wire::put_message(2, out, |out| self.put_scope_spans(group, out));
+                (2, Some(group)) => {
+                    let count = scope_span_count(group);
+                    if self.has(count, last) {
+                        wire::put_message(2, out, |out| self.put_scope_spans(group, out));
+                    } else {
+                        self.next += count;
+                    }
                 }
-                (2, Some(group)) => self.next += scope_span_count(group),
                 _ => out.extend_from_slice(field.raw),
             }
         }

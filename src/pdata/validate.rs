@@ -8,8 +8,9 @@ but a reason for repair. It allocates nothing but the growth of the reused
 
 Nearly every byte of real traffic belongs to attributes with a short key and a
 string value, encoded the one usual way. [`plain_key_value`] recognises that
-shape with a handful of comparisons and one ASCII scan; whatever looks
-different goes through the schema table, field by field.
+shape with a handful of comparisons, and one ASCII scan covers a whole run of
+such attributes; whatever looks different goes through the schema table, field
+by field.
 */
 
 use super::index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
@@ -194,13 +195,16 @@ impl<'a> Walk<'a> {
         let buf = self.until(bytes.end as usize);
         let (mut pos, mut seen) = (bytes.start as usize, 0);
         while let Some(&first) = buf.get(pos) {
-            if first == PLAIN_ATTRIBUTE
-                && let Ok((start, end)) = wire::len_delimited(buf, pos + 1)
-                && let Some(key) = buf.get(start..end).and_then(plain_key_value)
-            {
-                note(&mut entry, self.keys.lookup(key), pos);
-                pos = end;
-                continue;
+            if first == PLAIN_ATTRIBUTE {
+                let run = pos;
+                while let Some((key, _, end)) = plain_attribute(buf, pos) {
+                    note(&mut entry, self.keys.lookup(key), pos);
+                    pos = end;
+                }
+                if pos > run {
+                    self.text_of_run(buf, run, pos);
+                    continue;
+                }
             }
             let field = self.field(Message::Span, buf, pos, depth, &mut seen)?;
             match field.number {
@@ -232,6 +236,23 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Checks the strings of consecutive plain attributes of a span. Keys and
+    /// short lengths among them are ASCII too, so one scan usually settles it;
+    /// a length above 127 or other text calls for a look at each.
+    #[inline]
+    fn text_of_run(&mut self, buf: &[u8], mut pos: usize, end: usize) {
+        if is_ascii(buf.get(pos..end).unwrap_or_default()) {
+            return;
+        }
+        while pos < end {
+            let Some((key, text, next)) = plain_attribute(buf, pos) else {
+                break;
+            };
+            self.index.needs_repair |= !(is_utf8(key) && is_utf8(text));
+            pos = next;
+        }
+    }
+
     /// Walks any message whose content is only checked, not indexed.
     fn message(
         &mut self,
@@ -250,7 +271,7 @@ impl<'a> Walk<'a> {
                     && buf
                         .get(field.start..field.end)
                         .and_then(plain_key_value)
-                        .is_some();
+                        .is_some_and(|(key, text)| is_utf8(key) && is_utf8(text));
                 if !plain {
                     self.message(child, field.start, field.end, depth - 1)?;
                 }
@@ -262,7 +283,7 @@ impl<'a> Walk<'a> {
 
     /// Checks the field at `at`, short of descending into a message. `seen`
     /// has a bit for each singular field of this message that has occurred.
-    #[inline]
+    #[inline(always)]
     fn field(
         &mut self,
         message: Message,
@@ -356,34 +377,42 @@ const PLAIN_ATTRIBUTE: u8 = 0x4a;
 /// Levels a KeyValue with a string needs below its parent.
 const PLAIN_DEPTH: u32 = 2;
 
-/// The key of a KeyValue payload of the usual shape, `0A len key 12 len 0A
-/// len text` with nothing else in it; None for any other, good or bad.
-#[inline]
-fn plain_key_value(payload: &[u8]) -> Option<&[u8]> {
-    let (&[0x0a, key_len], rest) = payload.split_first_chunk()? else {
+/// Key and text of the attribute at `pos` of a span, and the position after
+/// it, if it is of the usual shape; the strings are still to be checked.
+#[inline(always)]
+fn plain_attribute(buf: &[u8], pos: usize) -> Option<(&[u8], &[u8], usize)> {
+    let rest = buf.get(pos..)?;
+    let (&[PLAIN_ATTRIBUTE, len], rest) = rest.split_first_chunk()? else {
         return None;
     };
-    let key_len = usize::from(key_len);
-    if key_len >= 0x80 {
+    let (start, len) = match len {
+        0..0x80 => (2, usize::from(len)),
+        _ => match rest.first()? {
+            &high @ 0..0x80 => (3, usize::from(len & 0x7f) | usize::from(high) << 7),
+            _ => return None,
+        },
+    };
+    let payload = rest.get(start - 2..start - 2 + len)?;
+    let (key, text) = plain_key_value(payload)?;
+    Some((key, text, pos + start + len))
+}
+
+/// Key and text of a KeyValue payload of the usual shape, `0A len key 12 len
+/// 0A len text` and nothing else; None for any other, good or bad. The
+/// strings are still to be checked.
+#[inline(always)]
+fn plain_key_value(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[0x0a, key_len @ 0..0x80], rest) = payload.split_first_chunk()? else {
         return None;
-    }
-    let (key, rest) = rest.split_at_checked(key_len)?;
+    };
+    let (key, rest) = rest.split_at_checked(usize::from(key_len))?;
     let (&0x12, value) = rest.split_first()? else {
         return None;
     };
-    let value = whole_len(value)?;
-    let (&0x0a, text) = value.split_first()? else {
+    let (&0x0a, text) = whole_len(value)?.split_first()? else {
         return None;
     };
-    let text = whole_len(text)?;
-    // For short values one scan over everything between is the cheapest: all
-    // key and length bytes are ASCII too.
-    let plain = if text.len() < 0x7e {
-        payload.is_ascii() || (is_utf8(key) && is_utf8(text))
-    } else {
-        is_utf8(key) && is_utf8(text)
-    };
-    plain.then_some(key)
+    Some((key, whole_len(text)?))
 }
 
 /// What follows a length of one or two bytes, if it is exactly so long.
@@ -398,11 +427,31 @@ fn whole_len(buf: &[u8]) -> Option<&[u8]> {
     (second < 0x80 && rest.len() == len).then_some(rest)
 }
 
+/// Whether all bytes are ASCII. Attributes are some tens of bytes long, where
+/// the standard library's check ends in up to 31 single-byte steps; this one
+/// covers the rest with one step that overlaps the one before.
+#[inline(always)]
+fn is_ascii(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const HIGH_WIDE: u128 = (HIGH as u128) << 64 | HIGH as u128;
+    if let Some(last) = text.last_chunk::<16>() {
+        let mut bits = u128::from_ne_bytes(*last);
+        for chunk in text.as_chunks::<16>().0 {
+            bits |= u128::from_ne_bytes(*chunk);
+        }
+        bits & HIGH_WIDE == 0
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last)) & HIGH == 0
+    } else {
+        text.iter().fold(0, |bits, byte| bits | byte) < 0x80
+    }
+}
+
 /// Whether `text` is UTF-8. Short ASCII is settled without a call; the rest
 /// is left to the vectorised check.
 #[inline]
 pub(super) fn is_utf8(text: &[u8]) -> bool {
-    (text.len() <= 128 && text.is_ascii()) || simdutf8::basic::from_utf8(text).is_ok()
+    (text.len() <= 128 && is_ascii(text)) || simdutf8::basic::from_utf8(text).is_ok()
 }
 
 #[inline(always)]

@@ -172,13 +172,13 @@ mod tests {
     fn a_bomb_costs_the_limit() {
         for coding in [Coding::Gzip, Coding::Zstd] {
             let bomb = pack(coding, &vec![0; 8 << 20]);
-            assert!(bomb.len() < 20_000);
+            assert!(bomb.len() < 100_000);
             let mut out = Vec::new();
             assert_eq!(
                 inflate(coding, &bomb, 1000, &mut out),
                 Err(InflateError::TooLarge)
             );
-            assert!(out.capacity() < 100_000, "{}", out.capacity());
+            assert!(out.capacity() < 50_000, "{}", out.capacity());
             assert_eq!(unpack(coding, &bomb, 8 << 20).unwrap().len(), 8 << 20);
         }
         assert_eq!(

@@ -172,7 +172,7 @@ mod tests {
         let response = refusal.grpc();
         assert_eq!(
             response.headers()["grpc-message"],
-            "full: 100 %25 %C3%BC%0A"
+            "full:%20100%20%25%20%C3%BC%0A"
         );
         let status = Status::from_header_map(response.headers()).unwrap();
         assert_eq!(status.code(), Code::ResourceExhausted);

@@ -149,6 +149,14 @@ proptest! {
     }
 
     #[test]
+    fn one_oddity(model in generate::request(), seed in any::<u64>()) {
+        let bytes = model.encode_to_vec();
+        for oddities in Oddities::each() {
+            agree(&odd(&bytes, oddities, seed));
+        }
+    }
+
+    #[test]
     fn damaged(model in generate::request(), seed in any::<u64>()) {
         let original = odd(&model.encode_to_vec(), Oddities::ALL, seed);
         let mut rng = StdRng::seed_from_u64(seed);

@@ -75,7 +75,7 @@ fn key_values_of_the_usual_shape_obey_the_limit() {
 fn groups_nest_to_the_same_depth() {
     for levels in 90..110 {
         let groups = |levels: usize| {
-            let mut bytes = vec![0xa3, 0x06].repeat(levels);
+            let mut bytes = [0xa3, 0x06].repeat(levels);
             bytes.extend([0xa4, 0x06].repeat(levels));
             bytes
         };

@@ -43,6 +43,33 @@ impl Oddities {
         repeat: false,
         ..Self::VALID
     };
+
+    /// Each on its own, so that none hides behind another's call for repair.
+    pub fn each() -> [Self; 5] {
+        let none = Self::default();
+        [
+            Self {
+                padding: true,
+                ..none
+            },
+            Self {
+                shuffle: true,
+                ..none
+            },
+            Self {
+                unknown: true,
+                ..none
+            },
+            Self {
+                repeat: true,
+                ..none
+            },
+            Self {
+                bad_utf8: true,
+                ..none
+            },
+        ]
+    }
 }
 
 /// Rewrites `request`.

@@ -31,7 +31,7 @@ impl TraceService for Destination {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         received.extend(request.into_inner().resource_spans);
-        Ok(Response::default())
+        Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 

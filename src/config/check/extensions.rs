@@ -1,0 +1,122 @@
+//! `extensions`, of which `health_check` is served.
+
+use super::{Component, Context, Section};
+use crate::config::{checked::HealthCheck, de::Field, raw::extensions as raw};
+
+/// Extensions of the Collector's that a file may enable without effect here.
+/// What would be unsafe to leave out (an authenticator, a storage) is refused
+/// where a component asks for it.
+const NOT_SERVED: [&str; 22] = [
+    "zpages",
+    "pprof",
+    "memory_ballast",
+    "memory_limiter",
+    "bearertokenauth",
+    "basicauth",
+    "oauth2client",
+    "oidc",
+    "asapclient",
+    "headers_setter",
+    "sigv4auth",
+    "googleclientauth",
+    "azureauth",
+    "file_storage",
+    "db_storage",
+    "redis_storage",
+    "k8s_observer",
+    "host_observer",
+    "docker_observer",
+    "opamp",
+    "http_forwarder",
+    "k8s_leader_elector",
+];
+const SERVED: [&str; 2] = ["health_check", "healthcheckv2"];
+
+/// The health check that `service.extensions` enables.
+pub(super) fn check<'n>(
+    section: &Section<'n>,
+    enabled: Field<Vec<Field<String>>>,
+    cx: &Context<'n>,
+) -> Option<HealthCheck> {
+    for field in enabled.value.unwrap_or_default() {
+        let (Some(reference), Some(spot)) = (field.value, field.spot) else {
+            continue;
+        };
+        let found = section.resolve(&reference, spot, cx);
+        if let Some(component) = found.and_then(|i| section.components.get(i)) {
+            component.used.set(true);
+        }
+    }
+    let mut health = None;
+    for component in &section.components {
+        let found = match component.id.kind.as_str() {
+            "health_check" => health_check(component, cx),
+            "healthcheckv2" => health_check_v2(component, cx),
+            kind if NOT_SERVED.contains(&kind) => {
+                cx.report
+                    .warn_at(component.spot, "this extension is not served; ignored");
+                None
+            }
+            _ if component.used.get() => {
+                component.unsupported("extension", &SERVED, "", cx);
+                None
+            }
+            _ => {
+                let message = "service.extensions does not enable this extension; ignored";
+                cx.report.warn_at(component.spot, message);
+                None
+            }
+        };
+        if let Some(found) = found.filter(|_| component.used.get()) {
+            if health.is_some() {
+                cx.report
+                    .warn_at(component.spot, "a second health check; not served");
+            } else {
+                health = Some(found);
+            }
+        }
+    }
+    health
+}
+
+fn health_check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
+    let raw: raw::HealthCheck = component.read(cx)?;
+    finish(component, &raw.endpoint, raw.path, "/", cx)
+}
+
+fn health_check_v2<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
+    let raw: raw::HealthCheckV2 = component.read(cx)?;
+    if raw.http.endpoint.spot.is_some() {
+        finish(
+            component,
+            &raw.http.endpoint,
+            raw.http.status.path,
+            "/status",
+            cx,
+        )
+    } else {
+        finish(component, &raw.endpoint, raw.path, "/", cx)
+    }
+}
+
+fn finish(
+    component: &Component<'_>,
+    endpoint: &Field<String>,
+    path: Field<String>,
+    default_path: &str,
+    cx: &Context<'_>,
+) -> Option<HealthCheck> {
+    if !component.used.get() {
+        return None;
+    }
+    if let (Some(spot), Some(given)) = (path.spot, path.as_ref()) {
+        if !given.starts_with('/') {
+            cx.report
+                .error_at(spot, &format!("\"{given}\" does not begin with /"));
+        }
+    }
+    Some(HealthCheck {
+        endpoint: cx.listener(endpoint, "localhost:13133", &component.path)?,
+        path: path.or(default_path.to_owned()),
+    })
+}

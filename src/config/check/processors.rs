@@ -1,0 +1,239 @@
+//! `processors`, and the memory limit, which is one of them in a file.
+
+use super::{Built, Component, Context};
+use crate::{
+    config::{
+        checked::{Batch, Id, Processor, ProcessorKind},
+        de::Field,
+        diagnostic::Spot,
+        raw::processors as raw,
+    },
+    mesh,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+const MIB: u64 = 1 << 20;
+/// Jaeger's gRPC receiver takes 4 MiB by default; this leaves room for headers.
+const DEFAULT_BATCH_BYTES: usize = 3 << 20;
+/// The newest Kiali whose questions `mesh` knows.
+const NEWEST_KIALI: mesh::Version = mesh::Version {
+    major: 2,
+    minor: 30,
+};
+const SUPPORTED: [&str; 3] = ["mesh", "batch", "memory_limiter"];
+
+/// A processor of any type.
+pub(super) enum Checked {
+    /// One that decides about spans.
+    Span(Processor),
+    Batch(Batch),
+    /// Bytes.
+    MemoryLimiter(usize),
+}
+
+pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Checked> {
+    let id = component.id.clone();
+    match id.kind.as_str() {
+        "mesh" => {
+            let kind = ProcessorKind::Mesh(mesh(component.read(cx)?, cx));
+            Some(Checked::Span(Processor { id, kind }))
+        }
+        "batch" => Some(Checked::Batch(batch(id, component.read(cx)?, cx))),
+        "memory_limiter" => {
+            let raw = component.read(cx)?;
+            memory_limiter(raw, component.spot, cx).map(Checked::MemoryLimiter)
+        }
+        _ => {
+            component.unsupported("processor", &SUPPORTED, "remove it from the pipelines", cx);
+            None
+        }
+    }
+}
+
+fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
+    let refuse_on = |field: &Field<raw::Switch>, name: &str| {
+        if let (Some(raw::Switch::On), Some(spot)) = (field.as_ref(), field.spot) {
+            cx.report.error_at(
+                spot,
+                &format!("{name} is not supported by wayspan yet; remove it"),
+            );
+        }
+    };
+    refuse_on(&raw.kubernetes, "a Kubernetes directory");
+    refuse_on(&raw.aliases, "making spans findable under further names");
+    if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
+        cx.report.error_at(spot, "expected on or off");
+    }
+    let case = match raw.service_name.case.or(raw::Case::Match) {
+        raw::Case::Match => mesh::Case::Match,
+        raw::Case::Lower => mesh::Case::Lower,
+        raw::Case::Preserve => mesh::Case::Preserve,
+    };
+    let renames = raw.service_name.rename.value.unwrap_or_default();
+    let mut rename = BTreeMap::new();
+    for (from, to) in renames {
+        match (to.value, to.spot) {
+            (Some(to), _) if !to.trim().is_empty() => drop(rename.insert(from, to)),
+            (_, Some(spot)) => cx.report.error_at(spot, "expected the name to use instead"),
+            (_, None) => {}
+        }
+    }
+    mesh::Settings {
+        kiali: kiali(raw.kiali, cx),
+        cluster_id: text(raw.cluster_id, cx).unwrap_or_else(|| "Kubernetes".to_owned()),
+        case,
+        rename,
+    }
+}
+
+fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
+    let version = raw.version.as_ref().map(|text| version(text));
+    let version = match (version, raw.version.spot) {
+        (Some(Err(message)), Some(spot)) => {
+            cx.report.error_at(spot, &message);
+            NEWEST_KIALI
+        }
+        (Some(Ok(version)), _) => version,
+        _ => NEWEST_KIALI,
+    };
+    mesh::Kiali {
+        version,
+        namespace_selector: raw.namespace_selector.or(true),
+        use_waypoint_name: raw.use_waypoint_name.or(false),
+        istio_identity_domain: text(raw.istio_identity_domain, cx),
+        trust_domain: text(raw.trust_domain, cx).unwrap_or_else(|| "cluster.local".to_owned()),
+    }
+}
+
+/// A name that may not have spaces in it; empty is as good as absent.
+fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
+    let text = field.value?.trim().to_owned();
+    if let Some(spot) = field
+        .spot
+        .filter(|_| text.contains(|c: char| c.is_whitespace()))
+    {
+        cx.report.error_at(
+            spot,
+            &format!("\"{text}\" is not a name: it has spaces in it"),
+        );
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// `2.30`, `v2.30.1`, or `newest`.
+pub(super) fn version(text: &str) -> Result<mesh::Version, String> {
+    let text = text.trim();
+    if matches!(text, "newest" | "latest") {
+        return Ok(NEWEST_KIALI);
+    }
+    let wrong = || format!("\"{text}\" is not a version of Kiali such as 2.30 or v2.7.1");
+    let mut parts = text.strip_prefix(['v', 'V']).unwrap_or(text).split('.');
+    let mut part = || {
+        let digits = parts.next()?.split(['-', '+']).next()?;
+        digits.parse::<u16>().ok()
+    };
+    let (major, minor) = part().zip(part()).ok_or_else(wrong)?;
+    Ok(mesh::Version { major, minor })
+}
+
+/// What a pipeline without a `batch` processor does.
+pub(super) fn default_batch() -> Batch {
+    Batch {
+        id: Id {
+            kind: "batch".to_owned(),
+            name: None,
+        },
+        spans: 8192,
+        bytes: DEFAULT_BATCH_BYTES,
+        timeout: Duration::from_millis(200),
+        max_spans: 0,
+    }
+}
+
+fn batch(id: Id, raw: raw::Batch, cx: &Context<'_>) -> Batch {
+    let default = default_batch();
+    // 0: only the timeout and the bytes decide.
+    let spans = raw
+        .send_batch_size
+        .value
+        .map_or(default.spans, |n| match n {
+            0 => usize::MAX,
+            n => n as usize,
+        });
+    let max_spans = raw.send_batch_max_size.as_ref().map_or(0, |&n| n as usize);
+    if let Some(spot) = raw.send_batch_max_size.spot.filter(|_| {
+        max_spans > 0 && raw.send_batch_size.as_ref().is_none_or(|&n| n > 0) && max_spans < spans
+    }) {
+        let message = format!("{max_spans} is less than send_batch_size, which is {spans}");
+        cx.report.error_at(spot, &message);
+    }
+    let bytes = raw.send_batch_max_bytes;
+    if let (Some(spot), Some(given)) = (bytes.spot, bytes.value) {
+        if !(4096..=64 * MIB).contains(&given) {
+            cx.report.error_at(
+                spot,
+                &format!("{given} is not between 4096 bytes and 64 MiB"),
+            );
+        }
+    }
+    Batch {
+        id,
+        spans,
+        bytes: bytes
+            .value
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(default.bytes),
+        timeout: raw.timeout.value.map_or(default.timeout, |d| d.0),
+        max_spans,
+    }
+}
+
+/// Where the Collector begins to refuse: the limit less the spike.
+fn memory_limiter(raw: raw::MemoryLimiter, component: Spot, cx: &Context<'_>) -> Option<usize> {
+    for field in [&raw.limit_percentage, &raw.spike_limit_percentage] {
+        if let (Some(spot), Some(given)) = (field.spot, field.as_ref()) {
+            if *given > 100 {
+                cx.report
+                    .error_at(spot, &format!("{given} is more than 100 %"));
+            }
+        }
+    }
+    let positive = |field: Field<u32>| field.value.filter(|&n| n > 0).map(u64::from);
+    let total = cx.memory.unwrap_or(512 * MIB);
+    let percent = |field: Field<u32>| positive(field).map(|p| (total / 100).saturating_mul(p));
+    let spike_spot = raw.spike_limit_mib.spot.or(raw.spike_limit_percentage.spot);
+    let (limit, spike) = match positive(raw.limit_mib) {
+        Some(mib) => (
+            mib * MIB,
+            positive(raw.spike_limit_mib).map(|mib| mib * MIB),
+        ),
+        None => match percent(raw.limit_percentage) {
+            Some(bytes) => (bytes, percent(raw.spike_limit_percentage)),
+            None => {
+                let help = "set limit_mib, or limit_percentage of the container's memory";
+                cx.report.error_at_key(component, "has no limit", help);
+                return None;
+            }
+        },
+    };
+    let spike = spike.unwrap_or(limit / 5);
+    if spike >= limit {
+        cx.report.error_at(
+            spike_spot.unwrap_or(component),
+            "the spike is not below the limit",
+        );
+        return None;
+    }
+    usize::try_from(limit - spike).ok()
+}
+
+/// The smallest of the configured limits.
+pub(super) fn memory_limit(processors: &[Built<Checked>]) -> Option<usize> {
+    processors
+        .iter()
+        .filter_map(|b| match b.value {
+            Checked::MemoryLimiter(bytes) => Some(bytes),
+            Checked::Span(_) | Checked::Batch(_) => None,
+        })
+        .min()
+}

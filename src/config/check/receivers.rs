@@ -1,0 +1,142 @@
+//! `receivers`.
+
+use super::{Component, Context};
+use crate::config::{
+    checked::{GrpcServer, HttpServer, Receiver, ServerKeepalive},
+    de::Field,
+    raw::receivers::{Grpc, Http, Otlp},
+    scalar::GoDuration,
+};
+use std::time::Duration;
+
+const MIB: usize = 1 << 20;
+/// The specification's recommendation; the Collector's own are 4 and 20 MiB.
+const DEFAULT_BODY: usize = 64 * MIB;
+const DEFAULT_HEADERS: u32 = 16 << 10;
+const DEFAULT_STREAMS: u32 = 256;
+/// A request is held in memory whole, so that this is a limit of the machine's.
+const MAX_BODY: usize = 1024 * MIB;
+
+pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Receiver> {
+    let help = match component.id.kind.as_str() {
+        "otlp" => return otlp(component, cx),
+        // Warned of where a pipeline names it.
+        "opencensus" => return None,
+        "jaeger" | "zipkin" => {
+            "Istio sends OTLP through an `opentelemetry` extension provider: remove this receiver"
+        }
+        _ => "",
+    };
+    component.unsupported("receiver", &["otlp"], help, cx);
+    None
+}
+
+fn otlp<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Receiver> {
+    let raw: Otlp = component.read(cx)?;
+    let protocols = raw.protocols.value.unwrap_or_default();
+    if protocols.grpc.spot.is_none() && protocols.http.spot.is_none() {
+        let message = "serves no protocol";
+        let help = "name at least one of protocols.grpc and protocols.http";
+        cx.report
+            .error_at_key(raw.protocols.spot.unwrap_or(component.spot), message, help);
+    }
+    if !component.used.get() {
+        return None;
+    }
+    let path = format!("{}.protocols", component.path);
+    Some(Receiver {
+        id: component.id.clone(),
+        grpc: protocols
+            .grpc
+            .value
+            .and_then(|raw| grpc(raw, &format!("{path}.grpc"), cx)),
+        http: protocols
+            .http
+            .value
+            .and_then(|raw| http(raw, &format!("{path}.http"), cx)),
+    })
+}
+
+fn grpc(raw: Grpc, path: &str, cx: &Context<'_>) -> Option<GrpcServer> {
+    let mib = raw.max_recv_msg_size_mib;
+    let spot = mib.spot;
+    let max_message_bytes = body_limit(
+        mib.value.map(|n| (n as usize).saturating_mul(MIB)),
+        spot,
+        cx,
+    );
+    let keepalive = raw.keepalive.server_parameters;
+    let positive = |field: Field<GoDuration>, default: u64| duration(field, default, cx);
+    Some(GrpcServer {
+        endpoint: cx.listener(&raw.endpoint, "localhost:4317", path)?,
+        max_message_bytes,
+        max_concurrent_streams: some(raw.max_concurrent_streams).unwrap_or(DEFAULT_STREAMS),
+        max_header_bytes: some(raw.max_header_bytes).unwrap_or(DEFAULT_HEADERS),
+        keepalive: ServerKeepalive {
+            max_connection_age: age(keepalive.max_connection_age),
+            max_connection_age_grace: keepalive
+                .max_connection_age_grace
+                .value
+                .map_or(Duration::from_secs(30), |d| d.0),
+            time: positive(keepalive.time, 30),
+            timeout: positive(keepalive.timeout, 10),
+        },
+    })
+}
+
+fn http(raw: Http, path: &str, cx: &Context<'_>) -> Option<HttpServer> {
+    let limit = raw.max_request_body_size;
+    let bytes = limit
+        .value
+        .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let traces_path = raw.traces_url_path;
+    if let Some(spot) = traces_path.spot.filter(|_| {
+        let given = traces_path.as_ref().map_or("/", |p| p.as_str());
+        !given.starts_with('/') || given.parse::<http::uri::PathAndQuery>().is_err()
+    }) {
+        cx.report.error_at(spot, "not a path such as /v1/traces");
+    }
+    Some(HttpServer {
+        endpoint: cx.listener(&raw.endpoint, "localhost:4318", path)?,
+        max_body_bytes: body_limit(bytes, limit.spot, cx),
+        traces_path: traces_path.or("/v1/traces".to_owned()),
+        max_header_bytes: some(raw.max_header_bytes).unwrap_or(DEFAULT_HEADERS),
+        header_timeout: duration(raw.read_header_timeout, 60, cx),
+        idle_timeout: age(raw.idle_timeout),
+    })
+}
+
+/// The value, where 0 means the default, as in Go.
+fn some(field: Field<u32>) -> Option<u32> {
+    field.value.filter(|&n| n > 0)
+}
+
+/// A time where 0 means never.
+fn age(field: Field<GoDuration>) -> Option<Duration> {
+    field.value.map(|d| d.0).filter(|d| !d.is_zero())
+}
+
+/// A time where 0 means the default of so many seconds.
+fn duration(field: Field<GoDuration>, default: u64, cx: &Context<'_>) -> Duration {
+    let Some(GoDuration(given)) = field.value.filter(|d| !d.0.is_zero()) else {
+        return Duration::from_secs(default);
+    };
+    if let Some(spot) = field.spot.filter(|_| given < Duration::from_millis(10)) {
+        cx.report
+            .error_at(spot, "less than 10ms would only keep the machine busy");
+    }
+    given
+}
+
+fn body_limit(
+    given: Option<usize>,
+    spot: Option<crate::config::diagnostic::Spot>,
+    cx: &Context<'_>,
+) -> usize {
+    let bytes = given.filter(|&n| n > 0).unwrap_or(DEFAULT_BODY);
+    if let Some(spot) = spot.filter(|_| bytes > MAX_BODY) {
+        cx.report
+            .error_at(spot, "at most 1 GiB: a request is held in memory whole");
+    }
+    bytes
+}

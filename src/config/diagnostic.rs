@@ -1,0 +1,337 @@
+/*!
+What is wrong with a configuration, and where.
+
+All findings of a load are gathered in a [`Report`], so that an operator sees
+every mistake at once and not one per attempt.
+*/
+
+use super::node::{Place, Span};
+use std::{
+    cell::{Ref, RefCell},
+    fmt::{self, Write as _},
+};
+
+/// A source as it was read, kept for the excerpts in messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    /// What messages call it: the path as given, `env:NAME`, `--set …`.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Diagnostic {
+    pub(super) place: Option<Place>,
+    /// Show the key (an unknown key), not its value (a bad value).
+    pub(super) at_key: bool,
+    pub(super) message: String,
+    /// What to do about it, or what is valid here.
+    pub(super) help: Option<String>,
+}
+
+impl Diagnostic {
+    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+        Self {
+            place: Some(place),
+            at_key: false,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(super) fn at_key(place: Place, message: impl Into<String>) -> Self {
+        Self {
+            at_key: true,
+            ..Self::at(place, message)
+        }
+    }
+
+    pub(super) fn nowhere(message: impl Into<String>) -> Self {
+        Self {
+            place: None,
+            at_key: false,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn span(&self) -> Option<(usize, Span)> {
+        let place = self.place?;
+        let span = if self.at_key {
+            place.key.unwrap_or(place.value)
+        } else {
+            place.value
+        };
+        Some((place.source, span))
+    }
+
+    /// `file:line:column: message`, on one line.
+    fn headline(&self, texts: &[Text]) -> String {
+        let text = self
+            .span()
+            .and_then(|(i, span)| Some((texts.get(i)?, span)));
+        match text {
+            Some((text, span)) => {
+                format!(
+                    "{}:{}:{}: {}",
+                    text.name, span.line, span.column, self.message
+                )
+            }
+            None => self.message.clone(),
+        }
+    }
+
+    /// The headline, the line it is about with a caret under it, and the help.
+    fn render(&self, texts: &[Text]) -> String {
+        let mut out = self.headline(texts);
+        let line = self.span().and_then(|(i, span)| {
+            let line = texts.get(i)?.text.lines().nth(span.line.checked_sub(1)?)?;
+            Some((line, span))
+        });
+        let mut gutter = 0;
+        if let Some((line, span)) = line {
+            gutter = span.line.to_string().len();
+            let (shown, indent, width) = window(line, span);
+            // Writing to a String cannot fail.
+            let _ = write!(
+                out,
+                "\n  {} | {shown}\n  {:gutter$} | {:indent$}{}",
+                span.line,
+                "",
+                "",
+                "^".repeat(width)
+            );
+        }
+        if let Some(help) = &self.help {
+            for line in help.lines() {
+                let _ = write!(out, "\n  {:gutter$} = {line}", "");
+            }
+        }
+        out
+    }
+}
+
+/// The part of `line` worth showing, and where in it the caret goes. Tabs and
+/// control characters become spaces, so that the caret stands under its place.
+fn window(line: &str, span: Span) -> (String, usize, usize) {
+    const BEFORE: usize = 60;
+    const SHOWN: usize = 120;
+    let start = span.column.saturating_sub(1);
+    let skip = if start > SHOWN - 20 {
+        start - BEFORE
+    } else {
+        0
+    };
+    let shown: String = line
+        .chars()
+        .skip(skip)
+        .take(SHOWN)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let indent = start - skip;
+    let room = shown.chars().count().saturating_sub(indent).max(1);
+    (
+        shown.trim_end().to_owned(),
+        indent,
+        span.width.clamp(1, room),
+    )
+}
+
+/// Names a value that has been read, for findings about it made later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot(usize);
+
+impl Spot {
+    pub(super) fn number(self) -> usize {
+        self.0
+    }
+
+    pub(super) fn from_number(number: usize) -> Self {
+        Self(number)
+    }
+}
+
+/// Gathers findings while a configuration is read and checked.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    errors: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
+    spots: RefCell<Vec<(Place, String)>>,
+}
+
+impl Report {
+    pub(super) fn error(&self, diagnostic: Diagnostic) {
+        self.errors.borrow_mut().push(diagnostic);
+    }
+
+    pub(super) fn warn(&self, diagnostic: Diagnostic) {
+        self.warnings.borrow_mut().push(diagnostic);
+    }
+
+    /// Remembers a value's place and key path.
+    pub(super) fn spot(&self, place: Place, path: &str) -> Spot {
+        let mut spots = self.spots.borrow_mut();
+        spots.push((place, path.to_owned()));
+        Spot(spots.len() - 1)
+    }
+
+    fn spotted(&self, spot: Spot, at_key: bool, message: &str) -> Diagnostic {
+        match Ref::filter_map(self.spots.borrow(), |spots| spots.get(spot.0)) {
+            Ok(found) => {
+                let (place, path) = &*found;
+                let message = format!("{path}: {message}");
+                Diagnostic {
+                    at_key,
+                    ..Diagnostic::at(*place, message)
+                }
+            }
+            Err(_) => Diagnostic::nowhere(message),
+        }
+    }
+
+    /// An error about the value at `spot`; its key path is put before `message`.
+    pub(super) fn error_at(&self, spot: Spot, message: &str) {
+        self.error(self.spotted(spot, false, message));
+    }
+
+    /// As [`Self::error_at`], with what to do about it.
+    pub(super) fn error_at_help(&self, spot: Spot, message: &str, help: &str) {
+        self.error(self.spotted(spot, false, message).help(help));
+    }
+
+    /// As [`Self::error_at`], shown at the key, with what to do about it.
+    pub(super) fn error_at_key(&self, spot: Spot, message: &str, help: &str) {
+        let diagnostic = self.spotted(spot, true, message);
+        self.error(if help.is_empty() {
+            diagnostic
+        } else {
+            diagnostic.help(help)
+        });
+    }
+
+    /// A warning about the key at `spot`.
+    pub(super) fn warn_at(&self, spot: Spot, message: &str) {
+        self.warn(self.spotted(spot, true, message));
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
+    }
+
+    /// The warnings as log lines, in the order of the files.
+    pub(super) fn warnings(&self, texts: &[Text]) -> Vec<String> {
+        let mut warnings = self.warnings.borrow().clone();
+        sort(&mut warnings);
+        warnings.iter().map(|w| w.headline(texts)).collect()
+    }
+
+    /// Everything that is wrong, ready to be shown.
+    pub(super) fn into_error(self, texts: &[Text]) -> LoadError {
+        let mut errors = self.errors.into_inner();
+        sort(&mut errors);
+        LoadError {
+            errors: errors.iter().map(|e| e.render(texts)).collect(),
+        }
+    }
+}
+
+fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by_key(|d| d.span().map_or((usize::MAX, Span::default()), |s| s));
+    diagnostics.dedup();
+}
+
+/// A configuration that cannot be used. Its `Display` shows every mistake with
+/// its file, line and column, the line itself, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    errors: Vec<String>,
+}
+
+impl LoadError {
+    /// Each mistake, rendered on its own.
+    pub fn errors(&self) -> &[String] {
+        &self.errors
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.errors.join("\n\n"))
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// `did you mean "x"?` for the candidate nearest to `word`, if any is near.
+pub(super) fn did_you_mean(word: &str, candidates: &[&str]) -> String {
+    nearest(word, candidates)
+        .map(|c| format!("; did you mean \"{c}\"?"))
+        .unwrap_or_default()
+}
+
+/// The candidate that `word` is most likely a misspelling of.
+fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    candidates
+        .iter()
+        .map(|c| {
+            // A word that only lacks or adds a part (`limit` for `limit_mib`)
+            // counts as near, though many letters differ.
+            let part = lower.len() >= 4 && (c.starts_with(&lower) || lower.starts_with(*c));
+            let score = strsim::jaro_winkler(&lower, c) + if part { 0.2 } else { 0.0 };
+            let edits = strsim::damerau_levenshtein(&lower, c);
+            (*c, edits, score, part)
+        })
+        .filter(|(c, edits, _, part)| *part || *edits <= 1 + c.chars().count() / 4)
+        .max_by(|a, b| a.2.total_cmp(&b.2))
+        .map(|(c, ..)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn near_words_are_offered_and_far_ones_are_not() {
+        let keys = ["endpoint", "keepalive", "max_recv_msg_size_mib", "tls"];
+        assert_eq!(nearest("endpont", &keys), Some("endpoint"));
+        assert_eq!(nearest("Endpoint", &keys), Some("endpoint"));
+        assert_eq!(nearest("keep_alive", &keys), Some("keepalive"));
+        assert_eq!(
+            nearest("max_recv_msg_size", &keys),
+            Some("max_recv_msg_size_mib")
+        );
+        assert_eq!(nearest("compression", &keys), None);
+    }
+
+    #[test]
+    fn the_caret_stands_under_its_word_even_in_long_lines() {
+        let line = format!("{}word rest", "x".repeat(300));
+        let texts = [Text {
+            name: "f".to_owned(),
+            text: line,
+        }];
+        let value = Span {
+            line: 1,
+            column: 301,
+            width: 4,
+        };
+        let place = Place {
+            source: 0,
+            key: None,
+            value,
+        };
+        let shown = Diagnostic::at(place, "m").render(&texts);
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[0], "f:1:301: m");
+        assert_eq!(lines[1].find("word"), lines[2].find("^^^^"));
+        assert!(lines[2].ends_with(" ^^^^"));
+    }
+}

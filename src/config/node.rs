@@ -1,0 +1,215 @@
+/*!
+A YAML tree that remembers where everything was written.
+
+Every later stage (merge, expand, read, check) works on this tree, so whatever
+goes wrong can be shown to the operator at its line and column.
+*/
+
+/// A run of characters on one line. Lines and columns count from 1, columns in
+/// characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) width: usize,
+}
+
+/// Where a value was written, and the key before it if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Index of the source in the list that was loaded.
+    pub(super) source: usize,
+    pub(super) key: Option<Span>,
+    pub(super) value: Span,
+}
+
+impl Place {
+    /// The start of a source: for faults of the file as a whole.
+    pub(super) fn start_of(source: usize) -> Self {
+        let value = Span {
+            line: 1,
+            column: 1,
+            width: 1,
+        };
+        Self {
+            source,
+            key: None,
+            value,
+        }
+    }
+}
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+    /// The text of an expansion such as `${env:NAME}` that was the whole value:
+    /// what a string gets, while `value` is that text read as YAML.
+    pub(super) original: Option<String>,
+}
+
+impl Node {
+    pub(super) fn new(place: Place, value: Value) -> Self {
+        Self {
+            place,
+            value,
+            original: None,
+        }
+    }
+
+    /// Whether this is a null, however it was spelled.
+    pub(super) fn is_null(&self) -> bool {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.resolve() == Resolved::Null,
+            Value::List(_) | Value::Map(_) => false,
+        }
+    }
+
+    /// The entries of a map; none for anything else.
+    pub(super) fn entries(&self) -> &[(String, Node)] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            Value::Scalar(_) | Value::List(_) => &[],
+        }
+    }
+
+    /// The value under `key`, if this is a map that has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        self.entries()
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, node)| node)
+    }
+
+    /// What an operator would call this: "a map", "a number".
+    pub(super) fn describe(&self) -> String {
+        match &self.value {
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
+            Value::Scalar(scalar) => match scalar.resolve() {
+                Resolved::Null => "nothing".to_owned(),
+                Resolved::Bool(_) | Resolved::Integer(_) | Resolved::Float(_) => {
+                    format!("`{}`", scalar.text)
+                }
+                Resolved::Text => format!("{:?}", shorten(&scalar.text)),
+            },
+        }
+    }
+}
+
+/// The shapes of YAML values.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+/// A scalar as written. Its type is decided by who reads it, so that a version
+/// `2.30` stays `2.30` and does not become the number 2.3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scalar {
+    pub(super) text: String,
+    /// Written without quotes, so it may be a null, a number or a boolean.
+    pub(super) plain: bool,
+}
+
+/// What a scalar is by the core schema of YAML 1.2.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Resolved {
+    Null,
+    Bool(bool),
+    Integer(i128),
+    Float(f64),
+    Text,
+}
+
+impl Scalar {
+    pub(super) fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            plain: true,
+        }
+    }
+
+    pub(super) fn resolve(&self) -> Resolved {
+        if !self.plain {
+            return Resolved::Text;
+        }
+        match self.text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Resolved::Null,
+            "true" | "True" | "TRUE" => Resolved::Bool(true),
+            "false" | "False" | "FALSE" => Resolved::Bool(false),
+            text => number(text),
+        }
+    }
+}
+
+fn number(text: &str) -> Resolved {
+    let radix = |prefix, radix| {
+        text.strip_prefix(prefix)
+            .and_then(|digits| i128::from_str_radix(digits, radix).ok())
+    };
+    if let Some(integer) = radix("0x", 16)
+        .or_else(|| radix("0o", 8))
+        .or_else(|| text.parse().ok())
+    {
+        return Resolved::Integer(integer);
+    }
+    match text.trim_start_matches(['-', '+']) {
+        ".inf" | ".Inf" | ".INF" => {
+            let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+            return Resolved::Float(sign * f64::INFINITY);
+        }
+        ".nan" | ".NaN" | ".NAN" => return Resolved::Float(f64::NAN),
+        _ => {}
+    }
+    // Rust's own parser also takes words such as `infinity`, which YAML does not.
+    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
+    if text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(numeric) {
+        if let Ok(float) = text.parse() {
+            return Resolved::Float(float);
+        }
+    }
+    Resolved::Text
+}
+
+/// At most 60 characters of `text`, for messages.
+pub(super) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn scalars_follow_the_core_schema() {
+        for (text, resolved) in [
+            ("", Resolved::Null),
+            ("~", Resolved::Null),
+            ("True", Resolved::Bool(true)),
+            ("yes", Resolved::Text),
+            ("0x10", Resolved::Integer(16)),
+            ("-3", Resolved::Integer(-3)),
+            ("2.30", Resolved::Float(2.3)),
+            ("1e3", Resolved::Float(1000.0)),
+            ("-.inf", Resolved::Float(f64::NEG_INFINITY)),
+            ("infinity", Resolved::Text),
+            ("1.2.3", Resolved::Text),
+            ("5s", Resolved::Text),
+        ] {
+            assert_eq!(Scalar::plain(text).resolve(), resolved, "{text:?}");
+            let quoted = Scalar {
+                text: text.to_owned(),
+                plain: false,
+            };
+            assert_eq!(quoted.resolve(), Resolved::Text);
+        }
+    }
+}

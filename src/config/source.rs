@@ -1,0 +1,166 @@
+/*!
+Where configuration text comes from: what `--config` and `--set` accept.
+*/
+
+use super::diagnostic::{Diagnostic, Text};
+use std::{fs, io::Read as _, path::PathBuf, str::FromStr};
+
+/// Larger files are a mistake, and reading them would only hide it.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// One source of configuration. Later sources are merged over earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// What runs when no file is given; see [`super::default_source`].
+    Default,
+    /// A file (`path` or `file:path`).
+    File(PathBuf),
+    /// An environment variable that holds YAML (`env:NAME`).
+    Env(String),
+    /// YAML on the command line (`yaml:processors::batch::timeout: 1s`); `::`
+    /// in keys descends, as in the Collector.
+    Inline(String),
+    /// One value: `processors.batch.timeout=1s`.
+    Set(String),
+    /// Text from elsewhere, and what to call it in messages.
+    Text {
+        /// Its name.
+        name: String,
+        /// YAML.
+        text: String,
+    },
+}
+
+/// A `--config` argument of a kind that wayspan does not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: wayspan does not fetch configuration over the network; pass a file")]
+pub struct UnsupportedSource(String);
+
+impl FromStr for Source {
+    type Err = UnsupportedSource;
+
+    fn from_str(argument: &str) -> Result<Self, Self::Err> {
+        Ok(match argument.split_once(':') {
+            Some(("file", path)) => Self::File(PathBuf::from(path)),
+            Some(("env", name)) => Self::Env(name.to_owned()),
+            Some(("yaml", text)) => Self::Inline(text.to_owned()),
+            Some(("http" | "https", _)) => return Err(UnsupportedSource(argument.to_owned())),
+            _ => Self::File(PathBuf::from(argument)),
+        })
+    }
+}
+
+/// What the loader may ask of the process: its environment.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Source {
+    /// What messages call it.
+    fn name(&self) -> String {
+        match self {
+            Self::Default => "default.yaml (built in)".to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::Env(name) => format!("env:{name}"),
+            Self::Inline(_) => "yaml:".to_owned(),
+            Self::Set(_) => "--set".to_owned(),
+            Self::Text { name, .. } => name.clone(),
+        }
+    }
+
+    /// Whether `::` in keys descends.
+    pub(super) fn splits_keys(&self) -> bool {
+        matches!(self, Self::Inline(_) | Self::Set(_))
+    }
+
+    /// Reads its texts; all but the built-in default have one.
+    pub(super) fn read(&self, env: Environment<'_>) -> Result<Vec<Text>, Diagnostic> {
+        let text = match self {
+            Self::Default => return Ok(default_texts(self.name(), env)),
+            Self::File(path) => read_file(path)?,
+            Self::Env(name) => env(name).ok_or_else(|| {
+                Diagnostic::nowhere(format!("env:{name}: this environment variable is not set"))
+            })?,
+            Self::Inline(text) | Self::Text { text, .. } => text.clone(),
+            Self::Set(assignment) => set(assignment)?,
+        };
+        Ok(vec![Text {
+            name: self.name(),
+            text,
+        }])
+    }
+}
+
+/// The built-in file, and its second part where there is something to export to.
+fn default_texts(name: String, env: Environment<'_>) -> Vec<Text> {
+    let mut texts = vec![Text {
+        name,
+        text: include_str!("default.yaml").to_owned(),
+    }];
+    if env("WAYSPAN_EXPORT_ENDPOINT").is_some_and(|endpoint| !endpoint.trim().is_empty()) {
+        texts.push(Text {
+            name: "default-export.yaml (built in)".to_owned(),
+            text: include_str!("default-export.yaml").to_owned(),
+        });
+    }
+    texts
+}
+
+/// `a.b=c` as YAML: `a::b: c`.
+fn set(assignment: &str) -> Result<String, Diagnostic> {
+    match assignment.split_once('=') {
+        Some((path, value)) if !path.trim().is_empty() => {
+            Ok(format!("{}: {value}", path.trim().replace('.', "::")))
+        }
+        _ => Err(Diagnostic::nowhere(format!(
+            "--set {assignment}: expected KEY=VALUE, such as processors.batch.timeout=1s"
+        ))),
+    }
+}
+
+/// Reads a file of reasonable size as UTF-8.
+pub(super) fn read_file(path: &std::path::Path) -> Result<String, Diagnostic> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let shown = path.display();
+    let bytes = read().map_err(|e| Diagnostic::nowhere(format!("{shown}: cannot read: {e}")))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let message = format!(
+            "{shown}: larger than {} MiB, not a configuration",
+            MAX_BYTES >> 20
+        );
+        return Err(Diagnostic::nowhere(message));
+    }
+    String::from_utf8(bytes).map_err(|_| Diagnostic::nowhere(format!("{shown}: not UTF-8 text")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn arguments_are_recognised_by_scheme() {
+        let source = |s: &str| s.parse::<Source>().unwrap();
+        assert_eq!(source("/etc/x.yaml"), Source::File("/etc/x.yaml".into()));
+        assert_eq!(source("file:x.yaml"), Source::File("x.yaml".into()));
+        assert_eq!(source("env:CONF"), Source::Env("CONF".into()));
+        assert_eq!(source("yaml:a::b: c"), Source::Inline("a::b: c".into()));
+        assert!("https://host/x".parse::<Source>().is_err());
+    }
+
+    #[test]
+    fn set_is_inline_yaml() {
+        let read = |s: &str| {
+            Source::Set(s.to_owned())
+                .read(&|_| None)
+                .map(|mut t| t.remove(0).text)
+        };
+        assert_eq!(read("a.b=c=d").unwrap(), "a::b: c=d");
+        assert!(read("a.b").is_err());
+        assert!(read("=c").is_err());
+    }
+}

@@ -1,0 +1,157 @@
+/*!
+What an exporter says in the log: changes, not attempts.
+
+A backend that is away fails every attempt of every request in flight; the
+operator needs to hear of it once, then now and then, and when it is back. So
+the first failure is logged, a failure with another cause and a reminder at
+bounded intervals, and the return with how long it took. Lost spans are always
+logged.
+*/
+
+use std::{cell::RefCell, time::Duration};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+/// Failures are not logged more often than this, unless nothing was for long.
+const QUIET: Duration = Duration::from_secs(10);
+/// A failure that goes on is mentioned this often.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// The log of one exporter.
+#[derive(Debug)]
+pub struct Health {
+    id: String,
+    endpoint: String,
+    state: RefCell<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the first of the failures since the last success came.
+    failing_since: Option<Instant>,
+    /// Whether any of these failures was logged, and so the return must be.
+    told: bool,
+    last: Option<(Instant, String)>,
+}
+
+/// What waits for the backend, for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// Spans in requests under way or between attempts.
+    pub spans: u64,
+    /// Batches queued behind them.
+    pub batches: usize,
+}
+
+impl Health {
+    /// The log of exporter `id`, which delivers to `endpoint`.
+    pub fn new(id: String, endpoint: String) -> Self {
+        Self {
+            id,
+            endpoint,
+            state: RefCell::default(),
+        }
+    }
+
+    /// An attempt failed and there will be another after `wait`.
+    pub fn failed(&self, cause: &str, misconfigured: bool, wait: Duration, waiting: Waiting) {
+        if !self.state.borrow_mut().worth_telling(cause, Instant::now()) {
+            return;
+        }
+        let (id, endpoint) = (&self.id, &self.endpoint);
+        let Waiting { spans, batches } = waiting;
+        let next = format!("trying again in {wait:.1?} and on");
+        if misconfigured {
+            error!(
+                exporter = %id, %endpoint, %cause, spans_held = spans, batches_queued = batches,
+                "the backend cannot be used as configured; spans are kept, {next}"
+            );
+        } else {
+            warn!(
+                exporter = %id, %endpoint, %cause, spans_held = spans, batches_queued = batches,
+                "delivery failed; spans are kept, {next}"
+            );
+        }
+    }
+
+    /// A request was delivered.
+    pub fn delivered(&self) {
+        let mut state = self.state.borrow_mut();
+        let Some(since) = state.failing_since.take() else {
+            return;
+        };
+        if std::mem::take(&mut state.told) {
+            let (id, endpoint) = (&self.id, &self.endpoint);
+            let away = since.elapsed();
+            info!(exporter = %id, %endpoint, "delivering again after {away:.1?}");
+        }
+    }
+
+    /// The backend took a request and rejected spans of it, or had a warning.
+    pub fn partial(&self, rejected: u64, message: &str) {
+        let (id, endpoint) = (&self.id, &self.endpoint);
+        warn!(
+            exporter = %id, %endpoint, rejected_spans = rejected, %message,
+            "the backend answered with partial success"
+        );
+    }
+
+    /// Spans were given up.
+    pub fn dropped(&self, spans: u64, bytes: usize, reason: &str) {
+        let (id, endpoint) = (&self.id, &self.endpoint);
+        error!(exporter = %id, %endpoint, spans, bytes, %reason, "spans lost");
+    }
+}
+
+impl State {
+    fn worth_telling(&mut self, cause: &str, now: Instant) -> bool {
+        self.failing_since.get_or_insert(now);
+        let worth = match &self.last {
+            None => true,
+            Some((when, last)) => {
+                let ago = now.saturating_duration_since(*when);
+                ago >= REMINDER || (ago >= QUIET && (!self.told || last != cause))
+            }
+        };
+        if worth {
+            self.told = true;
+            self.last = Some((now, cause.to_owned()));
+        }
+        worth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_of_changes_and_reminds() {
+        let mut state = State::default();
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        assert!(state.worth_telling("refused", at(0)));
+        assert!(!state.worth_telling("refused", at(1)));
+        assert!(
+            !state.worth_telling("reset", at(2)),
+            "too soon after the first"
+        );
+        assert!(state.worth_telling("reset", at(11)), "another cause");
+        assert!(!state.worth_telling("reset", at(30)));
+        assert!(state.worth_telling("reset", at(71)), "a reminder");
+    }
+
+    #[test]
+    fn a_backend_that_flaps_does_not_fill_the_log() {
+        let mut state = State::default();
+        let start = Instant::now();
+        let mut told = 0;
+        for tenth in 0..600 {
+            told +=
+                u32::from(state.worth_telling("busy", start + Duration::from_millis(tenth * 100)));
+            state.failing_since = None;
+            state.told = false;
+        }
+        assert_eq!(told, 6);
+    }
+}

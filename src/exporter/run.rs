@@ -1,0 +1,364 @@
+/*!
+Delivering batches: several at a time, again and again, in parts if need be.
+
+One task runs it all, on one thread. Each batch in flight is a future that ends
+when every span of it is settled: taken by the backend, given up, or abandoned
+at the shutdown deadline. [`Tally`] is that account, kept per batch so that a
+future cut off in any await leaves the right number behind.
+
+A batch refused as too large is halved until its parts are taken; a batch
+refused as invalid is halved until the spans at fault stand alone and only they
+are lost. Both go depth first, so that a batch never has more than
+log₂(spans) + 1 parts in memory. A backend that refuses whatever it gets is not
+asked about every single span: after [`MAX_REFUSALS`] refusals, what is refused
+of that batch is dropped whole.
+
+`max_elapsed` counts for each part from its own first attempt: a part that is
+new because the backend answered is progress.
+*/
+
+use super::{
+    Drained, Sender,
+    body::joined,
+    health::{Health, Waiting},
+    outcome::Outcome,
+    retry::Backoff,
+};
+use crate::{
+    config::Retry,
+    pdata::split,
+    queue::{Queue, SealedBatch},
+    telemetry::ExporterStats,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{cell::Cell, sync::Arc, time::Duration};
+use tokio::{
+    select,
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+/// How many refusals as invalid one batch may cause before what is refused is
+/// dropped whole.
+const MAX_REFUSALS: u32 = 256;
+/// Longest wait between attempts once shutdown has begun: what is not
+/// delivered by its deadline is lost, so a server's longer wish cannot count.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(1);
+
+/// When shutdown began, its deadline.
+pub type Deadline = watch::Receiver<Option<std::time::Instant>>;
+
+/// What an exporter needs to deliver.
+#[derive(Debug)]
+pub struct Runner {
+    /// Makes and sends requests.
+    pub sender: Sender,
+    /// `retry_on_failure`.
+    pub retry: Retry,
+    /// Of one attempt.
+    pub timeout: Duration,
+    /// Batches in flight at once.
+    pub consumers: usize,
+    /// The log.
+    pub health: Health,
+}
+
+/// A [`Runner`] at work.
+struct Run<'a> {
+    on: &'a Runner,
+    queue: &'a Queue,
+    stats: &'a ExporterStats,
+    deadline: Deadline,
+    /// Spans of batches taken from the queue and not settled.
+    held: Cell<u64>,
+    abandoned: Cell<u64>,
+}
+
+/// A request, whole or part of a batch.
+struct Part {
+    chunks: Vec<Bytes>,
+    spans: u64,
+}
+
+/// Spans lost from one batch, for one line in the log.
+#[derive(Default)]
+struct Lost {
+    spans: u64,
+    bytes: usize,
+    reason: String,
+}
+
+/// What became of a part after all its attempts.
+enum Settled {
+    Delivered { rejected: u64, message: String },
+    TooLarge(String),
+    Invalid(String),
+    GivenUp(String),
+}
+
+impl Runner {
+    /// Delivers until the queue is closed and empty, or the deadline passes.
+    pub async fn run(self, queue: &Queue, stats: &ExporterStats, deadline: Deadline) -> Drained {
+        let run = Run {
+            on: &self,
+            queue,
+            stats,
+            deadline,
+            held: Cell::new(0),
+            abandoned: Cell::new(0),
+        };
+        let mut in_flight = FuturesUnordered::new();
+        let mut expired = std::pin::pin!(run.expired());
+        loop {
+            let room = in_flight.len() < self.consumers.max(1);
+            select! {
+                // A finished request first: its batch's memory is free then.
+                biased;
+                Some(()) = in_flight.next() => {}
+                () = &mut expired => break,
+                batch = queue.pop(), if room => match batch {
+                    Some(batch) => in_flight.push(run.batch(batch)),
+                    None => break,
+                },
+            }
+        }
+        // Those in flight end by themselves, at the deadline at the latest.
+        while in_flight.next().await.is_some() {}
+        // After the deadline nothing is taken on: whoever still pushes gets its
+        // batch back and counts it.
+        queue.close();
+        while let Some(batch) = queue.pop().await {
+            run.abandon(u64::from(batch.spans));
+        }
+        let abandoned = run.abandoned.get();
+        if abandoned > 0 {
+            self.health
+                .dropped(abandoned, 0, "not delivered before the shutdown deadline");
+        }
+        Drained { abandoned }
+    }
+}
+
+impl Run<'_> {
+    /// Settles every span of a batch.
+    async fn batch(&self, batch: Arc<SealedBatch>) {
+        let tally = Tally::new(self, u64::from(batch.spans));
+        let mut lost = Lost::default();
+        select! {
+            biased;
+            () = self.parts(&batch, &tally, &mut lost) => {}
+            () = self.expired() => {}
+        }
+        if lost.spans > 0 {
+            self.on.health.dropped(lost.spans, lost.bytes, &lost.reason);
+        }
+    }
+
+    async fn parts(&self, batch: &SealedBatch, tally: &Tally<'_>, lost: &mut Lost) {
+        let whole = Part {
+            chunks: batch.chunks.clone(),
+            spans: u64::from(batch.spans),
+        };
+        let mut parts = vec![whole];
+        let mut refusals = 0;
+        while let Some(part) = parts.pop() {
+            let (cause, halves) = match self.part(&part).await {
+                Settled::Delivered { rejected, message } => {
+                    let rejected = rejected.min(part.spans);
+                    self.stats.sent_spans.add(part.spans - rejected);
+                    self.stats.rejected_spans.add(rejected);
+                    if rejected > 0 || !message.is_empty() {
+                        self.on.health.partial(rejected, &message);
+                    }
+                    tally.settle(part.spans);
+                    continue;
+                }
+                Settled::TooLarge(cause) => (cause, part.halve()),
+                Settled::Invalid(cause) => {
+                    refusals += 1;
+                    let halves = if refusals < MAX_REFUSALS {
+                        part.halve()
+                    } else {
+                        None
+                    };
+                    (cause, halves)
+                }
+                Settled::GivenUp(cause) => (cause, None),
+            };
+            match halves {
+                Some([first, second]) => parts.extend([second, first]),
+                None => {
+                    lost.add(&part, cause);
+                    self.stats.send_failed_spans.add(part.spans);
+                    tally.settle(part.spans);
+                }
+            }
+        }
+    }
+
+    /// Attempts one request until that makes no more sense.
+    async fn part(&self, part: &Part) -> Settled {
+        let payload = match self.on.sender.prepare(&part.chunks) {
+            Ok(payload) => payload,
+            Err(outcome) => return Settled::from_final(outcome),
+        };
+        let started = Instant::now();
+        let mut backoff = Backoff::new(&self.on.retry);
+        loop {
+            let attempt = {
+                let _counted = InFlight::new(self.stats);
+                timeout(self.on.timeout, self.on.sender.send(&payload)).await
+            };
+            let outcome = attempt.unwrap_or_else(|_| {
+                Outcome::retry(format!("no answer within {:?}", self.on.timeout))
+            });
+            let (after, cause, misconfigured) = match outcome {
+                Outcome::Retry {
+                    after,
+                    cause,
+                    misconfigured,
+                } => (after, cause, misconfigured),
+                settled => {
+                    if matches!(settled, Outcome::Delivered { .. }) {
+                        self.on.health.delivered();
+                    }
+                    return Settled::from_final(settled);
+                }
+            };
+            let Some(wait) = backoff.next(started.elapsed(), after, rand::random()) else {
+                return Settled::GivenUp(match self.on.retry.enabled {
+                    true => format!("gave up after {:.1?}: {cause}", started.elapsed()),
+                    false => format!("{cause} (retry_on_failure is off)"),
+                });
+            };
+            let waiting = Waiting {
+                spans: self.held.get(),
+                batches: self.queue.len(),
+            };
+            self.on.health.failed(&cause, misconfigured, wait, waiting);
+            self.pause(wait).await;
+            self.stats.retries.add(1);
+        }
+    }
+
+    /// Waits before the next attempt, shorter once shutdown has begun.
+    async fn pause(&self, wait: Duration) {
+        if self.deadline.borrow().is_some() {
+            return sleep(wait.min(SHUTDOWN_WAIT)).await;
+        }
+        select! {
+            () = sleep(wait) => {}
+            _ = self.shutdown() => {}
+        }
+    }
+
+    /// Ends when shutdown begins, with its deadline.
+    async fn shutdown(&self) -> Instant {
+        let mut deadline = self.deadline.clone();
+        let begun = deadline
+            .wait_for(Option::is_some)
+            .await
+            .map(|deadline| *deadline);
+        match begun {
+            Ok(Some(deadline)) => Instant::from_std(deadline),
+            // The sender is gone without a word: there will be no deadline.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Ends when the shutdown deadline has passed.
+    async fn expired(&self) {
+        let deadline = self.shutdown().await;
+        sleep_until(deadline).await;
+    }
+
+    fn abandon(&self, spans: u64) {
+        self.stats.send_failed_spans.add(spans);
+        self.abandoned.set(self.abandoned.get() + spans);
+    }
+}
+
+impl Settled {
+    fn from_final(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Delivered { rejected, message } => Self::Delivered { rejected, message },
+            Outcome::TooLarge { cause } => Self::TooLarge(cause),
+            Outcome::Invalid { cause } => Self::Invalid(cause),
+            Outcome::Permanent { cause } | Outcome::Retry { cause, .. } => Self::GivenUp(cause),
+        }
+    }
+}
+
+impl Part {
+    fn halve(&self) -> Option<[Self; 2]> {
+        let (first, second) = split::halve(&joined(&self.chunks))?;
+        let part = |bytes: Vec<u8>, spans| Self {
+            chunks: vec![bytes.into()],
+            spans,
+        };
+        let ahead = (split::count_spans(&first) as u64).min(self.spans);
+        Some([part(first, ahead), part(second, self.spans - ahead)])
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Lost {
+    fn add(&mut self, part: &Part, reason: String) {
+        self.spans += part.spans;
+        self.bytes += part.bytes();
+        if self.reason.is_empty() {
+            self.reason = reason;
+        }
+    }
+}
+
+/// The unsettled spans of one batch. Those left when it is dropped, because the
+/// deadline cut the batch off, are abandoned.
+struct Tally<'a> {
+    run: &'a Run<'a>,
+    open: Cell<u64>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(run: &'a Run<'a>, spans: u64) -> Self {
+        run.held.set(run.held.get() + spans);
+        Self {
+            run,
+            open: Cell::new(spans),
+        }
+    }
+
+    fn settle(&self, spans: u64) {
+        let spans = spans.min(self.open.get());
+        self.open.set(self.open.get() - spans);
+        self.run.held.set(self.run.held.get().saturating_sub(spans));
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        let open = self.open.get();
+        self.settle(open);
+        self.run.abandon(open);
+    }
+}
+
+/// A request counted as in flight for as long as this lives.
+struct InFlight<'a>(&'a ExporterStats);
+
+impl<'a> InFlight<'a> {
+    fn new(stats: &'a ExporterStats) -> Self {
+        stats.requests_started.add(1);
+        Self(stats)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.requests_ended.add(1);
+    }
+}

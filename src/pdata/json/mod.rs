@@ -1,0 +1,45 @@
+/*!
+OTLP/JSON to protobuf bytes and back.
+
+Both directions are driven by one table ([`schema`]) and touch no structs: the
+reader ([`read`]) writes protobuf while it parses, the writer ([`write`]) walks
+protobuf while it prints. That keeps a request of a million tiny objects as
+small as its text (decoded spans are a hundred times larger), and names the JSON
+path of whatever is wrong, which the serde derives of `opentelemetry-proto`
+cannot; they also refuse names of enums, numbers with a fraction of zero,
+snake_case and `null` in places.
+
+Rules, from the OTLP specification ("JSON Protobuf Encoding") and protobuf's own
+JSON mapping:
+
+- Trace and span ids are hex of either case; other bytes are base64 (standard or
+  URL alphabet, padded or not). An id of the wrong length is passed on, so that
+  one span is at fault and not its request.
+- Names are lowerCamelCase; snake_case is read as well. Unknown names are
+  skipped, `null` is the same as absent, a name given twice is refused.
+- 64-bit integers are decimal strings; numbers are read as well, also as `1e3`.
+- Enums are integers; their protobuf names are read as well.
+- Doubles are numbers, or the strings `NaN`, `Infinity`, `-Infinity`.
+
+Nesting is bounded by the JSON parser at 128 brackets and here at
+[`MAX_DEPTH`] messages, less than protobuf's limit, so what is read can be
+decoded.
+*/
+
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::request_from_json;
+pub use write::request_to_json;
+
+/// Deepest nesting of messages, the request itself not counted. prost takes 100.
+pub const MAX_DEPTH: usize = 99;
+
+/// Why OTLP/JSON was refused: `path: reason`, such as
+/// `resourceSpans[0].scopeSpans[0].spans[2].traceId: not hexadecimal`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JsonError(pub String);

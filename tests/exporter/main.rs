@@ -1,0 +1,12 @@
+//! Exporters against real servers in this process: what arrives, how often,
+//! and what is counted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod grpc;
+mod http;
+mod ports;
+mod refusals;
+mod shutdown;
+mod support;
+mod tls;

@@ -1,0 +1,21 @@
+//! Tests through the binary with real peers: Envoys send, wayspan works, a
+//! Jaeger stores, and the questions of Kiali are asked. `tests/run` installs
+//! the peers; `cargo test --features peers --test peers` runs these alone.
+//!
+//! Each test has a directory, ports and processes of its own, so they run side
+//! by side. The fakes are only the applications of the mesh.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod collector;
+mod envoy;
+mod http;
+mod jaeger;
+mod kiali;
+mod mesh;
+mod naming;
+mod proc;
+mod sdk;
+mod senders;
+mod trace;
