@@ -123,7 +123,85 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    /// What `work` logs.
+    fn logged(work: impl FnOnce(&Health)) -> Vec<String> {
+        #[derive(Clone, Default)]
+        struct Text(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Text {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let text = Text::default();
+        let writer = text.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let health = Health::new("otlp_grpc/jaeger".into(), "jaeger:4317".into());
+        tracing::subscriber::with_default(subscriber, || work(&health));
+        let text = text.0.lock().unwrap().clone();
+        String::from_utf8(text)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn an_outage_is_two_lines() {
+        let lines = logged(|health| {
+            let waiting = Waiting {
+                spans: 40,
+                batches: 3,
+            };
+            health.delivered();
+            for _ in 0..100 {
+                health.failed("connection refused", false, Duration::from_secs(1), waiting);
+            }
+            health.delivered();
+            health.delivered();
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for words in [
+            "WARN",
+            "otlp_grpc/jaeger",
+            "jaeger:4317",
+            "connection refused",
+            "spans_held=40",
+        ] {
+            assert!(lines[0].contains(words), "{}", lines[0]);
+        }
+        assert!(lines[1].contains("INFO") && lines[1].contains("delivering again after"));
+    }
+
+    #[test]
+    fn a_mistake_and_a_loss_are_errors() {
+        let lines = logged(|health| {
+            let waiting = Waiting {
+                spans: 1,
+                batches: 0,
+            };
+            health.failed("no such port", true, Duration::from_secs(1), waiting);
+            health.dropped(3, 500, "bad attribute");
+        });
+        assert!(lines[0].contains("ERROR") && lines[0].contains("no such port"));
+        assert!(
+            lines[1].contains("ERROR") && lines[1].contains("spans=3"),
+            "{}",
+            lines[1]
+        );
+    }
 
     #[test]
     fn tells_of_changes_and_reminds() {

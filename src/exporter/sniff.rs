@@ -110,29 +110,31 @@ where
             Ok(Sniffed {
                 io: connecting.await?,
                 seen: Some(seen),
+                broken: false,
             })
         })
     }
 }
 
-/// A connection whose first read is looked at.
+/// A connection whose first read is looked at and whose end is found by reading.
 #[derive(Debug)]
 pub struct Sniffed<T> {
     io: T,
+    /// None once the first bytes are read.
     seen: Option<Seen>,
+    /// A write has failed.
+    broken: bool,
 }
 
-impl<T: Read + Unpin> Sniffed<T> {
-    /// A server that refuses the very first bytes answers and closes at once.
-    /// The client's next write then fails, and its answer would go unread.
-    fn last_words<R>(&mut self, cx: &mut Context<'_>, wrote: &Poll<io::Result<R>>) {
-        let failed = matches!(wrote, Poll::Ready(Err(_)));
-        if let Some(seen) = self.seen.take_if(|_| failed) {
-            let mut first = [0; 64];
-            let mut buffer = ReadBuf::new(&mut first);
-            if let Poll::Ready(Ok(())) = Pin::new(&mut self.io).poll_read(cx, buffer.unfilled()) {
-                seen.set(Speaks::of(buffer.filled()));
+impl<T> Sniffed<T> {
+    /// Hides a failed write of `length` bytes, and all after it.
+    fn hide<R>(&mut self, wrote: Poll<io::Result<R>>, length: R) -> Poll<io::Result<R>> {
+        match wrote {
+            Poll::Ready(Err(_)) => {
+                self.broken = true;
+                Poll::Ready(Ok(length))
             }
+            wrote => wrote,
         }
     }
 }
@@ -159,21 +161,25 @@ impl<T: Read + Unpin> Read for Sniffed<T> {
     }
 }
 
-impl<T: Read + Write + Unpin> Write for Sniffed<T> {
+impl<T: Write + Unpin> Write for Sniffed<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         from: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.broken {
+            return Poll::Ready(Ok(from.len()));
+        }
         let wrote = Pin::new(&mut self.io).poll_write(cx, from);
-        self.last_words(cx, &wrote);
-        wrote
+        self.hide(wrote, from.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.broken {
+            return Poll::Ready(Ok(()));
+        }
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.last_words(cx, &flushed);
-        flushed
+        self.hide(flushed, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,9 +195,12 @@ impl<T: Read + Write + Unpin> Write for Sniffed<T> {
         cx: &mut Context<'_>,
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = from.iter().map(|slice| slice.len()).sum();
+        if self.broken {
+            return Poll::Ready(Ok(length));
+        }
         let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, from);
-        self.last_words(cx, &wrote);
-        wrote
+        self.hide(wrote, length)
     }
 }
 

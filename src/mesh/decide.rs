@@ -159,18 +159,23 @@ fn waypoint_name(
 
 fn gateway_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
     let namespace = facts.own_namespace();
+    let label = || emitted_base(facts, namespace);
     let base = match facts.node() {
-        Some(node) => node.workload(),
+        Some(node) if scheme.asks_gateway_workload() => node.workload(),
+        Some(node) => label().unwrap_or(node.workload()),
         // A spawned span that came without its parent: Istio's own name for
         // the workload is better than its canonical service.
-        None => emitted_base(facts, namespace).or(value(facts.canonical_service))?,
+        None => label().or(value(facts.canonical_service))?,
     };
     Some(scheme.workload_name(base, namespace))
 }
 
 fn sidecar_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
     let namespace = facts.own_namespace();
-    let base = value(facts.canonical_service)
+    let base = emitted_base(facts, namespace)
+        // Istio's own name is the `app` label's, if there is one.
+        .filter(|_| scheme.asks_app_label())
+        .or(value(facts.canonical_service))
         .or_else(|| emitted_base(facts, namespace))
         .or_else(|| {
             facts

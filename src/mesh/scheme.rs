@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 
 /// Before this version Kiali knew nothing of waypoints.
 pub(super) const KNOWS_WAYPOINTS: Version = Version::new(2, 5);
+/// Before this version Kiali's app label was `app`, as Istio's own names have
+/// it; since then it is the canonical name, as in `istio.canonical_service`.
+const USES_CANONICAL_LABELS: Version = Version::new(2, 6);
 /// From this version on `use_waypoint_name` exists, off by default.
 pub(super) const HAS_SWITCH: Version = Version::new(2, 22);
 /// From this version on peer tags are read and the trust domain is used.
@@ -95,6 +98,16 @@ impl Scheme {
             }
             _ => base.to_owned(),
         }
+    }
+
+    /// Whether sidecars are asked for by their `app` label alone.
+    pub fn asks_app_label(&self) -> bool {
+        self.version < USES_CANONICAL_LABELS
+    }
+
+    /// Whether gateways are asked for by their workload's name, not by a label.
+    pub fn asks_gateway_workload(&self) -> bool {
+        self.version >= KNOWS_WAYPOINTS
     }
 
     /// One line for the start log: the scheme in force, and why.

@@ -123,6 +123,23 @@ where
     })
 }
 
+/// Reads up to `most` bytes of a refused body and forgets them. A server that
+/// closes with unread bytes resets an HTTP/1.1 connection, and many senders
+/// then never see the answer.
+pub async fn discard<B>(mut body: B, most: usize, patience: Patience)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let until = Instant::now() + patience.idle;
+    let mut seen = 0_usize;
+    while !body.is_end_stream() && seen < most {
+        let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await else {
+            return;
+        };
+        seen = seen.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+    }
+}
+
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
 }

@@ -10,6 +10,7 @@ use super::{
     Endpoint, FIRST_BYTE_TIMEOUT, Protocol,
     activity::{Activity, InFlight, Order, Watched},
     grpc, http,
+    notice::Notice,
     reply::Reply,
 };
 use ::http::{Request, Response};
@@ -33,7 +34,7 @@ use std::{
 use tokio::{
     net::TcpStream,
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// HTTP/2 flow control. Requests are small and many, so a stream needs little;
@@ -44,6 +45,9 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// Ping an idle HTTP/2 connection of the HTTP port, which has no setting for it.
 const HTTP_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// A year: hyper adds intervals to the clock, which must not overflow.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// What the request handlers know about their connection.
 pub(super) struct Context {
@@ -65,14 +69,22 @@ pub async fn serve(
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    let version = tokio::select! {
-        version = timeout(FIRST_BYTE_TIMEOUT, sniff(&socket)) => version,
+    let greeting = tokio::select! {
+        greeting = timeout(FIRST_BYTE_TIMEOUT, sniff(&socket)) => greeting,
         () = turned_true(shutdown.clone()) => return,
     };
-    let version = match version {
-        Ok(Ok(Some(version))) => version,
+    let version = match greeting {
+        Ok(Ok(Greeting::Http(version))) => version,
         // A port probe: connect and close.
-        Ok(Ok(None)) => return,
+        Ok(Ok(Greeting::None)) => return,
+        Ok(Ok(Greeting::Tls)) => {
+            return Notice::Tls.log(
+                peer,
+                "the sender speaks TLS, but this port takes plaintext: set insecure at the \
+                 sender, or, in the mesh, PeerAuthentication and DestinationRule so that \
+                 mutual TLS ends before this process",
+            );
+        }
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection failed"),
         Err(_) => return tracing::debug!(%peer, "closed: the peer sent no request"),
     };
@@ -84,7 +96,8 @@ pub async fn serve(
         peer,
         shutdown: shutdown.clone(),
     });
-    let supervisor = tokio::task::spawn_local(supervise(limits, shutdown, Rc::clone(&activity)));
+    let supervisor = supervise(limits, shutdown, Rc::clone(&activity));
+    let _supervisor = AbortOnDrop(tokio::task::spawn_local(supervisor));
     let io = TokioIo::new(socket);
     let service = {
         let activity = Rc::clone(&activity);
@@ -104,9 +117,17 @@ pub async fn serve(
             drive(connection, &activity, |c| c.graceful_shutdown()).await
         }
     };
-    supervisor.abort();
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// Ends a task with the connection, also when `serve` itself is cancelled.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -127,20 +148,34 @@ enum Version {
     Two,
 }
 
-/// Which HTTP version the peer speaks; None when it left without a word.
-async fn sniff(socket: &TcpStream) -> io::Result<Option<Version>> {
+/// What a peer's first bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    Http(Version),
+    /// A TLS ClientHello.
+    Tls,
+    /// It left without a word.
+    None,
+}
+
+/// Peeks at the first bytes.
+async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut head = [0; PREFACE.len()];
     loop {
         let seen = socket.peek(&mut head).await?;
         if seen == 0 {
-            return Ok(None);
+            return Ok(Greeting::None);
+        }
+        // TLS record type "handshake"; no HTTP method begins with it.
+        if head[0] == 0x16 {
+            return Ok(Greeting::Tls);
         }
         if !PREFACE.starts_with(head.get(..seen).unwrap_or_default()) {
-            return Ok(Some(Version::One));
+            return Ok(Greeting::Http(Version::One));
         }
         if seen == PREFACE.len() {
-            return Ok(Some(Version::Two));
+            return Ok(Greeting::Http(Version::Two));
         }
         // Part of a preface: peeking cannot wait for more than it has seen.
         sleep(Duration::from_millis(20)).await;
@@ -155,16 +190,19 @@ struct Limits {
     head: Option<Duration>,
 }
 
+/// An age varied by a tenth. Whatever the file says, this does not overflow.
+fn spread(age: Duration) -> Duration {
+    let seconds = age.as_secs_f64() * rand::random_range(0.9..1.1);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
 impl Limits {
     fn of(protocol: &Protocol, version: Version) -> Self {
         match protocol {
             Protocol::Grpc(settings) => Self {
                 // Spread by a tenth, as grpc-go does, so that connections made
                 // together do not come back together.
-                age: settings
-                    .keepalive
-                    .max_connection_age
-                    .map(|age| age.mul_f64(rand::random_range(0.9..1.1))),
+                age: settings.keepalive.max_connection_age.map(spread),
                 grace: settings.keepalive.max_connection_age_grace,
                 idle: None,
                 head: (version == Version::One).then_some(FIRST_BYTE_TIMEOUT),
@@ -190,8 +228,7 @@ async fn turned_true(mut shutdown: watch::Receiver<bool>) {
 /// the connection so that serving a request polls none of this.
 async fn supervise(limits: Limits, shutdown: watch::Receiver<bool>, activity: Rc<Activity>) {
     let mut stop = pin!(turned_true(shutdown));
-    let old = limits.age.map(|age| Instant::now() + age);
-    let mut old = pin!(OptionFuture::from(old.map(sleep_until)));
+    let mut old = pin!(OptionFuture::from(limits.age.map(sleep)));
     loop {
         tokio::select! {
             () = &mut stop => return activity.give(Order::Finish),
@@ -293,8 +330,8 @@ fn http2_builder(protocol: &Protocol) -> http2::Builder<ThisThread> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(streams)
         .max_header_list_size(headers)
-        .keep_alive_interval(ping)
-        .keep_alive_timeout(pong)
+        .keep_alive_interval(ping.min(FOREVER))
+        .keep_alive_timeout(pong.min(FOREVER))
         .auto_date_header(date);
     builder
 }

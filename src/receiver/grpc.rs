@@ -288,3 +288,25 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Reply> {
     );
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_that_do_not_come_have_their_codes() {
+        assert_eq!(
+            refuse_body(BodyError::Stalled, 10).1.code,
+            Code::DeadlineExceeded
+        );
+        assert_eq!(
+            refuse_body(BodyError::Broken(String::new()), 10).1.code,
+            Code::Cancelled
+        );
+        let (_, crowded) = refuse_body(BodyError::Crowded, 10);
+        assert_eq!(
+            (crowded.code, crowded.retry_after()),
+            (Code::ResourceExhausted, Some(1))
+        );
+    }
+}

@@ -8,7 +8,7 @@ be sent again is 429 or 503 and has Retry-After. A body over the limit is 413.
 
 use super::{
     Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT,
-    body::{BodyError, Patience, collect},
+    body::{BodyError, Patience, collect, discard},
     connection::Context,
     content::{Content, named},
     inflate::{self, Coding, InflateError, inflated},
@@ -20,6 +20,7 @@ use crate::{config::HttpServer, pdata::json};
 use ::http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{self, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    request::Parts,
 };
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -28,6 +29,10 @@ use prost::Message;
 use std::time::Duration;
 use tonic::Code;
 
+const PATIENCE: Patience = Patience {
+    idle: BODY_IDLE_TIMEOUT,
+    total: BODY_TOTAL_TIMEOUT,
+};
 const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Answers one request on the HTTP port.
@@ -37,7 +42,8 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Response<Reply> {
     let content = Content::of(request.headers());
-    match export(context, settings, content, request).await {
+    let (head, mut body) = request.into_parts();
+    match export(context, settings, content, &head, &mut body).await {
         Ok(partial) => {
             context.endpoint.stats.requests.add(1);
             accepted(content, partial)
@@ -45,6 +51,18 @@ pub async fn answer(
         Err(error) => {
             context.endpoint.stats.refused_requests.add(1);
             error.notice.log(context.peer, &error.refusal.message);
+            // A sender that asked first (Expect) has sent nothing to discard.
+            if head.version < Version::HTTP_2
+                && error.notice != Notice::Stalled
+                && !head.headers.contains_key(header::EXPECT)
+            {
+                discard(
+                    &mut body,
+                    settings.max_body_bytes.saturating_mul(2),
+                    PATIENCE,
+                )
+                .await;
+            }
             if error.status == StatusCode::OK {
                 return error.refusal.grpc();
             }
@@ -83,14 +101,11 @@ async fn export(
     context: &Context,
     settings: &HttpServer,
     content: Content,
-    request: Request<Incoming>,
+    head: &Parts,
+    body: &mut Incoming,
 ) -> Result<Option<(u64, String)>, Refused> {
-    let coding = admit(settings, content, &request)?;
+    let coding = admit(settings, content, head)?;
     let limit = settings.max_body_bytes;
-    let patience = Patience {
-        idle: BODY_IDLE_TIMEOUT,
-        total: BODY_TOTAL_TIMEOUT,
-    };
     let check = |so_far: &[u8]| {
         if so_far.len() > limit {
             Err(())
@@ -98,7 +113,7 @@ async fn export(
             Ok(limit)
         }
     };
-    let body = collect(request.into_body(), limit, patience, check)
+    let body = collect(body, limit, PATIENCE, check)
         .await
         .map_err(|error| refuse_body(error, limit))?;
     let take = |bytes: &[u8]| match content {
@@ -134,17 +149,13 @@ async fn export(
 }
 
 /// Judges a request's head, and tells how its body is coded.
-fn admit(
-    settings: &HttpServer,
-    content: Content,
-    request: &Request<Incoming>,
-) -> Result<Coding, Refused> {
-    let path = request.uri().path();
+fn admit(settings: &HttpServer, content: Content, head: &Parts) -> Result<Coding, Refused> {
+    let path = head.uri.path();
     if content.is_grpc() {
         let message = "this port speaks OTLP/HTTP; OTLP/gRPC is on the port of protocols.grpc \
                        (4317 unless configured otherwise)";
         // 200: over HTTP/2 the sender understands gRPC's own status.
-        let status = if request.version() == Version::HTTP_2 {
+        let status = if head.version == Version::HTTP_2 {
             StatusCode::OK
         } else {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
@@ -168,12 +179,12 @@ fn admit(
             ),
         ));
     }
-    if request.method() != Method::POST {
+    if head.method != Method::POST {
         return Err(refuse(
             StatusCode::METHOD_NOT_ALLOWED,
             Notice::NotServed,
             Code::Unimplemented,
-            format!("{} is not allowed here: use POST", request.method()),
+            format!("{} is not allowed here: use POST", head.method),
         ));
     }
     if !matches!(content, Content::Protobuf | Content::Json) {
@@ -183,13 +194,13 @@ fn admit(
             Code::InvalidArgument,
             format!(
                 "{} is not supported: use application/x-protobuf or application/json",
-                named(request.headers())
+                named(&head.headers)
             ),
         ));
     }
-    let coding = coding(request.headers())?;
-    let announced = request
-        .headers()
+    let coding = coding(&head.headers)?;
+    let announced = head
+        .headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
     let limit = settings.max_body_bytes;
@@ -301,4 +312,37 @@ fn content_type(content: Content) -> HeaderValue {
         Content::Protobuf => "application/x-protobuf",
         _ => "application/json",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn bodies_that_do_not_come_have_their_statuses() {
+        let stalled = refuse_body(BodyError::Stalled, 10);
+        assert_eq!(stalled.status, StatusCode::REQUEST_TIMEOUT);
+        let crowded = refuse_body(BodyError::Crowded, 10);
+        assert_eq!(crowded.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(crowded.refusal.retry_after(), Some(1));
+    }
+
+    #[test]
+    fn only_one_known_content_encoding_is_taken() {
+        let headers = |values: &[&'static str]| {
+            HeaderMap::from_iter(
+                values
+                    .iter()
+                    .map(|v| (CONTENT_ENCODING, HeaderValue::from_static(v))),
+            )
+        };
+        assert_eq!(coding(&headers(&[])).ok(), Some(Coding::Identity));
+        assert_eq!(coding(&headers(&["gzip"])).ok(), Some(Coding::Gzip));
+        for refused in [&["gzip", "gzip"][..], &["gzip, zstd"], &["br"]] {
+            let error = coding(&headers(refused)).err().unwrap();
+            assert_eq!(error.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+    }
 }

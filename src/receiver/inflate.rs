@@ -105,7 +105,7 @@ fn inflate(
     limit: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), InflateError> {
-    let most = limit as u64 + 1;
+    let most = (limit as u64).saturating_add(1);
     let read = match coding {
         Coding::Identity => input.take(most).read_to_end(out),
         // RFC 1952: a file may consist of several members.

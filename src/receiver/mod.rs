@@ -3,10 +3,10 @@ The OTLP receiver: a connection in, request bodies out.
 
 One connection is served by one task on the thread that accepted it (a shard:
 `current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
-is locked. A request passes through three small steps: [`connection`] tells
-HTTP/2 from HTTP/1.1 and bounds the connection's life, [`grpc`] or [`http`]
-judges the request's head and collects its body ([`body`], [`frame`],
-[`inflate`]), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`.
+is locked. A request passes through three small steps: `connection` tells
+HTTP/2 from HTTP/1.1 and bounds the connection's life, `grpc` or `http`
+judges the request's head and collects its body (`body`, `frame`,
+`inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`.
 
 Invariants:
 
@@ -15,7 +15,7 @@ Invariants:
 - A length that a sender claims is compared with the limit, and never allocated
   before the bytes have arrived. Inflating stops at the limit.
 - Every refusal is a `google.rpc.Status` in the protocol of the request, with a
-  message that says what was wrong and what to do ([`status`]). What may be sent
+  message that says what was wrong and what to do (`status`). What may be sent
   again carries RetryInfo or Retry-After; what may not, does not.
 - A peer that sends nothing, or stops in the middle, is given up on:
 
@@ -28,7 +28,7 @@ Invariants:
   | the answer to an HTTP/2 ping | `keepalive.server_parameters.timeout` |
 
 - A bad sender does not flood the log: the first occurrence of each kind is
-  logged where operators look, the rest at debug level ([`notice`]).
+  logged where operators look, the rest at debug level (`notice`).
 */
 
 mod activity;

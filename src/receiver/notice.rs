@@ -22,6 +22,8 @@ pub enum Notice {
     HttpOnGrpcPort,
     /// gRPC arrives on the HTTP port.
     GrpcOnHttpPort,
+    /// TLS on a plaintext port.
+    Tls,
     /// Something else than OTLP traces was asked for.
     NotServed,
     /// A body over the limit.
@@ -51,7 +53,7 @@ impl Notice {
             return tracing::debug!(%peer, kind = ?self, "{text}");
         }
         match self {
-            Notice::GrpcAsHttp1 | Notice::HttpOnGrpcPort | Notice::GrpcOnHttpPort => {
+            Notice::GrpcAsHttp1 | Notice::HttpOnGrpcPort | Notice::GrpcOnHttpPort | Notice::Tls => {
                 tracing::error!(%peer, "{text} (said once; more at debug level)");
             }
             _ => {

@@ -2,6 +2,11 @@
 //! rest arrives, once.
 
 use crate::support::*;
+use std::net::SocketAddr;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic::Status;
 
 #[tokio::test]
@@ -135,4 +140,53 @@ async fn the_same_over_http() {
         (stats.sent_spans.get(), stats.send_failed_spans.get()),
         (63, 1)
     );
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_body_is_read_counts() {
+    // Megabytes to a backend that answers as soon as it has seen the length,
+    // over HTTP/2 (tonic) and HTTP/1.1 (one that closes, body unread).
+    let (listener, address) = listen().await;
+    let log = grpc_server_on(listener, 1 << 20, |_, _| Reply::Ok);
+    let running = Running::start(&grpc(address));
+    running.push(seal(&request(0..3000, 1000)));
+    let (_, stats) = running.finish().await;
+    assert_eq!(log.accepted(), (0..3000).collect::<Vec<_>>());
+    assert_eq!(stats.retries.get(), 0);
+
+    let (listener, address) = listen().await;
+    let (behind, log) = http_server(|_, _| None).await;
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(refuse_over(1 << 20, socket, behind));
+        }
+    });
+    let running = Running::start(&http(address));
+    running.push(seal(&request(0..3000, 1000)));
+    let (_, stats) = running.finish().await;
+    assert_eq!(log.accepted(), (0..3000).collect::<Vec<_>>());
+    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (3000, 0));
+}
+
+/// Reads a request's head and answers 413 if its body is longer than `limit`;
+/// else lets `behind` answer.
+async fn refuse_over(limit: usize, mut socket: TcpStream, behind: SocketAddr) {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if socket.read_buf(&mut head).await.unwrap() == 0 {
+            return;
+        }
+    }
+    let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = text.split("content-length: ").nth(1).unwrap();
+    let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+    if length > limit {
+        let answer =
+            b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        socket.write_all(answer).await.unwrap();
+        return;
+    }
+    let mut next = TcpStream::connect(behind).await.unwrap();
+    next.write_all(&head).await.unwrap();
+    let _ = tokio::io::copy_bidirectional(&mut socket, &mut next).await;
 }

@@ -128,3 +128,16 @@ async fn a_deadline_channel_that_goes_away_means_no_deadline() {
     let (drained, _) = running.finish().await;
     assert_eq!((drained.abandoned, log.accepted().len()), (0, 5));
 }
+
+#[tokio::test]
+async fn the_debug_exporter_takes_everything() {
+    let debug = wayspan::config::Debug {
+        verbosity: wayspan::config::Verbosity::Basic,
+    };
+    let running = Running::start(&settings(wayspan::config::ExporterKind::Debug(debug)));
+    for start in 0..5 {
+        running.push(batch(start * 10..start * 10 + 10));
+    }
+    let (drained, stats) = running.finish().await;
+    assert_eq!((drained.abandoned, stats.sent_spans.get()), (0, 50));
+}

@@ -100,6 +100,33 @@ fn as_renamed() {
     }
 }
 
+/// Istio's default: the gateway goes straight to the first service, whose
+/// waypoint then emits nothing. The gateway's own tags still say who was called.
+#[test]
+fn gateway_past_the_waypoint() {
+    for form in FORMS {
+        let mut spans = captured(form);
+        spans.retain(|span| {
+            span.hop().class != Class::Waypoint || !span.name.starts_with("productpage.")
+        });
+        if form == "ambient-istio-1.28" {
+            let raw = |waypoint| found(&spans, &kiali(30, true, waypoint), Some("waypoint"));
+            assert_eq!((raw(true), raw(false)), (2, 8));
+        }
+        for (waypoint, selector, want) in [
+            (true, true, 14),
+            (true, false, 14),
+            (false, true, 8),
+            (false, false, 8),
+        ] {
+            let settings = settings(30, selector, waypoint);
+            let renamed: Vec<Span> = spans.iter().map(|span| apply(span, &settings)).collect();
+            let got = found(&renamed, &settings.kiali, Some("waypoint"));
+            assert_eq!(got, want, "{form}, {waypoint}, {selector}");
+        }
+    }
+}
+
 /// A workload without traffic shows none where its spans tell workloads apart.
 #[test]
 fn idle_workloads_show_nothing_where_tags_tell() {

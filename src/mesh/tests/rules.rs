@@ -176,6 +176,9 @@ fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
             Some("productpage")
         );
     }
+    let mut old = span("label.bookinfo", spawned, 3, &tags);
+    old.sibling_node_id = Some(ROUTER.to_owned());
+    assert_eq!(name(&old, &settings(4, true, false)), "label.bookinfo");
     // Alone, the spawned span keeps what Istio called it.
     let alone = span("gw.bookinfo", spawned, 3, &tags);
     assert_eq!(name(&alone, &settings(30, true, true)), "gw.bookinfo");
@@ -223,6 +226,19 @@ fn a_sidecar_is_named_by_its_app() {
                 client.then_some("reviews")
             );
         }
+    }
+    // Kiali before 2.6 knew one label only.
+    let labelled = span("front.bookinfo", "route", 2, &tags);
+    for (minor, want) in [
+        (4, "front.bookinfo"),
+        (5, "front.bookinfo"),
+        (6, "reviews.bookinfo"),
+    ] {
+        assert_eq!(
+            name(&labelled, &settings(minor, true, false)),
+            want,
+            "{minor}"
+        );
     }
     let untagged = [("node_id", SIDECAR), ("component", "proxy")];
     for (emitted, want) in [

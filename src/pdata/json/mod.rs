@@ -1,8 +1,8 @@
 /*!
 OTLP/JSON to protobuf bytes and back.
 
-Both directions are driven by one table ([`schema`]) and touch no structs: the
-reader ([`read`]) writes protobuf while it parses, the writer ([`write`]) walks
+Both directions are driven by one table (`schema`) and touch no structs: the
+reader (`read`) writes protobuf while it parses, the writer (`write`) walks
 protobuf while it prints. That keeps a request of a million tiny objects as
 small as its text (decoded spans are a hundred times larger), and names the JSON
 path of whatever is wrong, which the serde derives of `opentelemetry-proto`

@@ -317,7 +317,10 @@ impl Scalar<'_> {
             Kind::I32 | Kind::Enum(_) => i128::from(i32::MIN)..=i128::from(i32::MAX),
             Kind::I64 => i128::from(i64::MIN)..=i128::from(i64::MAX),
             Kind::Fixed64 => 0..=i128::from(u64::MAX),
-            Kind::Double => return Ok(self.double(value as f64)),
+            Kind::Double => {
+                self.double(value as f64);
+                return Ok(());
+            }
             _ => return Err(E::custom(format_args!("a number, expected {self}"))),
         };
         if !range.contains(&value) {

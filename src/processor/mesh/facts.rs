@@ -6,7 +6,7 @@ as texts for the rules themselves.
 use crate::{
     mesh::{Attr, Facts, ResourceFacts, key},
     pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
-    processor::{DenseId as _, ResourceId, Span},
+    processor::{DenseId, ResourceId, Span},
 };
 
 /// Siblings looked at for a `node_id`: Envoy sends five spans a request, and a

@@ -1,0 +1,329 @@
+//! A listener with a fake pipeline behind it, and clients.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use prost::Message;
+use std::{
+    io::Write,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::LocalSet,
+};
+use wayspan::{
+    config::{GrpcServer, HttpServer, ServerKeepalive},
+    receiver::{Answer, Endpoint, Ingest, Protocol, serve},
+    telemetry::ReceiverStats,
+};
+
+pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+pub const PROTOBUF: &str = "application/x-protobuf";
+pub const JSON: &str = "application/json";
+
+/// The limit of the servers under test.
+pub const LIMIT: usize = 64 << 10;
+
+struct Fake {
+    answer: Arc<Mutex<Answer>>,
+    taken: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Ingest for Fake {
+    fn traces(&self, request: &[u8]) -> Answer {
+        self.taken.lock().unwrap().push(request.to_vec());
+        self.answer.lock().unwrap().clone()
+    }
+}
+
+/// A running listener. Its thread ends when this is dropped and all its
+/// connections have ended.
+pub struct Server {
+    pub address: SocketAddr,
+    pub stats: ReceiverStats,
+    pub shutdown: watch::Sender<bool>,
+    /// How many connections have ended.
+    pub ended: watch::Receiver<usize>,
+    answer: Arc<Mutex<Answer>>,
+    taken: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Server {
+    pub fn start(protocol: Protocol) -> Self {
+        LazyLock::force(&LOG);
+        let answer = Arc::new(Mutex::new(Answer::Accepted));
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let stats = ReceiverStats::default();
+        let (shutdown, stop) = watch::channel(false);
+        let (ends, ended) = watch::channel(0);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let fake = Fake {
+            answer: Arc::clone(&answer),
+            taken: Arc::clone(&taken),
+        };
+        let counted = stats.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let endpoint = Endpoint {
+                protocol,
+                ingest: Rc::new(fake),
+                stats: counted,
+            };
+            LocalSet::new().block_on(&runtime, accept(listener, Rc::new(endpoint), stop, ends));
+        });
+        Self {
+            address,
+            stats,
+            shutdown,
+            ended,
+            answer,
+            taken,
+        }
+    }
+
+    pub fn grpc() -> Self {
+        Self::start(Protocol::Grpc(grpc_settings()))
+    }
+
+    pub fn http() -> Self {
+        Self::start(Protocol::Http(http_settings()))
+    }
+
+    /// What the pipeline says from now on.
+    pub fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// What the pipeline was given since the last call.
+    pub fn taken(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.taken.lock().unwrap())
+    }
+
+    /// (requests, refused requests)
+    pub fn counts(&self) -> (u64, u64) {
+        (self.stats.requests.get(), self.stats.refused_requests.get())
+    }
+}
+
+async fn accept(
+    listener: std::net::TcpListener,
+    endpoint: Rc<Endpoint>,
+    stop: watch::Receiver<bool>,
+    ends: watch::Sender<usize>,
+) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    let ends = Rc::new(ends);
+    loop {
+        let (socket, peer) = listener.accept().await.unwrap();
+        let (endpoint, stop, ends) = (Rc::clone(&endpoint), stop.clone(), Rc::clone(&ends));
+        tokio::task::spawn_local(async move {
+            serve(endpoint, socket, peer, stop).await;
+            ends.send_modify(|n| *n += 1);
+        });
+    }
+}
+
+pub fn grpc_settings() -> GrpcServer {
+    GrpcServer {
+        endpoint: "127.0.0.1:0".parse().unwrap(),
+        max_message_bytes: LIMIT,
+        max_concurrent_streams: 256,
+        max_header_bytes: 16 << 10,
+        keepalive: ServerKeepalive {
+            max_connection_age: None,
+            max_connection_age_grace: Duration::from_secs(30),
+            time: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
+        },
+    }
+}
+
+pub fn http_settings() -> HttpServer {
+    HttpServer {
+        endpoint: "127.0.0.1:0".parse().unwrap(),
+        max_body_bytes: LIMIT,
+        traces_path: "/v1/traces".to_owned(),
+        max_header_bytes: 16 << 10,
+        header_timeout: Duration::from_secs(60),
+        idle_timeout: None,
+    }
+}
+
+/// A request with one span of that name.
+pub fn request(name: &str) -> ExportTraceServiceRequest {
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            scope_spans: vec![ScopeSpans {
+                spans: vec![Span {
+                    name: name.to_owned(),
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+    }
+}
+
+pub fn body(name: &str) -> Vec<u8> {
+    request(name).encode_to_vec()
+}
+
+pub fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn zstd(data: &[u8]) -> Vec<u8> {
+    zstd::encode_all(data, 1).unwrap()
+}
+
+/// A gRPC frame.
+pub fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
+    let mut out = vec![flag];
+    out.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    out.extend_from_slice(message);
+    out
+}
+
+/// A whole response.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub trailers: HeaderMap,
+}
+
+impl Got {
+    pub async fn of(response: Response<hyper::body::Incoming>) -> Self {
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap();
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Got {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.to_bytes(),
+            trailers,
+        }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+
+    /// The gRPC status, wherever it is.
+    pub fn grpc(&self) -> tonic::Status {
+        tonic::Status::from_header_map(&self.headers)
+            .or_else(|| tonic::Status::from_header_map(&self.trailers))
+            .expect("a grpc-status")
+    }
+
+    /// The `google.rpc.Status` of an OTLP/HTTP error.
+    pub fn rpc_status(&self) -> tonic_types::Status {
+        match self.header("content-type") {
+            PROTOBUF => tonic_types::Status::decode(&self.body[..]).unwrap(),
+            JSON => {
+                let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+                tonic_types::Status {
+                    code: i32::try_from(json["code"].as_i64().unwrap()).unwrap(),
+                    message: json["message"].as_str().unwrap().to_owned(),
+                    details: Vec::new(),
+                }
+            }
+            other => panic!("an error body of type {other:?}"),
+        }
+    }
+}
+
+pub fn post(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Request<Full<Bytes>> {
+    let mut request = Request::post(path).header("host", "test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::new(body.into())).unwrap()
+}
+
+/// Sends one request over HTTP/2.
+pub async fn http2(server: &Server, request: Request<Full<Bytes>>) -> Got {
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let (mut head, body) = request.into_parts();
+    let path = head.uri.path_and_query().unwrap().as_str();
+    head.uri = format!("http://test{path}").parse().unwrap();
+    Got::of(
+        sender
+            .send_request(Request::from_parts(head, body))
+            .await
+            .unwrap(),
+    )
+    .await
+}
+
+/// Sends one request over HTTP/1.1.
+pub async fn http1(server: &Server, request: Request<Full<Bytes>>) -> Got {
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    Got::of(sender.send_request(request).await.unwrap()).await
+}
+
+/// Sends a gRPC body to Export.
+pub async fn export(server: &Server, headers: &[(&str, &str)], body: Vec<u8>) -> Got {
+    let mut all = vec![("content-type", "application/grpc"), ("te", "trailers")];
+    all.extend_from_slice(headers);
+    http2(server, post(EXPORT, &all, body)).await
+}
+
+/// Lines logged by this process at the levels operators see.
+pub fn log() -> Vec<String> {
+    let log = LINES.lock().unwrap();
+    String::from_utf8_lossy(&log)
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LINES.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+static LOG: LazyLock<()> = LazyLock::new(|| {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_ansi(false)
+        .with_writer(|| Lines)
+        .init();
+});
