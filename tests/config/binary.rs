@@ -44,7 +44,7 @@ fn mistakes_end_with_exit_code_1() {
     ] {
         let (code, stdout, stderr) = out(&wayspan(arguments));
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
-        assert!(stderr.contains(&format!("{path}:6:")), "{stderr}");
+        assert!(stderr.contains(&format!("{path}:7:45: ")), "{stderr}");
         assert!(stderr.contains("did you mean \"debgu\"?"), "{stderr}");
         assert!(
             stderr.ends_with("wayspan: 1 error in the configuration\n"),

@@ -338,10 +338,13 @@ fn debug_by_its_old_name() {
         Verbosity::Detailed
     );
     assert_eq!(
-        verbosity("{loglevel: debug}", "logging"),
+        verbosity("{loglevel: debug}", "logging/old"),
         Verbosity::Detailed
     );
-    assert_eq!(verbosity("{loglevel: info}", "logging"), Verbosity::Normal);
+    assert_eq!(
+        verbosity("{loglevel: info}", "logging/old"),
+        Verbosity::Normal
+    );
 }
 
 #[test]
