@@ -173,16 +173,14 @@ impl<'de> De<'de> {
         }
     }
 
-    fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Resolved::Integer(integer) = self.resolved() else {
-            return Err(self.expected("a whole number"));
-        };
-        if let Ok(integer) = u64::try_from(integer) {
-            visitor.visit_u64(integer)
-        } else if let Ok(integer) = i64::try_from(integer) {
-            visitor.visit_i64(integer)
-        } else {
-            Err(Error::Said(format!("{integer} is out of range")))
+    /// A whole number between `least` and `most`.
+    fn integer(&self, least: i128, most: i128) -> Result<i128, Error> {
+        match self.resolved() {
+            Resolved::Integer(integer) if (least..=most).contains(&integer) => Ok(integer),
+            Resolved::Integer(integer) => Err(Error::Said(format!(
+                "{integer} is out of range: {least} to {most}"
+            ))),
+            _ => Err(self.expected("a whole number")),
         }
     }
 
@@ -250,15 +248,20 @@ pub(super) fn unknown_key(key: &str, node: &Node, path: &str, valid: &[&str]) ->
 macro_rules! placed {
     ($self:ident, $result:expr) => {{
         let at = $self.clone();
-        let result: Result<V::Value, Error> = $result;
-        result.map_err(|error| at.settle(error))
+        let visited = move || -> Result<V::Value, Error> { $result };
+        visited().map_err(|error| at.settle(error))
     }};
 }
 
 macro_rules! integers {
-    ($($method:ident)*) => {$(
+    ($($method:ident $type:ident $visit:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            placed!(self, self.integer(visitor))
+            placed!(self, {
+                let (least, most) = (i128::from($type::MIN), i128::from($type::MAX));
+                let integer = self.integer(least, most)?;
+                // In range, so never the default.
+                visitor.$visit($type::try_from(integer).unwrap_or_default())
+            })
         }
     )*};
 }
@@ -267,8 +270,14 @@ impl<'de> Deserializer<'de> for De<'de> {
     type Error = Error;
 
     integers! {
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 u8 visit_u8
+        deserialize_u16 u16 visit_u16
+        deserialize_u32 u32 visit_u32
+        deserialize_u64 u64 visit_u64
+        deserialize_i8 i8 visit_i8
+        deserialize_i16 i16 visit_i16
+        deserialize_i32 i32 visit_i32
+        deserialize_i64 i64 visit_i64
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -281,7 +290,7 @@ impl<'de> Deserializer<'de> for De<'de> {
                     Resolved::Null => visitor.visit_unit(),
                     Resolved::Bool(value) => visitor.visit_bool(value),
                     Resolved::Float(value) => visitor.visit_f64(value),
-                    Resolved::Integer(_) => self.integer(visitor),
+                    Resolved::Integer(value) => visitor.visit_i128(value),
                     Resolved::Text => visitor.visit_borrowed_str(&scalar.text),
                 },
             }

@@ -52,7 +52,7 @@ pub(super) fn merge(documents: Vec<Node>) -> Result<Node, Diagnostic> {
         .build()
         .and_then(|config| config.collect())
         .map_err(|error| Diagnostic::nowhere(format!("cannot merge the sources: {error}")))?;
-    let root = merged.shift_remove(ROOT).unwrap_or_else(|| empty_map());
+    let root = merged.shift_remove(ROOT).unwrap_or_else(empty_map);
     Ok(to_node(root, &mut Vec::new(), &places))
 }
 

@@ -106,12 +106,15 @@ fn merged(
                 for text in read {
                     let parsed = yaml::parse(texts.len(), &text.text);
                     texts.push(text);
-                    match parsed.and_then(map_only) {
-                        Ok(document) if source.splits_keys() => {
-                            split_keys(document, &mut documents)
+                    let document = parsed.and_then(map_only).and_then(|document| {
+                        if source.splits_keys() {
+                            return split_keys(document, &mut documents);
                         }
-                        Ok(document) => documents.push(document),
-                        Err(error) => report.error(error),
+                        documents.push(document);
+                        Ok(())
+                    });
+                    if let Err(error) = document {
+                        report.error(error);
                     }
                 }
             }
@@ -150,16 +153,22 @@ fn map_only(mut document: Node) -> Result<Node, Diagnostic> {
 }
 
 /// `a::b: c` is `a: {b: c}`; a document for each such key, in order.
-fn split_keys(document: Node, documents: &mut Vec<Node>) {
+fn split_keys(document: Node, documents: &mut Vec<Node>) -> Result<(), Diagnostic> {
+    // The tree is walked recursively: its depth is bounded wherever it grows.
+    const MAX_PARTS: usize = 32;
     let place = document.place;
     let Value::Map(entries) = document.value else {
-        return;
+        return Ok(());
     };
     for (key, node) in entries {
         let key_place = node.place;
+        if key.split("::").count() > MAX_PARTS {
+            return Err(Diagnostic::at_key(key_place, "nested too deeply"));
+        }
         let nested = key.rsplit("::").fold(node, |inner, part| {
             Node::new(key_place, Value::Map(vec![(part.to_owned(), inner)]))
         });
         documents.push(Node { place, ..nested });
     }
+    Ok(())
 }

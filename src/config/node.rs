@@ -167,10 +167,11 @@ fn number(text: &str) -> Resolved {
     }
     // Rust's own parser also takes words such as `infinity`, which YAML does not.
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
-    if text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(numeric) {
-        if let Ok(float) = text.parse() {
-            return Resolved::Float(float);
-        }
+    if text.contains(|c: char| c.is_ascii_digit())
+        && text.chars().all(numeric)
+        && let Ok(float) = text.parse()
+    {
+        return Resolved::Float(float);
     }
     Resolved::Text
 }

@@ -78,11 +78,12 @@ impl<'n> Section<'n> {
                 components: Vec::new(),
             };
         };
-        if section.entries().is_empty() && !section.is_null() {
-            if !matches!(section.value, crate::config::node::Value::Map(_)) {
-                let message = format!("{name}: expected a map, found {}", section.describe());
-                cx.report.error(Diagnostic::at(section.place, message));
-            }
+        if section.entries().is_empty()
+            && !section.is_null()
+            && !matches!(section.value, crate::config::node::Value::Map(_))
+        {
+            let message = format!("{name}: expected a map, found {}", section.describe());
+            cx.report.error(Diagnostic::at(section.place, message));
         }
         let mut components: Vec<Component<'n>> = Vec::new();
         for (key, node) in section.entries() {

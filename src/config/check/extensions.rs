@@ -109,11 +109,11 @@ fn finish(
     if !component.used.get() {
         return None;
     }
-    if let (Some(spot), Some(given)) = (path.spot, path.as_ref()) {
-        if !given.starts_with('/') {
-            cx.report
-                .error_at(spot, &format!("\"{given}\" does not begin with /"));
-        }
+    if let (Some(spot), Some(given)) = (path.spot, path.as_ref())
+        && !given.starts_with('/')
+    {
+        cx.report
+            .error_at(spot, &format!("\"{given}\" does not begin with /"));
     }
     Some(HealthCheck {
         endpoint: cx.listener(endpoint, "localhost:13133", &component.path)?,

@@ -150,13 +150,13 @@ fn batch(id: Id, raw: raw::Batch, cx: &Context<'_>) -> Batch {
         cx.report.error_at(spot, &message);
     }
     let bytes = raw.send_batch_max_bytes;
-    if let (Some(spot), Some(given)) = (bytes.spot, bytes.value) {
-        if !(4096..=64 * MIB).contains(&given) {
-            cx.report.error_at(
-                spot,
-                &format!("{given} is not between 4096 bytes and 64 MiB"),
-            );
-        }
+    if let (Some(spot), Some(given)) = (bytes.spot, bytes.value)
+        && !(4096..=64 * MIB).contains(&given)
+    {
+        cx.report.error_at(
+            spot,
+            &format!("{given} is not between 4096 bytes and 64 MiB"),
+        );
     }
     Batch {
         id,
@@ -173,11 +173,11 @@ fn batch(id: Id, raw: raw::Batch, cx: &Context<'_>) -> Batch {
 /// Where the Collector begins to refuse: the limit less the spike.
 fn memory_limiter(raw: raw::MemoryLimiter, component: Spot, cx: &Context<'_>) -> Option<usize> {
     for field in [&raw.limit_percentage, &raw.spike_limit_percentage] {
-        if let (Some(spot), Some(given)) = (field.spot, field.as_ref()) {
-            if *given > 100 {
-                cx.report
-                    .error_at(spot, &format!("{given} is more than 100 %"));
-            }
+        if let (Some(spot), Some(given)) = (field.spot, field.as_ref())
+            && *given > 100
+        {
+            cx.report
+                .error_at(spot, &format!("{given} is more than 100 %"));
         }
     }
     let positive = |field: Field<u32>| field.value.filter(|&n| n > 0).map(u64::from);

@@ -1,0 +1,443 @@
+//! What keys mean: defaults, and every honoured key set to something else.
+
+use super::{MINIMAL, good, load_in, over, text};
+use std::{path::PathBuf, time::Duration};
+use wayspan::{
+    config::{
+        Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, HealthCheck,
+        LogLevel, ProcessorKind, Retry, SendingQueue, Verbosity,
+    },
+    mesh,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn exporter(yaml: &str, id: &str) -> Exporter {
+    let service = format!("service: {{pipelines: {{traces: {{exporters: [{id}]}}}}}}");
+    let config = over(&format!("exporters: {{{id}: {yaml}}}\n{service}"));
+    config.exporters[0].clone()
+}
+
+fn client(yaml: &str, id: &str) -> Client {
+    match exporter(yaml, id).kind {
+        ExporterKind::OtlpGrpc(client) | ExporterKind::OtlpHttp(client, _) => client,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn receivers_without_settings_listen_where_the_collector_does() {
+    let yaml = MINIMAL.replace("{grpc: {endpoint: 127.0.0.1:0}}", "{grpc: , http: }");
+    let config = good(&yaml);
+    let grpc = config.receivers[0].grpc.clone().unwrap();
+    let http = config.receivers[0].http.clone().unwrap();
+    assert_eq!(grpc.endpoint.to_string(), "127.0.0.1:4317");
+    assert_eq!(http.endpoint.to_string(), "127.0.0.1:4318");
+    assert_eq!(
+        (grpc.max_message_bytes, http.max_body_bytes),
+        (64 << 20, 64 << 20)
+    );
+    assert_eq!(
+        (grpc.max_concurrent_streams, grpc.max_header_bytes),
+        (256, 16 << 10)
+    );
+    assert_eq!(grpc.keepalive.max_connection_age, None);
+    assert_eq!(grpc.keepalive.max_connection_age_grace, 30 * SECOND);
+    assert_eq!(
+        (grpc.keepalive.time, grpc.keepalive.timeout),
+        (30 * SECOND, 10 * SECOND)
+    );
+    assert_eq!(
+        (http.header_timeout, http.idle_timeout),
+        (60 * SECOND, None)
+    );
+    assert_eq!(http.traces_path, "/v1/traces");
+}
+
+#[test]
+fn receiver_keys() {
+    let config = over("\
+receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: ':0'
+        max_recv_msg_size_mib: 8
+        max_concurrent_streams: 7
+        max_header_bytes: 9000
+        keepalive:
+          server_parameters: {max_connection_age: 10m, max_connection_age_grace: 5s, time: 6s, timeout: 7s}
+      http:
+        endpoint: '[::1]:0'
+        max_request_body_size: 1000
+        max_header_bytes: 9001
+        read_header_timeout: 3s
+        idle_timeout: 4s
+        traces_url_path: /t
+");
+    let grpc = config.receivers[0].grpc.clone().unwrap();
+    let http = config.receivers[0].http.clone().unwrap();
+    assert_eq!(grpc.endpoint.to_string(), "0.0.0.0:0");
+    assert_eq!(grpc.max_message_bytes, 8 << 20);
+    assert_eq!(
+        (grpc.max_concurrent_streams, grpc.max_header_bytes),
+        (7, 9000)
+    );
+    assert_eq!(grpc.keepalive.max_connection_age, Some(600 * SECOND));
+    assert_eq!(grpc.keepalive.max_connection_age_grace, 5 * SECOND);
+    assert_eq!(
+        (grpc.keepalive.time, grpc.keepalive.timeout),
+        (6 * SECOND, 7 * SECOND)
+    );
+    assert_eq!(http.endpoint.to_string(), "[::1]:0");
+    assert_eq!((http.max_body_bytes, http.max_header_bytes), (1000, 9001));
+    assert_eq!(
+        (http.header_timeout, http.idle_timeout),
+        (3 * SECOND, Some(4 * SECOND))
+    );
+    assert_eq!(http.traces_path, "/t");
+    let zero = over("receivers: {otlp: {protocols: {grpc: {max_recv_msg_size_mib: 0}}}}");
+    assert_eq!(
+        zero.receivers[0].grpc.clone().unwrap().max_message_bytes,
+        64 << 20
+    );
+}
+
+#[test]
+fn batches() {
+    let config = good(MINIMAL);
+    let default = &config.pipelines[0].batch;
+    assert_eq!(
+        (
+            default.spans,
+            default.bytes,
+            default.timeout,
+            default.max_spans
+        ),
+        (8192, 3 << 20, Duration::from_millis(200), 0)
+    );
+    let config = over(
+        "\
+processors:
+  batch/b: {send_batch_size: 10, send_batch_max_size: 20, send_batch_max_bytes: 5000, timeout: 1s}
+service: {pipelines: {traces: {processors: [batch/b]}}}
+",
+    );
+    let Batch {
+        id,
+        spans,
+        bytes,
+        timeout,
+        max_spans,
+    } = config.pipelines[0].batch.clone();
+    assert_eq!(id.to_string(), "batch/b");
+    assert_eq!((spans, bytes, timeout, max_spans), (10, 5000, SECOND, 20));
+}
+
+#[test]
+fn mesh_settings() {
+    let settings = |yaml: &str| {
+        let used = "service: {pipelines: {traces: {processors: [mesh]}}}";
+        let config = over(&format!("processors: {{mesh: {yaml}}}\n{used}"));
+        let ProcessorKind::Mesh(settings) = config.pipelines[0].processors[0].kind.clone();
+        settings
+    };
+    assert_eq!(settings(""), mesh::Settings::default());
+    let all = settings(
+        "{kiali: {version: 2.10, namespace_selector: false, use_waypoint_name: true, \
+         istio_identity_domain: svc.x, trust_domain: y}, cluster_id: east, \
+         service_name: {case: lower, rename: {A.B: c}}, kubernetes: off, aliases: off}",
+    );
+    // 2.10 is a version, not the number 2.1.
+    assert_eq!(all.kiali.version, mesh::Version::new(2, 10));
+    assert!(!all.kiali.namespace_selector && all.kiali.use_waypoint_name);
+    assert_eq!(all.kiali.istio_identity_domain.as_deref(), Some("svc.x"));
+    assert_eq!(
+        (all.kiali.trust_domain.as_str(), all.cluster_id.as_str()),
+        ("y", "east")
+    );
+    assert_eq!(all.case, mesh::Case::Lower);
+    assert_eq!(all.rename.get("A.B").map(String::as_str), Some("c"));
+    assert_eq!(settings("{cluster_id: ''}").cluster_id, "");
+    assert_eq!(
+        settings("{kiali: {version: newest}}").kiali,
+        mesh::Kiali::default()
+    );
+}
+
+#[test]
+fn memory_limits() {
+    let limit = |yaml: &str| {
+        let used = "service: {pipelines: {traces: {processors: [memory_limiter]}}}";
+        over(&format!("processors: {{memory_limiter: {yaml}}}\n{used}")).memory_limit
+    };
+    assert_eq!(limit("{check_interval: 1s, limit_mib: 1000}"), 800 << 20);
+    assert_eq!(limit("{limit_mib: 512, spike_limit_mib: 128}"), 384 << 20);
+    let half = limit("{limit_percentage: 60, spike_limit_percentage: 10}");
+    assert_eq!(half % 50, 0, "{half}");
+    let default = good(MINIMAL).memory_limit;
+    assert!((64 << 20..=1 << 30).contains(&default), "{default}");
+}
+
+#[test]
+fn exporter_defaults() {
+    let grpc = exporter("{endpoint: 'j:4317'}", "otlp_grpc");
+    let queue = SendingQueue {
+        consumers: 10,
+        batches: 1000,
+    };
+    let retry = Retry {
+        enabled: true,
+        initial_interval: SECOND,
+        randomization_factor: 0.5,
+        multiplier: 1.5,
+        max_interval: 30 * SECOND,
+        max_elapsed: Some(300 * SECOND),
+    };
+    assert_eq!(
+        (grpc.queue, grpc.retry, grpc.timeout),
+        (queue, retry, 5 * SECOND)
+    );
+    let client = client("{endpoint: 'j:4317'}", "otlp_grpc");
+    assert_eq!(
+        (client.compression, client.headers),
+        (Compression::None, vec![])
+    );
+    assert_eq!(
+        exporter("{endpoint: 'http://j:4318'}", "otlp_http").timeout,
+        30 * SECOND
+    );
+}
+
+#[test]
+fn endpoints_and_tls() {
+    let tls = Some(ClientTls::default());
+    for (yaml, id, url, tls) in [
+        (
+            "{endpoint: 'j:4317'}",
+            "otlp_grpc",
+            "https://j:4317",
+            tls.clone(),
+        ),
+        (
+            "{endpoint: 'j:4317', tls: {insecure: true}}",
+            "otlp_grpc",
+            "http://j:4317",
+            None,
+        ),
+        (
+            "{endpoint: 'http://j:4317'}",
+            "otlp_grpc",
+            "http://j:4317",
+            None,
+        ),
+        (
+            "{endpoint: 'https://j:4317', tls: {insecure: true}}",
+            "otlp_grpc",
+            "https://j:4317",
+            tls.clone(),
+        ),
+        (
+            "{endpoint: 'dns:///j:4317', tls: {insecure: true}}",
+            "otlp_grpc",
+            "http://j:4317",
+            None,
+        ),
+        (
+            "{endpoint: 'http://j:4318'}",
+            "otlp_http",
+            "http://j:4318/v1/traces",
+            None,
+        ),
+        (
+            "{endpoint: 'https://j/x/'}",
+            "otlp_http",
+            "https://j/x/v1/traces",
+            tls,
+        ),
+        (
+            "{traces_endpoint: 'http://j:4318/in'}",
+            "otlp_http",
+            "http://j:4318/in",
+            None,
+        ),
+    ] {
+        let client = client(yaml, id);
+        assert_eq!((client.url.as_str(), client.tls), (url, tls), "{yaml}");
+    }
+}
+
+#[test]
+fn exporter_keys() {
+    let http = exporter(
+        "{endpoint: 'https://j:4318', encoding: json, compression: zstd, timeout: 3s, \
+         headers: {X-Scope-OrgID: one, n: 012}, \
+         tls: {insecure_skip_verify: true, ca_file: ca, cert_file: c, key_file: k, server_name_override: s}, \
+         sending_queue: {num_consumers: 2, queue_size: 3}, \
+         retry_on_failure: {enabled: false, initial_interval: 2s, randomization_factor: 0, \
+         multiplier: 2, max_interval: 4s, max_elapsed_time: 0}}",
+        "otlp_http",
+    );
+    let ExporterKind::OtlpHttp(client, encoding) = http.kind else {
+        panic!()
+    };
+    assert_eq!(
+        (encoding, client.compression),
+        (Encoding::Json, Compression::Zstd)
+    );
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        client.headers,
+        [header("x-scope-orgid", "one"), header("n", "012")]
+    );
+    let tls = ClientTls {
+        insecure_skip_verify: true,
+        ca_file: Some(PathBuf::from("ca")),
+        cert_file: Some(PathBuf::from("c")),
+        key_file: Some(PathBuf::from("k")),
+        server_name_override: Some("s".to_owned()),
+    };
+    assert_eq!(client.tls, Some(tls));
+    assert_eq!(
+        http.queue,
+        SendingQueue {
+            consumers: 2,
+            batches: 3
+        }
+    );
+    assert_eq!(http.timeout, 3 * SECOND);
+    let retry = Retry {
+        enabled: false,
+        initial_interval: 2 * SECOND,
+        randomization_factor: 0.0,
+        multiplier: 2.0,
+        max_interval: 4 * SECOND,
+        max_elapsed: None,
+    };
+    assert_eq!(http.retry, retry);
+}
+
+#[test]
+fn headers_may_be_a_list() {
+    let client = client(
+        "{endpoint: 'j:1', headers: [{name: A, value: b}]}",
+        "otlp_grpc",
+    );
+    assert_eq!(client.headers, [("a".to_owned(), "b".to_owned())]);
+}
+
+#[test]
+fn debug_by_its_old_name() {
+    let verbosity = |yaml: &str, id: &str| match exporter(yaml, id).kind {
+        ExporterKind::Debug(debug) => debug.verbosity,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(verbosity("", "debug"), Verbosity::Basic);
+    assert_eq!(
+        verbosity("{verbosity: detailed}", "debug"),
+        Verbosity::Detailed
+    );
+    assert_eq!(
+        verbosity("{loglevel: debug}", "logging/old"),
+        Verbosity::Detailed
+    );
+    assert_eq!(
+        verbosity("{loglevel: info}", "logging/old"),
+        Verbosity::Normal
+    );
+}
+
+#[test]
+fn health_checks() {
+    let health = |yaml: &str, id: &str| {
+        over(&format!(
+            "extensions: {{{id}: {yaml}}}\nservice: {{extensions: [{id}]}}"
+        ))
+        .health_check
+    };
+    let at = |endpoint: &str, path: &str| {
+        Some(HealthCheck {
+            endpoint: endpoint.parse().unwrap(),
+            path: path.to_owned(),
+        })
+    };
+    assert_eq!(health("", "health_check"), at("127.0.0.1:13133", "/"));
+    let v2 = "{use_v2: true, http: {endpoint: '0.0.0.0:9', status: {enabled: true}}}";
+    assert_eq!(health(v2, "healthcheckv2"), at("0.0.0.0:9", "/status"));
+    assert_eq!(
+        health("{endpoint: ':8', path: /ok}", "health_check"),
+        at("0.0.0.0:8", "/ok")
+    );
+    // Defined, but not enabled by the service.
+    assert_eq!(over("extensions: {health_check: }").health_check, None);
+}
+
+#[test]
+fn telemetry() {
+    let telemetry = |yaml: &str| {
+        let minimal = MINIMAL.replace("  telemetry: {metrics: {level: none}}\n", "");
+        good(&format!("{minimal}  telemetry: {yaml}\n")).telemetry
+    };
+    let default = telemetry("");
+    assert_eq!(default.metrics, Some("127.0.0.1:8888".parse().unwrap()));
+    assert_eq!(
+        (default.type_suffix, default.log_level, default.log_json),
+        (false, LogLevel::Info, false)
+    );
+    let reader = |keys: &str| {
+        telemetry(&format!(
+            "{{metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{{keys}}}}}}}}}]}}}}"
+        ))
+    };
+    let read = reader("host: 0.0.0.0, port: 9999, without_type_suffix: false");
+    assert_eq!(
+        (read.metrics, read.type_suffix),
+        (Some("0.0.0.0:9999".parse().unwrap()), true)
+    );
+    assert_eq!(
+        reader("host: '::1', port: 1").metrics,
+        Some("[::1]:1".parse().unwrap())
+    );
+    assert_eq!(telemetry("{metrics: {level: none}}").metrics, None);
+    let old = telemetry("{metrics: {address: ':7777'}, logs: {level: WARN, encoding: json}}");
+    assert_eq!(old.metrics, Some("0.0.0.0:7777".parse().unwrap()));
+    assert_eq!((old.log_level, old.log_json), (LogLevel::Warn, true));
+}
+
+#[test]
+fn the_service_itself() {
+    let config = good(MINIMAL);
+    assert_eq!((config.shards, config.drain_timeout), (None, 25 * SECOND));
+    let config = over("service: {wayspan: {shards: 3, drain_timeout: 1m}}");
+    assert_eq!(
+        (config.shards, config.drain_timeout),
+        (Some(3), 60 * SECOND)
+    );
+}
+
+#[test]
+fn strings_keep_the_text_of_a_variable() {
+    let yaml = "\
+exporters: {otlp_grpc: {endpoint: '${HOST}:4317', headers: {a: '${env:ZEROS}', b: '${env:MAP}'}}}
+processors: {batch: {send_batch_size: '${env:SIZE}'}}
+service: {pipelines: {traces: {processors: [batch], exporters: [otlp_grpc]}}}
+";
+    let env = [
+        ("HOST", "h"),
+        ("ZEROS", "0123"),
+        ("MAP", "k: v"),
+        ("SIZE", "77"),
+    ];
+    let config = load_in(&[text(MINIMAL), text(yaml)], &env).unwrap();
+    let ExporterKind::OtlpGrpc(client) = &config.exporters[0].kind else {
+        panic!()
+    };
+    assert_eq!(client.url, "https://h:4317");
+    let values: Vec<&str> = client
+        .headers
+        .iter()
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(values, ["0123", "k: v"]);
+    assert_eq!(config.pipelines[0].batch.spans, 77);
+}
