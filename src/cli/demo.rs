@@ -74,7 +74,10 @@ impl Args {
 ///
 /// When a port cannot be bound or the pipeline does not take the recording.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let requests = args.istio.requests().context("the embedded recording is damaged")?;
+    let requests = args
+        .istio
+        .requests()
+        .context("the embedded recording is damaged")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -92,8 +95,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     // A closed pipe (`wayspan demo | head`) is the reader's choice.
     let _ = write!(out, "{story}");
-    let Some(address) = &args.send_to else { return Ok(ExitCode::SUCCESS) };
-    match report.exporters.iter().find(|exporter| exporter.id.ends_with("/jaeger")) {
+    let Some(address) = &args.send_to else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    match report
+        .exporters
+        .iter()
+        .find(|exporter| exporter.id.ends_with("/jaeger"))
+    {
         Some(jaeger) if jaeger.failed == 0 => {
             let _ = writeln!(out, "{} spans are in the Jaeger at {address}.", jaeger.sent);
             Ok(ExitCode::SUCCESS)
@@ -121,23 +130,39 @@ async fn through_wayspan(
     };
     let config = config::load(&[source])?;
     let service = service::start(&config)?;
-    let port = service.grpc_address().context("the pipeline has no gRPC listener")?.port();
+    let port = service
+        .grpc_address()
+        .context("the pipeline has no gRPC listener")?
+        .port();
     let mut client = TraceServiceClient::connect(format!("http://127.0.0.1:{port}"))
         .await
         .context("the pipeline does not accept connections")?;
     for request in requests {
-        client.export(request.clone()).await.context("the pipeline refused the recording")?;
+        client
+            .export(request.clone())
+            .await
+            .context("the pipeline refused the recording")?;
     }
     drop(client);
     let report = tokio::task::spawn_blocking(move || service.shutdown())
         .await
         .context("the pipeline did not stop")?;
-    Ok((ExportTraceServiceRequest { resource_spans: destination.take() }, report))
+    Ok((
+        ExportTraceServiceRequest {
+            resource_spans: destination.take(),
+        },
+        report,
+    ))
 }
 
 /// The pipeline's configuration, as an operator would write it.
 fn pipeline(args: &Args, destination: &str) -> String {
-    let Kiali { version, namespace_selector, use_waypoint_name, .. } = args.kiali();
+    let Kiali {
+        version,
+        namespace_selector,
+        use_waypoint_name,
+        ..
+    } = args.kiali();
     let (jaeger, jaeger_id) = match &args.send_to {
         // JSON strings are YAML strings: an argument cannot break out of its place.
         Some(address) => (

@@ -41,7 +41,12 @@ impl Account {
     pub fn report(&self, stranded: u64, drained: &[Drained]) -> Report {
         let exporters = self.exporters.iter().enumerate();
         Report {
-            accepted: self.receivers.iter().flatten().map(|s| s.accepted_spans.get()).sum(),
+            accepted: self
+                .receivers
+                .iter()
+                .flatten()
+                .map(|s| s.accepted_spans.get())
+                .sum(),
             stranded,
             exporters: exporters
                 .map(|(at, (id, stats))| ExporterReport {
@@ -93,7 +98,11 @@ impl Meters<'_> {
                 all.for_each(|((exporter, queue), stats)| {
                     self.exporter(&exporter.id, queue, stats)
                 });
-                let ids = self.config.exporters.iter().map(|exporter| exporter.id.to_string());
+                let ids = self
+                    .config
+                    .exporters
+                    .iter()
+                    .map(|exporter| exporter.id.to_string());
                 ids.zip(exporters.iter().cloned()).collect()
             },
         }

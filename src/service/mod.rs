@@ -95,14 +95,24 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "spans accepted {}", self.accepted)?;
-        for ExporterReport { id, sent, failed, abandoned } in &self.exporters {
+        for ExporterReport {
+            id,
+            sent,
+            failed,
+            abandoned,
+        } in &self.exporters
+        {
             write!(f, "; {id}: delivered {sent}, failed {failed}")?;
             if *abandoned > 0 {
                 write!(f, " ({abandoned} of them undelivered when the drain ended)")?;
             }
         }
         if self.stranded > 0 {
-            write!(f, "; {} found no room in a queue before the drain ended", self.stranded)?;
+            write!(
+                f,
+                "; {} found no room in a queue before the drain ended",
+                self.stranded
+            )?;
         }
         Ok(())
     }
@@ -310,7 +320,11 @@ impl Service {
             for processor in &pipeline.processors {
                 match &processor.kind {
                     ProcessorKind::Mesh(settings) => {
-                        tracing::info!("{}: {}", processor.id, Scheme::new(&settings.kiali).describe());
+                        tracing::info!(
+                            "{}: {}",
+                            processor.id,
+                            Scheme::new(&settings.kiali).describe()
+                        );
                     }
                 }
             }

@@ -4,7 +4,7 @@
 use crate::{
     client::Grpc,
     http1,
-    proc::free_port,
+    proc::{PATIENCE, free_port},
     process::{Wayspan, spawn_ready},
     sink::Sink,
     spans::{good, request, span},
@@ -57,11 +57,14 @@ async fn sigterm_delivers_all_that_was_accepted_and_says_so() {
         assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
     }
     wayspan.process.terminate();
-    let status = tokio::task::block_in_place(|| wayspan.process.wait_end());
+    let status = tokio::task::block_in_place(|| wayspan.process.wait_end(PATIENCE));
     assert!(status.success(), "{status}\n{}", wayspan.process.log_tail());
     assert_eq!(sink.spans().len(), 200);
     let log = wayspan.process.log();
-    assert!(log.contains("accepted 200; otlp_grpc: delivered 200, failed 0"), "{log}");
+    assert!(
+        log.contains("accepted 200; otlp_grpc: delivered 200, failed 0"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

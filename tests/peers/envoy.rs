@@ -6,7 +6,8 @@
 //! waits five seconds); a flush still takes five spans.
 
 use crate::http;
-use crate::proc::{Proc, free_port, peer};
+use crate::installed::peer;
+use crate::proc::{Proc, free_port};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;

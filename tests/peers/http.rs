@@ -1,7 +1,10 @@
-//! The smallest HTTP/1.1 client and server that the tests need.
-//!
-//! Idea: one request per connection on std sockets, so that a test reads top
-//! to bottom and needs no runtime of its own.
+//! HTTP/1.1 for the mesh: the shared client, and the smallest server, which is
+//! an application of the mesh.
+
+#[path = "../support/http.rs"]
+mod client;
+
+pub use client::get;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,62 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-pub struct Answer {
-    pub status: u16,
-    pub body: String,
-}
-
-/// GET of `path` at 127.0.0.1:`port`.
-pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let mut request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");
-    if !headers.iter().any(|(name, _)| *name == "host") {
-        request.push_str("host: localhost\r\n");
-    }
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut raw = Vec::new();
-    stream.read_to_end(&mut raw)?;
-    parse(&raw).ok_or_else(|| io::Error::other("the answer is not HTTP"))
-}
-
-fn parse(raw: &[u8]) -> Option<Answer> {
-    let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&raw[..end]).ok()?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    let body = &raw[end + 4..];
-    let chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    let body = if chunked {
-        dechunk(body)?
-    } else {
-        body.to_vec()
-    };
-    Some(Answer {
-        status,
-        body: String::from_utf8(body).ok()?,
-    })
-}
-
-fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let line = rest.windows(2).position(|w| w == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
-        if size == 0 {
-            return Some(body);
-        }
-        let from = line + 2;
-        body.extend_from_slice(rest.get(from..from + size)?);
-        rest = rest.get(from + size + 2..)?;
-    }
-}
 
 /// Spells `text` so that it may stand in a query string.
 pub fn escape(text: &str) -> String {

@@ -4,7 +4,8 @@
 //! answer against the other.
 
 use crate::http;
-use crate::proc::{Proc, free_port, peer, wait_for};
+use crate::installed::peer;
+use crate::proc::{Proc, free_port, wait_for};
 use crate::trace::{Span, Tags, Trace};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -11,10 +11,12 @@
 mod collector;
 mod envoy;
 mod http;
+mod installed;
 mod jaeger;
 mod kiali;
 mod mesh;
 mod naming;
+#[path = "../support/proc.rs"]
 mod proc;
 mod sdk;
 mod senders;

@@ -5,9 +5,10 @@
 //! are compared tag by tag; so the expectation is Jaeger's own reading.
 
 use crate::collector::{Setup, Wayspan};
+use crate::installed::peer;
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
-use crate::proc::{PATIENCE, Proc, peer, wait_for};
+use crate::proc::{PATIENCE, Proc, wait_for};
 use crate::trace::{Span, Trace};
 use serde_json::json;
 use std::path::Path;

@@ -5,9 +5,10 @@
 //! say, and what Jaeger holds.
 
 use crate::collector::{Setup, Wayspan};
+use crate::installed::peer;
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
-use crate::proc::{Proc, peer, wait_for};
+use crate::proc::{Proc, wait_for};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};

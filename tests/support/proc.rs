@@ -41,8 +41,7 @@ impl Proc {
     }
 
     /// Waits for `ready`, and fails at once where the process has ended.
-    pub fn wait_ready(&mut self, ready: impl FnMut() -> bool) {
-        let mut ready = ready;
+    pub fn wait_ready(&mut self, mut ready: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !ready() {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -56,8 +55,8 @@ impl Proc {
     }
 
     /// Waits for a process that ends by itself.
-    pub fn wait_end(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn wait_end(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -134,19 +133,4 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
-}
-
-/// Where `tests/peers/install` put a peer.
-pub fn peer(path: &str) -> PathBuf {
-    let root = std::env::var_os("WAYSPAN_PEERS_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"),
-        PathBuf::from,
-    );
-    let file = root.join(path);
-    assert!(
-        file.exists(),
-        "{} is missing: run tests/peers/install",
-        file.display()
-    );
-    file
 }

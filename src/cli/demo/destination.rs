@@ -43,7 +43,11 @@ impl Destination {
         let address = incoming.local_addr()?;
         let destination = Self::default();
         let service = TraceServiceServer::new(destination.clone());
-        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        tokio::spawn(
+            Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming),
+        );
         Ok((destination, address))
     }
 

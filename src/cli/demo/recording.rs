@@ -71,14 +71,22 @@ impl Istio {
             .iter()
             .map(|bytes| ExportTraceServiceRequest::decode(*bytes))
             .collect::<Result<Vec<_>, _>>()?;
-        let newest = spans(&mut requests).map(|span| span.end_time_unix_nano).max();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let newest = spans(&mut requests)
+            .map(|span| span.end_time_unix_nano)
+            .max();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos();
         let shift = (now as u64).saturating_sub(newest.unwrap_or_default());
         let run: [u8; 8] = rand::random();
         for span in spans(&mut requests) {
             span.start_time_unix_nano = span.start_time_unix_nano.saturating_add(shift);
             span.end_time_unix_nano = span.end_time_unix_nano.saturating_add(shift);
-            span.trace_id.iter_mut().zip(run).for_each(|(byte, random)| *byte ^= random);
+            span.trace_id
+                .iter_mut()
+                .zip(run)
+                .for_each(|(byte, random)| *byte ^= random);
         }
         Ok(requests)
     }

@@ -35,7 +35,11 @@ pub struct Story<'a> {
 impl fmt::Display for Story<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kiali = self.kiali;
-        writeln!(f, "Twenty visits to bookinfo, as {} reports them.", self.istio.describe())?;
+        writeln!(
+            f,
+            "Twenty visits to bookinfo, as {} reports them.",
+            self.istio.describe()
+        )?;
         writeln!(
             f,
             "{} spans sent in {} requests over gRPC, {} delivered.",
@@ -52,7 +56,10 @@ impl fmt::Display for Story<'_> {
         )?;
         let (table, [before, now, all]) = self.pages();
         write!(f, "{table}")?;
-        writeln!(f, "\nWithout wayspan {before} of {all} pages find their traces, with it {now}.")?;
+        writeln!(
+            f,
+            "\nWithout wayspan {before} of {all} pages find their traces, with it {now}."
+        )?;
         if !kiali.use_waypoint_name && self.istio.has_waypoint() && now < all {
             writeln!(
                 f,
@@ -70,7 +77,9 @@ impl Story<'_> {
             self.emitted.iter().map(|span| (ids(span), span)).collect();
         let mut lines: BTreeMap<[String; 5], usize> = BTreeMap::new();
         for span in self.delivered {
-            let before = emitted.get(&ids(span)).map_or("?", |span| span.service_name());
+            let before = emitted
+                .get(&ids(span))
+                .map_or("?", |span| span.service_name());
             let tag = |key| span.tag(key).unwrap_or("-").to_owned();
             let line = [
                 span.hop().class.as_str().to_owned(),
@@ -98,7 +107,12 @@ impl Story<'_> {
     /// One line for each page, and how many find all their traces before, now,
     /// and could.
     fn pages(&self) -> (Table, [usize; 3]) {
-        let traces = self.emitted.iter().map(|span| &span.trace_id).collect::<HashSet<_>>().len();
+        let traces = self
+            .emitted
+            .iter()
+            .map(|span| &span.trace_id)
+            .collect::<HashSet<_>>()
+            .len();
         let mut table = Table::new(&["PAGE", "ASKS FOR", "BEFORE", "NOW"]);
         let [mut before, mut now, mut all] = [0; 3];
         for page in pages(self.istio.has_waypoint()) {
@@ -132,8 +146,7 @@ fn pages(has_waypoint: bool) -> Vec<Page> {
         pages.push(plain(Kind::Service, app));
         pages.push(plain(Kind::Workload, &format!("{app}-v1")));
     }
-    let proxy =
-        |kind, role, name, waypoint| Page::proxy(kind, role, name, NAMESPACE, waypoint);
+    let proxy = |kind, role, name, waypoint| Page::proxy(kind, role, name, NAMESPACE, waypoint);
     pages.push(proxy(Kind::App, Role::Gateway, GATEWAY, None));
     // The namespace's waypoint serves the gateway's service too.
     pages.push(proxy(Kind::Service, Role::Gateway, GATEWAY, waypoint));
@@ -166,7 +179,9 @@ struct Table {
 
 impl Table {
     fn new(head: &[&str]) -> Self {
-        Self { rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()] }
+        Self {
+            rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()],
+        }
     }
 
     fn row(&mut self, cells: Vec<String>) {
@@ -178,7 +193,12 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.first().map_or(0, Vec::len);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(String::len)
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.rows {
