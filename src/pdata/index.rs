@@ -138,12 +138,26 @@ pub struct Index {
     pub needs_repair: bool,
 }
 
+/// Entries for which the index keeps its memory between requests.
+const KEPT: usize = 64 << 10;
+
 impl Index {
-    /// Empties the index and keeps its memory.
+    /// At most this many spans, scopes or resources in one request. Two bytes
+    /// on the wire make an empty span and a hundred times as many an entry
+    /// here, so without a limit one hostile request of 64 MiB would take
+    /// gigabytes.
+    pub const MAX_ENTRIES: usize = 1 << 20;
+
+    /// Empties the index and keeps its memory, unless a huge request made it
+    /// grow beyond use.
     pub fn clear(&mut self) {
-        self.resources.clear();
-        self.scopes.clear();
-        self.spans.clear();
+        fn empty<T>(entries: &mut Vec<T>) {
+            entries.clear();
+            entries.shrink_to(KEPT);
+        }
+        empty(&mut self.resources);
+        empty(&mut self.scopes);
+        empty(&mut self.spans);
         self.rest = Range::default();
         self.needs_repair = false;
     }

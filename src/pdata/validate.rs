@@ -38,7 +38,8 @@ pub struct Malformed {
 /// # Errors
 ///
 /// When prost would refuse the bytes for another reason than invalid UTF-8,
-/// or when they are 4 GiB or more. The index is then of no use.
+/// when they are 4 GiB or more, or when they hold more than
+/// [`Index::MAX_ENTRIES`] spans, scopes or resources. The index is then of no use.
 pub fn validate(request: &[u8], keys: &Keys, index: &mut Index) -> Result<(), Malformed> {
     index.clear();
     if u32::try_from(request.len()).is_err() {
@@ -115,8 +116,23 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Refuses entry number `len`, of `message`, where the index is full.
+    #[inline]
+    fn room(&self, len: usize, message: Message, offset: usize) -> Result<(), Malformed> {
+        if len < Index::MAX_ENTRIES {
+            return Ok(());
+        }
+        let (path, reason) = (message.name(), Reason::TooMany);
+        Err(Malformed {
+            offset,
+            path,
+            reason,
+        })
+    }
+
     fn resource_spans(&mut self, start: usize, end: usize, depth: u32) -> Result<(), Malformed> {
         let at = self.index.resources.len();
+        self.room(at, Message::ResourceSpans, start)?;
         let first_span = self.index.spans.len() as u32;
         self.index.resources.push(ResourceEntry::default());
         let mut entry = ResourceEntry {
@@ -153,6 +169,7 @@ impl<'a> Walk<'a> {
         depth: u32,
     ) -> Result<(), Malformed> {
         let at = self.index.scopes.len();
+        self.room(at, Message::ScopeSpans, start)?;
         self.index.scopes.push(ScopeEntry::default());
         let mut entry = ScopeEntry::default();
         let buf = self.until(end);
@@ -194,6 +211,7 @@ impl<'a> Walk<'a> {
             fault: None,
             attrs: [0; MAX_KEYS],
         };
+        self.room(self.index.spans.len(), Message::Span, bytes.start as usize)?;
         let (mut trace_id, mut span_id, mut parent) = <(Range, Range, Range)>::default();
         let buf = self.until(bytes.end as usize);
         let (mut pos, mut seen) = (bytes.start as usize, 0);

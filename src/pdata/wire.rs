@@ -86,6 +86,12 @@ pub enum Reason {
     /// Offsets are 32 bits wide.
     #[error("a request of 4 GiB or more")]
     TooLarge,
+    /// See [`super::Index::MAX_ENTRIES`].
+    #[error(
+        "more than {} in one request; send fewer at a time",
+        super::Index::MAX_ENTRIES
+    )]
+    TooMany,
 }
 
 /// A decoded field key.

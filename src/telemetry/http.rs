@@ -19,7 +19,7 @@ pub type Page = (StatusCode, &'static str, String);
 /// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. Runs until
 /// dropped; needs a `LocalSet`.
 pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 'static) {
-    let page: Rc<dyn Fn(&str) -> Option<Page>> = Rc::new(page);
+    let page = Rc::new(page);
     loop {
         let socket = match listener.accept().await {
             Ok((socket, _)) => socket,
@@ -32,7 +32,7 @@ pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 
         let page = Rc::clone(&page);
         task::spawn_local(async move {
             let service = service_fn(move |request| {
-                let answer = answer(&request, page.as_ref());
+                let answer = answer(&request, &*page);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let _ = http1::Builder::new()
@@ -46,7 +46,7 @@ pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 
 
 fn answer(
     request: &Request<Incoming>,
-    page: &dyn Fn(&str) -> Option<Page>,
+    page: impl Fn(&str) -> Option<Page>,
 ) -> Response<Full<Bytes>> {
     let (status, content_type, body) = match *request.method() {
         Method::GET | Method::HEAD => page(request.uri().path()).unwrap_or((

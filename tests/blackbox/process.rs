@@ -2,7 +2,7 @@
 
 use crate::{
     http1,
-    proc::{Proc, free_port},
+    proc::{PATIENCE, Proc, free_port},
     sink::Sink,
 };
 use std::{fmt::Write, process::Command};
@@ -18,14 +18,22 @@ pub struct Wayspan {
 }
 
 impl Wayspan {
-    /// OTLP in, batches of 20 ms, out to `sink` over gRPC. `extra` is appended
-    /// to the file: top-level sections merge by key, so a test repeats none.
+    /// OTLP in, batches of 20 ms, out to `sink` over gRPC.
     pub async fn start(sink: &Sink) -> Self {
-        Self::start_with(sink, "", "").await
+        Self::launch(sink, "20ms", "", "").await
+    }
+
+    /// The same with another batch timeout.
+    pub async fn start_batching(sink: &Sink, timeout: &str) -> Self {
+        Self::launch(sink, timeout, "", "").await
     }
 
     /// The same with lines inside `protocols.grpc` and `protocols.http`.
     pub async fn start_with(sink: &Sink, grpc_lines: &str, http_lines: &str) -> Self {
+        Self::launch(sink, "20ms", grpc_lines, http_lines).await
+    }
+
+    async fn launch(sink: &Sink, timeout: &str, grpc_lines: &str, http_lines: &str) -> Self {
         let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
         let mut config = format!(
             "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: 127.0.0.1:{grpc}\n"
@@ -38,7 +46,7 @@ impl Wayspan {
             "\
 processors:
   batch:
-    timeout: 20ms
+    timeout: {timeout}
 exporters:
   otlp_grpc:
     endpoint: 127.0.0.1:{}
@@ -87,6 +95,14 @@ service:
         let page = http1::get(self.metrics, "/metrics", &[]).unwrap().body;
         let line = page.lines().find(|line| line.starts_with(series))?;
         line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// SIGTERM, then the end of the process, which must be a success. Needs a
+    /// runtime of several threads.
+    pub fn stop(&mut self) {
+        self.process.terminate();
+        let status = tokio::task::block_in_place(|| self.process.wait_end(PATIENCE));
+        assert!(status.success(), "{status}\n{}", self.process.log_tail());
     }
 
     /// Still up after what a test did to it?

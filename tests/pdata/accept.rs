@@ -205,3 +205,15 @@ proptest! {
         survive(&bytes);
     }
 }
+
+/// Two bytes each, they would take a hundred times as much in the index.
+#[test]
+fn more_than_the_index_holds_is_refused() {
+    let (keys, _) = keys();
+    let mut index = Index::default();
+    let empty = [0x0a, 0].repeat(Index::MAX_ENTRIES);
+    assert!(validate(&empty, &keys, &mut index).is_ok());
+    let one_more = [0x0a, 0].repeat(Index::MAX_ENTRIES + 1);
+    let error = validate(&one_more, &keys, &mut index).unwrap_err();
+    assert!(error.to_string().contains("1048576"), "{error}");
+}

@@ -37,10 +37,10 @@ impl Istio {
     /// For the reader: "Istio 1.30, ambient".
     pub fn describe(self) -> &'static str {
         match self {
-            Istio::V1_24 => "Istio 1.24, ambient with a waypoint",
-            Istio::V1_28 => "Istio 1.28, ambient with a waypoint",
-            Istio::V1_29 => "Istio 1.29, ambient with a waypoint",
-            Istio::V1_30 => "Istio 1.30, ambient with a waypoint",
+            Istio::V1_24 => "Istio 1.24 in ambient mode, with a waypoint,",
+            Istio::V1_28 => "Istio 1.28 in ambient mode, with a waypoint,",
+            Istio::V1_29 => "Istio 1.29 in ambient mode, with a waypoint,",
+            Istio::V1_30 => "Istio 1.30 in ambient mode, with a waypoint,",
             Istio::Sidecar => "Istio with sidecars",
         }
     }

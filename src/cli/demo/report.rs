@@ -4,17 +4,14 @@ use super::recording::Istio;
 use crate::mesh::{
     Kiali, Scheme, key,
     model::Span,
-    pages::{Kind, Page, Question, Role},
+    pages::{self, Kind, Page, Question, Role},
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
 };
 
-const NAMESPACE: &str = "bookinfo";
-const GATEWAY: &str = "bookinfo-gateway-istio";
 const WAYPOINT: &str = "waypoint";
-const APPS: [&str; 3] = ["productpage", "reviews", "ratings"];
 const CLUSTER: &str = "Kubernetes";
 
 /// Everything that is printed, computed when it is.
@@ -47,7 +44,7 @@ impl fmt::Display for Story<'_> {
             self.requests,
             self.delivered.len()
         )?;
-        writeln!(f, "{}.\n", Scheme::new(kiali).describe())?;
+        writeln!(f, "Naming: {}.\n", Scheme::new(kiali).describe())?;
         write!(f, "{}", self.hops())?;
         writeln!(
             f,
@@ -115,7 +112,8 @@ impl Story<'_> {
             .len();
         let mut table = Table::new(&["PAGE", "ASKS FOR", "BEFORE", "NOW"]);
         let [mut before, mut now, mut all] = [0; 3];
-        for page in pages(self.istio.has_waypoint()) {
+        let waypoint = self.istio.has_waypoint().then_some(WAYPOINT);
+        for page in pages::bookinfo(waypoint) {
             let question = Question::new(self.kiali, CLUSTER, &page);
             let found = [self.emitted, self.delivered].map(|spans| question.finds(spans).len());
             before += usize::from(found[0] == traces);
@@ -134,28 +132,6 @@ impl Story<'_> {
 
 fn ids(span: &Span) -> (&[u8], &[u8]) {
     (&span.trace_id, &span.span_id)
-}
-
-/// The pages of bookinfo's objects.
-fn pages(has_waypoint: bool) -> Vec<Page> {
-    let waypoint = has_waypoint.then_some(WAYPOINT);
-    let mut pages = Vec::new();
-    for app in APPS {
-        let plain = |kind, name: &str| Page::plain(kind, name, app, NAMESPACE, waypoint);
-        pages.push(plain(Kind::App, app));
-        pages.push(plain(Kind::Service, app));
-        pages.push(plain(Kind::Workload, &format!("{app}-v1")));
-    }
-    let proxy = |kind, role, name, waypoint| Page::proxy(kind, role, name, NAMESPACE, waypoint);
-    pages.push(proxy(Kind::App, Role::Gateway, GATEWAY, None));
-    // The namespace's waypoint serves the gateway's service too.
-    pages.push(proxy(Kind::Service, Role::Gateway, GATEWAY, waypoint));
-    pages.push(proxy(Kind::Workload, Role::Gateway, GATEWAY, None));
-    if has_waypoint {
-        pages.push(proxy(Kind::Service, Role::Waypoint, WAYPOINT, None));
-        pages.push(proxy(Kind::Workload, Role::Waypoint, WAYPOINT, None));
-    }
-    pages
 }
 
 fn title(page: &Page) -> String {
