@@ -16,6 +16,7 @@ mod bad_grpc;
 mod bad_http;
 mod client;
 mod delivery;
+mod demo;
 mod process;
 mod sink;
 mod spans;

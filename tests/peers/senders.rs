@@ -233,3 +233,27 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
         .unwrap()
         .block_on(work)
 }
+
+/// `wayspan demo --send-to` puts the recording into a real Jaeger.
+#[test]
+fn the_demo_reaches_a_jaeger() {
+    let dir = TempDir::new().unwrap();
+    let jaeger = Jaeger::start(dir.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_wayspan"))
+        .args(["demo", "--send-to"])
+        .arg(format!("127.0.0.1:{}", jaeger.otlp_grpc))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("100 spans are in the Jaeger"), "{said}");
+    // Once delivered, spans can be found at once: Jaeger answers after storing.
+    for app in ["productpage", "reviews", "ratings"] {
+        assert_eq!(
+            jaeger.count(&format!("{app}.bookinfo.svc.cluster.local")),
+            20,
+            "{app}"
+        );
+    }
+    assert_eq!(jaeger.count("bookinfo-gateway-istio.bookinfo"), 40);
+}

@@ -124,7 +124,11 @@ impl Story<'_> {
                 found if found == traces => "found".to_owned(),
                 found => format!("{found} of {traces}"),
             });
-            table.row(vec![title(&page), question.service_name, was, is]);
+            let asked = match question.service_name.as_str() {
+                "" => "(an empty name)".to_owned(),
+                name => name.to_owned(),
+            };
+            table.row(vec![title(&page), asked, was, is]);
         }
         (table, [before, now, all])
     }
