@@ -2,8 +2,8 @@
 `health_check`: whether wayspan is up, over HTTP, in the Collector's words.
 
 `GET` of the configured path answers 200 while requests are taken and 503
-before that, while shutting down, and once a shard has died: a process that
-accepts connections but has lost a shard must be restarted, not kept.
+before that, while shutting down, and once one of its threads has died: a
+process that has lost a part must be restarted, not kept.
 */
 
 use crate::telemetry::http::Page;
@@ -20,7 +20,7 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct Health {
     state: Arc<AtomicU8>,
-    dead_shards: Arc<AtomicUsize>,
+    dead_threads: Arc<AtomicUsize>,
     started: Instant,
     since: SystemTime,
 }
@@ -33,7 +33,7 @@ impl Default for Health {
     fn default() -> Self {
         Self {
             state: Arc::default(),
-            dead_shards: Arc::default(),
+            dead_threads: Arc::default(),
             started: Instant::now(),
             since: SystemTime::now(),
         }
@@ -51,24 +51,24 @@ impl Health {
         self.state.store(STOPPING, Ordering::Release);
     }
 
-    /// A shard has panicked.
-    pub fn shard_died(&self) {
-        self.dead_shards.fetch_add(1, Ordering::Release);
+    /// A thread of the service has panicked.
+    pub fn thread_died(&self) {
+        self.dead_threads.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether requests are taken and every shard lives.
+    /// Whether requests are taken and every thread lives.
     pub fn is_ready(&self) -> bool {
-        self.state.load(Ordering::Acquire) == READY && self.dead_shards() == 0
+        self.state.load(Ordering::Acquire) == READY && self.dead_threads() == 0
     }
 
-    /// Shards that have panicked.
-    pub fn dead_shards(&self) -> usize {
-        self.dead_shards.load(Ordering::Acquire)
+    /// Threads that have panicked.
+    pub fn dead_threads(&self) -> usize {
+        self.dead_threads.load(Ordering::Acquire)
     }
 
     /// The page.
     pub fn page(&self) -> Page {
-        let (code, status) = match (self.state.load(Ordering::Acquire), self.dead_shards()) {
+        let (code, status) = match (self.state.load(Ordering::Acquire), self.dead_threads()) {
             (READY, 0) => (StatusCode::OK, "Server available".to_owned()),
             (STOPPING, _) => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -80,7 +80,7 @@ impl Health {
             ),
             (_, dead) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                format!("{dead} shard(s) have died; restart this process"),
+                format!("{dead} thread(s) have died; restart this process"),
             ),
         };
         let body = serde_json::json!({
@@ -100,12 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_green_only_between_ready_and_stopping_with_all_shards() {
+    fn it_is_green_only_between_ready_and_stopping_with_all_threads() {
         let health = Health::default();
         assert_eq!(health.page().0, StatusCode::SERVICE_UNAVAILABLE);
         health.ready();
         assert_eq!(health.page().0, StatusCode::OK);
-        health.shard_died();
+        health.thread_died();
         assert_eq!(health.page().0, StatusCode::SERVICE_UNAVAILABLE);
         assert!(health.page().2.contains("restart"));
 

@@ -52,10 +52,10 @@ pub enum StartError {
     #[error(transparent)]
     Exporter(#[from] BuildError),
     /// The system refused a thread or a runtime.
-    #[error("cannot start the {what} thread: {source}")]
+    #[error("cannot start the {name} thread: {source}")]
     Thread {
         /// Which thread.
-        what: &'static str,
+        name: String,
         /// The system's answer.
         source: io::Error,
     },
@@ -216,7 +216,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let exporter_thread =
         {
             let (queues, stats) = (queues.clone(), exporter_stats.clone());
-            on_runtime("exporters", move || async move {
+            on_runtime("exporters", state.clone(), move || async move {
                 let runs = exporters.into_iter().zip(queues).zip(stats).map(
                     |((exporter, queue), stats)| exporter.run(queue, stats, deadline_seen.clone()),
                 );
@@ -241,7 +241,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             stop: stop_seen,
             end: end_seen,
         };
-        on_runtime("admin", move || admin.run())?
+        on_runtime("admin", state.clone(), move || admin.run())?
     };
 
     state.ready();
@@ -374,19 +374,55 @@ fn available_cores() -> usize {
 }
 
 /// Runs a future to its end on a thread with a single-threaded runtime of its
-/// own, with local tasks.
-fn on_runtime<F, Fut, T>(what: &'static str, make: F) -> Result<JoinHandle<T>, StartError>
+/// own, with local tasks. If it panics, `health` turns red.
+fn on_runtime<F, Fut, T>(
+    name: impl Into<String>,
+    health: Health,
+    make: F,
+) -> Result<JoinHandle<T>, StartError>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = T>,
     T: Send + 'static,
 {
+    let name = name.into();
+    let failed = |source| StartError::Thread {
+        name: name.clone(),
+        source,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| StartError::Thread { what, source })?;
+        .map_err(failed)?;
+    let watchdog = Watchdog {
+        name: name.clone(),
+        health,
+    };
     thread::Builder::new()
-        .name(format!("wayspan-{what}"))
-        .spawn(move || LocalSet::new().block_on(&runtime, make()))
-        .map_err(|source| StartError::Thread { what, source })
+        .name(format!("wayspan-{name}"))
+        .spawn(move || {
+            let _watchdog = watchdog;
+            LocalSet::new().block_on(&runtime, make())
+        })
+        .map_err(failed)
+}
+
+/// Turns the health check red when its thread panics: a process that still
+/// accepts connections but has lost a part must be restarted, not kept.
+struct Watchdog {
+    name: String,
+    health: Health,
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.health.thread_died();
+            tracing::error!(
+                "the {} thread has died of a bug; the health check fails from now on, so that \
+                 this process is restarted. Please report the panic message above",
+                self.name
+            );
+        }
+    }
 }

@@ -26,6 +26,7 @@ use crate::{
 use std::{
     cell::RefCell,
     net::{SocketAddr, TcpStream as StdStream},
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -37,7 +38,7 @@ use std::{
 use tokio::{
     net::TcpStream,
     sync::{Notify, mpsc, watch},
-    task::{self, JoinSet},
+    task::JoinSet,
     time,
 };
 
@@ -124,14 +125,9 @@ impl ShardHandle {
             connections: Arc::default(),
         };
         let count = Arc::clone(&entrance.connections);
-        let thread = on_runtime("shard", move || async move {
-            let watchdog = Watchdog {
-                shard: at,
-                health: build.health.clone(),
-            };
-            let abandoned = run(build, connections, count, stop, deadline).await;
-            drop(watchdog);
-            abandoned
+        let (name, health) = (format!("shard-{at}"), build.health.clone());
+        let thread = on_runtime(name, health, move || {
+            run(build, connections, count, stop, deadline)
         })?;
         Ok(Self { entrance, thread })
     }
@@ -144,25 +140,6 @@ impl ShardHandle {
     /// Waits for its end; spans it could not hand over.
     pub fn join(self) -> u64 {
         self.thread.join().unwrap_or_default()
-    }
-}
-
-/// Turns the health check red if the shard's thread panics.
-struct Watchdog {
-    shard: usize,
-    health: Health,
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.health.shard_died();
-            tracing::error!(
-                "shard {} has died of a bug; the health check now fails so that the process is \
-                 restarted. Please report the panic message above",
-                self.shard
-            );
-        }
     }
 }
 
@@ -294,11 +271,9 @@ async fn run(
         opened: Notify::new(),
     });
     let endpoints = endpoints(&build, &gate);
-    let clock = task::spawn_local({
-        let gate = Rc::clone(&gate);
-        async move { gate.keep_time().await }
-    });
-
+    // Polled here and not as a task of its own: if it panicked there, batches
+    // would stay open and nobody would know.
+    let mut clock = pin!(gate.keep_time());
     let shutdown = stop.clone();
     let mut open = JoinSet::new();
     loop {
@@ -315,6 +290,7 @@ async fn run(
                 });
             }
             Some(_) = open.join_next() => {}
+            () = &mut clock => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
@@ -324,7 +300,6 @@ async fn run(
         tracing::warn!("{} connection(s) cut off while still sending", open.len());
         open.shutdown().await;
     }
-    clock.abort();
     gate.flush(&deadline).await
 }
 
