@@ -7,10 +7,13 @@ with `wayspan_`. All series exist, with the value zero, from the first scrape.
 
 use super::{ExporterReport, Report, listen::Bound};
 use crate::{
-    config::{Config, Id},
+    config::{Config, Id, Pipeline},
     exporter::Drained,
     queue::{Budget, Queue},
-    telemetry::{Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats, Registry},
+    telemetry::{
+        Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats, Registry,
+        registry::Labels,
+    },
 };
 use std::sync::Arc;
 
@@ -36,9 +39,16 @@ impl Account {
         self.stages.iter().map(of_pipeline).collect()
     }
 
-    /// The last word. `stranded` spans found no room in a queue; `drained` is
-    /// what each exporter left behind.
-    pub fn report(&self, stranded: u64, drained: &[Drained]) -> Report {
+    /// Counts spans that found no room in a queue before the drain ended, per
+    /// exporter. For the thread that shuts the service down.
+    pub fn stranded(&self, spans: &[u64]) {
+        for ((_, stats), spans) in self.exporters.iter().zip(spans) {
+            stats.enqueue_failed_spans.add(*spans);
+        }
+    }
+
+    /// The last word. `drained` is what each exporter left behind.
+    pub fn report(&self, drained: &[Drained]) -> Report {
         let exporters = self.exporters.iter().enumerate();
         Report {
             accepted: self
@@ -47,13 +57,16 @@ impl Account {
                 .flatten()
                 .map(|s| s.accepted_spans.get())
                 .sum(),
-            stranded,
             exporters: exporters
-                .map(|(at, (id, stats))| ExporterReport {
-                    id: id.clone(),
-                    sent: stats.sent_spans.get(),
-                    failed: stats.send_failed_spans.get() + stats.rejected_spans.get(),
-                    abandoned: drained.get(at).map_or(0, |drained| drained.abandoned),
+                .map(|(at, (id, stats))| {
+                    let stranded = stats.enqueue_failed_spans.get();
+                    let failed = stats.send_failed_spans.get() + stats.rejected_spans.get();
+                    ExporterReport {
+                        id: id.clone(),
+                        sent: stats.sent_spans.get(),
+                        failed: failed + stranded,
+                        abandoned: drained.get(at).map_or(0, |d| d.abandoned) + stranded,
+                    }
                 })
                 .collect(),
         }
@@ -93,81 +106,41 @@ impl Meters<'_> {
                 .iter()
                 .map(|p| self.batch(&p.batch.id, shards))
                 .collect(),
-            exporters: {
-                let all = self.config.exporters.iter().zip(queues).zip(exporters);
-                all.for_each(|((exporter, queue), stats)| {
-                    self.exporter(&exporter.id, queue, stats)
-                });
-                let ids = self
-                    .config
-                    .exporters
-                    .iter()
-                    .map(|exporter| exporter.id.to_string());
-                ids.zip(exporters.iter().cloned()).collect()
-            },
+            exporters: (self.config.exporters.iter().zip(queues).zip(exporters))
+                .map(|((exporter, queue), stats)| {
+                    self.exporter(&exporter.id, queue, stats);
+                    (exporter.id.to_string(), Arc::clone(stats))
+                })
+                .collect(),
+        }
+    }
+
+    /// Registers one counter per row, each the sum over `stats`.
+    fn counters<S>(&self, labels: Labels<'_>, stats: &[S], rows: &[Row<S>]) {
+        for (name, help, read) in rows {
+            let counts = stats.iter().map(|stats| read(stats).clone()).collect();
+            self.registry.counter(name, help, labels, counts);
         }
     }
 
     fn receiver(&self, bound: &Bound, shards: usize) -> Vec<ReceiverStats> {
-        let stats: Vec<ReceiverStats> = (0..shards).map(|_| ReceiverStats::default()).collect();
+        let stats: Vec<_> = (0..shards).map(|_| ReceiverStats::default()).collect();
         let id = self.config.receivers[bound.listener.receiver]
             .id
             .to_string();
-        let labels = [
-            ("receiver", id.as_str()),
-            ("transport", bound.listener.transport.label()),
-        ];
-        let counter = |name, help: &str, read: fn(&ReceiverStats) -> &Count| {
-            self.registry.counter(
-                name,
-                help,
-                &labels,
-                stats.iter().map(|s| read(s).clone()).collect(),
-            );
-        };
-        counter(
-            "otelcol_receiver_accepted_spans",
-            "Spans taken from senders.",
-            |s| &s.accepted_spans,
-        );
-        counter(
-            "otelcol_receiver_refused_spans",
-            "Spans not taken: no room, or faulty ids.",
-            |s| &s.refused_spans,
-        );
-        counter(
-            "otelcol_receiver_failed_spans",
-            "Spans lost inside the receiver.",
-            |s| &s.failed_spans,
-        );
-        counter(
-            "wayspan_receiver_requests",
-            "Export requests answered with success.",
-            |s| &s.requests,
-        );
-        counter(
-            "wayspan_receiver_refused_requests",
-            "Requests refused: malformed, too large, unknown, or no room.",
-            |s| &s.refused_requests,
+        let transport = bound.listener.transport.label();
+        self.counters(
+            &[("receiver", &id), ("transport", transport)],
+            &stats,
+            RECEIVER,
         );
         stats
     }
 
-    fn stages(
-        &self,
-        pipeline: &crate::config::Pipeline,
-        shards: usize,
-    ) -> Vec<Vec<ProcessorStats>> {
+    fn stages(&self, pipeline: &Pipeline, shards: usize) -> Vec<Vec<ProcessorStats>> {
         let of = |id: &Id| {
-            let stats: Vec<ProcessorStats> =
-                (0..shards).map(|_| ProcessorStats::default()).collect();
-            self.items(
-                id,
-                stats
-                    .iter()
-                    .map(|s| (s.incoming.clone(), s.outgoing.clone()))
-                    .unzip(),
-            );
+            let stats: Vec<_> = (0..shards).map(|_| ProcessorStats::default()).collect();
+            self.counters(&processor(&id.to_string()), &stats, PROCESSOR);
             stats
         };
         pipeline
@@ -177,77 +150,24 @@ impl Meters<'_> {
             .collect()
     }
 
-    fn items(&self, id: &Id, (incoming, outgoing): (Vec<Count>, Vec<Count>)) {
-        let id = id.to_string();
-        let labels = [("processor", id.as_str()), ("otel_signal", "traces")];
-        self.registry.counter(
-            "otelcol_processor_incoming_items",
-            "Spans given to the processor.",
-            &labels,
-            incoming,
-        );
-        self.registry.counter(
-            "otelcol_processor_outgoing_items",
-            "Spans the processor passed on.",
-            &labels,
-            outgoing,
-        );
-    }
-
     fn batch(&self, id: &Id, shards: usize) -> Vec<PipelineStats> {
-        let name = id.to_string();
-        let labels = [("processor", name.as_str())];
-        let send_size = self.registry.histogram(
+        let id = id.to_string();
+        let labels = [("processor", id.as_str())];
+        let histogram = |name, help| self.registry.histogram(name, help, &labels);
+        let send_size = histogram(
             "otelcol_processor_batch_batch_send_size",
             "Spans in a sealed batch.",
-            &labels,
         );
-        let send_size_bytes = self.registry.histogram(
+        let send_size_bytes = histogram(
             "otelcol_processor_batch_batch_send_size_bytes",
             "Bytes of a sealed batch.",
-            &labels,
         );
-        let stats: Vec<PipelineStats> = (0..shards)
-            .map(|_| PipelineStats {
-                utf8_replaced: Count::default(),
-                rejected_spans: Count::default(),
-                batched: Count::default(),
-                size_trigger: Count::default(),
-                timeout_trigger: Count::default(),
-                send_size: send_size.clone(),
-                send_size_bytes: send_size_bytes.clone(),
-            })
+        let stats: Vec<_> = (0..shards)
+            .map(|_| PipelineStats::new(send_size.clone(), send_size_bytes.clone()))
             .collect();
-        let counter = |name, help: &str, read: fn(&PipelineStats) -> &Count| {
-            self.registry.counter(
-                name,
-                help,
-                &labels,
-                stats.iter().map(|s| read(s).clone()).collect(),
-            );
-        };
-        counter(
-            "otelcol_processor_batch_batch_size_trigger_send",
-            "Batches sealed because they were large enough.",
-            |s| &s.size_trigger,
-        );
-        counter(
-            "otelcol_processor_batch_timeout_trigger_send",
-            "Batches sealed because they were old enough.",
-            |s| &s.timeout_trigger,
-        );
-        counter(
-            "wayspan_rejected_spans",
-            "Spans dropped for ids of the wrong length or all zero.",
-            |s| &s.rejected_spans,
-        );
-        counter(
-            "wayspan_utf8_replaced_strings",
-            "Strings in which invalid UTF-8 was replaced by U+FFFD.",
-            |s| &s.utf8_replaced,
-        );
-        let batched: Vec<Count> = stats.iter().map(|s| s.batched.clone()).collect();
-        self.items(id, (batched.clone(), batched));
+        self.counters(&labels, &stats, BATCH);
+        // Every span that goes into the batch processor comes out of it.
+        self.counters(&processor(&id), &stats, BATCH_ITEMS);
         self.registry.gauge(
             "otelcol_processor_batch_metadata_cardinality",
             "Distinct metadata values batched apart; always 1.",
@@ -259,63 +179,36 @@ impl Meters<'_> {
 
     fn exporter(&self, id: &Id, queue: &Arc<Queue>, stats: &Arc<ExporterStats>) {
         let id = id.to_string();
-        let labels = [("exporter", id.as_str())];
-        let counter = |name, help: &str, count: &Count| {
-            self.registry
-                .counter(name, help, &labels, vec![count.clone()]);
-        };
-        counter(
-            "otelcol_exporter_sent_spans",
-            "Spans the backend took.",
-            &stats.sent_spans,
-        );
-        counter(
-            "otelcol_exporter_send_failed_spans",
-            "Spans given up on, after all retries.",
-            &stats.send_failed_spans,
-        );
-        counter(
-            "wayspan_exporter_rejected_spans",
-            "Spans the backend rejected by partial success.",
-            &stats.rejected_spans,
-        );
-        counter(
-            "wayspan_exporter_retries",
-            "Requests sent again.",
-            &stats.retries,
-        );
-        // wayspan refuses at the receiver instead: a full queue loses nothing.
-        self.registry.counter(
-            "otelcol_exporter_enqueue_failed_spans",
-            "Spans that found the queue full and were lost; senders are refused before that.",
-            &labels,
-            vec![],
+        self.counters(
+            &[("exporter", &id)],
+            std::slice::from_ref(&**stats),
+            EXPORTER,
         );
 
         let labels = [("exporter", id.as_str()), ("data_type", "traces")];
-        let gauge = |name, help: &str, read: Box<dyn Fn() -> f64 + Send>| {
-            self.registry.gauge(name, help, &labels, read);
-        };
         let (waiting, room) = (Arc::clone(queue), queue.capacity());
-        gauge(
+        self.registry.gauge(
             "otelcol_exporter_queue_size",
             "Batches waiting to be sent.",
-            Box::new(move || waiting.len() as f64),
+            &labels,
+            move || waiting.len() as f64,
         );
-        gauge(
+        self.registry.gauge(
             "otelcol_exporter_queue_capacity",
             "Batches that may wait.",
-            Box::new(move || room as f64),
+            &labels,
+            move || room as f64,
         );
         let (started, ended) = (stats.requests_started.clone(), stats.requests_ended.clone());
-        gauge(
+        self.registry.gauge(
             "otelcol_exporter_in_flight_requests",
             "Requests sent and not answered.",
-            Box::new(move || {
+            &labels,
+            move || {
                 // Read in this order, the difference is never negative.
                 let ended = ended.get();
                 started.get().saturating_sub(ended) as f64
-            }),
+            },
         );
     }
 
@@ -334,4 +227,114 @@ impl Meters<'_> {
             move || limit as f64,
         );
     }
+}
+
+/// A counter: its name, what it counts, and where it is kept.
+type Row<S> = (&'static str, &'static str, fn(&S) -> &Count);
+
+const RECEIVER: &[Row<ReceiverStats>] = &[
+    (
+        "otelcol_receiver_accepted_spans",
+        "Spans taken from senders.",
+        |s| &s.accepted_spans,
+    ),
+    (
+        "otelcol_receiver_refused_spans",
+        "Spans not taken: no room, or faulty ids.",
+        |s| &s.refused_spans,
+    ),
+    (
+        "otelcol_receiver_failed_spans",
+        "Spans lost inside the receiver.",
+        |s| &s.failed_spans,
+    ),
+    (
+        "wayspan_receiver_requests",
+        "Export requests answered with success.",
+        |s| &s.requests,
+    ),
+    (
+        "wayspan_receiver_refused_requests",
+        "Requests refused: malformed, too large, unknown, or no room.",
+        |s| &s.refused_requests,
+    ),
+];
+
+const PROCESSOR: &[Row<ProcessorStats>] = &[
+    (
+        "otelcol_processor_incoming_items",
+        "Spans given to the processor.",
+        |s| &s.incoming,
+    ),
+    (
+        "otelcol_processor_outgoing_items",
+        "Spans the processor passed on.",
+        |s| &s.outgoing,
+    ),
+];
+
+const BATCH_ITEMS: &[Row<PipelineStats>] = &[
+    (
+        "otelcol_processor_incoming_items",
+        "Spans given to the processor.",
+        |s| &s.batched,
+    ),
+    (
+        "otelcol_processor_outgoing_items",
+        "Spans the processor passed on.",
+        |s| &s.batched,
+    ),
+];
+
+const BATCH: &[Row<PipelineStats>] = &[
+    (
+        "otelcol_processor_batch_batch_size_trigger_send",
+        "Batches sealed because they were large enough.",
+        |s| &s.size_trigger,
+    ),
+    (
+        "otelcol_processor_batch_timeout_trigger_send",
+        "Batches sealed because they were old enough.",
+        |s| &s.timeout_trigger,
+    ),
+    (
+        "wayspan_rejected_spans",
+        "Spans dropped for ids of the wrong length or all zero.",
+        |s| &s.rejected_spans,
+    ),
+    (
+        "wayspan_utf8_replaced_strings",
+        "Strings in which invalid UTF-8 was replaced by U+FFFD.",
+        |s| &s.utf8_replaced,
+    ),
+];
+
+const EXPORTER: &[Row<ExporterStats>] = &[
+    (
+        "otelcol_exporter_sent_spans",
+        "Spans the backend took.",
+        |s| &s.sent_spans,
+    ),
+    (
+        "otelcol_exporter_send_failed_spans",
+        "Spans given up on, after all retries.",
+        |s| &s.send_failed_spans,
+    ),
+    (
+        "otelcol_exporter_enqueue_failed_spans",
+        "Spans lost because the queue was full; senders are refused before that.",
+        |s| &s.enqueue_failed_spans,
+    ),
+    (
+        "wayspan_exporter_rejected_spans",
+        "Spans the backend rejected by partial success.",
+        |s| &s.rejected_spans,
+    ),
+    ("wayspan_exporter_retries", "Requests sent again.", |s| {
+        &s.retries
+    }),
+];
+
+fn processor(id: &str) -> [(&'static str, &str); 2] {
+    [("processor", id), ("otel_signal", "traces")]
 }

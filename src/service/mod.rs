@@ -14,19 +14,21 @@ what is open, close the queues, deliver until the deadline, and say what became
 of every span.
 */
 
+mod announce;
 mod listen;
 mod meters;
 mod pipeline;
+mod report;
 mod run;
 mod shard;
 
+pub use report::{ExporterReport, Report};
 pub use run::run;
 
 use crate::{
-    config::{Config, ExporterKind, ProcessorKind},
+    config::Config,
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
-    mesh::Scheme,
     queue::{Budget, Queue},
     telemetry::{ExporterStats, Registry},
 };
@@ -34,7 +36,7 @@ pub use listen::BindError;
 use listen::Transport;
 use shard::ShardHandle;
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -59,63 +61,6 @@ pub enum StartError {
         /// The system's answer.
         source: io::Error,
     },
-}
-
-/// What became of the spans, told at shutdown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Spans taken from senders.
-    pub accepted: u64,
-    /// Spans that never reached an exporter's queue before the drain ended.
-    pub stranded: u64,
-    /// What each exporter did.
-    pub exporters: Vec<ExporterReport>,
-}
-
-/// What one exporter did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExporterReport {
-    /// Its id.
-    pub id: String,
-    /// Spans the backend took.
-    pub sent: u64,
-    /// Spans given up on or rejected by the backend.
-    pub failed: u64,
-    /// Of those, spans still undelivered when the drain ended.
-    pub abandoned: u64,
-}
-
-impl Report {
-    /// Whether the drain ended before everything was delivered or refused.
-    pub fn is_incomplete(&self) -> bool {
-        self.stranded > 0 || self.exporters.iter().any(|exporter| exporter.abandoned > 0)
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "spans accepted {}", self.accepted)?;
-        for ExporterReport {
-            id,
-            sent,
-            failed,
-            abandoned,
-        } in &self.exporters
-        {
-            write!(f, "; {id}: delivered {sent}, failed {failed}")?;
-            if *abandoned > 0 {
-                write!(f, " ({abandoned} of them undelivered when the drain ended)")?;
-            }
-        }
-        if self.stranded > 0 {
-            write!(
-                f,
-                "; {} found no room in a queue before the drain ended",
-                self.stranded
-            )?;
-        }
-        Ok(())
-    }
 }
 
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
@@ -284,88 +229,22 @@ impl Service {
             .deadline
             .send_replace(Some(Instant::now() + self.drain_timeout));
         self.signals.stop.send_replace(true);
-        let stranded = self.shards.into_iter().map(ShardHandle::join).sum();
+        for stranded in self.shards.into_iter().map(ShardHandle::join) {
+            self.account.stranded(&stranded);
+        }
         for queue in &self.queues {
             queue.close();
         }
         let drained = self.exporters.join().unwrap_or_default();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
-        self.account.report(stranded, &drained)
+        self.account.report(&drained)
     }
 
     /// Lets another thread cut the drain short.
     fn deadline(&self) -> Arc<watch::Sender<Option<Instant>>> {
         Arc::clone(&self.signals.deadline)
     }
-
-    /// Logs, a line each, what is listened on, the pipelines, and the naming
-    /// scheme in force and why.
-    fn announce(&self, config: &Config) {
-        for ((transport, address), receiver) in self.listening.iter().zip(receiver_ids(config)) {
-            tracing::info!("listening for {transport} on {address} (receiver {receiver})");
-        }
-        if let Some(address) = self.metrics {
-            tracing::info!("Prometheus metrics on http://{address}/metrics");
-        }
-        if let Some((address, check)) = self.health.zip(config.health_check.as_ref()) {
-            tracing::info!("health on http://{address}{}", check.path);
-        }
-        for pipeline in &config.pipelines {
-            tracing::info!(
-                "pipeline {}: {}",
-                pipeline.id,
-                describe_pipeline(config, pipeline)
-            );
-            for processor in &pipeline.processors {
-                match &processor.kind {
-                    ProcessorKind::Mesh(settings) => {
-                        tracing::info!(
-                            "{}: {}",
-                            processor.id,
-                            Scheme::new(&settings.kiali).describe()
-                        );
-                    }
-                }
-            }
-        }
-        for exporter in &config.exporters {
-            if let ExporterKind::OtlpGrpc(client) | ExporterKind::OtlpHttp(client, _) =
-                &exporter.kind
-            {
-                tracing::info!("exporter {} sends to {}", exporter.id, client.url);
-            }
-        }
-    }
-}
-
-/// `otlp → mesh → batch → otlp_grpc`.
-fn describe_pipeline(config: &Config, pipeline: &crate::config::Pipeline) -> String {
-    let join = |ids: Vec<String>| ids.join(", ");
-    let mut parts = vec![join(
-        pipeline
-            .receivers
-            .iter()
-            .map(|at| config.receivers[*at].id.to_string())
-            .collect(),
-    )];
-    parts.extend(pipeline.processors.iter().map(|p| p.id.to_string()));
-    parts.push(pipeline.batch.id.to_string());
-    parts.push(join(
-        pipeline
-            .exporters
-            .iter()
-            .map(|at| config.exporters[*at].id.to_string())
-            .collect(),
-    ));
-    parts.join(" → ")
-}
-
-fn receiver_ids(config: &Config) -> impl Iterator<Item = String> + '_ {
-    config.receivers.iter().flat_map(|receiver| {
-        let protocols = usize::from(receiver.grpc.is_some()) + usize::from(receiver.http.is_some());
-        std::iter::repeat_n(receiver.id.to_string(), protocols)
-    })
 }
 
 /// The cores this process may use, cgroup quotas included.

@@ -45,8 +45,8 @@ pub struct Stage {
 /// Where sealed batches go.
 #[derive(Clone, Debug)]
 pub struct Outlet {
-    /// A queue per exporter of the pipeline.
-    pub queues: Vec<Arc<Queue>>,
+    /// The pipeline's exporters: index in the configuration, and queue.
+    pub queues: Vec<(usize, Arc<Queue>)>,
     /// Bytes held by batches until delivered.
     pub budget: Budget,
 }
@@ -238,12 +238,13 @@ impl Pipeline {
         !self.backlog.is_empty()
     }
 
-    /// Spans in batches that wait for room, once per queue they wait for.
-    pub fn backlog_spans(&self) -> u64 {
-        self.backlog
-            .iter()
-            .map(|(_, batch)| u64::from(batch.spans))
-            .sum()
+    /// Adds the spans of batches that still wait for room to `stranded`, by
+    /// the exporter they wait for.
+    pub fn count_backlog(&self, stranded: &mut [u64]) {
+        for (at, batch) in &self.backlog {
+            let (exporter, _) = self.outlet.queues[*at];
+            stranded[exporter] += u64::from(batch.spans);
+        }
     }
 
     /// Seals the batch if it is old enough and tries to empty the backlog.
@@ -294,7 +295,7 @@ impl Pipeline {
                 self.backlog.push_back((at, batch));
                 continue;
             }
-            if let Err(Full(batch)) = self.outlet.queues[at].push(batch) {
+            if let Err(Full(batch)) = self.outlet.queues[at].1.push(batch) {
                 full[at] = true;
                 self.backlog.push_back((at, batch));
             }

@@ -108,7 +108,7 @@ pub struct Build {
 #[derive(Debug)]
 pub struct ShardHandle {
     entrance: Entrance,
-    thread: JoinHandle<u64>,
+    thread: JoinHandle<Vec<u64>>,
 }
 
 impl ShardHandle {
@@ -137,8 +137,8 @@ impl ShardHandle {
         self.entrance.clone()
     }
 
-    /// Waits for its end; spans it could not hand over.
-    pub fn join(self) -> u64 {
+    /// Waits for its end; spans it could not hand over, by exporter.
+    pub fn join(self) -> Vec<u64> {
         self.thread.join().unwrap_or_default()
     }
 }
@@ -184,25 +184,29 @@ impl Gate {
     }
 
     /// Seals everything and waits for room in the queues, until the deadline.
-    /// Returns the spans that found none.
-    async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) -> u64 {
+    /// Returns the spans that found none, for each of `exporters`.
+    async fn flush(
+        &self,
+        exporters: usize,
+        deadline: &watch::Receiver<Option<Instant>>,
+    ) -> Vec<u64> {
         self.pipelines
             .borrow_mut()
             .iter_mut()
             .for_each(Pipeline::flush);
         loop {
             self.turn();
-            let waiting: u64 = self
-                .pipelines
-                .borrow()
-                .iter()
-                .map(Pipeline::backlog_spans)
-                .sum();
+            let waiting = self.pipelines.borrow().iter().any(Pipeline::has_backlog);
             let over = deadline
                 .borrow()
                 .is_some_and(|deadline| deadline <= Instant::now());
-            if waiting == 0 || over {
-                return waiting;
+            if !waiting || over {
+                let mut stranded = vec![0; exporters];
+                let pipelines = self.pipelines.borrow();
+                pipelines
+                    .iter()
+                    .for_each(|pipeline| pipeline.count_backlog(&mut stranded));
+                return stranded;
             }
             time::sleep(BACKLOG_INTERVAL).await;
         }
@@ -265,7 +269,7 @@ async fn run(
     count: Arc<AtomicUsize>,
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
-) -> u64 {
+) -> Vec<u64> {
     let gate = Rc::new(Gate {
         pipelines: RefCell::new(pipelines(&build)),
         opened: Notify::new(),
@@ -300,7 +304,7 @@ async fn run(
         tracing::warn!("{} connection(s) cut off while still sending", open.len());
         open.shutdown().await;
     }
-    gate.flush(&deadline).await
+    gate.flush(build.queues.len(), &deadline).await
 }
 
 /// One connection in the shard's count.
@@ -339,7 +343,7 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
             queues: pipeline
                 .exporters
                 .iter()
-                .map(|at| Arc::clone(&build.queues[*at]))
+                .map(|at| (*at, Arc::clone(&build.queues[*at])))
                 .collect(),
             budget: build.budget.clone(),
         };

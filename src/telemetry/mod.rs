@@ -12,5 +12,5 @@ pub mod process;
 pub mod registry;
 mod stats;
 
-pub use registry::{Kind, Registry};
+pub use registry::Registry;
 pub use stats::{Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats};

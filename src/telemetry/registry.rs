@@ -13,21 +13,17 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
-use std::{fmt, sync::Mutex};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Label names and values of a series.
 pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
-/// Whether a series only grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-}
-
 enum Source {
+    Counts(Counter, Vec<Count>),
     Counter(Counter, Box<dyn Fn() -> u64 + Send>),
     Gauge(Gauge, Box<dyn Fn() -> f64 + Send>),
 }
@@ -37,7 +33,7 @@ pub struct Registry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     type_suffix: bool,
-    sources: Mutex<Vec<Source>>,
+    sources: Mutex<HashMap<Key, Source>>,
 }
 
 impl fmt::Debug for Registry {
@@ -80,11 +76,16 @@ impl Registry {
         }
     }
 
-    /// Registers a counter that is the sum of `counts`.
+    /// Registers a counter that is the sum of `counts`. Registered again with
+    /// the same labels (two pipelines may share a processor's id), it is the
+    /// sum of both.
     pub fn counter(&self, name: &'static str, help: &str, labels: Labels<'_>, counts: Vec<Count>) {
-        self.counter_fn(name, help, labels, move || {
-            counts.iter().map(Count::get).sum()
-        });
+        let (key, counter) = self.new_counter(name, help, labels);
+        let mut sources = self.sources();
+        match sources.get_mut(&key) {
+            Some(Source::Counts(_, all)) => all.extend(counts),
+            _ => drop(sources.insert(key, Source::Counts(counter, counts))),
+        }
     }
 
     /// Registers a counter read by `read`.
@@ -95,17 +96,19 @@ impl Registry {
         labels: Labels<'_>,
         read: impl Fn() -> u64 + Send + 'static,
     ) {
-        let name = if self.type_suffix {
-            format!("{name}_total")
-        } else {
-            name.to_owned()
-        };
+        let (key, counter) = self.new_counter(name, help, labels);
+        self.sources()
+            .insert(key, Source::Counter(counter, Box::new(read)));
+    }
+
+    fn new_counter(&self, name: &str, help: &str, labels: Labels<'_>) -> (Key, Counter) {
+        let suffix = if self.type_suffix { "_total" } else { "" };
+        let name = format!("{name}{suffix}");
         self.recorder
             .describe_counter(KeyName::from(name.clone()), None, owned(help));
-        let counter = self
-            .recorder
-            .register_counter(&key(name, labels), &METADATA);
-        self.add(Source::Counter(counter, Box::new(read)));
+        let key = key(name, labels);
+        let counter = self.recorder.register_counter(&key, &METADATA);
+        (key, counter)
     }
 
     /// Registers a gauge read by `read`.
@@ -118,10 +121,10 @@ impl Registry {
     ) {
         self.recorder
             .describe_gauge(KeyName::from(name), None, owned(help));
-        let gauge = self
-            .recorder
-            .register_gauge(&key(name.to_owned(), labels), &METADATA);
-        self.add(Source::Gauge(gauge, Box::new(read)));
+        let key = key(name.to_owned(), labels);
+        let gauge = self.recorder.register_gauge(&key, &METADATA);
+        self.sources()
+            .insert(key, Source::Gauge(gauge, Box::new(read)));
     }
 
     /// Registers a histogram; the caller records into it.
@@ -132,23 +135,18 @@ impl Registry {
             .register_histogram(&key(name.to_owned(), labels), &METADATA)
     }
 
-    fn add(&self, source: Source) {
-        // A poisoned lock only means that a scrape panicked: the list is whole.
-        self.sources
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .push(source);
+    fn sources(&self) -> MutexGuard<'_, HashMap<Key, Source>> {
+        // A poisoned lock only means that a scrape panicked: the map is whole.
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The Prometheus text format, read now.
     pub fn render(&self) -> String {
-        for source in self
-            .sources
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .iter()
-        {
+        for source in self.sources().values() {
             match source {
+                Source::Counts(counter, counts) => {
+                    counter.absolute(counts.iter().map(Count::get).sum());
+                }
                 Source::Counter(counter, read) => counter.absolute(read()),
                 Source::Gauge(gauge, read) => gauge.set(read()),
             }
@@ -193,6 +191,21 @@ mod tests {
         counts[0].add(2);
         counts[1].add(3);
         assert!(registry.render().contains(&format!("{series} 5")));
+    }
+
+    #[test]
+    fn the_same_series_registered_twice_is_one_sum() {
+        let registry = Registry::new(false);
+        let counts = [Count::default(), Count::default()];
+        for count in &counts {
+            registry.counter("a", "A.", &[("processor", "batch")], vec![count.clone()]);
+            count.add(2);
+        }
+        assert!(
+            registry.render().contains(r#"a{processor="batch"} 4"#),
+            "{}",
+            registry.render()
+        );
     }
 
     #[test]

@@ -52,6 +52,10 @@ pub struct ExporterStats {
     pub sent_spans: Count,
     /// Spans given up on (`otelcol_exporter_send_failed_spans`).
     pub send_failed_spans: Count,
+    /// Spans that found the queue full until the drain ended
+    /// (`otelcol_exporter_enqueue_failed_spans`). Written by the thread that
+    /// shuts the service down.
+    pub enqueue_failed_spans: Count,
     /// Spans the backend rejected by partial success
     /// (`wayspan_exporter_rejected_spans`).
     pub rejected_spans: Count,
@@ -117,6 +121,19 @@ impl fmt::Debug for PipelineStats {
 }
 
 impl PipelineStats {
+    /// Counters at zero that record batch sizes into these histograms.
+    pub fn new(send_size: Histogram, send_size_bytes: Histogram) -> Self {
+        Self {
+            utf8_replaced: Count::default(),
+            rejected_spans: Count::default(),
+            batched: Count::default(),
+            size_trigger: Count::default(),
+            timeout_trigger: Count::default(),
+            send_size,
+            send_size_bytes,
+        }
+    }
+
     /// Counts a sealed batch; `by_size` says whether a limit sealed it rather
     /// than its age.
     pub fn batch_sealed(&self, by_size: bool, spans: u32, bytes: usize) {

@@ -1,0 +1,78 @@
+/*! What the start says: where wayspan listens, what the pipelines are, and how
+spans are named and why. */
+
+use super::Service;
+use crate::{
+    config::{Config, ExporterKind, Pipeline, ProcessorKind},
+    mesh::Scheme,
+};
+
+impl Service {
+    /// Logs, a line each, what is listened on, the pipelines, and the naming
+    /// scheme in force and why.
+    pub(super) fn announce(&self, config: &Config) {
+        for ((transport, address), receiver) in self.listening.iter().zip(receiver_ids(config)) {
+            tracing::info!("listening for {transport} on {address} (receiver {receiver})");
+        }
+        if let Some(address) = self.metrics {
+            tracing::info!("Prometheus metrics on http://{address}/metrics");
+        }
+        if let Some((address, check)) = self.health.zip(config.health_check.as_ref()) {
+            tracing::info!("health on http://{address}{}", check.path);
+        }
+        for pipeline in &config.pipelines {
+            tracing::info!(
+                "pipeline {}: {}",
+                pipeline.id,
+                describe_pipeline(config, pipeline)
+            );
+            for processor in &pipeline.processors {
+                match &processor.kind {
+                    ProcessorKind::Mesh(settings) => {
+                        tracing::info!(
+                            "{}: {}",
+                            processor.id,
+                            Scheme::new(&settings.kiali).describe()
+                        );
+                    }
+                }
+            }
+        }
+        for exporter in &config.exporters {
+            if let ExporterKind::OtlpGrpc(client) | ExporterKind::OtlpHttp(client, _) =
+                &exporter.kind
+            {
+                tracing::info!("exporter {} sends to {}", exporter.id, client.url);
+            }
+        }
+    }
+}
+
+/// `otlp → mesh → batch → otlp_grpc`.
+fn describe_pipeline(config: &Config, pipeline: &Pipeline) -> String {
+    let join = |ids: Vec<String>| ids.join(", ");
+    let mut parts = vec![join(
+        pipeline
+            .receivers
+            .iter()
+            .map(|at| config.receivers[*at].id.to_string())
+            .collect(),
+    )];
+    parts.extend(pipeline.processors.iter().map(|p| p.id.to_string()));
+    parts.push(pipeline.batch.id.to_string());
+    parts.push(join(
+        pipeline
+            .exporters
+            .iter()
+            .map(|at| config.exporters[*at].id.to_string())
+            .collect(),
+    ));
+    parts.join(" → ")
+}
+
+fn receiver_ids(config: &Config) -> impl Iterator<Item = String> + '_ {
+    config.receivers.iter().flat_map(|receiver| {
+        let protocols = usize::from(receiver.grpc.is_some()) + usize::from(receiver.http.is_some());
+        std::iter::repeat_n(receiver.id.to_string(), protocols)
+    })
+}

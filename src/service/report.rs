@@ -1,0 +1,51 @@
+/*! The last word about every span. */
+
+use std::fmt;
+
+/// What became of the spans, told at shutdown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Spans taken from senders.
+    pub accepted: u64,
+    /// What each exporter did.
+    pub exporters: Vec<ExporterReport>,
+}
+
+/// What one exporter did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExporterReport {
+    /// Its id.
+    pub id: String,
+    /// Spans the backend took.
+    pub sent: u64,
+    /// Spans given up on or rejected by the backend.
+    pub failed: u64,
+    /// Of those, spans still undelivered when the drain ended.
+    pub abandoned: u64,
+}
+
+impl Report {
+    /// Whether the drain ended before everything was delivered or refused.
+    pub fn is_incomplete(&self) -> bool {
+        self.exporters.iter().any(|exporter| exporter.abandoned > 0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spans accepted {}", self.accepted)?;
+        for ExporterReport {
+            id,
+            sent,
+            failed,
+            abandoned,
+        } in &self.exporters
+        {
+            write!(f, "; {id}: delivered {sent}, failed {failed}")?;
+            if *abandoned > 0 {
+                write!(f, " ({abandoned} of them undelivered when the drain ended)")?;
+            }
+        }
+        Ok(())
+    }
+}
