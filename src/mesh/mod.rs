@@ -8,7 +8,7 @@ The parts, in the order a span meets them:
 - [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
   is; [`Destination`] is where it went;
 - [`Scheme`] is how the described Kiali wants spans to be named;
-- [`decide`] joins them: facts in, a new service name and tags out;
+- [`decide()`] joins them: facts in, a new service name and tags out;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 

@@ -29,7 +29,7 @@ const ACCEPT_BACKLOG: i32 = 1024;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for {what}: {source}{}", remedy(source))]
+#[error("cannot listen on {address} for {what}{}", remedy(source))]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
@@ -42,13 +42,13 @@ pub struct BindError {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "; another process has the port (`ss -ltnp` shows which): stop it or change the endpoint"
+            " (another process has the port, `ss -ltnp` shows which: stop it or change the endpoint)"
         }
         io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE: use a higher port"
+            " (ports below 1024 need CAP_NET_BIND_SERVICE: use a higher port)"
         }
         io::ErrorKind::AddrNotAvailable => {
-            "; the address is not one of this host's: 0.0.0.0 listens on all of them"
+            " (the address is not one of this host's; 0.0.0.0 listens on all of them)"
         }
         _ => "",
     }

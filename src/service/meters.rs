@@ -307,6 +307,11 @@ const BATCH: &[Row<PipelineStats>] = &[
         "Strings in which invalid UTF-8 was replaced by U+FFFD.",
         |s| &s.utf8_replaced,
     ),
+    (
+        "wayspan_unknown_field_bytes_dropped",
+        "Bytes of large unknown fields of whole requests, which belong to no span.",
+        |s| &s.unknown_dropped,
+    ),
 ];
 
 const EXPORTER: &[Row<ExporterStats>] = &[

@@ -21,6 +21,9 @@ use crate::{
 };
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
+/// Unknown fields of one request that are kept, in bytes.
+const MAX_REST: usize = 16 << 10;
+
 /// What became of a request's spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -151,12 +154,29 @@ impl Pipeline {
                 );
             }
         }
-        self.batch.append_rest(index.rest.of(request));
+        if taken.accepted > 0 {
+            self.keep_rest(index.rest.of(request));
+        }
         self.stats.rejected_spans.add(taken.rejected);
         for stage in &self.stages {
             stage.stats.flush();
         }
         taken
+    }
+
+    /// Keeps the request's own unknown fields, which belong to no span, with
+    /// the batch that has its spans. OTLP has none today, so they are kept
+    /// only while they are small beside the spans: they must not push others'
+    /// spans over a size limit, nor be a way around it.
+    fn keep_rest(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            return;
+        }
+        if rest.len() > MAX_REST || self.batch.must_seal_before(rest.len(), 0) {
+            self.stats.unknown_dropped.add(rest.len() as u64);
+            return;
+        }
+        self.batch.append_rest(rest);
     }
 
     /// Runs the processors over one span and appends it. True if it is the

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::{Config, ProcessorKind},
     extension::health_check::Health,
-    pdata::{Keys, split},
+    pdata::{Fault, Keys, split},
     processor::{Processor, mesh::Mesh},
     queue::{Budget, Queue},
     receiver::{self, Answer, Endpoint, Ingest},
@@ -29,7 +29,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -48,7 +48,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often a batch that found a queue full tries again.
 const BACKLOG_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long connections may take at shutdown to finish what they are sending.
+/// How long connections may take at shutdown, at most, to finish what they are
+/// sending.
 const CONNECTION_GRACE: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a shard.
@@ -221,8 +222,28 @@ struct Inlet {
     stats: ReceiverStats,
 }
 
+impl Inlet {
+    /// Says what was wrong with the spans that were dropped; the first time in
+    /// the log too, since Envoy does not look at a partial success.
+    fn faulty(&self, rejected: u64, fault: Fault) -> String {
+        let message = format!("{rejected} span(s) dropped; the first: {fault}");
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "{message}; wayspan_rejected_spans counts these from now on, without a line in \
+                 the log"
+            );
+        });
+        message
+    }
+}
+
 impl Ingest for Inlet {
     fn traces(&self, request: &[u8]) -> Answer {
+        // Old Envoys send empty requests, which need no room.
+        if request.is_empty() {
+            return Answer::Accepted;
+        }
         let mut pipelines = self.gate.pipelines.borrow_mut();
         if let Some(why) = self.pipelines.iter().find_map(|at| pipelines[*at].busy()) {
             self.stats
@@ -256,7 +277,7 @@ impl Ingest for Inlet {
                 self.stats.refused_spans.add(taken.rejected);
                 Answer::Partial {
                     rejected: taken.rejected,
-                    message: format!("{} span(s) dropped: {fault}", taken.rejected),
+                    message: self.faulty(taken.rejected, fault),
                 }
             }
         }
@@ -299,12 +320,33 @@ async fn run(
         }
     }
     connections.close();
-    let all_closed = async { while open.join_next().await.is_some() {} };
-    if time::timeout(CONNECTION_GRACE, all_closed).await.is_err() {
-        tracing::warn!("{} connection(s) cut off while still sending", open.len());
-        open.shutdown().await;
+    // Batches go on being sealed meanwhile: a sender that never ends its
+    // request must not keep what others have sent from being delivered.
+    tokio::select! {
+        () = async { while open.join_next().await.is_some() {} } => {}
+        () = &mut clock => {}
+        () = grace_over(deadline.clone()) => {
+            tracing::warn!("{} connection(s) cut off in the middle of a request", open.len());
+            open.shutdown().await;
+        }
     }
     gate.flush(build.queues.len(), &deadline).await
+}
+
+/// Waits until connections have had their time: [`CONNECTION_GRACE`], or half
+/// of what is left until the drain's deadline, which a second signal moves.
+async fn grace_over(mut deadline: watch::Receiver<Option<Instant>>) {
+    let begun = Instant::now();
+    loop {
+        let end = deadline
+            .borrow_and_update()
+            .map(|end| end.saturating_duration_since(begun) / 2);
+        let grace = end.map_or(CONNECTION_GRACE, |half| half.min(CONNECTION_GRACE));
+        tokio::select! {
+            () = time::sleep_until((begun + grace).into()) => return,
+            Ok(()) = deadline.changed() => {}
+        }
+    }
 }
 
 /// One connection in the shard's count.

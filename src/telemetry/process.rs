@@ -16,11 +16,12 @@ pub fn register(registry: &Registry) {
         move || started.elapsed().as_secs(),
     );
     if cpu_seconds().is_some() {
-        registry.gauge(
+        // Whole seconds: the exporter's counters are integers.
+        registry.counter_fn(
             "otelcol_process_cpu_seconds",
             "CPU seconds used.",
             &[],
-            || cpu_seconds().unwrap_or_default(),
+            || cpu_seconds().unwrap_or_default() as u64,
         );
     }
     if resident_bytes().is_some() {

@@ -102,6 +102,9 @@ pub struct PipelineStats {
     pub utf8_replaced: Count,
     /// Spans dropped for a fault of their own (`wayspan_rejected_spans`).
     pub rejected_spans: Count,
+    /// Bytes of unknown fields of requests that were not kept
+    /// (`wayspan_unknown_field_bytes_dropped`).
+    pub unknown_dropped: Count,
     /// Spans sealed into batches: into and out of the batch processor.
     pub batched: Count,
     /// `otelcol_processor_batch_batch_size_trigger_send`.
@@ -126,6 +129,7 @@ impl PipelineStats {
         Self {
             utf8_replaced: Count::default(),
             rejected_spans: Count::default(),
+            unknown_dropped: Count::default(),
             batched: Count::default(),
             size_trigger: Count::default(),
             timeout_trigger: Count::default(),

@@ -3,7 +3,7 @@
 
 use crate::{
     client::{EXPORT, Grpc, Reply, frame, http},
-    process::Wayspan,
+    process::{Setup, Wayspan},
     sink::Sink,
     spans::{good, gzip, request, span},
 };
@@ -21,7 +21,12 @@ where
     F: Future<Output = Reply>,
 {
     let sink = Sink::start();
-    let wayspan = Wayspan::start_with(&sink, "max_recv_msg_size_mib: 1", "").await;
+    let wayspan = Wayspan::launch(Setup {
+        towards: sink.port(),
+        grpc_lines: "max_recv_msg_size_mib: 1",
+        ..Setup::default()
+    })
+    .await;
     let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
     let reply = bad(client.clone()).await;

@@ -3,7 +3,7 @@
 
 use crate::{
     client::{HttpReply, http},
-    process::Wayspan,
+    process::{Setup, Wayspan},
     sink::Sink,
     spans::{good, gzip, request, span},
 };
@@ -38,7 +38,12 @@ where
     F: Future<Output = HttpReply>,
 {
     let sink = Sink::start();
-    let wayspan = Wayspan::start_with(&sink, "", "max_request_body_size: 1048576").await;
+    let wayspan = Wayspan::launch(Setup {
+        towards: sink.port(),
+        http_lines: "max_request_body_size: 1048576",
+        ..Setup::default()
+    })
+    .await;
     assert_eq!(
         http(wayspan.http, "POST", "/v1/traces", &[PROTO], &good(1))
             .await

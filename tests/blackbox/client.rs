@@ -27,10 +27,16 @@ impl Reply {
         self.fields.get("grpc-status")?.to_str().ok()?.parse().ok()
     }
 
-    pub fn message(&self) -> &str {
-        self.fields
+    /// `grpc-message`, decoded.
+    pub fn message(&self) -> String {
+        let encoded = self
+            .fields
             .get("grpc-message")
-            .map_or("", |value| value.to_str().unwrap())
+            .map_or(&b""[..], |value| value.as_bytes());
+        percent_encoding::percent_decode(encoded)
+            .decode_utf8()
+            .unwrap()
+            .into_owned()
     }
 }
 

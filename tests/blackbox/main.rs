@@ -17,6 +17,8 @@ mod bad_http;
 mod client;
 mod delivery;
 mod demo;
+mod drain;
+mod harm;
 mod process;
 mod sink;
 mod spans;

@@ -17,39 +17,81 @@ pub struct Wayspan {
     _dir: TempDir,
 }
 
+/// What tests vary.
+pub struct Setup<'a> {
+    /// Port of the backend.
+    pub towards: u16,
+    /// `batch.timeout`.
+    pub batch_timeout: &'a str,
+    /// `drain_timeout`.
+    pub drain: &'a str,
+    /// Lines inside `protocols.grpc` and `protocols.http`.
+    pub grpc_lines: &'a str,
+    pub http_lines: &'a str,
+    /// `memory_limiter.limit_mib`.
+    pub memory_mib: usize,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self {
+            towards: 0,
+            batch_timeout: "20ms",
+            drain: "25s",
+            grpc_lines: "",
+            http_lines: "",
+            memory_mib: 256,
+        }
+    }
+}
+
 impl Wayspan {
     /// OTLP in, batches of 20 ms, out to `sink` over gRPC.
     pub async fn start(sink: &Sink) -> Self {
-        Self::launch(sink, "20ms", "", "").await
+        Self::launch(Setup {
+            towards: sink.port(),
+            ..Setup::default()
+        })
+        .await
     }
 
     /// The same with another batch timeout.
-    pub async fn start_batching(sink: &Sink, timeout: &str) -> Self {
-        Self::launch(sink, timeout, "", "").await
+    pub async fn start_batching(sink: &Sink, batch_timeout: &str) -> Self {
+        Self::launch(Setup {
+            towards: sink.port(),
+            batch_timeout,
+            ..Setup::default()
+        })
+        .await
     }
 
-    /// The same with lines inside `protocols.grpc` and `protocols.http`.
-    pub async fn start_with(sink: &Sink, grpc_lines: &str, http_lines: &str) -> Self {
-        Self::launch(sink, "20ms", grpc_lines, http_lines).await
-    }
-
-    async fn launch(sink: &Sink, timeout: &str, grpc_lines: &str, http_lines: &str) -> Self {
+    pub async fn launch(setup: Setup<'_>) -> Self {
         let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
         let mut config = format!(
             "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: 127.0.0.1:{grpc}\n"
         );
-        indent(&mut config, grpc_lines);
+        indent(&mut config, setup.grpc_lines);
         writeln!(config, "      http:\n        endpoint: 127.0.0.1:{http}").unwrap();
-        indent(&mut config, http_lines);
+        indent(&mut config, setup.http_lines);
+        let Setup {
+            towards,
+            batch_timeout,
+            drain,
+            memory_mib,
+            ..
+        } = setup;
         write!(
             config,
             "\
 processors:
+  memory_limiter:
+    check_interval: 1s
+    limit_mib: {memory_mib}
   batch:
-    timeout: {timeout}
+    timeout: {batch_timeout}
 exporters:
   otlp_grpc:
-    endpoint: 127.0.0.1:{}
+    endpoint: 127.0.0.1:{towards}
     tls:
       insecure: true
 extensions:
@@ -57,10 +99,12 @@ extensions:
     endpoint: 127.0.0.1:{health}
 service:
   extensions: [health_check]
+  wayspan:
+    drain_timeout: {drain}
   pipelines:
     traces:
       receivers: [otlp]
-      processors: [batch]
+      processors: [memory_limiter, batch]
       exporters: [otlp_grpc]
   telemetry:
     metrics:
@@ -71,7 +115,6 @@ service:
                 host: 127.0.0.1
                 port: {metrics}
 ",
-            sink.port()
         )
         .unwrap();
         let dir = TempDir::new().unwrap();

@@ -1,8 +1,8 @@
 /*!
 The Collector's file format, as serde shapes: every key it has, and ours.
 
-A key is a [`Field`] when it is honoured, [`Ignored`] when the Collector has it
-and it changes nothing here, [`Refused`] when leaving it out of account would be
+A key is a `Field` when it is honoured, `Ignored` when the Collector has it
+and it changes nothing here, `Refused` when leaving it out of account would be
 unsafe. Names, units and meaning are the Collector's unless a comment says
 otherwise. Defaults are filled in by `check`.
 */
