@@ -6,8 +6,13 @@ use std::{fs, time::Instant};
 /// Linux reports CPU time in ticks of 1/100 s on every supported architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Registers `otelcol_process_*`.
+/// Registers `otelcol_process_*` and `target_info`.
 pub fn register(registry: &Registry) {
+    let target = [
+        ("service_name", "wayspan"),
+        ("service_version", env!("CARGO_PKG_VERSION")),
+    ];
+    registry.gauge("target_info", "What is scraped.", &target, || 1.0);
     let started = Instant::now();
     registry.counter_fn(
         "otelcol_process_uptime",

@@ -1,0 +1,107 @@
+//! The ready configurations under `pipelines/` and the deployment's own: each
+//! runs and delivers, with nothing changed but addresses.
+
+use crate::{
+    client::Grpc,
+    proc::free_port,
+    process::{Wayspan, spawn_ready},
+    sink::Sink,
+    spans::good,
+};
+use std::{fs, path::Path, process::Command};
+use tempfile::TempDir;
+
+/// Runs `file` with its ports moved and its exporter, of this id, pointed at a
+/// sink, and sends a span through it.
+async fn runs(file: &Path, exporter: &str) {
+    let sink = Sink::start();
+    let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
+    let dir = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    command.arg("--config").arg(file);
+    // The sink speaks gRPC alone: before it, a second wayspan takes OTLP/HTTP.
+    let relay = match exporter.starts_with("otlp_http") {
+        true => Some(Wayspan::start(&sink).await),
+        false => None,
+    };
+    let to = match &relay {
+        Some(relay) => format!("http://127.0.0.1:{}", relay.http),
+        None => format!("127.0.0.1:{}", sink.port()),
+    };
+    for set in [
+        format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
+        format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
+        format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
+        format!("exporters.{exporter}.endpoint={to}"),
+        format!(
+            "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]"
+        ),
+    ] {
+        command.arg("--set").arg(set);
+    }
+    let _process = spawn_ready(dir.path(), command, health).await;
+    let mut client = Grpc::connect(grpc).await;
+    assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
+    sink.wait(1).await;
+}
+
+fn shipped(folder: &str, name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name)
+}
+
+#[tokio::test]
+async fn ambient_newest_kiali() {
+    runs(
+        &shipped("pipelines", "ambient-newest-kiali.yaml"),
+        "otlp_grpc/jaeger",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn kiali_2_7() {
+    runs(&shipped("pipelines", "kiali-2.7.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
+async fn istio_collector() {
+    runs(&shipped("pipelines", "istio-collector.yaml"), "otlp/jaeger").await;
+}
+
+#[tokio::test]
+async fn jaeger_http() {
+    runs(
+        &shipped("pipelines", "jaeger-http.yaml"),
+        "otlp_http/jaeger",
+    )
+    .await;
+}
+
+#[test]
+fn every_file_is_run() {
+    let mut names: Vec<_> = fs::read_dir(shipped("pipelines", ""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let run = [
+        "ambient-newest-kiali.yaml",
+        "istio-collector.yaml",
+        "jaeger-http.yaml",
+        "kiali-2.7.yaml",
+    ];
+    assert_eq!(names, run, "add a test for a new file");
+}
+
+#[tokio::test]
+async fn deployment() {
+    let manifest = fs::read_to_string(shipped("deploy", "wayspan.yaml")).unwrap();
+    let (_, rest) = manifest.split_once("config.yaml: |\n").unwrap();
+    let (config, _) = rest.split_once("---\n").unwrap();
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("config.yaml");
+    fs::write(&file, config).unwrap();
+    runs(&file, "otlp_grpc").await;
+}
