@@ -23,6 +23,11 @@ mod walk;
 
 use clap::Parser;
 
+// As the wayspan binary has it, so that it does not make the difference.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Sender, sink and relay of the benches
 #[derive(Parser)]
 enum Role {

@@ -52,7 +52,7 @@ pub struct Options {
     /// Seconds of measured time
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// Open the connections and send nothing
+    /// Send one request on each connection, then nothing
     #[arg(long)]
     idle: bool,
     /// Process whose CPU time to count
@@ -99,29 +99,34 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }));
     let pace = Pace::new(options.rate.map(|rate| rate / options.spans as f64));
     let mut senders = JoinSet::new();
-    if !options.idle {
-        // The first handle of each connection comes first in the queue.
-        let handles =
-            (0..options.in_flight).map(|_| links.iter_mut().filter_map(Vec::pop).collect());
-        for link in handles
-            .flat_map(|round: Vec<Link>| round)
-            .collect::<Vec<_>>()
-        {
-            senders.spawn_local(send(link, Rc::clone(&run), pace.clone()));
+    if options.idle {
+        for link in links.iter_mut().flatten() {
+            let (frame, _) = run.borrow_mut().source.next();
+            link.post(frame).await?;
+        }
+    } else {
+        // The first handle of every connection queues before any second one.
+        let longest = links.iter().map(Vec::len).max().unwrap_or_default();
+        for _ in 0..longest {
+            for link in links.iter_mut().filter_map(Vec::pop) {
+                senders.spawn_local(send(link, Rc::clone(&run), pace.clone()));
+            }
         }
     }
 
     sleep(Duration::from_secs_f64(options.warm)).await;
-    let cpu = || options.pid.map(cpu_nanos).transpose();
-    let (begin, cpu_before) = (Instant::now(), cpu()?);
+    let own = std::process::id();
+    let cpu = || anyhow::Ok((options.pid.map(cpu_nanos).transpose()?, cpu_nanos(own)?));
+    let (begin, before) = (Instant::now(), cpu()?);
     run.borrow_mut().measuring = true;
     sleep(Duration::from_secs_f64(options.seconds)).await;
-    let (elapsed, cpu_after) = (begin.elapsed(), cpu()?);
+    let (elapsed, after) = (begin.elapsed(), cpu()?);
     {
         let mut run = run.borrow_mut();
         run.measuring = false;
         run.done = true;
     }
+    drop(pace);
     while let Some(ended) = senders.join_next().await {
         ended??;
     }
@@ -142,8 +147,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         "unique_ids": unique,
         "p50_us": run.latency.quantile(0.5),
         "p99_us": run.latency.quantile(0.99),
-        "cpu_ns": cpu_after.zip(cpu_before).map(|(after, before)| after - before),
-        "own_cpu_ns": cpu_nanos(std::process::id())?,
+        "cpu_ns": after.0.zip(before.0).map(|(after, before)| after - before),
+        "own_cpu_ns": after.1 - before.1,
     });
     println!("{report}");
     Ok(())
