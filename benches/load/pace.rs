@@ -36,9 +36,16 @@ impl Pace {
             permit.forget();
         }
     }
+
+    /// Nobody waits from now on.
+    pub fn end(&self) {
+        if let Some(permits) = &self.0 {
+            permits.close();
+        }
+    }
 }
 
-/// Adds permits as they fall due, until nobody waits any more.
+/// Adds permits as they fall due, for as long as there are senders.
 fn keep(permits: &Weak<Semaphore>, rate: f64) {
     let begin = Instant::now();
     let mut given = 0u64;

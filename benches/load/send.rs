@@ -126,7 +126,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         run.measuring = false;
         run.done = true;
     }
-    drop(pace);
+    pace.end();
     while let Some(ended) = senders.join_next().await {
         ended??;
     }
