@@ -28,7 +28,7 @@ fn slot(value: u64) -> usize {
 fn top(slot: usize) -> u64 {
     let slot = slot as u64;
     let shift = (slot / FINE).saturating_sub(1);
-    (((slot - shift * FINE) << shift) | ((1 << shift) - 1)).max(0)
+    ((slot - shift * FINE) << shift) | ((1 << shift) - 1)
 }
 
 impl Histogram {
