@@ -18,7 +18,10 @@ use tokio::{
 use tonic::{
     Request, Response, Status,
     body::Body,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{
+        Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf,
+        Encoder,
+    },
     server::{NamedService, UnaryService},
     transport::{Channel, Server},
 };
@@ -130,7 +133,11 @@ impl tower_service::Service<http::Request<Body>> for Relay {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let relay = self.clone();
         Box::pin(async move {
-            let mut grpc = tonic::server::Grpc::new(Raw).max_decoding_message_size(64 << 20);
+            let mut inflates = EnabledCompressionEncodings::default();
+            inflates.enable(CompressionEncoding::Gzip);
+            let mut grpc = tonic::server::Grpc::new(Raw)
+                .max_decoding_message_size(64 << 20)
+                .apply_compression_config(inflates, EnabledCompressionEncodings::default());
             Ok(grpc.unary(relay, request).await)
         })
     }

@@ -1,9 +1,9 @@
 /*!
 The sender: warms up, measures for a while, and says what was acknowledged.
 
-CPU time of the process under test is read by the sender itself, at the very
-ends of the measured time, so that acknowledged spans and CPU time belong
-together.
+The CPU time of the process under test is read by the sender itself at the very
+begin of the measured time, so that it and the spans counted from then on belong
+together; `benches/run` reads it again when the last span has arrived.
 */
 
 use crate::{
@@ -116,11 +116,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     sleep(Duration::from_secs_f64(options.warm)).await;
     let own = std::process::id();
-    let cpu = || anyhow::Ok((options.pid.map(cpu_nanos).transpose()?, cpu_nanos(own)?));
-    let (begin, before) = (Instant::now(), cpu()?);
-    run.borrow_mut().measuring = true;
+    let own_before = cpu_nanos(own)?;
+    let cpu_before = options.pid.map(cpu_nanos).transpose()?;
+    let begin = Instant::now();
+    let acked_before = {
+        let mut run = run.borrow_mut();
+        run.measuring = true;
+        run.acked_all
+    };
     sleep(Duration::from_secs_f64(options.seconds)).await;
-    let (elapsed, after) = (begin.elapsed(), cpu()?);
+    let (elapsed, own_after) = (begin.elapsed(), cpu_nanos(own)?);
     {
         let mut run = run.borrow_mut();
         run.measuring = false;
@@ -147,8 +152,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         "unique_ids": unique,
         "p50_us": run.latency.quantile(0.5),
         "p99_us": run.latency.quantile(0.99),
-        "cpu_ns": after.0.zip(before.0).map(|(after, before)| after - before),
-        "own_cpu_ns": after.1 - before.1,
+        "acked_since": run.acked_all - acked_before,
+        "cpu_before_ns": cpu_before,
+        "own_cpu_ns": own_after - own_before,
     });
     println!("{report}");
     Ok(())
