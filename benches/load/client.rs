@@ -1,0 +1,169 @@
+/*! The sender's side of a connection: OTLP over h2 itself, or over HTTP/1.1. */
+
+use crate::payload::PREFIX;
+use anyhow::Context;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use tokio::net::TcpStream;
+use wayspan::pdata::wire::{Fields, Value};
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// OTLP/gRPC
+    Grpc,
+    /// OTLP/HTTP with protobuf, HTTP/1.1
+    Http,
+}
+
+/// What became of a request.
+pub enum Answer {
+    /// Taken, but for so many spans.
+    Taken {
+        /// `partial_success.rejected_spans`
+        rejected: u64,
+    },
+    /// Not taken, and why.
+    Refused(String),
+}
+
+/// A connection, or one more handle to it.
+pub struct Link {
+    sender: Sender,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+enum Sender {
+    Grpc(h2::client::SendRequest<Bytes>),
+    Http(hyper::client::conn::http1::SendRequest<Full<Bytes>>),
+}
+
+impl Link {
+    /// Connects; `in_flight` handles share the connection. HTTP/1.1 has one
+    /// request at a time, and so one handle.
+    pub async fn connect(
+        to: SocketAddr,
+        protocol: Protocol,
+        gzip: bool,
+        in_flight: usize,
+    ) -> anyhow::Result<Vec<Self>> {
+        let stream = TcpStream::connect(to).await;
+        let stream = stream.with_context(|| format!("cannot connect to {to}"))?;
+        stream.set_nodelay(true)?;
+        let mut headers = HeaderMap::new();
+        let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+        let path = match protocol {
+            Protocol::Grpc => {
+                set(header::CONTENT_TYPE, "application/grpc");
+                set(header::TE, "trailers");
+                "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+            }
+            Protocol::Http => {
+                set(header::CONTENT_TYPE, "application/x-protobuf");
+                "/v1/traces"
+            }
+        };
+        match (gzip, protocol) {
+            (true, Protocol::Grpc) => drop(set(
+                header::HeaderName::from_static("grpc-encoding"),
+                "gzip",
+            )),
+            (true, Protocol::Http) => drop(set(header::CONTENT_ENCODING, "gzip")),
+            (false, _) => {}
+        }
+        let senders: Vec<Sender> = match protocol {
+            Protocol::Grpc => {
+                let mut builder = h2::client::Builder::new();
+                builder.max_send_buffer_size(8 << 20);
+                let (sender, connection) = builder.handshake(stream).await?;
+                tokio::task::spawn_local(connection);
+                (0..in_flight)
+                    .map(|_| Sender::Grpc(sender.clone()))
+                    .collect()
+            }
+            Protocol::Http => {
+                headers.insert(header::HOST, HeaderValue::try_from(to.to_string())?);
+                let (sender, connection) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+                tokio::task::spawn_local(connection);
+                vec![Sender::Http(sender)]
+            }
+        };
+        let uri = Uri::try_from(format!("http://{to}{path}"))?;
+        let link = |sender| Self {
+            sender,
+            uri: uri.clone(),
+            headers: headers.clone(),
+        };
+        Ok(senders.into_iter().map(link).collect())
+    }
+
+    /// Posts a request, framed for gRPC, and reads the answer.
+    pub async fn post(&mut self, frame: Bytes) -> anyhow::Result<Answer> {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = self.headers.clone();
+        match &mut self.sender {
+            Sender::Grpc(sender) => {
+                *request.uri_mut() = self.uri.clone();
+                *request.version_mut() = Version::HTTP_2;
+                grpc(sender, request, frame).await
+            }
+            Sender::Http(sender) => {
+                *request.uri_mut() = Uri::from_static("/v1/traces");
+                let request = request.map(|()| Full::new(frame.slice(PREFIX..)));
+                sender.ready().await?;
+                let (head, body) = sender.send_request(request).await?.into_parts();
+                let body = body.collect().await?.to_bytes();
+                Ok(match head.status {
+                    StatusCode::OK => taken(&body),
+                    status => {
+                        Answer::Refused(format!("{status} {}", String::from_utf8_lossy(&body)))
+                    }
+                })
+            }
+        }
+    }
+}
+
+async fn grpc(
+    sender: &mut h2::client::SendRequest<Bytes>,
+    request: Request<()>,
+    frame: Bytes,
+) -> anyhow::Result<Answer> {
+    let mut ready = sender.clone().ready().await?;
+    let (response, mut stream) = ready.send_request(request, false)?;
+    stream.send_data(frame, true)?;
+    let (head, mut incoming) = response.await?.into_parts();
+    let mut body = BytesMut::new();
+    while let Some(data) = incoming.data().await {
+        let data = data?;
+        incoming.flow_control().release_capacity(data.len())?;
+        body.extend_from_slice(&data);
+    }
+    let trailers = incoming.trailers().await?;
+    // An answer without a message has its status among the headers.
+    let last = trailers.as_ref().unwrap_or(&head.headers);
+    let field = |name| last.get(name).and_then(|value| value.to_str().ok());
+    Ok(match field("grpc-status") {
+        Some("0") => taken(body.get(PREFIX..).unwrap_or_default()),
+        status => Answer::Refused(format!("{status:?} {:?}", field("grpc-message"))),
+    })
+}
+
+/// Reads an `ExportTraceServiceResponse`.
+fn taken(response: &[u8]) -> Answer {
+    let partial = Fields::new(response).find(|field| field.number == 1);
+    let partial = partial.and_then(|field| field.bytes()).unwrap_or_default();
+    let rejected = Fields::new(partial).find_map(|field| match field.value {
+        Value::Varint(count) if field.number == 1 => Some(count),
+        _ => None,
+    });
+    Answer::Taken {
+        rejected: rejected.unwrap_or_default(),
+    }
+}

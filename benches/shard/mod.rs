@@ -1,0 +1,154 @@
+/*!
+What a shard does with a request between receiver and exporter, made of the
+crate's public parts: admit, mesh processor, batch. Benches and the allocation
+test share it.
+*/
+
+use std::{fs, path::Path, time::Duration};
+use wayspan::{
+    config,
+    mesh::Settings,
+    pdata::{Edits, Index, Keys, admit, write_span},
+    processor::{
+        Decision, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
+        batch::{Batch, Sealed, header_bytes},
+        mesh::Mesh,
+    },
+};
+
+/// The captured requests of a folder below `tests/fixtures`.
+pub fn captured(folder: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(folder);
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// The state of one pipeline on one shard.
+pub struct Shard {
+    pub keys: Keys,
+    pub index: Index,
+    pub mesh: Mesh,
+    pub resources: Resources,
+    pub scopes: Scopes,
+    pub batch: Batch,
+    edits: Edits,
+}
+
+impl Shard {
+    /// Default settings, as when no file is given.
+    pub fn new() -> Self {
+        let mut keys = Keys::default();
+        let mesh = Mesh::new(&Settings::default(), &mut keys);
+        let id = config::Id {
+            kind: "batch".to_owned(),
+            name: None,
+        };
+        let batch = Batch::new(&config::Batch {
+            id,
+            spans: 8192,
+            bytes: 3 << 20,
+            timeout: Duration::from_millis(200),
+            max_spans: 0,
+        });
+        Self {
+            keys,
+            index: Index::default(),
+            mesh,
+            resources: Resources::default(),
+            scopes: Scopes::default(),
+            batch,
+            edits: Edits::default(),
+        }
+    }
+
+    /// Takes a whole request; `sealed` gets every batch that became full.
+    pub fn take(&mut self, request: &[u8], mut sealed: impl FnMut(Sealed)) {
+        let admitted = admit(request, &self.keys, &mut self.index).unwrap();
+        let mut index = std::mem::take(&mut self.index);
+        self.each(&admitted.bytes, &index, |shard, span, resource, scope| {
+            if let Some(batch) = shard.append(span, resource, scope) {
+                sealed(batch);
+            }
+        });
+        index.clear();
+        self.index = index;
+    }
+
+    /// Calls `act` for every span with its interned surroundings.
+    pub fn each(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        mut act: impl FnMut(&mut Self, Span<'_>, ResourceId, ScopeId),
+    ) {
+        for entry in &index.resources {
+            let resource = self.resources.intern(
+                entry.resource.of(request),
+                entry.schema_url.of(request),
+                entry.rest.of(request),
+            );
+            for entry in &index.spans[entry.first_span as usize..entry.end_span as usize] {
+                let at = &index.scopes[entry.scope as usize];
+                let scope = self.scopes.intern(
+                    at.scope.of(request),
+                    at.schema_url.of(request),
+                    at.rest.of(request),
+                );
+                let span = Span {
+                    request,
+                    index,
+                    entry,
+                };
+                act(self, span, resource, scope);
+            }
+        }
+    }
+
+    /// What the mesh processor says about a span; give the edits back with
+    /// [`Shard::done`].
+    pub fn decide(&mut self, span: &Span<'_>, resource: ResourceId) -> Decision {
+        let mut decision = Decision {
+            resource,
+            edits: std::mem::take(&mut self.edits),
+            drop: false,
+        };
+        decision.edits.clear();
+        self.mesh.process(span, &mut self.resources, &mut decision);
+        decision
+    }
+
+    /// Keeps the scratch of a decision.
+    pub fn done(&mut self, decision: Decision) {
+        self.edits = decision.edits;
+    }
+
+    fn append(&mut self, span: Span<'_>, resource: ResourceId, scope: ScopeId) -> Option<Sealed> {
+        let decision = self.decide(&span, resource);
+        let bytes = span.entry.bytes.of(span.request);
+        let headers = header_bytes(
+            self.resources.get(decision.resource),
+            self.scopes.get(scope),
+        );
+        let expected = bytes.len() + decision.edits.added_bytes();
+        let full = self.batch.must_seal_before(expected, headers);
+        let sealed = if full { self.seal() } else { None };
+        let out = self.batch.group(decision.resource, scope);
+        let before = out.len();
+        write_span(bytes, &decision.edits, out);
+        let written = out.len() - before;
+        self.batch.appended(written, headers);
+        self.done(decision);
+        sealed
+    }
+
+    /// Ends the open batch.
+    pub fn seal(&mut self) -> Option<Sealed> {
+        self.batch.seal(&self.resources, &self.scopes)
+    }
+}

@@ -1,0 +1,148 @@
+/*!
+The span path's memory, counted: allocations by a counting allocator, exact and
+free of timing. A shard takes the captured requests over and over, as a mesh
+sends them; what is counted is the steady state, after it has seen each once.
+
+When a change makes a number here smaller, lower it; when larger, think.
+*/
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "../../benches/shard/mod.rs"]
+mod shard;
+
+use allocation_counter::{AllocationInfo, measure};
+use shard::{Shard, captured};
+use wayspan::{
+    pdata::{Index, admit},
+    processor::batch::Sealed,
+};
+
+/// Mixed Istio versions, ambient and sidecars; 5 spans a request.
+fn requests() -> Vec<Vec<u8>> {
+    ["ambient-istio-1.24", "ambient-istio-1.30", "sidecar"]
+        .into_iter()
+        .flat_map(captured)
+        .collect()
+}
+
+/// A shard that has seen every request, its batch empty.
+fn warm(requests: &[Vec<u8>]) -> Shard {
+    let mut shard = Shard::new();
+    for request in requests {
+        shard.take(request, drop);
+    }
+    shard.seal().unwrap();
+    shard
+}
+
+fn count(run: impl FnOnce()) -> AllocationInfo {
+    let mut run = Some(run);
+    measure(|| (run.take().unwrap())())
+}
+
+#[test]
+fn the_counter_counts() {
+    let info = count(|| drop(std::hint::black_box(vec![0u8; 1000])));
+    assert_eq!((info.count_total, info.bytes_total), (1, 1000));
+}
+
+#[test]
+fn admitting_a_request_allocates_nothing_and_copies_nothing() {
+    let requests = requests();
+    let shard = warm(&requests);
+    let mut index = Index::default();
+    let largest = requests.iter().max_by_key(|r| r.len()).unwrap();
+    admit(largest, &shard.keys, &mut index).unwrap();
+    let info = count(|| {
+        for request in &requests {
+            let admitted = admit(request, &shard.keys, &mut index).unwrap();
+            assert_eq!(admitted.bytes.as_ptr(), request.as_ptr());
+        }
+    });
+    assert_eq!(info.count_total, 0);
+}
+
+#[test]
+fn deciding_about_a_known_kind_of_span_allocates_nothing() {
+    let requests = requests();
+    let mut shard = warm(&requests);
+    let mut index = Index::default();
+    for request in &requests {
+        admit(request, &shard.keys, &mut index).unwrap();
+        let info = count(|| {
+            shard.each(request, &index, |shard, span, resource, _| {
+                let decision = shard.decide(&span, resource);
+                shard.done(decision);
+            });
+        });
+        assert_eq!(info.count_total, 0);
+    }
+}
+
+/// Fills the batch until it is sealed; how many spans, and that batch.
+fn fill(shard: &mut Shard, requests: &[Vec<u8>]) -> Sealed {
+    let mut sealed = None;
+    for request in requests.iter().cycle() {
+        shard.take(request, |batch| sealed = Some(batch));
+        if let Some(batch) = sealed {
+            return batch;
+        }
+    }
+    unreachable!("there are requests")
+}
+
+#[test]
+fn a_request_allocates_only_where_its_groups_grow() {
+    let requests = requests();
+    let mut shard = warm(&requests);
+    let (mut quiet, mut growths) = (0, 0);
+    for request in requests.iter().cycle() {
+        let mut sealed = false;
+        let info = count(|| shard.take(request, |_| sealed = true));
+        if sealed {
+            break;
+        }
+        quiet += u64::from(info.count_total == 0);
+        growths += info.count_total;
+    }
+    assert_eq!(
+        (quiet, growths),
+        (521, 94),
+        "requests that allocate nothing, allocations in all others of a batch"
+    );
+}
+
+/// A byte of a span is copied into its group, and once more whenever the group
+/// grows: what the growing allocates says how much that is.
+#[test]
+fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
+    let requests = requests();
+    let mut shard = warm(&requests);
+    fill(&mut shard, &requests);
+    let mut batch = None;
+    let info = count(|| batch = Some(fill(&mut shard, &requests)));
+    let batch = batch.unwrap();
+    assert_eq!((batch.spans, batch.bytes), (2847, 3_144_696));
+    assert_eq!(
+        (info.count_total, info.bytes_total),
+        (146, 8_789_889),
+        "allocations and their bytes from one batch to the next"
+    );
+}
+
+#[test]
+fn sealing_copies_headers_and_small_groups_only() {
+    let requests = requests();
+    let mut shard = warm(&requests);
+    for request in requests.iter().cycle().take(500) {
+        shard.take(request, |_| panic!("full before it should be"));
+    }
+    let mut sealed = None;
+    let info = count(|| sealed = shard.seal());
+    assert_eq!(sealed.unwrap().bytes, 2_761_050);
+    assert_eq!(
+        (info.count_total, info.bytes_total),
+        (54, 10_067),
+        "allocations and their bytes for sealing"
+    );
+}
