@@ -55,7 +55,11 @@ pub enum Trigger {
 struct Group {
     resource: ResourceId,
     scope: ScopeId,
+    /// Empty until the batch has a span of this group.
     spans: Vec<u8>,
+    /// Bytes the group had in the last batch: what this one will need, since
+    /// growing by doubling would copy every span once more.
+    expected: usize,
 }
 
 /// Spans waiting to be sealed.
@@ -125,7 +129,11 @@ impl Batch {
         if !self.groups.get(self.last).is_some_and(is) {
             self.last = self.find_or_open(resource, scope);
         }
-        &mut self.groups[self.last].spans
+        let group = &mut self.groups[self.last];
+        if group.spans.capacity() == 0 {
+            group.spans.reserve(group.expected + group.expected / 8);
+        }
+        &mut group.spans
     }
 
     fn find_or_open(&mut self, resource: ResourceId, scope: ScopeId) -> usize {
@@ -143,13 +151,20 @@ impl Batch {
             resource,
             scope,
             spans: Vec::new(),
+            expected: 0,
         });
+        self.index_group(at);
+        at
+    }
+
+    fn index_group(&mut self, at: usize) {
         let (groups, hasher) = (&self.groups, &self.hasher);
-        self.by_key.insert_unique(hash, at as u32, |at| {
+        let hash = |at: &u32| {
             let group = &groups[*at as usize];
             hasher.hash_one((group.resource, group.scope))
-        });
-        at
+        };
+        self.by_key
+            .insert_unique(hash(&(at as u32)), at as u32, hash);
     }
 
     /// Counts one span of `span_bytes` just written to [`Batch::group`];
@@ -196,11 +211,18 @@ impl Batch {
             return None;
         }
         let mut pieces = Pieces::default();
-        for group in self.groups.drain(..) {
-            let resource = resources.get(group.resource);
-            let scope = scopes.get(group.scope);
-            pieces.group(resource, scope, group.spans);
+        for group in &mut self.groups {
+            let spans = std::mem::take(&mut group.spans);
+            group.expected = spans.len();
+            if !spans.is_empty() {
+                pieces.group(
+                    resources.get(group.resource),
+                    scopes.get(group.scope),
+                    spans,
+                );
+            }
         }
+        self.forget_idle_groups();
         pieces.open.append(&mut self.rest);
         pieces.close();
         let sealed = Sealed {
@@ -208,12 +230,29 @@ impl Batch {
             chunks: pieces.done,
             spans: self.spans,
         };
-        self.by_key.clear();
-        self.last = 0;
         self.spans = 0;
         self.bytes = 0;
         self.opened = None;
         Some(sealed)
+    }
+
+    /// Drops the groups that the last batch had no span of.
+    fn forget_idle_groups(&mut self) {
+        if self.groups.iter().all(|group| group.expected > 0) {
+            return;
+        }
+        self.groups.retain(|group| group.expected > 0);
+        self.by_key.clear();
+        self.last = 0;
+        (0..self.groups.len()).for_each(|at| self.index_group(at));
+    }
+
+    /// Forgets all ids: the tables are about to be emptied. The batch must be
+    /// sealed before.
+    pub fn forget(&mut self) {
+        self.groups.clear();
+        self.by_key.clear();
+        self.last = 0;
     }
 }
 
@@ -386,6 +425,25 @@ mod tests {
         );
         bench.append("a", "6");
         assert_eq!(names(&bench.seal().1), [vec!["6"]]);
+    }
+
+    #[test]
+    fn a_group_gets_room_for_what_it_had_and_is_forgotten_when_idle() {
+        let mut bench = Bench::new(1 << 20, 1 << 30);
+        for _ in 0..100 {
+            bench.append("busy", "name");
+        }
+        bench.append("idle", "name");
+        bench.seal();
+        assert_eq!(bench.batch.groups.len(), 2);
+        bench.append("busy", "name");
+        let capacity = bench.batch.groups[0].spans.capacity();
+        assert!(capacity > 600, "room at once: {capacity}");
+        assert_eq!(names(&bench.seal().1), [["name"]]);
+        assert_eq!(bench.batch.groups.len(), 1);
+        bench.append("idle", "back");
+        bench.append("busy", "name");
+        assert_eq!(names(&bench.seal().1), [["name"], ["back"]]);
     }
 
     #[test]

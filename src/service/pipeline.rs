@@ -241,6 +241,7 @@ impl Pipeline {
     /// Empties the tables, which voids every id: the open batch goes first.
     fn forget(&mut self) {
         self.seal(Trigger::Timeout);
+        self.batch.forget();
         self.resources.clear();
         self.scopes.clear();
         for stage in &mut self.stages {
