@@ -96,8 +96,8 @@ impl Health {
         );
     }
 
-    /// Spans were given up.
-    pub fn dropped(&self, spans: u64, bytes: usize, reason: &str) {
+    /// Spans were given up, with the bytes of their requests where known.
+    pub fn dropped(&self, spans: u64, bytes: Option<usize>, reason: &str) {
         let (id, endpoint) = (&self.id, &self.endpoint);
         error!(exporter = %id, %endpoint, spans, bytes, %reason, "spans lost");
     }
@@ -156,6 +156,17 @@ mod tests {
             .lines()
             .map(str::to_owned)
             .collect()
+    }
+
+    #[test]
+    fn bytes_are_told_where_they_are_known() {
+        let lines = logged(|health| {
+            health.dropped(40, Some(4096), "refused");
+            health.dropped(100, None, "not in time");
+        });
+        assert!(lines[0].contains("spans=40 bytes=4096"), "{}", lines[0]);
+        assert!(lines[1].contains("spans=100"), "{}", lines[1]);
+        assert!(!lines[1].contains("bytes"), "{}", lines[1]);
     }
 
     #[test]
