@@ -70,7 +70,7 @@ impl TestCa {
     }
 
     /// An OTLP backend that is `localhost` by a certificate of this CA, over
-    /// HTTP/2 as gRPC or over HTTP/1.1.
+    /// HTTP/2 or over HTTP/1.1; it answers gRPC and OTLP/HTTP.
     pub async fn server(&self, http2: bool, wants_certificate: bool) -> SocketAddr {
         self.server_with(self.sign("localhost"), http2, wants_certificate)
             .await
@@ -115,9 +115,10 @@ impl TestCa {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(socket).await {
-                        let answer = move |_| match http2 {
-                            true => Raw::grpc_ok(),
-                            false => Raw::http(200, &[], ""),
+                        let answer = move |request: RawRequest| match &request.head.headers["content-type"]
+                        {
+                            kind if kind == "application/grpc" => Raw::grpc_ok(),
+                            _ => Raw::http(200, &[], ""),
                         };
                         serve_raw(stream, http2, Arc::default(), Arc::new(answer)).await;
                     }
