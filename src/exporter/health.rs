@@ -204,7 +204,7 @@ mod tests {
                 batches: 0,
             };
             health.failed("no such port", true, Duration::from_secs(1), waiting);
-            health.dropped(3, 500, "bad attribute");
+            health.dropped(3, Some(500), "bad attribute");
         });
         assert!(lines[0].contains("ERROR") && lines[0].contains("no such port"));
         assert!(
