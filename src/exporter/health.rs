@@ -96,8 +96,8 @@ impl Health {
         );
     }
 
-    /// Spans were given up.
-    pub fn dropped(&self, spans: u64, bytes: usize, reason: &str) {
+    /// Spans were given up, with the bytes of their requests where known.
+    pub fn dropped(&self, spans: u64, bytes: Option<usize>, reason: &str) {
         let (id, endpoint) = (&self.id, &self.endpoint);
         error!(exporter = %id, %endpoint, spans, bytes, %reason, "spans lost");
     }
@@ -159,6 +159,17 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_told_where_they_are_known() {
+        let lines = logged(|health| {
+            health.dropped(40, Some(4096), "refused");
+            health.dropped(100, None, "not in time");
+        });
+        assert!(lines[0].contains("spans=40 bytes=4096"), "{}", lines[0]);
+        assert!(lines[1].contains("spans=100"), "{}", lines[1]);
+        assert!(!lines[1].contains("bytes"), "{}", lines[1]);
+    }
+
+    #[test]
     fn an_outage_is_two_lines() {
         let lines = logged(|health| {
             let waiting = Waiting {
@@ -193,7 +204,7 @@ mod tests {
                 batches: 0,
             };
             health.failed("no such port", true, Duration::from_secs(1), waiting);
-            health.dropped(3, 500, "bad attribute");
+            health.dropped(3, Some(500), "bad attribute");
         });
         assert!(lines[0].contains("ERROR") && lines[0].contains("no such port"));
         assert!(

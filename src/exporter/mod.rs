@@ -9,7 +9,8 @@ What differs between exporters is only how a request is made and sent
 - [`body`]: request bodies over a batch's pieces, without copying them.
 - [`client`]: the HTTP client under both OTLP exporters, with [`tls`], and with
   [`sniff`] and [`trouble`] to say what is wrong when there is no answer.
-- [`retry`]: how long to wait. [`health`]: what to log.
+- [`retry`]: how long to wait. [`limit`]: how much to send at once. [`health`]:
+  what to log.
 
 Every span popped from the queue ends in exactly one of `sent_spans`,
 `rejected_spans` (by the backend, in a partial success) and
@@ -20,6 +21,7 @@ pub mod body;
 pub mod client;
 pub mod debug;
 pub mod health;
+pub mod limit;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outcome;

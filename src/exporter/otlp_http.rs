@@ -1,9 +1,10 @@
 /*!
 OTLP over HTTP: one POST, protobuf or JSON.
 
-The specification's "OTLP/HTTP": any 2xx is success, its body may tell of a
+The specification's "OTLP/HTTP": a 2xx is success, its body may tell of a
 partial one, an error's body is a `google.rpc.Status` in the request's content
-type. Backends and the proxies before them also answer in plain text, so a body
+type. A web server or a proxy's login page also answers 200, in HTML: what is not
+in one of OTLP's content types is no success. Backends and the proxies before them also answer in plain text, so a body
 that is neither is shown as it is.
 */
 
@@ -83,22 +84,25 @@ impl OtlpHttp {
     /// Sends it once.
     pub async fn send(&self, payload: &Payload) -> Outcome {
         match self.client.post(payload).await {
-            Ok(answer) => outcome(&answer, SystemTime::now()),
+            Ok(answer) => outcome(&answer, self.endpoint(), SystemTime::now()),
             Err(outcome) => outcome,
         }
     }
 }
 
-fn outcome(answer: &Answer, now: SystemTime) -> Outcome {
+fn outcome(answer: &Answer, endpoint: &str, now: SystemTime) -> Outcome {
     let Answer { head, body, .. } = answer;
-    let json = head
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if head.status.is_success() {
-        return match json {
-            true => delivered_json(body),
-            false => delivered(ExportTraceServiceResponse::decode(body.as_ref()).ok()),
+        return match media_type(&head.headers).as_deref() {
+            Some("application/json") => delivered_json(body),
+            None | Some("application/x-protobuf") => {
+                delivered(ExportTraceServiceResponse::decode(body.as_ref()).ok())
+            }
+            Some(_) if body.is_empty() => delivered(None),
+            Some(other) => Outcome::misconfigured(format!(
+                "{endpoint} answered {} with {other}: is this the OTLP/HTTP port (4318)?",
+                head.status.as_u16()
+            )),
         };
     }
     Outcome::from_http(
@@ -106,6 +110,13 @@ fn outcome(answer: &Answer, now: SystemTime) -> Outcome {
         &said(&head.headers, body),
         wait(&head.headers, now),
     )
+}
+
+/// `content-type` without its parameters, in lower case.
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let kind = headers.get(header::CONTENT_TYPE)?.as_bytes();
+    let kind = kind.split(|byte| *byte == b';').next()?.trim_ascii();
+    (!kind.is_empty()).then(|| String::from_utf8_lossy(kind).to_ascii_lowercase())
 }
 
 /// What an OTLP success says, if its body could be read.
@@ -218,7 +229,7 @@ mod tests {
             ("-5", None),
             ("99999999999999999999999", None),
         ] {
-            let got = outcome(&answer(503, "text/plain", b"", Some(value)), now);
+            let got = outcome(&answer(503, "text/plain", b"", Some(value)), "e", now);
             match got {
                 Outcome::Retry { after, .. } => {
                     assert_eq!(after, expected.map(Duration::from_secs), "{value}");
@@ -237,43 +248,58 @@ mod tests {
         };
         let now = SystemTime::now();
         let proto = answer(400, "application/x-protobuf", &status.encode_to_vec(), None);
-        assert_eq!(cause(outcome(&proto, now)), "HTTP 400: bad id");
+        assert_eq!(cause(outcome(&proto, "e", now)), "HTTP 400: bad id");
         let json = answer(
             400,
             "application/json",
             br#"{"code":3,"message":"bad id"}"#,
             None,
         );
-        assert_eq!(cause(outcome(&json, now)), "HTTP 400: bad id");
+        assert_eq!(cause(outcome(&json, "e", now)), "HTTP 400: bad id");
         let text = answer(400, "text/plain", b"what is this\n", None);
-        assert_eq!(cause(outcome(&text, now)), "HTTP 400: what is this");
+        assert_eq!(cause(outcome(&text, "e", now)), "HTTP 400: what is this");
         let neither = answer(400, "application/json", b"{oops", None);
-        assert_eq!(cause(outcome(&neither, now)), "HTTP 400: {oops");
+        assert_eq!(cause(outcome(&neither, "e", now)), "HTTP 400: {oops");
     }
 
     #[test]
-    fn any_2xx_is_success_and_partial_success_is_read() {
+    fn a_2xx_is_success_and_partial_success_is_read() {
         let now = SystemTime::now();
         let body = br#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"two bad"}}"#;
         let expected = Outcome::Delivered {
             rejected: 2,
             message: "two bad".into(),
         };
-        assert_eq!(
-            outcome(&answer(200, "application/json", body, None), now),
-            expected
-        );
+        for kind in ["application/json", "Application/JSON ; charset=utf-8"] {
+            assert_eq!(outcome(&answer(200, kind, body, None), "e", now), expected);
+        }
         let plain = Outcome::Delivered {
             rejected: 0,
             message: String::new(),
         };
-        assert_eq!(
-            outcome(&answer(202, "text/plain", b"thanks", None), now),
-            plain
+        for (status, kind, body) in [
+            (200, "application/json", "{}"),
+            (200, "application/x-protobuf", ""),
+            (202, "text/plain; charset=utf-8", ""),
+            (204, "text/html", ""),
+            (200, "", "thanks"),
+        ] {
+            let answer = answer(status, kind, body.as_bytes(), None);
+            assert_eq!(outcome(&answer, "e", now), plain, "{status} {kind}");
+        }
+    }
+
+    #[test]
+    fn a_2xx_in_another_content_type_is_no_delivery() {
+        let page = answer(
+            200,
+            "text/html; charset=utf-8",
+            b"<html>Welcome</html>",
+            None,
         );
-        assert_eq!(
-            outcome(&answer(200, "application/json", b"{}", None), now),
-            plain
+        let expected = Outcome::misconfigured(
+            "jaeger:80 answered 200 with text/html: is this the OTLP/HTTP port (4318)?",
         );
+        assert_eq!(outcome(&page, "jaeger:80", SystemTime::now()), expected);
     }
 }

@@ -11,7 +11,8 @@ refused as invalid is halved until the spans at fault stand alone and only they
 are lost. Both go depth first, so that a batch never has more than
 log₂(spans) + 1 parts in memory. A backend that refuses whatever it gets is not
 asked about every single span: after [`MAX_REFUSALS`] refusals, what is refused
-of that batch is dropped whole.
+of that batch is dropped whole. What is known to be too large ([`SizeLimit`]) is
+halved without asking.
 
 `max_elapsed` counts for each part from its own first attempt: a part that is
 new because the backend answered is progress.
@@ -21,6 +22,7 @@ use super::{
     Drained, Sender,
     body::joined,
     health::{Health, Waiting},
+    limit::SizeLimit,
     outcome::Outcome,
     retry::Backoff,
 };
@@ -39,8 +41,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-/// How many refusals as invalid one batch may cause before what is refused is
-/// dropped whole.
+/// How many refusals, as invalid or too large, one batch may cause before what
+/// is refused is dropped whole.
 const MAX_REFUSALS: u32 = 256;
 /// Longest wait between attempts once shutdown has begun: what is not
 /// delivered by its deadline is lost, so a server's longer wish cannot count.
@@ -70,15 +72,19 @@ struct Run<'a> {
     queue: &'a Queue,
     stats: &'a ExporterStats,
     deadline: Deadline,
+    limit: SizeLimit,
     /// Spans of batches taken from the queue and not settled.
     held: Cell<u64>,
     abandoned: Cell<u64>,
 }
 
 /// A request, whole or part of a batch.
+#[derive(Clone)]
 struct Part {
     chunks: Vec<Bytes>,
     spans: u64,
+    /// Bytes of the smallest request refused as too large that this is part of.
+    refused: Option<usize>,
 }
 
 /// Spans lost from one batch, for one line in the log.
@@ -105,6 +111,7 @@ impl Runner {
             queue,
             stats,
             deadline,
+            limit: SizeLimit::default(),
             held: Cell::new(0),
             abandoned: Cell::new(0),
         };
@@ -133,8 +140,12 @@ impl Runner {
         }
         let abandoned = run.abandoned.get();
         if abandoned > 0 {
-            self.health
-                .dropped(abandoned, 0, "not delivered before the shutdown deadline");
+            // Their bytes are not known any more.
+            self.health.dropped(
+                abandoned,
+                None,
+                "not delivered before the shutdown deadline",
+            );
         }
         Drained { abandoned }
     }
@@ -151,7 +162,9 @@ impl Run<'_> {
             () = self.expired() => {}
         }
         if lost.spans > 0 {
-            self.on.health.dropped(lost.spans, lost.bytes, &lost.reason);
+            self.on
+                .health
+                .dropped(lost.spans, Some(lost.bytes), &lost.reason);
         }
     }
 
@@ -159,10 +172,22 @@ impl Run<'_> {
         let whole = Part {
             chunks: batch.chunks.clone(),
             spans: u64::from(batch.spans),
+            refused: None,
         };
         let mut parts = vec![whole];
         let mut refusals = 0;
+        let mut cut = false;
         while let Some(part) = parts.pop() {
+            let bytes = part.bytes();
+            // Not after too many refusals, or every part could bring one more.
+            if refusals < MAX_REFUSALS
+                && self.limit.exceeded(bytes)
+                && let Some([first, second]) = part.halve()
+            {
+                cut = true;
+                parts.extend([second, first]);
+                continue;
+            }
             let (cause, halves) = match self.part(&part).await {
                 Settled::Delivered { rejected, message } => {
                     let rejected = rejected.min(part.spans);
@@ -171,18 +196,30 @@ impl Run<'_> {
                     if rejected > 0 || !message.is_empty() {
                         self.on.health.partial(rejected, &message);
                     }
+                    self.limit.taken(bytes, part.refused);
                     tally.settle(part.spans);
                     continue;
                 }
-                Settled::TooLarge(cause) => (cause, part.halve()),
+                Settled::TooLarge(cause) | Settled::Invalid(cause)
+                    if refusals + 1 >= MAX_REFUSALS =>
+                {
+                    refusals += 1;
+                    let cause = format!(
+                        "{cause} (gave up after the backend refused {refusals} parts of the batch)"
+                    );
+                    (cause, None)
+                }
+                Settled::TooLarge(cause) => {
+                    refusals += 1;
+                    let too_large = Part {
+                        refused: Some(bytes),
+                        ..part.clone()
+                    };
+                    (cause, too_large.halve())
+                }
                 Settled::Invalid(cause) => {
                     refusals += 1;
-                    let halves = if refusals < MAX_REFUSALS {
-                        part.halve()
-                    } else {
-                        None
-                    };
-                    (cause, halves)
+                    (cause, part.halve())
                 }
                 Settled::GivenUp(cause) => (cause, None),
             };
@@ -194,6 +231,9 @@ impl Run<'_> {
                     tally.settle(part.spans);
                 }
             }
+        }
+        if cut && refusals == 0 && lost.spans == 0 {
+            self.limit.held();
         }
     }
 
@@ -249,28 +289,40 @@ impl Run<'_> {
         }
         select! {
             () = sleep(wait) => {}
-            _ = self.shutdown() => {}
+            () = self.shutdown() => {}
         }
     }
 
-    /// Ends when shutdown begins, with its deadline.
-    async fn shutdown(&self) -> Instant {
+    /// Ends when shutdown begins.
+    async fn shutdown(&self) {
         let mut deadline = self.deadline.clone();
-        let begun = deadline
-            .wait_for(Option::is_some)
-            .await
-            .map(|deadline| *deadline);
-        match begun {
-            Ok(Some(deadline)) => Instant::from_std(deadline),
+        if deadline.wait_for(Option::is_some).await.is_err() {
             // The sender is gone without a word: there will be no deadline.
-            _ => std::future::pending().await,
+            std::future::pending().await
         }
     }
 
-    /// Ends when the shutdown deadline has passed.
+    /// Ends when the shutdown deadline has passed, wherever it has been moved to
+    /// meanwhile: a second signal ends the drain at once.
     async fn expired(&self) {
-        let deadline = self.shutdown().await;
-        sleep_until(deadline).await;
+        let mut deadline = self.deadline.clone();
+        loop {
+            let at = *deadline.borrow_and_update();
+            let passed = async {
+                match at {
+                    Some(at) => sleep_until(Instant::from_std(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut passed = std::pin::pin!(passed);
+            select! {
+                () = &mut passed => return,
+                // Without a sender, it stays as it is.
+                moved = deadline.changed() => if moved.is_err() {
+                    return passed.await;
+                }
+            }
+        }
     }
 
     fn abandon(&self, spans: u64) {
@@ -296,6 +348,7 @@ impl Part {
         let part = |bytes: Vec<u8>, spans| Self {
             chunks: vec![bytes.into()],
             spans,
+            refused: self.refused,
         };
         let ahead = (split::count_spans(&first) as u64).min(self.spans);
         Some([part(first, ahead), part(second, self.spans - ahead)])

@@ -107,6 +107,13 @@ fn from_tls(error: &rustls::Error, authority: &str) -> Outcome {
         E::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => "its certificate has expired: renew it, or set this machine's clock",
+        // webpki's error, which rustls passes on without a variant of its own.
+        E::InvalidCertificate(CertificateError::Other(other))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            "it presents a CA's certificate as its own, as a self-signed one often is: give the \
+             backend a certificate signed by that CA, and set tls.ca_file to the CA's certificate"
+        }
         E::AlertReceived(AlertDescription::CertificateRequired) => {
             "it wants a client certificate: set tls.cert_file and tls.key_file"
         }

@@ -2,7 +2,9 @@
 Cutting a request by its spans: halves of a batch that was refused as too
 large, and single spans to find the one that a backend calls invalid.
 
-Resource, scope, schema URLs and unknown fields are repeated around each part.
+Resource, scope, their schema URLs and unknown fields are repeated around each
+part; the request's own unknown fields belong to no span and go with the first
+one, so that parts do not add up to much more than the whole.
 A group without spans goes with the span after it, or where the enclosing group
 has none, with the last span of that.
 */
@@ -33,10 +35,12 @@ pub fn span_at(request: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 /// A valid request with only the spans whose number in order is in `wanted`.
-/// An empty selection keeps no group.
+/// An empty selection keeps no group. The request's own unknown fields are kept
+/// if `wanted` begins at 0.
 pub fn select(request: &[u8], wanted: Range<usize>) -> Vec<u8> {
     let mut out = Vec::with_capacity(request.len());
     let last = count_spans(request).saturating_sub(1);
+    let first = wanted.start == 0;
     let mut part = Part { wanted, next: 0 };
     for field in Fields::new(request) {
         match (field.number, field.bytes()) {
@@ -55,7 +59,8 @@ pub fn select(request: &[u8], wanted: Range<usize>) -> Vec<u8> {
                     part.next += count;
                 }
             }
-            _ => out.extend_from_slice(field.raw),
+            _ if first => out.extend_from_slice(field.raw),
+            _ => {}
         }
     }
     out

@@ -111,6 +111,24 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_web_page_is_no_delivery() {
+    let (address, log) = http_server(|number, _| match number {
+        0 => Some(Raw::http(
+            200,
+            &[("content-type", "text/html; charset=utf-8")],
+            "<!doctype html><title>Jaeger UI</title>",
+        )),
+        _ => None,
+    })
+    .await;
+    let running = Running::start(&http(address));
+    running.push(batch(0..5));
+    let (_, stats) = running.finish().await;
+    assert_eq!(log.len(), 2);
+    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (5, 1));
+}
+
+#[tokio::test]
 async fn other_errors_are_final() {
     for status in [402, 409, 422, 500, 501] {
         let (address, log) = http_server(move |_, _| Some(Raw::http(status, &[], ""))).await;

@@ -2,7 +2,8 @@
 //! rest arrives, once.
 
 use crate::support::*;
-use std::net::SocketAddr;
+use prost::Message;
+use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -93,6 +94,46 @@ async fn a_backend_that_refuses_everything_is_not_asked_about_every_span() {
     let (_, stats) = running.finish().await;
     assert_eq!(stats.send_failed_spans.get(), 4096);
     assert!(log.len() <= 256 + 13, "{} requests", log.len());
+
+    // Nor one that calls everything too large, even after a limit was learned.
+    let (address, log) = http_server(|number, request| match span_ids(request).len() {
+        ids if number > 2 || ids > 1 => Some(Raw::http(413, &[], "")),
+        _ => None,
+    })
+    .await;
+    let mut settings = http(address);
+    settings.queue.consumers = 1;
+    let running = Running::start(&settings);
+    running.push(batch(0..2));
+    let stats = Arc::clone(&running.stats);
+    until(|| stats.sent_spans.get() == 2).await;
+    running.push(batch(0..4096));
+    let (_, stats) = running.finish().await;
+    assert_eq!(stats.send_failed_spans.get(), 4096);
+    assert!(log.len() <= 3 + 256 + 13, "{} requests", log.len());
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_too_large_is_cut_before_it_is_sent() {
+    let (address, log) =
+        http_server(|_, request| (request.encoded_len() > 8192).then(|| Raw::http(413, &[], "")))
+            .await;
+    let mut settings = http(address);
+    settings.queue.consumers = 1;
+    let running = Running::start(&settings);
+    let refusals = |log: &Log| log.all().iter().filter(|got| !got.accepted).count();
+    running.push(seal(&request(0..600, 100)));
+    let stats = Arc::clone(&running.stats);
+    until(|| stats.sent_spans.get() == 600).await;
+    let first = refusals(&log);
+    assert!((1..=8).contains(&first), "one way down, not all: {first}");
+    for start in 1..4 {
+        running.push(seal(&request(start * 600..start * 600 + 600, 100)));
+    }
+    let (_, stats) = running.finish().await;
+    assert_eq!(log.accepted(), (0..2400).collect::<Vec<_>>());
+    assert_eq!(stats.send_failed_spans.get(), 0);
+    assert_eq!(refusals(&log), first, "no later batch needs a refusal");
 }
 
 #[tokio::test]

@@ -31,6 +31,34 @@ async fn what_hangs_is_abandoned_at_the_deadline_and_counted() {
 }
 
 #[tokio::test]
+async fn a_deadline_moved_to_now_ends_the_drain_at_once() {
+    let (address, log) = grpc_server(|_, _| Reply::Hang).await;
+    let mut settings = grpc(address);
+    settings.queue.consumers = 2;
+    settings.timeout = Duration::from_secs(3600);
+    // With the queue open, and with it closed: the drain waits elsewhere then.
+    for close in [false, true] {
+        let before = log.len();
+        let running = Running::start(&settings);
+        for start in 0..5 {
+            running.push(batch(start * 10..start * 10 + 10));
+        }
+        let later = Instant::now() + Duration::from_secs(3600);
+        running.deadline.send(Some(later)).unwrap();
+        if close {
+            running.queue.close();
+        }
+        until(|| log.len() == before + 2).await;
+        running.deadline.send(Some(Instant::now())).unwrap();
+        let queue = Arc::clone(&running.queue);
+        until(|| queue.is_closed() && queue.is_empty()).await;
+        let (drained, stats) = running.finish().await;
+        assert_eq!(drained.abandoned, 50);
+        assert_eq!(stats.send_failed_spans.get(), 50);
+    }
+}
+
+#[tokio::test]
 async fn shutdown_cuts_a_long_wait_short_and_delivers() {
     let (address, log) = grpc_server(|number, _| match number {
         0..3 => Reply::Status(Status::unavailable("starting")),

@@ -70,8 +70,19 @@ impl TestCa {
     }
 
     /// An OTLP backend that is `localhost` by a certificate of this CA, over
-    /// HTTP/2 as gRPC or over HTTP/1.1.
+    /// HTTP/2 or over HTTP/1.1; it answers gRPC and OTLP/HTTP.
     pub async fn server(&self, http2: bool, wants_certificate: bool) -> SocketAddr {
+        self.server_with(self.sign("localhost"), http2, wants_certificate)
+            .await
+    }
+
+    /// The same with another certificate and key.
+    async fn server_with(
+        &self,
+        (cert, key): (String, String),
+        http2: bool,
+        wants_certificate: bool,
+    ) -> SocketAddr {
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots
@@ -83,7 +94,6 @@ impl TestCa {
                 .build()
                 .unwrap(),
         };
-        let (cert, key) = self.sign("localhost");
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -105,9 +115,10 @@ impl TestCa {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(socket).await {
-                        let answer = move |_| match http2 {
-                            true => Raw::grpc_ok(),
-                            false => Raw::http(200, &[], ""),
+                        let answer = move |request: RawRequest| match &request.head.headers["content-type"]
+                        {
+                            kind if kind == "application/grpc" => Raw::grpc_ok(),
+                            _ => Raw::http(200, &[], ""),
                         };
                         serve_raw(stream, http2, Arc::default(), Arc::new(answer)).await;
                     }
@@ -217,6 +228,37 @@ async fn each_failure_names_its_remedy() {
         cause.contains("set tls.ca_file to that CA") && blamed,
         "{cause}"
     );
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_a_ca_names_its_remedy() {
+    let ca = TestCa::new();
+    for is_ca in [true, false] {
+        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let key = KeyPair::generate().unwrap();
+        let own = params.self_signed(&key).unwrap().pem();
+        std::fs::write(ca.file("own.pem"), &own).unwrap();
+        let address = ca
+            .server_with((own, key.serialize_pem()), true, false)
+            .await;
+        let trust = ClientTls {
+            ca_file: Some(ca.file("own.pem")),
+            ..ClientTls::default()
+        };
+        if !is_ca {
+            delivers(&exporter(address, "localhost", true, trust)).await;
+            continue;
+        }
+        let url = format!("https://localhost:{}", address.port());
+        let (cause, blamed) = grpc_cause(url, Some(trust)).await;
+        assert!(
+            cause.contains("a certificate signed by that CA") && blamed,
+            "{cause}"
+        );
+    }
 }
 
 #[test]

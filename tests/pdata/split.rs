@@ -70,6 +70,13 @@ fn check(bytes: &[u8]) {
                 .any(|g| same(&g))
         );
     }
+    let own = |bytes: &[u8]| {
+        let mut found = unknown(Message::Request, bytes);
+        found.retain(|(path, _)| path == Message::Request.name());
+        found
+    };
+    assert_eq!(own(&first), own(bytes));
+    assert_eq!(own(&second), []);
     let mut parts = [
         unknown(Message::Request, &first),
         unknown(Message::Request, &second),
@@ -87,6 +94,19 @@ fn fixtures_split() {
     for body in fixtures() {
         check(&body);
     }
+}
+
+#[test]
+fn the_requests_own_unknown_fields_are_not_repeated() {
+    let unknown = b"\x7a\x03new";
+    let fixture = fixtures().into_iter().find(|body| count_spans(body) > 3);
+    let body = [unknown, &*fixture.unwrap(), unknown].concat();
+    check(&body);
+    let (first, second) = halve(&body).unwrap();
+    let has = |part: &[u8]| part.windows(unknown.len()).filter(|w| w == unknown).count();
+    assert_eq!((has(&first), has(&second)), (2, 0));
+    let (first, second) = halve(&first).unwrap();
+    assert_eq!((has(&first), has(&second)), (2, 0));
 }
 
 #[test]
