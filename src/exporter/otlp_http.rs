@@ -95,14 +95,16 @@ fn outcome(answer: &Answer, endpoint: &str, now: SystemTime) -> Outcome {
     if head.status.is_success() {
         return match media_type(&head.headers).as_deref() {
             Some("application/json") => delivered_json(body),
-            None | Some("application/x-protobuf") => {
+            None | Some("application/x-protobuf" | "application/protobuf") => {
                 delivered(ExportTraceServiceResponse::decode(body.as_ref()).ok())
             }
-            Some(_) if body.is_empty() => delivered(None),
-            Some(other) => Outcome::misconfigured(format!(
-                "{endpoint} answered {} with {other}: is this the OTLP/HTTP port (4318)?",
+            // A web page for people; other types, such as a plain "ok", are
+            // odd but no reason to send the same spans twice.
+            Some("text/html") if !body.is_empty() => Outcome::misconfigured(format!(
+                "{endpoint} answered {} with text/html: is this the OTLP/HTTP port (4318)?",
                 head.status.as_u16()
             )),
+            Some(_) => delivered(None),
         };
     }
     Outcome::from_http(
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_2xx_in_another_content_type_is_no_delivery() {
+    fn a_2xx_with_a_web_page_is_no_delivery() {
         let page = answer(
             200,
             "text/html; charset=utf-8",

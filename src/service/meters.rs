@@ -5,7 +5,7 @@ Names, labels and meanings are the Collector's; what it has no name for begins
 with `wayspan_`. All series exist, with the value zero, from the first scrape.
 */
 
-use super::{ExporterReport, Report, listen::Bound};
+use super::{ExporterReport, Report, listen::Bound, pipeline::Exit};
 use crate::{
     config::{Config, Id, Pipeline},
     exporter::Drained,
@@ -18,7 +18,6 @@ use crate::{
 use std::sync::Arc;
 
 /// The counters of a service, by shard.
-#[derive(Debug)]
 pub struct Account {
     /// Per listener, per shard.
     pub receivers: Vec<Vec<ReceiverStats>>,
@@ -28,9 +27,16 @@ pub struct Account {
     pub stages: Vec<Vec<Vec<ProcessorStats>>>,
     /// Per exporter, with its id.
     pub exporters: Vec<(String, Arc<ExporterStats>)>,
+    /// Per exporter, the way to it and how that is measured.
+    exits: Vec<Exit>,
 }
 
 impl Account {
+    /// The way to each exporter, for one shard.
+    pub fn exits(&self) -> Vec<Exit> {
+        self.exits.clone()
+    }
+
     /// Counters of the processors of one shard, per pipeline.
     pub fn stages_of_shard(&self, shard: usize) -> Vec<Vec<ProcessorStats>> {
         let of_pipeline = |stages: &Vec<Vec<ProcessorStats>>| {
@@ -106,6 +112,9 @@ impl Meters<'_> {
                 .iter()
                 .map(|p| self.batch(&p.batch.id, shards))
                 .collect(),
+            exits: (self.config.exporters.iter().zip(queues).enumerate())
+                .map(|(at, (exporter, queue))| self.exit(at, &exporter.id, queue))
+                .collect(),
             exporters: (self.config.exporters.iter().zip(queues).zip(exporters))
                 .map(|((exporter, queue), stats)| {
                     self.exporter(&exporter.id, queue, stats);
@@ -175,6 +184,24 @@ impl Meters<'_> {
             || 1.0,
         );
         stats
+    }
+
+    fn exit(&self, exporter: usize, id: &Id, queue: &Arc<Queue>) -> Exit {
+        let id = id.to_string();
+        let labels = [("exporter", id.as_str())];
+        let histogram = |name, help| self.registry.histogram(name, help, &labels);
+        Exit {
+            exporter,
+            queue: Arc::clone(queue),
+            send_size: histogram(
+                "otelcol_exporter_queue_batch_send_size",
+                "Spans in a batch given to the exporter.",
+            ),
+            send_size_bytes: histogram(
+                "otelcol_exporter_queue_batch_send_size_bytes",
+                "Bytes of a batch given to the exporter.",
+            ),
+        }
     }
 
     fn exporter(&self, id: &Id, queue: &Arc<Queue>, stats: &Arc<ExporterStats>) {

@@ -65,7 +65,6 @@ pub enum StartError {
 
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
 /// threads running.
-#[derive(Debug)]
 pub struct Service {
     listening: Vec<(Transport, SocketAddr)>,
     metrics: Option<SocketAddr>,
@@ -147,7 +146,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                     .iter()
                     .map(|bound| bound.listener.clone())
                     .collect(),
-                queues: queues.clone(),
+                exits: account.exits(),
                 budget: budget.clone(),
                 receiver_stats: account.receivers.iter().map(|l| l[at].clone()).collect(),
                 pipeline_stats: account.pipelines.iter().map(|p| p[at].clone()).collect(),

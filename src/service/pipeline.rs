@@ -19,6 +19,7 @@ use crate::{
     queue::{Budget, Full, Queue, SealedBatch},
     telemetry::{PipelineStats, ProcessorStats},
 };
+use metrics::Histogram;
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// Unknown fields of one request that are kept, in bytes.
@@ -45,11 +46,24 @@ pub struct Stage {
     pub stats: ProcessorStats,
 }
 
+/// The way to one exporter.
+#[derive(Clone)]
+pub struct Exit {
+    /// Index of the exporter in the configuration.
+    pub exporter: usize,
+    /// Its queue.
+    pub queue: Arc<Queue>,
+    /// `otelcol_exporter_queue_batch_send_size`.
+    pub send_size: Histogram,
+    /// `otelcol_exporter_queue_batch_send_size_bytes`.
+    pub send_size_bytes: Histogram,
+}
+
 /// Where sealed batches go.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outlet {
-    /// The pipeline's exporters: index in the configuration, and queue.
-    pub queues: Vec<(usize, Arc<Queue>)>,
+    /// The pipeline's exporters.
+    pub exits: Vec<Exit>,
     /// Bytes held by batches until delivered.
     pub budget: Budget,
 }
@@ -263,8 +277,7 @@ impl Pipeline {
     /// the exporter they wait for.
     pub fn count_backlog(&self, stranded: &mut [u64]) {
         for (at, batch) in &self.backlog {
-            let (exporter, _) = self.outlet.queues[*at];
-            stranded[exporter] += u64::from(batch.spans);
+            stranded[self.outlet.exits[*at].exporter] += u64::from(batch.spans);
         }
     }
 
@@ -298,7 +311,7 @@ impl Pipeline {
             bytes: sealed.bytes,
             spans: sealed.spans,
         });
-        for at in 0..self.outlet.queues.len() {
+        for at in 0..self.outlet.exits.len() {
             self.backlog.push_back((at, Arc::clone(&batch)));
         }
         self.push_backlog();
@@ -306,7 +319,7 @@ impl Pipeline {
 
     /// Moves waiting batches to their queues, in order for each queue.
     fn push_backlog(&mut self) {
-        let mut full = vec![false; self.outlet.queues.len()];
+        let mut full = vec![false; self.outlet.exits.len()];
         let waiting = self.backlog.len();
         for _ in 0..waiting {
             let Some((at, batch)) = self.backlog.pop_front() else {
@@ -316,9 +329,17 @@ impl Pipeline {
                 self.backlog.push_back((at, batch));
                 continue;
             }
-            if let Err(Full(batch)) = self.outlet.queues[at].1.push(batch) {
-                full[at] = true;
-                self.backlog.push_back((at, batch));
+            let exit = &self.outlet.exits[at];
+            let (spans, bytes) = (batch.spans, batch.bytes);
+            match exit.queue.push(batch) {
+                Ok(()) => {
+                    exit.send_size.record(f64::from(spans));
+                    exit.send_size_bytes.record(bytes as f64);
+                }
+                Err(Full(batch)) => {
+                    full[at] = true;
+                    self.backlog.push_back((at, batch));
+                }
             }
         }
     }

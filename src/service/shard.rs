@@ -12,14 +12,14 @@ use super::{
     StartError,
     listen::Listener,
     on_runtime,
-    pipeline::{Outlet, Pipeline, Stage},
+    pipeline::{Exit, Outlet, Pipeline, Stage},
 };
 use crate::{
     config::{Config, ProcessorKind},
     extension::health_check::Health,
     pdata::{Fault, Keys, split},
     processor::{Processor, mesh::Mesh},
-    queue::{Budget, Queue},
+    queue::Budget,
     receiver::{self, Answer, Endpoint, Ingest},
     telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
 };
@@ -91,8 +91,8 @@ pub struct Build {
     pub config: Config,
     /// All listeners; a connection names its own by index.
     pub listeners: Vec<Listener>,
-    /// A queue per exporter.
-    pub queues: Vec<Arc<Queue>>,
+    /// The way to each exporter.
+    pub exits: Vec<Exit>,
     /// Bytes held after sealing.
     pub budget: Budget,
     /// Counters per listener.
@@ -330,7 +330,7 @@ async fn run(
             open.shutdown().await;
         }
     }
-    gate.flush(build.queues.len(), &deadline).await
+    gate.flush(build.exits.len(), &deadline).await
 }
 
 /// Waits until connections have had their time: [`CONNECTION_GRACE`], or half
@@ -382,10 +382,10 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
             })
             .collect();
         let outlet = Outlet {
-            queues: pipeline
+            exits: pipeline
                 .exporters
                 .iter()
-                .map(|at| (*at, Arc::clone(&build.queues[*at])))
+                .map(|at| build.exits[*at].clone())
                 .collect(),
             budget: build.budget.clone(),
         };
