@@ -177,12 +177,16 @@ fn an_unset_variable_is_a_warning() {
 
 #[test]
 fn batch_comes_last_wherever_it_is_listed() {
-    let config = over("service: {pipelines: {traces: {processors: [batch, mesh]}}}");
+    let config = over(
+        "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [batch, mesh]}}}",
+    );
     warned(
         &config.warnings,
-        "1:52",
+        "2:52",
         "batch always comes last in wayspan",
     );
-    let config = over("service: {pipelines: {traces: {processors: [mesh, batch]}}}");
+    let config = over(
+        "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [mesh, batch]}}}",
+    );
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }

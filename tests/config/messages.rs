@@ -241,8 +241,8 @@ fn mistakes() {
             "service.pipelines.traces.receivers: a pipeline needs receivers",
         ),
         (
-            "service: {pipelines: {traces: {processors: [mesh, batch, mesh]}}}",
-            "1:58",
+            "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [mesh, batch, mesh]}}}",
+            "2:58",
             "this processor is listed twice",
         ),
         (
