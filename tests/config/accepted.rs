@@ -182,7 +182,7 @@ fn batch_comes_last_wherever_it_is_listed() {
     );
     warned(
         &config.warnings,
-        "2:52",
+        "config.yaml:2:52",
         "batch always comes last in wayspan",
     );
     let config = over(
