@@ -280,6 +280,7 @@ fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .iter()
+        .filter(|c| !c.is_empty())
         .map(|c| {
             // A word that only lacks or adds a part (`limit` for `limit_mib`)
             // counts as near, though many letters differ.
@@ -309,6 +310,7 @@ mod tests {
             Some("max_recv_msg_size_mib")
         );
         assert_eq!(nearest("compression", &keys), None);
+        assert_eq!(nearest("snappy", &["none", "", "gzip", "zstd"]), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@ The rules: what a span's service name becomes, and what is added to it.
 [`decide`] is pure, and deciding again about its own result changes nothing:
 proxies are named from facts that it never touches (their id, Istio's tags, the
 name as emitted), and an application's name is left alone once
-`wayspan.original_service_name` says that it was handled. Tags are only added,
+`wayspan.original_service_name` says that it was handled. So is a proxy's span
+without an id: its parent, which has one, may be at hand in one pass only. Tags are only added,
 never overwritten, and never with an empty value: a present but wrong tag
 keeps Kiali from looking further.
 */
@@ -27,7 +28,8 @@ pub struct Verdict<'a> {
     /// Attributes to add to the span, which lacks them.
     pub tags: Vec<(&'static str, String)>,
     /// Attributes to add to the resource, which lacks them. Holds
-    /// [`key::ORIGINAL_SERVICE_NAME`] when the name changes for the first time.
+    /// [`key::ORIGINAL_SERVICE_NAME`] when the name changes for the first time,
+    /// and on spans that are decided only once.
     pub resource_tags: Vec<(&'static str, String)>,
 }
 
@@ -84,6 +86,13 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Ve
         tags: Vec::new(),
         resource_tags: Vec::new(),
     };
+    let once = facts.depends_on_parent();
+    let emitted = value(facts.resource.service_name);
+    if once && (facts.resource.original.is_some() || emitted.is_none()) {
+        // Decided before, maybe in other company; or there is nothing to mark.
+        add_cluster_id(&mut verdict, facts, settings);
+        return verdict;
+    }
     verdict.add_destination(facts);
     match class {
         Class::Gateway => verdict.add_source(facts),
@@ -107,13 +116,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Ve
         }
         _ => {}
     }
-    if facts.resource.cluster_id.is_none() {
-        verdict.add(
-            key::CLUSTER_ID,
-            facts.cluster_id,
-            Some(&settings.cluster_id),
-        );
-    }
+    add_cluster_id(&mut verdict, facts, settings);
     let name = match class {
         Class::Waypoint => waypoint_name(facts, destination, scheme),
         Class::Gateway => gateway_name(facts, scheme),
@@ -126,16 +129,25 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Ve
         add_hostname(&mut verdict, facts);
     }
     let now = facts.resource.service_name.unwrap_or_default();
-    if let Some(name) = name.filter(|name| !name.is_empty() && name != now) {
-        if let (None, Some(emitted)) = (facts.resource.original, value(facts.resource.service_name))
-        {
-            verdict
-                .resource_tags
-                .push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
-        }
-        verdict.service_name = Some(name);
+    let name = name.filter(|name| !name.is_empty() && name != now);
+    if let (true, None, Some(emitted)) = (once || name.is_some(), facts.resource.original, emitted)
+    {
+        verdict
+            .resource_tags
+            .push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
     }
+    verdict.service_name = name;
     verdict
+}
+
+fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, settings: &Settings) {
+    if facts.resource.cluster_id.is_none() {
+        verdict.add(
+            key::CLUSTER_ID,
+            facts.cluster_id,
+            Some(&settings.cluster_id),
+        );
+    }
 }
 
 /// `SPAN_KIND_CLIENT`.

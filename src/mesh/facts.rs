@@ -139,8 +139,8 @@ pub struct Facts<'a> {
     pub span_name: &'a str,
     /// `SpanKind` as on the wire (2 server, 3 client).
     pub kind: u8,
-    /// The `node_id` of another span of the same `ResourceSpans`, where this
-    /// one has none: Envoy's spawned upstream spans do not.
+    /// The `node_id` of the parent, if that is in the same `ResourceSpans`, where
+    /// this one has none: Envoy's spawned upstream spans do not.
     pub sibling_node_id: Attr<'a>,
     pub node_id: Attr<'a>,
     pub upstream_cluster: Attr<'a>,
@@ -200,10 +200,18 @@ impl<'a> Facts<'a> {
     pub fn node(&self) -> Option<NodeId<'a>> {
         let text = match self.node_id {
             Some(own) => Some(own),
-            None if self.component == Some("proxy") => self.sibling_node_id,
+            None if self.depends_on_parent() => self.sibling_node_id,
             None => None,
         };
         text.and_then(NodeId::parse)
+    }
+
+    /// Whether what is known of the span depends on its parent's being at hand.
+    /// Without Istio's tags it is left alone: a later collector must not see more.
+    pub fn depends_on_parent(&self) -> bool {
+        self.node_id.is_none()
+            && self.component == Some("proxy")
+            && value(self.canonical_service).is_some()
     }
 
     /// Which kind of hop emitted the span.

@@ -29,7 +29,7 @@ pub struct Span {
     pub resource: Attributes,
     /// The span's attributes.
     pub attributes: Attributes,
-    /// The `node_id` of the first span of the same `ResourceSpans` that has one.
+    /// The parent's `node_id`, where the parent is in the same `ResourceSpans`.
     pub sibling_node_id: Option<String>,
 }
 
@@ -63,12 +63,21 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
             });
         }
         let group = out.get_mut(first..).unwrap_or_default();
-        let node_id = group
+        let of_parents: Vec<_> = group
             .iter()
-            .find_map(|span| span.tag(key::NODE_ID).map(str::to_owned));
-        group
-            .iter_mut()
-            .for_each(|span| span.sibling_node_id.clone_from(&node_id));
+            .map(|span| {
+                let parent = group.iter().find(|other| {
+                    !span.parent_span_id.is_empty()
+                        && other.span_id == span.parent_span_id
+                        && other.trace_id == span.trace_id
+                        && other.tag(key::NODE_ID).is_some()
+                });
+                parent.and_then(|other| other.tag(key::NODE_ID).map(str::to_owned))
+            })
+            .collect();
+        for (span, node_id) in group.iter_mut().zip(of_parents) {
+            span.sibling_node_id = node_id;
+        }
     }
     out
 }

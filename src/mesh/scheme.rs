@@ -144,9 +144,14 @@ impl Scheme {
             ),
         };
         let selector = if self.namespace_selector { "on" } else { "off" };
+        let gateway = if self.asks_gateway_workload() {
+            "<workload>"
+        } else {
+            "<app>"
+        };
         let _ = write!(
             line,
-            "; namespace_selector {selector}, other spans are named <app>{suffix}"
+            "; namespace_selector {selector}, other spans are named <app>{suffix}, gateways {gateway}{suffix}"
         );
         line
     }
@@ -297,6 +302,10 @@ mod tests {
         let line = Scheme::new(&Kiali::default()).describe();
         assert!(
             line.contains("<app>.<namespace>.svc.cluster.local"),
+            "{line}"
+        );
+        assert!(
+            line.ends_with("named <app>.<namespace>, gateways <workload>.<namespace>"),
             "{line}"
         );
         assert!(

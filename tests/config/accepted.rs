@@ -174,3 +174,19 @@ fn an_unset_variable_is_a_warning() {
         "environment variable UNSET is not set; taken as empty",
     );
 }
+
+#[test]
+fn batch_comes_last_wherever_it_is_listed() {
+    let config = over(
+        "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [batch, mesh]}}}",
+    );
+    warned(
+        &config.warnings,
+        "config.yaml:2:52",
+        "batch always comes last in wayspan",
+    );
+    let config = over(
+        "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [mesh, batch]}}}",
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}

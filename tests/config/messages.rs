@@ -241,6 +241,11 @@ fn mistakes() {
             "service.pipelines.traces.receivers: a pipeline needs receivers",
         ),
         (
+            "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [mesh, batch, mesh]}}}",
+            "2:58",
+            "this processor is listed twice",
+        ),
+        (
             "service: {pipelines: {traces: {processors: [bacth]}}}",
             "1:45",
             "no processor \"bacth\" is defined",

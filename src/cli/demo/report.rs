@@ -57,7 +57,11 @@ impl fmt::Display for Story<'_> {
             f,
             "\nWithout wayspan {before} of {all} pages find their traces, with it {now}."
         )?;
-        if !kiali.use_waypoint_name && self.istio.has_waypoint() && now < all {
+        if self.kiali_has_switch()
+            && !kiali.use_waypoint_name
+            && self.istio.has_waypoint()
+            && now < all
+        {
             writeln!(
                 f,
                 "`use_waypoint_name: true`, in Kiali and here, finds more: try --use-waypoint-name"
@@ -68,6 +72,15 @@ impl fmt::Display for Story<'_> {
 }
 
 impl Story<'_> {
+    /// Whether `use_waypoint_name` means anything to this Kiali.
+    fn kiali_has_switch(&self) -> bool {
+        let with = Kiali {
+            use_waypoint_name: true,
+            ..self.kiali.clone()
+        };
+        Scheme::new(&with).form != Scheme::new(self.kiali).form
+    }
+
     /// One line for each distinct hop: kind, names, destination, how often.
     fn hops(&self) -> Table {
         let emitted: HashMap<(&[u8], &[u8]), &Span> =

@@ -136,13 +136,27 @@ impl Draft {
         }
         let mut deciding = Vec::new();
         let mut batch: Option<Batch> = None;
+        let mut seen = Vec::new();
         for (name, spot) in &self.processors {
-            let found = processors
-                .0
-                .resolve(name, *spot, cx)
-                .and_then(|i| built(processors.1, i));
+            let component = processors.0.resolve(name, *spot, cx);
+            if component.is_some() && seen.contains(&component) {
+                cx.report
+                    .error_at_key(*spot, "this processor is listed twice", "");
+                complete = false;
+                continue;
+            }
+            seen.push(component);
+            let found = component.and_then(|i| built(processors.1, i));
             match found.and_then(|i| processors.1.get(i)).map(|b| &b.value) {
-                Some(Checked::Span(processor)) => deciding.push(processor.clone()),
+                Some(Checked::Span(processor)) => {
+                    if batch.is_some() {
+                        cx.report.warn_at(
+                            *spot,
+                            "listed after batch, and runs before it: batch always comes last in wayspan",
+                        );
+                    }
+                    deciding.push(processor.clone());
+                }
                 Some(Checked::Batch(found)) => {
                     if batch.replace(found.clone()).is_some() {
                         cx.report

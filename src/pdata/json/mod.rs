@@ -19,6 +19,8 @@ JSON mapping:
   skipped, `null` is the same as absent, a name given twice is refused.
 - 64-bit integers are decimal strings; numbers are read as well, also as `1e3`.
 - Enums are integers; their protobuf names are read as well.
+- Text that is not Unicode (stray bytes, a lone surrogate such as `"\ud83d"`) is
+  passed on as bytes that are not UTF-8: [`super::admit`] replaces and counts it.
 - Doubles are numbers, or the strings `NaN`, `Infinity`, `-Infinity`.
 
 Nesting is bounded by the JSON parser at 128 brackets and here at

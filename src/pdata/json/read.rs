@@ -178,7 +178,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     type Value = Option<(usize, &'static Field)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+        deserializer.deserialize_bytes(self)
     }
 }
 
@@ -189,11 +189,11 @@ impl Visitor<'_> for Name {
         f.write_str("a field name")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+    fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<Self::Value, E> {
         let fields = self.0.fields.iter().enumerate();
         Ok(fields
             .into_iter()
-            .find(|(_, f)| f.name == name || f.proto_name == name))
+            .find(|(_, f)| f.name.as_bytes() == name || f.proto_name.as_bytes() == name))
     }
 }
 
@@ -289,7 +289,11 @@ impl<'de> DeserializeSeed<'de> for One<'_> {
             to.end(begin);
             return Ok(());
         }
-        deserializer.deserialize_any(Scalar { field, to })
+        match field.kind {
+            // As bytes, the parser does not insist on Unicode.
+            Kind::Text => deserializer.deserialize_bytes(Scalar { field, to }),
+            _ => deserializer.deserialize_any(Scalar { field, to }),
+        }
     }
 }
 
@@ -405,6 +409,14 @@ impl Visitor<'_> for Scalar<'_> {
         }
     }
 
+    fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<(), E> {
+        match std::str::from_utf8(text) {
+            Ok(_) => self.bytes(text),
+            Err(_) => self.bytes(&without_surrogates(text)),
+        }
+        Ok(())
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         let wrong = |what: &Self| {
             let shown: String = text.chars().take(40).collect();
@@ -450,6 +462,22 @@ impl Visitor<'_> for Scalar<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes each lone surrogate, three bytes from the parser, one byte that is no
+/// UTF-8 either: it was one character and is to become one U+FFFD.
+fn without_surrogates(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match rest {
+            [0xED, 0xA0..=0xBF, 0x80..=0xBF, after @ ..] => (0xFF, after),
+            _ => (*first, after),
+        };
+        out.push(byte);
+        rest = after;
+    }
+    out
 }
 
 /// A number without a fraction, if it is one that could fit any field.

@@ -251,7 +251,45 @@ fn refuses_values_that_do_not_fit_and_names_the_place() {
     ] {
         assert!(request_from_json(text.as_bytes()).is_err(), "{text:?}");
     }
-    assert!(request_from_json(b"{\"resourceSpans\":[{\"schemaUrl\":\"\xFF\"}]}").is_err());
+}
+
+/// JSON to admitted spans, and how many texts were repaired.
+fn repaired(json: &[u8]) -> (Vec<Span>, u64) {
+    let bytes = request_from_json(json).unwrap();
+    let (keys, mut index) = Default::default();
+    let admitted = crate::pdata::admit(&bytes, &keys, &mut index).unwrap();
+    let mut request = Request::decode(&admitted.bytes[..]).unwrap();
+    let spans = request.resource_spans.remove(0).scope_spans.remove(0).spans;
+    (spans, admitted.utf8_replaced)
+}
+
+#[test]
+fn text_that_is_not_unicode_is_replaced_and_counted() {
+    let fields = r#""name":"a\ud83d b","attributes":[{"key":"\udc00","value":{"stringValue":"\ud83d\ude00"}}]"#;
+    let (spans, count) = repaired(span_json(fields).as_bytes());
+    assert_eq!((&*spans[0].name, count), ("a\u{FFFD} b", 2));
+    let attribute = &spans[0].attributes[0];
+    assert_eq!(attribute.key, "\u{FFFD}");
+    let text = Value::StringValue("\u{1F600}".to_owned());
+    assert_eq!(attribute.value.clone().unwrap().value, Some(text));
+    // Raw bytes, beside a neighbour and in what nobody reads.
+    let json = span_json(r#""name":"x@y","n@w":{"a@":["@"]}},{"name":"whole""#);
+    let json: Vec<u8> = json
+        .bytes()
+        .map(|b| if b == b'@' { 0xFF } else { b })
+        .collect();
+    let (spans, count) = repaired(&json);
+    let names: Vec<_> = spans.iter().map(|span| &*span.name).collect();
+    assert_eq!((&names[..], count), (&["x\u{FFFD}y", "whole"][..], 1));
+    // An id is no text.
+    for id in [r#""\ud83d""#, r#""é""#, r#""0102\ud83d""#] {
+        assert!(refusal(&span_json(&format!(r#""traceId":{id}"#))).contains("traceId: "));
+    }
+    let mut json = span_json(r#""spanId":"@""#).into_bytes();
+    for byte in &mut json {
+        *byte = if *byte == b'@' { 0xFF } else { *byte };
+    }
+    assert!(request_from_json(&json).is_err());
 }
 
 #[test]
@@ -544,7 +582,10 @@ proptest! {
         let at = at.index(json.len());
         json[at] = with;
         if let Ok(bytes) = request_from_json(&json) {
-            prop_assert!(Request::decode(&bytes[..]).is_ok());
+            // Text need not be Unicode before it is admitted.
+            let (keys, mut index) = Default::default();
+            let admitted = crate::pdata::admit(&bytes, &keys, &mut index).unwrap();
+            prop_assert!(Request::decode(&admitted.bytes[..]).is_ok());
         }
         json.truncate(at);
         prop_assert!(request_from_json(&json).is_err());

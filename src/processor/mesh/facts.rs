@@ -102,16 +102,24 @@ impl Slots {
         }
     }
 
-    /// The span whose `node_id` stands for that of a span without one.
+    /// The parent, whose `node_id` stands for that of a span without one.
     fn sibling<'a>(&self, span: &Span<'a>) -> Option<Span<'a>> {
         if span.entry.attr(self.node_id.slot).is_some()
             || span.text(self.component.slot) != Some(b"proxy")
         {
             return None;
         }
-        span.siblings()
-            .take(SIBLINGS)
-            .find(|s| s.entry.attr(self.node_id.slot).is_some())
+        let view = |s: &Span<'a>| view::SpanView::new(s.entry.bytes.of(s.request));
+        let own = view(span);
+        let (trace, parent) = (own.trace_id(), own.parent_span_id());
+        if parent.is_empty() {
+            return None;
+        }
+        span.siblings().take(SIBLINGS).find(|s| {
+            s.entry.attr(self.node_id.slot).is_some()
+                && view(s).span_id() == parent
+                && view(s).trace_id() == trace
+        })
     }
 }
 

@@ -324,3 +324,25 @@ fn leaves_keys_for_others() {
         keys.add(key);
     }
 }
+
+/// Spans that only share a resource have nothing to say about each other.
+#[test]
+fn only_the_parent_lends_its_id() {
+    let settings = settings(30, true, true);
+    let tags = [("component", "proxy"), ("istio.canonical_service", "gw")];
+    let mut child = request("label.bookinfo", "x", &tags);
+    let mut lender = request("label.bookinfo", "x", &[WAYPOINT]);
+    let lender = &mut lender.resource_spans[0].scope_spans[0].spans[0];
+    for (trace, parent, lends) in [(1, 2, true), (3, 2, false), (1, 3, false)] {
+        lender.trace_id = vec![trace; 16];
+        let spans = &mut child.resource_spans[0].scope_spans[0].spans;
+        spans.truncate(1);
+        spans[0].span_id = vec![7; 8];
+        spans[0].parent_span_id = vec![parent; 8];
+        spans.push(lender.clone());
+        let got = Shard::new(&settings).run(&child.encode_to_vec(), |_| ());
+        assert_eq!(got, expected(&child, &settings));
+        let name = if lends { "waypoint.bookinfo" } else { "gw" };
+        assert!(got[0].0.attributes.contains(&attr("service.name", name)));
+    }
+}
