@@ -115,6 +115,9 @@ pub struct Pipeline {
     pub receivers: Vec<usize>,
     /// Span processors in order (`batch` and `memory_limiter` are not among them).
     pub processors: Vec<Processor>,
+    /// The `memory_limiter`, if the pipeline lists one; its limit is in
+    /// [`Config::memory_limit`].
+    pub memory_limiter: Option<Id>,
     /// How spans are batched.
     pub batch: Batch,
     /// Indices into [`Config::exporters`].

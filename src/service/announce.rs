@@ -58,6 +58,7 @@ fn describe_pipeline(config: &Config, pipeline: &Pipeline) -> String {
             .map(|at| config.receivers[*at].id.to_string())
             .collect(),
     )];
+    parts.extend(pipeline.memory_limiter.iter().map(ToString::to_string));
     parts.extend(pipeline.processors.iter().map(|p| p.id.to_string()));
     parts.push(pipeline.batch.id.to_string());
     parts.push(join(

@@ -110,7 +110,7 @@ impl Meters<'_> {
                 .config
                 .pipelines
                 .iter()
-                .map(|p| self.batch(&p.batch.id, shards))
+                .map(|p| self.batch(p, shards))
                 .collect(),
             exits: (self.config.exporters.iter().zip(queues).enumerate())
                 .map(|(at, (exporter, queue))| self.exit(at, &exporter.id, queue))
@@ -159,8 +159,8 @@ impl Meters<'_> {
             .collect()
     }
 
-    fn batch(&self, id: &Id, shards: usize) -> Vec<PipelineStats> {
-        let id = id.to_string();
+    fn batch(&self, pipeline: &Pipeline, shards: usize) -> Vec<PipelineStats> {
+        let id = pipeline.batch.id.to_string();
         let labels = [("processor", id.as_str())];
         let histogram = |name, help| self.registry.histogram(name, help, &labels);
         let send_size = histogram(
@@ -175,6 +175,10 @@ impl Meters<'_> {
             .map(|_| PipelineStats::new(send_size.clone(), send_size_bytes.clone()))
             .collect();
         self.counters(&labels, &stats, BATCH);
+        if let Some(limiter) = pipeline.memory_limiter.as_ref().map(Id::to_string) {
+            self.counters(&[("processor", &limiter)], &stats, MEMORY_LIMITER);
+            self.counters(&processor(&limiter), &stats, MEMORY_LIMITER_ITEMS);
+        }
         // Every span that goes into the batch processor comes out of it.
         self.counters(&processor(&id), &stats, BATCH_ITEMS);
         self.registry.gauge(
@@ -297,6 +301,33 @@ const PROCESSOR: &[Row<ProcessorStats>] = &[
         "otelcol_processor_outgoing_items",
         "Spans the processor passed on.",
         |s| &s.outgoing,
+    ),
+];
+
+const MEMORY_LIMITER: &[Row<PipelineStats>] = &[
+    (
+        "otelcol_processor_memory_limiter_accepted_spans",
+        "Spans the memory limiter let pass.",
+        |s| &s.limiter_accepted,
+    ),
+    (
+        "otelcol_processor_memory_limiter_refused_spans",
+        "Spans refused for want of room.",
+        |s| &s.limiter_refused,
+    ),
+];
+
+/// What is refused never enters: what goes in comes out.
+const MEMORY_LIMITER_ITEMS: &[Row<PipelineStats>] = &[
+    (
+        "otelcol_processor_incoming_items",
+        "Spans given to the processor.",
+        |s| &s.limiter_accepted,
+    ),
+    (
+        "otelcol_processor_outgoing_items",
+        "Spans the processor passed on.",
+        |s| &s.limiter_accepted,
     ),
 ];
 

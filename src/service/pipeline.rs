@@ -116,6 +116,11 @@ impl Pipeline {
         }
     }
 
+    /// Counts spans that were refused because of [`Pipeline::busy`].
+    pub fn refused(&self, spans: u64) {
+        self.stats.limiter_refused.add(spans);
+    }
+
     /// Takes one request.
     ///
     /// # Errors
@@ -172,6 +177,7 @@ impl Pipeline {
             self.keep_rest(index.rest.of(request));
         }
         self.stats.rejected_spans.add(taken.rejected);
+        self.stats.limiter_accepted.add(taken.accepted);
         for stage in &self.stages {
             stage.stats.flush();
         }

@@ -245,10 +245,11 @@ impl Ingest for Inlet {
             return Answer::Accepted;
         }
         let mut pipelines = self.gate.pipelines.borrow_mut();
-        if let Some(why) = self.pipelines.iter().find_map(|at| pipelines[*at].busy()) {
-            self.stats
-                .refused_spans
-                .add(split::count_spans(request) as u64);
+        let busy = |at: &usize| pipelines[*at].busy().map(|why| (*at, why));
+        if let Some((at, why)) = self.pipelines.iter().find_map(busy) {
+            let spans = split::count_spans(request) as u64;
+            self.stats.refused_spans.add(spans);
+            pipelines[at].refused(spans);
             return Answer::Busy {
                 retry_after: RETRY_AFTER,
                 message: why.to_owned(),

@@ -105,6 +105,12 @@ pub struct PipelineStats {
     /// Bytes of unknown fields of requests that were not kept
     /// (`wayspan_unknown_field_bytes_dropped`).
     pub unknown_dropped: Count,
+    /// Spans the memory limiter let pass
+    /// (`otelcol_processor_memory_limiter_accepted_spans`).
+    pub limiter_accepted: Count,
+    /// Spans refused for want of room
+    /// (`otelcol_processor_memory_limiter_refused_spans`).
+    pub limiter_refused: Count,
     /// Spans sealed into batches: into and out of the batch processor.
     pub batched: Count,
     /// `otelcol_processor_batch_batch_size_trigger_send`.
@@ -130,6 +136,8 @@ impl PipelineStats {
             utf8_replaced: Count::default(),
             rejected_spans: Count::default(),
             unknown_dropped: Count::default(),
+            limiter_accepted: Count::default(),
+            limiter_refused: Count::default(),
             batched: Count::default(),
             size_trigger: Count::default(),
             timeout_trigger: Count::default(),

@@ -91,6 +91,27 @@ async fn series_exist_with_the_value_zero_before_any_span() {
             "otelcol_exporter_enqueue_failed_spans{exporter=\"otlp_grpc\"}",
             0.0,
         ),
+        (
+            "otelcol_processor_memory_limiter_accepted_spans{processor=\"memory_limiter\"}",
+            0.0,
+        ),
+        (
+            "otelcol_processor_memory_limiter_refused_spans{processor=\"memory_limiter\"}",
+            0.0,
+        ),
+        (
+            "otelcol_processor_incoming_items{processor=\"memory_limiter\"",
+            0.0,
+        ),
+        (
+            "otelcol_exporter_queue_batch_send_size_count{exporter=\"otlp_grpc\"}",
+            0.0,
+        ),
+        (
+            "otelcol_processor_batch_batch_send_size_count{processor=\"batch\"}",
+            0.0,
+        ),
+        ("target_info{service_name=\"wayspan\"", 1.0),
         ("otelcol_exporter_queue_size{exporter=\"otlp_grpc\"", 0.0),
         (
             "otelcol_exporter_queue_capacity{exporter=\"otlp_grpc\"",

@@ -136,6 +136,7 @@ impl Draft {
         }
         let mut deciding = Vec::new();
         let mut batch: Option<Batch> = None;
+        let mut memory_limiter = None;
         let mut seen = Vec::new();
         for (name, spot) in &self.processors {
             let component = processors.0.resolve(name, *spot, cx);
@@ -163,7 +164,10 @@ impl Draft {
                             .warn_at(*spot, "a second batch processor; only the last counts");
                     }
                 }
-                Some(Checked::MemoryLimiter(_)) => {}
+                Some(Checked::MemoryLimiter(_)) => {
+                    let named = component.and_then(|i| processors.0.components.get(i));
+                    memory_limiter = named.map(|component| component.id.clone());
+                }
                 None => complete = false,
             }
         }
@@ -171,6 +175,7 @@ impl Draft {
             id: self.id.clone(),
             receivers: listening,
             processors: deciding,
+            memory_limiter,
             batch: batch.unwrap_or_else(super::processors::default_batch),
             exporters: sending,
         })
