@@ -128,7 +128,9 @@ async fn retry_info_is_waited_for() {
 
 #[tokio::test]
 async fn gives_up_after_max_elapsed_and_at_once_without_retry() {
-    for (enabled, max_elapsed) in [(true, Duration::from_millis(40)), (false, Duration::MAX)] {
+    // Its backoff is milliseconds: two seconds are time for a second attempt on
+    // any machine.
+    for (enabled, max_elapsed) in [(true, Duration::from_secs(2)), (false, Duration::MAX)] {
         let (address, log) = grpc_server(|_, _| Reply::Status(Status::unavailable("no"))).await;
         let mut settings = grpc(address);
         settings.retry.enabled = enabled;
