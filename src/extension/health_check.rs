@@ -56,11 +56,6 @@ impl Health {
         self.dead_threads.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether requests are taken and every thread lives.
-    pub fn is_ready(&self) -> bool {
-        self.state.load(Ordering::Acquire) == READY && self.dead_threads() == 0
-    }
-
     /// Threads that have panicked.
     pub fn dead_threads(&self) -> usize {
         self.dead_threads.load(Ordering::Acquire)

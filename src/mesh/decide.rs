@@ -5,9 +5,9 @@ The rules: what a span's service name becomes, and what is added to it.
 proxies are named from facts that it never touches (their id, Istio's tags, the
 name as emitted), and an application's name is left alone once
 `wayspan.original_service_name` says that it was handled. So is a proxy's span
-without an id: its parent, which has one, may be at hand in one pass only. Tags are only added,
-never overwritten, and never with an empty value: a present but wrong tag
-keeps Kiali from looking further.
+without an id: its parent, which has one, may be at hand in one pass only. Tags
+are only added, never overwritten, and never with an empty value: a present but
+wrong tag keeps Kiali from looking further.
 */
 
 use super::{

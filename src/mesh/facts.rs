@@ -141,7 +141,7 @@ pub struct Facts<'a> {
     pub kind: u8,
     /// The `node_id` of the parent, if that is in the same `ResourceSpans`, where
     /// this one has none: Envoy's spawned upstream spans do not.
-    pub sibling_node_id: Attr<'a>,
+    pub parent_node_id: Attr<'a>,
     pub node_id: Attr<'a>,
     pub upstream_cluster: Attr<'a>,
     pub upstream_cluster_name: Attr<'a>,
@@ -196,11 +196,11 @@ impl Class {
 }
 
 impl<'a> Facts<'a> {
-    /// The proxy's id, its own or that of a sibling.
+    /// The proxy's id, its own or its parent's.
     pub fn node(&self) -> Option<NodeId<'a>> {
         let text = match self.node_id {
             Some(own) => Some(own),
-            None if self.depends_on_parent() => self.sibling_node_id,
+            None if self.depends_on_parent() => self.parent_node_id,
             None => None,
         };
         text.and_then(NodeId::parse)

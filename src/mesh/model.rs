@@ -30,7 +30,7 @@ pub struct Span {
     /// The span's attributes.
     pub attributes: Attributes,
     /// The parent's `node_id`, where the parent is in the same `ResourceSpans`.
-    pub sibling_node_id: Option<String>,
+    pub parent_node_id: Option<String>,
 }
 
 /// One line of an account of hops.
@@ -59,7 +59,7 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
                 kind: u8::try_from(span.kind).unwrap_or(u8::MAX),
                 resource: attributes(resource),
                 attributes: attributes(&span.attributes),
-                sibling_node_id: None,
+                parent_node_id: None,
             });
         }
         let group = out.get_mut(first..).unwrap_or_default();
@@ -76,7 +76,7 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
             })
             .collect();
         for (span, node_id) in group.iter_mut().zip(of_parents) {
-            span.sibling_node_id = node_id;
+            span.parent_node_id = node_id;
         }
     }
     out
@@ -121,7 +121,7 @@ impl Span {
             ),
             span_name: &self.name,
             kind: self.kind,
-            sibling_node_id: self.sibling_node_id.as_deref(),
+            parent_node_id: self.parent_node_id.as_deref(),
             node_id: tag(key::NODE_ID),
             upstream_cluster: tag(key::UPSTREAM_CLUSTER),
             upstream_cluster_name: tag(key::UPSTREAM_CLUSTER_NAME),

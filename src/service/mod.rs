@@ -69,7 +69,6 @@ pub struct Service {
     listening: Vec<(Transport, SocketAddr)>,
     metrics: Option<SocketAddr>,
     health: Option<SocketAddr>,
-    registry: Arc<Registry>,
     state: Health,
     shards: Vec<ShardHandle>,
     queues: Vec<Arc<Queue>>,
@@ -100,7 +99,7 @@ struct Signals {
 /// by themselves.
 pub fn start(config: &Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
-    let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
+    let registry = Registry::new(config.telemetry.type_suffix);
     let state = Health::default();
     let budget = Budget::new(config.memory_limit);
 
@@ -178,7 +177,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         let admin = listen::Admin {
             receivers,
             shards: shards.iter().map(ShardHandle::entrance).collect(),
-            metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
+            metrics: metrics.map(|(socket, _)| (socket, registry)),
             health: health
                 .zip(config.health_check.clone())
                 .map(|((socket, _), check)| (socket, check.path, state.clone())),
@@ -193,7 +192,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         listening,
         metrics: metrics_address,
         health: health_address,
-        registry,
         state,
         shards,
         queues,
@@ -216,17 +214,16 @@ impl Service {
         self.listening.iter().find(is_grpc).map(|l| l.1)
     }
 
-    /// The metrics as Prometheus text.
-    pub fn metrics_text(&self) -> String {
-        self.registry.render()
-    }
-
     /// Drains and stops: see the module's prologue. Blocks.
     pub fn shutdown(self) -> Report {
         self.state.stopping();
-        self.signals
-            .deadline
-            .send_replace(Some(Instant::now() + self.drain_timeout));
+        // A second signal may have set it already, and must keep the last word.
+        let deadline = Instant::now() + self.drain_timeout;
+        self.signals.deadline.send_if_modified(|end| {
+            let first = end.is_none();
+            end.get_or_insert(deadline);
+            first
+        });
         self.signals.stop.send_replace(true);
         for stranded in self.shards.into_iter().map(ShardHandle::join) {
             self.account.stranded(&stranded);

@@ -161,7 +161,7 @@ fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
         .attributes
         .push(("node_id".to_owned(), ROUTER.to_owned()));
     let mut client = span("gw-label.bookinfo", spawned, 3, &tags);
-    client.sibling_node_id = Some(ROUTER.to_owned());
+    client.parent_node_id = Some(ROUTER.to_owned());
     for span in [server, client] {
         let out = apply(&span, &Settings::default());
         assert_eq!(out.service_name(), "bookinfo-gateway-istio.bookinfo");
@@ -177,7 +177,7 @@ fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
         );
     }
     let mut old = span("label.bookinfo", spawned, 3, &tags);
-    old.sibling_node_id = Some(ROUTER.to_owned());
+    old.parent_node_id = Some(ROUTER.to_owned());
     assert_eq!(name(&old, &settings(4, true, false)), "label.bookinfo");
     // Alone, the spawned span keeps what Istio called it.
     let alone = span("gw.bookinfo", spawned, 3, &tags);

@@ -107,7 +107,7 @@ fn spans() -> impl Strategy<Value = Span> {
             "",
         ][..],
     );
-    let sibling = prop::option::of(Just(
+    let parent = prop::option::of(Just(
         "router~10.0.0.1~gw-6754756766-pmxnn.bookinfo~bookinfo.svc.cluster.local".to_owned(),
     ));
     // Most spans lack ztunnel's fields and peer tags; both cases must come up.
@@ -117,10 +117,10 @@ fn spans() -> impl Strategy<Value = Span> {
         prop::option::of(peers),
         name,
         0u8..6,
-        sibling,
+        parent,
     )
         .prop_map(
-            |(resource, proxy, peers, name, kind, sibling_node_id)| Span {
+            |(resource, proxy, peers, name, kind, parent_node_id)| Span {
                 name: name.to_owned(),
                 kind,
                 resource,
@@ -129,7 +129,7 @@ fn spans() -> impl Strategy<Value = Span> {
                     .chain(peers.into_iter().flatten())
                     .flatten()
                     .collect(),
-                sibling_node_id,
+                parent_node_id,
                 ..Span::default()
             },
         )
@@ -194,7 +194,7 @@ proptest! {
         ][..])),
     ) {
         let mut once = apply(&span, &settings);
-        once.sibling_node_id = parent.map(str::to_owned);
+        once.parent_node_id = parent.map(str::to_owned);
         prop_assert_eq!(&apply(&once, &settings), &once);
     }
 

@@ -96,14 +96,14 @@ impl Slots {
             present = present << 1 | u8::from(span.entry.attr(slot).is_some());
         }
         out.push(present);
-        match self.sibling(span) {
-            Some(sibling) => put_field(&sibling, self.node_id.slot, out),
+        match self.parent(span) {
+            Some(parent) => put_field(&parent, self.node_id.slot, out),
             None => out.push(0),
         }
     }
 
     /// The parent, whose `node_id` stands for that of a span without one.
-    fn sibling<'a>(&self, span: &Span<'a>) -> Option<Span<'a>> {
+    fn parent<'a>(&self, span: &Span<'a>) -> Option<Span<'a>> {
         if span.entry.attr(self.node_id.slot).is_some()
             || span.text(self.component.slot) != Some(b"proxy")
         {
@@ -154,12 +154,12 @@ impl<'a> Gather<'a> {
             AnyValue::String(text) => (kv.key, text),
             _ => (kv.key, ""),
         });
-        let sibling = slots.sibling(self.span);
+        let parent = slots.parent(self.span);
         Facts {
             resource: ResourceFacts::from_attributes(attributes),
             span_name: self.edits.name().unwrap_or(text(self.span.name())),
             kind: self.span.entry.kind,
-            sibling_node_id: sibling.and_then(|s| s.text(slots.node_id.slot)).map(text),
+            parent_node_id: parent.and_then(|s| s.text(slots.node_id.slot)).map(text),
             node_id: self.attr(slots.node_id),
             upstream_cluster: self.attr(slots.upstream_cluster),
             upstream_cluster_name: self.attr(slots.upstream_cluster_name),
