@@ -7,7 +7,7 @@ test share it.
 use std::{fs, path::Path, time::Duration};
 use wayspan::{
     config,
-    mesh::Settings,
+    mesh::{Current, Knowledge, Settings},
     pdata::{Edits, Index, Keys, admit, write_span},
     processor::{
         Decision, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
@@ -44,7 +44,9 @@ impl Shard {
     /// Default settings, as when no file is given.
     pub fn new() -> Self {
         let mut keys = Keys::default();
-        let mesh = Mesh::new(&Settings::default(), &mut keys);
+        let settings = Settings::default();
+        let current = Current::new(Knowledge::of(&settings));
+        let mesh = Mesh::new(&settings, &current, &mut keys);
         let id = config::Id {
             kind: "batch".to_owned(),
             name: None,

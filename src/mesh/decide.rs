@@ -11,7 +11,7 @@ wrong tag keeps Kiali from looking further.
 */
 
 use super::{
-    Attr, Case, Class, Destination, Facts, Host, Scheme, Settings,
+    Attr, Case, Class, Destination, Facts, Host, Knowledge, Scheme, Settings,
     facts::{key, value},
     scheme::without_namespace,
 };
@@ -70,7 +70,8 @@ impl Verdict<'_> {
 }
 
 /// Applies the rules to a span.
-pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Verdict<'a> {
+pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge) -> Verdict<'a> {
+    let scheme = &knowledge.scheme;
     let class = facts.class();
     let destination = match class {
         Class::Waypoint => Destination::of_waypoint(facts),
@@ -90,7 +91,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Ve
     let emitted = value(facts.resource.service_name);
     if once && (facts.resource.original.is_some() || emitted.is_none()) {
         // Decided before, maybe in other company; or there is nothing to mark.
-        add_cluster_id(&mut verdict, facts, settings);
+        add_cluster_id(&mut verdict, facts, knowledge);
         return verdict;
     }
     verdict.add_destination(facts);
@@ -116,7 +117,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Ve
         }
         _ => {}
     }
-    add_cluster_id(&mut verdict, facts, settings);
+    add_cluster_id(&mut verdict, facts, knowledge);
     let name = match class {
         Class::Waypoint => waypoint_name(facts, destination, scheme),
         Class::Gateway => gateway_name(facts, scheme),
@@ -140,12 +141,12 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, scheme: &Scheme) -> Ve
     verdict
 }
 
-fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, settings: &Settings) {
+fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, knowledge: &Knowledge) {
     if facts.resource.cluster_id.is_none() {
         verdict.add(
             key::CLUSTER_ID,
             facts.cluster_id,
-            Some(&settings.cluster_id),
+            Some(&knowledge.cluster_id),
         );
     }
 }

@@ -8,6 +8,8 @@ The parts, in the order a span meets them:
 - [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
   is; [`Destination`] is where it went;
 - [`Scheme`] is how the described Kiali wants spans to be named;
+- [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
+  rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
@@ -19,8 +21,10 @@ may be chained.
 
 mod decide;
 mod destination;
+pub mod directory;
 mod facts;
 mod host;
+mod knowledge;
 pub mod model;
 mod node_id;
 pub mod pages;
@@ -33,8 +37,10 @@ mod tests;
 
 pub use decide::{Verdict, decide};
 pub use destination::Destination;
+pub use directory::Directory;
 pub use facts::{Attr, Class, Facts, ResourceFacts, key};
 pub use host::Host;
+pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
 pub use settings::{Case, Kiali, Settings, Version, VersionError};

@@ -14,9 +14,9 @@ use super::{
 
 /// Does to a decoded span what the processor does to its bytes.
 fn apply(span: &Span, settings: &Settings) -> Span {
-    let scheme = Scheme::new(&settings.kiali);
+    let knowledge = Knowledge::of(settings);
     let verdict_of = span.facts();
-    let verdict = decide(&verdict_of, settings, &scheme);
+    let verdict = decide(&verdict_of, settings, &knowledge);
     let mut out = span.clone();
     for (key, text) in &verdict.tags {
         assert_eq!(span.tag(key), None, "{key} is overwritten");

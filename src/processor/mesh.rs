@@ -6,7 +6,8 @@ and remembers what they said. A mesh repeats itself: the same few hops, over
 and over, so nearly every span's answer is known and costs a hash and a
 comparison, no allocation. The memo's key is made of exactly the bytes the
 rules could read (attribute fields as they stand on the wire), so two spans
-share an answer only if the rules could not tell them apart.
+share an answer only if the rules could not tell them apart; it is emptied when
+what the rules rest on besides the span was replaced ([`Current`]).
 */
 
 mod facts;
@@ -14,7 +15,7 @@ mod memo;
 
 use super::{Decision, Processor, ResourceId, Resources, Span};
 use crate::{
-    mesh::{Class, Destination, Scheme, Settings, decide, key},
+    mesh::{Class, Current, Destination, Reader, Settings, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
 };
 use facts::{Gather, Slots};
@@ -24,7 +25,7 @@ use memo::{Answer, Memo, Outcome};
 #[derive(Debug)]
 pub struct Mesh {
     settings: Settings,
-    scheme: Scheme,
+    knowledge: Reader,
     slots: Slots,
     memo: Memo,
     /// The key of the span at hand.
@@ -34,10 +35,10 @@ pub struct Mesh {
 
 impl Mesh {
     /// Registers its keys and builds an instance.
-    pub fn new(settings: &Settings, keys: &mut Keys) -> Self {
+    pub fn new(settings: &Settings, current: &Current, keys: &mut Keys) -> Self {
         Self {
             settings: settings.clone(),
-            scheme: Scheme::new(&settings.kiali),
+            knowledge: current.reader(),
             slots: Slots::new(keys),
             memo: Memo::default(),
             key: Vec::new(),
@@ -61,7 +62,7 @@ impl Mesh {
         };
         let base = &resources.get(id).payload;
         let facts = gather.facts(base);
-        let verdict = decide(&facts, &self.settings, &self.scheme);
+        let verdict = decide(&facts, &self.settings, self.knowledge.get());
         let by_name = verdict.class == Class::Waypoint && Destination::needs_span_name(&facts);
         let mut tags = Vec::new();
         for (key, text) in &verdict.tags {
@@ -109,6 +110,12 @@ fn apply(answer: &Answer, decision: &mut Decision) {
 }
 
 impl Processor for Mesh {
+    fn begin(&mut self) {
+        if self.knowledge.refresh() {
+            self.memo.clear();
+        }
+    }
+
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
         let id = decision.resource;
         if !decision.edits.is_empty() {

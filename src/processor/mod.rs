@@ -69,6 +69,10 @@ pub struct Decision {
 
 /// One configured processor, one instance per shard.
 pub trait Processor {
+    /// Called before the spans of a request: the moment to pick up what was
+    /// replaced by other threads.
+    fn begin(&mut self) {}
+
     /// Adds this processor's changes for `span` to `decision`.
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision);
 

@@ -26,9 +26,10 @@ pub use report::{ExporterReport, Report};
 pub use run::run;
 
 use crate::{
-    config::Config,
+    config::{Config, Id, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
+    mesh::{Current, Knowledge},
     queue::{Budget, Queue},
     telemetry::{ExporterStats, Registry},
 };
@@ -36,6 +37,7 @@ pub use listen::BindError;
 use listen::Transport;
 use shard::ShardHandle;
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::Arc,
@@ -133,6 +135,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     };
     let account = meters.register(&receivers, shard_count, &queues, &exporter_stats, &budget);
 
+    let knowledge = knowledge(config);
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
@@ -150,6 +153,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 receiver_stats: account.receivers.iter().map(|l| l[at].clone()).collect(),
                 pipeline_stats: account.pipelines.iter().map(|p| p[at].clone()).collect(),
                 stage_stats: account.stages_of_shard(at),
+                knowledge: knowledge.clone(),
                 health: state.clone(),
             };
             ShardHandle::start(at, build, stop_seen.clone(), deadline_seen.clone())
@@ -241,6 +245,20 @@ impl Service {
     fn deadline(&self) -> Arc<watch::Sender<Option<Instant>>> {
         Arc::clone(&self.signals.deadline)
     }
+}
+
+/// Where each `mesh` processor's decisions begin, by its id: one for all shards
+/// and pipelines.
+fn knowledge(config: &Config) -> BTreeMap<Id, Current> {
+    let processors = config.pipelines.iter().flat_map(|p| &p.processors);
+    processors
+        .map(|processor| match &processor.kind {
+            ProcessorKind::Mesh(settings) => {
+                let current = Current::new(Knowledge::of(settings));
+                (processor.id.clone(), current)
+            }
+        })
+        .collect()
 }
 
 /// The cores this process may use, cgroup quotas included.

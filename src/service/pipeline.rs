@@ -129,6 +129,9 @@ impl Pipeline {
     pub fn take(&mut self, request: &[u8]) -> Result<Taken, Malformed> {
         let admitted = pdata::admit(request, &self.keys, &mut self.index)?;
         self.stats.utf8_replaced.add(admitted.utf8_replaced);
+        for stage in &mut self.stages {
+            stage.processor.begin();
+        }
         let mut index = std::mem::take(&mut self.index);
         let taken = self.append(&admitted.bytes, &index);
         index.clear();

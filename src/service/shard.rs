@@ -15,8 +15,9 @@ use super::{
     pipeline::{Exit, Outlet, Pipeline, Stage},
 };
 use crate::{
-    config::{Config, ProcessorKind},
+    config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
+    mesh::Current,
     pdata::{Fault, Keys, split},
     processor::{Processor, mesh::Mesh},
     queue::Budget,
@@ -25,6 +26,7 @@ use crate::{
 };
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     net::{SocketAddr, TcpStream as StdStream},
     pin::pin,
     rc::Rc,
@@ -101,6 +103,8 @@ pub struct Build {
     pub pipeline_stats: Vec<PipelineStats>,
     /// Counters per pipeline and processor.
     pub stage_stats: Vec<Vec<ProcessorStats>>,
+    /// What each `mesh` processor's decisions rest on.
+    pub knowledge: BTreeMap<Id, Current>,
     /// Told if the thread dies.
     pub health: Health,
 }
@@ -374,7 +378,10 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
             .zip(stage_stats)
             .map(|(processor, stats)| {
                 let processor: Box<dyn Processor> = match &processor.kind {
-                    ProcessorKind::Mesh(settings) => Box::new(Mesh::new(settings, &mut keys)),
+                    ProcessorKind::Mesh(settings) => {
+                        let current = &build.knowledge[&processor.id];
+                        Box::new(Mesh::new(settings, current, &mut keys))
+                    }
                 };
                 Stage {
                     processor,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::{
-    mesh::{Kiali, Version, model},
+    mesh::{Kiali, Knowledge, Version, model},
     pdata::{Index, admit, write_span},
 };
 use opentelemetry_proto::tonic::{
@@ -36,7 +36,8 @@ struct Shard {
 impl Shard {
     fn new(settings: &Settings) -> Self {
         let mut keys = Keys::default();
-        let mesh = Mesh::new(settings, &mut keys);
+        let current = Current::new(Knowledge::of(settings));
+        let mesh = Mesh::new(settings, &current, &mut keys);
         Self {
             keys,
             mesh,
@@ -90,13 +91,13 @@ fn attr(key: &str, value: &str) -> KeyValue {
 
 /// What the rules say about each span of the request, done to decoded spans.
 fn expected(request: &Request, settings: &Settings) -> Vec<(Resource, ProtoSpan)> {
-    let scheme = Scheme::new(&settings.kiali);
+    let knowledge = Knowledge::of(settings);
     let models = model::spans(request);
     let mut out = Vec::new();
     for group in &request.resource_spans {
         for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
             let facts = models[out.len()].facts();
-            let verdict = decide(&facts, settings, &scheme);
+            let verdict = decide(&facts, settings, &knowledge);
             let (mut resource, mut span) =
                 (group.resource.clone().unwrap_or_default(), span.clone());
             span.attributes
@@ -318,7 +319,9 @@ fn sees_what_earlier_processors_did() {
 #[test]
 fn leaves_keys_for_others() {
     let mut keys = Keys::default();
-    Mesh::new(&Settings::default(), &mut keys);
+    let settings = Settings::default();
+    let current = Current::new(Knowledge::of(&settings));
+    Mesh::new(&settings, &current, &mut keys);
     let more = crate::pdata::MAX_KEYS - 20;
     for key in ["a", "b", "c", "d"].into_iter().take(more) {
         keys.add(key);

@@ -1,0 +1,95 @@
+/*!
+What decisions rest on besides the span: how Kiali asks now, and what
+Kubernetes holds now.
+
+A [`Knowledge`] never changes. Whoever learns something new (the watchers of
+Kubernetes and of Kiali's configuration) builds another one and puts it in its
+place; shards pick it up at their next request, without a lock.
+*/
+
+use super::{Directory, Scheme, Settings};
+use arc_swap::{ArcSwap, Cache};
+use std::sync::Arc;
+
+/// Everything known at one moment.
+#[derive(Clone, Debug)]
+pub struct Knowledge {
+    /// How Kiali asks.
+    pub scheme: Scheme,
+    /// Added as `istio.cluster_id` where a span lacks it; empty: not added.
+    pub cluster_id: String,
+    /// Pods, Services and Namespaces; empty where Kubernetes is not watched.
+    pub directory: Arc<Directory>,
+}
+
+impl Knowledge {
+    /// What the configuration alone says.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            scheme: Scheme::new(&settings.kiali),
+            cluster_id: settings.cluster_id.clone(),
+            directory: Arc::default(),
+        }
+    }
+}
+
+/// The knowledge in force, shared by the watchers and the shards.
+#[derive(Clone, Debug)]
+pub struct Current(Arc<ArcSwap<Knowledge>>);
+
+impl Current {
+    /// Begins with `knowledge`.
+    pub fn new(knowledge: Knowledge) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(knowledge)))
+    }
+
+    /// What is known now.
+    pub fn get(&self) -> Arc<Knowledge> {
+        self.0.load_full()
+    }
+
+    /// Replaces a part. Watchers may race: `change` is applied to what the
+    /// other has put in place.
+    pub fn update(&self, change: impl Fn(&mut Knowledge)) {
+        self.0.rcu(|now| {
+            let mut next = Knowledge::clone(now);
+            change(&mut next);
+            next
+        });
+    }
+
+    /// A shard's own view.
+    pub fn reader(&self) -> Reader {
+        Reader {
+            seen: self.get(),
+            cache: Cache::new(Arc::clone(&self.0)),
+        }
+    }
+}
+
+/// One thread's view of the knowledge in force. It stands still between two
+/// calls of [`Reader::refresh`], so that one request is decided by one
+/// knowledge.
+#[derive(Debug)]
+pub struct Reader {
+    cache: Cache<Arc<ArcSwap<Knowledge>>, Arc<Knowledge>>,
+    seen: Arc<Knowledge>,
+}
+
+impl Reader {
+    /// Looks whether something was replaced; true if so. As long as nothing
+    /// was, this is one load of a word that nobody writes.
+    pub fn refresh(&mut self) -> bool {
+        let now = self.cache.load();
+        if Arc::ptr_eq(now, &self.seen) {
+            return false;
+        }
+        self.seen = Arc::clone(now);
+        true
+    }
+
+    /// What was in force at the last [`Reader::refresh`].
+    pub fn get(&self) -> &Knowledge {
+        &self.seen
+    }
+}
