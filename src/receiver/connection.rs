@@ -22,6 +22,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::{Future, poll_fn},
     io,
@@ -102,7 +103,10 @@ pub async fn serve(
     let service = {
         let activity = Rc::clone(&activity);
         let context = Rc::clone(&context);
-        service_fn(move |request| answer(Rc::clone(&context), activity.request(), request))
+        service_fn(move |request| {
+            leave(&context.endpoint.leaving, &activity);
+            answer(Rc::clone(&context), activity.request(), request)
+        })
     };
     let ended = match version {
         Version::Two => {
@@ -119,6 +123,16 @@ pub async fn serve(
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// Lets a connection go if the shard has too many: one that sends, since those
+/// are what makes it busy.
+fn leave(leaving: &Cell<usize>, activity: &Activity) {
+    let count = leaving.get();
+    if count > 0 && activity.order() == Order::Serve {
+        leaving.set(count - 1);
+        activity.give(Order::Finish);
     }
 }
 

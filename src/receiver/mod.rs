@@ -46,7 +46,7 @@ mod status;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::telemetry::ReceiverStats;
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 pub use connection::serve;
 
@@ -113,6 +113,9 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Where bodies go.
     pub ingest: Rc<dyn Ingest>,
+    /// How many connections of the shard are to go, so that their senders come
+    /// back to another shard: the next to send do.
+    pub leaving: Rc<Cell<usize>>,
     /// Counters of this shard for this listener. The receiver counts requests;
     /// spans are counted by the [`Ingest`] that knows them.
     pub stats: ReceiverStats,
