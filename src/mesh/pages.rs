@@ -191,9 +191,9 @@ impl Question {
 
     /// Each filter wants a span of the trace; it need not be the same one.
     fn keeps_any<'s, I: Iterator<Item = &'s Span>>(&self, trace: impl Fn() -> I) -> bool {
-        self.filters.iter().all(|filter| {
-            trace().any(|span| filter.passes(span, &self.namespace, self.peer_tags))
-        })
+        self.filters
+            .iter()
+            .all(|filter| trace().any(|span| filter.passes(span, &self.namespace, self.peer_tags)))
     }
 
     /// Whether Jaeger's search returns the span.

@@ -197,7 +197,10 @@ fn config(ways: &[Way], jaeger: &Jaeger, health: u16) -> Value {
     });
     for way in ways {
         let Some(kiali) = &way.kiali else { continue };
-        let (otlp, mesh) = (format!("otlp/{}", way.cluster), format!("mesh/{}", way.cluster));
+        let (otlp, mesh) = (
+            format!("otlp/{}", way.cluster),
+            format!("mesh/{}", way.cluster),
+        );
         let mut settings = collector::mesh(kiali, &way.cluster);
         if way.aliases {
             settings["aliases"] = json!("on");
@@ -368,7 +371,11 @@ fn matrix() {
         .iter()
         .zip(&all)
         .map(|(form, row)| {
-            let past = if form.bypass { ", past the waypoint" } else { "" };
+            let past = if form.bypass {
+                ", past the waypoint"
+            } else {
+                ""
+            };
             let label = format!("{}{past}", form.label);
             std::iter::once(label)
                 .chain(row.iter().map(|found| cell(found)))

@@ -43,9 +43,8 @@ pub fn busy(ambient: bool) -> Vec<Page> {
 /// Pages of what nobody called: an app, and second versions behind the
 /// services that were called.
 pub fn idle(ambient: bool) -> Vec<Page> {
-    let page = |kind, name, app| {
-        Page::plain(kind, name, app, "bookinfo", ambient.then_some(WAYPOINT))
-    };
+    let page =
+        |kind, name, app| Page::plain(kind, name, app, "bookinfo", ambient.then_some(WAYPOINT));
     vec![
         page(Kind::App, "details", "details"),
         page(Kind::Service, "details", "details"),
