@@ -17,10 +17,7 @@ again brings the same markers. It is told from other spans by
 [`key::SYNTHETIC`] on an INTERNAL span, and left alone from then on.
 */
 
-use super::{
-    Class, Destination, Facts, Form, Host, Scheme, destination,
-    facts::key,
-};
+use super::{Class, Destination, Facts, Form, Host, Scheme, destination, facts::key};
 
 /// A further name of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +62,7 @@ pub(super) fn alias(
                     scheme.waypoint_name(waypoint, to.app, namespace)
                 }
                 // Most destinations in a mesh with waypoints have one.
-                (Before::Unknown, Form::Host { .. }) => {
-                    scheme.waypoint_name("", to.app, namespace)
-                }
+                (Before::Unknown, Form::Host { .. }) => scheme.waypoint_name("", to.app, namespace),
                 // Asked for as if it had a sidecar; were there a waypoint, its
                 // own spans would have the name that is asked for.
                 _ => scheme.workload_name(to.app, Some(namespace)),
@@ -124,12 +119,15 @@ impl Salt {
     }
 
     /// The id of the marker of the span with id `span`: neither that nor zero.
-    /// One name's markers of two spans never have the same id.
+    /// For one name, different spans have markers of different ids, but for the
+    /// one or two spans whose first choice would be such an id.
     pub fn span_id(self, span: [u8; 8]) -> [u8; 8] {
         let own = u64::from_be_bytes(span);
         let nth = |n: u64| mix((own ^ self.0).wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         // Three different values, of which two can be out of the question.
-        let id = [nth(0), nth(1)].into_iter().find(|id| *id != 0 && *id != own);
+        let id = [nth(0), nth(1)]
+            .into_iter()
+            .find(|id| *id != 0 && *id != own);
         id.unwrap_or_else(|| nth(2)).to_be_bytes()
     }
 }
@@ -185,7 +183,11 @@ mod tests {
             ..Facts::default()
         };
         for (scheme, named, want) in [
-            (scheme(30, true, false), "reviews.shop.svc.cluster.local", "wp.infra"),
+            (
+                scheme(30, true, false),
+                "reviews.shop.svc.cluster.local",
+                "wp.infra",
+            ),
             (scheme(30, false, false), "reviews.svc.cluster.local", "wp"),
             // A waypoint of another namespace.
             (scheme(30, true, true), "wp.shop", "wp.infra"),
@@ -263,7 +265,8 @@ mod tests {
         assert_eq!(u64::from_be_bytes(id), IDS[1]);
     }
 
-    const IDS: [u64; 2] = [0, 0];
+    /// Computed apart from this code.
+    const IDS: [u64; 2] = [0x0ca8_b8c9_18d6_4602, 0x8932_c885_a3fe_960e];
 
     proptest! {
         #[test]

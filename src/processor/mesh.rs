@@ -15,9 +15,7 @@ mod memo;
 
 use super::{Decision, Processor, ResourceId, Resources, Span, markers};
 use crate::{
-    mesh::{
-        Class, Current, Destination, Reader, Repairs, Settings, Verdict, alias::Salt, decide, key,
-    },
+    mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
     telemetry::MeshStats,
 };
@@ -82,13 +80,25 @@ impl Mesh {
             edit::encode_span_attr(key, text, &mut tags);
         }
         let old_name = facts.span_name.into();
-        let unmarked = facts.resource.unmarked_name();
-        let scratch = &mut self.resource_edits;
-        let resource = own_resource(base, &verdict, scratch);
-        let marker = verdict.alias.as_ref().map(|alias| {
-            let resource = named_resource(base, &verdict, &alias.service_name, unmarked, scratch);
+        let (scratch, resource_tags) = (&mut self.resource_edits, &verdict.resource_tags);
+        let resource = edited(
+            base,
+            verdict.service_name.as_deref(),
+            resource_tags,
+            scratch,
+        );
+        let marker = verdict.alias.as_ref().and_then(|alias| {
+            let mut tags = resource_tags.clone();
+            let original = |(key, _): &(&str, String)| *key == key::ORIGINAL_SERVICE_NAME;
+            // The span may keep its name; a marker never has the emitted one's place.
+            if let (false, Some(emitted)) =
+                (tags.iter().any(original), facts.resource.unmarked_name())
+            {
+                tags.push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
+            }
+            let resource = edited(base, Some(&alias.service_name), &tags, scratch)?;
             let template = markers::template(&alias.span_name);
-            (resource, Salt::new(&alias.service_name), template)
+            Some((resource, Salt::new(&alias.service_name), template))
         });
         let repairs = verdict.repairs();
         let span_name = verdict.span_name.map(|name| (name.into(), old_name));
@@ -107,38 +117,24 @@ impl Mesh {
     }
 }
 
-/// The resource as the verdict wants it, if that differs.
-fn own_resource(base: &[u8], verdict: &Verdict<'_>, scratch: &mut Edits) -> Option<Vec<u8>> {
-    if verdict.service_name.is_none() && verdict.resource_tags.is_empty() {
+/// The resource with another name and further tags; `None` if it stays as it is.
+fn edited(
+    base: &[u8],
+    name: Option<&str>,
+    tags: &[(&'static str, String)],
+    scratch: &mut Edits,
+) -> Option<Vec<u8>> {
+    if name.is_none() && tags.is_empty() {
         return None;
     }
     scratch.clear();
-    if let Some(name) = &verdict.service_name {
+    if let Some(name) = name {
         scratch.set_str(key::SERVICE_NAME, name);
     }
-    for (key, text) in &verdict.resource_tags {
+    for (key, text) in tags {
         scratch.set_str(key, text);
     }
     Some(edit_resource(base, scratch))
-}
-
-/// The resource under another name, with the `emitted` one kept.
-fn named_resource(
-    base: &[u8],
-    verdict: &Verdict<'_>,
-    name: &str,
-    emitted: Option<&str>,
-    scratch: &mut Edits,
-) -> Vec<u8> {
-    scratch.clear();
-    scratch.set_str(key::SERVICE_NAME, name);
-    for (key, text) in &verdict.resource_tags {
-        scratch.set_str(key, text);
-    }
-    if let Some(emitted) = emitted {
-        scratch.set_str(key::ORIGINAL_SERVICE_NAME, emitted);
-    }
-    edit_resource(base, scratch)
 }
 
 /// Puts an answer into the decision, and counts it.
