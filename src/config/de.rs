@@ -87,6 +87,13 @@ impl<T> Default for Section<T> {
     }
 }
 
+/// A section that is also switched as a whole: `on`, `off`, or its keys.
+#[derive(Debug)]
+pub(super) enum Switchable<T> {
+    Whole(bool),
+    Keys(T),
+}
+
 /// A key of the Collector's that changes nothing here: accepted with a warning.
 #[derive(Debug, Default)]
 pub(super) struct Ignored;
@@ -99,6 +106,7 @@ const FIELD: &str = "$field";
 const SECTION: &str = "$section";
 const IGNORED: &str = "$ignored";
 const REFUSED: &str = "$refused";
+const SWITCHABLE: &str = "$switchable";
 
 /// Why a value was not produced.
 #[derive(Debug)]
@@ -377,6 +385,15 @@ impl<'de> Deserializer<'de> for De<'de> {
                 }
                 visitor.visit_unit()
             }
+            SWITCHABLE => match (&self.node.value, self.text().map(str::trim)) {
+                (_, Some("on" | "true")) => visitor.visit_bool(true),
+                (_, Some("off" | "false")) => visitor.visit_bool(false),
+                (Value::Map(_), _) => visitor.visit_newtype_struct(self),
+                _ => {
+                    let error = self.expected("on, off or a map");
+                    Err(self.settle(error))
+                }
+            },
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -571,6 +588,30 @@ impl<'de> Visitor<'de> for UnitVisitor {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
+    }
+}
+
+struct SwitchableVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for SwitchableVisitor<T> {
+    type Value = Switchable<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("on, off or a map")
+    }
+
+    fn visit_bool<E>(self, on: bool) -> Result<Self::Value, E> {
+        Ok(Switchable::Whole(on))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, keys: D) -> Result<Self::Value, D::Error> {
+        T::deserialize(keys).map(Switchable::Keys)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Switchable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(SWITCHABLE, SwitchableVisitor(PhantomData))
     }
 }
 

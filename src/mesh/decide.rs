@@ -5,14 +5,18 @@ The rules: what a span's service name becomes, and what is added to it.
 proxies are named from facts that it never touches (their id, Istio's tags, the
 name as emitted), and an application's name is left alone once
 `wayspan.original_service_name` says that it was handled. So is a proxy's span
-without an id: its parent, which has one, may be at hand in one pass only. Tags
-are only added, never overwritten, and never with an empty value: a present but
-wrong tag keeps Kiali from looking further.
+without an id, unless its parent lends it one: the parent may be at hand in one
+pass only. Markers are left alone. Tags are only added, never overwritten, and
+never with an empty value: a present but wrong tag keeps Kiali from looking
+further.
 */
 
 use super::{
-    Attr, Case, Class, Destination, Facts, Host, Knowledge, Scheme, Settings,
+    Alias, Attr, Case, Class, Destination, Facts, Host, Knowledge, Repairs, Scheme, Settings,
+    alias::{self, Before},
+    destination,
     facts::{key, value},
+    repair,
     scheme::without_namespace,
 };
 
@@ -31,9 +35,25 @@ pub struct Verdict<'a> {
     /// [`key::ORIGINAL_SERVICE_NAME`] when the name changes for the first time,
     /// and on spans that are decided only once.
     pub resource_tags: Vec<(&'static str, String)>,
+    /// The new name of the span; `None` when it stays as it is. The old one is
+    /// to be kept as [`key::ORIGINAL_SPAN_NAME`].
+    pub span_name: Option<String>,
+    /// Whether the status is to become ERROR. Its message stays.
+    pub error: bool,
+    /// A further name, for a marker to carry.
+    pub alias: Option<Alias>,
 }
 
 impl Verdict<'_> {
+    /// Which repairs it makes.
+    pub fn repairs(&self) -> Repairs {
+        Repairs {
+            status: self.error,
+            node_id: self.tags.iter().any(|(key, _)| *key == key::NODE_ID),
+            span_name: self.span_name.is_some(),
+        }
+    }
+
     fn add(&mut self, key: &'static str, present: Attr<'_>, text: Option<&str>) {
         if let (None, Some(text)) = (present, value(text)) {
             self.tags.push((key, text.to_owned()));
@@ -86,14 +106,29 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
         service_name: None,
         tags: Vec::new(),
         resource_tags: Vec::new(),
+        span_name: None,
+        error: false,
+        alias: None,
     };
-    let once = facts.depends_on_parent();
+    if facts.is_marker() {
+        return verdict;
+    }
+    let repairs = settings.repairs;
+    verdict.error = repairs.status && facts.unset_error;
+    let without_id = facts.depends_on_parent();
     let emitted = value(facts.resource.service_name);
-    if once && (facts.resource.original.is_some() || emitted.is_none()) {
+    if without_id && (facts.resource.original.is_some() || emitted.is_none()) {
         // Decided before, maybe in other company; or there is nothing to mark.
         add_cluster_id(&mut verdict, facts, knowledge);
         return verdict;
     }
+    let lent = facts
+        .parent_node_id
+        .filter(|_| repairs.node_id && without_id && class == Class::Gateway)
+        .filter(|_| facts.node().is_some());
+    verdict.add(key::NODE_ID, facts.node_id, lent);
+    // With the id on it, no later pass depends on the parent.
+    let once = without_id && lent.is_none();
     verdict.add_destination(facts);
     match class {
         Class::Gateway => verdict.add_source(facts),
@@ -131,13 +166,27 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
     }
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
-    if let (true, None, Some(emitted)) = (once || name.is_some(), facts.resource.original, emitted)
-    {
+    if let (true, Some(emitted)) = (once || name.is_some(), facts.resource.unmarked_name()) {
         verdict
             .resource_tags
             .push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
     }
     verdict.service_name = name;
+    let tells = match class {
+        Class::Waypoint => true,
+        Class::Gateway | Class::Sidecar => is_client(facts),
+        _ => false,
+    };
+    if tells && repairs.span_name {
+        verdict.span_name = destination::cluster(facts)
+            .and_then(|cluster| repair::telling_name(facts.span_name, &cluster));
+    }
+    if tells && settings.aliases {
+        let named = verdict.service_name.as_deref().unwrap_or(now);
+        // No label that would tell is at hand.
+        let before = Before::Unknown;
+        verdict.alias = alias::alias(facts, class, destination, named, scheme, before);
+    }
     verdict
 }
 

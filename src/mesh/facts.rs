@@ -38,6 +38,12 @@ pub mod key {
     pub const SOURCE_NAMESPACE: &str = "istio.source_namespace";
     /// Workload of the source.
     pub const SOURCE_WORKLOAD: &str = "istio.source_workload";
+    /// `true` on spans that no proxy and no application emitted.
+    pub const SYNTHETIC: &str = "wayspan.synthetic";
+    /// The span's name before it was repaired.
+    pub const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
+    /// `true`, as text or as it is, where the request failed.
+    pub const ERROR: &str = "error";
     /// ztunnel's field names.
     pub const ZTUNNEL_SRC_WORKLOAD: &str = "src.workload";
     /// See [`ZTUNNEL_SRC_WORKLOAD`].
@@ -123,6 +129,12 @@ impl<'a> ResourceFacts<'a> {
         value(self.original).or(value(self.service_name))
     }
 
+    /// The name as emitted, where [`key::ORIGINAL_SERVICE_NAME`] is yet to be
+    /// written when the name changes.
+    pub fn unmarked_name(&self) -> Option<&'a str> {
+        value(self.service_name).filter(|_| self.original.is_none())
+    }
+
     /// The namespace the resource itself claims to be in.
     pub fn namespace(&self) -> Option<&'a str> {
         value(self.k8s_namespace).or(value(self.service_namespace))
@@ -135,10 +147,13 @@ impl<'a> ResourceFacts<'a> {
 pub struct Facts<'a> {
     /// Its resource.
     pub resource: ResourceFacts<'a>,
-    /// The span's name; only read on waypoint spans.
+    /// The span's name; only read where no cluster names the destination, and
+    /// where it hides that.
     pub span_name: &'a str,
     /// `SpanKind` as on the wire (2 server, 3 client).
     pub kind: u8,
+    /// Whether [`key::ERROR`] is true and the status unset.
+    pub unset_error: bool,
     /// The `node_id` of the parent, if that is in the same `ResourceSpans`, where
     /// this one has none: Envoy's spawned upstream spans do not.
     pub parent_node_id: Attr<'a>,
@@ -162,6 +177,7 @@ pub struct Facts<'a> {
     pub dst_namespace: Attr<'a>,
     pub dst_service: Attr<'a>,
     pub direction: Attr<'a>,
+    pub synthetic: Attr<'a>,
 }
 
 /// The kind of hop a span was emitted by.

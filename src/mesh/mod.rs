@@ -11,6 +11,8 @@ The parts, in the order a span meets them:
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
+  [`repair`] knows which span names hide the destination, [`alias`] which
+  further names a hop needs;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
@@ -19,6 +21,7 @@ protobuf on the way of a span. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
+pub mod alias;
 mod decide;
 mod destination;
 pub mod directory;
@@ -28,6 +31,7 @@ mod knowledge;
 pub mod model;
 mod node_id;
 pub mod pages;
+pub mod repair;
 mod scheme;
 mod settings;
 mod upstream_cluster;
@@ -35,6 +39,7 @@ mod upstream_cluster;
 #[cfg(test)]
 mod tests;
 
+pub use alias::Alias;
 pub use decide::{Verdict, decide};
 pub use destination::Destination;
 pub use directory::Directory;
@@ -43,5 +48,5 @@ pub use host::Host;
 pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
-pub use settings::{Case, Kiali, Settings, Version, VersionError};
+pub use settings::{Case, Kiali, Repairs, Settings, Version, VersionError};
 pub use upstream_cluster::UpstreamCluster;

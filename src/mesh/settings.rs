@@ -17,6 +17,33 @@ pub struct Settings {
     pub case: Case,
     /// SDK service names to replace, by exact original name.
     pub rename: BTreeMap<String, String>,
+    /// Small wounds to heal. Default: all.
+    pub repairs: Repairs,
+    /// Whether markers carry the further names of a hop ([`super::alias`]).
+    /// Default off: it adds spans.
+    pub aliases: bool,
+}
+
+/// Repairs: which are on, or which were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Status ERROR where the attribute `error` is true and the status unset.
+    pub status: bool,
+    /// `node_id` of a gateway's spawned upstream span, from its parent.
+    pub node_id: bool,
+    /// Span names that hide the destination ([`super::repair`]).
+    pub span_name: bool,
+}
+
+impl Repairs {
+    /// All or none of them.
+    pub const fn all(on: bool) -> Self {
+        Self {
+            status: on,
+            node_id: on,
+            span_name: on,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -26,6 +53,8 @@ impl Default for Settings {
             cluster_id: "Kubernetes".to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
+            repairs: Repairs::all(true),
+            aliases: false,
         }
     }
 }

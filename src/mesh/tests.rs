@@ -14,6 +14,34 @@ use super::{
     *,
 };
 
+/// What the processor makes of decoded spans: the same, and their markers.
+fn apply_all(spans: &[Span], settings: &Settings) -> Vec<Span> {
+    let with_marker = |span: &Span| [Some(apply(span, settings)), marker(span, settings)];
+    spans.iter().flat_map(with_marker).flatten().collect()
+}
+
+/// The marker of a span, without its id.
+fn marker(span: &Span, settings: &Settings) -> Option<Span> {
+    let knowledge = Knowledge::of(settings);
+    let facts = span.facts();
+    let alias = decide(&facts, settings, &knowledge).alias?;
+    let mut out = apply(span, settings);
+    out.parent_span_id = std::mem::take(&mut out.span_id);
+    out.name = alias.span_name;
+    out.kind = 1;
+    out.error = false;
+    out.attributes
+        .retain(|(key, _)| alias::keeps(key.as_bytes()));
+    out.attributes
+        .push((key::SYNTHETIC.to_owned(), "true".to_owned()));
+    assert_ne!(out.service_name(), alias.service_name);
+    out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
+    out.resource
+        .push((key::SERVICE_NAME.to_owned(), alias.service_name));
+    out.parent_node_id = None;
+    Some(out)
+}
+
 /// Does to a decoded span what the processor does to its bytes.
 fn apply(span: &Span, settings: &Settings) -> Span {
     let knowledge = Knowledge::of(settings);
@@ -31,6 +59,15 @@ fn apply(span: &Span, settings: &Settings) -> Span {
     for (key, text) in &verdict.resource_tags {
         assert_eq!(span.resource_tag(key), None, "{key} is overwritten");
         out.resource.push(((*key).to_owned(), text.clone()));
+    }
+    if let Some(name) = &verdict.span_name {
+        let old = std::mem::replace(&mut out.name, name.clone());
+        out.attributes
+            .push((key::ORIGINAL_SPAN_NAME.to_owned(), old));
+    }
+    if verdict.error {
+        assert_eq!(out.status, 0);
+        out.status = 2;
     }
     if let Some(name) = &verdict.service_name {
         out.resource.retain(|(key, _)| key != key::SERVICE_NAME);

@@ -380,7 +380,8 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
                 let processor: Box<dyn Processor> = match &processor.kind {
                     ProcessorKind::Mesh(settings) => {
                         let current = &build.knowledge[&processor.id];
-                        Box::new(Mesh::new(settings, current, &mut keys))
+                        let mesh = Mesh::new(settings, current, &mut keys);
+                        Box::new(mesh.counting(stats.mesh.clone()))
                     }
                 };
                 Stage {

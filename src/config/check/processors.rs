@@ -4,7 +4,7 @@ use super::{Built, Component, Context};
 use crate::{
     config::{
         checked::{Batch, Id, Processor, ProcessorKind},
-        de::Field,
+        de::{Field, Switchable},
         diagnostic::Spot,
         raw::processors as raw,
     },
@@ -55,7 +55,6 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         }
     };
     refuse_on(&raw.kubernetes, "a Kubernetes directory");
-    refuse_on(&raw.aliases, "making spans findable under further names");
     if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
         cx.report.error_at(spot, "expected on or off");
     }
@@ -78,6 +77,20 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
         case,
         rename,
+        repairs: repairs(raw.repairs),
+        aliases: raw.aliases.value == Some(raw::Switch::On),
+    }
+}
+
+fn repairs(raw: Field<Switchable<raw::Repairs>>) -> mesh::Repairs {
+    match raw.value {
+        None => mesh::Repairs::all(true),
+        Some(Switchable::Whole(on)) => mesh::Repairs::all(on),
+        Some(Switchable::Keys(each)) => mesh::Repairs {
+            status: each.status.or(true),
+            node_id: each.node_id.or(true),
+            span_name: each.span_name.or(true),
+        },
     }
 }
 

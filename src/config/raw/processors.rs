@@ -1,7 +1,7 @@
 //! `processors`: `mesh` (ours), `batch`, `memory_limiter`.
 
 use crate::config::{
-    de::{Field, Ignored},
+    de::{Field, Ignored, Switchable},
     scalar::GoDuration,
 };
 use serde::Deserialize;
@@ -14,7 +14,16 @@ pub(in crate::config) struct Mesh {
     pub(in crate::config) cluster_id: Field<String>,
     pub(in crate::config) service_name: ServiceName,
     pub(in crate::config) kubernetes: Field<Switch>,
+    pub(in crate::config) repairs: Field<Switchable<Repairs>>,
     pub(in crate::config) aliases: Field<Switch>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Repairs {
+    pub(in crate::config) status: Field<bool>,
+    pub(in crate::config) node_id: Field<bool>,
+    pub(in crate::config) span_name: Field<bool>,
 }
 
 /// The Kiali whose questions the names must answer, in Kiali's own words.

@@ -127,6 +127,52 @@ fn gateway_past_the_waypoint() {
     }
 }
 
+/// Form by form, with markers: the waypoint's pages and the first service's are
+/// found by host names too. What is left is the gateway's service, for which
+/// Kiali asks with an empty app label.
+#[test]
+fn with_aliases() {
+    for form in FORMS {
+        let all = captured(form);
+        let mut past = all.clone();
+        past.retain(|span| {
+            span.hop().class != Class::Waypoint || !span.name.starts_with("productpage.")
+        });
+        assert_ne!(all.len(), past.len());
+        for spans in [all, past] {
+            for (minor, waypoint, want) in [
+                (7, false, 13),
+                (22, true, 13),
+                (22, false, 13),
+                (26, true, 14),
+                (30, true, 14),
+                (30, false, 13),
+            ] {
+                for selector in [true, false] {
+                    let settings = Settings {
+                        aliases: true,
+                        ..settings(minor, selector, waypoint)
+                    };
+                    let delivered = apply_all(&spans, &settings);
+                    let got = found(&delivered, &settings.kiali, Some("waypoint"));
+                    assert_eq!(got, want, "{form}, Kiali 2.{minor}, {selector}, {waypoint}");
+                }
+            }
+        }
+    }
+    let spans = captured("sidecar");
+    for (minor, waypoint) in [(7, false), (30, true), (30, false)] {
+        for selector in [true, false] {
+            let settings = Settings {
+                aliases: true,
+                ..settings(minor, selector, waypoint)
+            };
+            let delivered = apply_all(&spans, &settings);
+            assert_eq!(found(&delivered, &settings.kiali, None), 11, "{minor}");
+        }
+    }
+}
+
 /// A workload without traffic shows none where its spans tell workloads apart.
 #[test]
 fn idle_workloads_show_nothing_where_tags_tell() {
@@ -137,12 +183,18 @@ fn idle_workloads_show_nothing_where_tags_tell() {
         NS,
         Some("waypoint"),
     );
-    let settings = settings(30, true, true);
-    for (form, want) in [("ambient-istio-1.24", 20), ("ambient-istio-1.30", 0)] {
-        let spans: Vec<Span> = captured(form)
-            .iter()
-            .map(|span| apply(span, &settings))
-            .collect();
+    for (form, aliases, want) in [
+        ("ambient-istio-1.24", false, 20),
+        ("ambient-istio-1.30", false, 0),
+        // A marker has its span's tags, or it would bring the trace back.
+        ("ambient-istio-1.29", true, 0),
+        ("ambient-istio-1.30", true, 0),
+    ] {
+        let settings = Settings {
+            aliases,
+            ..settings(30, true, !aliases)
+        };
+        let spans = apply_all(&captured(form), &settings);
         // Istio before 1.29 says nothing of workloads: false, but Kiali's own doing.
         let found = Question::new(&settings.kiali, "Kubernetes", &idle)
             .finds(&spans)

@@ -118,9 +118,10 @@ fn spans() -> impl Strategy<Value = Span> {
         name,
         0u8..6,
         parent,
+        (0i32..3, any::<bool>()),
     )
         .prop_map(
-            |(resource, proxy, peers, name, kind, parent_node_id)| Span {
+            |(resource, proxy, peers, name, kind, parent_node_id, (status, error))| Span {
                 name: name.to_owned(),
                 kind,
                 resource,
@@ -130,6 +131,8 @@ fn spans() -> impl Strategy<Value = Span> {
                     .flatten()
                     .collect(),
                 parent_node_id,
+                status,
+                error,
                 ..Span::default()
             },
         )
@@ -155,18 +158,27 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         select(&["cluster.local", "corp", ""][..]),
         case,
         rename,
+        any::<[bool; 4]>(),
     )
-        .prop_map(|(minor, selector, waypoint, domain, trust, case, rename)| {
-            let mut settings = settings(minor, selector, waypoint);
-            settings.kiali.istio_identity_domain = domain.map(str::to_owned);
-            settings.kiali.trust_domain = trust.to_owned();
-            settings.case = case;
-            settings.rename = rename
-                .iter()
-                .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
-                .collect();
-            settings
-        })
+        .prop_map(
+            |(minor, selector, waypoint, domain, trust, case, rename, on)| {
+                let mut settings = settings(minor, selector, waypoint);
+                settings.kiali.istio_identity_domain = domain.map(str::to_owned);
+                settings.kiali.trust_domain = trust.to_owned();
+                settings.case = case;
+                settings.repairs = Repairs {
+                    status: on[0],
+                    node_id: on[1],
+                    span_name: on[2],
+                };
+                settings.aliases = on[3];
+                settings.rename = rename
+                    .iter()
+                    .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
+                    .collect();
+                settings
+            },
+        )
 }
 
 proptest! {
@@ -181,6 +193,10 @@ proptest! {
         let once = apply(&span, &settings);
         let twice = apply(&once, &settings);
         prop_assert_eq!(&once, &twice);
+        if let Some(made) = marker(&span, &settings) {
+            prop_assert_eq!(&apply(&made, &settings), &made);
+            prop_assert_eq!(marker(&made, &settings), None);
+        }
     }
 
     /// Batches regroup spans: the parent may come or go between two passes.
