@@ -278,7 +278,9 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
         let mut askers: Vec<_> = (0..ways.len())
             .map(|w| {
                 let window = Recording::window(&replay(&ways, f, w), now);
-                Asker::new(&jaeger, &ways[w].cluster, window)
+                // A span has one marker at most.
+                let most = form.spans() * if ways[w].aliases { 2 } else { 1 };
+                Asker::new(&jaeger, &ways[w].cluster, window, form.spans()..=most)
             })
             .collect();
         let mut row = Vec::new();
