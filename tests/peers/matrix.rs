@@ -13,24 +13,21 @@
 mod question;
 mod recording;
 mod table;
+mod ways;
 
 use crate::collector;
 use crate::jaeger::Jaeger;
 use crate::kiali::{GATEWAY_SERVICE, Kiali};
 use crate::mesh::Form;
-use crate::proc::free_port;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use question::Asker;
-use recording::{Recording, Replay};
-use serde_json::{Value, json};
+use recording::Recording;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+use ways::{ALIASES, Ways};
 use wayspan::mesh::pages::Page;
-
-/// Whether the `mesh` processor can make marker spans.
-const ALIASES: bool = false;
 
 const FORMS: [Form; 12] = [
     Form::ISTIO_1_24,
@@ -144,76 +141,6 @@ fn found(asker: &mut Asker, kiali: &Kiali, form: &Form, sent: &BTreeSet<String>)
     }
 }
 
-/// A way from the Envoys to Jaeger.
-struct Way {
-    /// The Kiali it is made for; none: straight.
-    kiali: Option<Kiali>,
-    aliases: bool,
-    cluster: String,
-    port: u16,
-}
-
-impl Way {
-    fn all(jaeger: &Jaeger) -> Vec<Self> {
-        let mut ways = vec![Self {
-            kiali: None,
-            aliases: false,
-            cluster: "straight".to_owned(),
-            port: jaeger.otlp_grpc,
-        }];
-        for kiali in columns().into_iter().flat_map(|(_, kialis)| kialis) {
-            for aliases in [false, true] {
-                if aliases && !ALIASES {
-                    continue;
-                }
-                ways.push(Self {
-                    kiali: Some(kiali),
-                    aliases,
-                    cluster: format!("cluster-{}", ways.len()),
-                    port: free_port(),
-                });
-            }
-        }
-        ways
-    }
-}
-
-/// One wayspan with a pipeline for each way that is not straight.
-fn config(ways: &[Way], jaeger: &Jaeger, health: u16) -> Value {
-    let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
-    let mut config = json!({
-        "receivers": {},
-        "processors": {},
-        "exporters": {"otlp_grpc": {
-            "endpoint": format!("127.0.0.1:{}", jaeger.otlp_grpc),
-            "tls": {"insecure": true},
-        }},
-        "extensions": {"health_check": at(health)},
-        "service": {
-            "extensions": ["health_check"],
-            "pipelines": {},
-            "telemetry": {"metrics": {"level": "none"}},
-        },
-    });
-    for way in ways {
-        let Some(kiali) = &way.kiali else { continue };
-        let (otlp, mesh) = (
-            format!("otlp/{}", way.cluster),
-            format!("mesh/{}", way.cluster),
-        );
-        let mut settings = collector::mesh(kiali, &way.cluster);
-        if way.aliases {
-            settings["aliases"] = json!("on");
-        }
-        config["receivers"][&otlp] = json!({"protocols": {"grpc": at(way.port)}});
-        config["processors"][&mesh] = settings;
-        config["service"]["pipelines"][format!("traces/{}", way.cluster)] = json!({
-            "receivers": [otlp], "processors": [mesh], "exporters": ["otlp_grpc"],
-        });
-    }
-    config
-}
-
 /// Every form's Envoys, a few meshes at a time.
 fn record(runtime: &tokio::runtime::Runtime) -> Vec<Recording> {
     let next = Mutex::new(0..FORMS.len());
@@ -236,14 +163,6 @@ fn record(runtime: &tokio::runtime::Runtime) -> Vec<Recording> {
     made.into_iter().map(|(_, recording)| recording).collect()
 }
 
-fn replay<'a>(ways: &'a [Way], form: usize, way: usize) -> Replay<'a> {
-    Replay {
-        cluster: &ways[way].cluster,
-        hours_ago: form as u64,
-        number: (form * ways.len() + way) as u32,
-    }
-}
-
 /// What all ways to Jaeger let all Kialis find: by form, then by column, then
 /// straight, through wayspan, and with aliases.
 fn all_found() -> Vec<Vec<Vec<Found>>> {
@@ -255,15 +174,15 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
     let recordings = record(&runtime);
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let ways = Way::all(&jaeger);
-    let health = free_port();
-    let wayspan = collector::start(dir.path(), &config(&ways, &jaeger, health), health);
+    let kialis = columns().into_iter().flat_map(|(_, kialis)| kialis);
+    let ways = Ways::new(kialis, jaeger.otlp_grpc);
+    let wayspan = ways.start(dir.path());
     runtime.block_on(async {
-        for (w, way) in ways.iter().enumerate() {
+        for (w, way) in ways.all.iter().enumerate() {
             let address = format!("http://127.0.0.1:{}", way.port);
             let mut client = TraceServiceClient::connect(address).await.unwrap();
             for (f, recording) in recordings.iter().enumerate() {
-                recording.send(&replay(&ways, f, w), &mut client).await;
+                recording.send(&ways.replay(f, w), &mut client).await;
             }
         }
     });
@@ -275,10 +194,13 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
     let mut all = Vec::new();
     for (f, recording) in recordings.iter().enumerate() {
         let form = &recording.form;
-        let mut askers: Vec<_> = (0..ways.len())
-            .map(|w| {
-                let window = Recording::window(&replay(&ways, f, w), now);
-                Asker::new(&jaeger, &ways[w].cluster, window)
+        let ways_of = ways.all.iter().enumerate();
+        let mut askers: Vec<_> = ways_of
+            .map(|(w, way)| {
+                let window = Recording::window(&ways.replay(f, w), now);
+                // A span has one marker at most.
+                let most = form.spans() * if way.aliases { 2 } else { 1 };
+                Asker::new(&jaeger, &way.cluster, window, form.spans()..=most)
             })
             .collect();
         let mut row = Vec::new();
@@ -286,10 +208,10 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
             let cells: Vec<Vec<Found>> = kialis
                 .iter()
                 .map(|kiali| {
-                    let own = ways.iter().enumerate();
+                    let own = ways.all.iter().enumerate();
                     own.filter(|(_, way)| way.kiali.is_none_or(|k| k == *kiali))
                         .map(|(w, _)| {
-                            let sent = recording.traces(&replay(&ways, f, w));
+                            let sent = recording.traces(&ways.replay(f, w));
                             found(&mut askers[w], kiali, form, &sent)
                         })
                         .collect()

@@ -9,6 +9,7 @@ use crate::kiali::{self, Kiali};
 use crate::trace::Trace;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 use wayspan::mesh::model::Span;
 use wayspan::mesh::pages::{self, Kind, Page, Question};
 use wayspan::mesh::{self, Version};
@@ -66,15 +67,23 @@ pub struct Asker<'a> {
     jaeger: &'a Jaeger,
     cluster: &'a str,
     window: (i64, i64),
+    /// How many spans each of its traces has.
+    spans: RangeInclusive<usize>,
     answers: HashMap<String, Vec<Answered>>,
 }
 
 impl<'a> Asker<'a> {
-    pub fn new(jaeger: &'a Jaeger, cluster: &'a str, window: (i64, i64)) -> Self {
+    pub fn new(
+        jaeger: &'a Jaeger,
+        cluster: &'a str,
+        window: (i64, i64),
+        spans: RangeInclusive<usize>,
+    ) -> Self {
         Self {
             jaeger,
             cluster,
             window,
+            spans,
             answers: HashMap::new(),
         }
     }
@@ -111,6 +120,8 @@ impl<'a> Asker<'a> {
         }
         let mut shown = BTreeSet::new();
         for Answered { trace, spans } in answer {
+            let count = spans.len();
+            assert!(self.spans.contains(&count), "trace {}: {count}", trace.id);
             let kept = question.keeps(spans);
             if let Some(other) = &other {
                 assert_eq!(kiali.keeps(other, trace), kept, "{kiali:?} {}", id(page));

@@ -32,10 +32,16 @@ pub fn keep_current(table: &str) {
         std::fs::write(&file, format!("{before}{BEGIN}\n{table}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(
-        there.trim(),
-        table.trim(),
-        "docs/naming.md has another matrix than was found: look at the difference, then run \
-         `{WRITE}=1 cargo test --features peers --test peers matrix`"
+    let lost = |of: &str, other: &str| -> String {
+        let lines = of.trim().lines();
+        let lost = lines.filter(|line| !other.lines().any(|l| l == *line));
+        lost.map(|line| format!("\n  {line}")).collect()
+    };
+    assert!(
+        there.trim() == table.trim(),
+        "docs/naming.md has another matrix than was found. There:{}\nFound:{}\n\
+         Where that is right: `{WRITE}=1 cargo test --features peers --test peers matrix`",
+        lost(there, table),
+        lost(table, there)
     );
 }
