@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Whether the `mesh` processor can make marker spans.
-pub const ALIASES: bool = false;
+pub const ALIASES: bool = true;
 
 /// A way from the Envoys to Jaeger.
 pub struct Way {
