@@ -150,7 +150,7 @@ impl Shard {
         let mut decision = self.decide(&span, resource);
         let bytes = span.entry.bytes.of(span.request);
         let expected = bytes.len() + decision.edits.added_bytes();
-        let Decision { edits, markers, .. } = &mut decision;
+        let (edits, markers) = (&decision.edits, &mut decision.markers);
         let full = self.put(decision.resource, scope, expected, |out| {
             let before = out.len();
             write_span(bytes, edits, out);

@@ -63,6 +63,13 @@ impl Account {
                 .flatten()
                 .map(|s| s.accepted_spans.get())
                 .sum(),
+            aliases: self
+                .stages
+                .iter()
+                .flatten()
+                .flatten()
+                .map(|s| s.mesh.alias_spans.get())
+                .sum(),
             exporters: exporters
                 .map(|(at, (id, stats))| {
                     let stranded = stats.enqueue_failed_spans.get();

@@ -240,7 +240,7 @@ impl Pipeline {
         let bytes = span.entry.bytes.of(span.request);
         let scope = self.scope_id(span);
         let expected = bytes.len() + decision.edits.added_bytes();
-        let Decision { edits, markers, .. } = decision;
+        let (edits, markers) = (&decision.edits, &mut decision.markers);
         let mut opened = self.put(decision.resource, scope, expected, |out| {
             let before = out.len();
             write_span(bytes, edits, out);

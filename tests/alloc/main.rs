@@ -13,6 +13,7 @@ mod shard;
 use allocation_counter::{AllocationInfo, measure};
 use shard::{Shard, captured};
 use wayspan::{
+    mesh::Settings,
     pdata::{Index, admit},
     processor::batch::Sealed,
 };
@@ -107,7 +108,7 @@ fn a_request_allocates_only_where_its_groups_grow() {
     }
     assert_eq!(
         (quiet, growths),
-        (538, 46),
+        (525, 44),
         "requests that allocate nothing, allocations in all others of a batch"
     );
 }
@@ -122,10 +123,10 @@ fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
     let mut batch = None;
     let info = count(|| batch = Some(fill(&mut shard, &requests)));
     let batch = batch.unwrap();
-    assert_eq!((batch.spans, batch.bytes), (2847, 3_145_072));
+    assert_eq!((batch.spans, batch.bytes), (2778, 3_145_235));
     assert_eq!(
         (info.count_total, info.bytes_total),
-        (68, 3_368_768),
+        (70, 3_545_145),
         "allocations and their bytes from one batch to the next"
     );
 }
@@ -139,10 +140,43 @@ fn sealing_copies_headers_and_small_groups_only() {
     }
     let mut sealed = None;
     let info = count(|| sealed = shard.seal());
-    assert_eq!(sealed.unwrap().bytes, 2_761_426);
+    assert_eq!(sealed.unwrap().bytes, 2_834_301);
     assert_eq!(
         (info.count_total, info.bytes_total),
         (59, 10_993),
         "allocations and their bytes for sealing"
+    );
+}
+
+/// Markers are written into scratch and copied from there, so a request with
+/// them allocates where groups grow and nowhere else.
+#[test]
+fn markers_allocate_nothing_of_their_own() {
+    let requests = requests();
+    let mut shard = Shard::with(&Settings {
+        aliases: true,
+        ..Settings::default()
+    });
+    for request in &requests {
+        shard.take(request, drop);
+    }
+    let mut plain = warm(&requests);
+    requests
+        .iter()
+        .for_each(|request| plain.take(request, drop));
+    let plain = plain.seal().unwrap();
+    shard.seal().unwrap();
+    let (mut quiet, mut growths) = (0, 0);
+    for request in &requests {
+        let info = count(|| shard.take(request, |_| panic!("full before it should be")));
+        quiet += u64::from(info.count_total == 0);
+        growths += info.count_total;
+    }
+    let batch = shard.seal().unwrap();
+    let (spans, bytes) = (batch.spans - plain.spans, batch.bytes - plain.bytes);
+    assert_eq!(
+        (spans, bytes, quiet, growths),
+        (220, 102_387, 62, 16),
+        "markers, their bytes, requests that allocate nothing, allocations in all others"
     );
 }

@@ -12,6 +12,7 @@ mod http1;
 #[path = "../support/proc.rs"]
 mod proc;
 
+mod aliases;
 mod bad_grpc;
 mod bad_http;
 mod client;

@@ -171,6 +171,26 @@ fn mistakes() {
             "a Kubernetes directory is not supported by wayspan yet",
         ),
         (
+            "processors: {mesh: {aliases: auto}}",
+            "1:30",
+            "expected on or off",
+        ),
+        (
+            "processors: {mesh: {repairs: some}}",
+            "1:30",
+            "expected on, off or a map, found \"some\"",
+        ),
+        (
+            "processors: {mesh: {repairs: {stauts: false}}}",
+            "1:31",
+            "unknown key \"stauts\" in processors.mesh.repairs; did you mean \"status\"?",
+        ),
+        (
+            "processors: {mesh: {repairs: {status: maybe}}}",
+            "1:39",
+            "expected true or false, found \"maybe\"",
+        ),
+        (
             "processors: {mesh: {service_name: {case: lowre}}}",
             "1:42",
             "expected one of match, lower, preserve, found \"lowre\"; did you mean \"lower\"?",

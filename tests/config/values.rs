@@ -158,6 +158,25 @@ fn mesh_settings() {
     );
     assert_eq!(all.case, mesh::Case::Lower);
     assert_eq!(all.rename.get("A.B").map(String::as_str), Some("c"));
+    assert!(settings("{aliases: on}").aliases);
+    for (yaml, status, node_id, span_name) in [
+        ("on", true, true, true),
+        ("'on'", true, true, true),
+        ("true", true, true, true),
+        ("", true, true, true),
+        ("{}", true, true, true),
+        ("off", false, false, false),
+        ("false", false, false, false),
+        ("{status: false}", false, true, true),
+        ("{node_id: false, span_name: false}", true, false, false),
+    ] {
+        let want = mesh::Repairs {
+            status,
+            node_id,
+            span_name,
+        };
+        assert_eq!(settings(&format!("{{repairs: {yaml}}}")).repairs, want);
+    }
     assert_eq!(settings("{cluster_id: ''}").cluster_id, "");
     assert_eq!(
         settings("{kiali: {version: newest}}").kiali,
