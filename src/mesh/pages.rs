@@ -151,6 +151,8 @@ pub struct Question {
     namespace: String,
     filters: Vec<Filter>,
     peer_tags: bool,
+    /// The processes whose spans are listed; `None`: all.
+    processes: Option<[String; 2]>,
 }
 
 impl Question {
@@ -163,9 +165,14 @@ impl Question {
             true => vec![(key::CLUSTER_ID, cluster_id.to_owned())],
             false => Vec::new(),
         };
+        let service_name = lookup.service_name(kiali, &page.namespace);
         Self {
             filters: filter::of(page, &lookup),
-            service_name: lookup.service_name(kiali, &page.namespace),
+            processes: match lookup.through_waypoint {
+                true => None,
+                false => Some([lookup.name, service_name.clone()]),
+            },
+            service_name,
             tags,
             namespace: page.namespace.clone(),
             peer_tags: kiali.version >= READS_PEER_TAGS,
@@ -175,6 +182,19 @@ impl Question {
     /// Whether the page shows a trace that Jaeger answered with.
     pub fn keeps(&self, trace: &[Span]) -> bool {
         self.keeps_any(|| trace.iter())
+    }
+
+    /// The spans of a trace that the page draws over its charts, of a trace that
+    /// Jaeger answered with: `business/tracing.go:tracesToSpans`, as asked by
+    /// `GetAppSpans`, `GetServiceSpans` and `GetWorkloadSpans`.
+    pub fn lists<'s>(&self, trace: &'s [Span]) -> impl Iterator<Item = &'s Span> {
+        // A workload's list is not filtered by app besides.
+        let filter = self.filters.last();
+        trace.iter().filter(move |span| {
+            let process = self.processes.as_ref();
+            process.is_none_or(|names| names.iter().any(|name| name == span.service_name()))
+                && filter.is_none_or(|f| f.passes(span, &self.namespace, self.peer_tags))
+        })
     }
 
     /// The ids of the traces that the page would show, of all traces in `spans`.

@@ -91,10 +91,10 @@ impl Lookup {
     /// `tracing/client.go:BuildTracingServiceName`, from 2.26
     /// `business/tracing.go:tracingServiceName`. Both spare a name from 2.22 on
     /// that contains the identity domain, which a host does.
-    pub(super) fn service_name(self, kiali: &Kiali, namespace: &str) -> String {
+    pub(super) fn service_name(&self, kiali: &Kiali, namespace: &str) -> String {
         match kiali.namespace_selector && !self.is_host {
             true => format!("{}.{namespace}", self.name),
-            false => self.name,
+            false => self.name.clone(),
         }
     }
 }

@@ -283,6 +283,35 @@ fn workloads_without_waypoint_are_found_by_their_pods() {
     }
 }
 
+/// Over the charts go the spans of the process asked for, or all that concern
+/// the object where the waypoint was asked for.
+#[test]
+fn lists_of_spans() {
+    let id = "sidecar~10.0.0.1~reviews-v1-abc.bookinfo~bookinfo.svc.cluster.local";
+    let trace = [
+        span("reviews.bookinfo", ROUTE, 2, &[("node_id", id)]),
+        span("reviews.bookinfo", "GET /reviews", 1, &[]),
+        span("ratings.bookinfo", ROUTE, 2, &[("node_id", id)]),
+        waypoint_span(ROUTE, &[]),
+        waypoint_span("ratings.bookinfo.svc.cluster.local:9080/*", &[]),
+    ];
+    for minor in [5, 7, 21, 22, 26, 30] {
+        for (kind, bare, behind) in [
+            (Kind::App, &[0, 1][..], &[0, 2, 3][..]),
+            (Kind::Service, &[0, 1], &[0, 2, 3]),
+            (Kind::Workload, &[0], &[0, 2, 3]),
+        ] {
+            for (waypoint, want) in [(None, bare), (Some("waypoint"), behind)] {
+                let page = page(kind, waypoint);
+                let question = Question::new(&kiali(minor, true, true), "Kubernetes", &page);
+                let listed: Vec<_> = question.lists(&trace).collect();
+                let want: Vec<_> = want.iter().map(|i: &usize| &trace[*i]).collect();
+                assert_eq!(listed, want, "2.{minor} {kind:?} {waypoint:?}");
+            }
+        }
+    }
+}
+
 /// The tag may stand on the resource; another cluster's spans are not found.
 #[test]
 fn the_cluster_is_part_of_the_search() {

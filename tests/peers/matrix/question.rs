@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use wayspan::mesh::model::Span;
 use wayspan::mesh::pages::{self, Kind, Page, Question};
-use wayspan::mesh::{self, Version};
+use wayspan::mesh::{self, Version, key};
 
 pub const WAYPOINT: &str = "waypoint";
 
@@ -127,6 +127,8 @@ impl<'a> Asker<'a> {
                 assert_eq!(kiali.keeps(other, trace), kept, "{kiali:?} {}", id(page));
             }
             if kept {
+                let listed = question.lists(spans).count();
+                assert!(listed > 0, "{kiali:?} {}: no span of it", id(page));
                 shown.insert(trace.id.clone());
             }
         }
@@ -141,7 +143,9 @@ impl Answered {
         };
         let spans = trace.spans.iter().map(|span| Span {
             name: span.operation.clone(),
-            resource: span.process_tags.iter().map(text).collect(),
+            resource: std::iter::once((key::SERVICE_NAME.to_owned(), span.service.clone()))
+                .chain(span.process_tags.iter().map(text))
+                .collect(),
             attributes: span.tags.iter().map(text).collect(),
             ..Span::default()
         });
