@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bookinfo;
+mod pages;
 mod rules;
+mod traps;
 mod twice;
 
 use super::{

@@ -51,7 +51,7 @@ impl Wayspan {
         });
         let mut order = vec!["batch"];
         if let Some(kiali) = setup.kiali {
-            processors["mesh"] = mesh(&kiali);
+            processors["mesh"] = mesh(&kiali, "Kubernetes");
             order.insert(0, "mesh");
         }
         let mut exporters = json!({});
@@ -79,21 +79,11 @@ impl Wayspan {
                 }}}]}},
             },
         });
-        let file = dir.join("wayspan.yaml");
-        std::fs::write(&file, config.to_string()).unwrap();
-        let mut process = Proc::start(
-            dir,
-            "wayspan",
-            Command::new(env!("CARGO_BIN_EXE_wayspan"))
-                .arg("--config")
-                .arg(&file),
-        );
-        process.wait_ready(|| http::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
         Self {
             grpc,
             http: http_port,
             metrics,
-            process,
+            process: start(dir, &config, health),
         }
     }
 
@@ -109,14 +99,36 @@ impl Wayspan {
     }
 
     /// SIGTERM, then the end of the process, which must be a success.
-    pub fn stop(mut self) {
-        self.process.terminate();
-        let status = self.process.wait_end(PATIENCE);
-        assert!(status.success(), "{status}\n{}", self.process.log_tail());
+    pub fn stop(self) {
+        stop(self.process);
     }
 }
 
-fn mesh(kiali: &Kiali) -> Value {
+/// Runs the binary with a configuration until its health check says yes.
+pub fn start(dir: &Path, config: &Value, health: u16) -> Proc {
+    // JSON is YAML, so nothing need be spelt twice.
+    let file = dir.join("wayspan.yaml");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let mut process = Proc::start(
+        dir,
+        "wayspan",
+        Command::new(env!("CARGO_BIN_EXE_wayspan"))
+            .arg("--config")
+            .arg(&file),
+    );
+    process.wait_ready(|| http::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
+    process
+}
+
+/// SIGTERM, then the end of the process, which must be a success.
+pub fn stop(mut process: Proc) {
+    process.terminate();
+    let status = process.wait_end(PATIENCE);
+    assert!(status.success(), "{status}\n{}", process.log_tail());
+}
+
+/// The `mesh` processor told of a Kiali that looks at a cluster.
+pub fn mesh(kiali: &Kiali, cluster: &str) -> Value {
     let (major, minor) = kiali.version;
     json!({
         "kiali": {
@@ -125,6 +137,6 @@ fn mesh(kiali: &Kiali) -> Value {
             "use_waypoint_name": kiali.use_waypoint_name,
             "istio_identity_domain": "svc.cluster.local",
         },
-        "cluster_id": "Kubernetes",
+        "cluster_id": cluster,
     })
 }

@@ -14,6 +14,7 @@ mod http;
 mod installed;
 mod jaeger;
 mod kiali;
+mod matrix;
 mod mesh;
 mod naming;
 #[path = "../support/proc.rs"]
