@@ -14,7 +14,9 @@ pub(super) fn yaml(root: &Node, show_secrets: bool) -> String {
 /// Keys whose values the Collector treats as opaque.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    [
+    // Where a secret is, is none.
+    !key.ends_with("_file")
+        && [
         "token",
         "password",
         "secret",

@@ -7,19 +7,22 @@ The parts, in the order a span meets them:
   proxy says who it is and where it sent a request;
 - [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
   is; [`Destination`] is where it went;
-- [`Scheme`] is how the described Kiali wants spans to be named;
+- [`Scheme`] is how the described Kiali wants spans to be named, [`Described`]
+  what the operator or Kiali's own configuration says of it;
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
-Everything here is a pure function over borrowed text: no runtime, no I/O, no
-protobuf on the way of a span. Deciding twice changes nothing, so collectors
+Everything else is a pure function over borrowed text: no runtime, no I/O, no
+protobuf on the way of a span; only [`watch`] talks to others, on a thread of
+its own. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
 mod decide;
+mod described;
 mod destination;
 pub mod directory;
 mod facts;
@@ -30,12 +33,15 @@ mod node_id;
 pub mod pages;
 mod scheme;
 mod settings;
+mod source;
 mod upstream_cluster;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use decide::{Verdict, decide};
+pub use described::Described;
 pub use destination::Destination;
 pub use directory::Directory;
 pub use facts::{Attr, Class, Facts, ResourceFacts, key};
@@ -44,4 +50,7 @@ pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
 pub use settings::{Case, Kiali, Settings, Version, VersionError};
+pub use source::{
+    Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token,
+};
 pub use upstream_cluster::UpstreamCluster;

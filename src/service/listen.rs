@@ -18,6 +18,7 @@ use ::http::StatusCode;
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, task};
@@ -163,7 +164,7 @@ pub struct Admin {
     /// The shards.
     pub shards: Vec<Entrance>,
     /// The metrics page.
-    pub metrics: Option<(StdListener, Registry)>,
+    pub metrics: Option<(StdListener, Arc<Registry>)>,
     /// The health page: socket, path, state.
     pub health: Option<(StdListener, String, Health)>,
     /// No more connections.

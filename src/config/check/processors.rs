@@ -1,6 +1,6 @@
 //! `processors`, and the memory limit, which is one of them in a file.
 
-use super::{Built, Component, Context};
+use super::{Built, Component, Context, kiali};
 use crate::{
     config::{
         checked::{Batch, Id, Processor, ProcessorKind},
@@ -73,38 +73,28 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
             (_, None) => {}
         }
     }
+    let given = mesh::Described {
+        cluster_id: text(raw.cluster_id, cx),
+        ..kiali::described(&raw.kiali, cx)
+    };
     mesh::Settings {
-        kiali: kiali(raw.kiali, cx),
-        cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
+        kiali: given.kiali(),
+        cluster_id: given
+            .cluster_id
+            .clone()
+            .unwrap_or(mesh::Settings::default().cluster_id),
+        follow: kiali::source(raw.kiali, cx).map(|(source, istio_config_map)| mesh::Follow {
+            source,
+            given,
+            istio_config_map,
+        }),
         case,
         rename,
     }
 }
 
-fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
-    let default = mesh::Kiali::default();
-    let version = match raw.version.as_ref().map(|text| text.trim()) {
-        None | Some("newest" | "latest") => default.version,
-        Some(text) => text.parse().unwrap_or_else(|error: mesh::VersionError| {
-            if let Some(spot) = raw.version.spot {
-                cx.report.error_at(spot, &error.to_string());
-            }
-            default.version
-        }),
-    };
-    mesh::Kiali {
-        version,
-        namespace_selector: raw.namespace_selector.or(default.namespace_selector),
-        use_waypoint_name: raw.use_waypoint_name.or(default.use_waypoint_name),
-        istio_identity_domain: text(raw.istio_identity_domain, cx).filter(|d| !d.is_empty()),
-        trust_domain: text(raw.trust_domain, cx)
-            .filter(|d| !d.is_empty())
-            .unwrap_or(default.trust_domain),
-    }
-}
-
 /// A name, which may not have spaces in it.
-fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
+pub(super) fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
     let text = field.value?.trim().to_owned();
     if let Some(spot) = field
         .spot
