@@ -17,16 +17,16 @@ fn is_secret(key: &str) -> bool {
     // Where a secret is, is none.
     !key.ends_with("_file")
         && [
-        "token",
-        "password",
-        "secret",
-        "key_pem",
-        "client_secret",
-        "htpasswd",
-        "credentials",
-    ]
-    .iter()
-    .any(|word| key.contains(word))
+            "token",
+            "password",
+            "secret",
+            "key_pem",
+            "client_secret",
+            "htpasswd",
+            "credentials",
+        ]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 fn block(node: &Node, depth: usize, show: bool, out: &mut String) {

@@ -66,7 +66,9 @@ impl Described {
     pub fn said(&self) -> Vec<String> {
         let all = self.all();
         let said = all.into_iter().filter_map(|(key, value)| {
-            value.filter(|value| !value.is_empty()).map(|value| format!("{key} {value}"))
+            value
+                .filter(|value| !value.is_empty())
+                .map(|value| format!("{key} {value}"))
         });
         said.collect()
     }

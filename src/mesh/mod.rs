@@ -50,7 +50,5 @@ pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
 pub use settings::{Case, Kiali, Settings, Version, VersionError};
-pub use source::{
-    Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token,
-};
+pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token};
 pub use upstream_cluster::UpstreamCluster;

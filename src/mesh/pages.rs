@@ -54,7 +54,9 @@ pub struct Page {
     pub app: String,
     /// On an app's page: the first of its services' names.
     pub first_service: Option<String>,
-    /// The waypoint that serves the object, by its workload's name.
+    /// The waypoint that serves the object, by its workload's name. Of an
+    /// app's several, Kiali takes the last workload's before 2.22, then the
+    /// first's.
     pub waypoint: Option<String>,
 }
 

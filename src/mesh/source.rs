@@ -73,7 +73,8 @@ impl std::str::FromStr for ObjectName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let tame = |part: &str| {
-            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            let allowed =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
             !part.is_empty() && part.len() <= 253 && part.chars().all(allowed)
         };
         match text.split_once('/') {
@@ -149,9 +150,14 @@ mod tests {
     #[test]
     fn object_names() {
         let name: ObjectName = "istio-system/kiali".parse().unwrap();
-        assert_eq!((name.namespace.as_str(), name.name.as_str()), ("istio-system", "kiali"));
+        assert_eq!(
+            (name.namespace.as_str(), name.name.as_str()),
+            ("istio-system", "kiali")
+        );
         assert_eq!(name.to_string(), "istio-system/kiali");
-        for bad in ["", "kiali", "/kiali", "a/", "a/b/c", "A/b", "a b/c", "a/b=c"] {
+        for bad in [
+            "", "kiali", "/kiali", "a/", "a/b/c", "A/b", "a b/c", "a/b=c",
+        ] {
             assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
         }
     }

@@ -3,6 +3,7 @@
 
 mod bookinfo;
 mod rules;
+mod schemes;
 mod twice;
 
 use super::{

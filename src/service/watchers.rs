@@ -77,7 +77,9 @@ async fn follow(
         Some(Source::Url(endpoint)) => match Web::new(endpoint) {
             Ok(web) => Some(web),
             Err(error) => {
-                tracing::error!("{id}: Kiali cannot be asked, names stay as the file says: {error}");
+                tracing::error!(
+                    "{id}: Kiali cannot be asked, names stay as the file says: {error}"
+                );
                 return;
             }
         },
@@ -99,7 +101,11 @@ fn show(registry: &Registry, processor: &str, status: &Arc<Status>, shown: Shown
         ("form", shown.form),
         (
             "namespace_selector",
-            if shown.namespace_selector { "true" } else { "false" },
+            if shown.namespace_selector {
+                "true"
+            } else {
+                "false"
+            },
         ),
         ("version", &shown.version),
         ("source", shown.source),

@@ -72,8 +72,8 @@ impl Web {
         if !ask.cookies.is_empty() {
             request = request.header(header::COOKIE, ask.cookies);
         }
-        let payload = Payload::http(form.as_slice(), Compression::None)
-            .map_err(|error| error.to_string())?;
+        let payload =
+            Payload::http(form.as_slice(), Compression::None).map_err(|error| error.to_string())?;
         let request = request
             .body(payload.body())
             .map_err(|error| error.to_string())?;

@@ -19,6 +19,7 @@ mod delivery;
 mod demo;
 mod drain;
 mod harm;
+mod kiali;
 mod pipelines;
 mod process;
 mod sink;

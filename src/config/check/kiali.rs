@@ -1,10 +1,6 @@
 //! `mesh.kiali`: what the file says of a Kiali, and where that Kiali says it itself.
 
-use super::{
-    Context,
-    exporters::http_url,
-    processors::text,
-};
+use super::{Context, exporters::http_url, processors::text};
 use crate::{
     config::{de::Field, raw::processors as raw, scalar::GoDuration},
     mesh::{self, Endpoint, ObjectName, Secret, Source, Tls, Token},
@@ -51,10 +47,7 @@ pub(super) fn described(raw: &raw::Kiali, cx: &Context<'_>) -> mesh::Described {
 
 /// Where that Kiali's own configuration is read from, and Istio's ConfigMap if
 /// that is read too.
-pub(super) fn source(
-    raw: raw::Kiali,
-    cx: &Context<'_>,
-) -> Option<(Source, Option<ObjectName>)> {
+pub(super) fn source(raw: raw::Kiali, cx: &Context<'_>) -> Option<(Source, Option<ObjectName>)> {
     let sources = [
         ("config_map", &raw.config_map),
         ("custom_resource", &raw.custom_resource),
@@ -95,9 +88,21 @@ fn belongs(raw: &raw::Kiali, source: &str, cx: &Context<'_>) {
     let tls = &raw.tls;
     let spots = [
         ("token", raw.token.spot, given(&raw.token).is_some()),
-        ("token_file", raw.token_file.spot, given(&raw.token_file).is_some()),
-        ("poll_interval", raw.poll_interval.spot, raw.poll_interval.value.is_some()),
-        ("tls.ca_file", tls.ca_file.spot, given(&tls.ca_file).is_some()),
+        (
+            "token_file",
+            raw.token_file.spot,
+            given(&raw.token_file).is_some(),
+        ),
+        (
+            "poll_interval",
+            raw.poll_interval.spot,
+            raw.poll_interval.value.is_some(),
+        ),
+        (
+            "tls.ca_file",
+            tls.ca_file.spot,
+            given(&tls.ca_file).is_some(),
+        ),
         (
             "tls.insecure_skip_verify",
             tls.insecure_skip_verify.spot,
@@ -138,23 +143,39 @@ fn object(field: &Field<String>, cx: &Context<'_>) -> Option<ObjectName> {
 fn endpoint(raw: &raw::Kiali, cx: &Context<'_>) -> Option<Endpoint> {
     let url = match http_url(given(&raw.url)?) {
         Ok(url) if url.contains(['?', '#']) => {
-            complain(&raw.url, "Kiali's URL ends with its web root: remove ? and #", cx);
+            complain(
+                &raw.url,
+                "Kiali's URL ends with its web root: remove ? and #",
+                cx,
+            );
             return None;
         }
         Ok(url) => url.trim_end_matches('/').to_owned(),
         Err(message) => {
-            complain(&raw.url, &message.replace("http://jaeger:4318", EXAMPLE), cx);
+            complain(
+                &raw.url,
+                &message.replace("http://jaeger:4318", EXAMPLE),
+                cx,
+            );
             return None;
         }
     };
     let token = match (given(&raw.token), given(&raw.token_file)) {
         (Some(_), Some(_)) => {
-            complain(&raw.token_file, "kiali.token_file beside kiali.token: remove one of the two", cx);
+            complain(
+                &raw.token_file,
+                "kiali.token_file beside kiali.token: remove one of the two",
+                cx,
+            );
             None
         }
         // A header must be able to carry it; it is not shown.
         (Some(token), None) if !token.chars().all(|c| c.is_ascii_graphic()) => {
-            complain(&raw.token, "not a token: it has characters that none can have", cx);
+            complain(
+                &raw.token,
+                "not a token: it has characters that none can have",
+                cx,
+            );
             None
         }
         (Some(token), None) => Some(Token::Text(Secret::new(token))),
@@ -165,7 +186,8 @@ fn endpoint(raw: &raw::Kiali, cx: &Context<'_>) -> Option<Endpoint> {
         None => DEFAULT_INTERVAL,
         Some(GoDuration(given)) => {
             if let Some(spot) = raw.poll_interval.spot.filter(|_| given < LEAST_INTERVAL) {
-                cx.report.error_at(spot, "at least 100ms, or Kiali is kept busy");
+                cx.report
+                    .error_at(spot, "at least 100ms, or Kiali is kept busy");
             }
             given.max(LEAST_INTERVAL)
         }
@@ -187,7 +209,10 @@ const EXAMPLE: &str = "http://kiali.istio-system:20001/kiali";
 
 /// The text of a field, where there is one.
 fn given(field: &Field<String>) -> Option<&str> {
-    field.as_ref().map(|text| text.trim()).filter(|text| !text.is_empty())
+    field
+        .as_ref()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty())
 }
 
 fn complain(field: &Field<String>, message: &str, cx: &Context<'_>) {

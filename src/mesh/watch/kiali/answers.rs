@@ -189,11 +189,17 @@ mod tests {
     fn older_ones_say_less() {
         let said = reading(TRACING_2_7, CONFIG_2_5, &status("v2.5.0")).said;
         assert_eq!(said.version, Some(Version::new(2, 5)));
-        assert_eq!((said.namespace_selector, said.use_waypoint_name), (Some(true), None));
+        assert_eq!(
+            (said.namespace_selector, said.use_waypoint_name),
+            (Some(true), None)
+        );
         assert_eq!(said.app_label_name.as_deref(), Some("app"));
         assert_eq!(said.cluster_id, None);
         // Without a version, a missing key still tells.
-        assert_eq!(reading(TRACING_2_7, "", "").said.version, Some(Version::new(2, 21)));
+        assert_eq!(
+            reading(TRACING_2_7, "", "").said.version,
+            Some(Version::new(2, 21))
+        );
         assert_eq!(reading(TRACING_2_30, "", "").said.version, None);
         let built = reading(TRACING_2_30, "", &status("v2.31.0-SNAPSHOT")).said;
         assert_eq!(built.version, Some(Version::new(2, 31)));

@@ -77,7 +77,11 @@ fn yaml_of(object: &Value, key: &str, whose: &str) -> Result<Value, String> {
         .ok_or_else(|| format!("it has no {key}: is it {whose} ConfigMap?"))?;
     // The error's own text may quote the document.
     serde_saphyr::from_str(yaml).map_err(|error| match error.location() {
-        Some(at) => format!("{key} is no YAML at line {}, column {}", at.line(), at.column()),
+        Some(at) => format!(
+            "{key} is no YAML at line {}, column {}",
+            at.line(),
+            at.column()
+        ),
         None => format!("{key} is no YAML"),
     })
 }
@@ -105,7 +109,10 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> Reading {
     if !enabled {
         notes.push(tracing_is_off());
     }
-    let domain = text(config, &["external_services", "istio", "istio_identity_domain"]);
+    let domain = text(
+        config,
+        &["external_services", "istio", "istio_identity_domain"],
+    );
     if domain == Some("") && (Version::new(2, 22)..Version::new(2, 26)).contains(&known) {
         notes.push(format!(
             "external_services.istio.istio_identity_domain is empty, with which Kiali {known} asks \
@@ -145,7 +152,11 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> Reading {
 /// The app label in force, empty for Kiali's own order. Since 2.6 Kiali
 /// honours the key only together with `version_label_name` (`config/config.go`,
 /// `Set`); before, absent means `app`.
-pub(super) fn app_label(version: Version, app: Option<&str>, version_label: Option<&str>) -> String {
+pub(super) fn app_label(
+    version: Version,
+    app: Option<&str>,
+    version_label: Option<&str>,
+) -> String {
     let set = |label: Option<&str>| label.filter(|label| !label.is_empty()).map(str::to_owned);
     match version >= Version::new(2, 6) {
         true => set(version_label).and(set(app)).unwrap_or_default(),
@@ -294,7 +305,10 @@ version: v2.22
         let read = config_map(&map(json!({"version": "v2.22"}), config)).unwrap();
         assert_eq!(read.said.version, Some(Version::new(2, 22)));
         assert_eq!(read.said.namespace_selector, Some(false));
-        assert_eq!(read.said.istio_identity_domain.as_deref(), Some("svc.cluster.local"));
+        assert_eq!(
+            read.said.istio_identity_domain.as_deref(),
+            Some("svc.cluster.local")
+        );
         assert_eq!(read.said.cluster_id, None);
         assert_eq!(read.notes.len(), 1, "{:?}", read.notes);
         assert!(read.notes[0].contains("query_scope") && read.notes[0].contains("mesh_id"));
@@ -309,21 +323,44 @@ version: v2.22
             config_map(&map(labels, &config)).unwrap()
         };
         for (labels, deployment, want) in [
-            (json!({"app.kubernetes.io/version": "v2.7.1"}), "{}", Some((2, 7))),
-            (json!({"version": "2.21.0"}), "{image_version: v2.30.0}", Some((2, 21))),
+            (
+                json!({"app.kubernetes.io/version": "v2.7.1"}),
+                "{}",
+                Some((2, 7)),
+            ),
+            (
+                json!({"version": "2.21.0"}),
+                "{image_version: v2.30.0}",
+                Some((2, 21)),
+            ),
             (json!(null), "{version_label: v2.26.1}", Some((2, 26))),
             (json!(null), "{image_version: v2.5.0}", Some((2, 5))),
             (json!({"version": "v2.22.9-ossm"}), "{}", Some((2, 22))),
             // A digest in place of a tag; the image's label may still tell.
-            (json!({"version": "0123abcd"}), "{image_version: v2.6.0}", Some((2, 6))),
-            (json!({"version": "master"}), "{image_version: latest}", Some((2, 30))),
-            (json!({"version": "0123abcd"}), "{image_digest: sha256}", None),
+            (
+                json!({"version": "0123abcd"}),
+                "{image_version: v2.6.0}",
+                Some((2, 6)),
+            ),
+            (
+                json!({"version": "master"}),
+                "{image_version: latest}",
+                Some((2, 30)),
+            ),
+            (
+                json!({"version": "0123abcd"}),
+                "{image_digest: sha256}",
+                None,
+            ),
             (json!({}), "{}", None),
         ] {
             let read = read(labels.clone(), deployment);
             let want = want.map(|(major, minor)| Version::new(major, minor));
             assert_eq!(read.said.version, want, "{labels} {deployment}");
-            let told = read.notes.iter().any(|note| note.contains("set kiali.version"));
+            let told = read
+                .notes
+                .iter()
+                .any(|note| note.contains("set kiali.version"));
             assert_eq!(told, want.is_none(), "{:?}", read.notes);
         }
     }
@@ -336,10 +373,18 @@ version: v2.22
             config_map(&map).unwrap().said.app_label_name.unwrap()
         };
         for (version, labels, want) in [
-            ("v2.30.0", "{app_label_name: my/app, version_label_name: my/version}", "my/app"),
+            (
+                "v2.30.0",
+                "{app_label_name: my/app, version_label_name: my/version}",
+                "my/app",
+            ),
             // Kiali config/config.go at 2.30, line 1614: both or none.
             ("v2.30.0", "{app_label_name: my/app}", ""),
-            ("v2.30.0", "{app_label_name: my/app, version_label_name: ''}", ""),
+            (
+                "v2.30.0",
+                "{app_label_name: my/app, version_label_name: ''}",
+                "",
+            ),
             ("v2.6.0", "{version_label_name: my/version}", ""),
             ("v2.5.0", "{app_label_name: my/app}", "my/app"),
             ("v2.5.0", "{}", ""),
@@ -351,10 +396,14 @@ version: v2.22
     #[test]
     fn what_keeps_traces_from_being_found_is_told() {
         let notes = |version: &str, config: &str| {
-            config_map(&map(json!({"version": version}), config)).unwrap().notes.join("\n")
+            config_map(&map(json!({"version": version}), config))
+                .unwrap()
+                .notes
+                .join("\n")
         };
         assert!(notes("v2.30.0", "{}").contains("tracing.enabled is not true"));
-        let empty = "external_services: {tracing: {enabled: yes}, istio: {istio_identity_domain: ''}}";
+        let empty =
+            "external_services: {tracing: {enabled: yes}, istio: {istio_identity_domain: ''}}";
         assert!(notes("v2.25.0", empty).contains("istio_identity_domain is empty"));
         assert_eq!(notes("v2.26.0", empty), "");
         assert_eq!(notes("v2.21.0", empty), "");
@@ -366,7 +415,10 @@ version: v2.22
     fn what_is_not_kialis_is_refused_without_quoting_it() {
         let bad = "password: hunter2\n\tx: [";
         let error = config_map(&map(json!({}), bad)).unwrap_err();
-        assert!(error.contains("no YAML") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.contains("no YAML") && !error.contains("hunter2"),
+            "{error}"
+        );
         let none = json!({"data": {"mesh": "trustDomain: x"}});
         assert!(config_map(&none).unwrap_err().contains("no config.yaml"));
         // Any YAML is a configuration to Kiali, an empty one too.
@@ -399,7 +451,11 @@ version: v2.22
         ] {
             let said = custom_resource(&object).unwrap().said;
             let version = want.0.map(|(major, minor)| Version::new(major, minor));
-            assert_eq!((said.version, said.use_waypoint_name), (version, Some(want.1)), "{object}");
+            assert_eq!(
+                (said.version, said.use_waypoint_name),
+                (version, Some(want.1)),
+                "{object}"
+            );
         }
         assert!(custom_resource(&json!({"spec": "x"})).is_err());
     }
@@ -411,8 +467,15 @@ version: v2.22
         let usual = "defaultConfig:\n  discoveryAddress: istiod.istio-system.svc:15012\n\
                      enablePrometheusMerge: true\nrootNamespace: null\ntrustDomain: td.example\n";
         assert_eq!(mesh(usual).unwrap(), "td.example");
-        assert_eq!(mesh("enablePrometheusMerge: true\n").unwrap(), "cluster.local");
+        assert_eq!(
+            mesh("enablePrometheusMerge: true\n").unwrap(),
+            "cluster.local"
+        );
         assert_eq!(mesh("").unwrap(), "cluster.local");
-        assert!(mesh_config(&json!({"data": {}})).unwrap_err().contains("Istio's"));
+        assert!(
+            mesh_config(&json!({"data": {}}))
+                .unwrap_err()
+                .contains("Istio's")
+        );
     }
 }

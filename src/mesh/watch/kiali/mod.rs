@@ -248,7 +248,10 @@ mod tests {
         assert!(Arc::ptr_eq(&in_force, &current.get()), "nothing changed");
         follower.failed("gone");
         follower.failed("gone");
-        assert_eq!((name().as_str(), follower.status.errors()), ("waypoint.bookinfo", 2));
+        assert_eq!(
+            (name().as_str(), follower.status.errors()),
+            ("waypoint.bookinfo", 2)
+        );
         follower.learned(says((2, 30), false), true);
         assert_eq!(name(), "reviews.svc.cluster.local");
         follower.learned_trust_domain("td".to_owned());
@@ -271,7 +274,10 @@ mod tests {
         assert_eq!(now.scheme.version(), Version::new(2, 21));
         assert_eq!(now.cluster_id, "west");
         let warned = follower.state.borrow().contradictions.join("\n");
-        for part in ["kiali.namespace_selector: true, which wins", "says cluster_id: west"] {
+        for part in [
+            "kiali.namespace_selector: true, which wins",
+            "says cluster_id: west",
+        ] {
             assert!(warned.contains(part), "{warned}");
         }
         follower.learned(says((2, 21), true), false);

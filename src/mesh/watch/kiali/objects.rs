@@ -193,7 +193,10 @@ fn explain(error: &kube::Error, kind: &Kind, name: &ObjectName) -> String {
             status.message.trim()
         ),
         kube::Error::Api(status) => {
-            format!("the API server answered {}: {}", status.code, status.message)
+            format!(
+                "the API server answered {}: {}",
+                status.code, status.message
+            )
         }
         other => format!("the API server cannot be asked: {}", chain(other)),
     }
@@ -255,7 +258,10 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         let said = explain(&forbidden, &Kind::kiali(), &name);
-        assert!(said.contains("apiGroups [\"kiali.io\"], resources [kialis]"), "{said}");
+        assert!(
+            said.contains("apiGroups [\"kiali.io\"], resources [kialis]"),
+            "{said}"
+        );
         let said = explain(&api_error(404, "404 page not found"), &Kind::kiali(), &name);
         assert!(said.contains("kiali.config_map"), "{said}");
         let said = explain(&api_error(500, "etcd is away"), &Kind::kiali(), &name);

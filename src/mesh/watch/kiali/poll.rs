@@ -151,7 +151,9 @@ impl<'e, F: Fetch> Poller<'e, F> {
                     .to_owned(),
             ),
             (401, Some(_)) => Err(refused_token()),
-            (403, _) => Err(format!("{path}: Kiali forbids it to the owner of the token (403)")),
+            (403, _) => Err(format!(
+                "{path}: Kiali forbids it to the owner of the token (403)"
+            )),
             (404, _) => Err(format!(
                 "nothing at {}{path}: is the path in kiali.url Kiali's web root, which is /kiali \
                  unless it was changed?",
@@ -166,7 +168,11 @@ impl<'e, F: Fetch> Poller<'e, F> {
     }
 
     async fn send(&self, path: &str, token: Option<&Secret>) -> Result<Reply, String> {
-        let pairs: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let pairs: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         let ask = Ask {
             path,
             token,
@@ -193,7 +199,8 @@ impl<'e, F: Fetch> Poller<'e, F> {
             let pair = cookie.split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty())
             {
-                self.cookies.insert(name.trim().to_owned(), value.trim().to_owned());
+                self.cookies
+                    .insert(name.trim().to_owned(), value.trim().to_owned());
             }
         }
         Ok(())
@@ -301,7 +308,11 @@ mod tests {
             let faults = poller.read().await;
             assert_eq!(faults.is_empty(), works, "{strategy} {token:?}: {faults:?}");
             let said = poller.answers.reading().said;
-            assert_eq!(said.version, works.then_some(Version::new(2, 26)), "{strategy}");
+            assert_eq!(
+                said.version,
+                works.then_some(Version::new(2, 26)),
+                "{strategy}"
+            );
             if !works {
                 assert!(faults[0].contains("kiali.config_map"), "{faults:?}");
             }
@@ -313,7 +324,14 @@ mod tests {
         let kiali = FakeKiali::new("token");
         let endpoint = endpoint(Some("good"));
         let mut poller = Poller::new(&endpoint, &kiali);
-        let logins = || kiali.asked.borrow().iter().filter(|p| p.ends_with("authenticate")).count();
+        let logins = || {
+            kiali
+                .asked
+                .borrow()
+                .iter()
+                .filter(|p| p.ends_with("authenticate"))
+                .count()
+        };
         assert!(poller.read().await.is_empty());
         assert!(poller.read().await.is_empty());
         assert_eq!(logins(), 1);
@@ -330,9 +348,15 @@ mod tests {
         assert!(poller.read().await.is_empty());
         *kiali.broken.borrow_mut() = "/api/status";
         let faults = poller.read().await;
-        assert!(faults[0].contains("/api/status is answered with 500"), "{faults:?}");
+        assert!(
+            faults[0].contains("/api/status is answered with 500"),
+            "{faults:?}"
+        );
         assert!(poller.progress);
-        assert_eq!(poller.answers.reading().said.version, Some(Version::new(2, 26)));
+        assert_eq!(
+            poller.answers.reading().said.version,
+            Some(Version::new(2, 26))
+        );
         *kiali.broken.borrow_mut() = "/api/tracing";
         assert_eq!(poller.read().await.len(), 1);
         assert!(!poller.progress);

@@ -58,7 +58,10 @@ impl Status {
 
     /// The scheme in force.
     pub fn shown(&self) -> Shown {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn show(&self, shown: Shown) {
