@@ -109,7 +109,7 @@ const USUAL: [Row; 17] = [
         "waypoint.bookinfo",
     ),
     (
-        "business/services.go:884",
+        "business/services.go:919",
         7,
         (true, true),
         DOMAIN,
@@ -166,7 +166,7 @@ const USUAL: [Row; 17] = [
         "reviews.bookinfo.svc.cluster.local",
     ),
     (
-        "business/workloads.go:2815",
+        "business/workloads.go:2836",
         25,
         (true, false),
         DOMAIN,
@@ -228,7 +228,7 @@ fn a_waypoint_of_another_namespace_is_asked_for_in_the_pages_own() {
     thing.hop = Some(("shared", "infra", "reviews"));
     let rows: [Row; 4] = [
         (
-            "business/services.go:884",
+            "business/services.go:919",
             7,
             (true, false),
             CLUSTER,
