@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn secrets_are_taken_out() {
         let text =
-            "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  a: [1, {b: }]\n  c: {}\n";
+            "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  token_file: /run/t\n  a: [1, {b: }]\n  c: {}\n";
         let root = reader::parse(0, text).unwrap();
         let hidden = yaml(&root, false);
         assert!(
@@ -167,7 +167,7 @@ mod tests {
         );
         assert_eq!(
             hidden,
-            "e:\n  headers:\n    Authorization: '[REDACTED]'\n  token: '[REDACTED]'\n  \
+            "e:\n  headers:\n    Authorization: '[REDACTED]'\n  token: '[REDACTED]'\n  token_file: /run/t\n  \
              a:\n    - 1\n    -\n      b:\n  c: {}\n"
         );
         assert!(yaml(&root, true).contains("Authorization: \"Bearer x\""));

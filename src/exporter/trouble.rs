@@ -39,10 +39,10 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
     if let Some(outcome) = wrong_port(seen, place) {
         return outcome;
     }
-    let port = match place.protocol {
-        Protocol::Grpc => "OTLP/gRPC port (4317)",
-        Protocol::Http => "OTLP/HTTP port (4318)",
-        Protocol::Web => "HTTP port",
+    let (what, port) = match place.protocol {
+        Protocol::Grpc => ("the backend", "OTLP/gRPC port (4317)"),
+        Protocol::Http => ("the backend", "OTLP/HTTP port (4318)"),
+        Protocol::Web => ("it", "HTTP port"),
     };
     if said.contains("dns error") {
         return Outcome::retry(format!(
@@ -51,7 +51,7 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
     }
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => Outcome::retry(format!(
-            "connection refused by {authority}: is the backend running, and is this its {port}?"
+            "connection refused by {authority}: is {what} running, and is this its {port}?"
         )),
         Some(io::ErrorKind::TimedOut) => Outcome::retry(format!(
             "no connection to {authority} in time: is the address right, and does no \

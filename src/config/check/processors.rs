@@ -20,7 +20,7 @@ const SUPPORTED: [&str; 3] = ["mesh", "batch", "memory_limiter"];
 /// A processor of any type.
 pub(super) enum Checked {
     /// One that decides about spans.
-    Span(Processor),
+    Span(Box<Processor>),
     Batch(Batch),
     /// Bytes.
     MemoryLimiter(usize),
@@ -31,7 +31,7 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<C
     match id.kind.as_str() {
         "mesh" => {
             let kind = ProcessorKind::Mesh(mesh(component.read(cx)?, cx));
-            Some(Checked::Span(Processor { id, kind }))
+            Some(Checked::Span(Box::new(Processor { id, kind })))
         }
         "batch" => Some(Checked::Batch(batch(id, component.read(cx)?, cx))),
         "memory_limiter" => {

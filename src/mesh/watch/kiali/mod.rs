@@ -119,11 +119,19 @@ impl Follower {
         self.status.failed();
         let mut state = self.state.borrow_mut();
         if state.trouble.as_deref() != Some(cause) {
+            let scheme = &self.current.get().scheme;
             tracing::warn!(
-                "{}: cannot read Kiali's configuration from {}: {cause}. Until then as before: {}",
+                "{}: cannot read Kiali's configuration from {}, names stay as for Kiali {} ({} names, \
+                 namespace_selector {}): {cause}",
                 self.processor,
                 self.follow.source,
-                self.current.get().scheme.describe()
+                scheme.version(),
+                scheme.form_name(),
+                if scheme.namespace_selector {
+                    "on"
+                } else {
+                    "off"
+                },
             );
             state.trouble = Some(cause.to_owned());
         }
