@@ -157,8 +157,7 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out() {
-        let text =
-            "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  token_file: /run/t\n  a: [1, {b: }]\n  c: {}\n";
+        let text = "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  token_file: /run/t\n  a: [1, {b: }]\n  c: {}\n";
         let root = reader::parse(0, text).unwrap();
         let hidden = yaml(&root, false);
         assert!(

@@ -74,15 +74,7 @@ async fn follow(
     registry: Arc<Registry>,
 ) {
     let web = match settings.follow.as_ref().map(|follow| &follow.source) {
-        Some(Source::Url(endpoint)) => match Web::new(endpoint) {
-            Ok(web) => Some(web),
-            Err(error) => {
-                tracing::error!(
-                    "{id}: Kiali cannot be asked, names stay as the file says: {error}"
-                );
-                return;
-            }
-        },
+        Some(Source::Url(endpoint)) => Some(Web::new(endpoint)),
         _ => None,
     };
     let on_change = {

@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 /// Time for a request and its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,13 +25,31 @@ const ANSWER_LIMIT: usize = 4 << 20;
 /// The way to one Kiali.
 #[derive(Debug)]
 pub(super) struct Web {
-    client: HttpClient,
-    url: String,
+    endpoint: Endpoint,
+    /// Made at the first request, and again after one that failed: the file of
+    /// CAs may come late, and be replaced.
+    client: RefCell<Option<Rc<HttpClient>>>,
 }
 
 impl Web {
+    pub(super) fn new(endpoint: &Endpoint) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            client: RefCell::default(),
+        }
+    }
+
+    fn client(&self) -> Result<Rc<HttpClient>, String> {
+        let mut client = self.client.borrow_mut();
+        match &*client {
+            Some(client) => Ok(Rc::clone(client)),
+            None => Ok(Rc::clone(client.insert(Rc::new(self.build()?)))),
+        }
+    }
+
     /// From checked settings; the error says which one is wrong.
-    pub(super) fn new(endpoint: &Endpoint) -> Result<Self, String> {
+    fn build(&self) -> Result<HttpClient, String> {
+        let endpoint = &self.endpoint;
         let uri = Uri::try_from(&endpoint.url).map_err(|error| format!("kiali.url: {error}"))?;
         let tls = endpoint.tls.clone();
         let settings = config::Client {
@@ -47,10 +65,8 @@ impl Web {
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        Ok(Self {
-            client: HttpClient::build(uri, &settings, Protocol::Web, headers, TIMEOUT)?,
-            url: endpoint.url.clone(),
-        })
+        HttpClient::build(uri, &settings, Protocol::Web, headers, TIMEOUT)
+            .map_err(|error| format!("kiali.{error}"))
     }
 
     async fn send(&self, ask: Ask<'_>) -> Result<Reply, String> {
@@ -58,10 +74,12 @@ impl Web {
             let encoded = utf8_percent_encode(token.reveal(), NON_ALPHANUMERIC);
             Bytes::from(format!("token={encoded}"))
         });
+        let uri = format!("{}{}", self.endpoint.url, ask.path);
         let mut request = match form {
-            Some(_) => Request::post(format!("{}{}", self.url, ask.path))
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded"),
-            None => Request::get(format!("{}{}", self.url, ask.path)),
+            Some(_) => {
+                Request::post(uri).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            }
+            None => Request::get(uri),
         };
         if let Some(token) = ask.token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
@@ -77,11 +95,8 @@ impl Web {
         let request = request
             .body(payload.body())
             .map_err(|error| error.to_string())?;
-        let answer = self
-            .client
-            .send(request, ANSWER_LIMIT)
-            .await
-            .map_err(cause)?;
+        let client = self.client()?;
+        let answer = client.send(request, ANSWER_LIMIT).await.map_err(cause)?;
         let cookies = answer.head.headers.get_all(header::SET_COOKIE);
         Ok(Reply {
             status: answer.head.status.as_u16(),
@@ -97,7 +112,7 @@ impl Web {
 
 impl Fetch for Web {
     async fn fetch(&self, ask: Ask<'_>) -> Result<Reply, String> {
-        match tokio::time::timeout(TIMEOUT, self.send(ask)).await {
+        let result = match tokio::time::timeout(TIMEOUT, self.send(ask)).await {
             Ok(result) => result,
             Err(_) => Err(format!(
                 "{} has not answered within {}: is Kiali up, and does no NetworkPolicy stand in \
@@ -105,7 +120,11 @@ impl Fetch for Web {
                 ask.path,
                 humantime::format_duration(TIMEOUT)
             )),
+        };
+        if result.is_err() {
+            *self.client.borrow_mut() = None;
         }
+        result
     }
 }
 
