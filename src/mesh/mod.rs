@@ -7,7 +7,8 @@ The parts, in the order a span meets them:
   proxy says who it is and where it sent a request;
 - [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
   is; [`Destination`] is where it went;
-- [`Scheme`] is how the described Kiali wants spans to be named;
+- [`Scheme`] is how the described Kiali wants spans to be named, [`Described`]
+  what the operator or Kiali's own configuration says of it;
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
@@ -16,13 +17,15 @@ The parts, in the order a span meets them:
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
-Everything here is a pure function over borrowed text: no runtime, no I/O, no
-protobuf on the way of a span. Deciding twice changes nothing, so collectors
+Everything else is a pure function over borrowed text: no runtime, no I/O, no
+protobuf on the way of a span; only [`watch`] talks to others, on a thread of
+its own. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
 pub mod alias;
 mod decide;
+mod described;
 mod destination;
 pub mod directory;
 mod facts;
@@ -34,13 +37,16 @@ pub mod pages;
 pub mod repair;
 mod scheme;
 mod settings;
+mod source;
 mod upstream_cluster;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use alias::Alias;
 pub use decide::{Verdict, decide};
+pub use described::Described;
 pub use destination::Destination;
 pub use directory::Directory;
 pub use facts::{Attr, Class, Facts, ResourceFacts, key};
@@ -49,4 +55,5 @@ pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
 pub use settings::{Case, Kiali, Repairs, Settings, Version, VersionError};
+pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token};
 pub use upstream_cluster::UpstreamCluster;

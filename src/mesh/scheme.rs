@@ -43,6 +43,8 @@ pub struct Scheme {
     /// Whether names carry a namespace.
     pub namespace_selector: bool,
     version: Version,
+    /// `istio_labels.app_label_name`, if set.
+    app_label: Option<String>,
     domain_from: &'static str,
 }
 
@@ -74,6 +76,7 @@ impl Scheme {
             form,
             namespace_selector: kiali.namespace_selector,
             version: kiali.version,
+            app_label: kiali.app_label_name.clone().filter(|l| !l.is_empty()),
             domain_from,
         }
     }
@@ -100,9 +103,37 @@ impl Scheme {
         }
     }
 
+    /// The labels in which Kiali looks for an app's name, the first that is
+    /// there counts (Kiali `config/config.go`, `GetAppLabelName`).
+    pub fn app_labels(&self) -> Vec<&str> {
+        match &self.app_label {
+            Some(label) => vec![label],
+            None if self.version < USES_CANONICAL_LABELS => vec!["app"],
+            None => vec![
+                "service.istio.io/canonical-name",
+                "app.kubernetes.io/name",
+                "app",
+            ],
+        }
+    }
+
     /// Whether sidecars are asked for by their `app` label alone.
     pub fn asks_app_label(&self) -> bool {
-        self.version < USES_CANONICAL_LABELS
+        self.app_labels() == ["app"]
+    }
+
+    /// The Kiali's version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The form of waypoint names in a word: `app`, `waypoint` or `host`.
+    pub fn form_name(&self) -> &'static str {
+        match self.form {
+            Form::App => "app",
+            Form::Waypoint => "waypoint",
+            Form::Host { .. } => "host",
+        }
     }
 
     /// Whether gateways are asked for by their workload's name, not by a label.
@@ -186,6 +217,7 @@ mod tests {
             use_waypoint_name: waypoint,
             istio_identity_domain: domain.map(str::to_owned),
             trust_domain: trust.to_owned(),
+            app_label_name: None,
         })
         .waypoint_name("waypoint", "reviews", "bookinfo")
     }

@@ -3,6 +3,7 @@ Checked settings of the `mesh` processor: a Kiali, described in Kiali's own
 words, and what to do with the names of instrumented applications.
 */
 
+use super::Follow;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Checked settings of the `mesh` processor.
@@ -10,6 +11,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 pub struct Settings {
     /// The Kiali whose questions the names must answer.
     pub kiali: Kiali,
+    /// Where that Kiali's own configuration is read from, if it is.
+    pub follow: Option<Follow>,
     /// Added as `istio.cluster_id` where a span lacks it; empty: not added.
     /// Default `Kubernetes`, as in Istio and Kiali.
     pub cluster_id: String,
@@ -50,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             kiali: Kiali::default(),
+            follow: None,
             cluster_id: "Kubernetes".to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
@@ -72,6 +76,8 @@ pub struct Kiali {
     pub istio_identity_domain: Option<String>,
     /// The mesh's trust domain, which Kiali 2.26+ uses when no identity domain is set.
     pub trust_domain: String,
+    /// `istio_labels.app_label_name`; None: Kiali's own order of labels.
+    pub app_label_name: Option<String>,
 }
 
 impl Default for Kiali {
@@ -82,6 +88,7 @@ impl Default for Kiali {
             use_waypoint_name: false,
             istio_identity_domain: None,
             trust_domain: "cluster.local".to_owned(),
+            app_label_name: None,
         }
     }
 }

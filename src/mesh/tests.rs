@@ -4,6 +4,7 @@
 mod bookinfo;
 mod pages;
 mod rules;
+mod schemes;
 mod traps;
 mod twice;
 

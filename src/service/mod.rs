@@ -7,7 +7,8 @@ Threads, and what each owns:
   pipeline's open batch. Nothing of a span is shared between shards;
 - one **exporter** thread: the tasks that deliver sealed batches;
 - one **admin** thread: accepting connections and handing each to the shard
-  with the fewest ([`listen`]), metrics, health. A scrape never delays a span.
+  with the fewest ([`listen`]), metrics, health. A scrape never delays a span;
+- one **watchers** thread, where something is watched ([`watchers`]).
 
 Shutdown goes with the stream: stop accepting, let connections finish, seal
 what is open, close the queues, deliver until the deadline, and say what became
@@ -24,6 +25,8 @@ mod pulse;
 mod report;
 mod run;
 mod shard;
+mod watchers;
+mod web;
 
 pub use report::{ExporterReport, Report};
 pub use run::run;
@@ -108,7 +111,7 @@ struct Signals {
 /// by themselves.
 pub fn start(config: &Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
-    let registry = Registry::new(config.telemetry.type_suffix);
+    let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
     let state = Health::default();
     let budget = Budget::new(config.memory_limit);
 
@@ -193,7 +196,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         let admin = listen::Admin {
             receivers,
             shards: shards.iter().map(ShardHandle::entrance).collect(),
-            metrics: metrics.map(|(socket, _)| (socket, registry)),
+            metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
             health: health
                 .zip(config.health_check.clone())
                 .map(|((socket, _), check)| (socket, check.path, state.clone())),
@@ -202,6 +205,8 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         };
         on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
+
+    watchers::start(config, &knowledge, &registry, end.subscribe(), &state)?;
 
     state.ready();
     Ok(Service {

@@ -20,6 +20,7 @@ mod delivery;
 mod demo;
 mod drain;
 mod harm;
+mod kiali;
 mod pipelines;
 mod process;
 mod sink;

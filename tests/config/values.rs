@@ -185,6 +185,43 @@ fn mesh_settings() {
 }
 
 #[test]
+fn where_kiali_is_read() {
+    let follow = |kiali: &str| {
+        let used = "service: {pipelines: {traces: {processors: [mesh]}}}";
+        let config = over(&format!("processors: {{mesh: {{kiali: {kiali}}}}}\n{used}"));
+        let ProcessorKind::Mesh(settings) = config.pipelines[0].processors[0].kind.clone();
+        settings.follow
+    };
+    let name = |text: &str| Some(text.parse::<mesh::ObjectName>().unwrap());
+    assert_eq!(follow("{version: '2.7'}"), None);
+    assert_eq!(follow("{config_map: '', url: ''}"), None);
+    let map = follow("{config_map: istio-system/kiali, namespace_selector: false}").unwrap();
+    assert_eq!(
+        Some(map.source),
+        name("istio-system/kiali").map(mesh::Source::ConfigMap)
+    );
+    assert_eq!(map.istio_config_map, name("istio-system/istio"));
+    let given = mesh::Described {
+        namespace_selector: Some(false),
+        ..mesh::Described::default()
+    };
+    assert_eq!(map.given, given);
+    let resource = follow("{custom_resource: kiali/kiali, istio_config_map: ''}").unwrap();
+    assert_eq!(
+        Some(resource.source),
+        name("kiali/kiali").map(mesh::Source::CustomResource)
+    );
+    assert_eq!(resource.istio_config_map, None);
+    let url = "{url: 'http://kiali:20001/kiali/', token_file: /t, poll_interval: 5s}";
+    let mesh::Source::Url(endpoint) = follow(url).unwrap().source else {
+        panic!("{url}")
+    };
+    assert_eq!(endpoint.url, "http://kiali:20001/kiali");
+    assert_eq!(endpoint.token, Some(mesh::Token::File("/t".into())));
+    assert_eq!(endpoint.poll_interval, 5 * SECOND);
+}
+
+#[test]
 fn memory_limits() {
     let limit = |yaml: &str| {
         let used = "service: {pipelines: {traces: {processors: [memory_limiter]}}}";

@@ -8,12 +8,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apiserver;
 mod collector;
 mod envoy;
 mod http;
 mod installed;
 mod jaeger;
 mod kiali;
+mod kiali_config;
 mod matrix;
 mod mesh;
 mod naming;

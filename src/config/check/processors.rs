@@ -1,6 +1,6 @@
 //! `processors`, and the memory limit, which is one of them in a file.
 
-use super::{Built, Component, Context};
+use super::{Built, Component, Context, kiali};
 use crate::{
     config::{
         checked::{Batch, Id, Processor, ProcessorKind},
@@ -20,7 +20,7 @@ const SUPPORTED: [&str; 3] = ["mesh", "batch", "memory_limiter"];
 /// A processor of any type.
 pub(super) enum Checked {
     /// One that decides about spans.
-    Span(Processor),
+    Span(Box<Processor>),
     Batch(Batch),
     /// Bytes.
     MemoryLimiter(usize),
@@ -31,7 +31,7 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<C
     match id.kind.as_str() {
         "mesh" => {
             let kind = ProcessorKind::Mesh(mesh(component.read(cx)?, cx));
-            Some(Checked::Span(Processor { id, kind }))
+            Some(Checked::Span(Box::new(Processor { id, kind })))
         }
         "batch" => Some(Checked::Batch(batch(id, component.read(cx)?, cx))),
         "memory_limiter" => {
@@ -72,9 +72,21 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
             (_, None) => {}
         }
     }
+    let given = mesh::Described {
+        cluster_id: text(raw.cluster_id, cx),
+        ..kiali::described(&raw.kiali, cx)
+    };
     mesh::Settings {
-        kiali: kiali(raw.kiali, cx),
-        cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
+        kiali: given.kiali(),
+        cluster_id: given
+            .cluster_id
+            .clone()
+            .unwrap_or(mesh::Settings::default().cluster_id),
+        follow: kiali::source(raw.kiali, cx).map(|(source, istio_config_map)| mesh::Follow {
+            source,
+            given,
+            istio_config_map,
+        }),
         case,
         rename,
         repairs: repairs(raw.repairs),
@@ -94,30 +106,8 @@ fn repairs(raw: Field<Switchable<raw::Repairs>>) -> mesh::Repairs {
     }
 }
 
-fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
-    let default = mesh::Kiali::default();
-    let version = match raw.version.as_ref().map(|text| text.trim()) {
-        None | Some("newest" | "latest") => default.version,
-        Some(text) => text.parse().unwrap_or_else(|error: mesh::VersionError| {
-            if let Some(spot) = raw.version.spot {
-                cx.report.error_at(spot, &error.to_string());
-            }
-            default.version
-        }),
-    };
-    mesh::Kiali {
-        version,
-        namespace_selector: raw.namespace_selector.or(default.namespace_selector),
-        use_waypoint_name: raw.use_waypoint_name.or(default.use_waypoint_name),
-        istio_identity_domain: text(raw.istio_identity_domain, cx).filter(|d| !d.is_empty()),
-        trust_domain: text(raw.trust_domain, cx)
-            .filter(|d| !d.is_empty())
-            .unwrap_or(default.trust_domain),
-    }
-}
-
 /// A name, which may not have spaces in it.
-fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
+pub(super) fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
     let text = field.value?.trim().to_owned();
     if let Some(spot) = field
         .spot

@@ -35,6 +35,24 @@ pub(in crate::config) struct Kiali {
     pub(in crate::config) use_waypoint_name: Field<bool>,
     pub(in crate::config) istio_identity_domain: Field<String>,
     pub(in crate::config) trust_domain: Field<String>,
+    pub(in crate::config) app_label_name: Field<String>,
+    pub(in crate::config) config_map: Field<String>,
+    pub(in crate::config) custom_resource: Field<String>,
+    pub(in crate::config) istio_config_map: Field<String>,
+    pub(in crate::config) url: Field<String>,
+    pub(in crate::config) token: Field<String>,
+    pub(in crate::config) token_file: Field<String>,
+    pub(in crate::config) poll_interval: Field<GoDuration>,
+    pub(in crate::config) tls: KialiTls,
+}
+
+/// How the server behind `kiali.url` is verified.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct KialiTls {
+    pub(in crate::config) insecure_skip_verify: Field<bool>,
+    pub(in crate::config) ca_file: Field<String>,
+    pub(in crate::config) server_name_override: Field<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

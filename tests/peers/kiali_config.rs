@@ -1,0 +1,195 @@
+//! Names follow Kiali's own configuration in a real Kubernetes API: its
+//! ConfigMap and its custom resource, with and without the right to read them.
+
+use crate::{
+    apiserver::ApiServer,
+    http,
+    proc::{Proc, free_port, wait_for},
+};
+use kube::api::{ApiResource, DeleteParams};
+use serde_json::{Value, json};
+use std::{path::Path, process::Command};
+use tempfile::TempDir;
+
+const ACCOUNT: &str = "istio-system:wayspan";
+
+struct Wayspan {
+    metrics: u16,
+    process: Proc,
+}
+
+impl Wayspan {
+    /// Follows the Kiali that `kiali` names, as the service account.
+    fn start(dir: &Path, server: &ApiServer, kiali: &str) -> Self {
+        let [grpc, health, metrics] = std::array::from_fn(|_| free_port());
+        let config = json!({
+            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": format!("127.0.0.1:{grpc}")}}}},
+            "exporters": {"debug": {}},
+            "extensions": {"health_check": {"endpoint": format!("127.0.0.1:{health}")}},
+            "service": {
+                "extensions": ["health_check"],
+                "pipelines": {"traces":
+                    {"receivers": ["otlp"], "processors": ["mesh"], "exporters": ["debug"]}},
+                "telemetry": {"metrics": {"readers": [{"pull": {"exporter":
+                    {"prometheus": {"host": "127.0.0.1", "port": metrics}}}}]}},
+            },
+        });
+        let file = dir.join(format!("wayspan-{grpc}.yaml"));
+        let mesh = format!("processors: {{mesh: {{kiali: {kiali}}}}}\n");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let mut process = Proc::start(
+            dir,
+            &format!("wayspan-{grpc}"),
+            Command::new(env!("CARGO_BIN_EXE_wayspan"))
+                .env("KUBECONFIG", server.kubeconfig(ACCOUNT))
+                .arg("--config")
+                .arg(&file)
+                .arg("--config")
+                .arg(format!("yaml:{mesh}")),
+        );
+        process.wait_ready(|| http::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
+        Self { metrics, process }
+    }
+
+    fn metric(&self, series: &str) -> Option<f64> {
+        let page = http::get(self.metrics, "/metrics", &[]).unwrap().body;
+        let line = page.lines().find(|line| line.starts_with(series))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Waits until this scheme is in force.
+    fn follows(&self, form: &str, version: &str, source: &str) {
+        let series = scheme(form, version, source);
+        tokio::task::block_in_place(|| {
+            wait_for(&series, || {
+                self.metric(&series).filter(|value| *value == 1.0)
+            })
+        });
+    }
+
+    fn says(&self, part: &str) {
+        tokio::task::block_in_place(|| {
+            wait_for(part, || self.process.log().contains(part).then_some(()))
+        });
+    }
+}
+
+fn scheme(form: &str, version: &str, source: &str) -> String {
+    format!(
+        "wayspan_kiali_scheme{{processor=\"mesh\",form=\"{form}\",namespace_selector=\"true\",\
+         version=\"{version}\",source=\"{source}\"}}"
+    )
+}
+
+/// Kiali's ConfigMap as Helm's chart writes it.
+fn config_map(version: &str, tracing: &str) -> Value {
+    let config = format!(
+        "auth: {{strategy: anonymous}}\ndeployment: {{image_version: {version}}}\n\
+         external_services:\n  tracing: {{enabled: true{tracing}}}\n"
+    );
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "kiali", "namespace": "istio-system",
+            "labels": {"app": "kiali", "app.kubernetes.io/version": version}},
+        "data": {"config.yaml": config},
+    })
+}
+
+fn resource(api_version: &str, kind: &str) -> ApiResource {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        plural: format!("{}s", kind.to_lowercase()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_map_is_followed_as_soon_as_it_may_be_read() {
+    let dir = TempDir::new().unwrap();
+    let mut server = ApiServer::start(dir.path(), &[ACCOUNT]).await;
+    server.namespace("istio-system").await;
+    server.apply(&config_map("v2.7.1", "")).await;
+    let mesh = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "istio", "namespace": "istio-system"},
+        "data": {"mesh": "trustDomain: td.example\n"}});
+    server.apply(&mesh).await;
+    let wayspan = Wayspan::start(dir.path(), &server, "{config_map: istio-system/kiali}");
+
+    // Without the right to read: the missing rule is named, defaults hold.
+    wayspan.says("resources [configmaps], resourceNames [kiali], verbs [get, list, watch]");
+    assert_eq!(wayspan.metric(&scheme("host", "2.30", "static")), Some(1.0));
+
+    server.apply_shipped("kiali-config.yaml").await;
+    wayspan.follows("waypoint", "2.7", "config_map");
+    wayspan.says("can be read again");
+
+    // An upgrade; the trust domain is the mesh's.
+    server.apply(&config_map("v2.30.0", "")).await;
+    wayspan.follows("host", "2.30", "config_map");
+    wayspan.says("<app>.<namespace>.svc.td.example: Kiali 2.30");
+
+    // It goes and comes again.
+    let maps = server
+        .api(&resource("v1", "ConfigMap"), Some("istio-system"))
+        .await;
+    maps.delete("kiali", &DeleteParams::default())
+        .await
+        .unwrap();
+    wayspan.says("the ConfigMap was deleted");
+    assert_eq!(
+        wayspan.metric(&scheme("host", "2.30", "config_map")),
+        Some(1.0)
+    );
+    let named = config_map("v2.30.0", ", use_waypoint_name: true");
+    server.apply(&named).await;
+    wayspan.follows("waypoint", "2.30", "config_map");
+
+    // The API server goes and comes again, with a change in between.
+    server.down();
+    wayspan.says("the API server cannot be asked");
+    assert_eq!(
+        wayspan.metric(&scheme("waypoint", "2.30", "config_map")),
+        Some(1.0)
+    );
+    server.up().await;
+    server.apply(&config_map("v2.26.0", "")).await;
+    wayspan.follows("host", "2.26", "config_map");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_resource_is_followed() {
+    let dir = TempDir::new().unwrap();
+    let server = ApiServer::start(dir.path(), &[ACCOUNT]).await;
+    server.namespace("istio-system").await;
+    server.apply_shipped("kiali-config.yaml").await;
+    let wayspan = Wayspan::start(dir.path(), &server, "{custom_resource: istio-system/kiali}");
+    wayspan.says("knows no kialis: is the Kiali operator installed?");
+
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "kialis.kiali.io"},
+        "spec": {"group": "kiali.io", "scope": "Namespaced",
+            "names": {"kind": "Kiali", "listKind": "KialiList", "plural": "kialis", "singular": "kiali"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": any}}]},
+    });
+    server.apply(&definition).await;
+    wayspan.says("there is no Kiali of that name");
+    let kiali = |tracing: Value| {
+        json!({
+            "apiVersion": "kiali.io/v1alpha1", "kind": "Kiali",
+            "metadata": {"name": "kiali", "namespace": "istio-system"},
+            "spec": {"version": "v2.22", "external_services": {"tracing": tracing}},
+        })
+    };
+    server.apply(&kiali(json!({"enabled": true}))).await;
+    wayspan.follows("host", "2.22", "custom_resource");
+    server
+        .apply(&kiali(json!({"enabled": true, "use_waypoint_name": true})))
+        .await;
+    wayspan.follows("waypoint", "2.22", "custom_resource");
+}
