@@ -99,6 +99,9 @@ const FIELD: &str = "$field";
 const SECTION: &str = "$section";
 const IGNORED: &str = "$ignored";
 const REFUSED: &str = "$refused";
+/// A value with a short form: a scalar is visited as `some`, all else as
+/// `newtype_struct`.
+pub(super) const SHORT: &str = "$short";
 
 /// Why a value was not produced.
 #[derive(Debug)]
@@ -361,6 +364,7 @@ impl<'de> Deserializer<'de> for De<'de> {
                     spot_read: false,
                 })
             }
+            SHORT if matches!(self.node.value, Value::Scalar(_)) => visitor.visit_some(self),
             IGNORED | REFUSED if null => visitor.visit_unit(),
             IGNORED => {
                 if self.used {

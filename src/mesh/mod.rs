@@ -14,8 +14,8 @@ The parts, in the order a span meets them:
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
-Everything here is a pure function over borrowed text: no runtime, no I/O, no
-protobuf on the way of a span. Deciding twice changes nothing, so collectors
+Everything here but [`watch`] is a pure function over borrowed text: no
+runtime, no I/O, no protobuf on the way of a span. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
@@ -31,6 +31,7 @@ pub mod pages;
 mod scheme;
 mod settings;
 mod upstream_cluster;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -43,5 +44,7 @@ pub use host::Host;
 pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
-pub use settings::{Case, Kiali, Settings, Version, VersionError};
+pub use settings::{
+    Case, Kiali, KubernetesMode, KubernetesSettings, Settings, Version, VersionError,
+};
 pub use upstream_cluster::UpstreamCluster;

@@ -6,7 +6,7 @@ selector decides whether names carry a namespace (Kiali `business/tracing.go`,
 `business/apps.go`, `business/services.go`, `business/workloads.go`).
 */
 
-use super::{Kiali, Version};
+use super::{Kiali, Version, directory::AppLabels};
 use std::fmt::Write as _;
 
 /// Before this version Kiali knew nothing of waypoints.
@@ -42,6 +42,7 @@ pub struct Scheme {
     pub form: Form,
     /// Whether names carry a namespace.
     pub namespace_selector: bool,
+    app_labels: AppLabels,
     version: Version,
     domain_from: &'static str,
 }
@@ -70,8 +71,14 @@ impl Scheme {
         } else {
             Form::Host { domain }
         };
+        let app_labels = match &kiali.app_label_name {
+            Some(name) => AppLabels::Only(name.clone()),
+            None if kiali.version < USES_CANONICAL_LABELS => AppLabels::Only("app".to_owned()),
+            None => AppLabels::Canonical,
+        };
         Self {
             form,
+            app_labels,
             namespace_selector: kiali.namespace_selector,
             version: kiali.version,
             domain_from,
@@ -98,6 +105,11 @@ impl Scheme {
             }
             _ => base.to_owned(),
         }
+    }
+
+    /// How this Kiali finds the app in labels.
+    pub fn app_labels(&self) -> &AppLabels {
+        &self.app_labels
     }
 
     /// Whether sidecars are asked for by their `app` label alone.
@@ -186,6 +198,7 @@ mod tests {
             use_waypoint_name: waypoint,
             istio_identity_domain: domain.map(str::to_owned),
             trust_domain: trust.to_owned(),
+            ..Kiali::default()
         })
         .waypoint_name("waypoint", "reviews", "bookinfo")
     }

@@ -3,7 +3,7 @@ Checked settings of the `mesh` processor: a Kiali, described in Kiali's own
 words, and what to do with the names of instrumented applications.
 */
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// Checked settings of the `mesh` processor.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,11 @@ pub struct Settings {
     pub case: Case,
     /// SDK service names to replace, by exact original name.
     pub rename: BTreeMap<String, String>,
+    /// Whether and how Kubernetes is watched.
+    pub kubernetes: KubernetesSettings,
+    /// Whether an application is known by the address it sends from, where
+    /// nothing else says which Pod it is. Default true.
+    pub peer_address: bool,
 }
 
 impl Default for Settings {
@@ -26,8 +31,34 @@ impl Default for Settings {
             cluster_id: "Kubernetes".to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
+            kubernetes: KubernetesSettings::default(),
+            peer_address: true,
         }
     }
+}
+
+/// Whether and how Kubernetes is watched. Processors with the same settings
+/// share a watcher.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// Whether it is.
+    pub mode: KubernetesMode,
+    /// The only namespaces to look into; empty: all.
+    pub namespaces: Vec<String>,
+    /// How to reach the API server; None: as the pod that this is.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Whether Kubernetes is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KubernetesMode {
+    /// In a cluster.
+    #[default]
+    Auto,
+    /// Always; that this is impossible is an error at start.
+    On,
+    /// Never.
+    Off,
 }
 
 /// A Kiali, in Kiali's own words. The default is the newest Kiali's default.
@@ -43,6 +74,9 @@ pub struct Kiali {
     pub istio_identity_domain: Option<String>,
     /// The mesh's trust domain, which Kiali 2.26+ uses when no identity domain is set.
     pub trust_domain: String,
+    /// `istio_labels.app_label_name`: the one label that names an app; None:
+    /// what that Kiali defaults to.
+    pub app_label_name: Option<String>,
 }
 
 impl Default for Kiali {
@@ -53,6 +87,7 @@ impl Default for Kiali {
             use_waypoint_name: false,
             istio_identity_domain: None,
             trust_domain: "cluster.local".to_owned(),
+            app_label_name: None,
         }
     }
 }

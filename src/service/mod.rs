@@ -6,6 +6,7 @@ Threads, and what each owns:
 - one **shard** per core ([`shard`]): its connections, its share of every
   pipeline's open batch. Nothing of a span is shared between shards;
 - one **exporter** thread: the tasks that deliver sealed batches;
+- one **kubernetes** thread, where Kubernetes is watched ([`kubernetes`]);
 - one **admin** thread: accepting connections and handing each to the shard
   with the fewest ([`listen`]), metrics, health. A scrape never delays a span.
 
@@ -15,6 +16,7 @@ of every span.
 */
 
 mod announce;
+mod kubernetes;
 mod listen;
 mod meters;
 mod pipeline;
@@ -29,7 +31,7 @@ use crate::{
     config::{Config, Id, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
-    mesh::{Current, Knowledge},
+    mesh::{Current, Knowledge, watch::ClientError},
     queue::{Budget, Queue},
     telemetry::{ExporterStats, Registry},
 };
@@ -55,6 +57,9 @@ pub enum StartError {
     /// An exporter could not be built.
     #[error(transparent)]
     Exporter(#[from] BuildError),
+    /// Kubernetes cannot be watched, and must be.
+    #[error(transparent)]
+    Kubernetes(#[from] ClientError),
     /// The system refused a thread or a runtime.
     #[error("cannot start the {name} thread: {source}")]
     Thread {
@@ -76,6 +81,7 @@ pub struct Service {
     queues: Vec<Arc<Queue>>,
     exporters: JoinHandle<Vec<Drained>>,
     admin: JoinHandle<()>,
+    kubernetes: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
     signals: Signals,
     account: meters::Account,
@@ -121,6 +127,10 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(Exporter::build)
         .collect::<Result<_, _>>()?;
 
+    let knowledge = knowledge(config);
+    let watchers = kubernetes::Watchers::prepare(config, &knowledge)?;
+    watchers.register(&registry, &state);
+
     let queues: Vec<Arc<Queue>> = config
         .exporters
         .iter()
@@ -135,7 +145,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     };
     let account = meters.register(&receivers, shard_count, &queues, &exporter_stats, &budget);
 
-    let knowledge = knowledge(config);
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
@@ -186,10 +195,12 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 .zip(config.health_check.clone())
                 .map(|((socket, _), check)| (socket, check.path, state.clone())),
             stop: stop_seen,
-            end: end_seen,
+            end: end_seen.clone(),
         };
         on_runtime("admin", state.clone(), move || admin.run())?
     };
+
+    let kubernetes = watchers.start(&state, &end_seen)?;
 
     state.ready();
     Ok(Service {
@@ -201,6 +212,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         queues,
         exporters: exporter_thread,
         admin: admin_thread,
+        kubernetes,
         drain_timeout: config.drain_timeout,
         signals: Signals {
             stop,
@@ -238,6 +250,9 @@ impl Service {
         let drained = self.exporters.join().unwrap_or_default();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
+        for watcher in self.kubernetes {
+            let _ = watcher.join();
+        }
         self.account.report(&drained)
     }
 

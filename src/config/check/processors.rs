@@ -54,7 +54,6 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
             );
         }
     };
-    refuse_on(&raw.kubernetes, "a Kubernetes directory");
     refuse_on(&raw.aliases, "making spans findable under further names");
     if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
         cx.report.error_at(spot, "expected on or off");
@@ -64,6 +63,7 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         raw::Case::Lower => mesh::Case::Lower,
         raw::Case::Preserve => mesh::Case::Preserve,
     };
+    let (kubernetes, peer_address) = kubernetes(raw.kubernetes, cx);
     let renames = raw.service_name.rename.value.unwrap_or_default();
     let mut rename = BTreeMap::new();
     for (from, to) in renames {
@@ -78,7 +78,50 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
         case,
         rename,
+        peer_address: peer_address.or(mesh::Settings::default().peer_address),
+        kubernetes,
     }
+}
+
+/// Its settings, and whether addresses of peers count.
+fn kubernetes(
+    field: Field<raw::Kubernetes>,
+    cx: &Context<'_>,
+) -> (mesh::KubernetesSettings, Field<bool>) {
+    let raw = field.value.unwrap_or_default();
+    let mode = match raw.mode.or(raw::Switch::Auto) {
+        raw::Switch::Auto => mesh::KubernetesMode::Auto,
+        raw::Switch::On => mesh::KubernetesMode::On,
+        raw::Switch::Off => mesh::KubernetesMode::Off,
+    };
+    let mut namespaces = Vec::new();
+    for namespace in raw.namespaces.value.unwrap_or_default() {
+        let Field {
+            spot: Some(spot),
+            value,
+        } = namespace
+        else {
+            continue;
+        };
+        let name = value.unwrap_or_default();
+        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(label) {
+            let message = format!("\"{name}\" cannot be the name of a namespace");
+            cx.report.error_at(spot, &message);
+        } else if !namespaces.contains(&name) {
+            namespaces.push(name);
+        }
+    }
+    // In another order it is the same watcher.
+    namespaces.sort();
+    let settings = mesh::KubernetesSettings {
+        mode,
+        namespaces,
+        kubeconfig: (raw.kubeconfig.value)
+            .filter(|path| !path.is_empty())
+            .map(Into::into),
+    };
+    (settings, raw.peer_address)
 }
 
 fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
@@ -100,6 +143,7 @@ fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
         trust_domain: text(raw.trust_domain, cx)
             .filter(|d| !d.is_empty())
             .unwrap_or(default.trust_domain),
+        app_label_name: text(raw.app_label_name, cx).filter(|name| !name.is_empty()),
     }
 }
 

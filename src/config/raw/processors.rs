@@ -1,11 +1,11 @@
 //! `processors`: `mesh` (ours), `batch`, `memory_limiter`.
 
 use crate::config::{
-    de::{Field, Ignored},
+    de::{Field, Ignored, SHORT},
     scalar::GoDuration,
 };
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Deserializer, de::Visitor};
+use std::{collections::BTreeMap, fmt};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,7 +13,7 @@ pub(in crate::config) struct Mesh {
     pub(in crate::config) kiali: Kiali,
     pub(in crate::config) cluster_id: Field<String>,
     pub(in crate::config) service_name: ServiceName,
-    pub(in crate::config) kubernetes: Field<Switch>,
+    pub(in crate::config) kubernetes: Field<Kubernetes>,
     pub(in crate::config) aliases: Field<Switch>,
 }
 
@@ -26,6 +26,7 @@ pub(in crate::config) struct Kiali {
     pub(in crate::config) use_waypoint_name: Field<bool>,
     pub(in crate::config) istio_identity_domain: Field<String>,
     pub(in crate::config) trust_domain: Field<String>,
+    pub(in crate::config) app_label_name: Field<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,6 +50,60 @@ pub(in crate::config) enum Switch {
     Auto,
     On,
     Off,
+}
+
+/// Whether and how Kubernetes is watched: a word alone, or with more in a map.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Kubernetes {
+    pub(in crate::config) mode: Field<Switch>,
+    pub(in crate::config) namespaces: Field<Vec<Field<String>>>,
+    pub(in crate::config) kubeconfig: Field<String>,
+    pub(in crate::config) peer_address: Field<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct KubernetesMap {
+    mode: Field<Switch>,
+    namespaces: Field<Vec<Field<String>>>,
+    kubeconfig: Field<String>,
+    peer_address: Field<bool>,
+}
+
+impl<'de> Deserialize<'de> for Kubernetes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(SHORT, KubernetesVisitor)
+    }
+}
+
+struct KubernetesVisitor;
+
+impl<'de> Visitor<'de> for KubernetesVisitor {
+    type Value = Kubernetes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("auto, on, off, or a map")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        Ok(Kubernetes {
+            mode: Field::deserialize(deserializer)?,
+            ..Kubernetes::default()
+        })
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        let map = KubernetesMap::deserialize(deserializer)?;
+        Ok(Kubernetes {
+            mode: map.mode,
+            namespaces: map.namespaces,
+            kubeconfig: map.kubeconfig,
+            peer_address: map.peer_address,
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
