@@ -25,6 +25,7 @@ pub mod directory;
 mod facts;
 mod host;
 mod knowledge;
+mod known;
 pub mod model;
 mod node_id;
 pub mod pages;

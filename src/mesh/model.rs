@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
 };
+use std::net::IpAddr;
 
 /// String attributes in order; other values are kept as `""`.
 pub type Attributes = Vec<(String, String)>;
@@ -29,6 +30,8 @@ pub struct Span {
     pub resource: Attributes,
     /// The span's attributes.
     pub attributes: Attributes,
+    /// The address it came from, where that is known.
+    pub peer: Option<IpAddr>,
     /// The parent's `node_id`, where the parent is in the same `ResourceSpans`.
     pub parent_node_id: Option<String>,
 }
@@ -59,6 +62,7 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
                 kind: u8::try_from(span.kind).unwrap_or(u8::MAX),
                 resource: attributes(resource),
                 attributes: attributes(&span.attributes),
+                peer: None,
                 parent_node_id: None,
             });
         }
@@ -121,6 +125,7 @@ impl Span {
             ),
             span_name: &self.name,
             kind: self.kind,
+            peer: self.peer,
             parent_node_id: self.parent_node_id.as_deref(),
             node_id: tag(key::NODE_ID),
             upstream_cluster: tag(key::UPSTREAM_CLUSTER),

@@ -107,6 +107,14 @@ impl Scheme {
         }
     }
 
+    /// The name for an app label as it stands, which may end in anything.
+    pub fn app_name(&self, app: &str, namespace: &str) -> String {
+        match self.namespace_selector {
+            true => format!("{app}.{namespace}"),
+            false => app.to_owned(),
+        }
+    }
+
     /// How this Kiali finds the app in labels.
     pub fn app_labels(&self) -> &AppLabels {
         &self.app_labels

@@ -166,9 +166,19 @@ fn mistakes() {
             "expected true or false, found \"maybe\"",
         ),
         (
-            "processors: {mesh: {kubernetes: on}}",
+            "processors: {mesh: {kubernetes: onn}}",
             "1:33",
-            "a Kubernetes directory is not supported by wayspan yet",
+            "expected one of auto, on, off, found \"onn\"; did you mean \"on\"?",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespace: [a]}}}",
+            "1:34",
+            "unknown key \"namespace\" in processors.mesh.kubernetes; did you mean \"namespaces\"?",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespaces: [shop, My_Shop]}}}",
+            "1:53",
+            "\"My_Shop\" cannot be the name of a namespace",
         ),
         (
             "processors: {mesh: {service_name: {case: lowre}}}",

@@ -8,6 +8,7 @@ use crate::{
     pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
     processor::{DenseId, ResourceId, Span},
 };
+use std::net::IpAddr;
 
 /// Siblings looked at for a `node_id`: Envoy sends five spans a request, and a
 /// regrouped request is not to cost the square of its spans.
@@ -144,6 +145,8 @@ pub struct Gather<'a> {
     pub span: &'a Span<'a>,
     /// What earlier processors did to it.
     pub edits: &'a Edits,
+    /// Who sent it, if that may count.
+    pub peer: Option<IpAddr>,
 }
 
 impl<'a> Gather<'a> {
@@ -159,6 +162,7 @@ impl<'a> Gather<'a> {
             resource: ResourceFacts::from_attributes(attributes),
             span_name: self.edits.name().unwrap_or(text(self.span.name())),
             kind: self.span.entry.kind,
+            peer: self.peer,
             parent_node_id: parent.and_then(|s| s.text(slots.node_id.slot)).map(text),
             node_id: self.attr(slots.node_id),
             upstream_cluster: self.attr(slots.upstream_cluster),
