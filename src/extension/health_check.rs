@@ -135,7 +135,10 @@ mod tests {
         health.ready();
         let (status, _, body) = health.page();
         assert_eq!(status, StatusCode::OK);
-        assert!(body.contains(r#""kubernetes":{"pods":"forbidden"}"#), "{body}");
+        assert!(
+            body.contains(r#""kubernetes":{"pods":"forbidden"}"#),
+            "{body}"
+        );
 
         let health = Health::default();
         health.ready();

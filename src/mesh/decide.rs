@@ -78,12 +78,12 @@ impl Verdict<'_> {
     }
 }
 
+/// Stands for the emitted name where there was none, as in OpenTelemetry: the
+/// name given here must not be taken for an emitted one in another pass.
+const NAMELESS: &str = "unknown_service";
+
 /// Applies the rules to a span.
-pub fn decide<'a>(
-    facts: &Facts<'a>,
-    settings: &Settings,
-    knowledge: &'a Knowledge,
-) -> Verdict<'a> {
+pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowledge) -> Verdict<'a> {
     let scheme = &knowledge.scheme;
     let class = facts.class();
     let destination = match class {
@@ -148,11 +148,10 @@ pub fn decide<'a>(
     }
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
-    if let (true, None, Some(emitted)) = (once || name.is_some(), facts.resource.original, emitted)
-    {
-        verdict
-            .resource_tags
-            .push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
+    if let (true, None) = (once || name.is_some(), facts.resource.original) {
+        let emitted = emitted.unwrap_or(NAMELESS).to_owned();
+        let mark = (key::ORIGINAL_SERVICE_NAME, emitted);
+        verdict.resource_tags.push(mark);
     }
     verdict.service_name = name;
     verdict

@@ -132,11 +132,17 @@ fn passes_on(pod: &Pod<'_>) -> bool {
         "jaeger",
     ];
     let is_word = |part: &str| WORDS.iter().any(|word| part.eq_ignore_ascii_case(word));
-    let named = |name: &str| name.split(|c: char| !c.is_ascii_alphanumeric()).any(is_word);
+    let named = |name: &str| {
+        name.split(|c: char| !c.is_ascii_alphanumeric())
+            .any(is_word)
+    };
     let is_gateway = |label: &&str| pod.labels.contains_key(*label);
-    ["gateway.networking.k8s.io/gateway-name", "gateway.istio.io/managed"]
-        .iter()
-        .any(is_gateway)
+    [
+        "gateway.networking.k8s.io/gateway-name",
+        "gateway.istio.io/managed",
+    ]
+    .iter()
+    .any(is_gateway)
         || named(pod.canonical)
         || named(pod.workload)
 }

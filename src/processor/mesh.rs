@@ -134,8 +134,7 @@ impl Processor for Mesh {
             self.memo.clear();
         }
         // Without a directory no address says anything.
-        self.peer_counts =
-            self.settings.peer_address && !self.knowledge.get().directory.is_empty();
+        self.peer_counts = self.settings.peer_address && !self.knowledge.get().directory.is_empty();
         self.peer = peer.filter(|_| self.peer_counts);
     }
 

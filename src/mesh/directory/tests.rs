@@ -41,7 +41,12 @@ fn app_labels() {
         ("app=a", AppLabels::Canonical, Some("a"), "a"),
         (both, AppLabels::Canonical, Some("b"), "b"),
         (all, AppLabels::Canonical, Some("C"), "C"),
-        ("app.kubernetes.io/name= app=a", AppLabels::Canonical, None, "w"),
+        (
+            "app.kubernetes.io/name= app=a",
+            AppLabels::Canonical,
+            None,
+            "w",
+        ),
         ("x=y", AppLabels::Canonical, None, "w"),
         (all, only("app"), Some("a"), "C"),
         (all, only("team"), None, "C"),
@@ -109,35 +114,71 @@ fn services_and_what_stands_behind_them() {
         usize,
     );
     let cases: [(&str, &str, Want); 8] = [
-        ("all", "app=Reviews", (Some("Reviews"), Some("Reviews"), Some("Reviews"), None, 2)),
+        (
+            "all",
+            "app=Reviews",
+            (Some("Reviews"), Some("Reviews"), Some("Reviews"), None, 2),
+        ),
         (
             "one",
             "version=v1 app=Reviews",
-            (Some("Reviews"), Some("Reviews"), Some("Reviews"), Some("reviews-v1"), 1),
+            (
+                Some("Reviews"),
+                Some("Reviews"),
+                Some("Reviews"),
+                Some("reviews-v1"),
+                1,
+            ),
         ),
-        ("plain", "version=v1", (None, Some("Reviews"), Some("Reviews"), Some("reviews-v1"), 1)),
+        (
+            "plain",
+            "version=v1",
+            (
+                None,
+                Some("Reviews"),
+                Some("Reviews"),
+                Some("reviews-v1"),
+                1,
+            ),
+        ),
         ("mixed", "tier=back", (None, None, None, None, 2)),
         ("bare", "tier=bare", (None, None, Some("z"), Some("z"), 1)),
         ("gone", "version=v0", (None, None, None, None, 0)),
-        ("nobody", "app=nobody", (Some("nobody"), None, None, None, 0)),
+        (
+            "nobody",
+            "app=nobody",
+            (Some("nobody"), None, None, None, 0),
+        ),
         ("by-hand", "", (None, None, None, None, 0)),
     ];
     let services = cases.map(|(name, selector, _)| service(&format!("ns/{name}"), selector));
     let directory = Directory::build(pods.clone(), services.clone(), NONE, &AppLabels::default());
     for (name, selector, want) in cases {
         let s = directory.service("ns", name).unwrap();
-        let got = (s.app, s.app_of_pods, s.canonical_of_pods, s.workload, s.workloads);
+        let got = (
+            s.app,
+            s.app_of_pods,
+            s.canonical_of_pods,
+            s.workload,
+            s.workloads,
+        );
         assert_eq!(got, want, "{name}: {selector}");
     }
     assert!(directory.service("else", "all").is_none());
     assert!(directory.backs("ns", "all", "reviews-v2"));
     assert!(!directory.backs("ns", "one", "reviews-v2"));
-    assert!(!directory.backs("ns", "all", "reviews-v3"), "another namespace's");
+    assert!(
+        !directory.backs("ns", "all", "reviews-v3"),
+        "another namespace's"
+    );
 
     // Some Pods are missing: the one workload seen may not be the only one.
     let directory = Directory::build(pods, services, NONE, &AppLabels::default()).truncated();
     let one = directory.service("ns", "one").unwrap();
-    assert_eq!((one.app, one.app_of_pods, one.workload), (Some("Reviews"), None, None));
+    assert_eq!(
+        (one.app, one.app_of_pods, one.workload),
+        (Some("Reviews"), None, None)
+    );
     assert_eq!(directory.app(None, "reviews"), None);
     assert!(directory.pod("ns", "r2").is_some());
 }
@@ -170,7 +211,11 @@ fn what_applications_call_themselves() {
         (Some("shop"), "orders", Some(("Orders", Some("shop")))),
         (Some("shop"), "ORDERS", Some(("Orders", Some("shop")))),
         (Some("shop"), "Orders", Some(("Orders", Some("shop")))),
-        (Some("shop"), "Orders-Service", Some(("Orders", Some("shop")))),
+        (
+            Some("shop"),
+            "Orders-Service",
+            Some(("Orders", Some("shop"))),
+        ),
         (Some("shop"), "orders-V1", Some(("Orders", Some("shop")))),
         // The exact one wins; else two fit equally well.
         (Some("shop"), "cart", Some(("cart", Some("shop")))),
@@ -205,7 +250,11 @@ fn pods_and_namespaces_by_name() {
         labels: labels("istio.io/use-waypoint=w"),
     }];
     let none: [ServiceRecord; 0] = [];
-    let pods = [pod("a/db-0", "db", ""), pod("b/db-0", "db", ""), pod("b/web-x", "web", "")];
+    let pods = [
+        pod("a/db-0", "db", ""),
+        pod("b/db-0", "db", ""),
+        pod("b/web-x", "web", ""),
+    ];
     let directory = Directory::build(pods, none, records, &AppLabels::default());
     assert_eq!(directory.pod("a", "db-0").map(|p| p.workload), Some("db"));
     assert_eq!(directory.pod("a", "web-x"), None);
@@ -215,7 +264,14 @@ fn pods_and_namespaces_by_name() {
         assert_eq!(directory.has_namespace(name), is_one);
     }
     let labels = directory.namespace_labels("empty").unwrap();
-    assert_eq!(labels.get("istio.io/use-waypoint").map(String::as_str), Some("w"));
-    assert_eq!(directory.namespace_labels("a"), None, "only known by its Pods");
+    assert_eq!(
+        labels.get("istio.io/use-waypoint").map(String::as_str),
+        Some("w")
+    );
+    assert_eq!(
+        directory.namespace_labels("a"),
+        None,
+        "only known by its Pods"
+    );
     assert!(Directory::default().is_empty() && !directory.is_empty());
 }

@@ -169,10 +169,13 @@ impl<O: Object> Follower<O> {
             _ => request.watch(&params, version),
         };
         let request = request.map_err(|e| self.unbuildable(Verb::Watch, &e))?;
-        let events = timeout(LIST_TIMEOUT, self.shared.client.request_events::<O>(request))
-            .await
-            .map_err(|_| Trouble::timeout(Verb::Watch, LIST_TIMEOUT))?
-            .map_err(|e| Trouble::error(Verb::Watch, &e))?;
+        let events = timeout(
+            LIST_TIMEOUT,
+            self.shared.client.request_events::<O>(request),
+        )
+        .await
+        .map_err(|_| Trouble::timeout(Verb::Watch, LIST_TIMEOUT))?
+        .map_err(|e| Trouble::error(Verb::Watch, &e))?;
         self.works();
         *backoff = Backoff(FIRST_PAUSE);
         let mut events = pin!(events);
@@ -191,7 +194,10 @@ impl<O: Object> Follower<O> {
                     return Err(Trouble::error(Verb::Watch, &kube::Error::SerdeError(error)));
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!("kubernetes: watch of {} cut off: {error}", Self::KIND.as_str());
+                    tracing::debug!(
+                        "kubernetes: watch of {} cut off: {error}",
+                        Self::KIND.as_str()
+                    );
                     return Ok(());
                 }
             }
@@ -276,7 +282,10 @@ impl<O: Object> Follower<O> {
     fn works(&self) {
         let trouble = self.table.borrow().truncated.then(|| self.too_many());
         if self.shared.status.up(Self::KIND, self.at, trouble) {
-            let place = self.namespace.as_deref().map(|ns| format!(" in namespace {ns}"));
+            let place = self
+                .namespace
+                .as_deref()
+                .map(|ns| format!(" in namespace {ns}"));
             tracing::info!(
                 "kubernetes: {}{} are watched again",
                 Self::KIND.as_str(),

@@ -84,7 +84,12 @@ impl Kubernetes {
 
     /// What is watched, for the log.
     pub fn describe(&self) -> String {
-        let names: Vec<&str> = self.namespaces.iter().flatten().map(String::as_str).collect();
+        let names: Vec<&str> = self
+            .namespaces
+            .iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         let place = match names[..] {
             [] => "all namespaces".to_owned(),
             _ => format!("namespaces {}", names.join(", ")),

@@ -120,7 +120,10 @@ impl Object for Pod {
         // A finished Pod keeps its addresses in its status, but not in truth.
         if !self.spec.host_network && phase != Phase::Finished {
             let all = self.status.pod_ips.iter().map(|ip| &ip.ip);
-            for ip in all.chain([&self.status.pod_ip]).filter_map(|ip| ip.parse().ok()) {
+            for ip in all
+                .chain([&self.status.pod_ip])
+                .filter_map(|ip| ip.parse().ok())
+            {
                 if !addresses.contains(&ip) {
                     addresses.push(ip);
                 }
@@ -150,7 +153,10 @@ fn workload(pod: &Meta) -> &str {
     }
     let label = |name: &str| {
         let labels = pod.labels.as_ref()?;
-        labels.get(name).filter(|v| !v.is_empty()).map(String::as_str)
+        labels
+            .get(name)
+            .filter(|v| !v.is_empty())
+            .map(String::as_str)
     };
     // Istio's `TrimSuffix`: without the dash before the hash the name stays.
     let without = |hash: Option<&str>| {
@@ -245,10 +251,24 @@ mod tests {
         let hash = json!({"pod-template-hash": "794db9df8f"});
         let none = json!({});
         for (name, generated, kind, owner, labels, want) in [
-            ("a-794db9df8f-x", true, "ReplicaSet", "a-794db9df8f", &hash, "a"),
+            (
+                "a-794db9df8f-x",
+                true,
+                "ReplicaSet",
+                "a-794db9df8f",
+                &hash,
+                "a",
+            ),
             ("a-b-x", true, "ReplicaSet", "a-b", &none, "a-b"),
             ("a-1-x", true, "ReplicaSet", "a-1", &hash, "a-1"),
-            ("a794db9df8f-x", true, "ReplicaSet", "a794db9df8f", &hash, "a794db9df8f"),
+            (
+                "a794db9df8f-x",
+                true,
+                "ReplicaSet",
+                "a794db9df8f",
+                &hash,
+                "a794db9df8f",
+            ),
             (
                 "r-5d-x",
                 true,
@@ -259,7 +279,14 @@ mod tests {
             ),
             ("db-0", true, "StatefulSet", "db", &none, "db"),
             ("agent-x", true, "DaemonSet", "agent", &none, "agent"),
-            ("tick-29012345-x", true, "Job", "tick-29012345", &none, "tick"),
+            (
+                "tick-29012345-x",
+                true,
+                "Job",
+                "tick-29012345",
+                &none,
+                "tick",
+            ),
             ("load-1-x", true, "Job", "load-1", &none, "load-1"),
             (
                 "dc-2-x",
@@ -297,7 +324,11 @@ mod tests {
         let ips = json!([{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]);
         for (spec, phase, want) in [
             (json!({}), "Running", ("10.0.0.1 fd00::1", Phase::Running)),
-            (json!({"hostNetwork": true}), "Running", ("", Phase::Running)),
+            (
+                json!({"hostNetwork": true}),
+                "Running",
+                ("", Phase::Running),
+            ),
             (json!({}), "Pending", ("10.0.0.1 fd00::1", Phase::Pending)),
             (json!({}), "Succeeded", ("", Phase::Finished)),
             (json!({}), "Failed", ("", Phase::Finished)),

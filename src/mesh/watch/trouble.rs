@@ -99,16 +99,22 @@ impl Trouble {
             410 => Reason::Expired,
             _ => Reason::Refused,
         };
-        Self::new(reason, verb, format!("{} ({})", answer.message, answer.code))
+        Self::new(
+            reason,
+            verb,
+            format!("{} ({})", answer.message, answer.code),
+        )
     }
 
     /// An error of the client.
     pub fn error(verb: Verb, error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(answer) => Self::answer(verb, answer),
-            kube::Error::SerdeError(error) => {
-                Self::new(Reason::Malformed, verb, format!("its answer is odd: {error}"))
-            }
+            kube::Error::SerdeError(error) => Self::new(
+                Reason::Malformed,
+                verb,
+                format!("its answer is odd: {error}"),
+            ),
             error => Self::new(Reason::Unreachable, verb, causes(error)),
         }
     }
@@ -243,7 +249,8 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part}\n{line}");
         }
-        let line = Trouble::new(Reason::Forbidden, Verb::List, "no").line(Kind::Namespaces, Some("shop"));
+        let line =
+            Trouble::new(Reason::Forbidden, Verb::List, "no").line(Kind::Namespaces, Some("shop"));
         assert!(line.contains("clusterrole wayspan-namespaces"), "{line}");
     }
 }
