@@ -133,7 +133,7 @@ impl Trouble {
                 format!(
                     "kubernetes: {who} may not {verb} {what}: the missing rule is apiGroups \
                      [\"\"], resources [\"{what}\"], verbs [\"list\", \"watch\"], {place}. Spans \
-                     are named without {what} until it is there; trying again every 30 to 60 s. \
+                     are named without {what} until it is there; trying again within a minute. \
                      To grant it: {}",
                     grant(kind, namespace, user)
                 )
