@@ -56,6 +56,8 @@ pub struct Shared {
     pub pool: RefCell<Pool>,
     /// Rung when a record changed.
     pub changed: Notify,
+    /// Objects of one kind that are kept: [`MAX_OBJECTS`].
+    pub most: usize,
 }
 
 /// One watch.
@@ -260,7 +262,7 @@ impl<O: Object> Follower<O> {
     /// How many objects may be kept here.
     fn room(&self) -> usize {
         let others = self.shared.status.objects_beside(Self::KIND, self.at);
-        MAX_OBJECTS.saturating_sub(others)
+        self.shared.most.saturating_sub(others)
     }
 
     fn overflow(&self, say: bool) {
@@ -273,8 +275,9 @@ impl<O: Object> Follower<O> {
     fn too_many(&self) -> String {
         let what = Self::KIND.as_str();
         let message = format!(
-            "more than {MAX_OBJECTS} {what}: the rest is not known, and nothing is concluded \
-             from all {what} together. Limit kubernetes.namespaces to those of the mesh"
+            "more than {} {what}: the rest is not known, and nothing is concluded from all \
+             {what} together. Limit kubernetes.namespaces to those of the mesh",
+            self.shared.most
         );
         Trouble::new(Reason::TooMany, Verb::List, message).line(Self::KIND, None)
     }
@@ -335,3 +338,6 @@ impl<O: Object> Follower<O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ the next second.
 
 use super::{
     client::{self, ClientError},
-    follow::{Follower, Shared},
+    follow::{Follower, MAX_OBJECTS, Shared},
     objects::{Namespace, Object, Pod, Pool, Service},
     status::Status,
     store::{Records, Table},
@@ -111,6 +111,7 @@ impl Kubernetes {
             status: self.status,
             pool: RefCell::new(Pool::default()),
             changed: Notify::new(),
+            most: MAX_OBJECTS,
         });
         let mut watches = JoinSet::new();
         let tables = Tables {
