@@ -29,10 +29,12 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(dir: &Path, cluster: &Cluster) -> Self {
+    fn start(dir: &Path, cluster: &Cluster, namespaces: &[&str]) -> Self {
         let jaeger = Jaeger::start(dir);
         let setup = Setup {
-            kubernetes: Some(json!({"mode": "on", "kubeconfig": cluster.kubeconfig()})),
+            kubernetes: Some(json!({
+                "mode": "on", "kubeconfig": cluster.kubeconfig(), "namespaces": namespaces,
+            })),
             ..Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true))
         };
         let wayspan = Wayspan::start(dir, &setup);
@@ -184,7 +186,7 @@ fn names_follow_the_labels_of_a_cluster() {
     let mut cluster = Cluster::start(dir.path());
     cluster.permit();
     let bookinfo = Bookinfo::new(&cluster);
-    let bench = Bench::start(dir.path(), &cluster);
+    let bench = Bench::start(dir.path(), &cluster, &[]);
     for (resource, least) in [("pods", 4), ("services", 3), ("namespaces", 2)] {
         bench.wait_for_sample(&format!(
             "wayspan_kubernetes_watch_up{{resource=\"{resource}\"}} 1"
@@ -269,7 +271,7 @@ fn without_permission_it_says_what_is_missing() {
     let dir = TempDir::new().unwrap();
     let cluster = Cluster::start(dir.path());
     Bookinfo::new(&cluster);
-    let bench = Bench::start(dir.path(), &cluster);
+    let bench = Bench::start(dir.path(), &cluster, &[]);
     for resource in ["pods", "services", "namespaces"] {
         let line = bench.wait_for_line(&format!("may not list {resource}"));
         for part in [
@@ -315,5 +317,73 @@ fn without_permission_it_says_what_is_missing() {
     assert_eq!(lines, 1, "{log}");
     bench.wait_for_line("kubernetes: pods are watched again");
     bench.wait_for_sample("wayspan_kubernetes_objects{resource=\"pods\"} 4");
+    bench.wayspan.stop();
+}
+
+/// Looks into one namespace, with rights in that one only. It has more Services
+/// than come on one page.
+#[test]
+fn rights_in_one_namespace_suffice_for_it() {
+    const MANY: usize = 300;
+    let dir = TempDir::new().unwrap();
+    let cluster = Cluster::start(dir.path());
+    Bookinfo::new(&cluster);
+    cluster.namespace("other");
+    cluster.service("other", "elsewhere", json!({"app": "elsewhere"}));
+    for n in 0..MANY {
+        cluster.service("bookinfo", &format!("many-{n}"), json!({"app": "many"}));
+    }
+    let bench = Bench::start(dir.path(), &cluster, &["bookinfo"]);
+    for part in [
+        "may not list pods: the missing rule is apiGroups [\"\"], resources [\"pods\"], verbs \
+         [\"list\", \"watch\"], in namespace bookinfo",
+        "kubectl -n bookinfo create role wayspan-services --verb=list,watch --resource=services",
+        "kubectl create clusterrole wayspan-namespaces --verb=list,watch --resource=namespaces",
+    ] {
+        bench.wait_for_line(part);
+    }
+
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let rule = |resources: &[&str], names: &[&str]| {
+        json!([{
+            "apiGroups": [""], "resources": resources, "verbs": ["list", "watch"],
+            "resourceNames": names,
+        }])
+    };
+    let subjects =
+        json!([{"kind": "ServiceAccount", "name": "wayspan", "namespace": "istio-system"}]);
+    for (place, kind, plural, rules) in [
+        (
+            "/namespaces/bookinfo",
+            "Role",
+            "roles",
+            rule(&["pods", "services"], &[]),
+        ),
+        (
+            "",
+            "ClusterRole",
+            "clusterroles",
+            rule(&["namespaces"], &["bookinfo"]),
+        ),
+    ] {
+        let metadata = json!({"name": "wayspan"});
+        let role = json!({"metadata": metadata, "rules": rules});
+        cluster.create(&format!("{rbac}{place}/{plural}"), &role);
+        let role =
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": "wayspan"});
+        let binding = json!({"metadata": metadata, "roleRef": role, "subjects": subjects});
+        let bindings = plural.replace("roles", "rolebindings");
+        cluster.create(&format!("{rbac}{place}/{bindings}"), &binding);
+    }
+    let resource = [
+        ("service.name", "reviews"),
+        ("k8s.namespace.name", "bookinfo"),
+    ];
+    bench.wait_for_name("REVIEWS.bookinfo", &resource, &[]);
+    for (resource, objects) in [("pods", 4), ("services", 3 + MANY), ("namespaces", 1)] {
+        bench.wait_for_sample(&format!(
+            "wayspan_kubernetes_objects{{resource=\"{resource}\"}} {objects}"
+        ));
+    }
     bench.wayspan.stop();
 }

@@ -123,7 +123,7 @@ impl Cluster {
     }
 
     pub fn service(&self, namespace: &str, name: &str, selector: Value) {
-        let spec = json!({"selector": selector, "ports": [{"port": 80}]});
+        let spec = json!({"clusterIP": "None", "selector": selector});
         let object = json!({"metadata": {"name": name}, "spec": spec});
         self.create(&format!("/api/v1/namespaces/{namespace}/services"), &object);
     }

@@ -388,7 +388,7 @@ fn an_address_counts_where_nothing_else_tells() {
             keys,
             resources: Resources::default(),
         };
-        let mut name = |shard: &mut Shard, request: &[u8], peer: Option<&str>| {
+        let name = |shard: &mut Shard, request: &[u8], peer: Option<&str>| {
             shard.mesh.begin(peer.map(|ip| ip.parse().unwrap()));
             let (resource, _) = shard.run(request, |_| ()).remove(0);
             let mut names = resource
