@@ -31,7 +31,10 @@ pub struct Health {
 
 /// Parts of the page that others write.
 #[derive(Default)]
-struct Details(Mutex<Vec<(&'static str, Box<dyn Fn() -> Value + Send>)>>);
+struct Details(Mutex<Vec<(&'static str, Read)>>);
+
+/// Says how a part does, now.
+type Read = Box<dyn Fn() -> Value + Send>;
 
 impl fmt::Debug for Details {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -49,13 +49,12 @@ impl Watchers {
         }
         let mut watchers = Vec::new();
         for (settings, targets) in wanted {
-            let runtime = runtime()?;
-            match runtime.block_on(Kubernetes::new(settings, targets)) {
-                Ok(watcher) => watchers.push((watcher, runtime)),
-                Err(error) if settings.mode == KubernetesMode::On => {
-                    return Err(StartError::Kubernetes(error));
+            match prepare(settings, targets) {
+                Ok(ready) => watchers.push(ready),
+                Err(StartError::Kubernetes(error)) if settings.mode != KubernetesMode::On => {
+                    tracing::warn!("{error}; spans are named without it");
                 }
-                Err(error) => tracing::warn!("{error}; spans are named without it"),
+                Err(error) => return Err(error),
             }
         }
         Ok(Self(watchers))
@@ -122,11 +121,24 @@ fn is_wanted(settings: &KubernetesSettings) -> bool {
     }
 }
 
-fn runtime() -> Result<Runtime, StartError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)
+/// Makes a watcher and its runtime. On a thread, since whoever starts a service
+/// may have a runtime of its own, in which no other can be waited for.
+fn prepare(
+    settings: &KubernetesSettings,
+    targets: Vec<Current>,
+) -> Result<(Kubernetes, Runtime), StartError> {
+    let make = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let watcher = runtime.block_on(Kubernetes::new(settings, targets))?;
+        Ok((watcher, runtime))
+    };
+    thread::scope(|scope| {
+        let made = scope.spawn(make).join();
+        made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn failed(source: std::io::Error) -> StartError {

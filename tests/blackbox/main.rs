@@ -23,3 +23,4 @@ mod pipelines;
 mod process;
 mod sink;
 mod spans;
+mod start;
