@@ -136,7 +136,7 @@ impl Directory {
     }
 
     /// Says that some Pods are missing from it: then what is true of all Pods
-    /// of a Service, or of one label alone, cannot be told.
+    /// of a Service, or of one app in the whole mesh, cannot be told.
     #[must_use]
     pub fn truncated(self) -> Self {
         Self {
@@ -230,9 +230,9 @@ impl Directory {
     /// The app that something which calls itself `spoken` belongs to, in a
     /// namespace or, without one, in the whole mesh.
     pub fn app(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
-        self.spoken
-            .find(namespace, spoken)
-            .filter(|_| !self.truncated)
+        let tells = namespace.is_some() || !self.truncated;
+        let found = self.spoken.find(namespace, spoken);
+        found.filter(|_| tells)
     }
 
     fn backed(&self, namespace: &str, name: &str) -> Option<&Backed> {

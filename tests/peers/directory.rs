@@ -258,7 +258,7 @@ fn names_follow_the_labels_of_a_cluster() {
     cluster.start_api_server();
     cluster.patch(&path, &json!({"metadata": {"labels": {"app": "ReViews"}}}));
     bench.wait_for_name("ReViews.bookinfo", &sidecar, &borrowed(&to_ratings));
-    bench.wait_for_line("kubernetes: pods are watched again");
+    bench.wait_for_line("kubernetes: pods are watched now");
     bench.wait_for_sample("wayspan_kubernetes_watch_up{resource=\"pods\"} 1");
 
     cluster.delete(&path);
@@ -315,7 +315,7 @@ fn without_permission_it_says_what_is_missing() {
         .filter(|line| line.contains("may not list pods"))
         .count();
     assert_eq!(lines, 1, "{log}");
-    bench.wait_for_line("kubernetes: pods are watched again");
+    bench.wait_for_line("kubernetes: pods are watched now");
     bench.wait_for_sample("wayspan_kubernetes_objects{resource=\"pods\"} 4");
     bench.wayspan.stop();
 }

@@ -180,6 +180,8 @@ fn services_and_what_stands_behind_them() {
         (Some("Reviews"), None, None)
     );
     assert_eq!(directory.app(None, "reviews"), None);
+    let there = directory.app(Some("ns"), "reviews");
+    assert_eq!(there.map(|app| app.name), Some("Reviews"));
     assert!(directory.pod("ns", "r2").is_some());
 }
 

@@ -145,6 +145,7 @@ impl<O: Object> Follower<O> {
             let version = page.metadata.resource_version.unwrap_or_default();
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() || records.truncated {
+                records.listed = true;
                 if records.truncated {
                     self.overflow(true);
                 }
@@ -290,7 +291,7 @@ impl<O: Object> Follower<O> {
                 .as_deref()
                 .map(|ns| format!(" in namespace {ns}"));
             tracing::info!(
-                "kubernetes: {}{} are watched again",
+                "kubernetes: {}{} are watched now",
                 Self::KIND.as_str(),
                 place.unwrap_or_default()
             );

@@ -13,7 +13,7 @@ use super::{
     client::{self, ClientError},
     follow::{Follower, MAX_OBJECTS, Shared},
     objects::{Namespace, Object, Pod, Pool, Service},
-    status::Status,
+    status::{Kind, Status},
     store::{Records, Table},
 };
 use crate::mesh::{Current, Directory, KubernetesSettings, directory::AppLabels};
@@ -159,6 +159,10 @@ async fn publish(shared: &Shared, tables: &Tables, targets: &[Current]) {
         // A list of nothing changes nothing, and rings nobody.
         let _ = timeout(Duration::from_millis(50), shared.changed.notified()).await;
     }
+    let [pods, services, namespaces] = Kind::ALL.map(|kind| shared.status.view(kind).objects);
+    tracing::info!(
+        "kubernetes: {pods} pods, {services} services and {namespaces} namespaces are known"
+    );
     let mut built: Vec<Option<AppLabels>> = vec![None; targets.len()];
     let mut changed = true;
     loop {
@@ -198,9 +202,9 @@ impl Tables {
             all(&self.namespaces),
             labels,
         );
-        match self.pods.iter().any(|table| table.borrow().truncated) {
-            true => directory.truncated(),
-            false => directory,
+        match self.pods.iter().all(|table| table.borrow().is_whole()) {
+            true => directory,
+            false => directory.truncated(),
         }
     }
 }

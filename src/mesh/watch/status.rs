@@ -37,8 +37,6 @@ impl Kind {
 /// One watch of one kind: in one namespace, or everywhere.
 #[derive(Debug, Default)]
 struct Watch {
-    /// It was listed whole, once at least.
-    listed: bool,
     /// It has listed or has failed to.
     tried: bool,
     up: bool,
@@ -126,14 +124,14 @@ impl Status {
         }
     }
 
-    /// It works. Returns whether it did not before, having worked once.
+    /// It works. Returns whether it has failed before.
     pub(super) fn up(&self, kind: Kind, at: usize, trouble: Option<String>) -> bool {
         let mut watches = self.of(kind).lock();
         let Some(watch) = watches.get_mut(at) else {
             return false;
         };
         let came_back = watch.tried && !watch.up;
-        (watch.listed, watch.tried, watch.up) = (true, true, true);
+        (watch.tried, watch.up) = (true, true);
         watch.trouble = trouble;
         came_back
     }

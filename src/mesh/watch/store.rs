@@ -11,6 +11,8 @@ pub type Table<O> = Rc<RefCell<Records<O>>>;
 /// See [`Table`].
 pub struct Records<O: Object> {
     records: HashMap<String, Arc<O::Record>>,
+    /// A list was complete; else nothing is known.
+    pub listed: bool,
     /// Some are missing, for want of room.
     pub truncated: bool,
 }
@@ -19,6 +21,7 @@ impl<O: Object> Default for Records<O> {
     fn default() -> Self {
         Self {
             records: HashMap::new(),
+            listed: false,
             truncated: false,
         }
     }
@@ -57,7 +60,12 @@ impl<O: Object> Records<O> {
 
     /// Whether both hold the same.
     pub fn same(&self, other: &Self) -> bool {
-        self.truncated == other.truncated && self.records == other.records
+        self.is_whole() == other.is_whole() && self.records == other.records
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_whole(&self) -> bool {
+        self.listed && !self.truncated
     }
 
     /// All of them.
