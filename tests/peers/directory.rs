@@ -338,7 +338,8 @@ fn rights_in_one_namespace_suffice_for_it() {
         "may not list pods: the missing rule is apiGroups [\"\"], resources [\"pods\"], verbs \
          [\"list\", \"watch\"], in namespace bookinfo",
         "kubectl -n bookinfo create role wayspan-services --verb=list,watch --resource=services",
-        "kubectl create clusterrole wayspan-namespaces --verb=list,watch --resource=namespaces",
+        "kubectl create clusterrole wayspan-namespaces-bookinfo --verb=list,watch \
+         --resource=namespaces --resource-name=bookinfo",
     ] {
         bench.wait_for_line(part);
     }

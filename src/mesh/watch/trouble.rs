@@ -129,6 +129,12 @@ impl Trouble {
         match self.reason {
             Reason::Forbidden => {
                 let user = user(&self.message);
+                let place = match namespace {
+                    Some(name) if kind == Kind::Namespaces => {
+                        format!("resourceNames [\"{name}\"]")
+                    }
+                    _ => place,
+                };
                 let who = user.map_or("this process".to_owned(), |user| user.to_string());
                 format!(
                     "kubernetes: {who} may not {verb} {what}: the missing rule is apiGroups \
@@ -208,15 +214,21 @@ fn grant(kind: Kind, namespace: Option<&str>, user: Option<User<'_>>) -> String 
         None => "--serviceaccount=NAMESPACE:NAME".to_owned(),
     };
     let name = format!("wayspan-{what}");
+    let verbs = format!("--verb=list,watch --resource={what}");
     match namespace {
         // Namespaces lie in no namespace: a Role cannot name them.
-        Some(namespace) if kind != Kind::Namespaces => format!(
-            "kubectl -n {namespace} create role {name} --verb=list,watch --resource={what} && \
-             kubectl -n {namespace} create rolebinding {name} --role={name} {subject}"
+        Some(namespace) if kind == Kind::Namespaces => format!(
+            "kubectl create clusterrole {name}-{namespace} {verbs} --resource-name={namespace} && \
+             kubectl create clusterrolebinding {name}-{namespace} \
+             --clusterrole={name}-{namespace} {subject}"
         ),
-        _ => format!(
-            "kubectl create clusterrole {name} --verb=list,watch --resource={what} && kubectl \
-             create clusterrolebinding {name} --clusterrole={name} {subject}"
+        Some(namespace) => format!(
+            "kubectl -n {namespace} create role {name} {verbs} && kubectl -n {namespace} create \
+             rolebinding {name} --role={name} {subject}"
+        ),
+        None => format!(
+            "kubectl create clusterrole {name} {verbs} && kubectl create clusterrolebinding \
+             {name} --clusterrole={name} {subject}"
         ),
     }
 }
@@ -251,6 +263,9 @@ mod tests {
         }
         let line =
             Trouble::new(Reason::Forbidden, Verb::List, "no").line(Kind::Namespaces, Some("shop"));
-        assert!(line.contains("clusterrole wayspan-namespaces"), "{line}");
+        assert!(
+            line.contains("clusterrole wayspan-namespaces-shop"),
+            "{line}"
+        );
     }
 }
