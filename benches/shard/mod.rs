@@ -4,10 +4,19 @@ crate's public parts: admit, mesh processor, batch. Benches and the allocation
 test share it.
 */
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use wayspan::{
     config,
-    mesh::{Current, Knowledge, Settings},
+    mesh::{
+        Current, Directory, Knowledge, Settings,
+        directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
+    },
     pdata::{Edits, Index, Keys, admit, write_span},
     processor::{
         Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
@@ -16,6 +25,9 @@ use wayspan::{
         mesh::Mesh,
     },
 };
+
+/// Who sends: a Pod, where Kubernetes is watched.
+pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 7));
 
 /// The captured requests of a folder below `tests/fixtures`.
 pub fn captured(folder: &str) -> Vec<Vec<u8>> {
@@ -51,8 +63,42 @@ impl Shard {
 
     /// With these settings of the mesh processor.
     pub fn with(settings: &Settings) -> Self {
+        Self::knowing(settings, Knowledge::of(settings))
+    }
+
+    /// The same where Kubernetes is watched: a thousand Pods and Services, the
+    /// sender's among them.
+    pub fn watching() -> Self {
+        let labels = |app: String| Arc::new([("app".to_owned(), app)].into());
+        let pods = (0..1000u16).map(|n| PodRecord {
+            namespace: "bookinfo".to_owned(),
+            name: format!("app-{n}-x"),
+            addresses: vec![match n {
+                0 => PEER,
+                n => IpAddr::from([10, 245, n.to_be_bytes()[0], n.to_be_bytes()[1]]),
+            }],
+            labels: labels(format!("App-{n}")),
+            ..PodRecord::default()
+        });
+        let services = (0..1000).map(|n| ServiceRecord {
+            namespace: "bookinfo".to_owned(),
+            name: format!("app-{n}"),
+            selector: labels(format!("App-{n}")),
+            ..ServiceRecord::default()
+        });
+        let namespaces: [NamespaceRecord; 0] = [];
+        let directory = Directory::build(pods, services, namespaces, &AppLabels::default());
+        let settings = Settings::default();
+        let knowledge = Knowledge {
+            directory: Arc::new(directory),
+            ..Knowledge::of(&settings)
+        };
+        Self::knowing(&settings, knowledge)
+    }
+
+    fn knowing(settings: &Settings, knowledge: Knowledge) -> Self {
         let mut keys = Keys::default();
-        let current = Current::new(Knowledge::of(settings));
+        let current = Current::new(knowledge);
         let mesh = Mesh::new(settings, &current, &mut keys);
         let id = config::Id {
             kind: "batch".to_owned(),
@@ -81,6 +127,7 @@ impl Shard {
     /// Takes a whole request; `sealed` gets every batch that became full.
     pub fn take(&mut self, request: &[u8], mut sealed: impl FnMut(Sealed)) {
         let admitted = admit(request, &self.keys, &mut self.index).unwrap();
+        self.mesh.begin(Some(PEER));
         let mut index = std::mem::take(&mut self.index);
         self.each(&admitted.bytes, &index, |shard, span, resource, scope| {
             shard.append(span, resource, scope, &mut sealed);

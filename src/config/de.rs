@@ -87,10 +87,10 @@ impl<T> Default for Section<T> {
     }
 }
 
-/// A section that is also switched as a whole: `on`, `off`, or its keys.
+/// A section with a short form: a word for all of it, or its keys.
 #[derive(Debug)]
-pub(super) enum Switchable<T> {
-    Whole(bool),
+pub(super) enum Switchable<W, T> {
+    Word(W),
     Keys(T),
 }
 
@@ -385,15 +385,7 @@ impl<'de> Deserializer<'de> for De<'de> {
                 }
                 visitor.visit_unit()
             }
-            SWITCHABLE => match (&self.node.value, self.text().map(str::trim)) {
-                (_, Some("on" | "true")) => visitor.visit_bool(true),
-                (_, Some("off" | "false")) => visitor.visit_bool(false),
-                (Value::Map(_), _) => visitor.visit_newtype_struct(self),
-                _ => {
-                    let error = self.expected("on, off or a map");
-                    Err(self.settle(error))
-                }
-            },
+            SWITCHABLE if matches!(self.node.value, Value::Scalar(_)) => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -591,17 +583,17 @@ impl<'de> Visitor<'de> for UnitVisitor {
     }
 }
 
-struct SwitchableVisitor<T>(PhantomData<T>);
+struct SwitchableVisitor<W, T>(PhantomData<(W, T)>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for SwitchableVisitor<T> {
-    type Value = Switchable<T>;
+impl<'de, W: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for SwitchableVisitor<W, T> {
+    type Value = Switchable<W, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("on, off or a map")
+        f.write_str("a word or a map")
     }
 
-    fn visit_bool<E>(self, on: bool) -> Result<Self::Value, E> {
-        Ok(Switchable::Whole(on))
+    fn visit_some<D: Deserializer<'de>>(self, word: D) -> Result<Self::Value, D::Error> {
+        W::deserialize(word).map(Switchable::Word)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, keys: D) -> Result<Self::Value, D::Error> {
@@ -609,7 +601,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for SwitchableVisitor<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Switchable<T> {
+impl<'de, W: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for Switchable<W, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(SWITCHABLE, SwitchableVisitor(PhantomData))
     }

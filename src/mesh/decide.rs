@@ -12,10 +12,12 @@ further.
 */
 
 use super::{
-    Alias, Attr, Case, Class, Destination, Facts, Host, Knowledge, Repairs, Scheme, Settings,
+    Alias, Attr, Case, Class, Destination, Facts, Host, Knowledge, NodeId, Repairs, Scheme,
+    Settings,
     alias::{self, Before},
     destination,
     facts::{key, value},
+    known::Known,
     repair,
     scheme::without_namespace,
 };
@@ -60,14 +62,22 @@ impl Verdict<'_> {
         }
     }
 
-    fn add_destination(&mut self, facts: &Facts<'_>) {
+    fn add_destination(&mut self, facts: &Facts<'_>, known: &Known<'_>) {
         let Some(to) = self.destination else { return };
         self.add(key::DESTINATION_APP, facts.destination_app, Some(to.app));
         let service = facts.destination_canonical_service;
+        let canonical = known.service.and_then(|s| s.canonical_of_pods);
         self.add(
             key::DESTINATION_CANONICAL_SERVICE,
             service,
-            Some(to.service),
+            canonical.or(Some(to.service)),
+        );
+        // ztunnel knows better which it was.
+        let workload = value(facts.dst_workload).or(known.service.and_then(|s| s.workload));
+        self.add(
+            key::DESTINATION_WORKLOAD,
+            facts.destination_workload,
+            workload,
         );
         self.add(
             key::DESTINATION_NAMESPACE,
@@ -89,8 +99,12 @@ impl Verdict<'_> {
     }
 }
 
+/// Stands for the emitted name where there was none, as in OpenTelemetry: the
+/// name given here must not be taken for an emitted one in another pass.
+const NAMELESS: &str = "unknown_service";
+
 /// Applies the rules to a span.
-pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge) -> Verdict<'a> {
+pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowledge) -> Verdict<'a> {
     let scheme = &knowledge.scheme;
     let class = facts.class();
     let destination = match class {
@@ -100,6 +114,8 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
         Class::Ztunnel => ztunnel_destination(facts),
         _ => None,
     };
+    let known = Known::of(facts, class, destination, &knowledge.directory);
+    let destination = destination.map(|to| with_label(to, &known));
     let mut verdict = Verdict {
         class,
         destination,
@@ -129,16 +145,18 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
     verdict.add(key::NODE_ID, facts.node_id, lent);
     // With the id on it, no later pass depends on the parent.
     let once = without_id && lent.is_none();
-    verdict.add_destination(facts);
+    verdict.add_destination(facts, &known);
     match class {
         Class::Gateway => verdict.add_source(facts),
         Class::Sidecar if is_client(facts) => verdict.add_source(facts),
         Class::Ztunnel => {
-            verdict.add(
-                key::DESTINATION_WORKLOAD,
-                facts.destination_workload,
-                facts.dst_workload,
-            );
+            if verdict.destination.is_none() {
+                verdict.add(
+                    key::DESTINATION_WORKLOAD,
+                    facts.destination_workload,
+                    facts.dst_workload,
+                );
+            }
             verdict.add(
                 key::SOURCE_WORKLOAD,
                 facts.source_workload,
@@ -154,22 +172,22 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
     }
     add_cluster_id(&mut verdict, facts, knowledge);
     let name = match class {
-        Class::Waypoint => waypoint_name(facts, destination, scheme),
-        Class::Gateway => gateway_name(facts, scheme),
-        Class::Sidecar => sidecar_name(facts, scheme),
+        Class::Waypoint => waypoint_name(facts, destination, &known, scheme),
+        Class::Gateway => gateway_name(facts, &known, scheme),
+        Class::Sidecar => sidecar_name(facts, &known, scheme),
         Class::Ztunnel => ztunnel_name(facts, scheme),
-        Class::Sdk => sdk_name(facts, settings, scheme),
+        Class::Sdk => sdk_name(facts, settings, &known, scheme),
         Class::OtherProxy => None,
     };
     if class == Class::Sdk {
-        add_hostname(&mut verdict, facts);
+        add_hostname(&mut verdict, facts, &known);
     }
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
-    if let (true, Some(emitted)) = (once || name.is_some(), facts.resource.unmarked_name()) {
-        verdict
-            .resource_tags
-            .push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
+    if let (true, None) = (once || name.is_some(), facts.resource.original) {
+        let emitted = emitted.unwrap_or(NAMELESS).to_owned();
+        let mark = (key::ORIGINAL_SERVICE_NAME, emitted);
+        verdict.resource_tags.push(mark);
     }
     verdict.service_name = name;
     let tells = match class {
@@ -190,6 +208,18 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
     verdict
 }
 
+/// The destination with the app that Kiali finds in the labels: those of the
+/// Service's selector, which its page asks for, else of the Pods behind it.
+fn with_label<'a>(to: Destination<'a>, known: &Known<'a>) -> Destination<'a> {
+    let app = known
+        .service
+        .and_then(|s| s.app.or(s.app_of_pods).or(s.canonical_of_pods));
+    Destination {
+        app: app.unwrap_or(to.app),
+        ..to
+    }
+}
+
 fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, knowledge: &Knowledge) {
     if facts.resource.cluster_id.is_none() {
         verdict.add(
@@ -208,10 +238,11 @@ fn is_client(facts: &Facts<'_>) -> bool {
 fn waypoint_name(
     facts: &Facts<'_>,
     to: Option<Destination<'_>>,
+    known: &Known<'_>,
     scheme: &Scheme,
 ) -> Option<String> {
     let node = facts.node()?;
-    let waypoint = node.workload();
+    let waypoint = workload(known, node);
     Some(match to.and_then(|to| Some((to.app, to.namespace?))) {
         Some((app, namespace)) => scheme.waypoint_name(waypoint, app, namespace),
         // No page but the waypoint's own can be meant.
@@ -219,12 +250,15 @@ fn waypoint_name(
     })
 }
 
-fn gateway_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
+fn gateway_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<String> {
     let namespace = facts.own_namespace();
-    let label = || emitted_base(facts, namespace);
+    let label = || {
+        let of_pod = known.pod.and_then(|pod| pod.app);
+        of_pod.or(emitted_base(facts, namespace))
+    };
     let base = match facts.node() {
-        Some(node) if scheme.asks_gateway_workload() => node.workload(),
-        Some(node) => label().unwrap_or(node.workload()),
+        Some(node) if scheme.asks_gateway_workload() => workload(known, node),
+        Some(node) => label().unwrap_or(workload(known, node)),
         // A spawned span that came without its parent: Istio's own name for
         // the workload is better than its canonical service.
         None => label().or(value(facts.canonical_service))?,
@@ -232,7 +266,10 @@ fn gateway_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
     Some(scheme.workload_name(base, namespace))
 }
 
-fn sidecar_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
+fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<String> {
+    if let Some((pod, app)) = known.pod.and_then(|pod| Some((pod, pod.app?))) {
+        return Some(scheme.app_name(app, pod.namespace));
+    }
     let namespace = facts.own_namespace();
     let base = emitted_base(facts, namespace)
         // Istio's own name is the `app` label's, if there is one.
@@ -247,6 +284,11 @@ fn sidecar_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
         })
         .or_else(|| facts.node().map(|node| node.workload()))?;
     Some(scheme.workload_name(base, namespace))
+}
+
+/// The workload of a proxy: its owner's name, else by its Pod's name.
+fn workload<'a>(known: &Known<'a>, node: NodeId<'a>) -> &'a str {
+    known.pod.map_or(node.workload(), |pod| pod.workload)
 }
 
 /// The emitted name without its namespace, if it has that.
@@ -287,28 +329,48 @@ fn ztunnel_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
     Some(scheme.workload_name(value(workload)?, value(namespace)))
 }
 
-fn sdk_name(facts: &Facts<'_>, settings: &Settings, scheme: &Scheme) -> Option<String> {
+/// What Kiali asks for the application's workload: by its Pod, else by the app
+/// that its own name means, else by its name as it is.
+fn sdk_name(
+    facts: &Facts<'_>,
+    settings: &Settings,
+    known: &Known<'_>,
+    scheme: &Scheme,
+) -> Option<String> {
     if facts.resource.original.is_some() {
         return None;
     }
-    let emitted = value(facts.resource.service_name).filter(|name| !is_unknown(name))?;
-    let lowered;
-    let app = match (settings.rename.get(emitted), settings.case) {
-        (Some(renamed), _) => renamed,
-        (None, Case::Lower) => {
-            lowered = emitted.to_lowercase();
-            &lowered
-        }
-        // Without a directory of labels there is nothing to match.
-        (None, Case::Match | Case::Preserve) => emitted,
-    };
-    Some(scheme.workload_name(app, facts.resource.namespace()))
+    let emitted = value(facts.resource.service_name);
+    let namespace = known
+        .pod
+        .map(|pod| pod.namespace)
+        .or(known.app.and_then(|app| app.namespace))
+        .or(facts.resource.namespace());
+    if let Some(renamed) = emitted.and_then(|name| settings.rename.get(name)) {
+        return Some(scheme.workload_name(renamed, namespace));
+    }
+    let of_pod = known.pod.and_then(|pod| pod.app);
+    if let Some(app) = of_pod.or(known.app.map(|app| app.name)) {
+        return Some(match namespace {
+            Some(namespace) => scheme.app_name(app, namespace),
+            None => app.to_owned(),
+        });
+    }
+    let emitted = emitted.filter(|name| !is_unknown(name))?;
+    Some(match settings.case {
+        Case::Lower => scheme.workload_name(&emitted.to_lowercase(), namespace),
+        // No label is known that it could match.
+        Case::Match | Case::Preserve => scheme.workload_name(emitted, namespace),
+    })
 }
 
 /// Kiali finds a workload's own spans by `hostname`, not by OpenTelemetry's keys.
-fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
+fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>, known: &Known<'_>) {
     let resource = &facts.resource;
-    let pod = value(resource.k8s_pod)
+    let pod = known
+        .pod
+        .map(|pod| pod.name)
+        .or(value(resource.k8s_pod))
         .or_else(|| value(resource.host_name).filter(|_| resource.namespace().is_some()));
     if let (None, Some(pod)) = (resource.hostname, pod) {
         verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));

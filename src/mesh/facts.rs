@@ -7,6 +7,7 @@ string counts as present with an empty value: it must not be written again.
 */
 
 use super::NodeId;
+use std::net::IpAddr;
 
 /// The attribute keys that the rules read or write.
 pub mod key {
@@ -69,6 +70,8 @@ pub mod key {
     pub const SERVICE_NAMESPACE: &str = "service.namespace";
     /// Resource: the pod, by OpenTelemetry's conventions for Kubernetes.
     pub const K8S_POD: &str = "k8s.pod.name";
+    /// Resource: the pod's address, by the same conventions.
+    pub const K8S_POD_IP: &str = "k8s.pod.ip";
     /// Resource: the host, which in a container is the pod.
     pub const HOST_NAME: &str = "host.name";
 }
@@ -94,6 +97,8 @@ pub struct ResourceFacts<'a> {
     pub service_namespace: Attr<'a>,
     /// [`key::K8S_POD`].
     pub k8s_pod: Attr<'a>,
+    /// [`key::K8S_POD_IP`].
+    pub k8s_pod_ip: Attr<'a>,
     /// [`key::HOST_NAME`].
     pub host_name: Attr<'a>,
     /// [`key::HOSTNAME`].
@@ -114,6 +119,7 @@ impl<'a> ResourceFacts<'a> {
                 key::K8S_NAMESPACE => &mut facts.k8s_namespace,
                 key::SERVICE_NAMESPACE => &mut facts.service_namespace,
                 key::K8S_POD => &mut facts.k8s_pod,
+                key::K8S_POD_IP => &mut facts.k8s_pod_ip,
                 key::HOST_NAME => &mut facts.host_name,
                 key::HOSTNAME => &mut facts.hostname,
                 key::CLUSTER_ID => &mut facts.cluster_id,
@@ -154,6 +160,8 @@ pub struct Facts<'a> {
     pub kind: u8,
     /// Whether [`key::ERROR`] is true and the status unset.
     pub unset_error: bool,
+    /// The address the span came from; only asked where [`Facts::asks_peer`].
+    pub peer: Option<IpAddr>,
     /// The `node_id` of the parent, if that is in the same `ResourceSpans`, where
     /// this one has none: Envoy's spawned upstream spans do not.
     pub parent_node_id: Attr<'a>,

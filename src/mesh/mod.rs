@@ -17,9 +17,9 @@ The parts, in the order a span meets them:
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
-Everything else is a pure function over borrowed text: no runtime, no I/O, no
-protobuf on the way of a span; only [`watch`] talks to others, on a thread of
-its own. Deciding twice changes nothing, so collectors
+Everything here but [`watch`] is a pure function over borrowed text: no
+runtime, no I/O, no protobuf on the way of a span. [`watch`] talks to others,
+on threads of its own. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
@@ -31,6 +31,7 @@ pub mod directory;
 mod facts;
 mod host;
 mod knowledge;
+mod known;
 pub mod model;
 mod node_id;
 pub mod pages;
@@ -54,6 +55,8 @@ pub use host::Host;
 pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
-pub use settings::{Case, Kiali, Repairs, Settings, Version, VersionError};
+pub use settings::{
+    Case, Kiali, KubernetesMode, KubernetesSettings, Repairs, Settings, Version, VersionError,
+};
 pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token};
 pub use upstream_cluster::UpstreamCluster;

@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
 };
+use std::net::IpAddr;
 
 /// String attributes in order; other values are kept as `""`.
 pub type Attributes = Vec<(String, String)>;
@@ -33,6 +34,8 @@ pub struct Span {
     pub resource: Attributes,
     /// The span's attributes.
     pub attributes: Attributes,
+    /// The address it came from, where that is known.
+    pub peer: Option<IpAddr>,
     /// The parent's `node_id`, where the parent is in the same `ResourceSpans`.
     pub parent_node_id: Option<String>,
 }
@@ -65,6 +68,7 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
                 error: span.attributes.iter().any(is_error),
                 resource: attributes(resource),
                 attributes: attributes(&span.attributes),
+                peer: None,
                 parent_node_id: None,
             });
         }
@@ -138,6 +142,7 @@ impl Span {
             span_name: &self.name,
             kind: self.kind,
             unset_error: self.error && self.status == 0,
+            peer: self.peer,
             parent_node_id: self.parent_node_id.as_deref(),
             node_id: tag(key::NODE_ID),
             upstream_cluster: tag(key::UPSTREAM_CLUSTER),

@@ -6,7 +6,7 @@ selector decides whether names carry a namespace (Kiali `business/tracing.go`,
 `business/apps.go`, `business/services.go`, `business/workloads.go`).
 */
 
-use super::{Kiali, Version};
+use super::{Kiali, Version, directory::AppLabels};
 use std::fmt::Write as _;
 
 /// Before this version Kiali knew nothing of waypoints.
@@ -42,9 +42,8 @@ pub struct Scheme {
     pub form: Form,
     /// Whether names carry a namespace.
     pub namespace_selector: bool,
+    app_labels: AppLabels,
     version: Version,
-    /// `istio_labels.app_label_name`, if set.
-    app_label: Option<String>,
     domain_from: &'static str,
 }
 
@@ -72,11 +71,16 @@ impl Scheme {
         } else {
             Form::Host { domain }
         };
+        let app_labels = match kiali.app_label_name.as_ref().filter(|l| !l.is_empty()) {
+            Some(name) => AppLabels::Only(name.clone()),
+            None if kiali.version < USES_CANONICAL_LABELS => AppLabels::Only("app".to_owned()),
+            None => AppLabels::Canonical,
+        };
         Self {
             form,
+            app_labels,
             namespace_selector: kiali.namespace_selector,
             version: kiali.version,
-            app_label: kiali.app_label_name.clone().filter(|l| !l.is_empty()),
             domain_from,
         }
     }
@@ -103,23 +107,23 @@ impl Scheme {
         }
     }
 
-    /// The labels in which Kiali looks for an app's name, the first that is
-    /// there counts (Kiali `config/config.go`, `GetAppLabelName`).
-    pub fn app_labels(&self) -> Vec<&str> {
-        match &self.app_label {
-            Some(label) => vec![label],
-            None if self.version < USES_CANONICAL_LABELS => vec!["app"],
-            None => vec![
-                "service.istio.io/canonical-name",
-                "app.kubernetes.io/name",
-                "app",
-            ],
+    /// The name for an app label as it stands, which may end in anything.
+    pub fn app_name(&self, app: &str, namespace: &str) -> String {
+        match self.namespace_selector {
+            true => format!("{app}.{namespace}"),
+            false => app.to_owned(),
         }
+    }
+
+    /// The labels in which Kiali looks for an app's name (Kiali
+    /// `config/config.go`, `GetAppLabelName`).
+    pub fn app_labels(&self) -> &AppLabels {
+        &self.app_labels
     }
 
     /// Whether sidecars are asked for by their `app` label alone.
     pub fn asks_app_label(&self) -> bool {
-        self.app_labels() == ["app"]
+        matches!(&self.app_labels, AppLabels::Only(label) if label == "app")
     }
 
     /// The Kiali's version.
@@ -217,7 +221,7 @@ mod tests {
             use_waypoint_name: waypoint,
             istio_identity_domain: domain.map(str::to_owned),
             trust_domain: trust.to_owned(),
-            app_label_name: None,
+            ..Kiali::default()
         })
         .waypoint_name("waypoint", "reviews", "bookinfo")
     }

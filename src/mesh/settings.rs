@@ -4,7 +4,7 @@ words, and what to do with the names of instrumented applications.
 */
 
 use super::Follow;
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// Checked settings of the `mesh` processor.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,11 @@ pub struct Settings {
     /// Whether markers carry the further names of a hop ([`super::alias`]).
     /// Default off: it adds spans.
     pub aliases: bool,
+    /// Whether and how Kubernetes is watched.
+    pub kubernetes: KubernetesSettings,
+    /// Whether an application is known by the address it sends from, where
+    /// nothing else says which Pod it is. Default true.
+    pub peer_address: bool,
 }
 
 /// Repairs: which are on, or which were made.
@@ -59,8 +64,34 @@ impl Default for Settings {
             rename: BTreeMap::new(),
             repairs: Repairs::all(true),
             aliases: false,
+            kubernetes: KubernetesSettings::default(),
+            peer_address: true,
         }
     }
+}
+
+/// Whether and how Kubernetes is watched. Processors with the same settings
+/// share a watcher.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// Whether it is.
+    pub mode: KubernetesMode,
+    /// The only namespaces to look into; empty: all.
+    pub namespaces: Vec<String>,
+    /// How to reach the API server; None: as the pod that this is.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Whether Kubernetes is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KubernetesMode {
+    /// In a cluster.
+    #[default]
+    Auto,
+    /// Always; that this is impossible is an error at start.
+    On,
+    /// Never.
+    Off,
 }
 
 /// A Kiali, in Kiali's own words. The default is the newest Kiali's default.
@@ -76,7 +107,8 @@ pub struct Kiali {
     pub istio_identity_domain: Option<String>,
     /// The mesh's trust domain, which Kiali 2.26+ uses when no identity domain is set.
     pub trust_domain: String,
-    /// `istio_labels.app_label_name`; None: Kiali's own order of labels.
+    /// `istio_labels.app_label_name`: the one label that names an app; None:
+    /// what that Kiali defaults to.
     pub app_label_name: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bookinfo;
+mod known;
 mod pages;
 mod rules;
 mod schemes;
@@ -45,9 +46,13 @@ fn marker(span: &Span, settings: &Settings) -> Option<Span> {
 
 /// Does to a decoded span what the processor does to its bytes.
 fn apply(span: &Span, settings: &Settings) -> Span {
-    let knowledge = Knowledge::of(settings);
+    apply_with(span, settings, &Knowledge::of(settings))
+}
+
+/// The same, with what is known besides.
+fn apply_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Span {
     let verdict_of = span.facts();
-    let verdict = decide(&verdict_of, settings, &knowledge);
+    let verdict = decide(&verdict_of, settings, knowledge);
     let mut out = span.clone();
     for (key, text) in &verdict.tags {
         assert_eq!(span.tag(key), None, "{key} is overwritten");

@@ -20,7 +20,8 @@ use crate::{
     telemetry::MeshStats,
 };
 use facts::{Gather, Slots, put_name};
-use memo::{Answer, Marker, Memo, Outcome};
+use memo::{Answer, Marker, Memo, Need, Outcome};
+use std::net::IpAddr;
 
 /// `STATUS_CODE_ERROR`.
 const ERROR: i32 = 2;
@@ -32,6 +33,10 @@ pub struct Mesh {
     knowledge: Reader,
     slots: Slots,
     memo: Memo,
+    /// Whether who sent a request says something.
+    peer_counts: bool,
+    /// Who sent the request at hand, if that counts.
+    peer: Option<IpAddr>,
     /// The key of the span at hand.
     key: Vec<u8>,
     resource_edits: Edits,
@@ -46,6 +51,8 @@ impl Mesh {
             knowledge: current.reader(),
             slots: Slots::new(keys),
             memo: Memo::default(),
+            peer_counts: false,
+            peer: None,
             key: Vec::new(),
             resource_edits: Edits::default(),
             stats: MeshStats::default(),
@@ -57,24 +64,29 @@ impl Mesh {
         Self { stats, ..self }
     }
 
-    /// What the rules say, applied to the resource; and whether the span's
-    /// name had a part in it.
+    /// What the rules say, applied to the resource; and what had a part in it
+    /// besides the key.
     fn answer(
         &mut self,
         span: &Span<'_>,
         edits: &Edits,
         id: ResourceId,
         resources: &mut Resources,
-    ) -> (Answer, bool) {
+    ) -> (Answer, Option<Need>) {
         let gather = Gather {
             slots: &self.slots,
             span,
             edits,
+            peer: self.peer,
         };
         let base = &resources.get(id).payload;
         let facts = gather.facts(base);
         let verdict = decide(&facts, &self.settings, self.knowledge.get());
-        let by_name = verdict.class == Class::Waypoint && Destination::needs_span_name(&facts);
+        let need = match verdict.class {
+            Class::Waypoint if Destination::needs_span_name(&facts) => Some(Need::Name),
+            Class::Sdk if self.peer_counts && facts.asks_peer() => Some(Need::Peer),
+            _ => None,
+        };
         let mut tags = Vec::new();
         for (key, text) in &verdict.tags {
             edit::encode_span_attr(key, text, &mut tags);
@@ -113,7 +125,7 @@ impl Mesh {
                 template: template.into(),
             }),
         };
-        (answer, by_name)
+        (answer, need)
     }
 }
 
@@ -135,6 +147,16 @@ fn edited(
         scratch.set_str(key, text);
     }
     Some(edit_resource(base, scratch))
+}
+
+/// Extends a key by what is needed. Nothing at all makes another key, too.
+fn put(need: Need, span: &Span<'_>, peer: Option<IpAddr>, key: &mut Vec<u8>) {
+    match (need, peer) {
+        (Need::Name, _) => put_name(span, key),
+        (Need::Peer, Some(IpAddr::V4(ip))) => key.extend_from_slice(&ip.octets()),
+        (Need::Peer, Some(IpAddr::V6(ip))) => key.extend_from_slice(&ip.octets()),
+        (Need::Peer, None) => key.push(0),
+    }
 }
 
 /// Puts an answer into the decision, and counts it.
@@ -168,10 +190,13 @@ fn apply(answer: &Answer, decision: &mut Decision, stats: &MeshStats) {
 }
 
 impl Processor for Mesh {
-    fn begin(&mut self) {
+    fn begin(&mut self, peer: Option<IpAddr>) {
         if self.knowledge.refresh() {
             self.memo.clear();
         }
+        // Without a directory no address says anything.
+        self.peer_counts = self.settings.peer_address && !self.knowledge.get().directory.is_empty();
+        self.peer = peer.filter(|_| self.peer_counts);
     }
 
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
@@ -184,23 +209,23 @@ impl Processor for Mesh {
         }
         self.key.clear();
         self.slots.key(span, id, &mut self.key);
-        let mut named = false;
+        let mut asked = None;
         match self.memo.get(&self.key) {
             Some(Outcome::Known(answer)) => return apply(answer, decision, &self.stats),
-            Some(Outcome::ByName) => {
-                named = true;
-                put_name(span, &mut self.key);
+            Some(Outcome::By(need)) => {
+                asked = Some(*need);
+                put(*need, span, self.peer, &mut self.key);
                 if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
                     return apply(answer, decision, &self.stats);
                 }
             }
             None => {}
         }
-        let (answer, by_name) = self.answer(span, &decision.edits, id, resources);
+        let (answer, need) = self.answer(span, &decision.edits, id, resources);
         apply(&answer, decision, &self.stats);
-        if by_name && !named {
-            self.memo.put(&self.key, Outcome::ByName);
-            put_name(span, &mut self.key);
+        if let Some(need) = need.filter(|need| asked != Some(*need)) {
+            self.memo.put(&self.key, Outcome::By(need));
+            put(need, span, self.peer, &mut self.key);
         }
         self.memo.put(&self.key, Outcome::Known(answer));
     }

@@ -15,6 +15,7 @@ pub use markers::Markers;
 pub use resources::{DenseId, ResourceId, Resources, ScopeId, Scopes};
 
 use crate::pdata::{Edits, Index, Slot, SpanEntry, view};
+use std::net::IpAddr;
 
 /// A span as processors see it: the base bytes and where to find things.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +75,10 @@ pub struct Decision {
 /// One configured processor, one instance per shard.
 pub trait Processor {
     /// Called before the spans of a request: the moment to pick up what was
-    /// replaced by other threads.
-    fn begin(&mut self) {}
+    /// replaced by other threads. `peer` is who sent it, where that is known.
+    fn begin(&mut self, peer: Option<IpAddr>) {
+        let _ = peer;
+    }
 
     /// Adds this processor's changes for `span` to `decision`.
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision);

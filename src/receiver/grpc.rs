@@ -125,7 +125,7 @@ async fn export(
         Coding::Identity
     };
     let answer = inflated(coding, message, limit, |bytes| {
-        context.endpoint.ingest.traces(bytes)
+        context.endpoint.ingest.traces(bytes, context.peer.ip())
     })
     .map_err(|error| match error {
         InflateError::TooLarge => {

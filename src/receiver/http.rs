@@ -116,12 +116,13 @@ async fn export(
     let body = collect(body, limit, PATIENCE, check)
         .await
         .map_err(|error| refuse_body(error, limit))?;
+    let peer = context.peer.ip();
     let take = |bytes: &[u8]| match content {
         Content::Json => match json::request_from_json(bytes) {
-            Ok(request) => context.endpoint.ingest.traces(&request),
+            Ok(request) => context.endpoint.ingest.traces(&request, peer),
             Err(error) => Answer::Malformed(error.to_string()),
         },
-        _ => context.endpoint.ingest.traces(bytes),
+        _ => context.endpoint.ingest.traces(bytes, peer),
     };
     let answer = inflated(coding, &body, limit, take).map_err(|error| match error {
         InflateError::TooLarge => {

@@ -46,7 +46,7 @@ mod status;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::telemetry::ReceiverStats;
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, net::IpAddr, rc::Rc, time::Duration};
 
 pub use connection::serve;
 
@@ -93,8 +93,8 @@ pub enum Answer {
 /// Where a receiver puts request bodies: the shard's pipelines.
 pub trait Ingest {
     /// Takes one `ExportTraceServiceRequest` in protobuf. Synchronous: it
-    /// validates, edits and appends to the open batch.
-    fn traces(&self, request: &[u8]) -> Answer;
+    /// validates, edits and appends to the open batch. `peer` is who sent it.
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer;
 }
 
 /// Which protocol a listener speaks.

@@ -8,7 +8,9 @@ Threads, and what each owns:
 - one **exporter** thread: the tasks that deliver sealed batches;
 - one **admin** thread: accepting connections and handing each to the shard
   with the fewest ([`listen`]), metrics, health. A scrape never delays a span;
-- one **watchers** thread, where something is watched ([`watchers`]).
+- one **watchers** thread, where Kiali's own configuration is followed
+  ([`watchers`]);
+- one **kubernetes** thread for each way to watch Kubernetes ([`kubernetes`]).
 
 Shutdown goes with the stream: stop accepting, let connections finish, seal
 what is open, close the queues, deliver until the deadline, and say what became
@@ -18,6 +20,7 @@ of every span.
 mod announce;
 mod balance;
 mod gather;
+mod kubernetes;
 mod listen;
 mod meters;
 mod pipeline;
@@ -35,7 +38,7 @@ use crate::{
     config::{Config, Id, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
-    mesh::{Current, Knowledge},
+    mesh::{Current, Knowledge, watch::ClientError},
     queue::{Budget, Queue},
     telemetry::{ExporterStats, Registry},
 };
@@ -65,6 +68,9 @@ pub enum StartError {
     /// An exporter could not be built.
     #[error(transparent)]
     Exporter(#[from] BuildError),
+    /// Kubernetes cannot be watched, and must be.
+    #[error("cannot watch Kubernetes: {0}")]
+    Kubernetes(#[from] ClientError),
     /// The system refused a thread or a runtime.
     #[error("cannot start the {name} thread: {source}")]
     Thread {
@@ -86,6 +92,7 @@ pub struct Service {
     queues: Vec<Arc<Queue>>,
     exporters: Thread<Vec<Drained>>,
     admin: Thread<()>,
+    kubernetes: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
     signals: Signals,
     account: meters::Account,
@@ -131,6 +138,10 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(Exporter::build)
         .collect::<Result<_, _>>()?;
 
+    let knowledge = knowledge(config);
+    let kubernetes = kubernetes::Watchers::prepare(config, &knowledge)?;
+    kubernetes.register(&registry, &state);
+
     let queues: Vec<Arc<Queue>> = config
         .exporters
         .iter()
@@ -145,7 +156,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     };
     let account = meters.register(&receivers, shard_count, &queues, &exporter_stats, &budget);
 
-    let knowledge = knowledge(config);
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
@@ -201,12 +211,13 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 .zip(config.health_check.clone())
                 .map(|((socket, _), check)| (socket, check.path, state.clone())),
             stop: stop_seen,
-            end: end_seen,
+            end: end_seen.clone(),
         };
         on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
 
-    watchers::start(config, &knowledge, &registry, end.subscribe(), &state)?;
+    watchers::start(config, &knowledge, &registry, &end_seen, &state)?;
+    let kubernetes = kubernetes.start(&state, &end_seen)?;
 
     state.ready();
     Ok(Service {
@@ -218,6 +229,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         queues,
         exporters: exporter_thread,
         admin: admin_thread,
+        kubernetes,
         drain_timeout: config.drain_timeout,
         signals: Signals {
             stop,
@@ -255,6 +267,9 @@ impl Service {
         let drained = self.exporters.join().ok().flatten().unwrap_or_default();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
+        for watcher in self.kubernetes {
+            let _ = watcher.join();
+        }
         self.account.report(&drained)
     }
 

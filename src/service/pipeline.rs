@@ -21,7 +21,7 @@ use crate::{
     telemetry::{PipelineStats, ProcessorStats},
 };
 use metrics::Histogram;
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Instant};
 
 /// Unknown fields of one request that are kept, in bytes.
 const MAX_REST: usize = 16 << 10;
@@ -126,16 +126,16 @@ impl Pipeline {
         self.stats.limiter_refused.add(spans);
     }
 
-    /// Takes one request.
+    /// Takes one request that `peer` sent.
     ///
     /// # Errors
     ///
     /// [`Malformed`] when its framing is broken; nothing of it was taken then.
-    pub fn take(&mut self, request: &[u8]) -> Result<Taken, Malformed> {
+    pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Taken, Malformed> {
         let admitted = pdata::admit(request, &self.keys, &mut self.index)?;
         self.stats.utf8_replaced.add(admitted.utf8_replaced);
         for stage in &mut self.stages {
-            stage.processor.begin();
+            stage.processor.begin(Some(peer));
         }
         let mut index = std::mem::take(&mut self.index);
         let taken = self.append(&admitted.bytes, &index);

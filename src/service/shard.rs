@@ -28,7 +28,7 @@ use crate::{
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    net::{SocketAddr, TcpStream as StdStream},
+    net::{IpAddr, SocketAddr, TcpStream as StdStream},
     pin::pin,
     rc::Rc,
     sync::{
@@ -270,7 +270,7 @@ impl Inlet {
 }
 
 impl Ingest for Inlet {
-    fn traces(&self, request: &[u8]) -> Answer {
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
         self.pulse.request();
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
@@ -291,7 +291,7 @@ impl Ingest for Inlet {
         let mut first = None;
         for at in &self.pipelines {
             // Every pipeline sees the same bytes, so only the first can refuse.
-            match pipelines[*at].take(request) {
+            match pipelines[*at].take(request, peer) {
                 Ok(taken) => {
                     opened |= taken.opened;
                     first.get_or_insert(taken);

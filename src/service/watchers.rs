@@ -1,6 +1,5 @@
 /*!
-Starts what keeps knowledge up to date: today, followers of Kiali's own
-configuration. All run on one thread, which exists only where there are any and
+Starts the followers of Kiali's own configuration. All run on one thread, which exists only where there are any and
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
@@ -27,7 +26,7 @@ pub(super) fn start(
     config: &Config,
     knowledge: &BTreeMap<Id, Current>,
     registry: &Arc<Registry>,
-    mut end: watch::Receiver<bool>,
+    end: &watch::Receiver<bool>,
     health: &Health,
 ) -> Result<(), StartError> {
     let mut seen = BTreeSet::new();
@@ -53,8 +52,8 @@ pub(super) fn start(
         return Ok(());
     }
     let registry = Arc::clone(registry);
-    // The thread ends by itself.
-    let _thread = on_runtime("watchers", health.clone(), move || async move {
+    let mut end = end.clone();
+    let followers = move || async move {
         let followers = jobs.into_iter().map(|(id, settings, current, status)| {
             follow(id, settings, current, status, Arc::clone(&registry))
         });
@@ -62,7 +61,9 @@ pub(super) fn start(
             _ = end.wait_for(|end| *end) => {}
             _ = join_all(followers) => {}
         }
-    })?;
+    };
+    // The thread ends by itself.
+    let _thread = on_runtime("watchers", health.clone(), |_| {}, followers)?;
     Ok(())
 }
 

@@ -11,11 +11,18 @@ When a change makes a number here smaller, lower it; when larger, think.
 mod shard;
 
 use allocation_counter::{AllocationInfo, measure};
-use shard::{Shard, captured};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use prost::Message;
+use shard::{PEER, Shard, captured};
 use wayspan::{
     mesh::Settings,
     pdata::{Index, admit},
-    processor::batch::Sealed,
+    processor::{Processor, batch::Sealed},
 };
 
 /// Mixed Istio versions, ambient and sidecars; 5 spans a request.
@@ -61,6 +68,63 @@ fn admitting_a_request_allocates_nothing_and_copies_nothing() {
         }
     });
     assert_eq!(info.count_total, 0);
+}
+
+/// Spans of applications are known by who sends them, which is looked up in a
+/// second entry of the memo.
+#[test]
+fn deciding_allocates_nothing_where_kubernetes_is_watched() {
+    let mut requests = requests();
+    requests.push(application());
+    let mut shard = Shard::watching();
+    for request in &requests {
+        shard.take(request, drop);
+    }
+    let mut index = Index::default();
+    for request in &requests {
+        admit(request, &shard.keys, &mut index).unwrap();
+        let info = count(|| {
+            shard.mesh.begin(Some(PEER));
+            shard.each(request, &index, |shard, span, resource, _| {
+                let decision = shard.decide(&span, resource);
+                shard.done(decision);
+            });
+        });
+        assert_eq!(info.count_total, 0);
+    }
+    let batch = shard.seal().unwrap();
+    let bytes: Vec<u8> = batch.chunks.concat();
+    assert!(bytes.windows(14).any(|part| part == b"App-0.bookinfo"));
+}
+
+/// A span of an application that says nothing of itself but a name.
+fn application() -> Vec<u8> {
+    let name = KeyValue {
+        key: "service.name".to_owned(),
+        value: Some(AnyValue {
+            value: Some(Value::StringValue("Order.Api".to_owned())),
+        }),
+        ..KeyValue::default()
+    };
+    let span = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        ..Span::default()
+    };
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource {
+                attributes: vec![name],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans: vec![span],
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    }
+    .encode_to_vec()
 }
 
 #[test]

@@ -25,3 +25,4 @@ mod pipelines;
 mod process;
 mod sink;
 mod spans;
+mod start;

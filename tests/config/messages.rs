@@ -166,9 +166,19 @@ fn mistakes() {
             "expected true or false, found \"maybe\"",
         ),
         (
-            "processors: {mesh: {kubernetes: on}}",
+            "processors: {mesh: {kubernetes: onn}}",
             "1:33",
-            "a Kubernetes directory is not supported by wayspan yet",
+            "expected one of auto, on, off, found \"onn\"; did you mean \"on\"?",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespace: [a]}}}",
+            "1:34",
+            "unknown key \"namespace\" in processors.mesh.kubernetes; did you mean \"namespaces\"?",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespaces: [shop, My_Shop]}}}",
+            "1:53",
+            "\"My_Shop\" cannot be the name of a namespace",
         ),
         (
             "processors: {mesh: {aliases: auto}}",
@@ -178,7 +188,7 @@ fn mistakes() {
         (
             "processors: {mesh: {repairs: some}}",
             "1:30",
-            "expected on, off or a map, found \"some\"",
+            "expected one of on, true, false, off, found \"some\"",
         ),
         (
             "processors: {mesh: {repairs: {stauts: false}}}",

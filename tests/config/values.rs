@@ -145,7 +145,7 @@ fn mesh_settings() {
     assert_eq!(settings(""), mesh::Settings::default());
     let all = settings(
         "{kiali: {version: 2.10, namespace_selector: false, use_waypoint_name: true, \
-         istio_identity_domain: svc.x, trust_domain: y}, cluster_id: east, \
+         istio_identity_domain: svc.x, trust_domain: y, app_label_name: team}, cluster_id: east, \
          service_name: {case: lower, rename: {A.B: c}}, kubernetes: off, aliases: off}",
     );
     // 2.10 is a version, not the number 2.1.
@@ -156,7 +156,23 @@ fn mesh_settings() {
         (all.kiali.trust_domain.as_str(), all.cluster_id.as_str()),
         ("y", "east")
     );
+    assert_eq!(all.kiali.app_label_name.as_deref(), Some("team"));
     assert_eq!(all.case, mesh::Case::Lower);
+    assert_eq!(all.kubernetes.mode, mesh::KubernetesMode::Off);
+    for (text, mode) in [
+        ("{}", mesh::KubernetesMode::Auto),
+        ("{kubernetes: }", mesh::KubernetesMode::Auto),
+        ("{kubernetes: on}", mesh::KubernetesMode::On),
+        ("{kubernetes: {mode: off}}", mesh::KubernetesMode::Off),
+    ] {
+        assert_eq!(settings(text).kubernetes.mode, mode, "{text}");
+    }
+    let long = settings(
+        "{kubernetes: {namespaces: [shop, bookinfo, shop], kubeconfig: /a/b, peer_address: false}}",
+    );
+    assert_eq!(long.kubernetes.namespaces, ["bookinfo", "shop"]);
+    assert_eq!(long.kubernetes.kubeconfig, Some("/a/b".into()));
+    assert!(!long.peer_address && settings("{}").peer_address);
     assert_eq!(all.rename.get("A.B").map(String::as_str), Some("c"));
     assert!(settings("{aliases: on}").aliases);
     for (yaml, status, node_id, span_name) in [

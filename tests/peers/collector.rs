@@ -11,6 +11,7 @@ pub struct Wayspan {
     pub grpc: u16,
     pub http: u16,
     metrics: u16,
+    health: u16,
     process: Proc,
 }
 
@@ -22,6 +23,8 @@ pub struct Setup {
     /// Jaeger's OTLP port over gRPC, or over HTTP.
     pub export_grpc: Option<u16>,
     pub export_http: Option<u16>,
+    /// `processors.mesh.kubernetes`, where there is a `mesh` processor.
+    pub kubernetes: Option<Value>,
 }
 
 impl Setup {
@@ -31,6 +34,7 @@ impl Setup {
             batch_timeout: "200ms",
             export_grpc: Some(jaeger_grpc),
             export_http: None,
+            kubernetes: None,
         }
     }
 
@@ -52,6 +56,9 @@ impl Wayspan {
         let mut order = vec!["batch"];
         if let Some(kiali) = setup.kiali {
             processors["mesh"] = mesh(&kiali, "Kubernetes");
+            if let Some(kubernetes) = &setup.kubernetes {
+                processors["mesh"]["kubernetes"] = kubernetes.clone();
+            }
             order.insert(0, "mesh");
         }
         let mut exporters = json!({});
@@ -83,8 +90,26 @@ impl Wayspan {
             grpc,
             http: http_port,
             metrics,
+            health,
             process: start(dir, &config, health),
         }
+    }
+
+    /// A page of metrics.
+    pub fn metrics(&self) -> String {
+        http::get(self.metrics, "/metrics", &[]).map_or_else(|_| String::new(), |page| page.body)
+    }
+
+    /// The health page, which must be green.
+    pub fn health(&self) -> Value {
+        let page = http::get(self.health, "/", &[]).unwrap();
+        assert_eq!(page.status, 200, "{}", page.body);
+        serde_json::from_str(&page.body).unwrap()
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     /// The sum of a metric's samples, under the name a Collector gives it.

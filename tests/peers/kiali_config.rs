@@ -1,17 +1,13 @@
 //! Names follow Kiali's own configuration in a real Kubernetes API: its
 //! ConfigMap and its custom resource, with and without the right to read them.
 
-use crate::{
-    apiserver::ApiServer,
-    http,
-    proc::{Proc, free_port, wait_for},
-};
-use kube::api::{ApiResource, DeleteParams};
+use crate::http;
+use crate::kubernetes::Cluster;
+use crate::proc::{Proc, free_port, wait_for};
 use serde_json::{Value, json};
-use std::{path::Path, process::Command};
+use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
-
-const ACCOUNT: &str = "istio-system:wayspan";
 
 struct Wayspan {
     metrics: u16,
@@ -20,7 +16,7 @@ struct Wayspan {
 
 impl Wayspan {
     /// Follows the Kiali that `kiali` names, as the service account.
-    fn start(dir: &Path, server: &ApiServer, kiali: &str) -> Self {
+    fn start(dir: &Path, cluster: &Cluster, kiali: &str) -> Self {
         let [grpc, health, metrics] = std::array::from_fn(|_| free_port());
         let config = json!({
             "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": format!("127.0.0.1:{grpc}")}}}},
@@ -41,7 +37,7 @@ impl Wayspan {
             dir,
             &format!("wayspan-{grpc}"),
             Command::new(env!("CARGO_BIN_EXE_wayspan"))
-                .env("KUBECONFIG", server.kubeconfig(ACCOUNT))
+                .env("KUBECONFIG", cluster.kubeconfig())
                 .arg("--config")
                 .arg(&file)
                 .arg("--config")
@@ -60,17 +56,13 @@ impl Wayspan {
     /// Waits until this scheme is in force.
     fn follows(&self, form: &str, version: &str, source: &str) {
         let series = scheme(form, version, source);
-        tokio::task::block_in_place(|| {
-            wait_for(&series, || {
-                self.metric(&series).filter(|value| *value == 1.0)
-            })
+        wait_for(&series, || {
+            self.metric(&series).filter(|value| *value == 1.0)
         });
     }
 
     fn says(&self, part: &str) {
-        tokio::task::block_in_place(|| {
-            wait_for(part, || self.process.log().contains(part).then_some(()))
-        });
+        wait_for(part, || self.process.log().contains(part).then_some(()));
     }
 }
 
@@ -95,77 +87,65 @@ fn config_map(version: &str, tracing: &str) -> Value {
     })
 }
 
-fn resource(api_version: &str, kind: &str) -> ApiResource {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        plural: format!("{}s", kind.to_lowercase()),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_config_map_is_followed_as_soon_as_it_may_be_read() {
+#[test]
+fn a_config_map_is_followed_as_soon_as_it_may_be_read() {
     let dir = TempDir::new().unwrap();
-    let mut server = ApiServer::start(dir.path(), &[ACCOUNT]).await;
-    server.namespace("istio-system").await;
-    server.apply(&config_map("v2.7.1", "")).await;
+    let mut cluster = Cluster::start(dir.path());
+    cluster.namespace("istio-system");
+    cluster.apply(&config_map("v2.7.1", ""));
     let mesh = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "istio", "namespace": "istio-system"},
         "data": {"mesh": "trustDomain: td.example\n"}});
-    server.apply(&mesh).await;
-    let wayspan = Wayspan::start(dir.path(), &server, "{config_map: istio-system/kiali}");
+    cluster.apply(&mesh);
+    let wayspan = Wayspan::start(dir.path(), &cluster, "{config_map: istio-system/kiali}");
 
     // Without the right to read: the missing rule is named, defaults hold.
     wayspan.says("resources [configmaps], resourceNames [kiali], verbs [get, list, watch]");
     assert_eq!(wayspan.metric(&scheme("host", "2.30", "static")), Some(1.0));
 
-    server.apply_shipped("kiali-config.yaml").await;
+    cluster.permit_by("kiali-config.yaml");
     wayspan.follows("waypoint", "2.7", "config_map");
     wayspan.says("can be read again");
 
     // An upgrade; the trust domain is the mesh's.
-    server.apply(&config_map("v2.30.0", "")).await;
+    cluster.apply(&config_map("v2.30.0", ""));
     wayspan.follows("host", "2.30", "config_map");
     wayspan.says("<app>.<namespace>.svc.td.example: Kiali 2.30");
 
     // It goes and comes again.
-    let maps = server
-        .api(&resource("v1", "ConfigMap"), Some("istio-system"))
-        .await;
-    maps.delete("kiali", &DeleteParams::default())
-        .await
-        .unwrap();
+    cluster.delete("/api/v1/namespaces/istio-system/configmaps/kiali");
     wayspan.says("the ConfigMap was deleted");
     assert_eq!(
         wayspan.metric(&scheme("host", "2.30", "config_map")),
         Some(1.0)
     );
     let named = config_map("v2.30.0", ", use_waypoint_name: true");
-    server.apply(&named).await;
+    cluster.apply(&named);
     wayspan.follows("waypoint", "2.30", "config_map");
 
     // The API server goes and comes again, with a change in between.
-    server.down();
+    cluster.stop_api_server();
     wayspan.says("the API server cannot be asked");
     assert_eq!(
         wayspan.metric(&scheme("waypoint", "2.30", "config_map")),
         Some(1.0)
     );
-    server.up().await;
-    server.apply(&config_map("v2.26.0", "")).await;
+    cluster.start_api_server();
+    cluster.apply(&config_map("v2.26.0", ""));
     wayspan.follows("host", "2.26", "config_map");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_custom_resource_is_followed() {
+#[test]
+fn a_custom_resource_is_followed() {
     let dir = TempDir::new().unwrap();
-    let server = ApiServer::start(dir.path(), &[ACCOUNT]).await;
-    server.namespace("istio-system").await;
-    server.apply_shipped("kiali-config.yaml").await;
-    let wayspan = Wayspan::start(dir.path(), &server, "{custom_resource: istio-system/kiali}");
+    let cluster = Cluster::start(dir.path());
+    cluster.namespace("istio-system");
+    cluster.permit_by("kiali-config.yaml");
+    let wayspan = Wayspan::start(
+        dir.path(),
+        &cluster,
+        "{custom_resource: istio-system/kiali}",
+    );
     wayspan.says("knows no kialis: is the Kiali operator installed?");
 
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
@@ -177,7 +157,7 @@ async fn a_custom_resource_is_followed() {
             "versions": [{"name": "v1alpha1", "served": true, "storage": true,
                 "schema": {"openAPIV3Schema": any}}]},
     });
-    server.apply(&definition).await;
+    cluster.apply(&definition);
     wayspan.says("there is no Kiali of that name");
     let kiali = |tracing: Value| {
         json!({
@@ -186,10 +166,8 @@ async fn a_custom_resource_is_followed() {
             "spec": {"version": "v2.22", "external_services": {"tracing": tracing}},
         })
     };
-    server.apply(&kiali(json!({"enabled": true}))).await;
+    cluster.apply(&kiali(json!({"enabled": true})));
     wayspan.follows("host", "2.22", "custom_resource");
-    server
-        .apply(&kiali(json!({"enabled": true, "use_waypoint_name": true})))
-        .await;
+    cluster.apply(&kiali(json!({"enabled": true, "use_waypoint_name": true})));
     wayspan.follows("waypoint", "2.22", "custom_resource");
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use std::{
     io::Write,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{Arc, LazyLock, Mutex},
     time::Duration,
@@ -40,7 +40,8 @@ struct Fake {
 }
 
 impl Ingest for Fake {
-    fn traces(&self, request: &[u8]) -> Answer {
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+        assert!(peer.is_loopback(), "{peer}");
         self.taken.lock().unwrap().push(request.to_vec());
         self.answer.lock().unwrap().clone()
     }

@@ -46,15 +46,6 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<C
 }
 
 fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
-    let refuse_on = |field: &Field<raw::Switch>, name: &str| {
-        if let (Some(raw::Switch::On), Some(spot)) = (field.as_ref(), field.spot) {
-            cx.report.error_at(
-                spot,
-                &format!("{name} is not supported by wayspan yet; remove it"),
-            );
-        }
-    };
-    refuse_on(&raw.kubernetes, "a Kubernetes directory");
     if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
         cx.report.error_at(spot, "expected on or off");
     }
@@ -63,6 +54,7 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         raw::Case::Lower => mesh::Case::Lower,
         raw::Case::Preserve => mesh::Case::Preserve,
     };
+    let (kubernetes, peer_address) = kubernetes(raw.kubernetes, cx);
     let renames = raw.service_name.rename.value.unwrap_or_default();
     let mut rename = BTreeMap::new();
     for (from, to) in renames {
@@ -91,19 +83,66 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         rename,
         repairs: repairs(raw.repairs),
         aliases: raw.aliases.value == Some(raw::Switch::On),
+        peer_address: peer_address.or(mesh::Settings::default().peer_address),
+        kubernetes,
     }
 }
 
-fn repairs(raw: Field<Switchable<raw::Repairs>>) -> mesh::Repairs {
+fn repairs(raw: Field<Switchable<raw::Toggle, raw::Repairs>>) -> mesh::Repairs {
     match raw.value {
-        None => mesh::Repairs::all(true),
-        Some(Switchable::Whole(on)) => mesh::Repairs::all(on),
+        None | Some(Switchable::Word(raw::Toggle::On)) => mesh::Repairs::all(true),
+        Some(Switchable::Word(raw::Toggle::Off)) => mesh::Repairs::all(false),
         Some(Switchable::Keys(each)) => mesh::Repairs {
             status: each.status.or(true),
             node_id: each.node_id.or(true),
             span_name: each.span_name.or(true),
         },
     }
+}
+
+/// Its settings, and whether addresses of peers count.
+fn kubernetes(
+    field: Field<Switchable<raw::Switch, raw::Kubernetes>>,
+    cx: &Context<'_>,
+) -> (mesh::KubernetesSettings, Field<bool>) {
+    let (word, raw) = match field.value {
+        None => (None, raw::Kubernetes::default()),
+        Some(Switchable::Word(word)) => (Some(word), raw::Kubernetes::default()),
+        Some(Switchable::Keys(keys)) => (keys.mode.value, keys),
+    };
+    let mode = match word.unwrap_or(raw::Switch::Auto) {
+        raw::Switch::Auto => mesh::KubernetesMode::Auto,
+        raw::Switch::On => mesh::KubernetesMode::On,
+        raw::Switch::Off => mesh::KubernetesMode::Off,
+    };
+    let mut namespaces = Vec::new();
+    for namespace in raw.namespaces.value.unwrap_or_default() {
+        let Field {
+            spot: Some(spot),
+            value,
+        } = namespace
+        else {
+            continue;
+        };
+        let name = value.unwrap_or_default();
+        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(label) {
+            let message = format!("\"{name}\" cannot be the name of a namespace");
+            cx.report.error_at(spot, &message);
+        } else if !namespaces.contains(&name) {
+            namespaces.push(name);
+        }
+    }
+    // In another order it is the same watcher.
+    namespaces.sort();
+    let settings = mesh::KubernetesSettings {
+        mode,
+        namespaces,
+        kubeconfig: (raw.kubeconfig.value)
+            .filter(|path| !path.is_empty())
+            .map(Into::into),
+    };
+    (settings, raw.peer_address)
 }
 
 /// A name, which may not have spaces in it.

@@ -13,8 +13,8 @@ pub(in crate::config) struct Mesh {
     pub(in crate::config) kiali: Kiali,
     pub(in crate::config) cluster_id: Field<String>,
     pub(in crate::config) service_name: ServiceName,
-    pub(in crate::config) kubernetes: Field<Switch>,
-    pub(in crate::config) repairs: Field<Switchable<Repairs>>,
+    pub(in crate::config) kubernetes: Field<Switchable<Switch, Kubernetes>>,
+    pub(in crate::config) repairs: Field<Switchable<Toggle, Repairs>>,
     pub(in crate::config) aliases: Field<Switch>,
 }
 
@@ -76,6 +76,25 @@ pub(in crate::config) enum Switch {
     Auto,
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Toggle {
+    #[serde(alias = "true")]
+    On,
+    #[serde(alias = "false")]
+    Off,
+}
+
+/// Whether and how Kubernetes is watched, where the mode alone does not say it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Kubernetes {
+    pub(in crate::config) mode: Field<Switch>,
+    pub(in crate::config) namespaces: Field<Vec<Field<String>>>,
+    pub(in crate::config) kubeconfig: Field<String>,
+    pub(in crate::config) peer_address: Field<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,8 +1,9 @@
 //! What each Kiali asks for each page, line by line of its sources, and whether
 //! a waypoint's span is named so.
-use super::{
-    pages::{Kind, Page, Question, Role},
-    *,
+use super::*;
+use crate::mesh::{
+    directory::AppLabels,
+    pages::{Kind, Page, Question},
 };
 
 const NS: &str = "bookinfo";
@@ -13,7 +14,7 @@ struct Thing {
     page: Page,
     /// The waypoint's deployment and namespace, and the canonical service that
     /// Istio 1.29+ tags or the service's name.
-    hop: Option<(&'static str, &'static str, &'static str)>,
+    hop: (&'static str, &'static str, &'static str),
 }
 
 fn behind(kind: Kind, name: &str, app: &str, service: &str, waypoint: &'static str) -> Thing {
@@ -21,7 +22,7 @@ fn behind(kind: Kind, name: &str, app: &str, service: &str, waypoint: &'static s
     page.first_service = (kind == Kind::App).then(|| service.to_owned());
     Thing {
         page,
-        hop: Some((waypoint, NS, "reviews")),
+        hop: (waypoint, NS, "reviews"),
     }
 }
 
@@ -71,13 +72,11 @@ fn check(what: &str, thing: &Thing, rows: &[Row], found: bool) {
         let row = format!("{what}, Kiali 2.{minor} {place}");
         let question = Question::new(&kiali, "Kubernetes", &thing.page);
         assert_eq!(question.service_name, want, "{row}");
-        if let Some(hop) = thing.hop {
-            let settings = Settings {
-                kiali,
-                ..Settings::default()
-            };
-            assert_eq!(named(hop, &settings) == want, found, "{row}");
-        }
+        let settings = Settings {
+            kiali,
+            ..Settings::default()
+        };
+        assert_eq!(named(thing.hop, &settings) == want, found, "{row}");
     }
 }
 
@@ -222,63 +221,6 @@ fn all_pages_behind_a_waypoint_ask_alike_and_find_its_spans() {
 }
 
 #[test]
-fn a_waypoint_of_another_namespace_is_asked_for_in_the_pages_own() {
-    // business/services.go:943 keeps its namespace, which nothing reads.
-    let mut thing = behind(Kind::Service, "reviews", "reviews", "reviews", "shared");
-    thing.hop = Some(("shared", "infra", "reviews"));
-    let rows: [Row; 4] = [
-        (
-            "business/services.go:919",
-            7,
-            (true, false),
-            CLUSTER,
-            "shared.bookinfo",
-        ),
-        (
-            "business/services.go:942",
-            30,
-            (true, true),
-            CLUSTER,
-            "shared.bookinfo",
-        ),
-        (
-            "business/services.go:942",
-            30,
-            (false, true),
-            CLUSTER,
-            "shared",
-        ),
-        (
-            "business/services.go:952",
-            30,
-            (true, false),
-            CLUSTER,
-            "reviews.bookinfo.svc.cluster.local",
-        ),
-    ];
-    check("cross-namespace waypoint", &thing, &rows, true);
-}
-
-#[test]
-fn of_several_waypoints_each_is_asked_for_by_its_own_name() {
-    // A service's own waypoint comes before its namespace's
-    // (business/services.go:661, 2.5), and that is the one it passes.
-    for waypoint in ["waypoint", "reviews-waypoint"] {
-        let thing = behind(Kind::Service, "reviews", "reviews", "reviews", waypoint);
-        let want: &'static str = match waypoint {
-            "waypoint" => "waypoint.bookinfo",
-            _ => "reviews-waypoint.bookinfo",
-        };
-        let rows: [Row; 3] = [
-            ("business/services.go:884", 5, (true, false), CLUSTER, want),
-            ("business/services.go:970", 22, (true, true), CLUSTER, want),
-            ("business/services.go:945", 30, (true, true), CLUSTER, want),
-        ];
-        check(waypoint, &thing, &rows, true);
-    }
-}
-
-#[test]
 fn a_service_named_otherwise_than_its_app() {
     let by_app: [Row; 2] = [
         (
@@ -347,160 +289,20 @@ fn a_service_named_otherwise_than_its_app() {
 }
 
 #[test]
-fn pages_without_a_waypoint_and_of_proxies() {
-    let plain = |kind, name: &str, app: &str| Thing {
-        page: Page::plain(kind, name, app, NS, None),
-        hop: None,
-    };
-    let proxy = |kind, role, name: &str, waypoint| Thing {
-        page: Page::proxy(kind, role, name, NS, waypoint),
-        hop: None,
-    };
-    let (on, off) = ((true, false), (false, false));
-    let things: [(&str, Thing, &[Row]); 8] = [
-        (
-            "workload",
-            plain(Kind::Workload, "reviews-v1", "reviews"),
-            &[
-                (
-                    "business/workloads.go:2529",
-                    5,
-                    on,
-                    CLUSTER,
-                    "reviews.bookinfo",
-                ),
-                ("business/workloads.go:2941", 30, off, TRUST, "reviews"),
-            ],
-        ),
-        (
-            "service whose name is not its app's",
-            plain(Kind::Service, "backend", "reviews"),
-            &[(
-                "business/services.go:962",
-                30,
-                on,
-                CLUSTER,
-                "reviews.bookinfo",
-            )],
-        ),
-        (
-            "workload without labels",
-            plain(Kind::Workload, "job", ""),
-            &[("business/workloads.go:2941", 30, on, CLUSTER, ".bookinfo")],
-        ),
-        (
-            "gateway's workload",
-            proxy(Kind::Workload, Role::Gateway, "gw-istio", None),
-            &[
-                (
-                    "business/workloads.go:2523",
-                    5,
-                    on,
-                    CLUSTER,
-                    "gw-istio.bookinfo",
-                ),
-                ("business/workloads.go:2935", 30, off, CLUSTER, "gw-istio"),
-            ],
-        ),
-        (
-            "gateway's service where the namespace uses a waypoint",
-            proxy(Kind::Service, Role::Gateway, "gw-istio", Some("waypoint")),
-            &[
-                (
-                    "business/services.go:946",
-                    21,
-                    on,
-                    CLUSTER,
-                    "waypoint.bookinfo",
-                ),
-                (
-                    "business/services.go:945",
-                    30,
-                    (true, true),
-                    CLUSTER,
-                    "waypoint.bookinfo",
-                ),
-                (
-                    "business/services.go:952",
-                    30,
-                    on,
-                    CLUSTER,
-                    ".bookinfo.svc.cluster.local",
-                ),
-            ],
-        ),
-        (
-            "gateway's service",
-            proxy(Kind::Service, Role::Gateway, "gw-istio", None),
-            &[("business/services.go:962", 30, on, CLUSTER, ".bookinfo")],
-        ),
-        (
-            "waypoint's service",
-            proxy(Kind::Service, Role::Waypoint, "waypoint", None),
-            &[
-                (
-                    "business/services.go:877",
-                    5,
-                    on,
-                    CLUSTER,
-                    "waypoint.bookinfo",
-                ),
-                ("business/services.go:937", 30, off, CLUSTER, "waypoint"),
-            ],
-        ),
-        (
-            "waypoint's workload",
-            proxy(Kind::Workload, Role::Waypoint, "waypoint", None),
-            &[
-                (
-                    "business/workloads.go:2523",
-                    5,
-                    on,
-                    CLUSTER,
-                    "waypoint.bookinfo",
-                ),
-                (
-                    "business/workloads.go:2935",
-                    30,
-                    on,
-                    DOMAIN,
-                    "waypoint.bookinfo",
-                ),
-            ],
-        ),
-    ];
-    for (what, thing, rows) in things {
-        check(what, &thing, rows, true);
-    }
-}
-
-#[test]
 fn app_labels_by_version_and_configuration() {
-    const CANONICAL: [&str; 3] = [
-        "service.istio.io/canonical-name",
-        "app.kubernetes.io/name",
-        "app",
-    ];
-    let labels = |minor, configured: Option<&str>| {
+    let only = |label: &str| AppLabels::Only(label.to_owned());
+    for (place, minor, configured, want) in [
+        ("config/config.go:800", 5, None, only("app")),
+        ("config/config.go:1030", 6, None, AppLabels::Canonical),
+        ("config/config.go:1618", 30, Some(""), AppLabels::Canonical),
+        ("config/config.go:1615", 30, Some("my/app"), only("my/app")),
+    ] {
         let kiali = Kiali {
             app_label_name: configured.map(str::to_owned),
             ..kiali(minor, true, false)
         };
-        let labels = Scheme::new(&kiali);
-        labels
-            .app_labels()
-            .into_iter()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(labels(5, None), ["app"], "config/config.go:800");
-    assert_eq!(labels(6, None), CANONICAL, "config/config.go:1030");
-    assert_eq!(labels(30, Some("")), CANONICAL, "config/config.go:1618");
-    assert_eq!(
-        labels(30, Some("my/app")),
-        ["my/app"],
-        "config/config.go:1615"
-    );
+        assert_eq!(*Scheme::new(&kiali).app_labels(), want, "{place}");
+    }
 }
 
 #[test]

@@ -189,6 +189,18 @@ proptest! {
     })]
 
     #[test]
+    fn nor_does_it_where_kubernetes_is_watched(
+        span in spans(), settings in any_settings(),
+        peer in select(&["10.0.0.1", "10.0.0.6", "10.0.0.9", ""][..]),
+    ) {
+        let knowledge = known::mesh(&settings);
+        let span = Span { peer: peer.parse().ok(), ..span };
+        let once = apply_with(&span, &settings, &knowledge);
+        let twice = apply_with(&once, &settings, &knowledge);
+        prop_assert_eq!(&once, &twice);
+    }
+
+    #[test]
     fn a_second_pass_changes_nothing(span in spans(), settings in any_settings()) {
         let once = apply(&span, &settings);
         let twice = apply(&once, &settings);

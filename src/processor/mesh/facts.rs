@@ -8,6 +8,7 @@ use crate::{
     pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
     processor::{DenseId, ResourceId, Span},
 };
+use std::net::IpAddr;
 
 /// Siblings looked at for a `node_id`: Envoy sends five spans a request, and a
 /// regrouped request is not to cost the square of its spans.
@@ -195,6 +196,8 @@ pub struct Gather<'a> {
     pub span: &'a Span<'a>,
     /// What earlier processors did to it.
     pub edits: &'a Edits,
+    /// Who sent it, if that may count.
+    pub peer: Option<IpAddr>,
 }
 
 impl<'a> Gather<'a> {
@@ -211,6 +214,7 @@ impl<'a> Gather<'a> {
             span_name: self.edits.name().unwrap_or(text(self.span.name())),
             kind: self.span.entry.kind,
             unset_error: self.is_unset_error(),
+            peer: self.peer,
             parent_node_id: parent.and_then(|s| s.text(slots.node_id.slot)).map(text),
             node_id: self.attr(slots.node_id),
             upstream_cluster: self.attr(slots.upstream_cluster),

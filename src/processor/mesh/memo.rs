@@ -49,13 +49,22 @@ impl Answer {
     }
 }
 
+/// What may be needed besides what is always in the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The span's name.
+    Name,
+    /// Who sent the request.
+    Peer,
+}
+
 /// What is known under a key.
 #[derive(Debug)]
 pub enum Outcome {
     /// The answer.
     Known(Answer),
-    /// The key does not tell: append the span's name and look again.
-    ByName,
+    /// The key does not tell: append this and look again.
+    By(Need),
 }
 
 /// The memo.

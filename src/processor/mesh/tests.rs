@@ -602,3 +602,76 @@ fn expected_ids(requests: &[Vec<u8>], settings: &Settings) -> u64 {
     };
     requests.iter().map(ids).sum::<usize>() as u64
 }
+
+/// Requests of different senders share answers only where senders do not count.
+#[test]
+fn an_address_counts_where_nothing_else_tells() {
+    use crate::mesh::{
+        Directory,
+        directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
+    };
+    let pod = |name: &str, ip: &str| PodRecord {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        addresses: vec![ip.parse().unwrap()],
+        labels: std::sync::Arc::new([("app".to_owned(), name.to_owned())].into()),
+        ..PodRecord::default()
+    };
+    let pods = [pod("Orders", "10.0.0.1"), pod("Cart", "10.0.0.2")];
+    let (services, namespaces): ([ServiceRecord; 0], [NamespaceRecord; 0]) = ([], []);
+    let directory = Directory::build(pods, services, namespaces, &AppLabels::default());
+    let directory = std::sync::Arc::new(directory);
+
+    let plain = request("App", "x", &[]).encode_to_vec();
+    let mut hinted = request("App", "x", &[]);
+    let resource = hinted.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.push(attr("host.name", "Cart"));
+    let hinted = hinted.encode_to_vec();
+    let proxy = request("w.shop", "x", &[WAYPOINT]).encode_to_vec();
+
+    for peer_address in [true, false] {
+        let settings = Settings {
+            peer_address,
+            ..settings(30, true, false)
+        };
+        let mut keys = Keys::default();
+        let current = Current::new(Knowledge::of(&settings));
+        let mut shard = Shard {
+            mesh: Mesh::new(&settings, &current, &mut keys),
+            keys,
+            resources: Resources::default(),
+        };
+        let name = |shard: &mut Shard, request: &[u8], peer: Option<&str>| {
+            shard.mesh.begin(peer.map(|ip| ip.parse().unwrap()));
+            let (resource, _) = shard.run(request, |_| ()).remove(0);
+            let mut names = resource
+                .attributes
+                .iter()
+                .filter(|kv| kv.key == key::SERVICE_NAME);
+            let value = names.next().unwrap().value.clone().unwrap();
+            match value.value.unwrap() {
+                Value::StringValue(name) => name,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(name(&mut shard, &plain, Some("10.0.0.1")), "App");
+        current.update(|knowledge| knowledge.directory = directory.clone());
+        // Twice: what is remembered must be the same.
+        for _ in 0..2 {
+            for (peer, known) in [
+                (Some("10.0.0.1"), "Orders.shop"),
+                (Some("10.0.0.2"), "Cart.shop"),
+                (Some("10.0.0.3"), "App"),
+                (None, "App"),
+            ] {
+                let want = if peer_address { known } else { "App" };
+                assert_eq!(name(&mut shard, &plain, peer), want);
+                assert_eq!(name(&mut shard, &hinted, peer), "Cart.shop");
+                name(&mut shard, &proxy, peer);
+            }
+        }
+        // The hinted has one answer, the proxy two, since its name counts; the
+        // plain one has one for each peer, and one that says so.
+        assert_eq!(shard.mesh.memo.len(), if peer_address { 8 } else { 4 });
+    }
+}

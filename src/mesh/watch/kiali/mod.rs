@@ -20,7 +20,7 @@ mod status;
 pub use poll::{Ask, Fetch, Reply};
 pub use status::{Shown, Status};
 
-use crate::mesh::{Current, Described, Follow, Scheme, Settings, Source};
+use crate::mesh::{Current, Described, Follow, KubernetesSettings, Scheme, Settings, Source};
 use documents::Reading;
 use std::{cell::RefCell, sync::Arc};
 
@@ -28,6 +28,7 @@ use std::{cell::RefCell, sync::Arc};
 pub struct Follower {
     processor: String,
     follow: Follow,
+    kubernetes: KubernetesSettings,
     /// In force where nobody says a cluster.
     cluster_id: String,
     current: Current,
@@ -62,6 +63,7 @@ impl Follower {
         Some(Self {
             processor,
             follow: settings.follow.clone()?,
+            kubernetes: settings.kubernetes.clone(),
             cluster_id: settings.cluster_id.clone(),
             current,
             status,

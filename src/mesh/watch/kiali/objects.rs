@@ -7,7 +7,7 @@ object that was replaced, deleted or hidden meanwhile is noticed.
 */
 
 use super::{Follower, documents};
-use crate::mesh::{ObjectName, Source, watch::client::client};
+use crate::mesh::{ObjectName, Source, watch::client};
 use futures_util::{StreamExt as _, TryStreamExt as _, future};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -61,9 +61,10 @@ impl Kind {
 pub(super) async fn run(follower: &Follower) {
     let mut wait = Backoff::default();
     let client = loop {
-        match client(None).await {
+        let config = client::config(&follower.kubernetes).await;
+        match config.and_then(client::client) {
             Ok(client) => break client,
-            Err(cause) => follower.failed(&cause),
+            Err(cause) => follower.failed(&cause.to_string()),
         }
         wait.pause().await;
     };
