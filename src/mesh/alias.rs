@@ -4,7 +4,9 @@ that carry them.
 
 A page can only find what is stored under the name it asks for, and a span has
 one name. A marker is a small INTERNAL child of the span with the same times
-and the same peer tags, under another service name ([`Alias`]). Which there are:
+and the same peer tags, under another service name ([`Alias`]). A waypoint's
+markers have its `node_id`, too: Kiali lists spans over the charts of the
+waypoint's workload by that, and draws a hop by it. Which there are:
 
 - a waypoint's span is asked for by the destination's page and by the waypoint's
   own, and where these names differ it has the first;
@@ -17,7 +19,9 @@ again brings the same markers. It is told from other spans by
 [`key::SYNTHETIC`] on an INTERNAL span, and left alone from then on.
 */
 
-use super::{Class, Destination, Facts, Form, Host, Scheme, destination, facts::key};
+use super::{
+    Class, Destination, Facts, Form, Host, Scheme, destination, directory::Labels, facts::key,
+};
 
 /// A further name of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +30,18 @@ pub struct Alias {
     pub service_name: String,
     /// The marker's span name: the destination's host.
     pub span_name: String,
+    /// The marker's own `node_id`, that of a waypoint. A gateway's or sidecar's
+    /// would make the marker a hop of the wrong workload.
+    pub node_id: Option<String>,
 }
 
-/// What stands before a destination, where labels of Kubernetes tell: its
-/// `istio.io/use-waypoint`, or that of its namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What Kiali thinks stands before a destination, where labels of Kubernetes
+/// tell: its `istio.io/use-waypoint`, or that of its namespace. Whether a gateway
+/// really passes it (`istio.io/ingress-use-waypoint`) is no part of its question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Before<'a> {
     /// Nobody knows.
+    #[default]
     Unknown,
     /// No waypoint.
     Nothing,
@@ -40,10 +49,35 @@ pub enum Before<'a> {
     Waypoint(&'a str),
 }
 
-/// The further name of a span that is called `named`, if it needs one.
+impl<'a> Before<'a> {
+    /// By the labels of a Service and of its Namespace, as Kiali reads them. A
+    /// Service that is not known may have any.
+    pub(super) fn of(service: Option<&'a Labels>, namespace: Option<&'a Labels>) -> Self {
+        let Some(service) = service else {
+            return Self::Unknown;
+        };
+        let waypoint = |labels: &'a Labels| {
+            let name = labels.get("istio.io/use-waypoint").map(String::as_str);
+            name.filter(|name| !name.is_empty())
+        };
+        match (waypoint(service), namespace) {
+            (Some("none"), _) => Self::Nothing,
+            (Some(name), _) => Self::Waypoint(name),
+            (None, None) => Self::Unknown,
+            (None, Some(namespace)) => match waypoint(namespace) {
+                None | Some("none") => Self::Nothing,
+                Some(name) => Self::Waypoint(name),
+            },
+        }
+    }
+}
+
+/// The further name of a span that is called `named`, if it needs one. `own` is
+/// the workload of the proxy that emitted it.
 pub(super) fn alias(
     facts: &Facts<'_>,
     class: Class,
+    own: Option<&str>,
     to: Option<Destination<'_>>,
     named: &str,
     scheme: &Scheme,
@@ -53,7 +87,7 @@ pub(super) fn alias(
     let service_name = match class {
         Class::Waypoint => {
             let node = facts.node()?;
-            scheme.workload_name(node.workload(), Some(node.namespace))
+            scheme.workload_name(own?, Some(node.namespace))
         }
         Class::Gateway | Class::Sidecar => {
             let namespace = to.namespace?;
@@ -73,6 +107,10 @@ pub(super) fn alias(
     (service_name != named).then(|| Alias {
         service_name,
         span_name: host(facts, to),
+        node_id: facts
+            .node_id
+            .filter(|_| class == Class::Waypoint)
+            .map(str::to_owned),
     })
 }
 
@@ -168,9 +206,13 @@ mod tests {
             Class::Waypoint => Destination::of_waypoint(facts),
             _ => Destination::of_cluster(facts),
         };
-        let alias = alias(facts, facts.class(), to, named, scheme, before);
+        let class = facts.class();
+        let own = facts.node().map(|node| node.workload());
+        let alias = alias(facts, class, own, to, named, scheme, before);
         alias.map_or(String::new(), |a| {
             assert_eq!(a.span_name, "reviews.shop.svc.my.domain");
+            let id = facts.node_id.filter(|_| class == Class::Waypoint);
+            assert_eq!(a.node_id.as_deref(), id);
             a.service_name
         })
     }
@@ -240,6 +282,33 @@ mod tests {
             };
             let scheme = scheme(30, true, false);
             assert_eq!(names(&outside, "gw.infra", &scheme, Before::Unknown), "");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_by_labels() {
+        let labels = |waypoint: &str| -> Labels {
+            let label = ("istio.io/use-waypoint".to_owned(), waypoint.to_owned());
+            [label].into_iter().filter(|_| waypoint != "-").collect()
+        };
+        // "-": no such label; "?": not known.
+        for (service, namespace, want) in [
+            ("?", "wp", Before::Unknown),
+            ("-", "?", Before::Unknown),
+            ("-", "-", Before::Nothing),
+            ("-", "none", Before::Nothing),
+            ("none", "wp", Before::Nothing),
+            ("none", "?", Before::Nothing),
+            ("-", "wp", Before::Waypoint("wp")),
+            ("", "wp", Before::Waypoint("wp")),
+            ("own", "wp", Before::Waypoint("own")),
+            ("own", "none", Before::Waypoint("own")),
+            ("own", "?", Before::Waypoint("own")),
+        ] {
+            let known = |text: &str| (text != "?").then(|| labels(text));
+            let (service, namespace) = (known(service), known(namespace));
+            let before = Before::of(service.as_ref(), namespace.as_ref());
+            assert_eq!(before, want, "{service:?} {namespace:?}");
         }
     }
 

@@ -13,9 +13,8 @@ further.
 
 use super::{
     Alias, Attr, Case, Class, Destination, Facts, Host, Knowledge, NodeId, Repairs, Scheme,
-    Settings,
-    alias::{self, Before},
-    destination,
+    Settings, alias, destination,
+    directory::AppLabels,
     facts::{key, value},
     known::Known,
     repair,
@@ -62,11 +61,15 @@ impl Verdict<'_> {
         }
     }
 
-    fn add_destination(&mut self, facts: &Facts<'_>, known: &Known<'_>) {
+    fn add_destination(&mut self, facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) {
         let Some(to) = self.destination else { return };
         self.add(key::DESTINATION_APP, facts.destination_app, Some(to.app));
         let service = facts.destination_canonical_service;
-        let canonical = known.service.and_then(|s| s.canonical_of_pods);
+        let canonical = known.service.and_then(|s| match scheme.app_labels() {
+            AppLabels::Canonical => s.canonical_of_pods,
+            // Kiali compares it with its app's name, and links to that.
+            AppLabels::Only(_) => s.app_of_pods.or(s.canonical_of_pods),
+        });
         self.add(
             key::DESTINATION_CANONICAL_SERVICE,
             service,
@@ -145,7 +148,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
     verdict.add(key::NODE_ID, facts.node_id, lent);
     // With the id on it, no later pass depends on the parent.
     let once = without_id && lent.is_none();
-    verdict.add_destination(facts, &known);
+    verdict.add_destination(facts, &known, scheme);
     match class {
         Class::Gateway => verdict.add_source(facts),
         Class::Sidecar if is_client(facts) => verdict.add_source(facts),
@@ -201,9 +204,8 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
     }
     if tells && settings.aliases {
         let named = verdict.service_name.as_deref().unwrap_or(now);
-        // Labels of Services and Namespaces would tell; the span does not.
-        let before = Before::Unknown;
-        verdict.alias = alias::alias(facts, class, destination, named, scheme, before);
+        let own = facts.node().map(|node| workload(&known, node));
+        verdict.alias = alias::alias(facts, class, own, destination, named, scheme, known.before);
     }
     verdict
 }

@@ -12,6 +12,7 @@ resource speaks of a Pod or host, the address is not asked.
 
 use super::{
     Attr, Class, Destination, Directory, Facts,
+    alias::Before,
     directory::{App, Pod, Service},
     facts::value,
 };
@@ -25,6 +26,8 @@ pub(super) struct Known<'a> {
     pub app: Option<App<'a>>,
     /// The Service it went to.
     pub service: Option<Service<'a>>,
+    /// What its labels say about a waypoint.
+    pub before: Before<'a>,
 }
 
 impl<'a> Known<'a> {
@@ -50,10 +53,13 @@ impl<'a> Known<'a> {
                 .node()
                 .and_then(|node| directory.pod(node.namespace, node.pod)),
         };
+        let service = to.and_then(|(namespace, name)| directory.service(namespace, name));
+        let namespace = service.and_then(|s| directory.namespace_labels(s.namespace));
         Self {
             pod,
             app,
-            service: to.and_then(|(namespace, name)| directory.service(namespace, name)),
+            service,
+            before: Before::of(service.map(|s| s.labels), namespace),
         }
     }
 }

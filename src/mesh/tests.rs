@@ -8,6 +8,7 @@ mod rules;
 mod schemes;
 mod traps;
 mod twice;
+mod watched;
 
 use super::{
     Settings,
@@ -18,16 +19,28 @@ use super::{
 
 /// What the processor makes of decoded spans: the same, and their markers.
 fn apply_all(spans: &[Span], settings: &Settings) -> Vec<Span> {
-    let with_marker = |span: &Span| [Some(apply(span, settings)), marker(span, settings)];
-    spans.iter().flat_map(with_marker).flatten().collect()
+    apply_all_with(spans, settings, &Knowledge::of(settings))
+}
+
+/// The same, with what is known besides.
+fn apply_all_with(spans: &[Span], settings: &Settings, knowledge: &Knowledge) -> Vec<Span> {
+    let both = |span: &Span| {
+        let made = marker_with(span, settings, knowledge);
+        [Some(apply_with(span, settings, knowledge)), made]
+    };
+    spans.iter().flat_map(both).flatten().collect()
 }
 
 /// The marker of a span, without its id.
 fn marker(span: &Span, settings: &Settings) -> Option<Span> {
-    let knowledge = Knowledge::of(settings);
+    marker_with(span, settings, &Knowledge::of(settings))
+}
+
+/// The same, with what is known besides.
+fn marker_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Option<Span> {
     let facts = span.facts();
-    let alias = decide(&facts, settings, &knowledge).alias?;
-    let mut out = apply(span, settings);
+    let alias = decide(&facts, settings, knowledge).alias?;
+    let mut out = apply_with(span, settings, knowledge);
     out.parent_span_id = std::mem::take(&mut out.span_id);
     out.name = alias.span_name;
     out.kind = 1;
@@ -36,6 +49,8 @@ fn marker(span: &Span, settings: &Settings) -> Option<Span> {
         .retain(|(key, _)| alias::keeps(key.as_bytes()));
     out.attributes
         .push((key::SYNTHETIC.to_owned(), "true".to_owned()));
+    let node_id = alias.node_id.map(|id| (key::NODE_ID.to_owned(), id));
+    out.attributes.extend(node_id);
     assert_ne!(out.service_name(), alias.service_name);
     out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
     out.resource

@@ -44,13 +44,16 @@ struct Marker {
 }
 
 /// The fields in which a marker named `span_name` differs from its span, for
-/// [`Markers::add`].
-pub fn template(span_name: &str) -> Vec<u8> {
+/// [`Markers::add`], and the attributes of its own.
+pub fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     put_bytes(5, span_name.as_bytes(), &mut out);
     put_tag(6, Wire::Varint, &mut out);
     put_varint(INTERNAL, &mut out);
     encode_span_attr(key::SYNTHETIC, "true", &mut out);
+    if let Some(node_id) = node_id {
+        encode_span_attr(key::NODE_ID, node_id, &mut out);
+    }
     out
 }
 
@@ -156,7 +159,7 @@ mod tests {
             markers.clear();
             assert!(markers.is_empty());
             for (resource, salt) in ids.into_iter().zip(salts) {
-                markers.add(resource, salt, &template("host"));
+                markers.add(resource, salt, &template("host", None));
             }
             // Written again, they are the same.
             markers.write(&field.encode_to_vec());

@@ -109,7 +109,7 @@ impl Mesh {
                 tags.push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
             }
             let resource = edited(base, Some(&alias.service_name), &tags, scratch)?;
-            let template = markers::template(&alias.span_name);
+            let template = markers::template(&alias.span_name, alias.node_id.as_deref());
             Some((resource, Salt::new(&alias.service_name), template))
         });
         let repairs = verdict.repairs();

@@ -115,6 +115,10 @@ async fn markers_arrive_beside_their_spans_and_are_accounted_for() {
             let parents = (parent.start_time_unix_nano, parent.end_time_unix_nano);
             assert_eq!(times, parents);
             assert_eq!(value(&span.attributes, "istio.cluster_id"), "Kubernetes");
+            let id = value(&span.attributes, "node_id");
+            let of_waypoint = service(&group) == "waypoint.bookinfo";
+            assert_eq!(id.starts_with("waypoint~"), of_waypoint, "{id}");
+            assert!(of_waypoint || id.is_empty(), "{id}");
             names.push((service(&group).to_owned(), span.name.clone()));
         }
     }

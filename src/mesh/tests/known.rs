@@ -3,12 +3,12 @@ use super::*;
 use crate::mesh::directory::{Labels, NamespaceRecord, PodRecord, ServiceRecord};
 use std::sync::Arc;
 
-fn labels(text: &str) -> Arc<Labels> {
+pub(super) fn labels(text: &str) -> Arc<Labels> {
     let pairs = text.split_whitespace().filter_map(|p| p.split_once('='));
     Arc::new(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
 }
 
-fn pod(namespace: &str, name: &str, workload: &str, ip: &str, of: &str) -> PodRecord {
+pub(super) fn pod(namespace: &str, name: &str, workload: &str, ip: &str, of: &str) -> PodRecord {
     PodRecord {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
@@ -19,7 +19,7 @@ fn pod(namespace: &str, name: &str, workload: &str, ip: &str, of: &str) -> PodRe
     }
 }
 
-fn service(namespace: &str, name: &str, selector: &str) -> ServiceRecord {
+pub(super) fn service(namespace: &str, name: &str, selector: &str) -> ServiceRecord {
     ServiceRecord {
         namespace: namespace.to_owned(),
         name: name.to_owned(),

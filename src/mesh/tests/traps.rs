@@ -8,17 +8,17 @@ const KINDS: [Kind; 3] = [Kind::App, Kind::Service, Kind::Workload];
 
 /// A trace of one span, emitted by a waypoint of `namespace` for a request to
 /// the service `reviews-svc` or `reviews`.
-struct Hop {
-    emitted: &'static str,
-    namespace: &'static str,
-    service: &'static str,
-    domain: &'static str,
-    name: Option<&'static str>,
-    peer_tags: bool,
-    istio_tags: bool,
+pub(super) struct Hop {
+    pub emitted: &'static str,
+    pub namespace: &'static str,
+    pub service: &'static str,
+    pub domain: &'static str,
+    pub name: Option<&'static str>,
+    pub peer_tags: bool,
+    pub istio_tags: bool,
 }
 
-const HOP: Hop = Hop {
+pub(super) const HOP: Hop = Hop {
     emitted: "waypoint.bookinfo",
     namespace: NS,
     service: "reviews",
@@ -29,7 +29,7 @@ const HOP: Hop = Hop {
 };
 
 impl Hop {
-    fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         let Self {
             service,
             domain,
@@ -66,7 +66,7 @@ impl Hop {
         span(self.emitted, &name, 2, &tags)
     }
 
-    fn pages(&self) -> [Page; 3] {
+    pub fn pages(&self) -> [Page; 3] {
         KINDS.map(|kind| {
             let name = match kind {
                 Kind::App => "reviews",
@@ -88,17 +88,17 @@ impl Hop {
     }
 }
 
-fn shows(page: &Page, span: &Span, settings: &Settings) -> bool {
+pub(super) fn shows(page: &Page, span: &Span, settings: &Settings) -> bool {
     shows_all(page, std::slice::from_ref(span), settings)
 }
 
-fn shows_all(page: &Page, spans: &[Span], settings: &Settings) -> bool {
+pub(super) fn shows_all(page: &Page, spans: &[Span], settings: &Settings) -> bool {
     let question = Question::new(&settings.kiali, &settings.cluster_id, page);
     !question.finds(spans).is_empty()
 }
 
-const ALL: [bool; 3] = [true; 3];
-const NONE: [bool; 3] = [false; 3];
+pub(super) const ALL: [bool; 3] = [true; 3];
+pub(super) const NONE: [bool; 3] = [false; 3];
 
 /// Kiali appends the namespace of the page's object to the waypoint's name.
 #[test]

@@ -198,6 +198,10 @@ proptest! {
         let once = apply_with(&span, &settings, &knowledge);
         let twice = apply_with(&once, &settings, &knowledge);
         prop_assert_eq!(&once, &twice);
+        if let Some(made) = marker_with(&span, &settings, &knowledge) {
+            prop_assert_eq!(&apply_with(&made, &settings, &knowledge), &made);
+            prop_assert_eq!(marker_with(&made, &settings, &knowledge), None);
+        }
     }
 
     #[test]

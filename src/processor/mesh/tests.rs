@@ -160,6 +160,7 @@ fn marker(span: &ProtoSpan, alias: &alias::Alias) -> ProtoSpan {
         .attributes
         .iter()
         .filter(|kv| alias::keeps(kv.key.as_bytes()));
+    let node_id = alias.node_id.as_deref().map(|id| attr(key::NODE_ID, id));
     ProtoSpan {
         trace_id: span.trace_id.clone(),
         span_id: Salt::new(&alias.service_name).span_id(id).to_vec(),
@@ -172,6 +173,7 @@ fn marker(span: &ProtoSpan, alias: &alias::Alias) -> ProtoSpan {
         attributes: kept
             .cloned()
             .chain([attr(key::SYNTHETIC, "true")])
+            .chain(node_id)
             .collect(),
         status: span.status.clone(),
         ..ProtoSpan::default()
@@ -594,7 +596,10 @@ fn counts_what_it_did_when_the_request_is_over() {
 fn expected_ids(requests: &[Vec<u8>], settings: &Settings) -> u64 {
     let ids = |bytes: &Vec<u8>| {
         let before = Request::decode(&bytes[..]).unwrap();
-        let has = |span: &ProtoSpan| span.attributes.iter().any(|kv| kv.key == key::NODE_ID);
+        let has = |span: &ProtoSpan| {
+            let has = |key| span.attributes.iter().any(|kv| kv.key == key);
+            has(key::NODE_ID) && !has(key::SYNTHETIC)
+        };
         let after = expected(&before, settings);
         let after = after.iter().filter(|(_, span)| has(span)).count();
         let groups = before.resource_spans.iter().flat_map(|r| &r.scope_spans);
