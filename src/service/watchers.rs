@@ -14,6 +14,7 @@ use crate::{
     telemetry::Registry,
 };
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -31,6 +32,7 @@ pub(super) fn start(
 ) -> Result<(), StartError> {
     let mut seen = BTreeSet::new();
     let mut jobs = Vec::new();
+    let mut followed = Vec::new();
     for processor in config.pipelines.iter().flat_map(|p| &p.processors) {
         let ProcessorKind::Mesh(settings) = &processor.kind;
         // Processors of the same id share their knowledge.
@@ -46,11 +48,16 @@ pub(super) fn start(
             continue;
         }
         register(registry, &id, &status);
+        followed.push((id.clone(), Arc::clone(&status)));
         jobs.push((id, settings.clone(), current.clone(), status));
     }
     if jobs.is_empty() {
         return Ok(());
     }
+    health.detail("kiali", move || {
+        let of = |(id, status): &(String, Arc<Status>)| (id.clone(), detail(status));
+        followed.iter().map(of).collect()
+    });
     let registry = Arc::clone(registry);
     let mut end = end.clone();
     let followers = move || async move {
@@ -110,6 +117,21 @@ fn show(registry: &Registry, processor: &str, status: &Arc<Status>, shown: Shown
         &labels,
         move || f64::from(u8::from(status.shown() == own)),
     );
+}
+
+/// What the health page says of one processor's Kiali.
+fn detail(status: &Status) -> Value {
+    let shown = status.shown();
+    let mut value = json!({
+        "version": shown.version,
+        "form": shown.form,
+        "namespace_selector": shown.namespace_selector,
+        "source": shown.source,
+    });
+    if let Some(trouble) = status.trouble() {
+        value["trouble"] = trouble.into();
+    }
+    value
 }
 
 fn register(registry: &Registry, processor: &str, status: &Arc<Status>) {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 struct Wayspan {
     metrics: u16,
+    health: u16,
     process: Proc,
 }
 
@@ -44,7 +45,11 @@ impl Wayspan {
                 .arg(format!("yaml:{mesh}")),
         );
         process.wait_ready(|| http::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
-        Self { metrics, process }
+        Self {
+            metrics,
+            health,
+            process,
+        }
     }
 
     fn metric(&self, series: &str) -> Option<f64> {
@@ -59,6 +64,14 @@ impl Wayspan {
         wait_for(&series, || {
             self.metric(&series).filter(|value| *value == 1.0)
         });
+    }
+
+    /// What the health page, which must be green, says of Kiali.
+    fn detail(&self) -> Value {
+        let page = http::get(self.health, "/", &[]).unwrap();
+        assert_eq!(page.status, 200, "{}", page.body);
+        let page: Value = serde_json::from_str(&page.body).unwrap();
+        page["kiali"]["mesh"].clone()
     }
 
     fn says(&self, part: &str) {
@@ -103,9 +116,17 @@ fn a_config_map_is_followed_as_soon_as_it_may_be_read() {
     wayspan.says("resources [configmaps], resourceNames [kiali], verbs [get, list, watch]");
     assert_eq!(wayspan.metric(&scheme("host", "2.30", "static")), Some(1.0));
 
+    let detail = wayspan.detail();
+    assert_eq!(detail["source"], "static");
+    let trouble = detail["trouble"].as_str().unwrap();
+    assert!(trouble.contains("resourceNames [kiali]"), "{trouble}");
+
     cluster.permit_by("kiali-config.yaml");
     wayspan.follows("waypoint", "2.7", "config_map");
     wayspan.says("can be read again");
+    let now = json!({"version": "2.7", "form": "waypoint", "namespace_selector": true,
+        "source": "config_map"});
+    assert_eq!(wayspan.detail(), now);
 
     // An upgrade; the trust domain is the mesh's.
     cluster.apply(&config_map("v2.30.0", ""));

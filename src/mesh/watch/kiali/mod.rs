@@ -118,7 +118,7 @@ impl Follower {
 
     /// Reading failed: what was known stays. Said once per cause.
     fn failed(&self, cause: &str) {
-        self.status.failed();
+        self.status.failed(cause);
         let mut state = self.state.borrow_mut();
         if state.trouble.as_deref() != Some(cause) {
             let scheme = &self.current.get().scheme;

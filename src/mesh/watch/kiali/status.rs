@@ -1,4 +1,4 @@
-//! What metrics show of reading Kiali's configuration.
+//! What metrics and the health page show of reading Kiali's configuration.
 
 use crate::mesh::Scheme;
 use std::{
@@ -38,6 +38,8 @@ impl Shown {
 #[derive(Debug)]
 pub struct Status {
     shown: Mutex<Shown>,
+    /// Why it could not be read last.
+    trouble: Mutex<Option<String>>,
     errors: AtomicU64,
     /// Seconds since 1970; 0: never.
     last_read: AtomicU64,
@@ -50,6 +52,7 @@ impl Status {
     pub fn new(shown: Shown) -> Self {
         Self {
             shown: Mutex::new(shown),
+            trouble: Mutex::default(),
             errors: AtomicU64::new(0),
             last_read: AtomicU64::new(0),
             watching: AtomicBool::new(false),
@@ -73,12 +76,24 @@ impl Status {
         self.errors.load(Ordering::Relaxed)
     }
 
-    pub(super) fn failed(&self) {
+    /// Cause and remedy, as long as it cannot be read.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    pub(super) fn failed(&self, cause: &str) {
+        self.put_trouble(Some(cause.to_owned()));
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.watching.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn read(&self, watching: bool) {
+        self.put_trouble(None);
         self.last_read.store(now(), Ordering::Relaxed);
         self.watching.store(watching, Ordering::Relaxed);
     }
