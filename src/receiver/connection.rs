@@ -90,8 +90,8 @@ pub async fn serve(
         Err(_) => return tracing::debug!(%peer, "closed: the peer sent no request"),
     };
 
-    let activity = Rc::new(Activity::new());
     let limits = Limits::of(&endpoint.protocol, version);
+    let activity = Rc::new(Activity::new(limits.idle.is_some()));
     let context = Rc::new(Context {
         endpoint,
         peer,
@@ -152,7 +152,9 @@ async fn answer(
 ) -> Result<Response<Reply>, Infallible> {
     Ok(match &context.endpoint.protocol {
         Protocol::Grpc(settings) => grpc::answer(&context, settings, request).await,
-        Protocol::Http(settings) => http::answer(&context, settings, request).await,
+        // On the heap, so that the future of a gRPC request, which is moved when
+        // its task is made, stays small.
+        Protocol::Http(settings) => Box::pin(http::answer(&context, settings, request)).await,
     })
 }
 

@@ -62,7 +62,7 @@ pub async fn answer(
     }
     if request.uri().path() != EXPORT {
         if request.uri().path().starts_with(health::PREFIX) {
-            return health::answer(context, request).await;
+            return Box::pin(health::answer(context, request)).await;
         }
         context.endpoint.stats.refused_requests.add(1);
         return unimplemented(context, request.uri().path());

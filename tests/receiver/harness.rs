@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use std::{
+    cell::Cell,
     io::Write,
     net::{IpAddr, SocketAddr},
     rc::Rc,
@@ -61,6 +62,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
+        Self::start_with(protocol, 0)
+    }
+
+    /// The same, where so many connections are to leave.
+    pub fn start_with(protocol: Protocol, leaving: usize) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Answer::Accepted));
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -83,7 +89,7 @@ impl Server {
             let endpoint = Endpoint {
                 protocol,
                 ingest: Rc::new(fake),
-                leaving: Rc::default(),
+                leaving: Rc::new(Cell::new(leaving)),
                 stats: counted,
             };
             LocalSet::new().block_on(&runtime, accept(listener, Rc::new(endpoint), stop, ends));
