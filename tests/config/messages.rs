@@ -183,7 +183,7 @@ fn mistakes() {
         (
             "processors: {mesh: {aliases: auto}}",
             "1:30",
-            "expected on or off",
+            "expected one of on, true, false, off, found \"auto\"",
         ),
         (
             "processors: {mesh: {repairs: some}}",
