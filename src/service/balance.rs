@@ -10,7 +10,9 @@ shard has been watched for a while, each counts as [`UNKNOWN`].
 Long-lived connections may grow busy after they were placed. When one shard is
 nearly full while another has time, it is told to let some go: they finish
 what is under way (GOAWAY), their senders come back, and are placed anew, as
-at the end of `max_connection_age`.
+at the end of `max_connection_age`. Full is a shard that uses up a core: where
+it is kept from that, because other processes have the cores or a quota is
+spent, a second thread would only compete with it.
 */
 
 use super::shard::Entrance;
@@ -24,7 +26,8 @@ pub const INTERVAL: Duration = Duration::from_millis(250);
 
 /// A shard busier than this gets no more connections while another has time.
 const PACKED: f64 = 0.5;
-/// A shard busier than this, [`LOOKS`] times in a row, lets connections go ...
+/// A shard that uses more of a core than this, [`LOOKS`] times in a row, lets
+/// connections go ...
 const FULL: f64 = 0.8;
 /// ... if another is less busy than this.
 const ROOM: f64 = 0.5;
@@ -35,13 +38,15 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// What a connection is taken to need of a shard until the shard has been
 /// looked at twice since.
-const UNKNOWN: f64 = 0.02;
+const UNKNOWN: f64 = 0.002;
 
 #[derive(Debug, Default)]
 struct Watched {
     rested: Duration,
+    used: Duration,
     /// Share of the time it worked, at the last look.
     busy: f64,
+    /// At so many looks in a row it had used up its core.
     full: u32,
     /// Connections placed since the last look, and since the one before.
     placed: [u32; 2],
@@ -96,7 +101,8 @@ impl Balance {
         let span = now.saturating_duration_since(state.looked);
         state.looked = now;
         for (watched, shard) in state.watched.iter_mut().zip(&self.shards) {
-            watched.see(shard.pulse().rested(now), span);
+            let pulse = shard.pulse();
+            watched.see(pulse.rested(now), pulse.used(), span);
         }
         if state.settled.is_some_and(|settled| now < settled) {
             return;
@@ -115,13 +121,15 @@ impl Balance {
 }
 
 impl Watched {
-    fn see(&mut self, rested: Duration, span: Duration) {
-        let rest = rested.saturating_sub(self.rested).as_secs_f64();
-        self.rested = rested;
-        if !span.is_zero() {
-            self.busy = (1.0 - rest / span.as_secs_f64()).clamp(0.0, 1.0);
-        }
-        self.full = if self.busy > FULL { self.full + 1 } else { 0 };
+    fn see(&mut self, rested: Duration, used: Option<Duration>, span: Duration) {
+        let share = |now: Duration, before: Duration| {
+            let span = span.as_secs_f64().max(f64::MIN_POSITIVE);
+            (now.saturating_sub(before).as_secs_f64() / span).clamp(0.0, 1.0)
+        };
+        self.busy = 1.0 - share(rested, self.rested);
+        let core = used.map_or(self.busy, |used| share(used, self.used));
+        (self.rested, self.used) = (rested, used.unwrap_or_default());
+        self.full = if core > FULL { self.full + 1 } else { 0 };
         self.placed = [0, self.placed[0]];
     }
 }
@@ -184,16 +192,16 @@ mod tests {
     fn many_at_once_are_spread() {
         let mut watched = shards(&[0.0, 0.0, 0.0]);
         let mut counts = [0; 3];
-        for _ in 0..300 {
+        for _ in 0..3000 {
             let at = choose(&watched).unwrap_or_default();
             watched[at].placed[0] += 1;
             counts[at] += 1;
         }
-        assert_eq!(counts, [100; 3]);
+        assert_eq!(counts, [1000; 3]);
         // After two looks it is known that they do nothing.
         for shard in &mut watched {
-            shard.see(Duration::from_millis(250), INTERVAL);
-            shard.see(Duration::from_millis(500), INTERVAL);
+            shard.see(INTERVAL, None, INTERVAL);
+            shard.see(2 * INTERVAL, None, INTERVAL);
         }
         assert_eq!(choose(&watched), Some(0));
     }
@@ -214,13 +222,20 @@ mod tests {
     }
 
     #[test]
-    fn busy_is_what_was_not_rested() {
+    fn busy_is_what_was_not_rested_and_full_who_used_a_core() {
+        let ms = Duration::from_millis;
         let mut shard = Watched::default();
-        shard.see(Duration::from_millis(200), INTERVAL);
+        shard.see(ms(200), Some(ms(40)), INTERVAL);
         assert!((shard.busy - 0.2).abs() < 1e-9);
-        shard.see(Duration::from_millis(200), INTERVAL);
+        // No rest, but others had the core for half of the time.
+        shard.see(ms(200), Some(ms(165)), INTERVAL);
+        assert_eq!((shard.busy, shard.full), (1.0, 0));
+        shard.see(ms(200), Some(ms(405)), INTERVAL);
         assert_eq!((shard.busy, shard.full), (1.0, 1));
-        shard.see(Duration::from_millis(500), INTERVAL);
+        shard.see(ms(450), Some(ms(405)), INTERVAL);
         assert_eq!((shard.busy, shard.full), (0.0, 0));
+        // Where the kernel does not tell, no rest counts as full.
+        shard.see(ms(450), None, INTERVAL);
+        assert_eq!((shard.busy, shard.full), (1.0, 1));
     }
 }

@@ -5,11 +5,16 @@ Three words with one writer each: the shard stores, nobody else does, so
 neither side waits. The time spent parked is summed up rather than a share of
 it published, because a shard that never rests has no moment to publish at: a
 reader compares two of its own looks.
+
+A thread that does not rest may yet get little done, because others have the
+cores; what it did get the kernel knows ([`Pulse::used`]).
 */
 
 use std::{
+    fs,
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -27,6 +32,8 @@ struct Words {
     rested: AtomicU64,
     /// Nanoseconds after `base` of the present rest's begin; 0 while running.
     resting_since: AtomicU64,
+    /// The kernel's account of the thread.
+    account: OnceLock<PathBuf>,
 }
 
 impl Default for Pulse {
@@ -36,11 +43,28 @@ impl Default for Pulse {
             requests: AtomicU64::new(0),
             rested: AtomicU64::new(0),
             resting_since: AtomicU64::new(0),
+            account: OnceLock::new(),
         }))
     }
 }
 
 impl Pulse {
+    /// Begins: the calling thread is the shard's.
+    pub fn begin(&self) {
+        // Only Linux has this; elsewhere `used` knows nothing.
+        if let Ok(task) = fs::read_link("/proc/thread-self") {
+            let account = PathBuf::from("/proc").join(task).join("schedstat");
+            let _ = self.0.account.set(account);
+        }
+    }
+
+    /// CPU time the thread has had in all (proc(5), `schedstat`).
+    pub fn used(&self) -> Option<Duration> {
+        let account = fs::read_to_string(self.0.account.get()?).ok()?;
+        let nanos = account.split_whitespace().next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanos))
+    }
+
     /// Counts a request. Only the shard's thread calls this.
     pub fn request(&self) {
         let requests = &self.0.requests;
@@ -87,6 +111,19 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_kernel_knows_what_a_thread_used() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.used(), None);
+        pulse.begin();
+        let before = pulse.used();
+        assert!(before.is_some());
+        // Another thread asks about this one.
+        let again = std::thread::scope(|scope| scope.spawn(|| pulse.used()).join());
+        assert!(again.is_ok_and(|again| again >= before));
+    }
 
     #[test]
     fn rests_add_up_and_the_present_one_counts() {

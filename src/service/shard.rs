@@ -324,6 +324,7 @@ async fn run(
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
 ) -> Vec<u64> {
+    build.pulse.begin();
     let gate = Rc::new(Gate {
         pipelines: RefCell::new(pipelines(&build)),
         opened: Notify::new(),
