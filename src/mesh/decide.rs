@@ -14,6 +14,7 @@ use super::{
     Attr, Case, Class, Destination, Facts, Host, Knowledge, Scheme, Settings,
     facts::{key, value},
     scheme::without_namespace,
+    ztunnel::names,
 };
 
 /// What is to be done with a span.
@@ -98,23 +99,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
     match class {
         Class::Gateway => verdict.add_source(facts),
         Class::Sidecar if is_client(facts) => verdict.add_source(facts),
-        Class::Ztunnel => {
-            verdict.add(
-                key::DESTINATION_WORKLOAD,
-                facts.destination_workload,
-                facts.dst_workload,
-            );
-            verdict.add(
-                key::SOURCE_WORKLOAD,
-                facts.source_workload,
-                facts.src_workload,
-            );
-            verdict.add(
-                key::SOURCE_NAMESPACE,
-                facts.source_namespace,
-                facts.src_namespace,
-            );
-        }
+        Class::Ztunnel => add_ends(&mut verdict, facts),
         _ => {}
     }
     add_cluster_id(&mut verdict, facts, knowledge);
@@ -122,12 +107,14 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
         Class::Waypoint => waypoint_name(facts, destination, scheme),
         Class::Gateway => gateway_name(facts, scheme),
         Class::Sidecar => sidecar_name(facts, scheme),
-        Class::Ztunnel => ztunnel_name(facts, scheme),
+        Class::Ztunnel => ztunnel_name(facts, destination, scheme),
         Class::Sdk => sdk_name(facts, settings, scheme),
         Class::OtherProxy => None,
     };
-    if class == Class::Sdk {
-        add_hostname(&mut verdict, facts);
+    match class {
+        Class::Sdk => add_hostname(&mut verdict, facts),
+        Class::Ztunnel => add_pod(&mut verdict, facts),
+        _ => {}
     }
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
@@ -210,12 +197,14 @@ fn is_unknown(name: &str) -> bool {
     name.starts_with("unknown_service")
 }
 
+/// The service a connection was meant for. `dst.namespace` is not its
+/// namespace: behind a waypoint of another one it is the waypoint's.
 fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
     match value(facts.dst_service).and_then(Host::parse)? {
         Host::Service { name, namespace } => Some(Destination {
             app: value(facts.destination_canonical_service).unwrap_or(name),
             service: name,
-            namespace: value(facts.dst_namespace).or(Some(namespace)),
+            namespace: Some(namespace),
         }),
         Host::External(host) => Some(Destination {
             app: host,
@@ -225,17 +214,69 @@ fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
     }
 }
 
-fn ztunnel_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
-    let inbound = match value(facts.direction) {
+/// Both ends of a connection, as ztunnel knows them. A workload comes only with
+/// its own namespace.
+fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
+    let own = value(facts.dst_namespace);
+    let of_service = verdict.destination.and_then(|to| to.namespace);
+    let told = value(facts.destination_namespace).or(of_service).or(own);
+    if of_service.is_none() {
+        verdict.add(key::DESTINATION_NAMESPACE, facts.destination_namespace, own);
+    }
+    if own.is_none() || own == told {
+        let workload = value(facts.dst_workload).map(names::workload);
+        verdict.add(
+            key::DESTINATION_WORKLOAD,
+            facts.destination_workload,
+            workload,
+        );
+    }
+    let workload = value(facts.src_workload).map(names::workload);
+    verdict.add(key::SOURCE_WORKLOAD, facts.source_workload, workload);
+    verdict.add(
+        key::SOURCE_NAMESPACE,
+        facts.source_namespace,
+        facts.src_namespace,
+    );
+}
+
+/// Whether the destination's ztunnel reports the connection.
+fn is_inbound(facts: &Facts<'_>) -> bool {
+    match value(facts.direction) {
         Some("inbound") => true,
         Some("outbound") => false,
         _ => !is_client(facts) && value(facts.dst_workload).is_some(),
+    }
+}
+
+/// The app of the side that reports: at the destination its service tells,
+/// else the workload's name has to.
+fn ztunnel_name(
+    facts: &Facts<'_>,
+    to: Option<Destination<'_>>,
+    scheme: &Scheme,
+) -> Option<String> {
+    if !is_inbound(facts) {
+        let app = names::app(names::workload(value(facts.src_workload)?));
+        return Some(scheme.workload_name(app, value(facts.src_namespace)));
+    }
+    let workload = names::app(names::workload(value(facts.dst_workload)?));
+    let own = value(facts.dst_namespace);
+    let of_service = to.filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
+    let app = of_service.map_or(workload, |to| to.app);
+    let namespace = own.or(of_service.and_then(|to| to.namespace));
+    Some(scheme.workload_name(app, namespace))
+}
+
+/// The Pod on the side that reports: by `hostname` Kiali finds a workload's own.
+fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
+    let pod = match is_inbound(facts) {
+        true => facts.dst_workload,
+        false => facts.src_workload,
     };
-    let (workload, namespace) = match inbound {
-        true => (facts.dst_workload, facts.dst_namespace),
-        false => (facts.src_workload, facts.src_namespace),
-    };
-    Some(scheme.workload_name(value(workload)?, value(namespace)))
+    if let (None, Some(pod)) = (facts.resource.hostname, value(pod)) {
+        verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));
+    }
 }
 
 fn sdk_name(facts: &Facts<'_>, settings: &Settings, scheme: &Scheme) -> Option<String> {

@@ -38,7 +38,9 @@ pub mod key {
     pub const SOURCE_NAMESPACE: &str = "istio.source_namespace";
     /// Workload of the source.
     pub const SOURCE_WORKLOAD: &str = "istio.source_workload";
-    /// ztunnel's field names.
+    /// `true` on spans that no proxy and no application emitted.
+    pub const SYNTHETIC: &str = "wayspan.synthetic";
+    /// ztunnel's field names. The workloads are Pods' names where it knows them.
     pub const ZTUNNEL_SRC_WORKLOAD: &str = "src.workload";
     /// See [`ZTUNNEL_SRC_WORKLOAD`].
     pub const ZTUNNEL_SRC_NAMESPACE: &str = "src.namespace";

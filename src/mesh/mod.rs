@@ -11,6 +11,7 @@ The parts, in the order a span meets them:
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
+- [`ztunnel`] reads the access log of the proxy that emits no spans;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
@@ -31,6 +32,7 @@ pub mod pages;
 mod scheme;
 mod settings;
 mod upstream_cluster;
+pub mod ztunnel;
 
 #[cfg(test)]
 mod tests;

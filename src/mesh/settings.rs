@@ -17,6 +17,8 @@ pub struct Settings {
     pub case: Case,
     /// SDK service names to replace, by exact original name.
     pub rename: BTreeMap<String, String>,
+    /// Whether ztunnel's access log, sent as OTLP logs, becomes spans. Default false.
+    pub ztunnel_connections: bool,
 }
 
 impl Default for Settings {
@@ -26,6 +28,7 @@ impl Default for Settings {
             cluster_id: "Kubernetes".to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
+            ztunnel_connections: false,
         }
     }
 }

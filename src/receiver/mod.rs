@@ -6,7 +6,8 @@ One connection is served by one task on the thread that accepted it (a shard:
 is locked. A request passes through three small steps: `connection` tells
 HTTP/2 from HTTP/1.1 and bounds the connection's life, `grpc` or `http`
 judges the request's head and collects its body (`body`, `frame`,
-`inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`.
+`inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`, or
+of one `ExportLogsServiceRequest` where a pipeline wants ztunnel's access log.
 
 Invariants:
 
@@ -95,7 +96,36 @@ pub trait Ingest {
     /// Takes one `ExportTraceServiceRequest` in protobuf. Synchronous: it
     /// validates, edits and appends to the open batch.
     fn traces(&self, request: &[u8]) -> Answer;
+
+    /// Whether some pipeline wants logs: ztunnel's access log.
+    fn takes_logs(&self) -> bool;
+
+    /// Takes one `ExportLogsServiceRequest` in protobuf, where
+    /// [`Ingest::takes_logs`]. Synchronous, too. [`Answer::Partial`] counts
+    /// records.
+    fn logs(&self, request: &[u8]) -> Answer;
 }
+
+/// What a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Traces,
+    Logs,
+}
+
+impl Signal {
+    /// Gives a request's bytes to the pipelines.
+    fn give(self, ingest: &dyn Ingest, request: &[u8]) -> Answer {
+        match self {
+            Signal::Traces => ingest.traces(request),
+            Signal::Logs => ingest.logs(request),
+        }
+    }
+}
+
+/// What to do where logs are not taken.
+const LOGS_REMEDY: &str = "of logs, only ztunnel's access log is of use here: with \
+    ztunnel_connections: on in the mesh processor its connections become spans";
 
 /// Which protocol a listener speaks.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ of every span.
 
 mod announce;
 mod listen;
+mod logs;
 mod meters;
 mod pipeline;
 mod report;

@@ -35,6 +35,7 @@ pub const JSON: &str = "application/json";
 pub const LIMIT: usize = 64 << 10;
 
 struct Fake {
+    takes_logs: bool,
     answer: Arc<Mutex<Answer>>,
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -43,6 +44,14 @@ impl Ingest for Fake {
     fn traces(&self, request: &[u8]) -> Answer {
         self.taken.lock().unwrap().push(request.to_vec());
         self.answer.lock().unwrap().clone()
+    }
+
+    fn takes_logs(&self) -> bool {
+        self.takes_logs
+    }
+
+    fn logs(&self, request: &[u8]) -> Answer {
+        self.traces(request)
     }
 }
 
@@ -60,6 +69,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
+        Self::with_logs(protocol, false)
+    }
+
+    /// One that takes logs as well, if so asked.
+    pub fn with_logs(protocol: Protocol, takes_logs: bool) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Answer::Accepted));
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -70,6 +84,7 @@ impl Server {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let fake = Fake {
+            takes_logs,
             answer: Arc::clone(&answer),
             taken: Arc::clone(&taken),
         };
@@ -158,6 +173,7 @@ pub fn http_settings() -> HttpServer {
         endpoint: "127.0.0.1:0".parse().unwrap(),
         max_body_bytes: LIMIT,
         traces_path: "/v1/traces".to_owned(),
+        logs_path: "/v1/logs".to_owned(),
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),
         idle_timeout: None,

@@ -59,6 +59,10 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
     if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
         cx.report.error_at(spot, "expected on or off");
     }
+    let connections = &raw.ztunnel_connections;
+    if let (Some(raw::Switch::Auto), Some(spot)) = (connections.as_ref(), connections.spot) {
+        cx.report.error_at(spot, "expected on or off");
+    }
     let case = match raw.service_name.case.or(raw::Case::Match) {
         raw::Case::Match => mesh::Case::Match,
         raw::Case::Lower => mesh::Case::Lower,
@@ -78,6 +82,7 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
         case,
         rename,
+        ztunnel_connections: raw.ztunnel_connections.value == Some(raw::Switch::On),
     }
 }
 

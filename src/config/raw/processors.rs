@@ -15,6 +15,7 @@ pub(in crate::config) struct Mesh {
     pub(in crate::config) service_name: ServiceName,
     pub(in crate::config) kubernetes: Field<Switch>,
     pub(in crate::config) aliases: Field<Switch>,
+    pub(in crate::config) ztunnel_connections: Field<Switch>,
 }
 
 /// The Kiali whose questions the names must answer, in Kiali's own words.
