@@ -251,18 +251,15 @@ fn is_inbound(facts: &Facts<'_>) -> bool {
 
 /// The app of the side that reports: at the destination its service tells,
 /// else the workload's name has to.
-fn ztunnel_name(
-    facts: &Facts<'_>,
-    to: Option<Destination<'_>>,
-    scheme: &Scheme,
-) -> Option<String> {
+fn ztunnel_name(facts: &Facts<'_>, to: Option<Destination<'_>>, scheme: &Scheme) -> Option<String> {
     if !is_inbound(facts) {
         let app = names::app(names::workload(value(facts.src_workload)?));
         return Some(scheme.workload_name(app, value(facts.src_namespace)));
     }
     let workload = names::app(names::workload(value(facts.dst_workload)?));
     let own = value(facts.dst_namespace);
-    let of_service = to.filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
+    let of_service =
+        to.filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
     let app = of_service.map_or(workload, |to| to.app);
     let namespace = own.or(of_service.and_then(|to| to.namespace));
     Some(scheme.workload_name(app, namespace))

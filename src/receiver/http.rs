@@ -290,11 +290,7 @@ fn refuse_body(error: BodyError<()>, limit: usize) -> Refused {
 }
 
 /// A 200 in the request's content type.
-fn accepted(
-    signal: Signal,
-    content: Content,
-    partial: Option<(u64, String)>,
-) -> Response<Reply> {
+fn accepted(signal: Signal, content: Content, partial: Option<(u64, String)>) -> Response<Reply> {
     let rejected_what = match signal {
         Signal::Traces => "rejectedSpans",
         Signal::Logs => "rejectedLogRecords",

@@ -178,9 +178,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use opentelemetry_proto::tonic::{
-        collector::{
-            logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
-        },
+        collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
         logs::v1::{ResourceLogs, ScopeLogs},
     };
     use proptest::prelude::*;
@@ -257,7 +255,10 @@ mod tests {
     fn broken_framing_is_named_and_a_broken_record_ignored() {
         let whole = request(&[&[LINE]]).encode_to_vec();
         let error = convert(&whole[..whole.len() - 3]).unwrap_err().to_string();
-        assert!(error.starts_with("ExportLogsServiceRequest.resource_logs: length"), "{error}");
+        assert!(
+            error.starts_with("ExportLogsServiceRequest.resource_logs: length"),
+            "{error}"
+        );
         let error = convert(&[0x08, 1]).unwrap_err().to_string();
         assert!(error.contains("a varint where"), "{error}");
 

@@ -453,9 +453,12 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
 
 /// Whether one of its processors makes spans of ztunnel's access log.
 fn takes_logs(pipeline: &crate::config::Pipeline) -> bool {
-    pipeline.processors.iter().any(|processor| match &processor.kind {
-        ProcessorKind::Mesh(settings) => settings.ztunnel_connections,
-    })
+    pipeline
+        .processors
+        .iter()
+        .any(|processor| match &processor.kind {
+            ProcessorKind::Mesh(settings) => settings.ztunnel_connections,
+        })
 }
 
 fn endpoints(build: &Build, gate: &Rc<Gate>) -> Vec<Rc<Endpoint>> {

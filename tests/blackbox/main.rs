@@ -15,6 +15,7 @@ mod proc;
 mod bad_grpc;
 mod bad_http;
 mod client;
+mod connections;
 mod delivery;
 mod demo;
 mod drain;

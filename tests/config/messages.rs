@@ -171,6 +171,21 @@ fn mistakes() {
             "a Kubernetes directory is not supported by wayspan yet",
         ),
         (
+            "processors: {mesh: {ztunnel_connections: auto}}",
+            "1:42",
+            "expected on or off",
+        ),
+        (
+            "processors: {mesh: {ztunnel_connections: true}}",
+            "1:42",
+            "expected one of auto, on, off, found \"true\"",
+        ),
+        (
+            "receivers: {otlp: {protocols: {http: {logs_url_path: v1/logs}}}}",
+            "1:54",
+            "not a path such as /v1/logs",
+        ),
+        (
             "processors: {mesh: {service_name: {case: lowre}}}",
             "1:42",
             "expected one of match, lower, preserve, found \"lowre\"; did you mean \"lower\"?",

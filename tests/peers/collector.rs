@@ -22,6 +22,8 @@ pub struct Setup {
     /// Jaeger's OTLP port over gRPC, or over HTTP.
     pub export_grpc: Option<u16>,
     pub export_http: Option<u16>,
+    /// Whether ztunnel's access log becomes spans.
+    pub ztunnel_connections: bool,
 }
 
 impl Setup {
@@ -31,6 +33,7 @@ impl Setup {
             batch_timeout: "200ms",
             export_grpc: Some(jaeger_grpc),
             export_http: None,
+            ztunnel_connections: false,
         }
     }
 
@@ -52,6 +55,9 @@ impl Wayspan {
         let mut order = vec!["batch"];
         if let Some(kiali) = setup.kiali {
             processors["mesh"] = mesh(&kiali);
+            if setup.ztunnel_connections {
+                processors["mesh"]["ztunnel_connections"] = json!("on");
+            }
             order.insert(0, "mesh");
         }
         let mut exporters = json!({});

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod collector;
+mod connections;
 mod envoy;
 mod http;
 mod installed;

@@ -40,7 +40,7 @@ pub enum Ignored {
     #[error("it does not report a completed connection")]
     NotComplete,
     /// A field that every line has.
-    #[error("it is an access log line without {0}")]
+    #[error("it is an access log line without a usable {0}")]
     Without(&'static str),
     /// Not protobuf, not UTF-8, or longer than any line of ztunnel's.
     #[error("it cannot be read")]
@@ -94,7 +94,7 @@ impl Connection {
             .get("duration")
             .and_then(duration)
             .ok_or(Ignored::Without("duration"))?;
-        let end = end(record, &fields).ok_or(Ignored::Without("a time"))?;
+        let end = end(record, &fields).ok_or(Ignored::Without("time"))?;
         Ok(Self {
             direction,
             end,

@@ -71,9 +71,7 @@ fn attributes() -> Vec<KeyValue> {
     object
         .into_iter()
         .map(|(key, value)| match value {
-            serde_json::Value::String(text) => {
-                attribute(&key, any_value::Value::StringValue(text))
-            }
+            serde_json::Value::String(text) => attribute(&key, any_value::Value::StringValue(text)),
             other => attribute(&key, any_value::Value::IntValue(other.as_i64().unwrap())),
         })
         .collect()
@@ -106,7 +104,7 @@ fn every_shape_says_the_same() {
     assert_eq!((want.end, want.duration), (END, Duration::from_millis(13)));
     assert_eq!(want.direction, Direction::Outbound);
     assert_eq!(want.fields["bytes_recv"], Value::Int(490));
-    assert_eq!(want.fields.len(), 16);
+    assert_eq!(want.fields.len(), 15);
 
     let spaced = OUTBOUND.replace('\t', " ");
     let old = OUTBOUND.replace("\tinfo\taccess\t", "  INFO access: ");
@@ -232,7 +230,14 @@ fn what_is_no_connection_says_why() {
             &OUTBOUND.replace("13ms", "long"),
             Ignored::Without("duration"),
         ),
-        (&without("2025"), Ignored::Without("a time")),
+        (
+            &OUTBOUND.replace("2025-04-01T14:01:02.476412Z", ""),
+            Ignored::Without("time"),
+        ),
+        (
+            &OUTBOUND.replace("13ms", "99999999999999999999s"),
+            Ignored::Without("duration"),
+        ),
         (
             &INBOUND.replace("dst.workload", "dst.x"),
             Ignored::Without("dst.workload"),
@@ -256,7 +261,10 @@ fn a_span_of_the_source() {
         (key::CLUSTER_ID, "east"),
         ("peer.address", "10.244.0.42:15008"),
         ("src.workload", "shell-6d8bcd654d-t88gp"),
-        ("dst.identity", "spiffe://cluster.local/ns/default/sa/httpbin"),
+        (
+            "dst.identity",
+            "spiffe://cluster.local/ns/default/sa/httpbin",
+        ),
         ("duration", "13ms"),
     ] {
         assert_eq!(tag(&span, name), Some(want), "{name}");
@@ -326,7 +334,10 @@ fn errors_become_a_status() {
     );
     let span = connection(&line).span();
     let status = span.status.as_ref().unwrap();
-    assert_eq!((status.code, &*status.message), (2, "http status: 401 \"no\"\né"));
+    assert_eq!(
+        (status.code, &*status.message),
+        (2, "http status: 401 \"no\"\né")
+    );
     assert_eq!(tag(&span, "error"), Some("true"));
     assert_ne!(span.trace_id, connection(OUTBOUND).span().trace_id);
 }
@@ -348,12 +359,16 @@ fn a_named_trace_is_linked_and_never_the_parent() {
     for (record, span_id) in [
         (of_record, bytes(parent)),
         (
-            of_body(&format!("{OUTBOUND} traceparent=\"00-{trace}-{parent}-00\"")),
+            of_body(&format!(
+                "{OUTBOUND} traceparent=\"00-{trace}-{parent}-00\""
+            )),
             bytes(parent),
         ),
         (of_body(&format!("{OUTBOUND} id={trace}")), vec![0; 8]),
         (
-            of_body(&format!("{OUTBOUND} trace_id=\"{trace}\" span_id=\"{parent}\"")),
+            of_body(&format!(
+                "{OUTBOUND} trace_id=\"{trace}\" span_id=\"{parent}\""
+            )),
             bytes(parent),
         ),
     ] {
@@ -390,7 +405,7 @@ fn ids_follow_from_the_connection() {
 
 #[test]
 fn a_span_never_begins_at_zero() {
-    let line = OUTBOUND.replace("13ms", "99999999999999999999s");
+    let line = OUTBOUND.replace("13ms", "9999999999s");
     assert_eq!(connection(&line).span().start_time_unix_nano, 1);
 }
 
