@@ -178,7 +178,7 @@ fn mistakes() {
         (
             "processors: {mesh: {ztunnel_connections: true}}",
             "1:42",
-            "expected one of auto, on, off, found \"true\"",
+            "expected one of auto, on, off, found `true`",
         ),
         (
             "receivers: {otlp: {protocols: {http: {logs_url_path: v1/logs}}}}",
