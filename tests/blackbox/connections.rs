@@ -127,7 +127,7 @@ fn value<'a>(of: &'a [KeyValue], key: &str) -> Option<&'a str> {
     }
 }
 
-fn group<'a>(all: &'a [ResourceSpans], kind: SpanKind) -> &'a ResourceSpans {
+fn group(all: &[ResourceSpans], kind: SpanKind) -> &ResourceSpans {
     let of_kind =
         |group: &&ResourceSpans| group.scope_spans[0].spans.iter().all(|s| s.kind() == kind);
     all.iter().find(of_kind).unwrap()

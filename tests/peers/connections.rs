@@ -92,15 +92,22 @@ fn l4_workloads_are_found() {
             let what = format!("a trace of {service} in Jaeger");
             wait_for(&what, || jaeger.find_http(&search).unwrap().pop())
         };
+        let mut traces = Vec::new();
         for (app, workload) in [("productpage", "productpage-v1"), ("reviews", "reviews-v1")] {
             let trace = trace_of(app);
+            traces.push(trace.id.clone());
             for id in [
                 format!("app {app}"),
                 format!("service {app}"),
                 format!("workload {workload}"),
             ] {
                 let shown = kiali.show(&jaeger, page(&id));
-                assert_eq!(shown, [trace.id.clone()], "{}: {id}", kiali.label());
+                assert_eq!(
+                    shown,
+                    std::slice::from_ref(&trace.id),
+                    "{}: {id}",
+                    kiali.label()
+                );
             }
             let span = &trace.spans[0];
             assert_eq!(span.operation, "reviews.bookinfo.svc.cluster.local:9080");
@@ -117,5 +124,9 @@ fn l4_workloads_are_found() {
         }
         assert_eq!(wayspan.metric("wayspan_ztunnel_connections"), Some(4.0));
         wayspan.stop();
+        for id in traces {
+            let spans = jaeger.trace(&id).unwrap().spans;
+            assert_eq!(spans.len(), 1, "{id} was sent twice");
+        }
     }
 }
