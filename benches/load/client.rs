@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, rc::Rc};
 use tokio::net::TcpStream;
 use wayspan::pdata::wire::{Fields, Value};
 
@@ -38,8 +38,42 @@ pub struct Link {
 }
 
 enum Sender {
-    Grpc(h2::client::SendRequest<Bytes>),
+    Grpc(Rc<Shared>),
     Http(hyper::client::conn::http1::SendRequest<Full<Bytes>>),
+}
+
+/// An HTTP/2 connection that several handles use, made again when the receiver
+/// has sent it away (GOAWAY), as Envoy does.
+struct Shared {
+    to: SocketAddr,
+    sender: tokio::sync::Mutex<h2::client::SendRequest<Bytes>>,
+}
+
+impl Shared {
+    async fn connect(to: SocketAddr) -> anyhow::Result<h2::client::SendRequest<Bytes>> {
+        let mut builder = h2::client::Builder::new();
+        builder.max_send_buffer_size(8 << 20);
+        let (sender, connection) = builder.handshake(dial(to).await?).await?;
+        tokio::task::spawn_local(connection);
+        Ok(sender)
+    }
+
+    /// A handle that may send now.
+    async fn ready(&self) -> anyhow::Result<h2::client::SendRequest<Bytes>> {
+        let mut sender = self.sender.lock().await;
+        if let Ok(ready) = sender.clone().ready().await {
+            return Ok(ready);
+        }
+        *sender = Self::connect(self.to).await?;
+        Ok(sender.clone().ready().await?)
+    }
+}
+
+async fn dial(to: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(to).await;
+    let stream = stream.with_context(|| format!("cannot connect to {to}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 impl Link {
@@ -51,9 +85,6 @@ impl Link {
         gzip: bool,
         in_flight: usize,
     ) -> anyhow::Result<Vec<Self>> {
-        let stream = TcpStream::connect(to).await;
-        let stream = stream.with_context(|| format!("cannot connect to {to}"))?;
-        stream.set_nodelay(true)?;
         let mut headers = HeaderMap::new();
         let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
         let path = match protocol {
@@ -77,18 +108,16 @@ impl Link {
         }
         let senders: Vec<Sender> = match protocol {
             Protocol::Grpc => {
-                let mut builder = h2::client::Builder::new();
-                builder.max_send_buffer_size(8 << 20);
-                let (sender, connection) = builder.handshake(stream).await?;
-                tokio::task::spawn_local(connection);
+                let sender = tokio::sync::Mutex::new(Shared::connect(to).await?);
+                let shared = Rc::new(Shared { to, sender });
                 (0..in_flight)
-                    .map(|_| Sender::Grpc(sender.clone()))
+                    .map(|_| Sender::Grpc(Rc::clone(&shared)))
                     .collect()
             }
             Protocol::Http => {
                 headers.insert(header::HOST, HeaderValue::try_from(to.to_string())?);
                 let (sender, connection) =
-                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+                    hyper::client::conn::http1::handshake(TokioIo::new(dial(to).await?)).await?;
                 tokio::task::spawn_local(connection);
                 vec![Sender::Http(sender)]
             }
@@ -111,7 +140,7 @@ impl Link {
             Sender::Grpc(sender) => {
                 *request.uri_mut() = self.uri.clone();
                 *request.version_mut() = Version::HTTP_2;
-                grpc(sender, request, frame).await
+                grpc(sender.ready().await?, request, frame).await
             }
             Sender::Http(sender) => {
                 *request.uri_mut() = Uri::from_static("/v1/traces");
@@ -131,11 +160,10 @@ impl Link {
 }
 
 async fn grpc(
-    sender: &mut h2::client::SendRequest<Bytes>,
+    mut ready: h2::client::SendRequest<Bytes>,
     request: Request<()>,
     frame: Bytes,
 ) -> anyhow::Result<Answer> {
-    let mut ready = sender.clone().ready().await?;
     let (response, mut stream) = ready.send_request(request, false)?;
     stream.send_data(frame, true)?;
     let (head, mut incoming) = response.await?.into_parts();

@@ -44,6 +44,9 @@ pub struct Config {
     pub memory_limit: usize,
     /// Shard threads; None: as many as the cores this process may use.
     pub shards: Option<usize>,
+    /// How long an idle shard may wait, while requests come densely, so that one
+    /// wake-up serves several; zero: never. Default 5 ms.
+    pub gather: Duration,
     /// Time to drain at shutdown.
     pub drain_timeout: Duration,
     /// Things the operator should know (deprecated spellings and the like), logged at start.

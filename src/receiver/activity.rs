@@ -36,12 +36,16 @@ pub struct Activity {
     head_since: Cell<Option<Instant>>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
+    /// Whether anybody asks for [`Activity::quiet_since`]: a clock is not read
+    /// for each request for nothing.
+    has_idle_limit: bool,
 }
 
 impl Activity {
     /// A connection that has just been accepted.
-    pub fn new() -> Self {
+    pub fn new(has_idle_limit: bool) -> Self {
         Self {
+            has_idle_limit,
             in_flight: Cell::new(0),
             quiet_since: Cell::new(Instant::now()),
             head_since: Cell::new(None),
@@ -101,10 +105,11 @@ pub struct InFlight(Rc<Activity>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0
-            .in_flight
-            .set(self.0.in_flight.get().saturating_sub(1));
-        self.0.quiet_since.set(Instant::now());
+        let left = self.0.in_flight.get().saturating_sub(1);
+        self.0.in_flight.set(left);
+        if left == 0 && self.0.has_idle_limit {
+            self.0.quiet_since.set(Instant::now());
+        }
     }
 }
 

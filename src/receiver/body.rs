@@ -8,9 +8,10 @@ many half-sent bodies cannot add up to more memory than a few whole ones.
 */
 
 use bytes::Bytes;
-use http_body::Body;
+use futures_util::poll;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use std::{cell::Cell, fmt, time::Duration};
+use std::{cell::Cell, fmt, task::Poll, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How many bodies of the largest allowed size may be half-received on one
@@ -70,14 +71,13 @@ where
     let mut first = Bytes::new();
     let mut joined = Vec::new();
     let mut charge = Charge::default();
-    let begun = Instant::now();
+    let mut end = None;
     while !body.is_end_stream() {
-        let until = (Instant::now() + patience.idle).min(begun + patience.total);
-        let frame = match timeout_at(until, body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(error))) => return Err(BodyError::Broken(error.to_string())),
-            Ok(None) => break,
-            Err(_) => return Err(BodyError::Stalled),
+        let frame = match next(&mut body, patience, &mut end).await {
+            Some(Some(Ok(frame))) => frame,
+            Some(Some(Err(error))) => return Err(BodyError::Broken(error.to_string())),
+            Some(None) => break,
+            None => return Err(BodyError::Stalled),
         };
         // Trailers say nothing we need.
         let Ok(piece) = frame.into_data() else {
@@ -121,6 +121,28 @@ where
         bytes,
         _charge: charge,
     })
+}
+
+/// The next frame; `None` when patience is over, whose end for the whole body
+/// is kept in `end`. The common body is there already: then no clock is read
+/// and no timer made.
+async fn next<B>(
+    body: &mut B,
+    patience: Patience,
+    end: &mut Option<Instant>,
+) -> Option<Option<Result<Frame<Bytes>, B::Error>>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut frame = body.frame();
+    if let Poll::Ready(there) = poll!(&mut frame) {
+        // A body of many pieces, always there, must come to an end, too.
+        let over = end.is_some_and(|end| Instant::now() >= end);
+        return (!over).then_some(there);
+    }
+    let now = Instant::now();
+    let end = *end.get_or_insert(now + patience.total);
+    timeout_at((now + patience.idle).min(end), frame).await.ok()
 }
 
 /// Reads up to `most` bytes of a refused body and forgets them. A server that
@@ -175,7 +197,6 @@ mod tests {
 
     use super::*;
     use futures_util::{FutureExt, StreamExt, stream};
-    use http_body::Frame;
     use http_body_util::StreamBody;
     use std::convert::Infallible;
 

@@ -22,6 +22,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::{Future, poll_fn},
     io,
@@ -89,8 +90,8 @@ pub async fn serve(
         Err(_) => return tracing::debug!(%peer, "closed: the peer sent no request"),
     };
 
-    let activity = Rc::new(Activity::new());
     let limits = Limits::of(&endpoint.protocol, version);
+    let activity = Rc::new(Activity::new(limits.idle.is_some()));
     let context = Rc::new(Context {
         endpoint,
         peer,
@@ -102,7 +103,10 @@ pub async fn serve(
     let service = {
         let activity = Rc::clone(&activity);
         let context = Rc::clone(&context);
-        service_fn(move |request| answer(Rc::clone(&context), activity.request(), request))
+        service_fn(move |request| {
+            leave(&context.endpoint.leaving, &activity);
+            answer(Rc::clone(&context), activity.request(), request)
+        })
     };
     let ended = match version {
         Version::Two => {
@@ -122,6 +126,16 @@ pub async fn serve(
     }
 }
 
+/// Lets a connection go if the shard has too many: one that sends, since those
+/// are what makes it busy.
+fn leave(leaving: &Cell<usize>, activity: &Activity) {
+    let count = leaving.get();
+    if count > 0 && activity.order() == Order::Serve {
+        leaving.set(count - 1);
+        activity.give(Order::Finish);
+    }
+}
+
 /// Ends a task with the connection, also when `serve` itself is cancelled.
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
@@ -138,7 +152,9 @@ async fn answer(
 ) -> Result<Response<Reply>, Infallible> {
     Ok(match &context.endpoint.protocol {
         Protocol::Grpc(settings) => grpc::answer(&context, settings, request).await,
-        Protocol::Http(settings) => http::answer(&context, settings, request).await,
+        // On the heap, so that the future of a gRPC request, which is moved when
+        // its task is made, stays small.
+        Protocol::Http(settings) => Box::pin(http::answer(&context, settings, request)).await,
     })
 }
 

@@ -66,7 +66,9 @@ pub async fn answer(
     let signal = match request.uri().path() {
         EXPORT => Signal::Traces,
         EXPORT_LOGS if context.endpoint.ingest.takes_logs() => Signal::Logs,
-        path if path.starts_with(health::PREFIX) => return health::answer(context, request).await,
+        path if path.starts_with(health::PREFIX) => {
+            return Box::pin(health::answer(context, request)).await;
+        }
         path => {
             context.endpoint.stats.refused_requests.add(1);
             return unimplemented(context, path);

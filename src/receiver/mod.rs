@@ -47,7 +47,7 @@ mod status;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::telemetry::ReceiverStats;
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 pub use connection::serve;
 
@@ -98,12 +98,16 @@ pub trait Ingest {
     fn traces(&self, request: &[u8]) -> Answer;
 
     /// Whether some pipeline wants logs: ztunnel's access log.
-    fn takes_logs(&self) -> bool;
+    fn takes_logs(&self) -> bool {
+        false
+    }
 
-    /// Takes one `ExportLogsServiceRequest` in protobuf, where
+    /// Takes one `ExportLogsServiceRequest` in protobuf; called only where
     /// [`Ingest::takes_logs`]. Synchronous, too. [`Answer::Partial`] counts
     /// records.
-    fn logs(&self, request: &[u8]) -> Answer;
+    fn logs(&self, _request: &[u8]) -> Answer {
+        Answer::Malformed("no pipeline here takes logs".to_owned())
+    }
 }
 
 /// What a request carries.
@@ -143,6 +147,9 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Where bodies go.
     pub ingest: Rc<dyn Ingest>,
+    /// How many connections of the shard are to go, so that their senders come
+    /// back to another shard: the next to send do.
+    pub leaving: Rc<Cell<usize>>,
     /// Counters of this shard for this listener. The receiver counts requests;
     /// spans are counted by the [`Ingest`] that knows them.
     pub stats: ReceiverStats,

@@ -1,13 +1,16 @@
 /*!
 Listeners: binding them, and handing each accepted connection to a shard.
 
-A connection stays on its shard for life, so placement decides the balance.
-The kernel's own spreading (SO_REUSEPORT) hashes badly over the few long-lived
-connections a mesh keeps; here each goes to the shard with the fewest. Accepting
-is rare, so one thread does it for all.
+A connection stays on its shard for life, so placement decides the balance
+([`Balance`]): the kernel's own spreading (SO_REUSEPORT) hashes badly over the
+few long-lived connections a mesh keeps. Accepting is rare, so one thread does
+it for all.
 */
 
-use super::shard::{Connection, Entrance};
+use super::{
+    balance::{self, Balance},
+    shard::{Connection, Entrance},
+};
 use crate::{
     config::Config,
     extension::health_check::Health,
@@ -18,9 +21,10 @@ use ::http::StatusCode;
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener as StdListener},
-    time::Duration,
+    rc::Rc,
+    time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::watch, task};
+use tokio::{net::TcpListener, sync::watch, task, time::MissedTickBehavior};
 
 /// Connections the kernel may hold for us before we accept them. A mesh's
 /// proxies reconnect all at once when the pod is replaced.
@@ -185,17 +189,21 @@ impl Admin {
         if let Some((socket, path, health)) = self.health {
             spawn_page(socket, move |asked| (asked == path).then(|| health.page()));
         }
+        let balance = Rc::new(Balance::new(self.shards));
         for (at, bound) in self.receivers.into_iter().enumerate() {
-            let shards = self.shards.clone();
+            let balance = Rc::clone(&balance);
             let mut stop = self.stop.clone();
             task::spawn_local(async move {
                 tokio::select! {
-                    () = accept(at, bound, &shards) => {}
+                    () = accept(at, bound, &balance) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
                 }
             });
         }
-        let _ = self.end.wait_for(|end| *end).await;
+        tokio::select! {
+            _ = self.end.wait_for(|end| *end) => {}
+            () = watch_loads(&balance) => {}
+        }
     }
 }
 
@@ -210,8 +218,17 @@ fn spawn_page(socket: StdListener, page: impl Fn(&str) -> Option<http::Page> + '
     }
 }
 
-/// Accepts forever and hands each connection to the shard with the fewest.
-async fn accept(listener: usize, bound: Bound, shards: &[Entrance]) {
+async fn watch_loads(balance: &Balance) {
+    let mut looks = tokio::time::interval(balance::INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        balance.look(Instant::now());
+    }
+}
+
+/// Accepts forever and hands each connection to the shard that is to have it.
+async fn accept(listener: usize, bound: Bound, balance: &Balance) {
     let socket = match TcpListener::from_std(bound.socket) {
         Ok(socket) => socket,
         Err(error) => {
@@ -237,8 +254,7 @@ async fn accept(listener: usize, bound: Bound, shards: &[Entrance]) {
         let Ok(socket) = socket.into_std() else {
             continue;
         };
-        let fewest = shards.iter().min_by_key(|shard| shard.connections());
-        if let Some(shard) = fewest {
+        if let Some(shard) = balance.place() {
             shard.give(Connection {
                 listener,
                 socket,

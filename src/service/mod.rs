@@ -15,10 +15,13 @@ of every span.
 */
 
 mod announce;
+mod balance;
+mod gather;
 mod listen;
 mod logs;
 mod meters;
 mod pipeline;
+mod pulse;
 mod report;
 mod run;
 mod shard;
@@ -36,16 +39,20 @@ use crate::{
 };
 pub use listen::BindError;
 use listen::Transport;
+use pulse::Pulse;
 use shard::ShardHandle;
 use std::{
     collections::BTreeMap,
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use tokio::{sync::watch, task::LocalSet};
+use tokio::{
+    runtime::{self, LocalOptions},
+    sync::watch,
+};
 
 /// Why a service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +82,8 @@ pub struct Service {
     state: Health,
     shards: Vec<ShardHandle>,
     queues: Vec<Arc<Queue>>,
-    exporters: JoinHandle<Vec<Drained>>,
-    admin: JoinHandle<()>,
+    exporters: Thread<Vec<Drained>>,
+    admin: Thread<()>,
     drain_timeout: Duration,
     signals: Signals,
     account: meters::Account,
@@ -156,21 +163,26 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 stage_stats: account.stages_of_shard(at),
                 knowledge: knowledge.clone(),
                 health: state.clone(),
+                pulse: Pulse::default(),
             };
             ShardHandle::start(at, build, stop_seen.clone(), deadline_seen.clone())
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let exporter_thread =
-        {
-            let (queues, stats) = (queues.clone(), exporter_stats.clone());
-            on_runtime("exporters", state.clone(), move || async move {
+    let exporter_thread = {
+        let (queues, stats) = (queues.clone(), exporter_stats.clone());
+        on_runtime(
+            "exporters",
+            state.clone(),
+            |_| {},
+            move || async move {
                 let runs = exporters.into_iter().zip(queues).zip(stats).map(
                     |((exporter, queue), stats)| exporter.run(queue, stats, deadline_seen.clone()),
                 );
                 futures_util::future::join_all(runs).await
-            })?
-        };
+            },
+        )?
+    };
 
     let listening = receivers
         .iter()
@@ -189,7 +201,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             stop: stop_seen,
             end: end_seen,
         };
-        on_runtime("admin", state.clone(), move || admin.run())?
+        on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
 
     state.ready();
@@ -236,7 +248,7 @@ impl Service {
         for queue in &self.queues {
             queue.close();
         }
-        let drained = self.exporters.join().unwrap_or_default();
+        let drained = self.exporters.join().ok().flatten().unwrap_or_default();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
         self.account.report(&drained)
@@ -267,13 +279,18 @@ fn available_cores() -> usize {
     thread::available_parallelism().map_or(1, |n| n.get())
 }
 
+/// A thread and what its future came to; `None` if it had no runtime.
+type Thread<T> = JoinHandle<Option<T>>;
+
 /// Runs a future to its end on a thread with a single-threaded runtime of its
-/// own, with local tasks. If it panics, `health` turns red.
+/// own, with local tasks; `prepare` may add to the runtime. If it panics,
+/// `health` turns red.
 fn on_runtime<F, Fut, T>(
     name: impl Into<String>,
     health: Health,
+    prepare: impl FnOnce(&mut runtime::Builder),
     make: F,
-) -> Result<JoinHandle<T>, StartError>
+) -> Result<Thread<T>, StartError>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = T>,
@@ -284,21 +301,35 @@ where
         name: name.clone(),
         source,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    let mut builder = runtime::Builder::new_current_thread();
+    prepare(builder.enable_all());
     let watchdog = Watchdog {
         name: name.clone(),
         health,
     };
-    thread::Builder::new()
+    // The runtime belongs to its thread, which therefore builds it.
+    let (built, outcome) = mpsc::sync_channel(1);
+    let thread = thread::Builder::new()
         .name(format!("wayspan-{name}"))
         .spawn(move || {
             let _watchdog = watchdog;
-            LocalSet::new().block_on(&runtime, make())
+            match builder.build_local(LocalOptions::default()) {
+                Ok(runtime) => {
+                    let _ = built.send(Ok(()));
+                    Some(runtime.block_on(make()))
+                }
+                Err(error) => {
+                    let _ = built.send(Err(error));
+                    None
+                }
+            }
         })
-        .map_err(failed)
+        .map_err(failed)?;
+    match outcome.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(gone) => Err(failed(io::Error::other(gone))),
+    }
 }
 
 /// Turns the health check red when its thread panics: a process that still

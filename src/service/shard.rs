@@ -9,10 +9,11 @@ batch.
 */
 
 use super::{
-    StartError,
+    StartError, Thread, gather,
     listen::Listener,
     logs, on_runtime,
     pipeline::{Exit, Outlet, Pipeline, Stage},
+    pulse::Pulse,
 };
 use crate::{
     config::{Config, Id, ProcessorKind},
@@ -25,7 +26,7 @@ use crate::{
     telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     net::{SocketAddr, TcpStream as StdStream},
     pin::pin,
@@ -34,7 +35,6 @@ use std::{
         Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -65,11 +65,20 @@ pub struct Connection {
     pub peer: SocketAddr,
 }
 
+/// What a shard is asked to do.
+#[derive(Debug)]
+enum Errand {
+    Serve(Connection),
+    /// Let so many connections finish and go.
+    LetGo(usize),
+}
+
 /// Where a shard takes connections.
 #[derive(Clone, Debug)]
 pub struct Entrance {
-    sender: mpsc::UnboundedSender<Connection>,
+    sender: mpsc::UnboundedSender<Errand>,
     connections: Arc<AtomicUsize>,
+    pulse: Pulse,
 }
 
 impl Entrance {
@@ -81,9 +90,21 @@ impl Entrance {
     /// Gives the shard a connection. One that is shutting down drops it.
     pub fn give(&self, connection: Connection) {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        if self.sender.send(connection).is_err() {
+        if self.sender.send(Errand::Serve(connection)).is_err() {
             self.connections.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// How busy the shard is.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Asks so many connections to finish what is under way and go, so that
+    /// their senders come back and are placed anew.
+    pub fn let_go(&self, connections: usize) {
+        // A shard that is shutting down lets all of them go.
+        let _ = self.sender.send(Errand::LetGo(connections));
     }
 }
 
@@ -107,13 +128,15 @@ pub struct Build {
     pub knowledge: BTreeMap<Id, Current>,
     /// Told if the thread dies.
     pub health: Health,
+    /// Tells others how busy it is.
+    pub pulse: Pulse,
 }
 
 /// A running shard.
 #[derive(Debug)]
 pub struct ShardHandle {
     entrance: Entrance,
-    thread: JoinHandle<Vec<u64>>,
+    thread: Thread<Vec<u64>>,
 }
 
 impl ShardHandle {
@@ -124,15 +147,18 @@ impl ShardHandle {
         stop: watch::Receiver<bool>,
         deadline: watch::Receiver<Option<Instant>>,
     ) -> Result<Self, StartError> {
-        let (sender, connections) = mpsc::unbounded_channel();
+        let (sender, errands) = mpsc::unbounded_channel();
         let entrance = Entrance {
             sender,
             connections: Arc::default(),
+            pulse: build.pulse.clone(),
         };
         let count = Arc::clone(&entrance.connections);
         let (name, health) = (format!("shard-{at}"), build.health.clone());
-        let thread = on_runtime(name, health, move || {
-            run(build, connections, count, stop, deadline)
+        let (pulse, most) = (build.pulse.clone(), build.config.gather);
+        let prepare = |builder: &mut _| gather::install(builder, pulse, most);
+        let thread = on_runtime(name, health, prepare, move || {
+            run(build, errands, count, stop, deadline)
         })?;
         Ok(Self { entrance, thread })
     }
@@ -144,7 +170,7 @@ impl ShardHandle {
 
     /// Waits for its end; spans it could not hand over, by exporter.
     pub fn join(self) -> Vec<u64> {
-        self.thread.join().unwrap_or_default()
+        self.thread.join().ok().flatten().unwrap_or_default()
     }
 }
 
@@ -226,6 +252,7 @@ struct Inlet {
     /// Those of them that make spans of ztunnel's access log.
     of_logs: Vec<usize>,
     stats: ReceiverStats,
+    pulse: Pulse,
 }
 
 impl Inlet {
@@ -260,6 +287,7 @@ impl Inlet {
 
     /// Takes a request into some of the pipelines, whole or not at all.
     fn take(&self, request: &[u8], into: &[usize]) -> Answer {
+        self.pulse.request();
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
             return Answer::Accepted;
@@ -340,7 +368,7 @@ impl Ingest for Inlet {
 
 async fn run(
     build: Build,
-    mut connections: mpsc::UnboundedReceiver<Connection>,
+    mut errands: mpsc::UnboundedReceiver<Errand>,
     count: Arc<AtomicUsize>,
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
@@ -349,7 +377,8 @@ async fn run(
         pipelines: RefCell::new(pipelines(&build)),
         opened: Notify::new(),
     });
-    let endpoints = endpoints(&build, &gate);
+    let leaving = Rc::<Cell<usize>>::default();
+    let endpoints = endpoints(&build, &gate, &leaving);
     // Polled here and not as a task of its own: if it panicked there, batches
     // would stay open and nobody would know.
     let mut clock = pin!(gate.keep_time());
@@ -357,8 +386,15 @@ async fn run(
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
-            connection = connections.recv() => {
-                let Some(connection) = connection else { break };
+            errand = errands.recv() => {
+                let connection = match errand {
+                    Some(Errand::Serve(connection)) => connection,
+                    Some(Errand::LetGo(count)) => {
+                        leaving.set(count);
+                        continue;
+                    }
+                    None => break,
+                };
                 let counted = Counted(Arc::clone(&count));
                 let Ok(socket) = TcpStream::from_std(connection.socket) else { continue };
                 let endpoint = Rc::clone(&endpoints[connection.listener]);
@@ -373,7 +409,7 @@ async fn run(
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
-    connections.close();
+    errands.close();
     // Batches go on being sealed meanwhile: a sender that never ends its
     // request must not keep what others have sent from being delivered.
     tokio::select! {
@@ -461,7 +497,7 @@ fn takes_logs(pipeline: &crate::config::Pipeline) -> bool {
         })
 }
 
-fn endpoints(build: &Build, gate: &Rc<Gate>) -> Vec<Rc<Endpoint>> {
+fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Cell<usize>>) -> Vec<Rc<Endpoint>> {
     let all = build.listeners.iter().zip(&build.receiver_stats);
     all.map(|(listener, stats)| {
         let with_receiver =
@@ -478,7 +514,9 @@ fn endpoints(build: &Build, gate: &Rc<Gate>) -> Vec<Rc<Endpoint>> {
                 of_logs: of_logs.collect(),
                 pipelines,
                 stats: stats.clone(),
+                pulse: build.pulse.clone(),
             }),
+            leaving: Rc::clone(leaving),
             stats: stats.clone(),
         })
     })

@@ -7,6 +7,7 @@ When a change makes a number here smaller, lower it; when larger, think.
 */
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod receiver;
 #[path = "../../benches/shard/mod.rs"]
 mod shard;
 

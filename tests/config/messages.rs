@@ -277,6 +277,7 @@ fn mistakes() {
             "did you mean \"warn\"?",
         ),
         ("service: {wayspan: {shards: 1000}}", "1:29", "at most 256"),
+        ("service: {wayspan: {gather: 1s}}", "1:29", "at most 100ms"),
         (
             "service: {wayspan: {drain_timeout: 1 fortnight}}",
             "1:36",

@@ -413,6 +413,9 @@ fn telemetry() {
 fn the_service_itself() {
     let config = good(MINIMAL);
     assert_eq!((config.shards, config.drain_timeout), (None, 25 * SECOND));
+    assert_eq!(config.gather, SECOND / 200);
+    let config = over("service: {wayspan: {gather: 0s}}");
+    assert!(config.gather.is_zero());
     let config = over("service: {wayspan: {shards: 3, drain_timeout: 1m}}");
     assert_eq!(
         (config.shards, config.drain_timeout),

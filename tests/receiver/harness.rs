@@ -97,6 +97,7 @@ impl Server {
             let endpoint = Endpoint {
                 protocol,
                 ingest: Rc::new(fake),
+                leaving: Rc::default(),
                 stats: counted,
             };
             LocalSet::new().block_on(&runtime, accept(listener, Rc::new(endpoint), stop, ends));

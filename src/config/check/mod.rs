@@ -98,12 +98,24 @@ pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
         telemetry,
         memory_limit,
         shards: shards(wayspan.shards, &cx),
+        gather: gather(wayspan.gather, &cx),
         drain_timeout: wayspan
             .drain_timeout
             .value
             .map_or(Duration::from_secs(25), |d| d.0),
         warnings: Vec::new(),
     })
+}
+
+/// Longer waits would be felt by senders, and gain nothing more.
+fn gather(field: Field<scalar::GoDuration>, cx: &Context<'_>) -> Duration {
+    const MOST: Duration = Duration::from_millis(100);
+    let gather = field.value.map_or(Duration::from_millis(5), |d| d.0);
+    if let Some(spot) = field.spot.filter(|_| gather > MOST) {
+        cx.report
+            .error_at(spot, "at most 100ms, since answers come that much later");
+    }
+    gather.min(MOST)
 }
 
 fn shards(field: Field<u16>, cx: &Context<'_>) -> Option<usize> {

@@ -102,4 +102,5 @@ pub(in crate::config) struct Prometheus {
 pub(in crate::config) struct Wayspan {
     pub(in crate::config) shards: Field<u16>,
     pub(in crate::config) drain_timeout: Field<GoDuration>,
+    pub(in crate::config) gather: Field<GoDuration>,
 }

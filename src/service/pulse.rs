@@ -1,0 +1,106 @@
+/*!
+How busy a shard is, told by its thread and read by others.
+
+Three words with one writer each: the shard stores, nobody else does, so
+neither side waits. The time spent parked is summed up rather than a share of
+it published, because a shard that never rests has no moment to publish at: a
+reader compares two of its own looks.
+*/
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// The pulse of one shard. Clones are the same pulse.
+#[derive(Clone, Debug)]
+pub struct Pulse(Arc<Words>);
+
+#[derive(Debug)]
+struct Words {
+    base: Instant,
+    requests: AtomicU64,
+    /// Nanoseconds parked in all, the present rest not included.
+    rested: AtomicU64,
+    /// Nanoseconds after `base` of the present rest's begin; 0 while running.
+    resting_since: AtomicU64,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Words {
+            base: Instant::now(),
+            requests: AtomicU64::new(0),
+            rested: AtomicU64::new(0),
+            resting_since: AtomicU64::new(0),
+        }))
+    }
+}
+
+impl Pulse {
+    /// Counts a request. Only the shard's thread calls this.
+    pub fn request(&self) {
+        let requests = &self.0.requests;
+        requests.store(requests.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Relaxed)
+    }
+
+    /// The shard's thread has nothing to do. Only it calls this.
+    pub fn rest(&self, now: Instant) {
+        self.0.resting_since.store(self.nanos(now).max(1), Relaxed);
+    }
+
+    /// The shard's thread goes on. Only it calls this.
+    pub fn resume(&self, now: Instant) {
+        let since = self.0.resting_since.load(Relaxed);
+        if since > 0 {
+            let rest = self.nanos(now).saturating_sub(since);
+            let rested = self.0.rested.load(Relaxed);
+            self.0.rested.store(rested + rest, Relaxed);
+            self.0.resting_since.store(0, Relaxed);
+        }
+    }
+
+    /// Time rested in all until `now`. Read while the shard goes on or rests,
+    /// it may be off by that one rest; two looks half a second apart forgive it.
+    pub fn rested(&self, now: Instant) -> Duration {
+        let since = self.0.resting_since.load(Relaxed);
+        let rest = match since {
+            0 => 0,
+            since => self.nanos(now).saturating_sub(since),
+        };
+        Duration::from_nanos(self.0.rested.load(Relaxed) + rest)
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.0.base).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_add_up_and_the_present_one_counts() {
+        let pulse = Pulse::default();
+        let at = |ms| pulse.0.base + Duration::from_millis(ms);
+        let rested = |ms| pulse.rested(at(ms)).as_millis();
+        assert_eq!(rested(10), 0);
+        pulse.rest(at(10));
+        assert_eq!(rested(15), 5);
+        pulse.resume(at(20));
+        assert_eq!(rested(50), 10);
+        pulse.rest(at(60));
+        pulse.resume(at(61));
+        pulse.resume(at(70));
+        assert_eq!(rested(80), 11);
+    }
+}

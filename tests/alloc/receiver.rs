@@ -1,0 +1,144 @@
+/*!
+What a request allocates between the socket and the pipeline: hyper's and h2's
+part, and ours.
+
+The server has a thread of its own, whose allocations are counted from its
+first to its last request; two runs of different length cancel what a
+connection costs. How a stream's bytes are cut into reads is the kernel's
+business, so the figures are bounds.
+*/
+
+use crate::shard::captured;
+use allocation_counter::{AllocationInfo, measure};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::Request;
+use std::{cell::Cell, net::SocketAddr, rc::Rc, thread, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, LocalOptions},
+    sync::watch,
+};
+use wayspan::{
+    config::{GrpcServer, ServerKeepalive},
+    receiver::{Answer, Endpoint, Ingest, Protocol, serve},
+    telemetry::ReceiverStats,
+};
+
+const EXPORT: &str = "http://localhost/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// What one request of five spans may allocate: h2's stream and its task, the
+/// header maps of request and answer. The body is read into a buffer that is
+/// used again, and parsed where it lies.
+const ALLOCATIONS: f64 = 7.0;
+/// Half of what the body alone has.
+const BYTES: f64 = 3800.0;
+
+struct Taker(Cell<usize>);
+
+impl Ingest for Taker {
+    fn traces(&self, request: &[u8]) -> Answer {
+        self.0.set(self.0.get() + request.len());
+        Answer::Accepted
+    }
+}
+
+fn settings() -> GrpcServer {
+    GrpcServer {
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 0)),
+        max_message_bytes: 4 << 20,
+        max_concurrent_streams: 256,
+        max_header_bytes: 16 << 10,
+        keepalive: ServerKeepalive {
+            max_connection_age: None,
+            max_connection_age_grace: Duration::from_secs(30),
+            time: Duration::from_secs(3600),
+            timeout: Duration::from_secs(10),
+        },
+    }
+}
+
+/// Serves one connection to its end; what its thread allocated for it.
+fn served(listener: std::net::TcpListener) -> AllocationInfo {
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .unwrap();
+    let endpoint = Rc::new(Endpoint {
+        protocol: Protocol::Grpc(settings()),
+        ingest: Rc::new(Taker(Cell::new(0))),
+        leaving: Rc::default(),
+        stats: ReceiverStats::default(),
+    });
+    let (_running, stop) = watch::channel(false);
+    measure(|| {
+        let (endpoint, stop) = (Rc::clone(&endpoint), stop.clone());
+        runtime.block_on(async {
+            listener.set_nonblocking(true).unwrap();
+            let listener = TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
+            let (socket, peer) = listener.accept().await.unwrap();
+            serve(endpoint, socket, peer, stop).await;
+        });
+    })
+}
+
+/// Sends so many requests, each after the answer to the one before.
+async fn send(to: SocketAddr, body: Bytes, count: usize) {
+    let stream = TcpStream::connect(to).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    for _ in 0..count {
+        let request = Request::post(EXPORT)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let mut sender = sender.clone().ready().await.unwrap();
+        let (response, mut stream) = sender.send_request(request, false).unwrap();
+        stream.send_data(body.clone(), true).unwrap();
+        let mut incoming = response.await.unwrap().into_body();
+        while let Some(data) = incoming.data().await {
+            let data = data.unwrap();
+            incoming
+                .flow_control()
+                .release_capacity(data.len())
+                .unwrap();
+        }
+        let trailers = incoming.trailers().await.unwrap();
+        assert_eq!(trailers.unwrap()["grpc-status"], "0");
+    }
+    drop(sender);
+    driver.await.unwrap().unwrap();
+}
+
+fn run(body: &Bytes, count: usize) -> AllocationInfo {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || served(listener));
+    let client = Builder::new_current_thread().enable_all().build().unwrap();
+    client.block_on(send(address, body.clone(), count));
+    server.join().unwrap()
+}
+
+#[test]
+fn a_request_from_socket_to_pipeline() {
+    let message = captured("ambient-istio-1.30").swap_remove(0);
+    let mut body = BytesMut::new();
+    body.put_u8(0);
+    body.put_u32(message.len() as u32);
+    body.put_slice(&message);
+    let body = body.freeze();
+
+    let (few, many) = (run(&body, 100), run(&body, 1100));
+    let per_request = |of: fn(&AllocationInfo) -> u64| (of(&many) - of(&few)) as f64 / 1000.0;
+    let (allocations, bytes) = (
+        per_request(|i| i.count_total),
+        per_request(|i| i.bytes_total),
+    );
+    eprintln!(
+        "{allocations} allocations, {bytes} bytes; the body has {}",
+        body.len()
+    );
+    assert!(allocations <= ALLOCATIONS, "{allocations}");
+    assert!(bytes <= BYTES, "{bytes}");
+}
