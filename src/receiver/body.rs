@@ -136,12 +136,14 @@ where
 {
     let mut frame = body.frame();
     if let Poll::Ready(there) = poll!(&mut frame) {
-        // A body of many pieces, always there, must come to an end, too.
-        let over = end.is_some_and(|end| Instant::now() >= end);
-        return (!over).then_some(there);
+        return Some(there);
     }
     let now = Instant::now();
     let end = *end.get_or_insert(now + patience.total);
+    // A timer looks at the frame first, and a drip may be there by then.
+    if now >= end {
+        return None;
+    }
     timeout_at((now + patience.idle).min(end), frame).await.ok()
 }
 
