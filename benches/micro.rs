@@ -133,6 +133,14 @@ fn bench_batch(c: &mut Criterion) {
             }
         });
     });
+    let mut shard = Shard::watching();
+    group.bench_function("the same, Kubernetes watched", |b| {
+        b.iter(|| {
+            for request in &requests {
+                shard.take(black_box(request), drop);
+            }
+        });
+    });
     let mut shard = Shard::new();
     let joined = requests.concat();
     group.bench_function("a shard's whole way, 100 spans a request", |b| {

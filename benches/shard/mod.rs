@@ -4,17 +4,30 @@ crate's public parts: admit, mesh processor, batch. Benches and the allocation
 test share it.
 */
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use wayspan::{
     config,
-    mesh::{Current, Knowledge, Settings},
+    mesh::{
+        Current, Directory, Knowledge, Settings,
+        directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
+    },
     pdata::{Edits, Index, Keys, admit, write_span},
     processor::{
-        Decision, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
+        Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
         batch::{Batch, Sealed, header_bytes},
+        markers,
         mesh::Mesh,
     },
 };
+
+/// Who sends: a Pod, where Kubernetes is watched.
+pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 7));
 
 /// The captured requests of a folder below `tests/fixtures`.
 pub fn captured(folder: &str) -> Vec<Vec<u8>> {
@@ -38,15 +51,55 @@ pub struct Shard {
     pub scopes: Scopes,
     pub batch: Batch,
     edits: Edits,
+    markers: Markers,
+    marker_scope: Vec<u8>,
 }
 
 impl Shard {
     /// Default settings, as when no file is given.
     pub fn new() -> Self {
-        let mut keys = Keys::default();
+        Self::with(&Settings::default())
+    }
+
+    /// With these settings of the mesh processor.
+    pub fn with(settings: &Settings) -> Self {
+        Self::knowing(settings, Knowledge::of(settings))
+    }
+
+    /// The same where Kubernetes is watched: a thousand Pods and Services, the
+    /// sender's among them.
+    pub fn watching() -> Self {
+        let labels = |app: String| Arc::new([("app".to_owned(), app)].into());
+        let pods = (0..1000u16).map(|n| PodRecord {
+            namespace: "bookinfo".to_owned(),
+            name: format!("app-{n}-x"),
+            addresses: vec![match n {
+                0 => PEER,
+                n => IpAddr::from([10, 245, n.to_be_bytes()[0], n.to_be_bytes()[1]]),
+            }],
+            labels: labels(format!("App-{n}")),
+            ..PodRecord::default()
+        });
+        let services = (0..1000).map(|n| ServiceRecord {
+            namespace: "bookinfo".to_owned(),
+            name: format!("app-{n}"),
+            selector: labels(format!("App-{n}")),
+            ..ServiceRecord::default()
+        });
+        let namespaces: [NamespaceRecord; 0] = [];
+        let directory = Directory::build(pods, services, namespaces, &AppLabels::default());
         let settings = Settings::default();
-        let current = Current::new(Knowledge::of(&settings));
-        let mesh = Mesh::new(&settings, &current, &mut keys);
+        let knowledge = Knowledge {
+            directory: Arc::new(directory),
+            ..Knowledge::of(&settings)
+        };
+        Self::knowing(&settings, knowledge)
+    }
+
+    fn knowing(settings: &Settings, knowledge: Knowledge) -> Self {
+        let mut keys = Keys::default();
+        let current = Current::new(knowledge);
+        let mesh = Mesh::new(settings, &current, &mut keys);
         let id = config::Id {
             kind: "batch".to_owned(),
             name: None,
@@ -66,17 +119,18 @@ impl Shard {
             scopes: Scopes::default(),
             batch,
             edits: Edits::default(),
+            markers: Markers::default(),
+            marker_scope: markers::scope(),
         }
     }
 
     /// Takes a whole request; `sealed` gets every batch that became full.
     pub fn take(&mut self, request: &[u8], mut sealed: impl FnMut(Sealed)) {
         let admitted = admit(request, &self.keys, &mut self.index).unwrap();
+        self.mesh.begin(Some(PEER));
         let mut index = std::mem::take(&mut self.index);
         self.each(&admitted.bytes, &index, |shard, span, resource, scope| {
-            if let Some(batch) = shard.append(span, resource, scope) {
-                sealed(batch);
-            }
+            shard.append(span, resource, scope, &mut sealed);
         });
         index.clear();
         self.index = index;
@@ -119,8 +173,10 @@ impl Shard {
             resource,
             edits: std::mem::take(&mut self.edits),
             drop: false,
+            markers: std::mem::take(&mut self.markers),
         };
         decision.edits.clear();
+        decision.markers.clear();
         self.mesh.process(span, &mut self.resources, &mut decision);
         decision
     }
@@ -128,24 +184,53 @@ impl Shard {
     /// Keeps the scratch of a decision.
     pub fn done(&mut self, decision: Decision) {
         self.edits = decision.edits;
+        self.markers = decision.markers;
     }
 
-    fn append(&mut self, span: Span<'_>, resource: ResourceId, scope: ScopeId) -> Option<Sealed> {
-        let decision = self.decide(&span, resource);
+    fn append(
+        &mut self,
+        span: Span<'_>,
+        resource: ResourceId,
+        scope: ScopeId,
+        sealed: &mut impl FnMut(Sealed),
+    ) {
+        let mut decision = self.decide(&span, resource);
         let bytes = span.entry.bytes.of(span.request);
-        let headers = header_bytes(
-            self.resources.get(decision.resource),
-            self.scopes.get(scope),
-        );
         let expected = bytes.len() + decision.edits.added_bytes();
+        let (edits, markers) = (&decision.edits, &mut decision.markers);
+        let full = self.put(decision.resource, scope, expected, |out| {
+            let before = out.len();
+            write_span(bytes, edits, out);
+            markers.write(&out[before..]);
+        });
+        full.into_iter().for_each(&mut *sealed);
+        if markers.is_empty() {
+            return self.done(decision);
+        }
+        let scope = self.scopes.intern(&self.marker_scope, b"", b"");
+        for (resource, marker) in markers.written() {
+            let put = |out: &mut Vec<u8>| out.extend_from_slice(marker);
+            let full = self.put(resource, scope, marker.len(), put);
+            full.into_iter().for_each(&mut *sealed);
+        }
+        self.done(decision);
+    }
+
+    fn put(
+        &mut self,
+        resource: ResourceId,
+        scope: ScopeId,
+        expected: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<Sealed> {
+        let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
         let full = self.batch.must_seal_before(expected, headers);
         let sealed = if full { self.seal() } else { None };
-        let out = self.batch.group(decision.resource, scope);
+        let out = self.batch.group(resource, scope);
         let before = out.len();
-        write_span(bytes, &decision.edits, out);
+        write(out);
         let written = out.len() - before;
         self.batch.appended(written, headers);
-        self.done(decision);
         sealed
     }
 

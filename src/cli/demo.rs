@@ -181,6 +181,7 @@ receivers:
   otlp: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:0\"}}}}}}
 processors:
   mesh:
+    kubernetes: off
     kiali:
       version: \"{version}\"
       namespace_selector: {namespace_selector}

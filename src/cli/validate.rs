@@ -88,6 +88,13 @@ fn summary(config: &Config) -> Result<String, std::fmt::Error> {
                 kiali.namespace_selector,
                 kiali.use_waypoint_name
             )?;
+            if let Some(follow) = &mesh.follow {
+                writeln!(
+                    out,
+                    "{}: until Kiali's own configuration is read from {}",
+                    processor.id, follow.source
+                )?;
+            }
         }
     }
     writeln!(

@@ -87,6 +87,13 @@ impl<T> Default for Section<T> {
     }
 }
 
+/// A section with a short form: a word for all of it, or its keys.
+#[derive(Debug)]
+pub(super) enum Switchable<W, T> {
+    Word(W),
+    Keys(T),
+}
+
 /// A key of the Collector's that changes nothing here: accepted with a warning.
 #[derive(Debug, Default)]
 pub(super) struct Ignored;
@@ -99,6 +106,7 @@ const FIELD: &str = "$field";
 const SECTION: &str = "$section";
 const IGNORED: &str = "$ignored";
 const REFUSED: &str = "$refused";
+const SWITCHABLE: &str = "$switchable";
 
 /// Why a value was not produced.
 #[derive(Debug)]
@@ -377,6 +385,7 @@ impl<'de> Deserializer<'de> for De<'de> {
                 }
                 visitor.visit_unit()
             }
+            SWITCHABLE if matches!(self.node.value, Value::Scalar(_)) => visitor.visit_some(self),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -571,6 +580,30 @@ impl<'de> Visitor<'de> for UnitVisitor {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
+    }
+}
+
+struct SwitchableVisitor<W, T>(PhantomData<(W, T)>);
+
+impl<'de, W: Deserialize<'de>, T: Deserialize<'de>> Visitor<'de> for SwitchableVisitor<W, T> {
+    type Value = Switchable<W, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word or a map")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, word: D) -> Result<Self::Value, D::Error> {
+        W::deserialize(word).map(Switchable::Word)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, keys: D) -> Result<Self::Value, D::Error> {
+        T::deserialize(keys).map(Switchable::Keys)
+    }
+}
+
+impl<'de, W: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for Switchable<W, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(SWITCHABLE, SwitchableVisitor(PhantomData))
     }
 }
 

@@ -97,7 +97,7 @@ impl Diagnostic {
         let mut gutter = 0;
         if let Some((line, span)) = line {
             gutter = span.line.to_string().len();
-            let (shown, indent, width) = window(line, span);
+            let (shown, indent, width) = window(&masked(line), span);
             // Writing to a String cannot fail.
             let _ = write!(
                 out,
@@ -115,6 +115,32 @@ impl Diagnostic {
         }
         out
     }
+}
+
+/// `line` with stars over what follows a key that holds a secret: messages end
+/// in logs.
+fn masked(line: &str) -> String {
+    const SECRETS: [&str; 4] = ["token", "password", "secret", "authorization"];
+    let lower = line.to_ascii_lowercase();
+    let value_after = |end: usize| {
+        // `token: x`, `"client_secret": x`, but not `token_file: x`.
+        let rest = lower.get(end..)?;
+        let part = |c: char| c.is_ascii_alphanumeric() || "_-\"'".contains(c);
+        let behind = rest.trim_start_matches(part);
+        let key = rest.strip_suffix(behind)?;
+        let value = behind.trim_start().strip_prefix([':', '='])?;
+        (!key.contains("_file")).then(|| line.len() - value.trim_start().len())
+    };
+    let keys = SECRETS.iter().flat_map(|word| {
+        let found = lower.match_indices(word);
+        found.map(|(at, word)| at + word.len())
+    });
+    let Some(from) = keys.filter_map(value_after).min() else {
+        return line.to_owned();
+    };
+    let (shown, hidden) = line.split_at(from);
+    let star = |c: char| if c.is_whitespace() { c } else { '*' };
+    shown.chars().chain(hidden.chars().map(star)).collect()
 }
 
 /// The part of `line` worth showing, and where in it the caret goes. Tabs and
@@ -298,6 +324,29 @@ fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+
+    #[test]
+    fn secrets_are_not_quoted() {
+        for (line, want) in [
+            ("  token: abc", "  token: ***"),
+            ("k: {Password: \"a b\", x: 1}", "k: {Password: ** *** ** **"),
+            (
+                "{\"client_secret\": x, token: y}",
+                "{\"client_secret\": ** ****** **",
+            ),
+            (
+                "headers: {authorization: Bearer x}",
+                "headers: {authorization: ****** **",
+            ),
+            ("kiali.token=abc", "kiali.token=***"),
+            ("token_file: /t", "token_file: /t"),
+            ("# a token or a secret", "# a token or a secret"),
+            ("endpoint: tokenizer:4317", "endpoint: tokenizer:****"),
+            ("größe: 1, token: ä", "größe: 1, token: *"),
+        ] {
+            assert_eq!(masked(line), want);
+        }
+    }
 
     #[test]
     fn near_words_are_offered_and_far_ones_are_not() {

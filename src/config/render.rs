@@ -14,17 +14,19 @@ pub(super) fn yaml(root: &Node, show_secrets: bool) -> String {
 /// Keys whose values the Collector treats as opaque.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    [
-        "token",
-        "password",
-        "secret",
-        "key_pem",
-        "client_secret",
-        "htpasswd",
-        "credentials",
-    ]
-    .iter()
-    .any(|word| key.contains(word))
+    // Where a secret is, is none.
+    !key.ends_with("_file")
+        && [
+            "token",
+            "password",
+            "secret",
+            "key_pem",
+            "client_secret",
+            "htpasswd",
+            "credentials",
+        ]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 fn block(node: &Node, depth: usize, show: bool, out: &mut String) {
@@ -155,8 +157,7 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out() {
-        let text =
-            "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  a: [1, {b: }]\n  c: {}\n";
+        let text = "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  token_file: /run/t\n  a: [1, {b: }]\n  c: {}\n";
         let root = reader::parse(0, text).unwrap();
         let hidden = yaml(&root, false);
         assert!(
@@ -165,7 +166,7 @@ mod tests {
         );
         assert_eq!(
             hidden,
-            "e:\n  headers:\n    Authorization: '[REDACTED]'\n  token: '[REDACTED]'\n  \
+            "e:\n  headers:\n    Authorization: '[REDACTED]'\n  token: '[REDACTED]'\n  token_file: /run/t\n  \
              a:\n    - 1\n    -\n      b:\n  c: {}\n"
         );
         assert!(yaml(&root, true).contains("Authorization: \"Bearer x\""));

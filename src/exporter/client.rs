@@ -1,5 +1,5 @@
 /*!
-The HTTP client under both OTLP exporters.
+The HTTP client under both OTLP exporters, and of what else asks over HTTP.
 
 hyper's pooled client over rustls or plaintext. gRPC speaks HTTP/2 only; OTLP
 over HTTP speaks what TLS negotiates, HTTP/1.1 in plaintext. A peer that has
@@ -48,6 +48,8 @@ pub enum Protocol {
     Grpc,
     /// OTLP/HTTP.
     Http,
+    /// HTTP, of whatever is served there.
+    Web,
 }
 
 /// A client for one URL.
@@ -129,7 +131,7 @@ impl HttpClient {
         }
         let connector = match protocol {
             Protocol::Grpc => connector.enable_http2().wrap_connector(http),
-            Protocol::Http => connector.enable_all_versions().wrap_connector(http),
+            Protocol::Http | Protocol::Web => connector.enable_all_versions().wrap_connector(http),
         };
 
         let seen = Seen::default();
@@ -162,18 +164,33 @@ impl HttpClient {
     ///
     /// When no whole answer came, as the [`Outcome`] that this is.
     pub async fn post(&self, payload: &Payload) -> Result<Answer, Outcome> {
-        let mut request = Request::post(self.uri.clone())
+        let request = Request::post(self.uri.clone())
             .body(payload.body())
             .map_err(|error| Outcome::Permanent {
                 cause: error.to_string(),
             })?;
-        *request.headers_mut() = self.headers.clone();
+        self.send(request, ANSWER_LIMIT).await
+    }
+
+    /// Sends `request`, with this client's headers over its own, and reads at
+    /// most `limit` bytes of the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::post`].
+    pub async fn send(&self, mut request: Request<Body>, limit: usize) -> Result<Answer, Outcome> {
+        match request.headers().is_empty() {
+            true => *request.headers_mut() = self.headers.clone(),
+            false => request.headers_mut().extend(self.headers.clone()),
+        }
         let response = self
             .client
             .request(request)
             .await
             .map_err(|error| self.trouble(&error))?;
-        read(response).await.map_err(|error| self.trouble(&error))
+        read(response, limit)
+            .await
+            .map_err(|error| self.trouble(&error))
     }
 
     fn trouble(&self, error: &(dyn std::error::Error + 'static)) -> Outcome {
@@ -186,14 +203,14 @@ impl HttpClient {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, hyper::Error> {
+async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, hyper::Error> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
     let mut trailers = None;
     while let Some(frame) = incoming.frame().await {
         match frame?.into_data() {
             Ok(data) => {
-                let room = ANSWER_LIMIT.saturating_sub(body.len()).min(data.len());
+                let room = limit.saturating_sub(body.len()).min(data.len());
                 body.extend_from_slice(data.get(..room).unwrap_or_default());
             }
             Err(frame) => trailers = frame.into_trailers().ok(),

@@ -39,9 +39,10 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
     if let Some(outcome) = wrong_port(seen, place) {
         return outcome;
     }
-    let (port, kind) = match place.protocol {
-        Protocol::Grpc => (4317, "OTLP/gRPC"),
-        Protocol::Http => (4318, "OTLP/HTTP"),
+    let (what, port) = match place.protocol {
+        Protocol::Grpc => ("the backend", "OTLP/gRPC port (4317)"),
+        Protocol::Http => ("the backend", "OTLP/HTTP port (4318)"),
+        Protocol::Web => ("it", "HTTP port"),
     };
     if said.contains("dns error") {
         return Outcome::retry(format!(
@@ -50,8 +51,7 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
     }
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => Outcome::retry(format!(
-            "connection refused by {authority}: is the backend running, and is this its {kind} \
-             port ({port})?"
+            "connection refused by {authority}: is {what} running, and is this its {port}?"
         )),
         Some(io::ErrorKind::TimedOut) => Outcome::retry(format!(
             "no connection to {authority} in time: is the address right, and does no \
@@ -63,7 +63,7 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
         // Often the wrong port, but a backend that restarts looks the same.
         _ if seen == Speaks::Unknown => Outcome::retry(format!(
             "connection to {authority} ended without an answer ({said}): if this goes on, is this \
-             its {kind} port ({port}), and does it speak TLS?"
+             its {port}, and does it speak TLS?"
         )),
         _ => Outcome::retry(format!("connection to {authority} failed: {said}")),
     }

@@ -3,14 +3,17 @@
 
 `GET` of the configured path answers 200 while requests are taken and 503
 before that, while shutting down, and once one of its threads has died: a
-process that has lost a part must be restarted, not kept.
+process that has lost a part must be restarted, not kept. The body also tells
+of parts without which spans still flow; those never change the status.
 */
 
 use crate::telemetry::http::Page;
 use http::StatusCode;
+use serde_json::Value;
 use std::{
+    fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -23,6 +26,20 @@ pub struct Health {
     dead_threads: Arc<AtomicUsize>,
     started: Instant,
     since: SystemTime,
+    details: Arc<Details>,
+}
+
+/// Parts of the page that others write.
+#[derive(Default)]
+struct Details(Mutex<Vec<(&'static str, Read)>>);
+
+/// Says how a part does, now.
+type Read = Box<dyn Fn() -> Value + Send>;
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details").finish_non_exhaustive()
+    }
 }
 
 const STARTING: u8 = 0;
@@ -36,6 +53,7 @@ impl Default for Health {
             dead_threads: Arc::default(),
             started: Instant::now(),
             since: SystemTime::now(),
+            details: Arc::default(),
         }
     }
 }
@@ -61,6 +79,13 @@ impl Health {
         self.dead_threads.load(Ordering::Acquire)
     }
 
+    /// Adds to the page what `read` says whenever somebody looks.
+    pub fn detail(&self, name: &'static str, read: impl Fn() -> Value + Send + 'static) {
+        let details = &self.details.0;
+        let mut details = details.lock().unwrap_or_else(PoisonError::into_inner);
+        details.push((name, Box::new(read)));
+    }
+
     /// The page.
     pub fn page(&self) -> Page {
         let (code, status) = match (self.state.load(Ordering::Acquire), self.dead_threads()) {
@@ -78,7 +103,7 @@ impl Health {
                 format!("{dead} thread(s) have died; restart this process"),
             ),
         };
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "status": status,
             "upSince": humantime::format_rfc3339_millis(self.since).to_string(),
             "uptime": humantime::format_duration(Duration::from_secs(
@@ -86,6 +111,10 @@ impl Health {
             ))
             .to_string(),
         });
+        let details = &self.details.0;
+        for (name, read) in &*details.lock().unwrap_or_else(PoisonError::into_inner) {
+            body[*name] = read();
+        }
         (code, "application/json", format!("{body}\n"))
     }
 }
@@ -103,6 +132,16 @@ mod tests {
         health.thread_died();
         assert_eq!(health.page().0, StatusCode::SERVICE_UNAVAILABLE);
         assert!(health.page().2.contains("restart"));
+
+        let health = Health::default();
+        health.detail("kubernetes", || serde_json::json!({"pods": "forbidden"}));
+        health.ready();
+        let (status, _, body) = health.page();
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            body.contains(r#""kubernetes":{"pods":"forbidden"}"#),
+            "{body}"
+        );
 
         let health = Health::default();
         health.ready();

@@ -5,14 +5,19 @@ The rules: what a span's service name becomes, and what is added to it.
 proxies are named from facts that it never touches (their id, Istio's tags, the
 name as emitted), and an application's name is left alone once
 `wayspan.original_service_name` says that it was handled. So is a proxy's span
-without an id: its parent, which has one, may be at hand in one pass only. Tags
-are only added, never overwritten, and never with an empty value: a present but
-wrong tag keeps Kiali from looking further.
+without an id, unless its parent lends it one: the parent may be at hand in one
+pass only. Markers are left alone. Tags are only added, never overwritten, and
+never with an empty value: a present but wrong tag keeps Kiali from looking
+further.
 */
 
 use super::{
-    Attr, Case, Class, Destination, Facts, Host, Knowledge, Scheme, Settings,
+    Alias, Attr, Case, Class, Destination, Directory, Facts, Host, Knowledge, NodeId, Repairs,
+    Scheme, Settings, alias, destination,
+    directory::AppLabels,
     facts::{key, value},
+    known::Known,
+    repair,
     scheme::without_namespace,
     ztunnel::names,
 };
@@ -32,23 +37,54 @@ pub struct Verdict<'a> {
     /// [`key::ORIGINAL_SERVICE_NAME`] when the name changes for the first time,
     /// and on spans that are decided only once.
     pub resource_tags: Vec<(&'static str, String)>,
+    /// The new name of the span; `None` when it stays as it is. The old one is
+    /// to be kept as [`key::ORIGINAL_SPAN_NAME`].
+    pub span_name: Option<String>,
+    /// Whether the status is to become ERROR. Its message stays.
+    pub error: bool,
+    /// A further name, for a marker to carry.
+    pub alias: Option<Alias>,
 }
 
 impl Verdict<'_> {
+    /// Which repairs it makes.
+    pub fn repairs(&self) -> Repairs {
+        Repairs {
+            status: self.error,
+            node_id: self.tags.iter().any(|(key, _)| *key == key::NODE_ID),
+            span_name: self.span_name.is_some(),
+        }
+    }
+
     fn add(&mut self, key: &'static str, present: Attr<'_>, text: Option<&str>) {
         if let (None, Some(text)) = (present, value(text)) {
             self.tags.push((key, text.to_owned()));
         }
     }
 
-    fn add_destination(&mut self, facts: &Facts<'_>) {
+    fn add_destination(&mut self, facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) {
         let Some(to) = self.destination else { return };
         self.add(key::DESTINATION_APP, facts.destination_app, Some(to.app));
         let service = facts.destination_canonical_service;
+        let canonical = known.service.and_then(|s| match scheme.app_labels() {
+            AppLabels::Canonical => s.canonical_of_pods,
+            // Kiali compares it with its app's name, and links to that.
+            AppLabels::Only(_) => s.app_of_pods.or(s.canonical_of_pods),
+        });
         self.add(
             key::DESTINATION_CANONICAL_SERVICE,
             service,
-            Some(to.service),
+            canonical.or(Some(to.service)),
+        );
+        // ztunnel knows better which it was.
+        let workload = match value(facts.dst_workload) {
+            Some(_) => None,
+            None => known.service.and_then(|s| s.workload),
+        };
+        self.add(
+            key::DESTINATION_WORKLOAD,
+            facts.destination_workload,
+            workload,
         );
         self.add(
             key::DESTINATION_NAMESPACE,
@@ -70,8 +106,12 @@ impl Verdict<'_> {
     }
 }
 
+/// Stands for the emitted name where there was none, as in OpenTelemetry: the
+/// name given here must not be taken for an emitted one in another pass.
+const NAMELESS: &str = "unknown_service";
+
 /// Applies the rules to a span.
-pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge) -> Verdict<'a> {
+pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowledge) -> Verdict<'a> {
     let scheme = &knowledge.scheme;
     let class = facts.class();
     let destination = match class {
@@ -81,51 +121,93 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &Knowledge)
         Class::Ztunnel => ztunnel_destination(facts),
         _ => None,
     };
+    let known = Known::of(facts, class, destination, &knowledge.directory);
+    let destination = destination.map(|to| with_label(to, &known));
     let mut verdict = Verdict {
         class,
         destination,
         service_name: None,
         tags: Vec::new(),
         resource_tags: Vec::new(),
+        span_name: None,
+        error: false,
+        alias: None,
     };
-    let once = facts.depends_on_parent();
+    if facts.is_marker() {
+        return verdict;
+    }
+    let repairs = settings.repairs;
+    verdict.error = repairs.status && facts.unset_error;
+    let without_id = facts.depends_on_parent();
     let emitted = value(facts.resource.service_name);
-    if once && (facts.resource.original.is_some() || emitted.is_none()) {
+    if without_id && (facts.resource.original.is_some() || emitted.is_none()) {
         // Decided before, maybe in other company; or there is nothing to mark.
         add_cluster_id(&mut verdict, facts, knowledge);
         return verdict;
     }
-    verdict.add_destination(facts);
+    let lent = facts
+        .parent_node_id
+        .filter(|_| repairs.node_id && without_id && class == Class::Gateway)
+        .filter(|_| facts.node().is_some());
+    verdict.add(key::NODE_ID, facts.node_id, lent);
+    // With the id on it, no later pass depends on the parent.
+    let once = without_id && lent.is_none();
+    verdict.add_destination(facts, &known, scheme);
     match class {
         Class::Gateway => verdict.add_source(facts),
         Class::Sidecar if is_client(facts) => verdict.add_source(facts),
-        Class::Ztunnel => add_ends(&mut verdict, facts),
+        Class::Ztunnel => add_ends(&mut verdict, facts, &knowledge.directory),
         _ => {}
     }
     add_cluster_id(&mut verdict, facts, knowledge);
     let name = match class {
-        Class::Waypoint => waypoint_name(facts, destination, scheme),
-        Class::Gateway => gateway_name(facts, scheme),
-        Class::Sidecar => sidecar_name(facts, scheme),
-        Class::Ztunnel => ztunnel_name(facts, destination, scheme),
-        Class::Sdk => sdk_name(facts, settings, scheme),
+        Class::Waypoint => waypoint_name(facts, destination, &known, scheme),
+        Class::Gateway => gateway_name(facts, &known, scheme),
+        Class::Sidecar => sidecar_name(facts, &known, scheme),
+        Class::Ztunnel => ztunnel_name(facts, destination, &known, scheme),
+        Class::Sdk => sdk_name(facts, settings, &known, scheme),
         Class::OtherProxy => None,
     };
     match class {
-        Class::Sdk => add_hostname(&mut verdict, facts),
+        Class::Sdk => add_hostname(&mut verdict, facts, &known),
         Class::Ztunnel => add_pod(&mut verdict, facts),
         _ => {}
     }
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
-    if let (true, None, Some(emitted)) = (once || name.is_some(), facts.resource.original, emitted)
-    {
-        verdict
-            .resource_tags
-            .push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
+    if let (true, None) = (once || name.is_some(), facts.resource.original) {
+        let emitted = emitted.unwrap_or(NAMELESS).to_owned();
+        let mark = (key::ORIGINAL_SERVICE_NAME, emitted);
+        verdict.resource_tags.push(mark);
     }
     verdict.service_name = name;
+    let tells = match class {
+        Class::Waypoint => true,
+        Class::Gateway | Class::Sidecar => is_client(facts),
+        _ => false,
+    };
+    if tells && repairs.span_name {
+        verdict.span_name = destination::cluster(facts)
+            .and_then(|cluster| repair::telling_name(facts.span_name, &cluster));
+    }
+    if tells && settings.aliases {
+        let named = verdict.service_name.as_deref().unwrap_or(now);
+        let own = facts.node().map(|node| workload(&known, node));
+        verdict.alias = alias::alias(facts, class, own, destination, named, scheme, known.before);
+    }
     verdict
+}
+
+/// The destination with the app that Kiali finds in the labels: those of the
+/// Service's selector, which its page asks for, else of the Pods behind it.
+fn with_label<'a>(to: Destination<'a>, known: &Known<'a>) -> Destination<'a> {
+    let app = known
+        .service
+        .and_then(|s| s.app.or(s.app_of_pods).or(s.canonical_of_pods));
+    Destination {
+        app: app.unwrap_or(to.app),
+        ..to
+    }
 }
 
 fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, knowledge: &Knowledge) {
@@ -146,10 +228,11 @@ fn is_client(facts: &Facts<'_>) -> bool {
 fn waypoint_name(
     facts: &Facts<'_>,
     to: Option<Destination<'_>>,
+    known: &Known<'_>,
     scheme: &Scheme,
 ) -> Option<String> {
     let node = facts.node()?;
-    let waypoint = node.workload();
+    let waypoint = workload(known, node);
     Some(match to.and_then(|to| Some((to.app, to.namespace?))) {
         Some((app, namespace)) => scheme.waypoint_name(waypoint, app, namespace),
         // No page but the waypoint's own can be meant.
@@ -157,12 +240,15 @@ fn waypoint_name(
     })
 }
 
-fn gateway_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
+fn gateway_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<String> {
     let namespace = facts.own_namespace();
-    let label = || emitted_base(facts, namespace);
+    let label = || {
+        let of_pod = known.pod.and_then(|pod| pod.app);
+        of_pod.or(emitted_base(facts, namespace))
+    };
     let base = match facts.node() {
-        Some(node) if scheme.asks_gateway_workload() => node.workload(),
-        Some(node) => label().unwrap_or(node.workload()),
+        Some(node) if scheme.asks_gateway_workload() => workload(known, node),
+        Some(node) => label().unwrap_or(workload(known, node)),
         // A spawned span that came without its parent: Istio's own name for
         // the workload is better than its canonical service.
         None => label().or(value(facts.canonical_service))?,
@@ -170,7 +256,10 @@ fn gateway_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
     Some(scheme.workload_name(base, namespace))
 }
 
-fn sidecar_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
+fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<String> {
+    if let Some((pod, app)) = known.pod.and_then(|pod| Some((pod, pod.app?))) {
+        return Some(scheme.app_name(app, pod.namespace));
+    }
     let namespace = facts.own_namespace();
     let base = emitted_base(facts, namespace)
         // Istio's own name is the `app` label's, if there is one.
@@ -185,6 +274,11 @@ fn sidecar_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
         })
         .or_else(|| facts.node().map(|node| node.workload()))?;
     Some(scheme.workload_name(base, namespace))
+}
+
+/// The workload of a proxy: its owner's name, else by its Pod's name.
+fn workload<'a>(known: &Known<'a>, node: NodeId<'a>) -> &'a str {
+    known.pod.map_or(node.workload(), |pod| pod.workload)
 }
 
 /// The emitted name without its namespace, if it has that.
@@ -216,88 +310,106 @@ fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
 
 /// Both ends of a connection, as ztunnel knows them. A workload comes only with
 /// its own namespace.
-fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
-    let own = value(facts.dst_namespace);
+fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>, directory: &Directory) {
+    let (from, to) = (value(facts.src_namespace), value(facts.dst_namespace));
+    let workload = |name: Attr<'_>, namespace: Option<&str>| {
+        let name = value(name)?;
+        let pod = namespace.and_then(|namespace| directory.pod(namespace, name));
+        Some(
+            pod.map_or(names::workload(name), |pod| pod.workload)
+                .to_owned(),
+        )
+    };
     let of_service = verdict.destination.and_then(|to| to.namespace);
-    let told = value(facts.destination_namespace).or(of_service).or(own);
+    let told = value(facts.destination_namespace).or(of_service).or(to);
     if of_service.is_none() {
-        verdict.add(key::DESTINATION_NAMESPACE, facts.destination_namespace, own);
+        verdict.add(key::DESTINATION_NAMESPACE, facts.destination_namespace, to);
     }
-    if own.is_none() || own == told {
-        let workload = value(facts.dst_workload).map(names::workload);
+    if to.is_none() || to == told {
         verdict.add(
             key::DESTINATION_WORKLOAD,
             facts.destination_workload,
-            workload,
+            workload(facts.dst_workload, to).as_deref(),
         );
     }
-    let workload = value(facts.src_workload).map(names::workload);
-    verdict.add(key::SOURCE_WORKLOAD, facts.source_workload, workload);
     verdict.add(
-        key::SOURCE_NAMESPACE,
-        facts.source_namespace,
-        facts.src_namespace,
+        key::SOURCE_WORKLOAD,
+        facts.source_workload,
+        workload(facts.src_workload, from).as_deref(),
     );
+    verdict.add(key::SOURCE_NAMESPACE, facts.source_namespace, from);
 }
 
-/// Whether the destination's ztunnel reports the connection.
-fn is_inbound(facts: &Facts<'_>) -> bool {
-    match value(facts.direction) {
-        Some("inbound") => true,
-        Some("outbound") => false,
-        _ => !is_client(facts) && value(facts.dst_workload).is_some(),
+/// The app of the side that reports: its Pod's, where that is known. Else its
+/// service tells it at the destination, and at the source the workload's name
+/// has to.
+fn ztunnel_name(
+    facts: &Facts<'_>,
+    to: Option<Destination<'_>>,
+    known: &Known<'_>,
+    scheme: &Scheme,
+) -> Option<String> {
+    let (name, own) = facts.reporting_side()?;
+    if let Some((pod, app)) = known.pod.and_then(|pod| Some((pod, pod.app?))) {
+        return Some(scheme.app_name(app, pod.namespace));
     }
-}
-
-/// The app of the side that reports: at the destination its service tells,
-/// else the workload's name has to.
-fn ztunnel_name(facts: &Facts<'_>, to: Option<Destination<'_>>, scheme: &Scheme) -> Option<String> {
-    if !is_inbound(facts) {
-        let app = names::app(names::workload(value(facts.src_workload)?));
-        return Some(scheme.workload_name(app, value(facts.src_namespace)));
-    }
-    let workload = names::app(names::workload(value(facts.dst_workload)?));
-    let own = value(facts.dst_namespace);
-    let of_service =
-        to.filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
-    let app = of_service.map_or(workload, |to| to.app);
+    let of_service = to
+        .filter(|_| facts.is_inbound())
+        .filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
+    let app = of_service.map_or(names::app(names::workload(name)), |to| to.app);
     let namespace = own.or(of_service.and_then(|to| to.namespace));
     Some(scheme.workload_name(app, namespace))
 }
 
 /// The Pod on the side that reports: by `hostname` Kiali finds a workload's own.
 fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
-    let pod = match is_inbound(facts) {
-        true => facts.dst_workload,
-        false => facts.src_workload,
-    };
-    if let (None, Some(pod)) = (facts.resource.hostname, value(pod)) {
+    if let (None, Some((pod, _))) = (facts.resource.hostname, facts.reporting_side()) {
         verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));
     }
 }
 
-fn sdk_name(facts: &Facts<'_>, settings: &Settings, scheme: &Scheme) -> Option<String> {
+/// What Kiali asks for the application's workload: by its Pod, else by the app
+/// that its own name means, else by its name as it is.
+fn sdk_name(
+    facts: &Facts<'_>,
+    settings: &Settings,
+    known: &Known<'_>,
+    scheme: &Scheme,
+) -> Option<String> {
     if facts.resource.original.is_some() {
         return None;
     }
-    let emitted = value(facts.resource.service_name).filter(|name| !is_unknown(name))?;
-    let lowered;
-    let app = match (settings.rename.get(emitted), settings.case) {
-        (Some(renamed), _) => renamed,
-        (None, Case::Lower) => {
-            lowered = emitted.to_lowercase();
-            &lowered
-        }
-        // Without a directory of labels there is nothing to match.
-        (None, Case::Match | Case::Preserve) => emitted,
-    };
-    Some(scheme.workload_name(app, facts.resource.namespace()))
+    let emitted = value(facts.resource.service_name);
+    let namespace = known
+        .pod
+        .map(|pod| pod.namespace)
+        .or(known.app.and_then(|app| app.namespace))
+        .or(facts.resource.namespace());
+    if let Some(renamed) = emitted.and_then(|name| settings.rename.get(name)) {
+        return Some(scheme.workload_name(renamed, namespace));
+    }
+    let of_pod = known.pod.and_then(|pod| pod.app);
+    if let Some(app) = of_pod.or(known.app.map(|app| app.name)) {
+        return Some(match namespace {
+            Some(namespace) => scheme.app_name(app, namespace),
+            None => app.to_owned(),
+        });
+    }
+    let emitted = emitted.filter(|name| !is_unknown(name))?;
+    Some(match settings.case {
+        Case::Lower => scheme.workload_name(&emitted.to_lowercase(), namespace),
+        // No label is known that it could match.
+        Case::Match | Case::Preserve => scheme.workload_name(emitted, namespace),
+    })
 }
 
 /// Kiali finds a workload's own spans by `hostname`, not by OpenTelemetry's keys.
-fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
+fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>, known: &Known<'_>) {
     let resource = &facts.resource;
-    let pod = value(resource.k8s_pod)
+    let pod = known
+        .pod
+        .map(|pod| pod.name)
+        .or(value(resource.k8s_pod))
         .or_else(|| value(resource.host_name).filter(|_| resource.namespace().is_some()));
     if let (None, Some(pod)) = (resource.hostname, pod) {
         verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));

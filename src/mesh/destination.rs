@@ -76,11 +76,15 @@ impl<'a> Destination<'a> {
     }
 }
 
-fn cluster_host<'a>(facts: &Facts<'a>) -> Option<Host<'a>> {
+/// The cluster, if it leads to a host.
+pub(super) fn cluster<'a>(facts: &Facts<'a>) -> Option<UpstreamCluster<'a>> {
     value(facts.upstream_cluster)
         .or(value(facts.upstream_cluster_name))
         .and_then(UpstreamCluster::parse)
-        .and_then(|cluster| cluster.service())
+}
+
+fn cluster_host<'a>(facts: &Facts<'a>) -> Option<Host<'a>> {
+    cluster(facts).and_then(|cluster| cluster.service())
 }
 
 /// The host in a span's name: `host:port/*` of a route to one cluster,

@@ -2,46 +2,33 @@
 What Kubernetes holds, as far as names depend on it: Pods, Services and
 Namespaces of the mesh at one moment.
 
-A [`Directory`] is built whole from [`Record`]s and never changes; the watcher
+A [`Directory`] is built whole from records and never changes; the watcher
 builds another when something changed. Looking up takes no lock and allocates
-nothing.
+nothing. What is not certain is not said: a Service's workload only where there
+is one, an address only where one Pod has it, an app only where one label fits.
 */
 
+mod backing;
+mod labels;
+mod records;
+mod spoken;
+
+#[cfg(test)]
+mod tests;
+
+pub use labels::AppLabels;
+pub use records::{Labels, NamespaceRecord, Phase, PodRecord, ServiceRecord};
+pub use spoken::App;
+
+use backing::{Backed, Sets};
+use labels::canonical_name;
+use spoken::{Rank, Spoken};
 use std::{
-    collections::{BTreeMap, HashMap},
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
+    sync::Arc,
 };
-
-/// Labels of an object.
-pub type Labels = BTreeMap<String, String>;
-
-/// What is kept of a Pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PodRecord {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its addresses; none where it shares its node's network.
-    pub addresses: Vec<IpAddr>,
-    /// Its labels.
-    pub labels: Labels,
-    /// The workload that owns it (`reviews-v1`): a Deployment rather than its ReplicaSet.
-    pub workload: Option<String>,
-}
-
-/// What is kept of a Service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServiceRecord {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its labels.
-    pub labels: Labels,
-    /// Which Pods it sends to; empty: none that it knows of.
-    pub selector: Labels,
-}
 
 /// A Pod, as rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +39,12 @@ pub struct Pod<'a> {
     pub name: &'a str,
     /// What Kiali calls its app, in the label's own case.
     pub app: Option<&'a str>,
-    /// The workload that owns it.
-    pub workload: Option<&'a str>,
+    /// What Istio calls its canonical service.
+    pub canonical: &'a str,
+    /// The workload that owns it, or itself.
+    pub workload: &'a str,
+    /// All its labels.
+    pub labels: &'a Labels,
 }
 
 /// A Service, as rules see it.
@@ -63,29 +54,230 @@ pub struct Service<'a> {
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// What Kiali calls the app behind its selector.
+    /// What Kiali calls its app: the app label in its *selector*.
     pub app: Option<&'a str>,
+    /// The app label of the Pods behind it, where all have the same.
+    pub app_of_pods: Option<&'a str>,
+    /// The canonical name of the Pods behind it, where all have the same.
+    pub canonical_of_pods: Option<&'a str>,
     /// The workload behind it, where there is exactly one.
     pub workload: Option<&'a str>,
+    /// How many workloads are behind it.
+    pub workloads: usize,
+    /// All its labels.
+    pub labels: &'a Labels,
 }
+
+#[derive(Clone, Debug, Default)]
+struct Namespace {
+    /// `None` where only something in it is known.
+    record: Option<Arc<NamespaceRecord>>,
+    /// By name.
+    pods: Vec<Arc<PodRecord>>,
+    /// By name.
+    services: Vec<Backed>,
+}
+
+/// Whose address it is: the furthest phase any Pod with it has, and the Pod if
+/// it is alone in that.
+type Owner = (Phase, Option<Arc<PodRecord>>);
 
 /// Pods, Services and Namespaces at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    pods: HashMap<(String, String), PodRecord>,
+    labels: AppLabels,
+    namespaces: HashMap<String, Namespace>,
+    addresses: HashMap<IpAddr, Owner>,
+    spoken: Spoken,
+    truncated: bool,
 }
 
 impl Directory {
-    /// Builds the directory.
-    pub fn build(pods: impl IntoIterator<Item = PodRecord>) -> Self {
-        let key = |pod: &PodRecord| (pod.namespace.clone(), pod.name.clone());
+    /// Builds the directory for a Kiali that finds apps by `labels`.
+    pub fn build(
+        pods: impl IntoIterator<Item = impl Into<Arc<PodRecord>>>,
+        services: impl IntoIterator<Item = impl Into<Arc<ServiceRecord>>>,
+        namespaces: impl IntoIterator<Item = impl Into<Arc<NamespaceRecord>>>,
+        labels: &AppLabels,
+    ) -> Self {
+        let mut all = Self {
+            labels: labels.clone(),
+            ..Self::default()
+        };
+        for record in namespaces {
+            let record = record.into();
+            all.at(&record.name).record = Some(Arc::clone(&record));
+        }
+        for pod in pods {
+            let pod = pod.into();
+            all.own_addresses(&pod);
+            all.at(&pod.namespace).pods.push(Arc::clone(&pod));
+        }
+        let mut unbacked: HashMap<String, Vec<Arc<ServiceRecord>>> = HashMap::new();
+        for service in services {
+            let service = service.into();
+            all.at(&service.namespace);
+            match unbacked.get_mut(&service.namespace) {
+                Some(list) => list.push(service),
+                None => drop(unbacked.insert(service.namespace.clone(), vec![service])),
+            }
+        }
+        for (name, namespace) in &mut all.namespaces {
+            namespace.pods.sort_by(|a, b| a.name.cmp(&b.name));
+            let mut services = unbacked.remove(name).unwrap_or_default();
+            services.sort_by(|a, b| a.name.cmp(&b.name));
+            if !services.is_empty() {
+                let sets = Sets::new(&namespace.pods, labels);
+                namespace.services = services.into_iter().map(|s| sets.back(s)).collect();
+            }
+            namespace.speak(name, labels, &mut all.spoken);
+        }
+        all
+    }
+
+    /// Says that some Pods are missing from it: then what is true of all Pods
+    /// of a Service, or of one app in the whole mesh, cannot be told.
+    #[must_use]
+    pub fn truncated(self) -> Self {
         Self {
-            pods: pods.into_iter().map(|pod| (key(&pod), pod)).collect(),
+            truncated: true,
+            ..self
+        }
+    }
+
+    fn at(&mut self, name: &str) -> &mut Namespace {
+        self.namespaces.entry(name.to_owned()).or_default()
+    }
+
+    fn own_addresses(&mut self, pod: &Arc<PodRecord>) {
+        if pod.phase == Phase::Finished {
+            return;
+        }
+        for address in &pod.addresses {
+            let own = || (pod.phase, Some(Arc::clone(pod)));
+            let owner = self.addresses.entry(*address).or_insert_with(own);
+            match pod.phase.cmp(&owner.0) {
+                Ordering::Greater => *owner = own(),
+                Ordering::Equal if owner.1.as_ref().is_some_and(|o| !Arc::ptr_eq(o, pod)) => {
+                    owner.1 = None;
+                }
+                Ordering::Equal | Ordering::Less => {}
+            }
         }
     }
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.pods.is_empty()
+        self.namespaces.is_empty()
+    }
+
+    /// Whether there is such a namespace.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        self.namespaces.contains_key(name)
+    }
+
+    /// The labels of a Namespace.
+    pub fn namespace_labels(&self, name: &str) -> Option<&Labels> {
+        let record = self.namespaces.get(name)?.record.as_ref()?;
+        Some(&record.labels)
+    }
+
+    /// A Pod by its name.
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<Pod<'_>> {
+        let pods = &self.namespaces.get(namespace)?.pods;
+        let at = pods.binary_search_by(|pod| pod.name.as_str().cmp(name));
+        at.ok().map(|at| self.view(&pods[at]))
+    }
+
+    /// A Pod by its name alone, where one namespace has it.
+    pub fn pod_named(&self, name: &str) -> Option<Pod<'_>> {
+        let mut found = self.namespaces.keys().filter_map(|ns| self.pod(ns, name));
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
+    }
+
+    /// The Pod that has an address now.
+    pub fn pod_at(&self, address: IpAddr) -> Option<Pod<'_>> {
+        let (_, pod) = self.addresses.get(&address.to_canonical())?;
+        pod.as_deref().map(|pod| self.view(pod))
+    }
+
+    /// A Service by its name.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<Service<'_>> {
+        let backed = self.backed(namespace, name)?;
+        let whole = !self.truncated;
+        Some(Service {
+            namespace: &backed.record.namespace,
+            name: &backed.record.name,
+            app: self.labels.of(&backed.record.selector),
+            app_of_pods: backed.app.as_deref().filter(|_| whole),
+            canonical_of_pods: backed.canonical.as_deref().filter(|_| whole),
+            workload: match &backed.workloads[..] {
+                [one] if whole => Some(one),
+                _ => None,
+            },
+            workloads: backed.workloads.len(),
+            labels: &backed.record.labels,
+        })
+    }
+
+    /// Whether Pods of the workload stand behind the Service.
+    pub fn backs(&self, namespace: &str, service: &str, workload: &str) -> bool {
+        self.backed(namespace, service)
+            .is_some_and(|backed| backed.workloads.iter().any(|one| &**one == workload))
+    }
+
+    /// The app that something which calls itself `spoken` belongs to, in a
+    /// namespace or, without one, in the whole mesh.
+    pub fn app(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
+        let tells = namespace.is_some() || !self.truncated;
+        let found = self.spoken.find(namespace, spoken);
+        found.filter(|_| tells)
+    }
+
+    fn backed(&self, namespace: &str, name: &str) -> Option<&Backed> {
+        let services = &self.namespaces.get(namespace)?.services;
+        let at = services.binary_search_by(|backed| backed.record.name.as_str().cmp(name));
+        at.ok().map(|at| &services[at])
+    }
+
+    fn view<'a>(&'a self, pod: &'a PodRecord) -> Pod<'a> {
+        Pod {
+            namespace: &pod.namespace,
+            name: &pod.name,
+            app: self.labels.of(&pod.labels),
+            canonical: canonical_name(pod),
+            workload: pod.workload(),
+            labels: &pod.labels,
+        }
+    }
+}
+
+impl Namespace {
+    /// Puts every name that means one of its apps.
+    fn speak(&self, name: &str, labels: &AppLabels, spoken: &mut Spoken) {
+        let mut apps = BTreeSet::new();
+        // A workload whose Pods disagree means none of their apps.
+        let mut workloads: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+        for pod in &self.pods {
+            let app = labels.of(&pod.labels);
+            apps.extend(app);
+            let of_workload = workloads.entry(pod.workload()).or_insert(app);
+            *of_workload = of_workload.filter(|seen| Some(*seen) == app);
+        }
+        for app in apps {
+            spoken.put(Rank::App, name, app, app);
+        }
+        for service in &self.services {
+            let app = labels.of(&service.record.selector);
+            if let Some(app) = app.or(service.app.as_deref()) {
+                spoken.put(Rank::Service, name, &service.record.name, app);
+            }
+        }
+        for (workload, app) in workloads {
+            if let Some(app) = app {
+                spoken.put(Rank::Workload, name, workload, app);
+            }
+        }
     }
 }

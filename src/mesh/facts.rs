@@ -7,6 +7,7 @@ string counts as present with an empty value: it must not be written again.
 */
 
 use super::NodeId;
+use std::net::IpAddr;
 
 /// The attribute keys that the rules read or write.
 pub mod key {
@@ -40,6 +41,10 @@ pub mod key {
     pub const SOURCE_WORKLOAD: &str = "istio.source_workload";
     /// `true` on spans that no proxy and no application emitted.
     pub const SYNTHETIC: &str = "wayspan.synthetic";
+    /// The span's name before it was repaired.
+    pub const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
+    /// `true`, as text or as it is, where the request failed.
+    pub const ERROR: &str = "error";
     /// ztunnel's field names. The workloads are Pods' names where it knows them.
     pub const ZTUNNEL_SRC_WORKLOAD: &str = "src.workload";
     /// See [`ZTUNNEL_SRC_WORKLOAD`].
@@ -65,6 +70,8 @@ pub mod key {
     pub const SERVICE_NAMESPACE: &str = "service.namespace";
     /// Resource: the pod, by OpenTelemetry's conventions for Kubernetes.
     pub const K8S_POD: &str = "k8s.pod.name";
+    /// Resource: the pod's address, by the same conventions.
+    pub const K8S_POD_IP: &str = "k8s.pod.ip";
     /// Resource: the host, which in a container is the pod.
     pub const HOST_NAME: &str = "host.name";
 }
@@ -90,6 +97,8 @@ pub struct ResourceFacts<'a> {
     pub service_namespace: Attr<'a>,
     /// [`key::K8S_POD`].
     pub k8s_pod: Attr<'a>,
+    /// [`key::K8S_POD_IP`].
+    pub k8s_pod_ip: Attr<'a>,
     /// [`key::HOST_NAME`].
     pub host_name: Attr<'a>,
     /// [`key::HOSTNAME`].
@@ -110,6 +119,7 @@ impl<'a> ResourceFacts<'a> {
                 key::K8S_NAMESPACE => &mut facts.k8s_namespace,
                 key::SERVICE_NAMESPACE => &mut facts.service_namespace,
                 key::K8S_POD => &mut facts.k8s_pod,
+                key::K8S_POD_IP => &mut facts.k8s_pod_ip,
                 key::HOST_NAME => &mut facts.host_name,
                 key::HOSTNAME => &mut facts.hostname,
                 key::CLUSTER_ID => &mut facts.cluster_id,
@@ -125,6 +135,12 @@ impl<'a> ResourceFacts<'a> {
         value(self.original).or(value(self.service_name))
     }
 
+    /// The name as emitted, where [`key::ORIGINAL_SERVICE_NAME`] is yet to be
+    /// written when the name changes.
+    pub fn unmarked_name(&self) -> Option<&'a str> {
+        value(self.service_name).filter(|_| self.original.is_none())
+    }
+
     /// The namespace the resource itself claims to be in.
     pub fn namespace(&self) -> Option<&'a str> {
         value(self.k8s_namespace).or(value(self.service_namespace))
@@ -137,10 +153,15 @@ impl<'a> ResourceFacts<'a> {
 pub struct Facts<'a> {
     /// Its resource.
     pub resource: ResourceFacts<'a>,
-    /// The span's name; only read on waypoint spans.
+    /// The span's name; only read where no cluster names the destination, and
+    /// where it hides that.
     pub span_name: &'a str,
     /// `SpanKind` as on the wire (2 server, 3 client).
     pub kind: u8,
+    /// Whether [`key::ERROR`] is true and the status unset.
+    pub unset_error: bool,
+    /// The address the span came from; only asked where [`Facts::asks_peer`].
+    pub peer: Option<IpAddr>,
     /// The `node_id` of the parent, if that is in the same `ResourceSpans`, where
     /// this one has none: Envoy's spawned upstream spans do not.
     pub parent_node_id: Attr<'a>,
@@ -164,6 +185,7 @@ pub struct Facts<'a> {
     pub dst_namespace: Attr<'a>,
     pub dst_service: Attr<'a>,
     pub direction: Attr<'a>,
+    pub synthetic: Attr<'a>,
 }
 
 /// The kind of hop a span was emitted by.
@@ -239,6 +261,26 @@ impl<'a> Facts<'a> {
             return Class::Ztunnel;
         }
         Class::Sdk
+    }
+
+    /// Of a connection, whether the destination's ztunnel reports it.
+    pub fn is_inbound(&self) -> bool {
+        match value(self.direction) {
+            Some("inbound") => true,
+            Some("outbound") => false,
+            // Of spans that do not say it, those of clients are the source's.
+            _ => self.kind != 3 && value(self.dst_workload).is_some(),
+        }
+    }
+
+    /// The workload on the side whose ztunnel reports a connection, and its
+    /// namespace.
+    pub fn reporting_side(&self) -> Option<(&'a str, Option<&'a str>)> {
+        let (workload, namespace) = match self.is_inbound() {
+            true => (self.dst_workload, self.dst_namespace),
+            false => (self.src_workload, self.src_namespace),
+        };
+        Some((value(workload)?, value(namespace)))
     }
 
     /// The namespace of the emitting pod.

@@ -7,37 +7,49 @@ The parts, in the order a span meets them:
   proxy says who it is and where it sent a request;
 - [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
   is; [`Destination`] is where it went;
-- [`Scheme`] is how the described Kiali wants spans to be named;
+- [`Scheme`] is how the described Kiali wants spans to be named, [`Described`]
+  what the operator or Kiali's own configuration says of it;
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
+  [`repair`] knows which span names hide the destination, [`alias`] which
+  further names a hop needs;
 - [`ztunnel`] reads the access log of the proxy that emits no spans;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
-Everything here is a pure function over borrowed text: no runtime, no I/O, no
-protobuf on the way of a span. Deciding twice changes nothing, so collectors
+Everything here but [`watch`] is a pure function over borrowed text: no
+runtime, no I/O, no protobuf on the way of a span. [`watch`] talks to others,
+on threads of its own. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
+pub mod alias;
 mod decide;
+mod described;
 mod destination;
 pub mod directory;
 mod facts;
 mod host;
 mod knowledge;
+mod known;
 pub mod model;
 mod node_id;
 pub mod pages;
+pub mod repair;
 mod scheme;
 mod settings;
+mod source;
 mod upstream_cluster;
+pub mod watch;
 pub mod ztunnel;
 
 #[cfg(test)]
 mod tests;
 
+pub use alias::Alias;
 pub use decide::{Verdict, decide};
+pub use described::Described;
 pub use destination::Destination;
 pub use directory::Directory;
 pub use facts::{Attr, Class, Facts, ResourceFacts, key};
@@ -45,5 +57,8 @@ pub use host::Host;
 pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
-pub use settings::{Case, Kiali, Settings, Version, VersionError};
+pub use settings::{
+    Case, Kiali, KubernetesMode, KubernetesSettings, Repairs, Settings, Version, VersionError,
+};
+pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token};
 pub use upstream_cluster::UpstreamCluster;

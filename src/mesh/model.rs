@@ -3,11 +3,12 @@ Decoded spans, small enough to reason and to print: for [`super::pages`], for
 `wayspan demo` and for tests. Never used on the way of a span.
 */
 
-use super::{Class, Destination, Facts, ResourceFacts, facts::key};
+use super::{Class, Destination, Facts, ResourceFacts, key};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
 };
+use std::net::IpAddr;
 
 /// String attributes in order; other values are kept as `""`.
 pub type Attributes = Vec<(String, String)>;
@@ -25,10 +26,16 @@ pub struct Span {
     pub name: String,
     /// `SpanKind` as on the wire.
     pub kind: u8,
+    /// `Status.code`; 0 where there is none.
+    pub status: i32,
+    /// Whether its attribute `error` is true, or the text.
+    pub error: bool,
     /// The resource's attributes.
     pub resource: Attributes,
     /// The span's attributes.
     pub attributes: Attributes,
+    /// The address it came from, where that is known.
+    pub peer: Option<IpAddr>,
     /// The parent's `node_id`, where the parent is in the same `ResourceSpans`.
     pub parent_node_id: Option<String>,
 }
@@ -57,8 +64,11 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
                 parent_span_id: span.parent_span_id.clone(),
                 name: span.name.clone(),
                 kind: u8::try_from(span.kind).unwrap_or(u8::MAX),
+                status: span.status.as_ref().map_or(0, |status| status.code),
+                error: span.attributes.iter().any(is_error),
                 resource: attributes(resource),
                 attributes: attributes(&span.attributes),
+                peer: None,
                 parent_node_id: None,
             });
         }
@@ -80,6 +90,16 @@ pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
         }
     }
     out
+}
+
+fn is_error(attribute: &KeyValue) -> bool {
+    let value = attribute.value.as_ref().and_then(|any| any.value.as_ref());
+    attribute.key == key::ERROR
+        && match value {
+            Some(Value::BoolValue(value)) => *value,
+            Some(Value::StringValue(text)) => text == "true",
+            _ => false,
+        }
 }
 
 fn attributes(list: &[KeyValue]) -> Attributes {
@@ -121,6 +141,8 @@ impl Span {
             ),
             span_name: &self.name,
             kind: self.kind,
+            unset_error: self.error && self.status == 0,
+            peer: self.peer,
             parent_node_id: self.parent_node_id.as_deref(),
             node_id: tag(key::NODE_ID),
             upstream_cluster: tag(key::UPSTREAM_CLUSTER),
@@ -142,6 +164,7 @@ impl Span {
             dst_namespace: tag(key::ZTUNNEL_DST_NAMESPACE),
             dst_service: tag(key::ZTUNNEL_DST_SERVICE),
             direction: tag(key::ZTUNNEL_DIRECTION),
+            synthetic: tag(key::SYNTHETIC),
         }
     }
 

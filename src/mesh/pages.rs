@@ -4,18 +4,28 @@ What a Kiali asks for a page, and whether spans answer it.
 A page of Kiali is a search in Jaeger (a service name, and since 2.4 the tag
 `istio.cluster_id`, both on one span or its resource) followed by filters over
 the traces that came back. [`Question::new`] builds that search as the
-described Kiali would, [`Question::finds`] answers it over decoded spans. The
-behaviour is that of Kiali's `business/{tracing,apps,services,workloads}.go`
-up to 2.30, odd parts included.
+described Kiali would; [`Question::keeps`] is what it does with a trace that
+Jaeger answered, and [`Question::finds`] does Jaeger's part, too, over decoded
+spans.
+
+[`lookup`] holds the names, [`filter`] the filters. The behaviour is that of
+Kiali 2.4 to 2.30, odd parts included; every rule names the file and function
+it was read in. Wherever releases differ, the constants of
+[`super::scheme`] say from which on.
 */
 
+mod filter;
+mod lookup;
+
 use super::{
-    Form, Kiali, Scheme,
-    facts::{key, value},
+    Kiali,
+    facts::key,
     model::Span,
-    scheme::{ASKS_CLUSTER, KNOWS_WAYPOINTS, READS_PEER_TAGS},
+    scheme::{ASKS_CLUSTER, READS_PEER_TAGS},
 };
-use std::collections::HashSet;
+use filter::Filter;
+use lookup::Lookup;
+use std::collections::{HashMap, HashSet};
 
 /// What a page is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +49,7 @@ pub enum Role {
     Waypoint,
 }
 
-/// A page of Kiali.
+/// A page of Kiali, with what Kiali knows of its object from the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// What it is about.
@@ -50,16 +60,20 @@ pub struct Page {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// The app label of the workload, or of the service's selector; may be empty.
+    /// The app label of the workload, or of the service's selector, as this
+    /// Kiali picks it; may be empty.
     pub app: String,
     /// On an app's page: the first of its services' names.
     pub first_service: Option<String>,
-    /// The waypoint that serves the object, by its workload's name.
-    pub waypoint: Option<String>,
+    /// The waypoints that serve the object, by their workloads' names, in
+    /// Kiali's order. On an app's page: the first one of each of its workloads
+    /// that has any.
+    pub waypoints: Vec<String>,
 }
 
 impl Page {
-    /// The page of a plain object whose app label is `app`.
+    /// The page of a plain object whose app label is `app`. An app's only
+    /// service bears its name.
     pub fn plain(
         kind: Kind,
         name: &str,
@@ -74,7 +88,7 @@ impl Page {
             namespace: namespace.to_owned(),
             app: app.to_owned(),
             first_service: (kind == Kind::App).then(|| name.to_owned()),
-            waypoint: waypoint.map(str::to_owned),
+            waypoints: waypoint.into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -127,18 +141,6 @@ pub fn bookinfo(waypoint: Option<&str>) -> Vec<Page> {
     pages
 }
 
-/// The filter over the traces of a search.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Filter {
-    /// Some span concerns the service or app.
-    Concerns(String),
-    /// Some span is the workload's own, by `node_id` or `hostname`.
-    Emitted(String),
-    /// Some span led to or came from the workload, or to its app where no
-    /// span tag tells workloads apart.
-    Reached { workload: String, app: String },
-}
-
 /// What Kiali asks for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -149,66 +151,69 @@ pub struct Question {
     namespace: String,
     filters: Vec<Filter>,
     peer_tags: bool,
+    /// The processes whose spans are listed; `None`: all.
+    processes: Option<[String; 2]>,
 }
 
 impl Question {
     /// The question that `kiali`, looking at cluster `cluster_id`, asks for `page`.
+    ///
+    /// The tag is `handlers/tracing.go:readQuery`.
     pub fn new(kiali: &Kiali, cluster_id: &str, page: &Page) -> Self {
         let lookup = Lookup::of(kiali, page);
-        let namespace = page.namespace.clone();
-        let mut filters = Vec::new();
-        match page.kind {
-            // The handler compares the name it looks up with the object's.
-            Kind::App | Kind::Service if lookup.name != page.name => {
-                filters.push(Filter::Concerns(page.name.clone()));
-            }
-            Kind::App | Kind::Service => {}
-            Kind::Workload => {
-                if lookup.name != page.app {
-                    filters.push(Filter::Concerns(page.app.clone()));
-                }
-                filters.push(match lookup.through_waypoint {
-                    true => Filter::Reached {
-                        workload: page.name.clone(),
-                        app: page.app.clone(),
-                    },
-                    false => Filter::Emitted(page.name.clone()),
-                });
-            }
-        }
-        let service_name = match kiali.namespace_selector && !lookup.is_host {
-            true => format!("{}.{namespace}", lookup.name),
-            false => lookup.name,
-        };
         let tags = match kiali.version >= ASKS_CLUSTER {
             true => vec![(key::CLUSTER_ID, cluster_id.to_owned())],
             false => Vec::new(),
         };
+        let service_name = lookup.service_name(kiali, &page.namespace);
         Self {
+            filters: filter::of(page, &lookup),
+            processes: match lookup.through_waypoint {
+                true => None,
+                false => Some([lookup.name, service_name.clone()]),
+            },
             service_name,
             tags,
-            namespace,
-            filters,
+            namespace: page.namespace.clone(),
             peer_tags: kiali.version >= READS_PEER_TAGS,
         }
     }
 
+    /// Whether the page shows a trace that Jaeger answered with.
+    pub fn keeps(&self, trace: &[Span]) -> bool {
+        self.keeps_any(|| trace.iter())
+    }
+
+    /// The spans of a trace that the page draws over its charts, of a trace that
+    /// Jaeger answered with: `business/tracing.go:tracesToSpans`, as asked by
+    /// `GetAppSpans`, `GetServiceSpans` and `GetWorkloadSpans`.
+    pub fn lists<'s>(&self, trace: &'s [Span]) -> impl Iterator<Item = &'s Span> {
+        // A workload's list is not filtered by app besides.
+        let filter = self.filters.last();
+        trace.iter().filter(move |span| {
+            let process = self.processes.as_ref();
+            process.is_none_or(|names| names.iter().any(|name| name == span.service_name()))
+                && filter.is_none_or(|f| f.passes(span, &self.namespace, self.peer_tags))
+        })
+    }
+
     /// The ids of the traces that the page would show, of all traces in `spans`.
     pub fn finds<'s>(&self, spans: &'s [Span]) -> HashSet<&'s [u8]> {
-        let mut found: HashSet<&[u8]> = spans
-            .iter()
-            .filter(|span| self.matches(span))
-            .map(|span| &span.trace_id[..])
-            .collect();
-        for filter in &self.filters {
-            let passing: HashSet<&[u8]> = spans
-                .iter()
-                .filter(|span| found.contains(&span.trace_id[..]) && self.passes(filter, span))
-                .map(|span| &span.trace_id[..])
-                .collect();
-            found = passing;
+        let mut traces: HashMap<&[u8], Vec<&Span>> = HashMap::new();
+        for span in spans {
+            traces.entry(&span.trace_id).or_default().push(span);
         }
-        found
+        traces.retain(|_, trace| {
+            trace.iter().any(|span| self.matches(span)) && self.keeps_any(|| trace.iter().copied())
+        });
+        traces.into_keys().collect()
+    }
+
+    /// Each filter wants a span of the trace; it need not be the same one.
+    fn keeps_any<'s, I: Iterator<Item = &'s Span>>(&self, trace: impl Fn() -> I) -> bool {
+        self.filters
+            .iter()
+            .all(|filter| trace().any(|span| filter.passes(span, &self.namespace, self.peer_tags)))
     }
 
     /// Whether Jaeger's search returns the span.
@@ -217,99 +222,5 @@ impl Question {
             && self.tags.iter().all(|(key, text)| {
                 span.tag(key) == Some(text) || span.resource_tag(key) == Some(text)
             })
-    }
-
-    fn passes(&self, filter: &Filter, span: &Span) -> bool {
-        let tag = |key| value(span.tag(key));
-        let prefix = |app: &str| span.name.starts_with(&format!("{app}.{}", self.namespace));
-        let pair = |name, namespace| {
-            tag(name)
-                .zip(tag(namespace))
-                .map(|(name, ns)| (name, ns == self.namespace))
-        };
-        match filter {
-            Filter::Concerns(app) => {
-                let tagged = [
-                    pair(
-                        key::DESTINATION_CANONICAL_SERVICE,
-                        key::DESTINATION_NAMESPACE,
-                    ),
-                    pair(key::SOURCE_CANONICAL_SERVICE, key::SOURCE_NAMESPACE),
-                ]
-                .contains(&Some((app.as_str(), true)));
-                (self.peer_tags && tagged) || prefix(app)
-            }
-            Filter::Emitted(workload) => {
-                let own_id = span.tag(key::NODE_ID).and_then(|id| id.split('~').nth(2));
-                own_id
-                    .is_some_and(|pod| pod.starts_with(workload) && pod.ends_with(&self.namespace))
-                    || [span.tag(key::HOSTNAME), span.resource_tag(key::HOSTNAME)]
-                        .into_iter()
-                        .flatten()
-                        .any(|host| host.starts_with(workload))
-            }
-            Filter::Reached { workload, app } => {
-                let tagged = [
-                    pair(key::DESTINATION_WORKLOAD, key::DESTINATION_NAMESPACE),
-                    pair(key::SOURCE_WORKLOAD, key::SOURCE_NAMESPACE),
-                ];
-                match self.peer_tags && tagged.iter().any(Option::is_some) {
-                    // Once the tags are there, Kiali has no second try.
-                    true => tagged.contains(&Some((workload.as_str(), true))),
-                    false => prefix(app),
-                }
-            }
-        }
-    }
-}
-
-/// The name Kiali starts from.
-struct Lookup {
-    name: String,
-    /// A host with its identity domain: no namespace is appended.
-    is_host: bool,
-    through_waypoint: bool,
-}
-
-impl Lookup {
-    fn of(kiali: &Kiali, page: &Page) -> Self {
-        let plain = |name: &str| Self {
-            name: name.to_owned(),
-            is_host: false,
-            through_waypoint: false,
-        };
-        let knows = kiali.version >= KNOWS_WAYPOINTS;
-        match (page.kind, page.role) {
-            (Kind::Workload, Role::Gateway | Role::Waypoint) if knows => return plain(&page.name),
-            (Kind::Service, Role::Waypoint) if knows => return plain(&page.name),
-            _ => {}
-        }
-        let own = if page.kind == Kind::App {
-            &page.name
-        } else {
-            &page.app
-        };
-        let Some(waypoint) = page.waypoint.as_deref().filter(|_| knows) else {
-            return plain(own);
-        };
-        let asked = match page.kind {
-            Kind::App => page.first_service.as_deref(),
-            Kind::Service => Some(page.app.as_str()),
-            Kind::Workload => Some(page.app.as_str()).filter(|app| !app.is_empty()),
-        };
-        let scheme = Scheme::new(kiali);
-        match (&scheme.form, asked) {
-            (Form::Host { .. }, None) => plain(own),
-            (Form::Host { .. }, Some(app)) => Self {
-                name: scheme.waypoint_name(waypoint, app, &page.namespace),
-                is_host: true,
-                through_waypoint: true,
-            },
-            _ => Self {
-                name: waypoint.to_owned(),
-                is_host: false,
-                through_waypoint: true,
-            },
-        }
     }
 }

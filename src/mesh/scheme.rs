@@ -6,7 +6,7 @@ selector decides whether names carry a namespace (Kiali `business/tracing.go`,
 `business/apps.go`, `business/services.go`, `business/workloads.go`).
 */
 
-use super::{Kiali, Version};
+use super::{Kiali, Version, directory::AppLabels};
 use std::fmt::Write as _;
 
 /// Before this version Kiali knew nothing of waypoints.
@@ -42,6 +42,7 @@ pub struct Scheme {
     pub form: Form,
     /// Whether names carry a namespace.
     pub namespace_selector: bool,
+    app_labels: AppLabels,
     version: Version,
     domain_from: &'static str,
 }
@@ -70,8 +71,14 @@ impl Scheme {
         } else {
             Form::Host { domain }
         };
+        let app_labels = match kiali.app_label_name.as_ref().filter(|l| !l.is_empty()) {
+            Some(name) => AppLabels::Only(name.clone()),
+            None if kiali.version < USES_CANONICAL_LABELS => AppLabels::Only("app".to_owned()),
+            None => AppLabels::Canonical,
+        };
         Self {
             form,
+            app_labels,
             namespace_selector: kiali.namespace_selector,
             version: kiali.version,
             domain_from,
@@ -100,9 +107,37 @@ impl Scheme {
         }
     }
 
+    /// The name for an app label as it stands, which may end in anything.
+    pub fn app_name(&self, app: &str, namespace: &str) -> String {
+        match self.namespace_selector {
+            true => format!("{app}.{namespace}"),
+            false => app.to_owned(),
+        }
+    }
+
+    /// The labels in which Kiali looks for an app's name (Kiali
+    /// `config/config.go`, `GetAppLabelName`).
+    pub fn app_labels(&self) -> &AppLabels {
+        &self.app_labels
+    }
+
     /// Whether sidecars are asked for by their `app` label alone.
     pub fn asks_app_label(&self) -> bool {
-        self.version < USES_CANONICAL_LABELS
+        matches!(&self.app_labels, AppLabels::Only(label) if label == "app")
+    }
+
+    /// The Kiali's version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The form of waypoint names in a word: `app`, `waypoint` or `host`.
+    pub fn form_name(&self) -> &'static str {
+        match self.form {
+            Form::App => "app",
+            Form::Waypoint => "waypoint",
+            Form::Host { .. } => "host",
+        }
     }
 
     /// Whether gateways are asked for by their workload's name, not by a label.
@@ -186,6 +221,7 @@ mod tests {
             use_waypoint_name: waypoint,
             istio_identity_domain: domain.map(str::to_owned),
             trust_domain: trust.to_owned(),
+            ..Kiali::default()
         })
         .waypoint_name("waypoint", "reviews", "bookinfo")
     }

@@ -3,13 +3,16 @@ Checked settings of the `mesh` processor: a Kiali, described in Kiali's own
 words, and what to do with the names of instrumented applications.
 */
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use super::Follow;
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// Checked settings of the `mesh` processor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The Kiali whose questions the names must answer.
     pub kiali: Kiali,
+    /// Where that Kiali's own configuration is read from, if it is.
+    pub follow: Option<Follow>,
     /// Added as `istio.cluster_id` where a span lacks it; empty: not added.
     /// Default `Kubernetes`, as in Istio and Kiali.
     pub cluster_id: String,
@@ -19,18 +22,79 @@ pub struct Settings {
     pub rename: BTreeMap<String, String>,
     /// Whether ztunnel's access log, sent as OTLP logs, becomes spans. Default false.
     pub ztunnel_connections: bool,
+    /// Small wounds to heal. Default: all.
+    pub repairs: Repairs,
+    /// Whether markers carry the further names of a hop ([`super::alias`]).
+    /// Default off: it adds spans.
+    pub aliases: bool,
+    /// Whether and how Kubernetes is watched.
+    pub kubernetes: KubernetesSettings,
+    /// Whether an application is known by the address it sends from, where
+    /// nothing else says which Pod it is. Default true.
+    pub peer_address: bool,
+}
+
+/// Repairs: which are on, or which were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Status ERROR where the attribute `error` is true and the status unset.
+    pub status: bool,
+    /// `node_id` of a gateway's spawned upstream span, from its parent.
+    pub node_id: bool,
+    /// Span names that hide the destination ([`super::repair`]).
+    pub span_name: bool,
+}
+
+impl Repairs {
+    /// All or none of them.
+    pub const fn all(on: bool) -> Self {
+        Self {
+            status: on,
+            node_id: on,
+            span_name: on,
+        }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             kiali: Kiali::default(),
+            follow: None,
             cluster_id: "Kubernetes".to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
+            repairs: Repairs::all(true),
+            aliases: false,
+            kubernetes: KubernetesSettings::default(),
+            peer_address: true,
             ztunnel_connections: false,
         }
     }
+}
+
+/// Whether and how Kubernetes is watched. Processors with the same settings
+/// share a watcher.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// Whether it is.
+    pub mode: KubernetesMode,
+    /// The only namespaces to look into; empty: all.
+    pub namespaces: Vec<String>,
+    /// How to reach the API server; None: as the pod that this is.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// Whether Kubernetes is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KubernetesMode {
+    /// In a cluster.
+    #[default]
+    Auto,
+    /// Always; that this is impossible is an error at start.
+    On,
+    /// Never.
+    Off,
 }
 
 /// A Kiali, in Kiali's own words. The default is the newest Kiali's default.
@@ -46,6 +110,9 @@ pub struct Kiali {
     pub istio_identity_domain: Option<String>,
     /// The mesh's trust domain, which Kiali 2.26+ uses when no identity domain is set.
     pub trust_domain: String,
+    /// `istio_labels.app_label_name`: the one label that names an app; None:
+    /// what that Kiali defaults to.
+    pub app_label_name: Option<String>,
 }
 
 impl Default for Kiali {
@@ -56,6 +123,7 @@ impl Default for Kiali {
             use_waypoint_name: false,
             istio_identity_domain: None,
             trust_domain: "cluster.local".to_owned(),
+            app_label_name: None,
         }
     }
 }

@@ -2,8 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bookinfo;
+mod known;
+mod pages;
 mod rules;
+mod schemes;
+mod traps;
 mod twice;
+mod watched;
 
 use super::{
     Settings,
@@ -12,11 +17,57 @@ use super::{
     *,
 };
 
+/// What the processor makes of decoded spans: the same, and their markers.
+fn apply_all(spans: &[Span], settings: &Settings) -> Vec<Span> {
+    apply_all_with(spans, settings, &Knowledge::of(settings))
+}
+
+/// The same, with what is known besides.
+fn apply_all_with(spans: &[Span], settings: &Settings, knowledge: &Knowledge) -> Vec<Span> {
+    let both = |span: &Span| {
+        let made = marker_with(span, settings, knowledge);
+        [Some(apply_with(span, settings, knowledge)), made]
+    };
+    spans.iter().flat_map(both).flatten().collect()
+}
+
+/// The marker of a span, without its id.
+fn marker(span: &Span, settings: &Settings) -> Option<Span> {
+    marker_with(span, settings, &Knowledge::of(settings))
+}
+
+/// The same, with what is known besides.
+fn marker_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Option<Span> {
+    let facts = span.facts();
+    let alias = decide(&facts, settings, knowledge).alias?;
+    let mut out = apply_with(span, settings, knowledge);
+    out.parent_span_id = std::mem::take(&mut out.span_id);
+    out.name = alias.span_name;
+    out.kind = 1;
+    out.error = false;
+    out.attributes
+        .retain(|(key, _)| alias::keeps(key.as_bytes()));
+    out.attributes
+        .push((key::SYNTHETIC.to_owned(), "true".to_owned()));
+    let node_id = alias.node_id.map(|id| (key::NODE_ID.to_owned(), id));
+    out.attributes.extend(node_id);
+    assert_ne!(out.service_name(), alias.service_name);
+    out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
+    out.resource
+        .push((key::SERVICE_NAME.to_owned(), alias.service_name));
+    out.parent_node_id = None;
+    Some(out)
+}
+
 /// Does to a decoded span what the processor does to its bytes.
 fn apply(span: &Span, settings: &Settings) -> Span {
-    let knowledge = Knowledge::of(settings);
+    apply_with(span, settings, &Knowledge::of(settings))
+}
+
+/// The same, with what is known besides.
+fn apply_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Span {
     let verdict_of = span.facts();
-    let verdict = decide(&verdict_of, settings, &knowledge);
+    let verdict = decide(&verdict_of, settings, knowledge);
     let mut out = span.clone();
     for (key, text) in &verdict.tags {
         assert_eq!(span.tag(key), None, "{key} is overwritten");
@@ -29,6 +80,15 @@ fn apply(span: &Span, settings: &Settings) -> Span {
     for (key, text) in &verdict.resource_tags {
         assert_eq!(span.resource_tag(key), None, "{key} is overwritten");
         out.resource.push(((*key).to_owned(), text.clone()));
+    }
+    if let Some(name) = &verdict.span_name {
+        let old = std::mem::replace(&mut out.name, name.clone());
+        out.attributes
+            .push((key::ORIGINAL_SPAN_NAME.to_owned(), old));
+    }
+    if verdict.error {
+        assert_eq!(out.status, 0);
+        out.status = 2;
     }
     if let Some(name) = &verdict.service_name {
         out.resource.retain(|(key, _)| key != key::SERVICE_NAME);

@@ -12,7 +12,7 @@ What writing does:
 - a set attribute replaces *every* attribute with its key, and stands, once,
   at the end of the message, in the order of the last sets;
 - a set name or status stands at the end too; unknown fields inside the
-  replaced status are kept, as are all unknown fields of the message itself;
+  replaced status are kept, and its message if only the code was set, as are all unknown fields of the message itself;
 - when only [`Edits::append_encoded`] was used, the base is copied whole and
   not even looked at.
 */
@@ -27,6 +27,8 @@ const SPAN_ATTRIBUTE: u8 = 0x4a;
 const RESOURCE_ATTRIBUTE: u8 = 0x0a;
 /// Key byte of `ScopeSpans.spans` (field 2).
 const SPAN: u8 = 0x12;
+/// Tag and length of `Span.status`, at most.
+const STATUS_FRAMING: usize = 6;
 
 /// An operation on attributes; the ranges are places in the arena.
 #[derive(Clone, Debug)]
@@ -60,8 +62,15 @@ pub struct Edits {
     ops: Vec<Op>,
     /// Encoded `name` field.
     name: Option<Range<usize>>,
-    /// Encoded payload of the new `Status`.
-    status: Option<Range<usize>>,
+    status: Option<NewStatus>,
+}
+
+#[derive(Clone, Debug)]
+struct NewStatus {
+    /// Its encoded payload, as far as it is new.
+    payload: Range<usize>,
+    /// Whether the base's message stays.
+    keeps_message: bool,
 }
 
 impl Edits {
@@ -80,7 +89,8 @@ impl Edits {
 
     /// At most how many bytes the edits add to a message.
     pub fn added_bytes(&self) -> usize {
-        self.arena.len()
+        let status = self.status.as_ref().map_or(0, |_| STATUS_FRAMING);
+        self.arena.len() + status
     }
 
     /// Sets an attribute of any kind: replaces every attribute with that key.
@@ -146,11 +156,32 @@ impl Edits {
         if !message.is_empty() {
             wire::put_bytes(2, message.as_bytes(), &mut self.arena);
         }
+        self.put_status_code(code);
+        self.status = Some(NewStatus {
+            payload: start..self.arena.len(),
+            keeps_message: false,
+        });
+    }
+
+    /// Sets the status code and keeps the message.
+    pub fn set_status_code(&mut self, code: i32) {
+        if let Some((_, Some(message))) = self.status() {
+            let message = message.to_owned();
+            return self.set_status(code, &message);
+        }
+        let start = self.arena.len();
+        self.put_status_code(code);
+        self.status = Some(NewStatus {
+            payload: start..self.arena.len(),
+            keeps_message: true,
+        });
+    }
+
+    fn put_status_code(&mut self, code: i32) {
         if code != 0 {
             wire::put_tag(3, Wire::Varint, &mut self.arena);
             wire::put_varint(i64::from(code) as u64, &mut self.arena);
         }
-        self.status = Some(start..self.arena.len());
     }
 
     /// What the edits so far make of the attribute `key`.
@@ -180,17 +211,18 @@ impl Edits {
         std::str::from_utf8(name).ok()
     }
 
-    /// The status code and message, if they were set.
-    pub fn status(&self) -> Option<(i32, &str)> {
+    /// The status code, if it was set, and the message, if that was too.
+    pub fn status(&self) -> Option<(i32, Option<&str>)> {
+        let status = self.status.as_ref()?;
         let (mut code, mut message) = (0, "");
-        for field in Fields::new(self.at(self.status.as_ref()?)) {
+        for field in Fields::new(self.at(&status.payload)) {
             match field.value {
                 Value::Varint(v) => code = v as i32,
                 Value::Len(text) => message = std::str::from_utf8(text).unwrap_or_default(),
                 _ => {}
             }
         }
-        Some((code, message))
+        Some((code, (!status.keeps_message).then_some(message)))
     }
 
     fn at(&self, range: &Range<usize>) -> &[u8] {
@@ -278,7 +310,10 @@ pub fn write_span(span: &[u8], edits: &Edits, out: &mut Vec<u8>) {
     // Exact unless something is taken away or the status replaced, and so
     // nearly always as wide a length as the final one.
     let new_name = edits.name.as_ref().map_or(0, Range::len);
-    let new_status = edits.status.as_ref().map_or(0, |s| s.len() + 6);
+    let new_status = edits
+        .status
+        .as_ref()
+        .map_or(0, |s| s.payload.len() + STATUS_FRAMING);
     let expected = span.len() + edits.added() + new_name + new_status;
     let reserved = wire::varint_len(expected as u64);
     out.reserve(1 + reserved + expected);
@@ -302,8 +337,12 @@ pub fn write_span(span: &[u8], edits: &Edits, out: &mut Vec<u8>) {
         }
         if let Some(status) = &edits.status {
             wire::put_message(15, out, |out| {
-                out.extend_from_slice(edits.at(status));
-                for field in Fields::new(old_status).filter(|f| !matches!(f.number, 2 | 3)) {
+                out.extend_from_slice(edits.at(&status.payload));
+                let stays = |number| match number {
+                    2 => status.keeps_message,
+                    other => other != 3,
+                };
+                for field in Fields::new(old_status).filter(|f| stays(f.number)) {
                     out.extend_from_slice(field.raw);
                 }
             });

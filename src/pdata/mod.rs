@@ -18,6 +18,7 @@ Invariants:
 */
 
 pub mod canon;
+mod child;
 pub mod edit;
 pub mod index;
 pub mod json;
@@ -29,6 +30,7 @@ pub mod validate;
 pub mod view;
 pub mod wire;
 
+pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
 pub use index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
 pub use keys::{Keys, MAX_KEYS, Slot};

@@ -13,13 +13,18 @@ what the rules rest on besides the span was replaced ([`Current`]).
 mod facts;
 mod memo;
 
-use super::{Decision, Processor, ResourceId, Resources, Span};
+use super::{Decision, Processor, ResourceId, Resources, Span, markers};
 use crate::{
-    mesh::{Class, Current, Destination, Reader, Settings, decide, key},
+    mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
+    telemetry::MeshStats,
 };
-use facts::{Gather, Slots};
-use memo::{Answer, Memo, Outcome};
+use facts::{Gather, Slots, put_name};
+use memo::{Answer, Marker, Memo, Need, Outcome};
+use std::net::IpAddr;
+
+/// `STATUS_CODE_ERROR`.
+const ERROR: i32 = 2;
 
 /// The `mesh` processor.
 #[derive(Debug)]
@@ -28,9 +33,14 @@ pub struct Mesh {
     knowledge: Reader,
     slots: Slots,
     memo: Memo,
+    /// Whether who sent a request says something.
+    peer_counts: bool,
+    /// Who sent the request at hand, if that counts.
+    peer: Option<IpAddr>,
     /// The key of the span at hand.
     key: Vec<u8>,
     resource_edits: Edits,
+    stats: MeshStats,
 }
 
 impl Mesh {
@@ -41,79 +51,152 @@ impl Mesh {
             knowledge: current.reader(),
             slots: Slots::new(keys),
             memo: Memo::default(),
+            peer_counts: false,
+            peer: None,
             key: Vec::new(),
             resource_edits: Edits::default(),
+            stats: MeshStats::default(),
         }
     }
 
-    /// What the rules say, applied to the resource; and whether the span's
-    /// name had a part in it.
+    /// Counts into `stats`.
+    pub fn counting(self, stats: MeshStats) -> Self {
+        Self { stats, ..self }
+    }
+
+    /// What the rules say, applied to the resource; and what had a part in it
+    /// besides the key.
     fn answer(
         &mut self,
         span: &Span<'_>,
         edits: &Edits,
         id: ResourceId,
         resources: &mut Resources,
-    ) -> (Answer, bool) {
+    ) -> (Answer, Option<Need>) {
         let gather = Gather {
             slots: &self.slots,
             span,
             edits,
+            peer: self.peer,
         };
         let base = &resources.get(id).payload;
         let facts = gather.facts(base);
         let verdict = decide(&facts, &self.settings, self.knowledge.get());
-        let by_name = verdict.class == Class::Waypoint && Destination::needs_span_name(&facts);
+        let need = match verdict.class {
+            Class::Waypoint if Destination::needs_span_name(&facts) => Some(Need::Name),
+            Class::Sdk if self.peer_counts && facts.asks_peer() => Some(Need::Peer),
+            _ => None,
+        };
         let mut tags = Vec::new();
         for (key, text) in &verdict.tags {
             edit::encode_span_attr(key, text, &mut tags);
         }
-        if verdict.service_name.is_none() && verdict.resource_tags.is_empty() {
-            return (
-                Answer {
-                    resource: id,
-                    tags: tags.into(),
-                },
-                by_name,
-            );
-        }
-        self.resource_edits.clear();
-        if let Some(name) = &verdict.service_name {
-            self.resource_edits.set_str(key::SERVICE_NAME, name);
-        }
-        for (key, text) in &verdict.resource_tags {
-            self.resource_edits.set_str(key, text);
-        }
-        let payload = edit_resource(base, &self.resource_edits);
-        (
-            Answer {
+        let old_name = facts.span_name.into();
+        let (scratch, resource_tags) = (&mut self.resource_edits, &verdict.resource_tags);
+        let resource = edited(
+            base,
+            verdict.service_name.as_deref(),
+            resource_tags,
+            scratch,
+        );
+        let marker = verdict.alias.as_ref().and_then(|alias| {
+            let mut tags = resource_tags.clone();
+            let original = |(key, _): &(&str, String)| *key == key::ORIGINAL_SERVICE_NAME;
+            // Where the span keeps its name, only the marker is renamed.
+            if let (false, Some(emitted)) =
+                (tags.iter().any(original), facts.resource.unmarked_name())
+            {
+                tags.push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
+            }
+            let resource = edited(base, Some(&alias.service_name), &tags, scratch)?;
+            let template = markers::template(&alias.span_name, alias.node_id.as_deref());
+            Some((resource, Salt::new(&alias.service_name), template))
+        });
+        let repairs = verdict.repairs();
+        let span_name = verdict.span_name.map(|name| (name.into(), old_name));
+        let answer = Answer {
+            resource: resource.map_or(id, |payload| resources.derive(id, &payload)),
+            tags: tags.into(),
+            span_name,
+            repairs,
+            marker: marker.map(|(payload, salt, template)| Marker {
                 resource: resources.derive(id, &payload),
-                tags: tags.into(),
-            },
-            by_name,
-        )
+                salt,
+                template: template.into(),
+            }),
+        };
+        (answer, need)
     }
 }
 
-/// Extends a key by the span's name. An empty one makes another key, too.
-fn put_name(span: &Span<'_>, key: &mut Vec<u8>) {
-    key.push(1);
-    key.extend_from_slice(span.name());
+/// The resource with another name and further tags; `None` if it stays as it is.
+fn edited(
+    base: &[u8],
+    name: Option<&str>,
+    tags: &[(&'static str, String)],
+    scratch: &mut Edits,
+) -> Option<Vec<u8>> {
+    if name.is_none() && tags.is_empty() {
+        return None;
+    }
+    scratch.clear();
+    if let Some(name) = name {
+        scratch.set_str(key::SERVICE_NAME, name);
+    }
+    for (key, text) in tags {
+        scratch.set_str(key, text);
+    }
+    Some(edit_resource(base, scratch))
 }
 
-/// Puts an answer into the decision.
-fn apply(answer: &Answer, decision: &mut Decision) {
+/// Extends a key by what is needed. Nothing at all makes another key, too.
+fn put(need: Need, span: &Span<'_>, peer: Option<IpAddr>, key: &mut Vec<u8>) {
+    match (need, peer) {
+        (Need::Name, _) => put_name(span, key),
+        (Need::Peer, Some(IpAddr::V4(ip))) => key.extend_from_slice(&ip.octets()),
+        (Need::Peer, Some(IpAddr::V6(ip))) => key.extend_from_slice(&ip.octets()),
+        (Need::Peer, None) => key.push(0),
+    }
+}
+
+/// Puts an answer into the decision, and counts it.
+fn apply(answer: &Answer, decision: &mut Decision, stats: &MeshStats) {
     decision.resource = answer.resource;
     if !answer.tags.is_empty() {
         decision.edits.append_encoded(&answer.tags);
     }
+    if let Some((new, old)) = &answer.span_name {
+        decision.edits.set_name(new);
+        // It may be there, from an earlier name.
+        decision.edits.set_str(key::ORIGINAL_SPAN_NAME, old);
+    }
+    if answer.repairs.status {
+        decision.edits.set_status_code(ERROR);
+    }
+    if answer.repairs != Repairs::default() {
+        let Repairs {
+            status,
+            node_id,
+            span_name,
+        } = answer.repairs;
+        stats.repaired(status, node_id, span_name);
+    }
+    if let Some(marker) = &answer.marker {
+        decision
+            .markers
+            .add(marker.resource, marker.salt, &marker.template);
+        stats.marked();
+    }
 }
 
 impl Processor for Mesh {
-    fn begin(&mut self) {
+    fn begin(&mut self, peer: Option<IpAddr>) {
         if self.knowledge.refresh() {
             self.memo.clear();
         }
+        // Without a directory no address says anything.
+        self.peer_counts = self.settings.peer_address && !self.knowledge.get().directory.is_empty();
+        self.peer = peer.filter(|_| self.peer_counts);
     }
 
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
@@ -121,30 +204,34 @@ impl Processor for Mesh {
         if !decision.edits.is_empty() {
             // An earlier processor changed the span: the bytes do not say all.
             let (answer, _) = self.answer(span, &decision.edits, id, resources);
-            apply(&answer, decision);
+            apply(&answer, decision, &self.stats);
             return;
         }
         self.key.clear();
         self.slots.key(span, id, &mut self.key);
-        let mut named = false;
+        let mut asked = None;
         match self.memo.get(&self.key) {
-            Some(Outcome::Known(answer)) => return apply(answer, decision),
-            Some(Outcome::ByName) => {
-                named = true;
-                put_name(span, &mut self.key);
+            Some(Outcome::Known(answer)) => return apply(answer, decision, &self.stats),
+            Some(Outcome::By(need)) => {
+                asked = Some(*need);
+                put(*need, span, self.peer, &mut self.key);
                 if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
-                    return apply(answer, decision);
+                    return apply(answer, decision, &self.stats);
                 }
             }
             None => {}
         }
-        let (answer, by_name) = self.answer(span, &decision.edits, id, resources);
-        apply(&answer, decision);
-        if by_name && !named {
-            self.memo.put(&self.key, Outcome::ByName);
-            put_name(span, &mut self.key);
+        let (answer, need) = self.answer(span, &decision.edits, id, resources);
+        apply(&answer, decision, &self.stats);
+        if let Some(need) = need.filter(|need| asked != Some(*need)) {
+            self.memo.put(&self.key, Outcome::By(need));
+            put(need, span, self.peer, &mut self.key);
         }
         self.memo.put(&self.key, Outcome::Known(answer));
+    }
+
+    fn end(&mut self) {
+        self.stats.publish();
     }
 
     fn forget(&mut self) {

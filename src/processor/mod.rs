@@ -2,17 +2,20 @@
 Processors decide what happens to a span; the engine writes it once.
 
 A processor reads a borrowed [`Span`] and adds to a [`Decision`]: edits to the
-span, and which resource it belongs to. It keeps no state but memos of its own
+span, which resource it belongs to, and markers to go with it. It keeps no state but memos of its own
 pure decisions, so every shard has its own instance and nothing is shared.
 */
 
 pub mod batch;
+pub mod markers;
 pub mod mesh;
 pub mod resources;
 
+pub use markers::Markers;
 pub use resources::{DenseId, ResourceId, Resources, ScopeId, Scopes};
 
 use crate::pdata::{Edits, Index, Slot, SpanEntry, view};
+use std::net::IpAddr;
 
 /// A span as processors see it: the base bytes and where to find things.
 #[derive(Clone, Copy, Debug)]
@@ -63,18 +66,25 @@ pub struct Decision {
     pub resource: ResourceId,
     /// Changes to the span itself.
     pub edits: Edits,
-    /// Whether to drop the span. Counted by the engine.
+    /// Whether to drop the span, and its markers. Counted by the engine.
     pub drop: bool,
+    /// Markers to write after the span.
+    pub markers: Markers,
 }
 
 /// One configured processor, one instance per shard.
 pub trait Processor {
     /// Called before the spans of a request: the moment to pick up what was
-    /// replaced by other threads.
-    fn begin(&mut self) {}
+    /// replaced by other threads. `peer` is who sent it, where that is known.
+    fn begin(&mut self, peer: Option<IpAddr>) {
+        let _ = peer;
+    }
 
     /// Adds this processor's changes for `span` to `decision`.
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision);
+
+    /// Called after the spans of a request: the moment to publish counts.
+    fn end(&mut self) {}
 
     /// Forgets every memo that holds a [`ResourceId`]: the table was emptied.
     fn forget(&mut self);

@@ -133,7 +133,7 @@ async fn export(
         Coding::Identity
     };
     let answer = inflated(coding, message, limit, |bytes| {
-        signal.give(&*context.endpoint.ingest, bytes)
+        signal.give(&*context.endpoint.ingest, bytes, context.peer.ip())
     })
     .map_err(|error| match error {
         InflateError::TooLarge => {

@@ -116,6 +116,7 @@ async fn export(
     let body = collect(body, limit, PATIENCE, check)
         .await
         .map_err(|error| refuse_body(error, limit))?;
+    let peer = context.peer.ip();
     let take = |bytes: &[u8]| match content {
         Content::Json => {
             let read = match signal {
@@ -123,11 +124,11 @@ async fn export(
                 Signal::Logs => json::logs_from_json(bytes),
             };
             match read {
-                Ok(request) => signal.give(&*context.endpoint.ingest, &request),
+                Ok(request) => signal.give(&*context.endpoint.ingest, &request, peer),
                 Err(error) => Answer::Malformed(error.to_string()),
             }
         }
-        _ => signal.give(&*context.endpoint.ingest, bytes),
+        _ => signal.give(&*context.endpoint.ingest, bytes, peer),
     };
     let answer = inflated(coding, &body, limit, take).map_err(|error| match error {
         InflateError::TooLarge => {

@@ -47,7 +47,7 @@ mod status;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::telemetry::ReceiverStats;
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, net::IpAddr, rc::Rc, time::Duration};
 
 pub use connection::serve;
 
@@ -94,8 +94,8 @@ pub enum Answer {
 /// Where a receiver puts request bodies: the shard's pipelines.
 pub trait Ingest {
     /// Takes one `ExportTraceServiceRequest` in protobuf. Synchronous: it
-    /// validates, edits and appends to the open batch.
-    fn traces(&self, request: &[u8]) -> Answer;
+    /// validates, edits and appends to the open batch. `peer` is who sent it.
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer;
 
     /// Whether some pipeline wants logs: ztunnel's access log.
     fn takes_logs(&self) -> bool {
@@ -105,7 +105,7 @@ pub trait Ingest {
     /// Takes one `ExportLogsServiceRequest` in protobuf; called only where
     /// [`Ingest::takes_logs`]. Synchronous, too. [`Answer::Partial`] counts
     /// records.
-    fn logs(&self, _request: &[u8]) -> Answer {
+    fn logs(&self, _request: &[u8], _peer: IpAddr) -> Answer {
         Answer::Malformed("no pipeline here takes logs".to_owned())
     }
 }
@@ -119,10 +119,10 @@ enum Signal {
 
 impl Signal {
     /// Gives a request's bytes to the pipelines.
-    fn give(self, ingest: &dyn Ingest, request: &[u8]) -> Answer {
+    fn give(self, ingest: &dyn Ingest, request: &[u8], peer: IpAddr) -> Answer {
         match self {
-            Signal::Traces => ingest.traces(request),
-            Signal::Logs => ingest.logs(request),
+            Signal::Traces => ingest.traces(request, peer),
+            Signal::Logs => ingest.logs(request, peer),
         }
     }
 }

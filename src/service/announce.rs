@@ -34,6 +34,13 @@ impl Service {
                             processor.id,
                             Scheme::new(&settings.kiali).describe()
                         );
+                        if let Some(follow) = &settings.follow {
+                            tracing::info!(
+                                "{}: this holds until Kiali's own configuration is read from {}",
+                                processor.id,
+                                follow.source
+                            );
+                        }
                     }
                 }
             }

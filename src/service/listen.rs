@@ -22,6 +22,7 @@ use std::{
     fmt, io,
     net::{SocketAddr, TcpListener as StdListener},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::watch, task, time::MissedTickBehavior};
@@ -167,7 +168,7 @@ pub struct Admin {
     /// The shards.
     pub shards: Vec<Entrance>,
     /// The metrics page.
-    pub metrics: Option<(StdListener, Registry)>,
+    pub metrics: Option<(StdListener, Arc<Registry>)>,
     /// The health page: socket, path, state.
     pub health: Option<(StdListener, String, Health)>,
     /// No more connections.

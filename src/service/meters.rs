@@ -7,7 +7,7 @@ with `wayspan_`. All series exist, with the value zero, from the first scrape.
 
 use super::{ExporterReport, Report, listen::Bound, pipeline::Exit};
 use crate::{
-    config::{Config, Id, Pipeline},
+    config::{Config, Id, Pipeline, Processor, ProcessorKind},
     exporter::Drained,
     queue::{Budget, Queue},
     telemetry::{
@@ -62,6 +62,13 @@ impl Account {
                 .iter()
                 .flatten()
                 .map(|s| s.accepted_spans.get())
+                .sum(),
+            aliases: self
+                .stages
+                .iter()
+                .flatten()
+                .flatten()
+                .map(|s| s.mesh.alias_spans.get())
                 .sum(),
             exporters: exporters
                 .map(|(at, (id, stats))| {
@@ -147,16 +154,27 @@ impl Meters<'_> {
     }
 
     fn stages(&self, pipeline: &Pipeline, shards: usize) -> Vec<Vec<ProcessorStats>> {
-        let of = |id: &Id| {
+        let of = |made: &Processor| {
+            let id = made.id.to_string();
             let stats: Vec<_> = (0..shards).map(|_| ProcessorStats::default()).collect();
-            self.counters(&processor(&id.to_string()), &stats, PROCESSOR);
+            self.counters(&processor(&id), &stats, PROCESSOR);
+            match made.kind {
+                ProcessorKind::Mesh(_) => self.mesh(&id, &stats),
+            }
             stats
         };
-        pipeline
-            .processors
-            .iter()
-            .map(|processor| of(&processor.id))
-            .collect()
+        pipeline.processors.iter().map(of).collect()
+    }
+
+    fn mesh(&self, id: &str, stats: &[ProcessorStats]) {
+        self.counters(&[("processor", id)], stats, MESH);
+        for (repair, row) in REPAIRS {
+            self.counters(
+                &[("processor", id), ("repair", repair)],
+                stats,
+                std::slice::from_ref(row),
+            );
+        }
     }
 
     fn batch(&self, pipeline: &Pipeline, shards: usize) -> Vec<PipelineStats> {
@@ -309,9 +327,25 @@ const PROCESSOR: &[Row<ProcessorStats>] = &[
     ),
     (
         "otelcol_processor_outgoing_items",
-        "Spans the processor passed on.",
+        "Spans the processor passed on, those it made included.",
         |s| &s.outgoing,
     ),
+];
+
+const MESH: &[Row<ProcessorStats>] = &[(
+    "wayspan_mesh_alias_spans",
+    "Marker spans added; part of the outgoing items.",
+    |s| &s.mesh.alias_spans,
+)];
+
+const REPAIR: &str = "wayspan_mesh_repairs";
+const REPAIR_HELP: &str = "Spans whose status, node_id or name was repaired.";
+
+/// By the label `repair`, which is the name of its switch.
+const REPAIRS: &[(&str, Row<ProcessorStats>)] = &[
+    ("status", (REPAIR, REPAIR_HELP, |s| &s.mesh.status)),
+    ("node_id", (REPAIR, REPAIR_HELP, |s| &s.mesh.node_id)),
+    ("span_name", (REPAIR, REPAIR_HELP, |s| &s.mesh.span_name)),
 ];
 
 const MEMORY_LIMITER: &[Row<PipelineStats>] = &[

@@ -7,7 +7,10 @@ Threads, and what each owns:
   pipeline's open batch. Nothing of a span is shared between shards;
 - one **exporter** thread: the tasks that deliver sealed batches;
 - one **admin** thread: accepting connections and handing each to the shard
-  with the fewest ([`listen`]), metrics, health. A scrape never delays a span.
+  with the fewest ([`listen`]), metrics, health. A scrape never delays a span;
+- one **watchers** thread, where Kiali's own configuration is followed
+  ([`watchers`]);
+- one **kubernetes** thread for each way to watch Kubernetes ([`kubernetes`]).
 
 Shutdown goes with the stream: stop accepting, let connections finish, seal
 what is open, close the queues, deliver until the deadline, and say what became
@@ -17,6 +20,7 @@ of every span.
 mod announce;
 mod balance;
 mod gather;
+mod kubernetes;
 mod listen;
 mod logs;
 mod meters;
@@ -25,6 +29,8 @@ mod pulse;
 mod report;
 mod run;
 mod shard;
+mod watchers;
+mod web;
 
 pub use report::{ExporterReport, Report};
 pub use run::run;
@@ -33,7 +39,7 @@ use crate::{
     config::{Config, Id, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
-    mesh::{Current, Knowledge},
+    mesh::{Current, Knowledge, watch::ClientError},
     queue::{Budget, Queue},
     telemetry::{ExporterStats, Registry},
 };
@@ -63,6 +69,9 @@ pub enum StartError {
     /// An exporter could not be built.
     #[error(transparent)]
     Exporter(#[from] BuildError),
+    /// Kubernetes cannot be watched, and must be.
+    #[error("cannot watch Kubernetes: {0}")]
+    Kubernetes(#[from] ClientError),
     /// The system refused a thread or a runtime.
     #[error("cannot start the {name} thread: {source}")]
     Thread {
@@ -84,6 +93,7 @@ pub struct Service {
     queues: Vec<Arc<Queue>>,
     exporters: Thread<Vec<Drained>>,
     admin: Thread<()>,
+    kubernetes: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
     signals: Signals,
     account: meters::Account,
@@ -109,7 +119,7 @@ struct Signals {
 /// by themselves.
 pub fn start(config: &Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
-    let registry = Registry::new(config.telemetry.type_suffix);
+    let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
     let state = Health::default();
     let budget = Budget::new(config.memory_limit);
 
@@ -129,6 +139,10 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(Exporter::build)
         .collect::<Result<_, _>>()?;
 
+    let knowledge = knowledge(config);
+    let kubernetes = kubernetes::Watchers::prepare(config, &knowledge)?;
+    kubernetes.register(&registry, &state);
+
     let queues: Vec<Arc<Queue>> = config
         .exporters
         .iter()
@@ -143,7 +157,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     };
     let account = meters.register(&receivers, shard_count, &queues, &exporter_stats, &budget);
 
-    let knowledge = knowledge(config);
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
@@ -194,15 +207,18 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         let admin = listen::Admin {
             receivers,
             shards: shards.iter().map(ShardHandle::entrance).collect(),
-            metrics: metrics.map(|(socket, _)| (socket, registry)),
+            metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
             health: health
                 .zip(config.health_check.clone())
                 .map(|((socket, _), check)| (socket, check.path, state.clone())),
             stop: stop_seen,
-            end: end_seen,
+            end: end_seen.clone(),
         };
         on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
+
+    watchers::start(config, &knowledge, &registry, &end_seen, &state)?;
+    let kubernetes = kubernetes.start(&state, &end_seen)?;
 
     state.ready();
     Ok(Service {
@@ -214,6 +230,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         queues,
         exporters: exporter_thread,
         admin: admin_thread,
+        kubernetes,
         drain_timeout: config.drain_timeout,
         signals: Signals {
             stop,
@@ -251,6 +268,9 @@ impl Service {
         let drained = self.exporters.join().ok().flatten().unwrap_or_default();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
+        for watcher in self.kubernetes {
+            let _ = watcher.join();
+        }
         self.account.report(&drained)
     }
 

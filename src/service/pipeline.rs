@@ -13,14 +13,15 @@ use crate::{
     config,
     pdata::{self, Edits, Fault, Index, Keys, Malformed, write_span},
     processor::{
-        Decision, Processor, ResourceId, Resources, Scopes, Span,
+        Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
         batch::{Batch, Trigger, header_bytes},
+        markers,
     },
     queue::{Budget, Full, Queue, SealedBatch},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use metrics::Histogram;
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Instant};
 
 /// Unknown fields of one request that are kept, in bytes.
 const MAX_REST: usize = 16 << 10;
@@ -76,6 +77,8 @@ pub struct Pipeline {
     scopes: Scopes,
     stages: Vec<Stage>,
     edits: Edits,
+    markers: Markers,
+    marker_scope: Vec<u8>,
     batch: Batch,
     outlet: Outlet,
     backlog: VecDeque<(usize, Arc<SealedBatch>)>,
@@ -98,6 +101,8 @@ impl Pipeline {
             scopes: Scopes::default(),
             stages,
             edits: Edits::default(),
+            markers: Markers::default(),
+            marker_scope: markers::scope(),
             batch: Batch::new(batch),
             outlet,
             backlog: VecDeque::new(),
@@ -121,16 +126,16 @@ impl Pipeline {
         self.stats.limiter_refused.add(spans);
     }
 
-    /// Takes one request.
+    /// Takes one request that `peer` sent.
     ///
     /// # Errors
     ///
     /// [`Malformed`] when its framing is broken; nothing of it was taken then.
-    pub fn take(&mut self, request: &[u8]) -> Result<Taken, Malformed> {
+    pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Taken, Malformed> {
         let admitted = pdata::admit(request, &self.keys, &mut self.index)?;
         self.stats.utf8_replaced.add(admitted.utf8_replaced);
         for stage in &mut self.stages {
-            stage.processor.begin();
+            stage.processor.begin(Some(peer));
         }
         let mut index = std::mem::take(&mut self.index);
         let taken = self.append(&admitted.bytes, &index);
@@ -181,8 +186,9 @@ impl Pipeline {
         }
         self.stats.rejected_spans.add(taken.rejected);
         self.stats.limiter_accepted.add(taken.accepted);
-        for stage in &self.stages {
+        for stage in &mut self.stages {
             stage.stats.flush();
+            stage.processor.end();
         }
         taken
     }
@@ -209,38 +215,66 @@ impl Pipeline {
             resource,
             edits: std::mem::take(&mut self.edits),
             drop: false,
+            markers: std::mem::take(&mut self.markers),
         };
         decision.edits.clear();
+        decision.markers.clear();
         for stage in &mut self.stages {
+            let markers = decision.markers.len();
             stage
                 .processor
                 .process(&span, &mut self.resources, &mut decision);
-            stage.stats.saw(!decision.drop);
+            let markers = decision.markers.len() - markers;
+            stage.stats.saw(!decision.drop, markers);
             if decision.drop {
                 break;
             }
         }
-        let opened = !decision.drop && self.write(&span, &decision);
+        let opened = !decision.drop && self.write(&span, &mut decision);
         self.edits = decision.edits;
+        self.markers = decision.markers;
         opened
     }
 
-    fn write(&mut self, span: &Span<'_>, decision: &Decision) -> bool {
+    fn write(&mut self, span: &Span<'_>, decision: &mut Decision) -> bool {
         let bytes = span.entry.bytes.of(span.request);
-        let scope = self.scopes_id(span);
-        let headers = header_bytes(
-            self.resources.get(decision.resource),
-            self.scopes.get(scope),
-        );
-        if self
-            .batch
-            .must_seal_before(bytes.len() + decision.edits.added_bytes(), headers)
-        {
+        let scope = self.scope_id(span);
+        let expected = bytes.len() + decision.edits.added_bytes();
+        let (edits, markers) = (&decision.edits, &mut decision.markers);
+        let mut opened = self.put(decision.resource, scope, expected, |out| {
+            let before = out.len();
+            write_span(bytes, edits, out);
+            if !markers.is_empty() {
+                markers.write(out.get(before..).unwrap_or_default());
+            }
+        });
+        if !markers.is_empty() {
+            let scope = self.scopes.intern(&self.marker_scope, &[], &[]);
+            for (resource, marker) in markers.written() {
+                opened |= self.put(resource, scope, marker.len(), |out| {
+                    out.extend_from_slice(marker);
+                });
+            }
+        }
+        opened
+    }
+
+    /// Appends one span, of about `expected` bytes, to the batch. True if it is
+    /// the first.
+    fn put(
+        &mut self,
+        resource: ResourceId,
+        scope: ScopeId,
+        expected: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
+        if self.batch.must_seal_before(expected, headers) {
             self.seal(Trigger::Size);
         }
-        let out = self.batch.group(decision.resource, scope);
+        let out = self.batch.group(resource, scope);
         let before = out.len();
-        write_span(bytes, &decision.edits, out);
+        write(out);
         let written = out.len() - before;
         let opened = self.batch.appended(written, headers);
         if self.batch.is_full() {
@@ -249,7 +283,7 @@ impl Pipeline {
         opened
     }
 
-    fn scopes_id(&mut self, span: &Span<'_>) -> crate::processor::ScopeId {
+    fn scope_id(&mut self, span: &Span<'_>) -> ScopeId {
         let request = span.request;
         match span.index.scopes.get(span.entry.scope as usize) {
             Some(scope) => self.scopes.intern(

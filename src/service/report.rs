@@ -7,6 +7,8 @@ use std::fmt;
 pub struct Report {
     /// Spans taken from senders.
     pub accepted: u64,
+    /// Marker spans added, to be delivered as well.
+    pub aliases: u64,
     /// What each exporter did.
     pub exporters: Vec<ExporterReport>,
 }
@@ -34,6 +36,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "spans accepted {}", self.accepted)?;
+        if self.aliases > 0 {
+            write!(f, ", added as aliases {}", self.aliases)?;
+        }
         for ExporterReport {
             id,
             sent,

@@ -28,7 +28,7 @@ use crate::{
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    net::{SocketAddr, TcpStream as StdStream},
+    net::{IpAddr, SocketAddr, TcpStream as StdStream},
     pin::pin,
     rc::Rc,
     sync::{
@@ -286,7 +286,7 @@ impl Inlet {
     }
 
     /// Takes a request into some of the pipelines, whole or not at all.
-    fn take(&self, request: &[u8], into: &[usize]) -> Answer {
+    fn take(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Answer {
         self.pulse.request();
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
@@ -307,7 +307,7 @@ impl Inlet {
         let mut first = None;
         for at in into {
             // Every pipeline sees the same bytes, so only the first can refuse.
-            match pipelines[*at].take(request) {
+            match pipelines[*at].take(request, peer) {
                 Ok(taken) => {
                     opened |= taken.opened;
                     first.get_or_insert(taken);
@@ -334,21 +334,21 @@ impl Inlet {
 }
 
 impl Ingest for Inlet {
-    fn traces(&self, request: &[u8]) -> Answer {
-        self.take(request, &self.pipelines)
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+        self.take(request, peer, &self.pipelines)
     }
 
     fn takes_logs(&self) -> bool {
         !self.of_logs.is_empty()
     }
 
-    fn logs(&self, request: &[u8]) -> Answer {
+    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
         let converted = match logs::convert(request) {
             Ok(converted) => converted,
             Err(malformed) => return Answer::Malformed(malformed.to_string()),
         };
         // The ids of its spans are always good, so this is all or nothing.
-        let answer = self.take(&converted.request, &self.of_logs);
+        let answer = self.take(&converted.request, peer, &self.of_logs);
         if answer != Answer::Accepted {
             return answer;
         }
@@ -465,7 +465,8 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
                 let processor: Box<dyn Processor> = match &processor.kind {
                     ProcessorKind::Mesh(settings) => {
                         let current = &build.knowledge[&processor.id];
-                        Box::new(Mesh::new(settings, current, &mut keys))
+                        let mesh = Mesh::new(settings, current, &mut keys);
+                        Box::new(mesh.counting(stats.mesh.clone()))
                     }
                 };
                 Stage {

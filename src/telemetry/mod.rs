@@ -13,4 +13,4 @@ pub mod registry;
 mod stats;
 
 pub use registry::Registry;
-pub use stats::{Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats};
+pub use stats::{Count, ExporterStats, MeshStats, PipelineStats, ProcessorStats, ReceiverStats};

@@ -84,19 +84,71 @@ pub struct ProcessorStats {
     pub incoming: Count,
     /// `otelcol_processor_outgoing_items`.
     pub outgoing: Count,
+    /// What a `mesh` processor counts besides.
+    pub mesh: MeshStats,
 }
 
 impl ProcessorStats {
-    /// Counts one span.
-    pub fn saw(&self, kept: bool) {
+    /// Counts one span, and the markers that it was given.
+    pub fn saw(&self, kept: bool, markers: usize) {
         self.seen.set(self.seen.get() + 1);
-        self.kept.set(self.kept.get() + u64::from(kept));
+        self.kept
+            .set(self.kept.get() + u64::from(kept) + markers as u64);
     }
 
     /// Publishes what was counted since the last call.
     pub fn flush(&self) {
         self.incoming.add(self.seen.take());
         self.outgoing.add(self.kept.take());
+    }
+}
+
+/// What one `mesh` processor did on one shard besides naming and tagging.
+/// Counted and published as [`ProcessorStats`] are.
+#[derive(Clone, Debug, Default)]
+pub struct MeshStats {
+    new: Cell<[u64; 4]>,
+    /// `wayspan_mesh_repairs{repair="status"}`.
+    pub status: Count,
+    /// `wayspan_mesh_repairs{repair="node_id"}`.
+    pub node_id: Count,
+    /// `wayspan_mesh_repairs{repair="span_name"}`.
+    pub span_name: Count,
+    /// `wayspan_mesh_alias_spans`.
+    pub alias_spans: Count,
+}
+
+impl MeshStats {
+    /// Counts what was repaired of a span.
+    pub fn repaired(&self, status: bool, node_id: bool, span_name: bool) {
+        let mut new = self.new.get();
+        for (n, repaired) in new.iter_mut().zip([status, node_id, span_name]) {
+            *n += u64::from(repaired);
+        }
+        self.new.set(new);
+    }
+
+    /// Counts one marker.
+    pub fn marked(&self) {
+        let [status, node_id, span_name, markers] = self.new.get();
+        self.new.set([status, node_id, span_name, markers + 1]);
+    }
+
+    /// Publishes what was counted since the last call.
+    pub fn publish(&self) {
+        let new = self.new.take();
+        if new == [0; 4] {
+            return;
+        }
+        let counts = [
+            &self.status,
+            &self.node_id,
+            &self.span_name,
+            &self.alias_spans,
+        ];
+        for (count, n) in counts.into_iter().zip(new) {
+            count.add(n);
+        }
     }
 }
 

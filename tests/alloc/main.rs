@@ -12,10 +12,18 @@ mod receiver;
 mod shard;
 
 use allocation_counter::{AllocationInfo, measure};
-use shard::{Shard, captured};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use prost::Message;
+use shard::{PEER, Shard, captured};
 use wayspan::{
+    mesh::Settings,
     pdata::{Index, admit},
-    processor::batch::Sealed,
+    processor::{Processor, batch::Sealed},
 };
 
 /// Mixed Istio versions, ambient and sidecars; 5 spans a request.
@@ -63,6 +71,63 @@ fn admitting_a_request_allocates_nothing_and_copies_nothing() {
     assert_eq!(info.count_total, 0);
 }
 
+/// Spans of applications are known by who sends them, which is looked up in a
+/// second entry of the memo.
+#[test]
+fn deciding_allocates_nothing_where_kubernetes_is_watched() {
+    let mut requests = requests();
+    requests.push(application());
+    let mut shard = Shard::watching();
+    for request in &requests {
+        shard.take(request, drop);
+    }
+    let mut index = Index::default();
+    for request in &requests {
+        admit(request, &shard.keys, &mut index).unwrap();
+        let info = count(|| {
+            shard.mesh.begin(Some(PEER));
+            shard.each(request, &index, |shard, span, resource, _| {
+                let decision = shard.decide(&span, resource);
+                shard.done(decision);
+            });
+        });
+        assert_eq!(info.count_total, 0);
+    }
+    let batch = shard.seal().unwrap();
+    let bytes: Vec<u8> = batch.chunks.concat();
+    assert!(bytes.windows(14).any(|part| part == b"App-0.bookinfo"));
+}
+
+/// A span of an application that says nothing of itself but a name.
+fn application() -> Vec<u8> {
+    let name = KeyValue {
+        key: "service.name".to_owned(),
+        value: Some(AnyValue {
+            value: Some(Value::StringValue("Order.Api".to_owned())),
+        }),
+        ..KeyValue::default()
+    };
+    let span = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        ..Span::default()
+    };
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource {
+                attributes: vec![name],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans: vec![span],
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    }
+    .encode_to_vec()
+}
+
 #[test]
 fn deciding_about_a_known_kind_of_span_allocates_nothing() {
     let requests = requests();
@@ -108,7 +173,7 @@ fn a_request_allocates_only_where_its_groups_grow() {
     }
     assert_eq!(
         (quiet, growths),
-        (538, 46),
+        (525, 44),
         "requests that allocate nothing, allocations in all others of a batch"
     );
 }
@@ -123,10 +188,12 @@ fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
     let mut batch = None;
     let info = count(|| batch = Some(fill(&mut shard, &requests)));
     let batch = batch.unwrap();
-    assert_eq!((batch.spans, batch.bytes), (2847, 3_145_072));
+    // How often groups grow depends on where the batch before ended: these are
+    // one sample of numbers that vary by a fifth from batch to batch.
+    assert_eq!((batch.spans, batch.bytes), (2778, 3_145_235));
     assert_eq!(
         (info.count_total, info.bytes_total),
-        (68, 3_368_768),
+        (70, 3_545_145),
         "allocations and their bytes from one batch to the next"
     );
 }
@@ -140,10 +207,43 @@ fn sealing_copies_headers_and_small_groups_only() {
     }
     let mut sealed = None;
     let info = count(|| sealed = shard.seal());
-    assert_eq!(sealed.unwrap().bytes, 2_761_426);
+    assert_eq!(sealed.unwrap().bytes, 2_834_301);
     assert_eq!(
         (info.count_total, info.bytes_total),
         (59, 10_993),
         "allocations and their bytes for sealing"
+    );
+}
+
+/// Markers are written into scratch and copied from there, so a request with
+/// them allocates where groups grow and nowhere else.
+#[test]
+fn markers_allocate_nothing_of_their_own() {
+    let requests = requests();
+    let mut shard = Shard::with(&Settings {
+        aliases: true,
+        ..Settings::default()
+    });
+    for request in &requests {
+        shard.take(request, drop);
+    }
+    let mut plain = warm(&requests);
+    requests
+        .iter()
+        .for_each(|request| plain.take(request, drop));
+    let plain = plain.seal().unwrap();
+    shard.seal().unwrap();
+    let (mut quiet, mut growths) = (0, 0);
+    for request in &requests {
+        let info = count(|| shard.take(request, |_| panic!("full before it should be")));
+        quiet += u64::from(info.count_total == 0);
+        growths += info.count_total;
+    }
+    let batch = shard.seal().unwrap();
+    let (spans, bytes) = (batch.spans - plain.spans, batch.bytes - plain.bytes);
+    assert_eq!(
+        (spans, bytes, quiet, growths),
+        (220, 113_787, 62, 16),
+        "markers, their bytes, requests that allocate nothing, allocations in all others"
     );
 }

@@ -12,7 +12,13 @@ use crate::shard::captured;
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::Request;
-use std::{cell::Cell, net::SocketAddr, rc::Rc, thread, time::Duration};
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    thread,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
@@ -36,7 +42,7 @@ const BYTES: f64 = 3800.0;
 struct Taker(Cell<usize>);
 
 impl Ingest for Taker {
-    fn traces(&self, request: &[u8]) -> Answer {
+    fn traces(&self, request: &[u8], _peer: IpAddr) -> Answer {
         self.0.set(self.0.get() + request.len());
         Answer::Accepted
     }

@@ -12,6 +12,7 @@ mod http1;
 #[path = "../support/proc.rs"]
 mod proc;
 
+mod aliases;
 mod bad_grpc;
 mod bad_http;
 mod client;
@@ -20,7 +21,9 @@ mod delivery;
 mod demo;
 mod drain;
 mod harm;
+mod kiali;
 mod pipelines;
 mod process;
 mod sink;
 mod spans;
+mod start;

@@ -61,6 +61,16 @@ async fn ambient_newest_kiali() {
 }
 
 #[tokio::test]
+async fn follow_kiali() {
+    // No cluster here: names are the defaults', and spans pass all the same.
+    runs(
+        &shipped("pipelines", "follow-kiali.yaml"),
+        "otlp_grpc/jaeger",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn kiali_2_7() {
     runs(&shipped("pipelines", "kiali-2.7.yaml"), "otlp_grpc/jaeger").await;
 }
@@ -98,6 +108,7 @@ fn every_file_is_run() {
     names.sort();
     let run = [
         "ambient-newest-kiali.yaml",
+        "follow-kiali.yaml",
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",

@@ -30,6 +30,9 @@ pub struct Setup<'a> {
     pub http_lines: &'a str,
     /// `memory_limiter.limit_mib`.
     pub memory_mib: usize,
+    /// What stands below `processors.mesh`, in flow style; empty: no such
+    /// processor.
+    pub mesh: &'a str,
 }
 
 impl Default for Setup<'_> {
@@ -41,6 +44,7 @@ impl Default for Setup<'_> {
             grpc_lines: "",
             http_lines: "",
             memory_mib: 256,
+            mesh: "",
         }
     }
 }
@@ -78,8 +82,13 @@ impl Wayspan {
             batch_timeout,
             drain,
             memory_mib,
+            mesh,
             ..
         } = setup;
+        let (mesh, named) = match mesh {
+            "" => (String::new(), ""),
+            mesh => (format!("  mesh: {mesh}\n"), "mesh, "),
+        };
         write!(
             config,
             "\
@@ -87,7 +96,7 @@ processors:
   memory_limiter:
     check_interval: 1s
     limit_mib: {memory_mib}
-  batch:
+{mesh}  batch:
     timeout: {batch_timeout}
 exporters:
   otlp_grpc:
@@ -104,7 +113,7 @@ service:
   pipelines:
     traces:
       receivers: [otlp]
-      processors: [memory_limiter, batch]
+      processors: [memory_limiter, {named}batch]
       exporters: [otlp_grpc]
   telemetry:
     metrics:

@@ -25,6 +25,7 @@ fn every_ready_pipeline_loads() {
     seen.sort();
     let expected = [
         "ambient-newest-kiali.yaml",
+        "follow-kiali.yaml",
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",

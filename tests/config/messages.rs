@@ -166,9 +166,39 @@ fn mistakes() {
             "expected true or false, found \"maybe\"",
         ),
         (
-            "processors: {mesh: {kubernetes: on}}",
+            "processors: {mesh: {kubernetes: onn}}",
             "1:33",
-            "a Kubernetes directory is not supported by wayspan yet",
+            "expected one of auto, on, off, found \"onn\"; did you mean \"on\"?",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespace: [a]}}}",
+            "1:34",
+            "unknown key \"namespace\" in processors.mesh.kubernetes; did you mean \"namespaces\"?",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespaces: [shop, My_Shop]}}}",
+            "1:53",
+            "\"My_Shop\" cannot be the name of a namespace",
+        ),
+        (
+            "processors: {mesh: {aliases: auto}}",
+            "1:30",
+            "expected on or off",
+        ),
+        (
+            "processors: {mesh: {repairs: some}}",
+            "1:30",
+            "expected one of on, true, false, off, found \"some\"",
+        ),
+        (
+            "processors: {mesh: {repairs: {stauts: false}}}",
+            "1:31",
+            "unknown key \"stauts\" in processors.mesh.repairs; did you mean \"status\"?",
+        ),
+        (
+            "processors: {mesh: {repairs: {status: maybe}}}",
+            "1:39",
+            "expected true or false, found \"maybe\"",
         ),
         (
             "processors: {mesh: {ztunnel_connections: auto}}",
@@ -383,4 +413,58 @@ service: {pipelines: {traces: {exporters: [otlp_http]}}}
         "{error}"
     );
     assert!(!error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn kiali_is_read_from_one_place() {
+    for (kiali, want) in [
+        (
+            "{config_map: a/b, url: 'http://k/kiali'}",
+            "kiali.url beside kiali.config_map: Kiali's configuration is read from one place",
+        ),
+        (
+            "{config_map: kiali}",
+            "\"kiali\" is not NAMESPACE/NAME, such as istio-system/kiali",
+        ),
+        ("{custom_resource: A/b}", "is not NAMESPACE/NAME"),
+        (
+            "{url: 'kiali:20001'}",
+            "not a URL such as http://kiali.istio-system:20001/kiali",
+        ),
+        ("{url: 'http://u:hunter2@k/kiali'}", "put credentials into"),
+        (
+            "{token: hunter2}",
+            "kiali.token is for kiali.url, which is not set",
+        ),
+        (
+            "{config_map: a/b, token_file: /t}",
+            "kiali.token_file is for kiali.url",
+        ),
+        (
+            "{config_map: a/b, tls: {ca_file: /c}}",
+            "kiali.tls.ca_file is for kiali.url",
+        ),
+        (
+            "{url: 'http://k', token: hunter2, token_file: /t}",
+            "remove one of the two",
+        ),
+        ("{url: 'http://k', token: 'hunter2 x'}", "not a token"),
+        ("{url: 'http://k', poll_interval: 1ms}", "at least 100ms"),
+        (
+            "{url: 'http://k', istio_config_map: a/b}",
+            "kiali.istio_config_map is for",
+        ),
+        ("{config_mpa: a/b}", "did you mean \"config_map\"?"),
+    ] {
+        let message = bad(&format!(
+            "processors: {{mesh: {{kiali: {kiali}}}}}\nexporters: {{debug: }}\n"
+        ));
+        assert!(message.contains(want), "{kiali}: {message}");
+        let heads = message
+            .lines()
+            .filter(|line| line.starts_with("config.yaml:"));
+        for head in heads {
+            assert!(!head.contains("hunter2"), "{head}");
+        }
+    }
 }

@@ -148,7 +148,7 @@ fn mesh_settings() {
     assert_eq!(settings(""), mesh::Settings::default());
     let all = settings(
         "{kiali: {version: 2.10, namespace_selector: false, use_waypoint_name: true, \
-         istio_identity_domain: svc.x, trust_domain: y}, cluster_id: east, \
+         istio_identity_domain: svc.x, trust_domain: y, app_label_name: team}, cluster_id: east, \
          service_name: {case: lower, rename: {A.B: c}}, kubernetes: off, aliases: off}",
     );
     // 2.10 is a version, not the number 2.1.
@@ -159,8 +159,43 @@ fn mesh_settings() {
         (all.kiali.trust_domain.as_str(), all.cluster_id.as_str()),
         ("y", "east")
     );
+    assert_eq!(all.kiali.app_label_name.as_deref(), Some("team"));
     assert_eq!(all.case, mesh::Case::Lower);
+    assert_eq!(all.kubernetes.mode, mesh::KubernetesMode::Off);
+    for (text, mode) in [
+        ("{}", mesh::KubernetesMode::Auto),
+        ("{kubernetes: }", mesh::KubernetesMode::Auto),
+        ("{kubernetes: on}", mesh::KubernetesMode::On),
+        ("{kubernetes: {mode: off}}", mesh::KubernetesMode::Off),
+    ] {
+        assert_eq!(settings(text).kubernetes.mode, mode, "{text}");
+    }
+    let long = settings(
+        "{kubernetes: {namespaces: [shop, bookinfo, shop], kubeconfig: /a/b, peer_address: false}}",
+    );
+    assert_eq!(long.kubernetes.namespaces, ["bookinfo", "shop"]);
+    assert_eq!(long.kubernetes.kubeconfig, Some("/a/b".into()));
+    assert!(!long.peer_address && settings("{}").peer_address);
     assert_eq!(all.rename.get("A.B").map(String::as_str), Some("c"));
+    assert!(settings("{aliases: on}").aliases);
+    for (yaml, status, node_id, span_name) in [
+        ("on", true, true, true),
+        ("'on'", true, true, true),
+        ("true", true, true, true),
+        ("", true, true, true),
+        ("{}", true, true, true),
+        ("off", false, false, false),
+        ("false", false, false, false),
+        ("{status: false}", false, true, true),
+        ("{node_id: false, span_name: false}", true, false, false),
+    ] {
+        let want = mesh::Repairs {
+            status,
+            node_id,
+            span_name,
+        };
+        assert_eq!(settings(&format!("{{repairs: {yaml}}}")).repairs, want);
+    }
     assert!(settings("{ztunnel_connections: on}").ztunnel_connections);
     assert!(!settings("{ztunnel_connections: off}").ztunnel_connections);
     assert_eq!(settings("{cluster_id: ''}").cluster_id, "");
@@ -168,6 +203,43 @@ fn mesh_settings() {
         settings("{kiali: {version: newest}}").kiali,
         mesh::Kiali::default()
     );
+}
+
+#[test]
+fn where_kiali_is_read() {
+    let follow = |kiali: &str| {
+        let used = "service: {pipelines: {traces: {processors: [mesh]}}}";
+        let config = over(&format!("processors: {{mesh: {{kiali: {kiali}}}}}\n{used}"));
+        let ProcessorKind::Mesh(settings) = config.pipelines[0].processors[0].kind.clone();
+        settings.follow
+    };
+    let name = |text: &str| Some(text.parse::<mesh::ObjectName>().unwrap());
+    assert_eq!(follow("{version: '2.7'}"), None);
+    assert_eq!(follow("{config_map: '', url: ''}"), None);
+    let map = follow("{config_map: istio-system/kiali, namespace_selector: false}").unwrap();
+    assert_eq!(
+        Some(map.source),
+        name("istio-system/kiali").map(mesh::Source::ConfigMap)
+    );
+    assert_eq!(map.istio_config_map, name("istio-system/istio"));
+    let given = mesh::Described {
+        namespace_selector: Some(false),
+        ..mesh::Described::default()
+    };
+    assert_eq!(map.given, given);
+    let resource = follow("{custom_resource: kiali/kiali, istio_config_map: ''}").unwrap();
+    assert_eq!(
+        Some(resource.source),
+        name("kiali/kiali").map(mesh::Source::CustomResource)
+    );
+    assert_eq!(resource.istio_config_map, None);
+    let url = "{url: 'http://kiali:20001/kiali/', token_file: /t, poll_interval: 5s}";
+    let mesh::Source::Url(endpoint) = follow(url).unwrap().source else {
+        panic!("{url}")
+    };
+    assert_eq!(endpoint.url, "http://kiali:20001/kiali");
+    assert_eq!(endpoint.token, Some(mesh::Token::File("/t".into())));
+    assert_eq!(endpoint.poll_interval, 5 * SECOND);
 }
 
 #[test]

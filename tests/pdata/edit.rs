@@ -24,6 +24,7 @@ enum Change {
     Delete(String),
     Name(String),
     Status(i32, String),
+    StatusCode(i32),
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -35,6 +36,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => generate::key().prop_map(Change::Delete),
         1 => "\\PC{0,140}".prop_map(Change::Name),
         1 => status.prop_map(|(code, message)| Change::Status(code, message)),
+        1 => (0..3i32).prop_map(Change::StatusCode),
     ]
 }
 
@@ -113,7 +115,13 @@ fn apply(changes: &[Change], span: &mut Span, edits: &mut Edits) {
                     code: *code,
                 });
                 edits.set_status(*code, message);
-                assert_eq!(edits.status(), Some((*code, &**message)));
+                assert_eq!(edits.status(), Some((*code, Some(&**message))));
+            }
+            Change::StatusCode(code) => {
+                span.status.get_or_insert_default().code = *code;
+                let message = edits.status().and_then(|(_, m)| m).map(str::to_owned);
+                edits.set_status_code(*code);
+                assert_eq!(edits.status(), Some((*code, message.as_deref())));
             }
         }
         for key in KEYS {

@@ -11,6 +11,7 @@ pub struct Wayspan {
     pub grpc: u16,
     pub http: u16,
     metrics: u16,
+    health: u16,
     process: Proc,
 }
 
@@ -22,6 +23,8 @@ pub struct Setup {
     /// Jaeger's OTLP port over gRPC, or over HTTP.
     pub export_grpc: Option<u16>,
     pub export_http: Option<u16>,
+    /// `processors.mesh.kubernetes`, where there is a `mesh` processor.
+    pub kubernetes: Option<Value>,
     /// Whether ztunnel's access log becomes spans.
     pub ztunnel_connections: bool,
 }
@@ -33,6 +36,7 @@ impl Setup {
             batch_timeout: "200ms",
             export_grpc: Some(jaeger_grpc),
             export_http: None,
+            kubernetes: None,
             ztunnel_connections: false,
         }
     }
@@ -54,7 +58,10 @@ impl Wayspan {
         });
         let mut order = vec!["batch"];
         if let Some(kiali) = setup.kiali {
-            processors["mesh"] = mesh(&kiali);
+            processors["mesh"] = mesh(&kiali, "Kubernetes");
+            if let Some(kubernetes) = &setup.kubernetes {
+                processors["mesh"]["kubernetes"] = kubernetes.clone();
+            }
             if setup.ztunnel_connections {
                 processors["mesh"]["ztunnel_connections"] = json!("on");
             }
@@ -85,22 +92,30 @@ impl Wayspan {
                 }}}]}},
             },
         });
-        let file = dir.join("wayspan.yaml");
-        std::fs::write(&file, config.to_string()).unwrap();
-        let mut process = Proc::start(
-            dir,
-            "wayspan",
-            Command::new(env!("CARGO_BIN_EXE_wayspan"))
-                .arg("--config")
-                .arg(&file),
-        );
-        process.wait_ready(|| http::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
         Self {
             grpc,
             http: http_port,
             metrics,
-            process,
+            health,
+            process: start(dir, &config, health),
         }
+    }
+
+    /// A page of metrics.
+    pub fn metrics(&self) -> String {
+        http::get(self.metrics, "/metrics", &[]).map_or_else(|_| String::new(), |page| page.body)
+    }
+
+    /// The health page, which must be green.
+    pub fn health(&self) -> Value {
+        let page = http::get(self.health, "/", &[]).unwrap();
+        assert_eq!(page.status, 200, "{}", page.body);
+        serde_json::from_str(&page.body).unwrap()
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     /// The sum of a metric's samples, under the name a Collector gives it.
@@ -115,14 +130,36 @@ impl Wayspan {
     }
 
     /// SIGTERM, then the end of the process, which must be a success.
-    pub fn stop(mut self) {
-        self.process.terminate();
-        let status = self.process.wait_end(PATIENCE);
-        assert!(status.success(), "{status}\n{}", self.process.log_tail());
+    pub fn stop(self) {
+        stop(self.process);
     }
 }
 
-fn mesh(kiali: &Kiali) -> Value {
+/// Runs the binary with a configuration until its health check says yes.
+pub fn start(dir: &Path, config: &Value, health: u16) -> Proc {
+    // JSON is YAML, so nothing need be spelt twice.
+    let file = dir.join("wayspan.yaml");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let mut process = Proc::start(
+        dir,
+        "wayspan",
+        Command::new(env!("CARGO_BIN_EXE_wayspan"))
+            .arg("--config")
+            .arg(&file),
+    );
+    process.wait_ready(|| http::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
+    process
+}
+
+/// SIGTERM, then the end of the process, which must be a success.
+pub fn stop(mut process: Proc) {
+    process.terminate();
+    let status = process.wait_end(PATIENCE);
+    assert!(status.success(), "{status}\n{}", process.log_tail());
+}
+
+/// The `mesh` processor told of a Kiali that looks at a cluster.
+pub fn mesh(kiali: &Kiali, cluster: &str) -> Value {
     let (major, minor) = kiali.version;
     json!({
         "kiali": {
@@ -131,6 +168,6 @@ fn mesh(kiali: &Kiali) -> Value {
             "use_waypoint_name": kiali.use_waypoint_name,
             "istio_identity_domain": "svc.cluster.local",
         },
-        "cluster_id": "Kubernetes",
+        "cluster_id": cluster,
     })
 }

@@ -52,6 +52,8 @@ pub struct Envoy {
     collector: Collector,
     listeners: Vec<Value>,
     clusters: Vec<Value>,
+    spawns: bool,
+    resource: Option<String>,
 }
 
 /// What one listener does with every request.
@@ -86,7 +88,19 @@ impl Envoy {
             collector,
             listeners: Vec::new(),
             clusters: Vec::new(),
+            spawns: false,
+            resource: None,
         }
+    }
+
+    /// Makes the listeners to come emit a span of its own for the upstream request.
+    pub fn spawn_upstream_spans(&mut self) {
+        self.spawns = true;
+    }
+
+    /// Gives it `OTEL_RESOURCE_ATTRIBUTES`, and lets the listeners to come look there.
+    pub fn detect_resource(&mut self, attributes: &str) {
+        self.resource = Some(attributes.to_owned());
     }
 
     /// Adds a listener and gives its port.
@@ -160,6 +174,12 @@ impl Envoy {
                 }});
             }
         }
+        if self.resource.is_some() {
+            provider["resource_detectors"] = json!([{
+                "name": "envoy.tracers.opentelemetry.resource_detectors.environment",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig"},
+            }]);
+        }
         let mut tracing = json!({
             "client_sampling": {"value": 100},
             "random_sampling": {"value": 100},
@@ -167,7 +187,7 @@ impl Envoy {
             "custom_tags": tags,
             "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
         });
-        if self.role == Role::Gateway {
+        if self.spawns {
             tracing["spawn_upstream_span"] = json!(true);
         }
         tracing
@@ -209,15 +229,16 @@ impl Envoy {
         });
         let file = dir.join(format!("{kind}-{}.json", self.workload));
         std::fs::write(&file, config.to_string()).unwrap();
-        let mut process = Proc::start(
-            dir,
-            &format!("{kind}-{}", self.workload),
-            Command::new(peer("bin/envoy"))
-                .arg("--config-path")
-                .arg(&file)
-                .args(["--concurrency", "1", "--disable-hot-restart"])
-                .args(["--log-level", "warn"]),
-        );
+        let mut command = Command::new(peer("bin/envoy"));
+        command
+            .arg("--config-path")
+            .arg(&file)
+            .args(["--concurrency", "1", "--disable-hot-restart"])
+            .args(["--log-level", "warn"]);
+        if let Some(attributes) = &self.resource {
+            command.env("OTEL_RESOURCE_ATTRIBUTES", attributes);
+        }
+        let mut process = Proc::start(dir, &format!("{kind}-{}", self.workload), &mut command);
         process.wait_ready(|| http::get(admin, "/ready", &[]).is_ok_and(|a| a.status == 200));
         process
     }

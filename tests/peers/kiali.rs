@@ -25,6 +25,14 @@ pub struct Kiali {
 }
 
 impl Kiali {
+    pub const fn new(minor: u32, namespace_selector: bool, use_waypoint_name: bool) -> Self {
+        Self {
+            version: (2, minor),
+            namespace_selector,
+            use_waypoint_name,
+        }
+    }
+
     pub const fn v2_7(namespace_selector: bool) -> Self {
         Self {
             version: (2, 7),
@@ -244,7 +252,7 @@ impl Kiali {
     }
 
     /// Whether the page keeps a trace that Jaeger answered with.
-    fn keeps(&self, page: &Page, trace: &Trace) -> bool {
+    pub fn keeps(&self, page: &Page, trace: &Trace) -> bool {
         let lookup = self.lookup(page);
         let any = |filter: &dyn Fn(&Span) -> bool| trace.spans.iter().any(filter);
         let concerns = |name: &str| lookup == name || any(&|s| self.span_concerns(s, name));

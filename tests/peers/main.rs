@@ -1,6 +1,7 @@
 //! Tests through the binary with real peers: Envoys send, wayspan works, a
-//! Jaeger stores, and the questions of Kiali are asked. `tests/run` installs
-//! the peers; `cargo test --features peers --test peers` runs these alone.
+//! Jaeger stores, a Kubernetes API server holds the mesh's objects, and the
+//! questions of Kiali are asked. `tests/run` installs the peers; `cargo test
+//! --features peers --test peers` runs these alone.
 //!
 //! Each test has a directory, ports and processes of its own, so they run side
 //! by side. The fakes are only the applications of the mesh.
@@ -10,11 +11,15 @@
 
 mod collector;
 mod connections;
+mod directory;
 mod envoy;
 mod http;
 mod installed;
 mod jaeger;
 mod kiali;
+mod kiali_config;
+mod kubernetes;
+mod matrix;
 mod mesh;
 mod naming;
 #[path = "../support/proc.rs"]

@@ -23,6 +23,10 @@ pub struct Form {
     pub bypass: bool,
     /// One waypoint for the namespace; otherwise a sidecar on each workload.
     pub ambient: bool,
+    /// Gateways spawn a span for the upstream request: Istio 1.28 and later.
+    pub spawns: bool,
+    /// `serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS`.
+    pub semantic: bool,
 }
 
 impl Form {
@@ -33,33 +37,53 @@ impl Form {
             peer_tags,
             bypass: false,
             ambient: true,
+            spawns: true,
+            semantic: false,
         }
     }
 
-    pub const ISTIO_1_24: Self = Self::ambient("Istio 1.24", false, false);
+    pub const ISTIO_1_24: Self = Self {
+        spawns: false,
+        ..Self::ambient("Istio 1.24", false, false)
+    };
     pub const ISTIO_1_28: Self = Self::ambient("Istio 1.28", true, false);
     pub const ISTIO_1_29: Self = Self::ambient("Istio 1.29", true, true);
     pub const ISTIO_1_30: Self = Self::ambient("Istio 1.30", false, true);
-    pub const BYPASS: Self = Self {
-        label: "Istio 1.28, gateway past the waypoint",
-        bypass: true,
-        ..Self::ISTIO_1_28
+    /// Names by OpenTelemetry's conventions, an option of 1.30 and later.
+    pub const SEMANTIC: Self = Self {
+        semantic: true,
+        ..Self::ambient("semantic-convention names", false, true)
     };
     pub const SIDECARS: Self = Self {
-        label: "sidecars",
         ambient: false,
-        ..Self::ISTIO_1_24
+        ..Self::ambient("sidecars", false, false)
     };
+    pub const SEMANTIC_SIDECARS: Self = Self {
+        label: "sidecars, semantic-convention names",
+        semantic: true,
+        ..Self::SIDECARS
+    };
+
+    /// The same with Istio's default ingress path, where a gateway sends to
+    /// the application and not to its waypoint.
+    pub const fn past_the_waypoint(self) -> Self {
+        Self {
+            bypass: true,
+            ..self
+        }
+    }
 
     /// Spans that one request leaves.
     pub const fn spans(&self) -> usize {
-        match (self.ambient, self.bypass) {
-            // Two of the gateway, then one of the waypoint for each service …
-            (true, false) => 5,
-            (true, true) => 4,
-            // … or each sidecar's inbound, and outbound of all but the last.
-            (false, _) => 7,
-        }
+        let gateway = if self.spawns { 2 } else { 1 };
+        gateway
+            + match (self.ambient, self.bypass) {
+                // One of the waypoint for each service …
+                (true, false) => 3,
+                (true, true) => 2,
+                // … or each sidecar's inbound, and outbound of all but the last.
+                (false, _) => 5,
+            }
     }
 }
 
@@ -161,10 +185,10 @@ impl Parts<'_> {
                 cluster: &format!("inbound-vip|9080|http|{host}"),
                 upstream: direct,
                 inbound: true,
-                service_name: if self.form.host_names {
-                    &host
-                } else {
-                    "waypoint.bookinfo"
+                service_name: match (self.form.host_names, self.form.semantic) {
+                    (true, _) => &host,
+                    (false, true) => "waypoint",
+                    (false, false) => "waypoint.bookinfo",
                 },
                 tags: if self.form.peer_tags {
                     peer_tags(source, (app, workload))
@@ -190,7 +214,17 @@ impl Parts<'_> {
                 address,
                 self.collector,
             );
-            let service_name = format!("{app}.bookinfo");
+            let service_name = match self.form.semantic {
+                true => (*workload).to_owned(),
+                false => format!("{app}.bookinfo"),
+            };
+            if self.form.semantic {
+                // What Istio's injector gives a pod; gateways and waypoints get none.
+                sidecar.detect_resource(&format!(
+                    "service.namespace=bookinfo,service.version=v1,\
+                     service.instance.id=bookinfo.{workload}-{suffix}.{app}"
+                ));
+            }
             let outbound = next.map(|upstream| {
                 let host = host(APPS[i + 1].0);
                 sidecar.listen(&Hop {
@@ -226,13 +260,20 @@ impl Parts<'_> {
             "10.244.0.8",
             self.collector,
         );
+        if self.form.spawns {
+            gateway.spawn_upstream_spans();
+        }
         let host = host("productpage");
+        let service_name = match self.form.semantic {
+            true => GATEWAY.to_owned(),
+            false => format!("{GATEWAY}.bookinfo"),
+        };
         let entry = gateway.listen(&Hop {
             host: &host,
             cluster: &format!("outbound|9080||{host}"),
             upstream,
             inbound: false,
-            service_name: &format!("{GATEWAY}.bookinfo"),
+            service_name: &service_name,
             tags: Vec::new(),
         });
         self.proxies.push(gateway.start(self.dir));

@@ -215,7 +215,7 @@ fn istio_1_30_over_http() {
 /// Istio's default ingress path.
 #[test]
 fn gateway_past_the_waypoint() {
-    before_and_after(&Form::BYPASS, Export::Grpc);
+    before_and_after(&Form::ISTIO_1_28.past_the_waypoint(), Export::Grpc);
 }
 
 #[test]

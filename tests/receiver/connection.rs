@@ -269,6 +269,39 @@ async fn an_aged_connection_is_ended_after_its_calls() {
     server.ended.wait_for(|ended| *ended == 1).await.unwrap();
 }
 
+/// A shard with too much to do lets connections go: those that send, one each
+/// time, and none of their calls is lost.
+#[tokio::test]
+async fn a_connection_that_is_to_leave_is_ended_after_its_call() {
+    let mut server = Server::start_with(Protocol::Grpc(grpc_settings()), 1);
+    let call = || {
+        http::Request::post(format!("http://test{EXPORT}"))
+            .header("content-type", "application/grpc")
+            .body(Full::<Bytes>::new(framed(0, &body("a")).into()))
+            .unwrap()
+    };
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let io = TokioIo::new(connect(&server).await);
+        let client = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
+        let (sender, connection) = client.await.unwrap();
+        clients.push((sender, tokio::spawn(connection)));
+    }
+    let (mut stays, connection) = clients.pop().unwrap();
+    let (mut leaves, left) = clients.pop().unwrap();
+    let got = Got::of(leaves.send_request(call()).await.unwrap()).await;
+    assert_eq!(got.grpc().code(), tonic::Code::Ok);
+    left.await.unwrap().unwrap();
+    for _ in 0..3 {
+        let got = Got::of(stays.send_request(call()).await.unwrap()).await;
+        assert_eq!(got.grpc().code(), tonic::Code::Ok);
+    }
+    drop(stays);
+    connection.await.unwrap().unwrap();
+    server.ended.wait_for(|ended| *ended == 2).await.unwrap();
+    assert_eq!(server.taken().len(), 4);
+}
+
 #[tokio::test]
 async fn a_call_that_outlasts_the_grace_is_cut() {
     let mut settings = grpc_settings();

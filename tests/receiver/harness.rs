@@ -10,8 +10,9 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use std::{
+    cell::Cell,
     io::Write,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{Arc, LazyLock, Mutex},
     time::Duration,
@@ -41,7 +42,8 @@ struct Fake {
 }
 
 impl Ingest for Fake {
-    fn traces(&self, request: &[u8]) -> Answer {
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+        assert!(peer.is_loopback(), "{peer}");
         self.taken.lock().unwrap().push(request.to_vec());
         self.answer.lock().unwrap().clone()
     }
@@ -50,8 +52,8 @@ impl Ingest for Fake {
         self.takes_logs
     }
 
-    fn logs(&self, request: &[u8]) -> Answer {
-        self.traces(request)
+    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
+        self.traces(request, peer)
     }
 }
 
@@ -69,11 +71,20 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
-        Self::with_logs(protocol, false)
+        Self::start_as(protocol, 0, false)
     }
 
-    /// One that takes logs as well, if so asked.
-    pub fn with_logs(protocol: Protocol, takes_logs: bool) -> Self {
+    /// One that takes logs as well.
+    pub fn with_logs(protocol: Protocol) -> Self {
+        Self::start_as(protocol, 0, true)
+    }
+
+    /// One where so many connections are to leave.
+    pub fn start_with(protocol: Protocol, leaving: usize) -> Self {
+        Self::start_as(protocol, leaving, false)
+    }
+
+    fn start_as(protocol: Protocol, leaving: usize, takes_logs: bool) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Answer::Accepted));
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -97,7 +108,7 @@ impl Server {
             let endpoint = Endpoint {
                 protocol,
                 ingest: Rc::new(fake),
-                leaving: Rc::default(),
+                leaving: Rc::new(Cell::new(leaving)),
                 stats: counted,
             };
             LocalSet::new().block_on(&runtime, accept(listener, Rc::new(endpoint), stop, ends));

@@ -28,11 +28,11 @@ fn request() -> ExportLogsServiceRequest {
 }
 
 fn grpc() -> Server {
-    Server::with_logs(Protocol::Grpc(grpc_settings()), true)
+    Server::with_logs(Protocol::Grpc(grpc_settings()))
 }
 
 fn http() -> Server {
-    Server::with_logs(Protocol::Http(http_settings()), true)
+    Server::with_logs(Protocol::Http(http_settings()))
 }
 
 async fn client(server: &Server) -> LogsServiceClient<tonic::transport::Channel> {

@@ -138,7 +138,7 @@ fn grpc_url(text: &str, tls: bool) -> Result<String, String> {
 }
 
 /// A URL that the HTTP client will take.
-fn http_url(text: &str) -> Result<String, String> {
+pub(super) fn http_url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("\"{text}\" is not a URL such as http://jaeger:4318: {why}");
     let uri: http::Uri = text
         .parse()

@@ -9,6 +9,7 @@ built from it and what wayspan lacks may stand in it.
 mod components;
 mod exporters;
 mod extensions;
+mod kiali;
 mod pipelines;
 mod processors;
 mod receivers;

@@ -156,7 +156,7 @@ impl Draft {
                             "listed after batch, and runs before it: batch always comes last in wayspan",
                         );
                     }
-                    deciding.push(processor.clone());
+                    deciding.push(processor.as_ref().clone());
                 }
                 Some(Checked::Batch(found)) => {
                     if batch.replace(found.clone()).is_some() {

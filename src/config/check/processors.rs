@@ -1,10 +1,10 @@
 //! `processors`, and the memory limit, which is one of them in a file.
 
-use super::{Built, Component, Context};
+use super::{Built, Component, Context, kiali};
 use crate::{
     config::{
         checked::{Batch, Id, Processor, ProcessorKind},
-        de::Field,
+        de::{Field, Switchable},
         diagnostic::Spot,
         raw::processors as raw,
     },
@@ -20,7 +20,7 @@ const SUPPORTED: [&str; 3] = ["mesh", "batch", "memory_limiter"];
 /// A processor of any type.
 pub(super) enum Checked {
     /// One that decides about spans.
-    Span(Processor),
+    Span(Box<Processor>),
     Batch(Batch),
     /// Bytes.
     MemoryLimiter(usize),
@@ -31,7 +31,7 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<C
     match id.kind.as_str() {
         "mesh" => {
             let kind = ProcessorKind::Mesh(mesh(component.read(cx)?, cx));
-            Some(Checked::Span(Processor { id, kind }))
+            Some(Checked::Span(Box::new(Processor { id, kind })))
         }
         "batch" => Some(Checked::Batch(batch(id, component.read(cx)?, cx))),
         "memory_limiter" => {
@@ -46,16 +46,6 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<C
 }
 
 fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
-    let refuse_on = |field: &Field<raw::Switch>, name: &str| {
-        if let (Some(raw::Switch::On), Some(spot)) = (field.as_ref(), field.spot) {
-            cx.report.error_at(
-                spot,
-                &format!("{name} is not supported by wayspan yet; remove it"),
-            );
-        }
-    };
-    refuse_on(&raw.kubernetes, "a Kubernetes directory");
-    refuse_on(&raw.aliases, "making spans findable under further names");
     if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
         cx.report.error_at(spot, "expected on or off");
     }
@@ -68,6 +58,7 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         raw::Case::Lower => mesh::Case::Lower,
         raw::Case::Preserve => mesh::Case::Preserve,
     };
+    let (kubernetes, peer_address) = kubernetes(raw.kubernetes, cx);
     let renames = raw.service_name.rename.value.unwrap_or_default();
     let mut rename = BTreeMap::new();
     for (from, to) in renames {
@@ -77,39 +68,90 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
             (_, None) => {}
         }
     }
+    let given = mesh::Described {
+        cluster_id: text(raw.cluster_id, cx),
+        ..kiali::described(&raw.kiali, cx)
+    };
     mesh::Settings {
-        kiali: kiali(raw.kiali, cx),
-        cluster_id: text(raw.cluster_id, cx).unwrap_or(mesh::Settings::default().cluster_id),
+        kiali: given.kiali(),
+        cluster_id: given
+            .cluster_id
+            .clone()
+            .unwrap_or(mesh::Settings::default().cluster_id),
+        follow: kiali::source(raw.kiali, cx).map(|(source, istio_config_map)| mesh::Follow {
+            source,
+            given,
+            istio_config_map,
+        }),
         case,
         rename,
+        repairs: repairs(raw.repairs),
+        aliases: raw.aliases.value == Some(raw::Switch::On),
+        peer_address: peer_address.or(mesh::Settings::default().peer_address),
+        kubernetes,
         ztunnel_connections: raw.ztunnel_connections.value == Some(raw::Switch::On),
     }
 }
 
-fn kiali(raw: raw::Kiali, cx: &Context<'_>) -> mesh::Kiali {
-    let default = mesh::Kiali::default();
-    let version = match raw.version.as_ref().map(|text| text.trim()) {
-        None | Some("newest" | "latest") => default.version,
-        Some(text) => text.parse().unwrap_or_else(|error: mesh::VersionError| {
-            if let Some(spot) = raw.version.spot {
-                cx.report.error_at(spot, &error.to_string());
-            }
-            default.version
-        }),
-    };
-    mesh::Kiali {
-        version,
-        namespace_selector: raw.namespace_selector.or(default.namespace_selector),
-        use_waypoint_name: raw.use_waypoint_name.or(default.use_waypoint_name),
-        istio_identity_domain: text(raw.istio_identity_domain, cx).filter(|d| !d.is_empty()),
-        trust_domain: text(raw.trust_domain, cx)
-            .filter(|d| !d.is_empty())
-            .unwrap_or(default.trust_domain),
+fn repairs(raw: Field<Switchable<raw::Toggle, raw::Repairs>>) -> mesh::Repairs {
+    match raw.value {
+        None | Some(Switchable::Word(raw::Toggle::On)) => mesh::Repairs::all(true),
+        Some(Switchable::Word(raw::Toggle::Off)) => mesh::Repairs::all(false),
+        Some(Switchable::Keys(each)) => mesh::Repairs {
+            status: each.status.or(true),
+            node_id: each.node_id.or(true),
+            span_name: each.span_name.or(true),
+        },
     }
 }
 
+/// Its settings, and whether addresses of peers count.
+fn kubernetes(
+    field: Field<Switchable<raw::Switch, raw::Kubernetes>>,
+    cx: &Context<'_>,
+) -> (mesh::KubernetesSettings, Field<bool>) {
+    let (word, raw) = match field.value {
+        None => (None, raw::Kubernetes::default()),
+        Some(Switchable::Word(word)) => (Some(word), raw::Kubernetes::default()),
+        Some(Switchable::Keys(keys)) => (keys.mode.value, keys),
+    };
+    let mode = match word.unwrap_or(raw::Switch::Auto) {
+        raw::Switch::Auto => mesh::KubernetesMode::Auto,
+        raw::Switch::On => mesh::KubernetesMode::On,
+        raw::Switch::Off => mesh::KubernetesMode::Off,
+    };
+    let mut namespaces = Vec::new();
+    for namespace in raw.namespaces.value.unwrap_or_default() {
+        let Field {
+            spot: Some(spot),
+            value,
+        } = namespace
+        else {
+            continue;
+        };
+        let name = value.unwrap_or_default();
+        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(label) {
+            let message = format!("\"{name}\" cannot be the name of a namespace");
+            cx.report.error_at(spot, &message);
+        } else if !namespaces.contains(&name) {
+            namespaces.push(name);
+        }
+    }
+    // In another order it is the same watcher.
+    namespaces.sort();
+    let settings = mesh::KubernetesSettings {
+        mode,
+        namespaces,
+        kubeconfig: (raw.kubeconfig.value)
+            .filter(|path| !path.is_empty())
+            .map(Into::into),
+    };
+    (settings, raw.peer_address)
+}
+
 /// A name, which may not have spaces in it.
-fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
+pub(super) fn text(field: Field<String>, cx: &Context<'_>) -> Option<String> {
     let text = field.value?.trim().to_owned();
     if let Some(spot) = field
         .spot

@@ -1,7 +1,7 @@
 //! `processors`: `mesh` (ours), `batch`, `memory_limiter`.
 
 use crate::config::{
-    de::{Field, Ignored},
+    de::{Field, Ignored, Switchable},
     scalar::GoDuration,
 };
 use serde::Deserialize;
@@ -13,9 +13,18 @@ pub(in crate::config) struct Mesh {
     pub(in crate::config) kiali: Kiali,
     pub(in crate::config) cluster_id: Field<String>,
     pub(in crate::config) service_name: ServiceName,
-    pub(in crate::config) kubernetes: Field<Switch>,
+    pub(in crate::config) kubernetes: Field<Switchable<Switch, Kubernetes>>,
+    pub(in crate::config) repairs: Field<Switchable<Toggle, Repairs>>,
     pub(in crate::config) aliases: Field<Switch>,
     pub(in crate::config) ztunnel_connections: Field<Switch>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Repairs {
+    pub(in crate::config) status: Field<bool>,
+    pub(in crate::config) node_id: Field<bool>,
+    pub(in crate::config) span_name: Field<bool>,
 }
 
 /// The Kiali whose questions the names must answer, in Kiali's own words.
@@ -27,6 +36,24 @@ pub(in crate::config) struct Kiali {
     pub(in crate::config) use_waypoint_name: Field<bool>,
     pub(in crate::config) istio_identity_domain: Field<String>,
     pub(in crate::config) trust_domain: Field<String>,
+    pub(in crate::config) app_label_name: Field<String>,
+    pub(in crate::config) config_map: Field<String>,
+    pub(in crate::config) custom_resource: Field<String>,
+    pub(in crate::config) istio_config_map: Field<String>,
+    pub(in crate::config) url: Field<String>,
+    pub(in crate::config) token: Field<String>,
+    pub(in crate::config) token_file: Field<String>,
+    pub(in crate::config) poll_interval: Field<GoDuration>,
+    pub(in crate::config) tls: KialiTls,
+}
+
+/// How the server behind `kiali.url` is verified.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct KialiTls {
+    pub(in crate::config) insecure_skip_verify: Field<bool>,
+    pub(in crate::config) ca_file: Field<String>,
+    pub(in crate::config) server_name_override: Field<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +77,25 @@ pub(in crate::config) enum Switch {
     Auto,
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Toggle {
+    #[serde(alias = "true")]
+    On,
+    #[serde(alias = "false")]
+    Off,
+}
+
+/// Whether and how Kubernetes is watched, where the mode alone does not say it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Kubernetes {
+    pub(in crate::config) mode: Field<Switch>,
+    pub(in crate::config) namespaces: Field<Vec<Field<String>>>,
+    pub(in crate::config) kubeconfig: Field<String>,
+    pub(in crate::config) peer_address: Field<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -121,9 +121,10 @@ fn spans() -> impl Strategy<Value = Span> {
         name,
         0u8..6,
         parent,
+        (0i32..3, any::<bool>()),
     )
         .prop_map(
-            |(resource, proxy, peers, name, kind, parent_node_id)| Span {
+            |(resource, proxy, peers, name, kind, parent_node_id, (status, error))| Span {
                 name: name.to_owned(),
                 kind,
                 resource,
@@ -133,6 +134,8 @@ fn spans() -> impl Strategy<Value = Span> {
                     .flatten()
                     .collect(),
                 parent_node_id,
+                status,
+                error,
                 ..Span::default()
             },
         )
@@ -158,18 +161,27 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         select(&["cluster.local", "corp", ""][..]),
         case,
         rename,
+        any::<[bool; 4]>(),
     )
-        .prop_map(|(minor, selector, waypoint, domain, trust, case, rename)| {
-            let mut settings = settings(minor, selector, waypoint);
-            settings.kiali.istio_identity_domain = domain.map(str::to_owned);
-            settings.kiali.trust_domain = trust.to_owned();
-            settings.case = case;
-            settings.rename = rename
-                .iter()
-                .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
-                .collect();
-            settings
-        })
+        .prop_map(
+            |(minor, selector, waypoint, domain, trust, case, rename, on)| {
+                let mut settings = settings(minor, selector, waypoint);
+                settings.kiali.istio_identity_domain = domain.map(str::to_owned);
+                settings.kiali.trust_domain = trust.to_owned();
+                settings.case = case;
+                settings.repairs = Repairs {
+                    status: on[0],
+                    node_id: on[1],
+                    span_name: on[2],
+                };
+                settings.aliases = on[3];
+                settings.rename = rename
+                    .iter()
+                    .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
+                    .collect();
+                settings
+            },
+        )
 }
 
 proptest! {
@@ -180,10 +192,30 @@ proptest! {
     })]
 
     #[test]
+    fn nor_does_it_where_kubernetes_is_watched(
+        span in spans(), settings in any_settings(),
+        peer in select(&["10.0.0.1", "10.0.0.6", "10.0.0.9", ""][..]),
+    ) {
+        let knowledge = known::mesh(&settings);
+        let span = Span { peer: peer.parse().ok(), ..span };
+        let once = apply_with(&span, &settings, &knowledge);
+        let twice = apply_with(&once, &settings, &knowledge);
+        prop_assert_eq!(&once, &twice);
+        if let Some(made) = marker_with(&span, &settings, &knowledge) {
+            prop_assert_eq!(&apply_with(&made, &settings, &knowledge), &made);
+            prop_assert_eq!(marker_with(&made, &settings, &knowledge), None);
+        }
+    }
+
+    #[test]
     fn a_second_pass_changes_nothing(span in spans(), settings in any_settings()) {
         let once = apply(&span, &settings);
         let twice = apply(&once, &settings);
         prop_assert_eq!(&once, &twice);
+        if let Some(made) = marker(&span, &settings) {
+            prop_assert_eq!(&apply(&made, &settings), &made);
+            prop_assert_eq!(marker(&made, &settings), None);
+        }
     }
 
     /// Batches regroup spans: the parent may come or go between two passes.

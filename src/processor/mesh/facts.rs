@@ -4,10 +4,11 @@ as texts for the rules themselves.
 */
 
 use crate::{
-    mesh::{Attr, Facts, ResourceFacts, key},
+    mesh::{Attr, Facts, ResourceFacts, key, repair},
     pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
     processor::{DenseId, ResourceId, Span},
 };
+use std::net::IpAddr;
 
 /// Siblings looked at for a `node_id`: Envoy sends five spans a request, and a
 /// regrouped request is not to cost the square of its spans.
@@ -22,12 +23,14 @@ struct Key {
 
 /// Defines the slots, one per key.
 macro_rules! slots {
-    (read { $($read:ident: $read_key:expr,)* } present { $($present:ident: $present_key:expr,)* }) => {
+    (read { $($read:ident: $read_key:expr,)* } present { $($present:ident: $present_key:expr,)* }
+     judged { $($judged:ident: $judged_key:expr,)* }) => {
         /// Where the index keeps the keys that the rules read.
         #[derive(Clone, Debug)]
         pub struct Slots {
             $($read: Key,)*
             $($present: Key,)*
+            $($judged: Key,)*
         }
 
         impl Slots {
@@ -36,6 +39,7 @@ macro_rules! slots {
                 Self {
                     $($read: Key { name: $read_key, slot: keys.add($read_key) },)*
                     $($present: Key { name: $present_key, slot: keys.add($present_key) },)*
+                    $($judged: Key { name: $judged_key, slot: keys.add($judged_key) },)*
                 }
             }
 
@@ -76,11 +80,16 @@ slots! {
         source_canonical_service: key::SOURCE_CANONICAL_SERVICE,
         source_namespace: key::SOURCE_NAMESPACE,
         source_workload: key::SOURCE_WORKLOAD,
+        synthetic: key::SYNTHETIC,
+    }
+    judged {
+        error: key::ERROR,
     }
 }
 
 impl Slots {
-    /// Writes everything the rules can read of the span, its name aside.
+    /// Writes everything the rules can read of the span; its name only where
+    /// it hides the destination.
     ///
     /// The parts cannot run into each other: an absent field is a zero byte,
     /// a present one begins with its tag and holds its length.
@@ -91,14 +100,45 @@ impl Slots {
         for slot in self.read() {
             put_field(span, slot, out);
         }
-        let mut present = 0u8;
+        let mut bits = u16::from(self.is_unset_error(span));
         for slot in self.present() {
-            present = present << 1 | u8::from(span.entry.attr(slot).is_some());
+            bits = bits << 1 | u16::from(span.entry.attr(slot).is_some());
         }
-        out.push(present);
+        out.extend_from_slice(&bits.to_le_bytes());
+        if self.hides_destination(span) {
+            put_name(span, out);
+        } else {
+            out.push(0);
+        }
         match self.parent(span) {
             Some(parent) => put_field(&parent, self.node_id.slot, out),
             None => out.push(0),
+        }
+    }
+
+    /// Whether the span says that it failed and its status does not.
+    fn is_unset_error(&self, span: &Span<'_>) -> bool {
+        span.entry.status == 0
+            && span.entry.attr(self.error.slot).is_some()
+            && view::indexed_value(span.request, span.entry, self.error.slot).is_some_and(is_true)
+    }
+
+    /// Whether the rules may want another span name. Nearly every name begins
+    /// with the cluster's host, and that is all that is looked at then.
+    fn hides_destination(&self, span: &Span<'_>) -> bool {
+        let says = |key: Key| {
+            span.text(key.slot)
+                .filter(|text| !text.is_empty() && *text != b"-")
+        };
+        let cluster = says(self.upstream_cluster).or_else(|| says(self.upstream_cluster_name));
+        let Some(cluster) = cluster else { return false };
+        let cluster = cluster.strip_suffix(b";").unwrap_or(cluster);
+        let bar = cluster.iter().rposition(|b| *b == b'|');
+        let host = bar.and_then(|at| cluster.get(at + 1..));
+        match host {
+            Some(b"") => false,
+            Some(host) if span.name().starts_with(host) => false,
+            _ => repair::hidden_path(text(span.name())).is_some(),
         }
     }
 
@@ -135,6 +175,18 @@ fn put_field(span: &Span<'_>, slot: Slot, out: &mut Vec<u8>) {
     }
 }
 
+/// Extends a key by the span's name. An empty one makes another key, too.
+pub fn put_name(span: &Span<'_>, key: &mut Vec<u8>) {
+    key.push(1);
+    // The length keeps it apart from what follows.
+    key.extend_from_slice(&(span.name().len() as u32).to_le_bytes());
+    key.extend_from_slice(span.name());
+}
+
+fn is_true(value: AnyValue<'_>) -> bool {
+    matches!(value, AnyValue::Bool(true) | AnyValue::String("true"))
+}
+
 /// Reads facts of a span as earlier processors left it.
 #[derive(Debug)]
 pub struct Gather<'a> {
@@ -144,6 +196,8 @@ pub struct Gather<'a> {
     pub span: &'a Span<'a>,
     /// What earlier processors did to it.
     pub edits: &'a Edits,
+    /// Who sent it, if that may count.
+    pub peer: Option<IpAddr>,
 }
 
 impl<'a> Gather<'a> {
@@ -159,6 +213,8 @@ impl<'a> Gather<'a> {
             resource: ResourceFacts::from_attributes(attributes),
             span_name: self.edits.name().unwrap_or(text(self.span.name())),
             kind: self.span.entry.kind,
+            unset_error: self.is_unset_error(),
+            peer: self.peer,
             parent_node_id: parent.and_then(|s| s.text(slots.node_id.slot)).map(text),
             node_id: self.attr(slots.node_id),
             upstream_cluster: self.attr(slots.upstream_cluster),
@@ -180,7 +236,21 @@ impl<'a> Gather<'a> {
             dst_namespace: self.attr(slots.dst_namespace),
             dst_service: self.attr(slots.dst_service),
             direction: self.attr(slots.direction),
+            synthetic: self.attr(slots.synthetic),
         }
+    }
+
+    fn is_unset_error(&self) -> bool {
+        let is_error = match self.edits.get(key::ERROR) {
+            Edited::Deleted => false,
+            Edited::Set(value) => is_true(value),
+            Edited::Unchanged => {
+                let (span, slot) = (self.span, self.slots.error.slot);
+                view::indexed_value(span.request, span.entry, slot).is_some_and(is_true)
+            }
+        };
+        let status = self.edits.status().map(|(code, _)| code);
+        is_error && status.unwrap_or(self.span.entry.status.into()) == 0
     }
 
     fn attr(&self, key: Key) -> Attr<'a> {

@@ -6,7 +6,10 @@ of spans that are all different fills it, and then no order of eviction would
 help.
 */
 
-use crate::processor::ResourceId;
+use crate::{
+    mesh::{Repairs, alias::Salt},
+    processor::ResourceId,
+};
 use hashbrown::HashMap;
 
 /// What is to be done with a span.
@@ -16,6 +19,43 @@ pub struct Answer {
     pub resource: ResourceId,
     /// Encoded attributes to append; often none.
     pub tags: Box<[u8]>,
+    /// The new span name, and the old one to keep.
+    pub span_name: Option<(Box<str>, Box<str>)>,
+    /// What of this is a repair; the status is one by itself.
+    pub repairs: Repairs,
+    /// The marker that goes with it.
+    pub marker: Option<Marker>,
+}
+
+/// A marker, short of its span.
+#[derive(Debug)]
+pub struct Marker {
+    /// The resource it goes out under.
+    pub resource: ResourceId,
+    /// What makes its id.
+    pub salt: Salt,
+    /// Its own fields.
+    pub template: Box<[u8]>,
+}
+
+impl Answer {
+    /// Bytes it holds besides itself.
+    fn bytes(&self) -> usize {
+        let names = self.span_name.as_ref();
+        let marker = self.marker.as_ref();
+        self.tags.len()
+            + names.map_or(0, |(new, old)| new.len() + old.len())
+            + marker.map_or(0, |marker| marker.template.len())
+    }
+}
+
+/// What may be needed besides what is always in the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The span's name.
+    Name,
+    /// Who sent the request.
+    Peer,
 }
 
 /// What is known under a key.
@@ -23,8 +63,8 @@ pub struct Answer {
 pub enum Outcome {
     /// The answer.
     Known(Answer),
-    /// The key does not tell: append the span's name and look again.
-    ByName,
+    /// The key does not tell: append this and look again.
+    By(Need),
 }
 
 /// The memo.
@@ -37,7 +77,7 @@ pub struct Memo {
 impl Memo {
     /// Entries beyond which it is emptied.
     pub const MAX_ENTRIES: usize = 8192;
-    /// Bytes of keys and tags beyond which it is emptied.
+    /// Bytes of keys and answers beyond which it is emptied.
     pub const MAX_BYTES: usize = 4 << 20;
     /// Longer keys are not remembered: no honest span has one.
     pub const MAX_KEY: usize = 4096;
@@ -53,8 +93,8 @@ impl Memo {
             return;
         }
         let size = key.len()
-            + if let Outcome::Known(a) = &outcome {
-                a.tags.len()
+            + if let Outcome::Known(answer) = &outcome {
+                answer.bytes()
             } else {
                 0
             };

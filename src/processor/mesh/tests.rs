@@ -2,14 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::{
-    mesh::{Kiali, Knowledge, Version, model},
+    mesh::{Kiali, Knowledge, Version, alias, model, pages},
     pdata::{Index, admit, write_span},
+    processor::Markers,
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest as Request,
     common::v1::{AnyValue, KeyValue, any_value::Value},
     resource::v1::Resource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan},
+    trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan, Status},
 };
 use prost::Message;
 
@@ -45,7 +46,8 @@ impl Shard {
         }
     }
 
-    /// Each span of the request as (resource, span) after the processor.
+    /// Each span of the request as (resource, span) after the processor, and
+    /// after each its marker.
     fn run(&mut self, request: &[u8], before: impl Fn(&mut Edits)) -> Vec<(Resource, ProtoSpan)> {
         let mut index = Index::default();
         let admitted = admit(request, &self.keys, &mut index).unwrap();
@@ -64,15 +66,24 @@ impl Shard {
                 resource: id,
                 edits: Edits::default(),
                 drop: false,
+                markers: Markers::default(),
             };
             before(&mut decision.edits);
             self.mesh.process(&span, &mut self.resources, &mut decision);
             assert!(!decision.drop);
             let mut bytes = Vec::new();
             write_span(entry.bytes.of(&admitted.bytes), &decision.edits, &mut bytes);
-            let mut spans = ScopeSpans::decode(&bytes[..]).unwrap().spans;
-            let resource = Resource::decode(&self.resources.get(decision.resource).payload[..]);
-            out.push((resource.unwrap(), spans.remove(0)));
+            decision.markers.write(&bytes);
+            let mut push = |id, bytes: &[u8]| {
+                let mut spans = ScopeSpans::decode(bytes).unwrap().spans;
+                assert_eq!(spans.len(), 1);
+                let resource = Resource::decode(&self.resources.get(id).payload[..]);
+                out.push((resource.unwrap(), spans.remove(0)));
+            };
+            push(decision.resource, &bytes);
+            for (id, bytes) in decision.markers.written() {
+                push(id, bytes);
+            }
         }
         out
     }
@@ -89,33 +100,84 @@ fn attr(key: &str, value: &str) -> KeyValue {
     }
 }
 
-/// What the rules say about each span of the request, done to decoded spans.
+/// What the rules say about each span of the request, done to decoded spans,
+/// and after each its marker.
 fn expected(request: &Request, settings: &Settings) -> Vec<(Resource, ProtoSpan)> {
     let knowledge = Knowledge::of(settings);
     let models = model::spans(request);
-    let mut out = Vec::new();
+    let (mut out, mut at) = (Vec::new(), 0);
     for group in &request.resource_spans {
         for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
-            let facts = models[out.len()].facts();
+            let facts = models[at].facts();
+            at += 1;
             let verdict = decide(&facts, settings, &knowledge);
-            let (mut resource, mut span) =
-                (group.resource.clone().unwrap_or_default(), span.clone());
+            let base = group.resource.clone().unwrap_or_default();
+            let (mut resource, mut span) = (base.clone(), span.clone());
             span.attributes
                 .extend(verdict.tags.iter().map(|(key, text)| attr(key, text)));
-            if let Some(name) = &verdict.service_name {
-                resource.attributes.retain(|kv| kv.key != key::SERVICE_NAME);
-                resource.attributes.push(attr(key::SERVICE_NAME, name));
+            if let Some(name) = verdict.span_name {
+                let old = std::mem::replace(&mut span.name, name);
+                span.attributes.push(attr(key::ORIGINAL_SPAN_NAME, &old));
             }
-            resource.attributes.extend(
-                verdict
-                    .resource_tags
-                    .iter()
-                    .map(|(key, text)| attr(key, text)),
-            );
+            if verdict.error {
+                span.status.get_or_insert_default().code = 2;
+            }
+            let tags = verdict
+                .resource_tags
+                .iter()
+                .map(|(key, text)| attr(key, text));
+            if let Some(name) = &verdict.service_name {
+                rename(&mut resource, name);
+            }
+            resource.attributes.extend(tags.clone());
+            let marker = verdict.alias.map(|alias| {
+                let mut resource = base;
+                rename(&mut resource, &alias.service_name);
+                resource.attributes.extend(tags);
+                let has = |key| resource.attributes.iter().any(|kv| kv.key == key);
+                if !has(key::ORIGINAL_SERVICE_NAME) {
+                    let emitted = facts.resource.service_name.unwrap();
+                    let emitted = attr(key::ORIGINAL_SERVICE_NAME, emitted);
+                    resource.attributes.push(emitted);
+                }
+                (resource, marker(&span, &alias))
+            });
             out.push((resource, span));
+            out.extend(marker);
         }
     }
     out
+}
+
+fn rename(resource: &mut Resource, name: &str) {
+    resource.attributes.retain(|kv| kv.key != key::SERVICE_NAME);
+    resource.attributes.push(attr(key::SERVICE_NAME, name));
+}
+
+fn marker(span: &ProtoSpan, alias: &alias::Alias) -> ProtoSpan {
+    let id = <[u8; 8]>::try_from(&span.span_id[..]).unwrap();
+    let kept = span
+        .attributes
+        .iter()
+        .filter(|kv| alias::keeps(kv.key.as_bytes()));
+    let node_id = alias.node_id.as_deref().map(|id| attr(key::NODE_ID, id));
+    ProtoSpan {
+        trace_id: span.trace_id.clone(),
+        span_id: Salt::new(&alias.service_name).span_id(id).to_vec(),
+        trace_state: span.trace_state.clone(),
+        parent_span_id: span.span_id.clone(),
+        name: alias.span_name.clone(),
+        kind: 1,
+        start_time_unix_nano: span.start_time_unix_nano,
+        end_time_unix_nano: span.end_time_unix_nano,
+        attributes: kept
+            .cloned()
+            .chain([attr(key::SYNTHETIC, "true")])
+            .chain(node_id)
+            .collect(),
+        status: span.status.clone(),
+        ..ProtoSpan::default()
+    }
 }
 
 fn captured() -> Vec<Vec<u8>> {
@@ -135,12 +197,21 @@ fn captured() -> Vec<Vec<u8>> {
     out
 }
 
-fn all_settings() -> [Settings; 4] {
+fn all_settings() -> [Settings; 6] {
     [
         settings(7, true, false),
         settings(30, true, true),
         settings(30, true, false),
         settings(30, false, false),
+        Settings {
+            aliases: true,
+            ..settings(30, true, false)
+        },
+        Settings {
+            aliases: true,
+            repairs: Repairs::all(false),
+            ..settings(30, false, true)
+        },
     ]
 }
 
@@ -165,6 +236,40 @@ fn does_what_the_rules_say() {
             shard.run(bytes, |_| ()),
             expected(&Request::decode(&bytes[..]).unwrap(), &settings)
         );
+    }
+}
+
+/// Markers as bytes, asked for as a Kiali would ask.
+#[test]
+fn pages_find_what_was_written() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let settings = Settings {
+        aliases: true,
+        ..settings(30, true, false)
+    };
+    for form in ["1.24", "1.28", "1.29", "1.30"] {
+        let mut shard = Shard::new(&settings);
+        let mut delivered = Request::default();
+        for entry in std::fs::read_dir(root.join(format!("ambient-istio-{form}"))).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            for (resource, span) in shard.run(&bytes, |_| ()) {
+                delivered.resource_spans.push(ResourceSpans {
+                    resource: Some(resource),
+                    scope_spans: vec![ScopeSpans {
+                        spans: vec![span],
+                        ..ScopeSpans::default()
+                    }],
+                    ..ResourceSpans::default()
+                });
+            }
+        }
+        let spans = model::spans(&delivered);
+        let pages = pages::bookinfo(Some("waypoint"));
+        let finds = |page: &&pages::Page| {
+            let question = pages::Question::new(&settings.kiali, "Kubernetes", page);
+            question.finds(&spans).len() == 20
+        };
+        assert_eq!(pages.iter().filter(finds).count(), 13, "{form}");
     }
 }
 
@@ -199,10 +304,25 @@ const WAYPOINT: (&str, &str) = (
     "waypoint~10.0.0.1~waypoint-5b7c754ccb-55jwk.bookinfo~bookinfo.svc.cluster.local",
 );
 
+fn with_status(mut request: Request, code: i32) -> Request {
+    let span = &mut request.resource_spans[0].scope_spans[0].spans[0];
+    let message = "as the sender put it".to_owned();
+    span.status = Some(Status { message, code });
+    request
+}
+
+fn internal(mut request: Request) -> Request {
+    request.resource_spans[0].scope_spans[0].spans[0].kind = 1;
+    request
+}
+
 /// Spans that differ only where the key could have overlooked it.
 #[test]
 fn the_memo_tells_spans_apart() {
-    let settings = settings(30, true, false);
+    let settings = Settings {
+        aliases: true,
+        ..settings(30, true, false)
+    };
     let mut shard = Shard::new(&settings);
     let cluster = (
         "upstream_cluster",
@@ -235,6 +355,41 @@ fn the_memo_tells_spans_apart() {
             ],
         ),
         request("w", "x", &[WAYPOINT, cluster, ("istio.cluster_id", "")]),
+        request("w", "x", &[WAYPOINT, cluster, ("error", "true")]),
+        request("w", "x", &[WAYPOINT, cluster, ("error", "false")]),
+        with_status(
+            request("w", "x", &[WAYPOINT, cluster, ("error", "true")]),
+            1,
+        ),
+        with_status(
+            request("w", "x", &[WAYPOINT, cluster, ("error", "true")]),
+            0,
+        ),
+        request("w", "ingress", &[WAYPOINT, cluster]),
+        request("w", "vs:80/*", &[WAYPOINT, cluster]),
+        request("w", "vs:80/api", &[WAYPOINT, cluster]),
+        request("w", "a.b.svc.cluster.local:80/*", &[WAYPOINT, cluster]),
+        request(
+            "w",
+            "ingress",
+            &[WAYPOINT, ("upstream_cluster", "outbound_.80_.v1_.a.b.svc")],
+        ),
+        request(
+            "w",
+            "x",
+            &[WAYPOINT, ("upstream_cluster", "outbound_.80_.v1_.a.b.svc")],
+        ),
+        internal(request(
+            "w",
+            "x",
+            &[WAYPOINT, cluster, ("wayspan.synthetic", "true")],
+        )),
+        internal(request("w", "x", &[WAYPOINT, cluster])),
+        request(
+            "w",
+            "x",
+            &[WAYPOINT, cluster, ("wayspan.synthetic", "true")],
+        ),
         request("v", "x", &[WAYPOINT, cluster]),
         // Here the name decides.
         request("w", "", &[WAYPOINT, ("upstream_cluster", "encap")]),
@@ -322,8 +477,8 @@ fn leaves_keys_for_others() {
     let settings = Settings::default();
     let current = Current::new(Knowledge::of(&settings));
     Mesh::new(&settings, &current, &mut keys);
-    let more = crate::pdata::MAX_KEYS - 20;
-    for key in ["a", "b", "c", "d"].into_iter().take(more) {
+    let more = crate::pdata::MAX_KEYS - 22;
+    for key in ["a", "b"].into_iter().take(more) {
         keys.add(key);
     }
 }
@@ -347,5 +502,181 @@ fn only_the_parent_lends_its_id() {
         assert_eq!(got, expected(&child, &settings));
         let name = if lends { "waypoint.bookinfo" } else { "gw" };
         assert!(got[0].0.attributes.contains(&attr("service.name", name)));
+    }
+}
+
+#[test]
+fn a_boolean_error_counts_and_a_message_stays() {
+    let mut failed = with_status(request("w", "x", &[WAYPOINT]), 0);
+    let span = &mut failed.resource_spans[0].scope_spans[0].spans[0];
+    span.attributes.push(KeyValue {
+        key: "error".to_owned(),
+        value: Some(AnyValue {
+            value: Some(Value::BoolValue(true)),
+        }),
+        ..KeyValue::default()
+    });
+    let got = Shard::new(&Settings::default()).run(&failed.encode_to_vec(), |_| ());
+    let status = got[0].1.status.clone().unwrap();
+    assert_eq!((status.code, &*status.message), (2, "as the sender put it"));
+    assert_eq!(got, expected(&failed, &Settings::default()));
+}
+
+/// What earlier processors did to status, error and name counts.
+#[test]
+fn repairs_what_earlier_processors_left() {
+    let tags = [
+        WAYPOINT,
+        ("upstream_cluster", "outbound|80||a.b.svc"),
+        ("error", "true"),
+    ];
+    let request = request("w", "ingress", &tags).encode_to_vec();
+    let mut shard = Shard::new(&Settings::default());
+    let mut after = |before: fn(&mut Edits)| {
+        let span = shard.run(&request, before).remove(0).1;
+        let old = attr(key::ORIGINAL_SPAN_NAME, "ingress");
+        let renamed = span.attributes.contains(&old).then_some(span.name);
+        (span.status.unwrap_or_default(), renamed)
+    };
+    let status = |code, message: &str| Status {
+        code,
+        message: message.to_owned(),
+    };
+    let name = Some("a.b.svc:80/*".to_owned());
+    assert_eq!(
+        after(|e| e.set_str("x", "y")),
+        (status(2, ""), name.clone())
+    );
+    assert_eq!(after(|e| e.delete("error")), (status(0, ""), name.clone()));
+    assert_eq!(after(|e| e.set_str("error", "no")).0, status(0, ""));
+    assert_eq!(after(|e| e.set_status(1, "fine")).0, status(1, "fine"));
+    assert_eq!(after(|e| e.set_status(0, "why")).0, status(2, "why"));
+    assert_eq!(after(|e| e.set_name("mine")), (status(2, ""), None));
+}
+
+#[test]
+fn counts_what_it_did_when_the_request_is_over() {
+    let stats = MeshStats::default();
+    let settings = Settings {
+        aliases: true,
+        ..Settings::default()
+    };
+    let mut shard = Shard::new(&settings);
+    shard.mesh = shard.mesh.counting(stats.clone());
+    let tags = [
+        WAYPOINT,
+        ("upstream_cluster", "outbound|80||a.b.svc"),
+        ("error", "true"),
+    ];
+    let request = request("w", "ingress", &tags).encode_to_vec();
+    let counted = || {
+        [
+            stats.status.get(),
+            stats.node_id.get(),
+            stats.span_name.get(),
+            stats.alias_spans.get(),
+        ]
+    };
+    for n in 1..4 {
+        shard.run(&request, |_| ());
+        assert_eq!(counted(), [n - 1, 0, n - 1, n - 1]);
+        shard.mesh.end();
+        assert_eq!(counted(), [n, 0, n, n]);
+    }
+    // Two spans that a gateway spawned, in the recording of a newer one.
+    let spawned = expected_ids(&captured(), &settings);
+    for bytes in captured() {
+        shard.run(&bytes, |_| ());
+    }
+    shard.mesh.end();
+    assert_eq!(stats.node_id.get(), spawned);
+}
+
+/// How many spans the rules give an id.
+fn expected_ids(requests: &[Vec<u8>], settings: &Settings) -> u64 {
+    let ids = |bytes: &Vec<u8>| {
+        let before = Request::decode(&bytes[..]).unwrap();
+        let has = |span: &ProtoSpan| {
+            let has = |key| span.attributes.iter().any(|kv| kv.key == key);
+            has(key::NODE_ID) && !has(key::SYNTHETIC)
+        };
+        let after = expected(&before, settings);
+        let after = after.iter().filter(|(_, span)| has(span)).count();
+        let groups = before.resource_spans.iter().flat_map(|r| &r.scope_spans);
+        after - groups.flat_map(|s| &s.spans).filter(|s| has(s)).count()
+    };
+    requests.iter().map(ids).sum::<usize>() as u64
+}
+
+/// Requests of different senders share answers only where senders do not count.
+#[test]
+fn an_address_counts_where_nothing_else_tells() {
+    use crate::mesh::{
+        Directory,
+        directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
+    };
+    let pod = |name: &str, ip: &str| PodRecord {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        addresses: vec![ip.parse().unwrap()],
+        labels: std::sync::Arc::new([("app".to_owned(), name.to_owned())].into()),
+        ..PodRecord::default()
+    };
+    let pods = [pod("Orders", "10.0.0.1"), pod("Cart", "10.0.0.2")];
+    let (services, namespaces): ([ServiceRecord; 0], [NamespaceRecord; 0]) = ([], []);
+    let directory = Directory::build(pods, services, namespaces, &AppLabels::default());
+    let directory = std::sync::Arc::new(directory);
+
+    let plain = request("App", "x", &[]).encode_to_vec();
+    let mut hinted = request("App", "x", &[]);
+    let resource = hinted.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.push(attr("host.name", "Cart"));
+    let hinted = hinted.encode_to_vec();
+    let proxy = request("w.shop", "x", &[WAYPOINT]).encode_to_vec();
+
+    for peer_address in [true, false] {
+        let settings = Settings {
+            peer_address,
+            ..settings(30, true, false)
+        };
+        let mut keys = Keys::default();
+        let current = Current::new(Knowledge::of(&settings));
+        let mut shard = Shard {
+            mesh: Mesh::new(&settings, &current, &mut keys),
+            keys,
+            resources: Resources::default(),
+        };
+        let name = |shard: &mut Shard, request: &[u8], peer: Option<&str>| {
+            shard.mesh.begin(peer.map(|ip| ip.parse().unwrap()));
+            let (resource, _) = shard.run(request, |_| ()).remove(0);
+            let mut names = resource
+                .attributes
+                .iter()
+                .filter(|kv| kv.key == key::SERVICE_NAME);
+            let value = names.next().unwrap().value.clone().unwrap();
+            match value.value.unwrap() {
+                Value::StringValue(name) => name,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(name(&mut shard, &plain, Some("10.0.0.1")), "App");
+        current.update(|knowledge| knowledge.directory = directory.clone());
+        // Twice: what is remembered must be the same.
+        for _ in 0..2 {
+            for (peer, known) in [
+                (Some("10.0.0.1"), "Orders.shop"),
+                (Some("10.0.0.2"), "Cart.shop"),
+                (Some("10.0.0.3"), "App"),
+                (None, "App"),
+            ] {
+                let want = if peer_address { known } else { "App" };
+                assert_eq!(name(&mut shard, &plain, peer), want);
+                assert_eq!(name(&mut shard, &hinted, peer), "Cart.shop");
+                name(&mut shard, &proxy, peer);
+            }
+        }
+        // The hinted has one answer, the proxy two, since its name counts; the
+        // plain one has one for each peer, and one that says so.
+        assert_eq!(shard.mesh.memo.len(), if peer_address { 8 } else { 4 });
     }
 }

@@ -1,0 +1,64 @@
+//! What is kept of each object: the few fields that names depend on.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+/// Labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
+/// How far a Pod has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Succeeded or failed: it serves nothing, and its address may be another's by now.
+    Finished,
+    /// Not running yet, or not known to be.
+    Pending,
+    /// Running.
+    #[default]
+    Running,
+}
+
+/// What is kept of a Pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodRecord {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its addresses; none where it shares its node's network.
+    pub addresses: Vec<IpAddr>,
+    /// Its labels; replicas share one set.
+    pub labels: Arc<Labels>,
+    /// The workload that owns it (`reviews-v1`): a Deployment rather than its ReplicaSet.
+    pub workload: Option<String>,
+    /// How far it has got.
+    pub phase: Phase,
+}
+
+impl PodRecord {
+    /// The workload that owns it, or itself.
+    pub fn workload(&self) -> &str {
+        self.workload.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// What is kept of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceRecord {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+    /// Which Pods it sends to; empty: none that it knows of.
+    pub selector: Arc<Labels>,
+}
+
+/// What is kept of a Namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceRecord {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+}

@@ -1,0 +1,115 @@
+/*!
+From what an application calls itself to the app label that it means.
+
+Developers write `ORDERS` or `orders-service` where the label says `orders`.
+A spoken name means an app whose label equals it but for letter case; else the
+app behind the Service of that name; else the app of the workload of that name.
+The first of the three that has any answer decides, and an answer must be one:
+where two labels fit equally well, none does.
+*/
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, Hasher};
+
+/// An app, in its label's own case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct App<'a> {
+    /// The label's value.
+    pub name: &'a str,
+    /// The namespace it is in; `None` where several have it.
+    pub namespace: Option<&'a str>,
+}
+
+/// What a name is a name of, in the order of precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    App,
+    Service,
+    Workload,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    rank: Rank,
+    /// What may be spoken.
+    key: Box<str>,
+    app: Box<str>,
+    namespace: Box<str>,
+}
+
+/// All names that mean an app.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spoken {
+    table: HashTable<Entry>,
+    hasher: RandomState,
+}
+
+impl Spoken {
+    /// `key` means `app` in `namespace`. Each such fact is to be put once.
+    pub fn put(&mut self, rank: Rank, namespace: &str, key: &str, app: &str) {
+        let hasher = &self.hasher;
+        let entry = Entry {
+            rank,
+            key: key.into(),
+            app: app.into(),
+            namespace: namespace.into(),
+        };
+        self.table
+            .insert_unique(fold_hash(hasher, key), entry, |e| fold_hash(hasher, &e.key));
+    }
+
+    /// What `spoken` means in one namespace, or anywhere.
+    pub fn find(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
+        [Rank::App, Rank::Service, Rank::Workload]
+            .into_iter()
+            .find_map(|rank| self.of_rank(rank, namespace, spoken))?
+    }
+
+    /// `None`: nothing of this rank fits. `Some(None)`: more than one does.
+    fn of_rank(
+        &self,
+        rank: Rank,
+        namespace: Option<&str>,
+        spoken: &str,
+    ) -> Option<Option<App<'_>>> {
+        let mut best: Option<(bool, Option<App<'_>>)> = None;
+        for entry in self.table.iter_hash(fold_hash(&self.hasher, spoken)) {
+            if entry.rank != rank
+                || namespace.is_some_and(|only| only != &*entry.namespace)
+                || !fold(&entry.key).eq(fold(spoken))
+            {
+                continue;
+            }
+            let exact = &*entry.key == spoken;
+            let app = App {
+                name: &entry.app,
+                namespace: Some(&entry.namespace),
+            };
+            best = Some(match best {
+                Some((best_exact, seen)) if best_exact == exact => {
+                    let same = seen.filter(|seen| seen.name == app.name);
+                    let joined = same.map(|seen| App {
+                        namespace: seen.namespace.filter(|ns| Some(*ns) == app.namespace),
+                        ..seen
+                    });
+                    (exact, joined)
+                }
+                Some((true, seen)) => (true, seen),
+                _ => (exact, Some(app)),
+            });
+        }
+        best.map(|(_, app)| app)
+    }
+}
+
+/// Without regard to letter case.
+fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+fn fold_hash(hasher: &RandomState, text: &str) -> u64 {
+    let mut hash = hasher.build_hasher();
+    fold(text).for_each(|c| hash.write_u32(u32::from(c)));
+    hash.finish()
+}

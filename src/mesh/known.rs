@@ -1,0 +1,157 @@
+/*!
+What the [`Directory`] says about a span: the Pod that emitted it, and the
+Service that it went to.
+
+A proxy says itself which Pod it is in. An application may, in its resource;
+else it is known by the address it sends from. That address is the weakest
+word: behind a collector or a gateway every application has the same. So a Pod
+that passes on what others send (by its labels, or because the span's own name
+means another app) is never taken for the sender; and once anything in the
+resource speaks of a Pod or host, the address is not asked.
+*/
+
+use super::{
+    Attr, Class, Destination, Directory, Facts,
+    alias::Before,
+    directory::{App, Pod, Service},
+    facts::value,
+};
+
+/// What the directory says about a span.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known<'a> {
+    /// The Pod that emitted it.
+    pub pod: Option<Pod<'a>>,
+    /// The app that an application's own name means.
+    pub app: Option<App<'a>>,
+    /// The Service it went to.
+    pub service: Option<Service<'a>>,
+    /// What its labels say about a waypoint.
+    pub before: Before<'a>,
+}
+
+impl<'a> Known<'a> {
+    /// Looks everything up.
+    pub fn of(
+        facts: &Facts<'_>,
+        class: Class,
+        destination: Option<Destination<'_>>,
+        directory: &'a Directory,
+    ) -> Self {
+        if directory.is_empty() {
+            return Self::default();
+        }
+        let to = destination.and_then(|to| Some((to.namespace?, to.service)));
+        let app = match class {
+            Class::Sdk => value(facts.resource.service_name)
+                .and_then(|name| spoken_app(facts, name, directory)),
+            _ => None,
+        };
+        let pod = match class {
+            Class::Sdk => pod_of_application(facts, app, directory),
+            Class::Ztunnel => facts
+                .reporting_side()
+                .and_then(|(pod, namespace)| directory.pod(namespace?, pod)),
+            _ => facts
+                .node()
+                .and_then(|node| directory.pod(node.namespace, node.pod)),
+        };
+        let service = to.and_then(|(namespace, name)| directory.service(namespace, name));
+        let namespace = service.and_then(|s| directory.namespace_labels(s.namespace));
+        Self {
+            pod,
+            app,
+            service,
+            before: Before::of(service.map(|s| s.labels), namespace),
+        }
+    }
+}
+
+impl Facts<'_> {
+    /// Whether the address an application sends from is asked which Pod it is:
+    /// only where nothing else tells, and only once.
+    pub fn asks_peer(&self) -> bool {
+        self.class() == Class::Sdk
+            && self.resource.original.is_none()
+            && self.hints().into_iter().all(|hint| value(hint).is_none())
+    }
+
+    /// What in the resource may say which Pod it is.
+    fn hints(&self) -> [Attr<'_>; 4] {
+        let resource = &self.resource;
+        [
+            resource.k8s_pod,
+            resource.k8s_pod_ip,
+            resource.hostname,
+            resource.host_name,
+        ]
+    }
+}
+
+fn pod_of_application<'a>(
+    facts: &Facts<'_>,
+    app: Option<App<'_>>,
+    directory: &'a Directory,
+) -> Option<Pod<'a>> {
+    if facts.asks_peer() {
+        let pod = directory.pod_at(facts.peer?)?;
+        let is_another = app.is_some_and(|app| pod.app != Some(app.name));
+        return (!is_another && !passes_on(&pod)).then_some(pod);
+    }
+    let resource = &facts.resource;
+    let named = |hint| {
+        let name = value(hint)?;
+        match value(resource.k8s_namespace) {
+            Some(namespace) => directory.pod(namespace, name),
+            None => directory.pod_named(name),
+        }
+    };
+    let at = |hint| directory.pod_at(value(hint)?.parse().ok()?);
+    named(resource.k8s_pod)
+        .or_else(|| at(resource.k8s_pod_ip))
+        .or_else(|| named(resource.hostname))
+        .or_else(|| named(resource.host_name))
+}
+
+/// The app that `name` means. `service.namespace` need not be a namespace of
+/// Kubernetes: then the whole mesh is looked through, and so it is without any.
+fn spoken_app<'a>(facts: &Facts<'_>, name: &str, directory: &'a Directory) -> Option<App<'a>> {
+    let of_kubernetes = |namespace: &&str| directory.has_namespace(namespace);
+    let namespace = value(facts.resource.k8s_namespace)
+        .or_else(|| value(facts.resource.service_namespace).filter(of_kubernetes));
+    // `orders.shop`: maybe it has its namespace already.
+    let split = || {
+        let (base, own) = name.rsplit_once('.')?;
+        let fits = namespace.map_or_else(|| directory.has_namespace(own), |ns| ns == own);
+        fits.then(|| directory.app(Some(own), base))?
+    };
+    directory.app(namespace, name).or_else(split)
+}
+
+/// Whether a Pod sends on what others sent to it: a gateway, or a collector by
+/// one of its usual names.
+fn passes_on(pod: &Pod<'_>) -> bool {
+    const WORDS: [&str; 7] = [
+        "collector",
+        "opentelemetry",
+        "otel",
+        "otelcol",
+        "wayspan",
+        "alloy",
+        "jaeger",
+    ];
+    let is_word = |part: &str| WORDS.iter().any(|word| part.eq_ignore_ascii_case(word));
+    let named = |name: &str| {
+        name.split(|c: char| !c.is_ascii_alphanumeric())
+            .any(is_word)
+    };
+    let is_gateway = |label: &&str| pod.labels.contains_key(*label);
+    [
+        "gateway.networking.k8s.io/gateway-name",
+        "gateway.istio.io/managed",
+    ]
+    .iter()
+    .any(is_gateway)
+        || named(pod.canonical)
+        || named(pod.workload)
+}

@@ -1,0 +1,305 @@
+/*!
+Follows a Kiali's own configuration, so that names fit its questions after an
+upgrade or a change of its settings.
+
+- [`documents`] and [`answers`] say what each source says: pure;
+- [`objects`] watches a ConfigMap or custom resource, [`poll`] asks Kiali;
+- [`Follower`] lays what was read under the keys of wayspan's file, puts the
+  result in force, and tells the operator.
+
+Reading may fail at any time and for any time: what was last known stays in
+force, one line says why and what to do, one says that it is over.
+*/
+
+mod answers;
+pub mod documents;
+mod objects;
+mod poll;
+mod status;
+
+pub use poll::{Ask, Fetch, Reply};
+pub use status::{Shown, Status};
+
+use crate::mesh::{Current, Described, Follow, KubernetesSettings, Scheme, Settings, Source};
+use documents::Reading;
+use std::{cell::RefCell, sync::Arc};
+
+/// One processor's follower. Lives on one thread.
+pub struct Follower {
+    processor: String,
+    follow: Follow,
+    kubernetes: KubernetesSettings,
+    /// In force where nobody says a cluster.
+    cluster_id: String,
+    current: Current,
+    status: Arc<Status>,
+    on_change: Box<dyn Fn(&Shown)>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What Kiali said last.
+    kiali: Described,
+    trust_domain: Option<String>,
+    read_before: bool,
+    trouble: Option<String>,
+    /// Warnings that hold, each given once: of what was read, and of where
+    /// wayspan's file says otherwise.
+    notes: Vec<String>,
+    contradictions: Vec<String>,
+}
+
+impl Follower {
+    /// For the processor with this id. `on_change` is called with each new
+    /// scheme once [`Status::shown`] has it. None: its Kiali is not followed.
+    pub fn new(
+        processor: String,
+        settings: &Settings,
+        current: Current,
+        status: Arc<Status>,
+        on_change: impl Fn(&Shown) + 'static,
+    ) -> Option<Self> {
+        Some(Self {
+            processor,
+            follow: settings.follow.clone()?,
+            kubernetes: settings.kubernetes.clone(),
+            cluster_id: settings.cluster_id.clone(),
+            current,
+            status,
+            on_change: Box::new(on_change),
+            state: RefCell::default(),
+        })
+    }
+
+    /// Follows for ever. `fetch` is asked where the source is a URL.
+    pub async fn run(&self, fetch: Option<impl Fetch>) {
+        match (&self.follow.source, fetch) {
+            (Source::Url(endpoint), Some(fetch)) => poll::run(self, endpoint, fetch).await,
+            (Source::Url(_), None) => {}
+            _ => objects::run(self).await,
+        }
+    }
+
+    /// What was read is in force from now on; `watching`: until the source says
+    /// otherwise by itself.
+    fn learned(&self, reading: Reading, watching: bool) {
+        self.status.read(watching);
+        let was_in_trouble = {
+            let mut state = self.state.borrow_mut();
+            state.kiali = reading.said;
+            state.trouble.take().is_some()
+        };
+        if was_in_trouble {
+            tracing::info!(
+                "{}: Kiali's configuration can be read again from {}",
+                self.processor,
+                self.follow.source
+            );
+        }
+        self.warn(|state| &mut state.notes, reading.notes);
+        self.apply();
+    }
+
+    /// As [`Self::learned`], where a part could not be read: the trouble lasts.
+    fn learned_in_part(&self, reading: Reading) {
+        self.state.borrow_mut().kiali = reading.said;
+        self.warn(|state| &mut state.notes, reading.notes);
+        self.apply();
+    }
+
+    fn learned_trust_domain(&self, domain: String) {
+        self.state.borrow_mut().trust_domain = Some(domain);
+        // Until Kiali itself was read, its own part is unknown and stays.
+        if self.state.borrow().read_before {
+            self.apply();
+        }
+    }
+
+    /// Reading failed: what was known stays. Said once per cause.
+    fn failed(&self, cause: &str) {
+        self.status.failed(cause);
+        let mut state = self.state.borrow_mut();
+        if state.trouble.as_deref() != Some(cause) {
+            let scheme = &self.current.get().scheme;
+            tracing::warn!(
+                "{}: cannot read Kiali's configuration from {}, names stay as for Kiali {} ({} names, \
+                 namespace_selector {}): {cause}",
+                self.processor,
+                self.follow.source,
+                scheme.version(),
+                scheme.form_name(),
+                if scheme.namespace_selector {
+                    "on"
+                } else {
+                    "off"
+                },
+            );
+            state.trouble = Some(cause.to_owned());
+        }
+    }
+
+    fn apply(&self) {
+        let given = &self.follow.given;
+        let (merged, contradictions, first) = {
+            let mut state = self.state.borrow_mut();
+            let trust = Described {
+                trust_domain: state.trust_domain.clone(),
+                ..Described::default()
+            };
+            let first = !std::mem::replace(&mut state.read_before, true);
+            let said = state.kiali.or(&trust);
+            (given.or(&said), given.contradictions(&said), first)
+        };
+        let contradictions = contradictions.into_iter().map(|(key, own, its)| {
+            let section = if key == "cluster_id" { "" } else { "kiali." };
+            format!(
+                "wayspan's file says {section}{key}: {own}, which wins, but Kiali says {its}: pages \
+                 may stay empty; remove the key"
+            )
+        });
+        self.warn(
+            |state| &mut state.contradictions,
+            contradictions.collect::<Vec<_>>(),
+        );
+        let scheme = Scheme::new(&merged.kiali());
+        let cluster_id = merged.cluster_id.clone().unwrap_or(self.cluster_id.clone());
+        let before = self.current.get();
+        let shown = Shown::of(&scheme, self.follow.source.kind());
+        let changed = before.scheme != scheme || before.cluster_id != cluster_id;
+        if changed {
+            self.current.update(|knowledge| {
+                knowledge.scheme = scheme.clone();
+                knowledge.cluster_id.clone_from(&cluster_id);
+            });
+        }
+        if changed || first {
+            tracing::info!(
+                "{}: {}; istio.cluster_id {cluster_id}. Read from {}, keys of wayspan's file first: {}",
+                self.processor,
+                scheme.describe(),
+                self.follow.source,
+                merged.said().join(", ")
+            );
+        }
+        if self.status.shown() != shown {
+            self.status.show(shown.clone());
+            (self.on_change)(&shown);
+        }
+    }
+
+    /// Each warning once, and again only after it was gone.
+    fn warn(&self, list: impl Fn(&mut State) -> &mut Vec<String>, notes: Vec<String>) {
+        let mut state = self.state.borrow_mut();
+        let before = list(&mut state);
+        for note in notes.iter().filter(|note| !before.contains(note)) {
+            tracing::warn!("{}: {}: {note}", self.processor, self.follow.source);
+        }
+        *before = notes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::mesh::{Knowledge, ObjectName, Version};
+    use std::rc::Rc;
+
+    fn follower(given: Described) -> (Follower, Current, Rc<RefCell<Vec<Shown>>>) {
+        let settings = Settings {
+            kiali: given.kiali(),
+            cluster_id: given.cluster_id.clone().unwrap_or_default(),
+            follow: Some(Follow {
+                source: Source::ConfigMap(ObjectName {
+                    namespace: "istio-system".to_owned(),
+                    name: "kiali".to_owned(),
+                }),
+                given,
+                istio_config_map: None,
+            }),
+            ..Settings::default()
+        };
+        let current = Current::new(Knowledge::of(&settings));
+        let status = Arc::new(Status::new(Shown::of(&current.get().scheme, "static")));
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let follower = Follower::new("mesh".to_owned(), &settings, current.clone(), status, {
+            let seen = Rc::clone(&seen);
+            move |shown: &Shown| seen.borrow_mut().push(shown.clone())
+        });
+        (follower.unwrap(), current, seen)
+    }
+
+    fn says(version: (u16, u16), selector: bool) -> Reading {
+        Reading {
+            said: Described {
+                version: Some(Version::new(version.0, version.1)),
+                namespace_selector: Some(selector),
+                cluster_id: Some("east".to_owned()),
+                ..Described::default()
+            },
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_kiali_says_comes_into_force_and_stays() {
+        let (follower, current, seen) = follower(Described::default());
+        let name = || {
+            let scheme = &current.get().scheme;
+            scheme.waypoint_name("waypoint", "reviews", "bookinfo")
+        };
+        assert_eq!(name(), "reviews.bookinfo.svc.cluster.local");
+        follower.learned(says((2, 7), true), true);
+        assert_eq!(name(), "waypoint.bookinfo");
+        assert_eq!(current.get().cluster_id, "east");
+        let in_force = current.get();
+        follower.learned(says((2, 7), true), true);
+        assert!(Arc::ptr_eq(&in_force, &current.get()), "nothing changed");
+        follower.failed("gone");
+        follower.failed("gone");
+        assert_eq!(
+            (name().as_str(), follower.status.errors()),
+            ("waypoint.bookinfo", 2)
+        );
+        follower.learned(says((2, 30), false), true);
+        assert_eq!(name(), "reviews.svc.cluster.local");
+        follower.learned_trust_domain("td".to_owned());
+        assert_eq!(name(), "reviews.svc.td");
+        let forms: Vec<_> = seen.borrow().iter().map(|s| (s.form, s.source)).collect();
+        assert_eq!(forms, [("waypoint", "config_map"), ("host", "config_map")]);
+    }
+
+    #[test]
+    fn keys_of_the_file_win() {
+        let given = Described {
+            namespace_selector: Some(true),
+            cluster_id: Some("west".to_owned()),
+            ..Described::default()
+        };
+        let (follower, current, _) = follower(given);
+        follower.learned(says((2, 21), false), false);
+        let now = current.get();
+        assert!(now.scheme.namespace_selector);
+        assert_eq!(now.scheme.version(), Version::new(2, 21));
+        assert_eq!(now.cluster_id, "west");
+        let warned = follower.state.borrow().contradictions.join("\n");
+        for part in [
+            "kiali.namespace_selector: true, which wins",
+            "says cluster_id: west",
+        ] {
+            assert!(warned.contains(part), "{warned}");
+        }
+        follower.learned(says((2, 21), true), false);
+        assert_eq!(follower.state.borrow().contradictions.len(), 1);
+    }
+
+    #[test]
+    fn a_trust_domain_alone_changes_nothing() {
+        let (follower, current, _) = follower(Described::default());
+        let before = current.get();
+        follower.learned_trust_domain("td".to_owned());
+        assert!(Arc::ptr_eq(&before, &current.get()));
+        assert_eq!(follower.status.last_read(), 0);
+    }
+}

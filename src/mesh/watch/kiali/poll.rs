@@ -1,0 +1,381 @@
+/*!
+Asks a Kiali about itself, over and over.
+
+What Kiali wants to see depends on its `auth.strategy`, which anybody may ask
+at `/api/auth/info`:
+
+- `anonymous`: nothing;
+- `openshift`, `header`: the token in each request;
+- `token`: a session, begun by posting the token to `/api/authenticate`.
+
+So the token is sent along, and where that does not help a session is begun.
+How requests are sent is the caller's ([`Fetch`]).
+*/
+
+use super::{
+    Follower,
+    answers::{self, Answers},
+};
+use crate::mesh::{Endpoint, Secret, Token};
+use bytes::Bytes;
+use rand::Rng as _;
+use serde::de::DeserializeOwned;
+use std::{collections::BTreeMap, future::Future};
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Below Kiali's web root, such as `/api/tracing`.
+    pub path: &'a str,
+    /// Sent as a bearer token.
+    pub token: Option<&'a Secret>,
+    /// The `Cookie` header; empty: none.
+    pub cookies: &'a str,
+    /// Posted as the form field `token`; None: a GET.
+    pub login: Option<&'a Secret>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+    /// Each `Set-Cookie` header.
+    pub set_cookies: Vec<String>,
+}
+
+/// How requests are sent.
+pub trait Fetch {
+    /// Sends one request; the error says cause and remedy.
+    fn fetch(&self, ask: Ask<'_>) -> impl Future<Output = Result<Reply, String>>;
+}
+
+pub(super) async fn run(follower: &Follower, endpoint: &Endpoint, fetch: impl Fetch) {
+    let mut poller = Poller::new(endpoint, fetch);
+    loop {
+        let faults = poller.read().await;
+        // The other two only refine what the first says.
+        if poller.answers.tracing.is_some() {
+            let fresh = faults.is_empty();
+            if fresh || poller.progress {
+                let reading = poller.answers.reading();
+                match fresh {
+                    true => follower.learned(reading, false),
+                    false => follower.learned_in_part(reading),
+                }
+            }
+        }
+        if !faults.is_empty() {
+            follower.failed(&faults.join("; "));
+        }
+        // Several replicas shall not all ask at once.
+        let spread = rand::rng().random_range(0.9..=1.1);
+        tokio::time::sleep(endpoint.poll_interval.mul_f64(spread)).await;
+    }
+}
+
+struct Poller<'e, F> {
+    endpoint: &'e Endpoint,
+    fetch: F,
+    cookies: BTreeMap<String, String>,
+    answers: Answers,
+    /// Whether the last read brought anything.
+    progress: bool,
+}
+
+impl<'e, F: Fetch> Poller<'e, F> {
+    fn new(endpoint: &'e Endpoint, fetch: F) -> Self {
+        Self {
+            endpoint,
+            fetch,
+            cookies: BTreeMap::new(),
+            answers: Answers::default(),
+            progress: false,
+        }
+    }
+
+    /// Asks everything once; what failed, and what to do about it.
+    async fn read(&mut self) -> Vec<String> {
+        self.progress = false;
+        let token = match self.token() {
+            Ok(token) => token,
+            Err(cause) => return vec![cause],
+        };
+        let mut faults = Vec::new();
+        match self.get("/api/tracing", token.as_ref()).await {
+            Ok(answer) => self.answers.tracing = Some(answer),
+            // Where this fails the others would fail alike.
+            Err(cause) => return vec![cause],
+        }
+        self.progress = true;
+        match self.get("/api/config", token.as_ref()).await {
+            Ok(answer) => self.answers.config = Some(answer),
+            Err(cause) => faults.push(cause),
+        }
+        match self.get("/api/status", token.as_ref()).await {
+            Ok(answer) => self.answers.status = Some(answer),
+            Err(cause) => faults.push(cause),
+        }
+        faults
+    }
+
+    fn token(&self) -> Result<Option<Secret>, String> {
+        match &self.endpoint.token {
+            None => Ok(None),
+            Some(Token::Text(secret)) => Ok(Some(secret.clone())),
+            Some(Token::File(path)) => match std::fs::read_to_string(path) {
+                Ok(text) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim()))),
+                Ok(_) => Err(format!("kiali.token_file {} is empty", path.display())),
+                Err(error) => Err(format!("kiali.token_file {}: {error}", path.display())),
+            },
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        token: Option<&Secret>,
+    ) -> Result<T, String> {
+        let mut reply = self.send(path, token).await?;
+        if let (401, Some(secret)) = (reply.status, token) {
+            self.log_in(secret).await?;
+            reply = self.send(path, token).await?;
+        }
+        match (reply.status, token) {
+            (200, _) => answers::read(path, &reply.body),
+            (401, None) => Err(
+                "Kiali wants to know who asks: set kiali.token_file to the token of a service \
+                 account that may see a namespace of the mesh, or use kiali.config_map"
+                    .to_owned(),
+            ),
+            (401, Some(_)) => Err(refused_token()),
+            (403, _) => Err(format!(
+                "{path}: Kiali forbids it to the owner of the token (403)"
+            )),
+            (404, _) => Err(format!(
+                "nothing at {}{path}: is the path in kiali.url Kiali's web root, which is /kiali \
+                 unless it was changed?",
+                self.endpoint.url
+            )),
+            (status @ 300..=399, _) => Err(format!(
+                "{path} is answered with a redirect ({status}): is the path in kiali.url Kiali's web \
+                 root, and is the URL that of Kiali's own Service rather than of a proxy with a login?"
+            )),
+            (status, _) => Err(format!("{path} is answered with {status}; see Kiali's log")),
+        }
+    }
+
+    async fn send(&self, path: &str, token: Option<&Secret>) -> Result<Reply, String> {
+        let pairs: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        let ask = Ask {
+            path,
+            token,
+            cookies: &pairs.join("; "),
+            login: None,
+        };
+        self.fetch.fetch(ask).await
+    }
+
+    /// Begins a session, as Kiali's login page does.
+    async fn log_in(&mut self, token: &Secret) -> Result<(), String> {
+        self.cookies.clear();
+        let ask = Ask {
+            path: "/api/authenticate",
+            token: None,
+            cookies: "",
+            login: Some(token),
+        };
+        let reply = self.fetch.fetch(ask).await?;
+        if reply.status != 200 {
+            return Err(refused_token());
+        }
+        for cookie in &reply.set_cookies {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            if let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty())
+            {
+                self.cookies
+                    .insert(name.trim().to_owned(), value.trim().to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused_token() -> String {
+    "Kiali does not accept the token (401): it must be one that Kubernetes accepts, of a service \
+     account that may see a namespace of the mesh; with auth.strategy openid no token will do: use \
+     kiali.config_map"
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::mesh::{Tls, Version};
+    use std::{cell::RefCell, time::Duration};
+
+    const TRACING: &str = r#"{"enabled":true,"namespaceSelector":true,"useWaypointName":true}"#;
+    const CONFIG: &str = r#"{"istioIdentityDomain":"svc.x","kialiFeatureFlags":{}}"#;
+    const STATUS: &str = r#"{"status":{"Kiali version":"v2.26.0"}}"#;
+
+    /// A Kiali with a strategy, and what it was asked.
+    struct FakeKiali {
+        strategy: &'static str,
+        broken: RefCell<&'static str>,
+        asked: RefCell<Vec<String>>,
+    }
+
+    impl FakeKiali {
+        fn new(strategy: &'static str) -> Self {
+            Self {
+                strategy,
+                broken: RefCell::new(""),
+                asked: RefCell::default(),
+            }
+        }
+    }
+
+    impl Fetch for &FakeKiali {
+        async fn fetch(&self, ask: Ask<'_>) -> Result<Reply, String> {
+            self.asked.borrow_mut().push(ask.path.to_owned());
+            let good = |secret: Option<&Secret>| secret.is_some_and(|s| s.reveal() == "good");
+            let reply = |status, body: &str| Reply {
+                status,
+                body: Bytes::copy_from_slice(body.as_bytes()),
+                set_cookies: Vec::new(),
+            };
+            if ask.path == *self.broken.borrow() {
+                return Ok(reply(500, "boom"));
+            }
+            if let Some(secret) = ask.login {
+                return Ok(match self.strategy == "token" && good(Some(secret)) {
+                    true => Reply {
+                        set_cookies: vec![
+                            "kiali-token-east=abc; Path=/kiali; HttpOnly".to_owned(),
+                            "kiali-old=; Max-Age=0".to_owned(),
+                        ],
+                        ..reply(200, "{}")
+                    },
+                    false => reply(401, ""),
+                });
+            }
+            let known = match self.strategy {
+                "anonymous" => true,
+                "header" => good(ask.token),
+                _ => ask.cookies == "kiali-token-east=abc",
+            };
+            Ok(match (known, ask.path) {
+                (false, _) => reply(401, "Unauthorized"),
+                (_, "/api/tracing") => reply(200, TRACING),
+                (_, "/api/config") => reply(200, CONFIG),
+                (_, "/api/status") => reply(200, STATUS),
+                _ => reply(404, ""),
+            })
+        }
+    }
+
+    fn endpoint(token: Option<&str>) -> Endpoint {
+        Endpoint {
+            url: "http://kiali:20001/kiali".to_owned(),
+            token: token.map(|token| Token::Text(Secret::new(token))),
+            poll_interval: Duration::from_secs(30),
+            tls: Tls::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_strategy_that_a_token_can_satisfy() {
+        for (strategy, token, works) in [
+            ("anonymous", None, true),
+            ("anonymous", Some("bad"), true),
+            ("header", Some("good"), true),
+            ("header", Some("bad"), false),
+            ("header", None, false),
+            ("token", Some("good"), true),
+            ("token", Some("bad"), false),
+            ("openid", Some("good"), false),
+        ] {
+            let kiali = FakeKiali::new(strategy);
+            let endpoint = endpoint(token);
+            let mut poller = Poller::new(&endpoint, &kiali);
+            let faults = poller.read().await;
+            assert_eq!(faults.is_empty(), works, "{strategy} {token:?}: {faults:?}");
+            let said = poller.answers.reading().said;
+            assert_eq!(
+                said.version,
+                works.then_some(Version::new(2, 26)),
+                "{strategy}"
+            );
+            if !works {
+                assert!(faults[0].contains("kiali.config_map"), "{faults:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_kept_and_begun_again_when_it_has_ended() {
+        let kiali = FakeKiali::new("token");
+        let endpoint = endpoint(Some("good"));
+        let mut poller = Poller::new(&endpoint, &kiali);
+        let logins = || {
+            kiali
+                .asked
+                .borrow()
+                .iter()
+                .filter(|p| p.ends_with("authenticate"))
+                .count()
+        };
+        assert!(poller.read().await.is_empty());
+        assert!(poller.read().await.is_empty());
+        assert_eq!(logins(), 1);
+        poller.cookies.clear();
+        assert!(poller.read().await.is_empty());
+        assert_eq!(logins(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_fails_leaves_the_part_before() {
+        let kiali = FakeKiali::new("anonymous");
+        let endpoint = endpoint(None);
+        let mut poller = Poller::new(&endpoint, &kiali);
+        assert!(poller.read().await.is_empty());
+        *kiali.broken.borrow_mut() = "/api/status";
+        let faults = poller.read().await;
+        assert!(
+            faults[0].contains("/api/status is answered with 500"),
+            "{faults:?}"
+        );
+        assert!(poller.progress);
+        assert_eq!(
+            poller.answers.reading().said.version,
+            Some(Version::new(2, 26))
+        );
+        *kiali.broken.borrow_mut() = "/api/tracing";
+        assert_eq!(poller.read().await.len(), 1);
+        assert!(!poller.progress);
+    }
+
+    #[tokio::test]
+    async fn a_token_file_is_read_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        let kiali = FakeKiali::new("header");
+        let endpoint = Endpoint {
+            token: Some(Token::File(file.clone())),
+            ..endpoint(None)
+        };
+        let mut poller = Poller::new(&endpoint, &kiali);
+        assert!(poller.read().await[0].contains("kiali.token_file"));
+        std::fs::write(&file, "good\n").unwrap();
+        assert!(poller.read().await.is_empty());
+        std::fs::write(&file, " \n").unwrap();
+        assert!(poller.read().await[0].contains("is empty"));
+    }
+}

@@ -1,0 +1,352 @@
+/*!
+Objects as the API server writes them, of which only what records need is read.
+The rest (specs, statuses, managed fields) is skipped as it is parsed.
+*/
+
+use super::status::Kind;
+use crate::mesh::directory::{Labels, NamespaceRecord, Phase, PodRecord, ServiceRecord};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
+
+/// `metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Meta {
+    name: String,
+    namespace: String,
+    generate_name: String,
+    /// Where a watch goes on.
+    pub resource_version: String,
+    labels: Option<Labels>,
+    owner_references: Vec<Owner>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Owner {
+    kind: String,
+    name: String,
+    controller: bool,
+}
+
+/// Sets of labels, each kept once: those of replicas are the same.
+#[derive(Debug, Default)]
+pub struct Pool(HashSet<Arc<Labels>>);
+
+impl Pool {
+    fn share(&mut self, labels: Option<Labels>) -> Arc<Labels> {
+        let labels = labels.unwrap_or_default();
+        if let Some(shared) = self.0.get(&labels) {
+            return Arc::clone(shared);
+        }
+        let shared = Arc::new(labels);
+        self.0.insert(Arc::clone(&shared));
+        shared
+    }
+
+    /// Forgets sets that nobody has any more.
+    pub fn purge(&mut self) {
+        self.0.retain(|labels| Arc::strong_count(labels) > 1);
+    }
+}
+
+/// An object that is watched.
+pub trait Object: DeserializeOwned + Clone + 'static {
+    /// What is kept of it.
+    type Record: PartialEq + 'static;
+    /// Its kind.
+    const KIND: Kind;
+
+    /// Its `metadata`.
+    fn meta(&self) -> &Meta;
+
+    /// What to keep.
+    fn record(self, pool: &mut Pool) -> Self::Record;
+
+    /// Tells it apart from others of its kind.
+    fn key(&self) -> String {
+        let meta = self.meta();
+        format!("{}/{}", meta.namespace, meta.name)
+    }
+}
+
+/// `v1.Pod`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pod {
+    metadata: Meta,
+    #[serde(default)]
+    spec: PodSpec,
+    #[serde(default)]
+    status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodSpec {
+    host_network: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodStatus {
+    phase: String,
+    #[serde(rename = "podIP")]
+    pod_ip: String,
+    #[serde(rename = "podIPs")]
+    pod_ips: Vec<PodIp>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodIp {
+    ip: String,
+}
+
+impl Object for Pod {
+    type Record = PodRecord;
+    const KIND: Kind = Kind::Pods;
+
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+
+    fn record(self, pool: &mut Pool) -> PodRecord {
+        let phase = match self.status.phase.as_str() {
+            "Running" => Phase::Running,
+            "Succeeded" | "Failed" => Phase::Finished,
+            _ => Phase::Pending,
+        };
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        // A finished Pod keeps its addresses in its status, but not in truth.
+        if !self.spec.host_network && phase != Phase::Finished {
+            let all = self.status.pod_ips.iter().map(|ip| &ip.ip);
+            for ip in all
+                .chain([&self.status.pod_ip])
+                .filter_map(|ip| ip.parse().ok())
+            {
+                if !addresses.contains(&ip) {
+                    addresses.push(ip);
+                }
+            }
+        }
+        let workload = workload(&self.metadata);
+        PodRecord {
+            workload: (workload != self.metadata.name).then(|| workload.to_owned()),
+            namespace: self.metadata.namespace,
+            name: self.metadata.name,
+            addresses,
+            labels: pool.share(self.metadata.labels),
+            phase,
+        }
+    }
+}
+
+/// The workload a Pod belongs to, by the rules of Istio's
+/// `GetDeployMetaFromPod` (`pkg/kube/util.go`).
+fn workload(pod: &Meta) -> &str {
+    let Some(owner) = pod.owner_references.iter().find(|owner| owner.controller) else {
+        return &pod.name;
+    };
+    // What has a name of its own was not made from a template.
+    if pod.generate_name.is_empty() || owner.name.is_empty() {
+        return &pod.name;
+    }
+    let label = |name: &str| {
+        let labels = pod.labels.as_ref()?;
+        labels
+            .get(name)
+            .filter(|v| !v.is_empty())
+            .map(String::as_str)
+    };
+    // Istio's `TrimSuffix`: without the dash before the hash the name stays.
+    let without = |hash: Option<&str>| {
+        let hash = hash.filter(|hash| owner.name.ends_with(hash))?;
+        let base = owner.name.strip_suffix(hash)?.strip_suffix('-');
+        Some(base.filter(|base| !base.is_empty()).unwrap_or(&owner.name))
+    };
+    match owner.kind.as_str() {
+        "ReplicaSet" => without(label("pod-template-hash"))
+            .or_else(|| without(label("rollouts-pod-template-hash")))
+            .unwrap_or(&owner.name),
+        "ReplicationController" => label("deploymentconfig").unwrap_or(&owner.name),
+        "Job" => cron_job(&owner.name).unwrap_or(&owner.name),
+        _ => &owner.name,
+    }
+}
+
+/// The CronJob that a Job was made by: Jobs end in the minute or second.
+fn cron_job(job: &str) -> Option<&str> {
+    let (name, time) = job.rsplit_once('-')?;
+    let digits = time.bytes().all(|b| b.is_ascii_digit());
+    (!name.is_empty() && digits && (8..=10).contains(&time.len())).then_some(name)
+}
+
+/// `v1.Service`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Service {
+    metadata: Meta,
+    #[serde(default)]
+    spec: ServiceSpec,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServiceSpec {
+    selector: Option<Labels>,
+}
+
+impl Object for Service {
+    type Record = ServiceRecord;
+    const KIND: Kind = Kind::Services;
+
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+
+    fn record(self, pool: &mut Pool) -> ServiceRecord {
+        ServiceRecord {
+            namespace: self.metadata.namespace,
+            name: self.metadata.name,
+            labels: pool.share(self.metadata.labels),
+            selector: pool.share(self.spec.selector),
+        }
+    }
+}
+
+/// `v1.Namespace`, of which only the metadata is asked for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Namespace {
+    metadata: Meta,
+}
+
+impl Object for Namespace {
+    type Record = NamespaceRecord;
+    const KIND: Kind = Kind::Namespaces;
+
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+
+    fn record(self, pool: &mut Pool) -> NamespaceRecord {
+        NamespaceRecord {
+            name: self.metadata.name,
+            labels: pool.share(self.metadata.labels),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn pod(value: serde_json::Value) -> PodRecord {
+        let pod: Pod = serde_json::from_value(value).unwrap();
+        pod.record(&mut Pool::default())
+    }
+
+    #[test]
+    fn workloads_of_pods() {
+        let hash = json!({"pod-template-hash": "794db9df8f"});
+        let none = json!({});
+        for (name, generated, kind, owner, labels, want) in [
+            (
+                "a-794db9df8f-x",
+                true,
+                "ReplicaSet",
+                "a-794db9df8f",
+                &hash,
+                "a",
+            ),
+            ("a-b-x", true, "ReplicaSet", "a-b", &none, "a-b"),
+            ("a-1-x", true, "ReplicaSet", "a-1", &hash, "a-1"),
+            (
+                "a794db9df8f-x",
+                true,
+                "ReplicaSet",
+                "a794db9df8f",
+                &hash,
+                "a794db9df8f",
+            ),
+            (
+                "r-5d-x",
+                true,
+                "ReplicaSet",
+                "r-5d",
+                &json!({"rollouts-pod-template-hash": "5d"}),
+                "r",
+            ),
+            ("db-0", true, "StatefulSet", "db", &none, "db"),
+            ("agent-x", true, "DaemonSet", "agent", &none, "agent"),
+            (
+                "tick-29012345-x",
+                true,
+                "Job",
+                "tick-29012345",
+                &none,
+                "tick",
+            ),
+            ("load-1-x", true, "Job", "load-1", &none, "load-1"),
+            (
+                "dc-2-x",
+                true,
+                "ReplicationController",
+                "dc-2",
+                &json!({"deploymentconfig": "dc"}),
+                "dc",
+            ),
+            // A Pod of its own name, as mirror Pods of nodes have.
+            ("etcd-node", false, "Node", "node", &none, "etcd-node"),
+        ] {
+            let meta = json!({
+                "name": name, "namespace": "ns", "labels": labels,
+                "generateName": if generated { "any-" } else { "" },
+                "ownerReferences": [
+                    {"kind": "Other", "name": "other"},
+                    {"kind": kind, "name": owner, "controller": true},
+                ],
+            });
+            assert_eq!(pod(json!({"metadata": meta})).workload(), want, "{name}");
+        }
+        let bare = json!({"metadata": {"name": "bare", "namespace": "ns", "generateName": "b"}});
+        assert_eq!(pod(bare).workload(), "bare");
+    }
+
+    #[test]
+    fn addresses_and_phases_of_pods() {
+        let with = |spec: serde_json::Value, status: serde_json::Value| {
+            let meta = json!({"name": "p", "namespace": "n"});
+            let record = pod(json!({"metadata": meta, "spec": spec, "status": status}));
+            let texts: Vec<String> = record.addresses.iter().map(ToString::to_string).collect();
+            (texts.join(" "), record.phase)
+        };
+        let ips = json!([{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]);
+        for (spec, phase, want) in [
+            (json!({}), "Running", ("10.0.0.1 fd00::1", Phase::Running)),
+            (
+                json!({"hostNetwork": true}),
+                "Running",
+                ("", Phase::Running),
+            ),
+            (json!({}), "Pending", ("10.0.0.1 fd00::1", Phase::Pending)),
+            (json!({}), "Succeeded", ("", Phase::Finished)),
+            (json!({}), "Failed", ("", Phase::Finished)),
+        ] {
+            let status = json!({"phase": phase, "podIP": "10.0.0.1", "podIPs": ips});
+            let (addresses, got) = with(spec, status);
+            assert_eq!((addresses.as_str(), got), want);
+        }
+    }
+
+    #[test]
+    fn replicas_share_their_labels() {
+        let mut pool = Pool::default();
+        let labels = || Some(Labels::from([("app".to_owned(), "a".to_owned())]));
+        let (a, b) = (pool.share(labels()), pool.share(labels()));
+        assert!(Arc::ptr_eq(&a, &b));
+        drop((a, b));
+        pool.purge();
+        assert!(pool.0.is_empty());
+    }
+}

@@ -1,0 +1,194 @@
+/*!
+Marker spans that go with a span: scratch that a shard reuses.
+
+A processor says under which resource a marker goes, and how it differs from
+others ([`Markers::add`]); the engine writes it from its span's final bytes, so
+that it has the attributes that any processor gave the span. What a marker is
+for is told in [`crate::mesh::alias`].
+*/
+
+use super::ResourceId;
+use crate::{
+    mesh::{
+        alias::{self, Salt},
+        key,
+    },
+    pdata::{
+        edit::encode_span_attr,
+        view::SpanView,
+        wire::{Fields, Wire, put_bytes, put_tag, put_varint},
+        write_child,
+    },
+};
+use std::ops::Range;
+
+/// `SPAN_KIND_INTERNAL`.
+const INTERNAL: u64 = 1;
+
+/// Markers of one span.
+#[derive(Debug, Default)]
+pub struct Markers {
+    list: Vec<Marker>,
+    /// Templates.
+    arena: Vec<u8>,
+    /// Written markers.
+    written: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Marker {
+    resource: ResourceId,
+    salt: Salt,
+    template: Range<usize>,
+    written: Range<usize>,
+}
+
+/// The fields in which a marker named `span_name` differs from its span, for
+/// [`Markers::add`], and the attributes of its own.
+pub fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_bytes(5, span_name.as_bytes(), &mut out);
+    put_tag(6, Wire::Varint, &mut out);
+    put_varint(INTERNAL, &mut out);
+    encode_span_attr(key::SYNTHETIC, "true", &mut out);
+    if let Some(node_id) = node_id {
+        encode_span_attr(key::NODE_ID, node_id, &mut out);
+    }
+    out
+}
+
+/// Payload of the scope that markers go out under: it says who made them.
+pub fn scope() -> Vec<u8> {
+    let mut out = Vec::new();
+    put_bytes(1, b"wayspan", &mut out);
+    put_bytes(2, env!("CARGO_PKG_VERSION").as_bytes(), &mut out);
+    out
+}
+
+impl Markers {
+    /// Forgets all markers and keeps the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.arena.clear();
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds one. `template` is what [`template`] made.
+    pub fn add(&mut self, resource: ResourceId, salt: Salt, template: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(template);
+        self.list.push(Marker {
+            resource,
+            salt,
+            template: start..self.arena.len(),
+            written: 0..0,
+        });
+    }
+
+    /// Writes all markers of the span whose field `ScopeSpans.spans`, as it
+    /// goes out, is `span`.
+    pub fn write(&mut self, span: &[u8]) {
+        self.written.clear();
+        let span = Fields::new(span).next().and_then(|field| field.bytes());
+        let span = span.unwrap_or_default();
+        for marker in &mut self.list {
+            // Spans with ids of another length were rejected before.
+            let id = SpanView::new(span).span_id().try_into();
+            let id = marker.salt.span_id(id.unwrap_or_default());
+            let template = self.arena.get(marker.template.clone());
+            let start = self.written.len();
+            write_child(
+                span,
+                id,
+                template.unwrap_or_default(),
+                alias::keeps,
+                &mut self.written,
+            );
+            marker.written = start..self.written.len();
+        }
+    }
+
+    /// Each marker's resource and its field `ScopeSpans.spans`, after
+    /// [`Markers::write`].
+    pub fn written(&self) -> impl Iterator<Item = (ResourceId, &[u8])> {
+        self.list.iter().map(|marker| {
+            let bytes = self.written.get(marker.written.clone());
+            (marker.resource, bytes.unwrap_or_default())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::processor::Resources;
+    use opentelemetry_proto::tonic::{
+        common::v1::InstrumentationScope,
+        trace::v1::{ScopeSpans, Span},
+    };
+    use prost::Message;
+
+    #[test]
+    fn each_is_a_child_of_its_span() {
+        let mut resources = Resources::default();
+        let ids = [&b"a"[..], b"b"].map(|name| resources.intern(name, b"", b""));
+        let salts = ["waypoint.bookinfo", "reviews.bookinfo"].map(Salt::new);
+        let mut markers = Markers::default();
+        let mut seen = Vec::new();
+        for n in 1..4 {
+            let span = Span {
+                trace_id: vec![1; 16],
+                span_id: vec![n; 8],
+                start_time_unix_nano: 5,
+                ..Span::default()
+            };
+            let field = ScopeSpans {
+                spans: vec![span.clone()],
+                ..ScopeSpans::default()
+            };
+            markers.clear();
+            assert!(markers.is_empty());
+            for (resource, salt) in ids.into_iter().zip(salts) {
+                markers.add(resource, salt, &template("host", None));
+            }
+            // Written again, they are the same.
+            markers.write(&field.encode_to_vec());
+            markers.write(&field.encode_to_vec());
+            assert_eq!((markers.len(), markers.written().count()), (2, 2));
+            for ((resource, bytes), at) in markers.written().zip(0..) {
+                assert_eq!(resource, ids[at]);
+                let [made] = &ScopeSpans::decode(bytes).unwrap().spans[..] else {
+                    panic!("one span")
+                };
+                assert_eq!(made.parent_span_id, span.span_id);
+                assert_eq!((&made.trace_id, made.kind), (&span.trace_id, 1));
+                assert_eq!((&*made.name, made.start_time_unix_nano), ("host", 5));
+                assert_eq!(made.span_id.len(), 8);
+                seen.push(made.span_id.clone());
+            }
+            seen.push(span.span_id);
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 9);
+    }
+
+    #[test]
+    fn the_scope_says_who_made_them() {
+        let scope = InstrumentationScope::decode(&*scope()).unwrap();
+        assert_eq!(
+            (&*scope.name, &*scope.version),
+            ("wayspan", env!("CARGO_PKG_VERSION"))
+        );
+    }
+}

@@ -1,0 +1,200 @@
+/*!
+Starts the watchers of Kubernetes: one for all `mesh` processors with the same
+settings, each on a thread and a runtime of its own, since a list of ten
+thousand Pods takes a while to read and neither a scrape nor a new connection
+is to wait for it.
+*/
+
+use super::{StartError, Watchdog};
+use crate::{
+    config::{Config, Id, ProcessorKind},
+    extension::health_check::Health,
+    mesh::{
+        Current, KubernetesMode, KubernetesSettings,
+        watch::{Kind, Kubernetes, Reason, Status, in_cluster},
+    },
+    telemetry::Registry,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+use tokio::{runtime::Runtime, sync::watch, task::LocalSet};
+
+/// Watchers that are ready to start.
+pub struct Watchers(Vec<(Kubernetes, Runtime)>);
+
+impl Watchers {
+    /// Finds out what is to be watched, and how.
+    ///
+    /// # Errors
+    ///
+    /// When `kubernetes` is `on` and no client can be made.
+    pub fn prepare(config: &Config, knowledge: &BTreeMap<Id, Current>) -> Result<Self, StartError> {
+        let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
+        for (id, current) in knowledge {
+            let processors = config.pipelines.iter().flat_map(|p| &p.processors);
+            let mut settings = processors.filter(|p| p.id == *id).map(|p| match &p.kind {
+                ProcessorKind::Mesh(settings) => &settings.kubernetes,
+            });
+            let Some(settings) = settings.next().filter(|s| is_wanted(s)) else {
+                continue;
+            };
+            match wanted.iter_mut().find(|(same, _)| *same == settings) {
+                Some((_, targets)) => targets.push(current.clone()),
+                None => wanted.push((settings, vec![current.clone()])),
+            }
+        }
+        let mut watchers = Vec::new();
+        for (settings, targets) in wanted {
+            match prepare(settings, targets) {
+                Ok(ready) => watchers.push(ready),
+                Err(StartError::Kubernetes(error)) if settings.mode != KubernetesMode::On => {
+                    tracing::warn!("cannot watch Kubernetes: {error}; spans are named without it");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self(watchers))
+    }
+
+    /// Makes their state visible.
+    pub fn register(&self, registry: &Registry, health: &Health) {
+        if self.0.is_empty() {
+            return;
+        }
+        let all: Arc<[Arc<Status>]> = self.0.iter().map(|(w, _)| w.status()).collect();
+        for kind in Kind::ALL {
+            let labels = [("resource", kind.as_str())];
+            let of = Arc::clone(&all);
+            registry.gauge(
+                "wayspan_kubernetes_watch_up",
+                "Whether all objects of the kind are known and followed.",
+                &labels,
+                move || f64::from(u8::from(of.iter().all(|status| status.view(kind).up))),
+            );
+            let of = Arc::clone(&all);
+            registry.gauge(
+                "wayspan_kubernetes_objects",
+                "Objects known.",
+                &labels,
+                move || of.iter().map(|s| s.view(kind).objects as f64).sum(),
+            );
+            for reason in Reason::ALL {
+                let of = Arc::clone(&all);
+                registry.counter_fn(
+                    "wayspan_kubernetes_errors",
+                    "Errors while watching Kubernetes.",
+                    &[("resource", kind.as_str()), ("reason", reason.as_str())],
+                    move || of.iter().map(|status| status.errors(kind, reason)).sum(),
+                );
+            }
+        }
+        let of = Arc::clone(&all);
+        registry.counter_fn(
+            "wayspan_directory_updates",
+            "Times a changed directory of Pods, Services and Namespaces was put in place.",
+            &[],
+            move || of.iter().map(|status| status.updates()).sum(),
+        );
+        health.detail("kubernetes", move || detail(&all));
+    }
+
+    /// Starts them. They end with `end`.
+    pub fn start(
+        self,
+        health: &Health,
+        end: &watch::Receiver<bool>,
+    ) -> Result<Vec<JoinHandle<()>>, StartError> {
+        let start = |(watcher, runtime)| start(watcher, runtime, health.clone(), end.clone());
+        self.0.into_iter().map(start).collect()
+    }
+}
+
+fn is_wanted(settings: &KubernetesSettings) -> bool {
+    match settings.mode {
+        KubernetesMode::On => true,
+        KubernetesMode::Off => false,
+        KubernetesMode::Auto => in_cluster(),
+    }
+}
+
+/// Makes a watcher and its runtime. On a thread, since whoever starts a service
+/// may have a runtime of its own, in which no other can be waited for.
+fn prepare(
+    settings: &KubernetesSettings,
+    targets: Vec<Current>,
+) -> Result<(Kubernetes, Runtime), StartError> {
+    let make = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let watcher = runtime.block_on(Kubernetes::new(settings, targets))?;
+        Ok((watcher, runtime))
+    };
+    thread::scope(|scope| {
+        let made = scope.spawn(make).join();
+        made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn failed(source: std::io::Error) -> StartError {
+    StartError::Thread {
+        name: NAME.to_owned(),
+        source,
+    }
+}
+
+const NAME: &str = "kubernetes";
+
+fn start(
+    watcher: Kubernetes,
+    runtime: Runtime,
+    health: Health,
+    mut end: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, StartError> {
+    let watchdog = Watchdog {
+        name: NAME.to_owned(),
+        health,
+    };
+    let run = move || {
+        let _watchdog = watchdog;
+        tracing::info!("kubernetes: {}", watcher.describe());
+        let watch = async {
+            tokio::select! {
+                ended = watcher.run() => {
+                    if let Err(error) = ended {
+                        tracing::warn!("cannot watch Kubernetes: {error}; spans are named without it");
+                    }
+                }
+                _ = end.wait_for(|end| *end) => {}
+            }
+        };
+        LocalSet::new().block_on(&runtime, watch);
+        // A name being looked up must not hold up the end.
+        runtime.shutdown_background();
+    };
+    thread::Builder::new()
+        .name(format!("wayspan-{NAME}"))
+        .spawn(run)
+        .map_err(failed)
+}
+
+/// What the health page says: a line per kind, the worst of all watchers.
+fn detail(all: &[Arc<Status>]) -> Value {
+    let of = |kind: Kind| {
+        let views: Vec<_> = all.iter().map(|status| status.view(kind)).collect();
+        let objects: usize = views.iter().map(|view| view.objects).sum();
+        let trouble = views.iter().find_map(|view| view.trouble.clone());
+        let up = views.iter().all(|view| view.up);
+        let mut value = json!({"up": up, "objects": objects});
+        if let Some(trouble) = trouble {
+            value["trouble"] = trouble.into();
+        }
+        (kind.as_str().to_owned(), value)
+    };
+    Kind::ALL.into_iter().map(of).collect()
+}

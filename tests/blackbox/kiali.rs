@@ -1,0 +1,405 @@
+//! Names follow a Kiali that is asked over HTTP: one of our own, which answers
+//! as the real one does.
+
+use crate::{
+    client::Grpc,
+    proc::{free_port, wait_for},
+    process::{Setup, Wayspan},
+    sink::Sink,
+    spans::{request, span, text},
+};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use prost::Message;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+use tokio::net::TcpListener;
+use tokio_rustls::{TlsAcceptor, rustls};
+
+/// A Kiali's configuration, as its handlers encode it.
+#[derive(Clone, Debug)]
+struct Says {
+    version: &'static str,
+    namespace_selector: bool,
+    /// None: a Kiali that does not know the key.
+    use_waypoint_name: Option<bool>,
+    identity_domain: &'static str,
+    /// Whether it wants a session, begun with a token (`auth.strategy: token`).
+    session: bool,
+}
+
+impl Says {
+    fn body(&self, path: &str) -> Option<String> {
+        let Self {
+            version,
+            namespace_selector,
+            identity_domain,
+            ..
+        } = self;
+        let waypoint = (self.use_waypoint_name)
+            .map_or(String::new(), |on| format!("\"useWaypointName\":{on},"));
+        Some(match path {
+            "/kiali/api/tracing" => format!(
+                r#"{{"enabled":true,"integration":true,"provider":"jaeger","tempoConfig":{{}},
+                "url":"","namespaceSelector":{namespace_selector},{waypoint}
+                "whiteListIstioSystem":["jaeger-query","istio-ingressgateway"]}}"#
+            ),
+            "/kiali/api/config" => format!(
+                r#"{{"authStrategy":"header","clusters":{{"east":{{"accessible":true,
+                "apiEndpoint":"","isKialiHome":true,"kialiInstances":[],"name":"east",
+                "secretName":""}}}},"istioIdentityDomain":"{identity_domain}",
+                "istioLabels":{{"appLabelName":"","versionLabelName":""}},"kialiFeatureFlags":{{}}}}"#
+            ),
+            "/kiali/api/status" => format!(
+                r#"{{"status":{{"Kiali commit hash":"a1b2c3","Kiali container version":"{version}",
+                "Kiali state":"running","Kiali version":"{version}"}},"externalServices":[],
+                "warningMessages":[],"istioEnvironment":{{"istioAPIEnabled":true}}}}"#
+            ),
+            _ => return None,
+        })
+    }
+}
+
+/// The server and what it was sent.
+#[derive(Clone)]
+struct Kiali {
+    says: Arc<Mutex<Option<Says>>>,
+    tokens: Arc<Mutex<Vec<String>>>,
+}
+
+impl Kiali {
+    /// Serves on `port` for as long as the runtime lives.
+    async fn serve(port: u16, says: Says, tls: Option<TlsAcceptor>) -> Self {
+        let kiali = Self {
+            says: Arc::new(Mutex::new(Some(says))),
+            tokens: Arc::default(),
+        };
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let server = kiali.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (server, tls) = (server.clone(), tls.clone());
+                tokio::spawn(async move {
+                    let service = service_fn(move |request: Request<Incoming>| {
+                        let server = server.clone();
+                        async move {
+                            let (head, body) = request.into_parts();
+                            let form = body.collect().await.unwrap().to_bytes();
+                            Ok::<_, Infallible>(server.answer(&head, &form))
+                        }
+                    });
+                    let http = hyper::server::conn::http1::Builder::new();
+                    match tls {
+                        None => drop(http.serve_connection(TokioIo::new(stream), service).await),
+                        Some(tls) => {
+                            let Ok(stream) = tls.accept(stream).await else {
+                                return;
+                            };
+                            drop(http.serve_connection(TokioIo::new(stream), service).await);
+                        }
+                    }
+                });
+            }
+        });
+        kiali
+    }
+
+    fn answer(&self, head: &http::request::Parts, form: &[u8]) -> Response<Full<Bytes>> {
+        const SESSION: &str = "kiali-token-east=abc";
+        let header = |name| head.headers.get(name).map_or("", |h| h.to_str().unwrap());
+        let says = self.says.lock().unwrap().clone();
+        let session = says.as_ref().is_some_and(|says| says.session);
+        let mut response = Response::builder();
+        let (status, body) = match says.map(|says| says.body(head.uri.path())) {
+            None => (500, "out of order".to_owned()),
+            Some(None) if session && head.uri.path() == "/kiali/api/authenticate" => {
+                response =
+                    response.header("set-cookie", format!("{SESSION}; Path=/kiali; HttpOnly"));
+                match form == b"token=s3cret%2Dtoken" && head.method == "POST" {
+                    true => (200, "{}".to_owned()),
+                    false => (401, String::new()),
+                }
+            }
+            Some(_) if session && header("cookie") != SESSION => (401, String::new()),
+            Some(None) => (404, String::new()),
+            Some(Some(body)) => {
+                let token = header("authorization").to_owned();
+                self.tokens.lock().unwrap().push(token);
+                (200, body)
+            }
+        };
+        let body = Full::new(Bytes::from(body));
+        response.status(status).body(body).unwrap()
+    }
+
+    /// None: out of order.
+    fn now_says(&self, says: Option<Says>) {
+        *self.says.lock().unwrap() = says;
+    }
+}
+
+const OLD: Says = Says {
+    version: "v2.7.1",
+    namespace_selector: true,
+    use_waypoint_name: None,
+    identity_domain: "svc.cluster.local",
+    session: false,
+};
+const NEW: Says = Says {
+    version: "v2.30.0",
+    namespace_selector: false,
+    use_waypoint_name: Some(false),
+    identity_domain: "svc.td.example",
+    session: false,
+};
+
+/// A span of a waypoint, as Istio 1.30 sends it but for `istio.cluster_id`.
+fn waypoint_span(n: u64) -> Vec<u8> {
+    let mut span = span(n, "reviews.bookinfo.svc.cluster.local:9080/*");
+    span.kind = 2;
+    span.attributes = vec![
+        text(
+            "node_id",
+            "waypoint~10.244.0.28~waypoint-5b7c754ccb-55jwk.bookinfo~bookinfo.svc.cluster.local",
+        ),
+        text("component", "proxy"),
+        text(
+            "upstream_cluster",
+            "inbound-vip|9080|http|reviews.bookinfo.svc.cluster.local",
+        ),
+    ];
+    request("waypoint.bookinfo", vec![span]).encode_to_vec()
+}
+
+/// Sends the span with id `n`; its service name and cluster at the sink.
+async fn named(wayspan: &Wayspan, sink: &Sink, n: u64) -> (String, String) {
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    assert_eq!(
+        client.export(&waypoint_span(n)).await.grpc_status(),
+        Some(0)
+    );
+    sink.wait(usize::try_from(n).unwrap()).await;
+    let value = |attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue], key: &str| {
+        let found = attributes.iter().find(|a| a.key == key).cloned();
+        match found.and_then(|a| a.value?.value) {
+            Some(opentelemetry_proto::tonic::common::v1::any_value::Value::StringValue(text)) => {
+                text
+            }
+            _ => String::new(),
+        }
+    };
+    let all = sink.resource_spans();
+    let of_span = all.iter().find_map(|resource_spans| {
+        let mut spans = resource_spans
+            .scope_spans
+            .iter()
+            .flat_map(|scope| &scope.spans);
+        let span = spans.find(|span| span.span_id == n.to_be_bytes())?;
+        let resource = resource_spans.resource.as_ref()?;
+        Some((
+            value(&resource.attributes, "service.name"),
+            value(&span.attributes, "istio.cluster_id"),
+        ))
+    });
+    of_span.unwrap()
+}
+
+fn pair(name: &str, cluster: &str) -> (String, String) {
+    (name.to_owned(), cluster.to_owned())
+}
+
+/// The series of a scheme.
+fn scheme(form: &str, selector: bool, version: &str, source: &str) -> String {
+    format!(
+        "wayspan_kiali_scheme{{processor=\"mesh\",form=\"{form}\",namespace_selector=\"{selector}\",\
+         version=\"{version}\",source=\"{source}\"}}"
+    )
+}
+
+async fn wait_metric(wayspan: &Wayspan, series: &str, is: impl Fn(f64) -> bool) {
+    tokio::task::block_in_place(|| {
+        wait_for(series, || wayspan.metric(series).filter(|value| is(*value)))
+    });
+}
+
+async fn wait_log(wayspan: &Wayspan, part: &str) {
+    tokio::task::block_in_place(|| {
+        wait_for(part, || wayspan.process.log().contains(part).then_some(()))
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_follow_a_change_and_stay_when_kiali_is_out_of_order() {
+    let (sink, port) = (Sink::start(), free_port());
+    let kiali = Kiali::serve(port, OLD, None).await;
+    let mesh = format!(
+        "{{kiali: {{url: 'http://127.0.0.1:{port}/kiali/', token: s3cret-token, poll_interval: 100ms}}}}"
+    );
+    let setup = Setup {
+        towards: sink.port(),
+        mesh: &mesh,
+        ..Setup::default()
+    };
+    let mut wayspan = Wayspan::launch(setup).await;
+    let old = scheme("waypoint", true, "2.7", "url");
+    wait_metric(&wayspan, &old, |value| value == 1.0).await;
+    assert_eq!(
+        named(&wayspan, &sink, 1).await,
+        pair("waypoint.bookinfo", "east")
+    );
+
+    kiali.now_says(Some(NEW));
+    let new = scheme("host", false, "2.30", "url");
+    wait_metric(&wayspan, &new, |value| value == 1.0).await;
+    assert_eq!(wayspan.metric(&old), Some(0.0));
+    assert_eq!(
+        named(&wayspan, &sink, 2).await,
+        pair("reviews.svc.td.example", "east")
+    );
+    wait_log(
+        &wayspan,
+        "<app>.svc.td.example: Kiali 2.30 with use_waypoint_name off",
+    )
+    .await;
+
+    kiali.now_says(None);
+    let errors = "wayspan_kiali_read_errors{processor=\"mesh\"}";
+    let before = wayspan.metric(errors).unwrap();
+    wait_metric(&wayspan, errors, |value| value >= before + 3.0).await;
+    assert_eq!(wayspan.metric(&new), Some(1.0));
+    assert_eq!(
+        named(&wayspan, &sink, 3).await,
+        pair("reviews.svc.td.example", "east")
+    );
+    wait_log(&wayspan, "/api/tracing is answered with 500").await;
+
+    kiali.now_says(Some(OLD));
+    wait_metric(&wayspan, &old, |value| value == 1.0).await;
+    wait_log(&wayspan, "can be read again").await;
+    let read = "wayspan_kiali_last_read_timestamp_seconds{processor=\"mesh\"}";
+    assert!(wayspan.metric(read).unwrap() > 1e9);
+
+    wayspan.stop();
+    let log = wayspan.process.log();
+    assert_eq!(
+        log.matches("answered with 500").count(),
+        1,
+        "once per cause: {log}"
+    );
+    assert!(!log.contains("s3cret-token"), "{log}");
+    let tokens = kiali.tokens.lock().unwrap();
+    assert!(tokens.iter().all(|token| token == "Bearer s3cret-token"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kiali_that_comes_later_does_not_delay_the_start() {
+    let (sink, port) = (Sink::start(), free_port());
+    let mesh = format!(
+        "{{kiali: {{url: 'http://127.0.0.1:{port}/kiali', poll_interval: 100ms, \
+         namespace_selector: true}}, cluster_id: west}}"
+    );
+    let setup = Setup {
+        towards: sink.port(),
+        mesh: &mesh,
+        ..Setup::default()
+    };
+    let wayspan = Wayspan::launch(setup).await;
+    wait_log(&wayspan, "connection refused").await;
+    let default = scheme("host", true, "2.30", "static");
+    assert_eq!(wayspan.metric(&default), Some(1.0));
+    assert_eq!(
+        named(&wayspan, &sink, 1).await,
+        pair("reviews.bookinfo.svc.cluster.local", "west")
+    );
+    let kiali = Kiali::serve(port, NEW, None).await;
+    // The file's keys win, and it is said where Kiali says otherwise.
+    let followed = scheme("host", true, "2.30", "url");
+    wait_metric(&wayspan, &followed, |value| value == 1.0).await;
+    assert_eq!(
+        named(&wayspan, &sink, 2).await,
+        pair("reviews.bookinfo.svc.td.example", "west")
+    );
+    wait_log(
+        &wayspan,
+        "kiali.namespace_selector: true, which wins, but Kiali says false",
+    )
+    .await;
+    assert!(kiali.tokens.lock().unwrap().iter().all(String::is_empty));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_begun_with_the_token_where_kiali_wants_one() {
+    let (sink, port, dir) = (Sink::start(), free_port(), tempfile::tempdir().unwrap());
+    let says = Says {
+        session: true,
+        ..OLD
+    };
+    let kiali = Kiali::serve(port, says, None).await;
+    let file = dir.path().join("token");
+    std::fs::write(&file, "old\n").unwrap();
+    let mesh = format!(
+        "{{kiali: {{url: 'http://127.0.0.1:{port}/kiali', poll_interval: 100ms, token_file: {}}}}}",
+        file.display()
+    );
+    let setup = Setup {
+        towards: sink.port(),
+        mesh: &mesh,
+        ..Setup::default()
+    };
+    let wayspan = Wayspan::launch(setup).await;
+    wait_log(&wayspan, "Kiali does not accept the token").await;
+    std::fs::write(&file, "s3cret-token\n").unwrap();
+    let followed = scheme("waypoint", true, "2.7", "url");
+    wait_metric(&wayspan, &followed, |value| value == 1.0).await;
+    let tokens = kiali.tokens.lock().unwrap();
+    assert!(tokens.iter().all(|token| token == "Bearer s3cret-token"));
+    assert!(!wayspan.process.log().contains("s3cret-token"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kiali_behind_tls_is_verified() {
+    let authority = || {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (ca, stranger) = (authority(), authority());
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &ca).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let (sink, port, dir) = (Sink::start(), free_port(), tempfile::tempdir().unwrap());
+    let file = dir.path().join("ca.pem");
+    let _kiali = Kiali::serve(port, OLD, Some(TlsAcceptor::from(Arc::new(server)))).await;
+    let url = format!("url: 'https://127.0.0.1:{port}/kiali', poll_interval: 100ms");
+    let trusting = format!("{{kiali: {{{url}, tls: {{ca_file: {}}}}}}}", file.display());
+    let setup = |mesh| Setup {
+        towards: sink.port(),
+        mesh,
+        ..Setup::default()
+    };
+    let wayspan = Wayspan::launch(setup(&trusting)).await;
+    // The CA's certificate may come late, and be another than before.
+    wait_log(&wayspan, "kiali.tls.ca_file").await;
+    std::fs::write(&file, stranger.pem()).unwrap();
+    wait_log(&wayspan, "signed by a CA that is not trusted").await;
+    std::fs::write(&file, ca.pem()).unwrap();
+    let followed = scheme("waypoint", true, "2.7", "url");
+    wait_metric(&wayspan, &followed, |value| value == 1.0).await;
+}

@@ -1,0 +1,252 @@
+//! A real Kubernetes API server with its etcd, and objects put into it.
+//!
+//! Idea: no nodes and no controllers; what a test needs of a Pod it writes
+//! itself, status included. Two users: an administrator, and the service account
+//! `istio-system/wayspan`, which has exactly the rights a test gives it.
+
+use crate::installed::peer;
+use crate::proc::{Proc, free_port};
+use http::{Method, Request};
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tokio::runtime::Runtime;
+
+pub struct Cluster {
+    dir: PathBuf,
+    etcd_port: u16,
+    port: u16,
+    runtime: Runtime,
+    client: Client,
+    api_server: Option<Proc>,
+    _etcd: Proc,
+}
+
+impl Cluster {
+    pub fn start(dir: &Path) -> Self {
+        let [etcd_port, peer_port, port] = std::array::from_fn(|_| free_port());
+        let at = |port: u16| format!("http://127.0.0.1:{port}");
+        let etcd = Proc::start(
+            dir,
+            "etcd",
+            Command::new(peer("bin/etcd"))
+                .arg("--data-dir")
+                .arg(dir.join("etcd"))
+                .args(["--listen-client-urls", &at(etcd_port)])
+                .args(["--advertise-client-urls", &at(etcd_port)])
+                .args(["--listen-peer-urls", &at(peer_port)])
+                .args(["--initial-advertise-peer-urls", &at(peer_port)])
+                .args(["--initial-cluster", &format!("default={}", at(peer_port))]),
+        );
+        let key = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(dir.join("sa.key"), key.serialize_pem()).unwrap();
+        std::fs::write(dir.join("sa.pub"), key.public_key_pem()).unwrap();
+        let tokens = "admin-token,admin,1,\"system:masters\"\n\
+                      wayspan-token,system:serviceaccount:istio-system:wayspan,2\n";
+        std::fs::write(dir.join("tokens.csv"), tokens).unwrap();
+        std::fs::create_dir(dir.join("certs")).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let api_server = start_api_server(dir, etcd_port, port);
+        let mut cluster = Self {
+            dir: dir.to_owned(),
+            etcd_port,
+            port,
+            client: client(dir, port, &runtime),
+            runtime,
+            api_server: Some(api_server),
+            _etcd: etcd,
+        };
+        cluster.wait_ready();
+        cluster
+    }
+
+    fn wait_ready(&mut self) {
+        let (runtime, client) = (&self.runtime, &self.client);
+        let ready = || Request::get("/readyz").body(Vec::new()).unwrap();
+        let server = self.api_server.as_mut().unwrap();
+        server.wait_ready(|| runtime.block_on(client.request_text(ready())).is_ok());
+    }
+
+    /// The API server ends; what it held stays in etcd.
+    pub fn stop_api_server(&mut self) {
+        self.api_server = None;
+    }
+
+    pub fn start_api_server(&mut self) {
+        self.api_server = Some(start_api_server(&self.dir, self.etcd_port, self.port));
+        self.wait_ready();
+    }
+
+    /// A kubeconfig for the service account `istio-system/wayspan`.
+    pub fn kubeconfig(&self) -> PathBuf {
+        let file = self.dir.join("wayspan.kubeconfig");
+        let text = kubeconfig(&self.dir, self.port, "wayspan-token").to_string();
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn ask(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Value {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(path)
+            .header("content-type", content_type)
+            .body(body)
+            .unwrap();
+        let answer = self.runtime.block_on(self.client.request(request));
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    pub fn create(&self, path: &str, object: &Value) {
+        let body = object.to_string().into_bytes();
+        self.ask(Method::POST, path, "application/json", body);
+    }
+
+    /// Creates an object, or gives it another content.
+    pub fn apply(&self, object: &Value) {
+        let path = format!("{}?fieldManager=test&force=true", path(object));
+        let body = object.to_string().into_bytes();
+        self.ask(Method::PATCH, &path, "application/apply-patch+yaml", body);
+    }
+
+    /// Merges `change` into an object.
+    pub fn patch(&self, path: &str, change: &Value) {
+        let body = change.to_string().into_bytes();
+        self.ask(Method::PATCH, path, "application/merge-patch+json", body);
+    }
+
+    pub fn delete(&self, path: &str) {
+        let at_once = json!({"gracePeriodSeconds": 0}).to_string().into_bytes();
+        self.ask(Method::DELETE, path, "application/json", at_once);
+    }
+
+    pub fn namespace(&self, name: &str) {
+        self.create("/api/v1/namespaces", &json!({"metadata": {"name": name}}));
+    }
+
+    pub fn service(&self, namespace: &str, name: &str, selector: Value) {
+        let spec = json!({"clusterIP": "None", "selector": selector});
+        let object = json!({"metadata": {"name": name}, "spec": spec});
+        self.create(&format!("/api/v1/namespaces/{namespace}/services"), &object);
+    }
+
+    /// A running Pod of a Deployment.
+    pub fn pod(&self, namespace: &str, workload: &str, ip: &str, labels: Value) -> String {
+        const HASH: &str = "794db9df8f";
+        let name = format!("{workload}-{HASH}-{}", ip.replace('.', "x"));
+        let mut labels = labels;
+        labels["pod-template-hash"] = HASH.into();
+        let pods = format!("/api/v1/namespaces/{namespace}/pods");
+        let owner = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{workload}-{HASH}"),
+            "uid": "8d1c6a5e-0000-4000-8000-000000000000", "controller": true,
+        });
+        let object = json!({
+            "metadata": {
+                "name": name, "generateName": format!("{workload}-{HASH}-"),
+                "labels": labels, "ownerReferences": [owner],
+            },
+            "spec": {"containers": [{"name": "app", "image": "app"}]},
+        });
+        self.create(&pods, &object);
+        let status = json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]});
+        self.patch(&format!("{pods}/{name}/status"), &json!({"status": status}));
+        name
+    }
+
+    /// Gives the service account the rights that `deploy/wayspan.yaml` gives.
+    pub fn permit(&self) {
+        let given = self.permit_by("wayspan.yaml");
+        assert_eq!(given, ["ClusterRole", "ClusterRoleBinding"]);
+    }
+
+    /// The same for another manifest; the kinds of what was applied.
+    pub fn permit_by(&self, manifest: &str) -> Vec<String> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+        let text = std::fs::read_to_string(dir.join(manifest)).unwrap();
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let rbac = documents.iter().filter(|document| {
+            let group = document["apiVersion"].as_str().unwrap();
+            group == "rbac.authorization.k8s.io/v1"
+        });
+        rbac.map(|document| {
+            self.apply(document);
+            document["kind"].as_str().unwrap().to_owned()
+        })
+        .collect()
+    }
+}
+
+/// Where an object is, as its kind tells for the kinds that tests use.
+fn path(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let version = text(&object["apiVersion"]);
+    let group = if version.contains('/') { "apis" } else { "api" };
+    let namespace = match &object["metadata"]["namespace"] {
+        Value::Null => String::new(),
+        namespace => format!("/namespaces/{}", text(namespace)),
+    };
+    let kind = text(&object["kind"]).to_lowercase();
+    let name = text(&object["metadata"]["name"]);
+    format!("/{group}/{version}{namespace}/{kind}s/{name}")
+}
+
+fn start_api_server(dir: &Path, etcd_port: u16, port: u16) -> Proc {
+    Proc::start(
+        dir,
+        "kube-apiserver",
+        Command::new(peer("bin/kube-apiserver"))
+            .args(["--etcd-servers", &format!("http://127.0.0.1:{etcd_port}")])
+            .args(["--secure-port", &port.to_string()])
+            .args(["--bind-address", "127.0.0.1"])
+            .args(["--advertise-address", "127.0.0.1"])
+            .args(["--service-cluster-ip-range", "10.96.0.0/16"])
+            .args(["--service-account-issuer", "https://kubernetes.default.svc"])
+            .arg("--service-account-key-file")
+            .arg(dir.join("sa.pub"))
+            .arg("--service-account-signing-key-file")
+            .arg(dir.join("sa.key"))
+            .arg("--token-auth-file")
+            .arg(dir.join("tokens.csv"))
+            .arg("--cert-dir")
+            .arg(dir.join("certs"))
+            .args(["--authorization-mode", "RBAC"])
+            // Pods need no service account here, and no node runs them.
+            .args(["--disable-admission-plugins", "ServiceAccount"]),
+    )
+}
+
+/// JSON is YAML.
+fn kubeconfig(dir: &Path, port: u16, token: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{"name": "it", "cluster": {
+            "server": format!("https://127.0.0.1:{port}"),
+            "certificate-authority": dir.join("certs/apiserver.crt"),
+        }}],
+        "users": [{"name": "it", "user": {"token": token}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    })
+}
+
+/// The administrator's client. The server writes its certificate when it starts.
+fn client(dir: &Path, port: u16, runtime: &Runtime) -> Client {
+    let certificate = dir.join("certs/apiserver.crt");
+    crate::proc::wait_for("the API server's certificate", || {
+        std::fs::read_to_string(&certificate)
+            .is_ok_and(|text| text.trim_end().ends_with("-----END CERTIFICATE-----"))
+            .then_some(())
+    });
+    let text = kubeconfig(dir, port, "admin-token").to_string();
+    let config = Kubeconfig::from_yaml(&text).unwrap();
+    let options = KubeConfigOptions::default();
+    runtime.block_on(async {
+        let config = kube::Config::from_custom_kubeconfig(config, &options).await;
+        Client::try_from(config.unwrap()).unwrap()
+    })
+}

@@ -1,0 +1,102 @@
+//! The ways from the Envoys to Jaeger, and the one wayspan that is most of them.
+
+use super::recording::Replay;
+use crate::collector;
+use crate::kiali::Kiali;
+use crate::proc::{Proc, free_port};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Whether the `mesh` processor can make marker spans.
+pub const ALIASES: bool = true;
+
+/// A way from the Envoys to Jaeger.
+pub struct Way {
+    /// The Kiali it is made for; none: straight.
+    pub kiali: Option<Kiali>,
+    pub aliases: bool,
+    pub cluster: String,
+    pub port: u16,
+}
+
+pub struct Ways {
+    pub all: Vec<Way>,
+    jaeger: u16,
+}
+
+impl Ways {
+    /// Straight to Jaeger's OTLP port, and through wayspan for each Kiali.
+    pub fn new(kialis: impl IntoIterator<Item = Kiali>, jaeger: u16) -> Self {
+        let mut all = vec![Way {
+            kiali: None,
+            aliases: false,
+            cluster: "straight".to_owned(),
+            port: jaeger,
+        }];
+        for kiali in kialis {
+            for aliases in [false, true] {
+                if aliases && !ALIASES {
+                    continue;
+                }
+                all.push(Way {
+                    kiali: Some(kiali),
+                    aliases,
+                    cluster: format!("cluster-{}", all.len()),
+                    port: free_port(),
+                });
+            }
+        }
+        Self { all, jaeger }
+    }
+
+    /// The replay of a form's recording on a way, both by their places in a list.
+    pub fn replay(&self, form: usize, way: usize) -> Replay<'_> {
+        Replay {
+            cluster: &self.all[way].cluster,
+            hours_ago: form as u64,
+            number: (form * self.all.len() + way) as u32,
+        }
+    }
+
+    /// One wayspan for all ways that are not straight.
+    pub fn start(&self, dir: &Path) -> Proc {
+        let health = free_port();
+        collector::start(dir, &self.config(health), health)
+    }
+
+    /// A pipeline for each of them.
+    fn config(&self, health: u16) -> Value {
+        let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
+        let mut config = json!({
+            "receivers": {},
+            "processors": {},
+            "exporters": {"otlp_grpc": {
+                "endpoint": format!("127.0.0.1:{}", self.jaeger),
+                "tls": {"insecure": true},
+            }},
+            "extensions": {"health_check": at(health)},
+            "service": {
+                "extensions": ["health_check"],
+                "pipelines": {},
+                "telemetry": {"metrics": {"level": "none"}},
+            },
+        });
+        for way in &self.all {
+            let Some(kiali) = &way.kiali else { continue };
+            let (otlp, mesh) = (
+                format!("otlp/{}", way.cluster),
+                format!("mesh/{}", way.cluster),
+            );
+            let mut settings = collector::mesh(kiali, &way.cluster);
+            if way.aliases {
+                settings["aliases"] = json!("on");
+            }
+            config["receivers"][&otlp] = json!({"protocols": {"grpc": at(way.port)}});
+            config["processors"][&mesh] = settings;
+            config["service"]["pipelines"][format!("traces/{}", way.cluster)] = json!({
+                "receivers": [otlp], "processors": [mesh], "exporters": ["otlp_grpc"],
+            });
+        }
+        config
+    }
+}
