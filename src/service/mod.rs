@@ -6,8 +6,8 @@ Threads, and what each owns:
 - one **shard** per core ([`shard`]): its connections, its share of every
   pipeline's open batch. Nothing of a span is shared between shards;
 - one **exporter** thread: the tasks that deliver sealed batches;
-- one **admin** thread: accepting connections and handing each to the shard
-  with the fewest ([`listen`]), metrics, health. A scrape never delays a span;
+- one **admin** thread: accepting connections and handing each to a shard that
+  has time ([`listen`], [`balance`]), metrics, health. A scrape never delays a span;
 - one **watchers** thread, where Kiali's own configuration is followed
   ([`watchers`]);
 - one **kubernetes** thread for each way to watch Kubernetes ([`kubernetes`]).

@@ -183,7 +183,7 @@ fn mistakes() {
         (
             "processors: {mesh: {aliases: auto}}",
             "1:30",
-            "expected on or off",
+            "expected one of on, true, false, off, found \"auto\"",
         ),
         (
             "processors: {mesh: {repairs: some}}",
@@ -203,12 +203,7 @@ fn mistakes() {
         (
             "processors: {mesh: {ztunnel_connections: auto}}",
             "1:42",
-            "expected on or off",
-        ),
-        (
-            "processors: {mesh: {ztunnel_connections: true}}",
-            "1:42",
-            "expected one of auto, on, off, found `true`",
+            "expected one of on, true, false, off, found \"auto\"",
         ),
         (
             "receivers: {otlp: {protocols: {http: {logs_url_path: v1/logs}}}}",

@@ -46,13 +46,6 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<C
 }
 
 fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
-    if let (Some(raw::Switch::Auto), Some(spot)) = (raw.aliases.as_ref(), raw.aliases.spot) {
-        cx.report.error_at(spot, "expected on or off");
-    }
-    let connections = &raw.ztunnel_connections;
-    if let (Some(raw::Switch::Auto), Some(spot)) = (connections.as_ref(), connections.spot) {
-        cx.report.error_at(spot, "expected on or off");
-    }
     let case = match raw.service_name.case.or(raw::Case::Match) {
         raw::Case::Match => mesh::Case::Match,
         raw::Case::Lower => mesh::Case::Lower,
@@ -86,10 +79,10 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         case,
         rename,
         repairs: repairs(raw.repairs),
-        aliases: raw.aliases.value == Some(raw::Switch::On),
+        aliases: matches!(raw.aliases.value, Some(raw::Toggle::On)),
         peer_address: peer_address.or(mesh::Settings::default().peer_address),
         kubernetes,
-        ztunnel_connections: raw.ztunnel_connections.value == Some(raw::Switch::On),
+        ztunnel_connections: matches!(raw.ztunnel_connections.value, Some(raw::Toggle::On)),
     }
 }
 
