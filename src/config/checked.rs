@@ -101,6 +101,8 @@ pub struct HttpServer {
     pub max_body_bytes: usize,
     /// `traces_url_path`. Default `/v1/traces`.
     pub traces_path: String,
+    /// `logs_url_path`. Default `/v1/logs`.
+    pub logs_path: String,
     /// Limit of a request's header list in bytes. Default 16 KiB.
     pub max_header_bytes: u32,
     /// `read_header_timeout`. Default 60 s.

@@ -12,13 +12,14 @@ further.
 */
 
 use super::{
-    Alias, Attr, Case, Class, Destination, Facts, Host, Knowledge, NodeId, Repairs, Scheme,
-    Settings, alias, destination,
+    Alias, Attr, Case, Class, Destination, Directory, Facts, Host, Knowledge, NodeId, Repairs,
+    Scheme, Settings, alias, destination,
     directory::AppLabels,
     facts::{key, value},
     known::Known,
     repair,
     scheme::without_namespace,
+    ztunnel::names,
 };
 
 /// What is to be done with a span.
@@ -76,7 +77,10 @@ impl Verdict<'_> {
             canonical.or(Some(to.service)),
         );
         // ztunnel knows better which it was.
-        let workload = value(facts.dst_workload).or(known.service.and_then(|s| s.workload));
+        let workload = match value(facts.dst_workload) {
+            Some(_) => None,
+            None => known.service.and_then(|s| s.workload),
+        };
         self.add(
             key::DESTINATION_WORKLOAD,
             facts.destination_workload,
@@ -152,25 +156,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
     match class {
         Class::Gateway => verdict.add_source(facts),
         Class::Sidecar if is_client(facts) => verdict.add_source(facts),
-        Class::Ztunnel => {
-            if verdict.destination.is_none() {
-                verdict.add(
-                    key::DESTINATION_WORKLOAD,
-                    facts.destination_workload,
-                    facts.dst_workload,
-                );
-            }
-            verdict.add(
-                key::SOURCE_WORKLOAD,
-                facts.source_workload,
-                facts.src_workload,
-            );
-            verdict.add(
-                key::SOURCE_NAMESPACE,
-                facts.source_namespace,
-                facts.src_namespace,
-            );
-        }
+        Class::Ztunnel => add_ends(&mut verdict, facts, &knowledge.directory),
         _ => {}
     }
     add_cluster_id(&mut verdict, facts, knowledge);
@@ -178,12 +164,14 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
         Class::Waypoint => waypoint_name(facts, destination, &known, scheme),
         Class::Gateway => gateway_name(facts, &known, scheme),
         Class::Sidecar => sidecar_name(facts, &known, scheme),
-        Class::Ztunnel => ztunnel_name(facts, scheme),
+        Class::Ztunnel => ztunnel_name(facts, destination, &known, scheme),
         Class::Sdk => sdk_name(facts, settings, &known, scheme),
         Class::OtherProxy => None,
     };
-    if class == Class::Sdk {
-        add_hostname(&mut verdict, facts, &known);
+    match class {
+        Class::Sdk => add_hostname(&mut verdict, facts, &known),
+        Class::Ztunnel => add_pod(&mut verdict, facts),
+        _ => {}
     }
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
@@ -303,12 +291,14 @@ fn is_unknown(name: &str) -> bool {
     name.starts_with("unknown_service")
 }
 
+/// The service a connection was meant for. `dst.namespace` is not its
+/// namespace: behind a waypoint of another one it is the waypoint's.
 fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
     match value(facts.dst_service).and_then(Host::parse)? {
         Host::Service { name, namespace } => Some(Destination {
             app: value(facts.destination_canonical_service).unwrap_or(name),
             service: name,
-            namespace: value(facts.dst_namespace).or(Some(namespace)),
+            namespace: Some(namespace),
         }),
         Host::External(host) => Some(Destination {
             app: host,
@@ -318,17 +308,64 @@ fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
     }
 }
 
-fn ztunnel_name(facts: &Facts<'_>, scheme: &Scheme) -> Option<String> {
-    let inbound = match value(facts.direction) {
-        Some("inbound") => true,
-        Some("outbound") => false,
-        _ => !is_client(facts) && value(facts.dst_workload).is_some(),
+/// Both ends of a connection, as ztunnel knows them. A workload comes only with
+/// its own namespace.
+fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>, directory: &Directory) {
+    let (from, to) = (value(facts.src_namespace), value(facts.dst_namespace));
+    let workload = |name: Attr<'_>, namespace: Option<&str>| {
+        let name = value(name)?;
+        let pod = namespace.and_then(|namespace| directory.pod(namespace, name));
+        Some(
+            pod.map_or(names::workload(name), |pod| pod.workload)
+                .to_owned(),
+        )
     };
-    let (workload, namespace) = match inbound {
-        true => (facts.dst_workload, facts.dst_namespace),
-        false => (facts.src_workload, facts.src_namespace),
-    };
-    Some(scheme.workload_name(value(workload)?, value(namespace)))
+    let of_service = verdict.destination.and_then(|to| to.namespace);
+    let told = value(facts.destination_namespace).or(of_service).or(to);
+    if of_service.is_none() {
+        verdict.add(key::DESTINATION_NAMESPACE, facts.destination_namespace, to);
+    }
+    if to.is_none() || to == told {
+        verdict.add(
+            key::DESTINATION_WORKLOAD,
+            facts.destination_workload,
+            workload(facts.dst_workload, to).as_deref(),
+        );
+    }
+    verdict.add(
+        key::SOURCE_WORKLOAD,
+        facts.source_workload,
+        workload(facts.src_workload, from).as_deref(),
+    );
+    verdict.add(key::SOURCE_NAMESPACE, facts.source_namespace, from);
+}
+
+/// The app of the side that reports: its Pod's, where that is known. Else its
+/// service tells it at the destination, and at the source the workload's name
+/// has to.
+fn ztunnel_name(
+    facts: &Facts<'_>,
+    to: Option<Destination<'_>>,
+    known: &Known<'_>,
+    scheme: &Scheme,
+) -> Option<String> {
+    let (name, own) = facts.reporting_side()?;
+    if let Some((pod, app)) = known.pod.and_then(|pod| Some((pod, pod.app?))) {
+        return Some(scheme.app_name(app, pod.namespace));
+    }
+    let of_service = to
+        .filter(|_| facts.is_inbound())
+        .filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
+    let app = of_service.map_or(names::app(names::workload(name)), |to| to.app);
+    let namespace = own.or(of_service.and_then(|to| to.namespace));
+    Some(scheme.workload_name(app, namespace))
+}
+
+/// The Pod on the side that reports: by `hostname` Kiali finds a workload's own.
+fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
+    if let (None, Some((pod, _))) = (facts.resource.hostname, facts.reporting_side()) {
+        verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));
+    }
 }
 
 /// What Kiali asks for the application's workload: by its Pod, else by the app

@@ -45,7 +45,7 @@ pub mod key {
     pub const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
     /// `true`, as text or as it is, where the request failed.
     pub const ERROR: &str = "error";
-    /// ztunnel's field names.
+    /// ztunnel's field names. The workloads are Pods' names where it knows them.
     pub const ZTUNNEL_SRC_WORKLOAD: &str = "src.workload";
     /// See [`ZTUNNEL_SRC_WORKLOAD`].
     pub const ZTUNNEL_SRC_NAMESPACE: &str = "src.namespace";
@@ -261,6 +261,26 @@ impl<'a> Facts<'a> {
             return Class::Ztunnel;
         }
         Class::Sdk
+    }
+
+    /// Of a connection, whether the destination's ztunnel reports it.
+    pub fn is_inbound(&self) -> bool {
+        match value(self.direction) {
+            Some("inbound") => true,
+            Some("outbound") => false,
+            // Of spans that do not say it, those of clients are the source's.
+            _ => self.kind != 3 && value(self.dst_workload).is_some(),
+        }
+    }
+
+    /// The workload on the side whose ztunnel reports a connection, and its
+    /// namespace.
+    pub fn reporting_side(&self) -> Option<(&'a str, Option<&'a str>)> {
+        let (workload, namespace) = match self.is_inbound() {
+            true => (self.dst_workload, self.dst_namespace),
+            false => (self.src_workload, self.src_namespace),
+        };
+        Some((value(workload)?, value(namespace)))
     }
 
     /// The namespace of the emitting pod.

@@ -49,6 +49,9 @@ impl<'a> Known<'a> {
         };
         let pod = match class {
             Class::Sdk => pod_of_application(facts, app, directory),
+            Class::Ztunnel => facts
+                .reporting_side()
+                .and_then(|(pod, namespace)| directory.pod(namespace?, pod)),
             _ => facts
                 .node()
                 .and_then(|node| directory.pod(node.namespace, node.pod)),

@@ -14,6 +14,7 @@ The parts, in the order a span meets them:
 - [`decide()`] joins them: facts in, a new service name and tags out;
   [`repair`] knows which span names hide the destination, [`alias`] which
   further names a hop needs;
+- [`ztunnel`] reads the access log of the proxy that emits no spans;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
 
@@ -41,6 +42,7 @@ mod settings;
 mod source;
 mod upstream_cluster;
 pub mod watch;
+pub mod ztunnel;
 
 #[cfg(test)]
 mod tests;

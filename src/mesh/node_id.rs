@@ -68,11 +68,14 @@ pub fn workload_of_pod(pod: &str) -> &str {
     }
 }
 
-fn is_hash(part: &str) -> bool {
-    (6..=16).contains(&part.len())
-        && part
-            .bytes()
-            .all(|b| b"bcdfghjklmnpqrstvwxz2456789".contains(&b))
+/// Whether a part of a name is a ReplicaSet's hash.
+pub(super) fn is_hash(part: &str) -> bool {
+    (6..=16).contains(&part.len()) && part.bytes().all(is_drawn)
+}
+
+/// Whether Kubernetes draws names from this letter.
+pub(super) fn is_drawn(letter: u8) -> bool {
+    b"bcdfghjklmnpqrstvwxz2456789".contains(&letter)
 }
 
 #[cfg(test)]

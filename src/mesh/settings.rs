@@ -20,6 +20,8 @@ pub struct Settings {
     pub case: Case,
     /// SDK service names to replace, by exact original name.
     pub rename: BTreeMap<String, String>,
+    /// Whether ztunnel's access log, sent as OTLP logs, becomes spans. Default false.
+    pub ztunnel_connections: bool,
     /// Small wounds to heal. Default: all.
     pub repairs: Repairs,
     /// Whether markers carry the further names of a hop ([`super::alias`]).
@@ -66,6 +68,7 @@ impl Default for Settings {
             aliases: false,
             kubernetes: KubernetesSettings::default(),
             peer_address: true,
+            ztunnel_connections: false,
         }
     }
 }

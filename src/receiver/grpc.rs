@@ -1,5 +1,5 @@
 /*!
-OTLP/gRPC: `TraceService/Export`, the health service, and clear answers to
+OTLP/gRPC: `TraceService/Export`, `LogsService/Export`, the health service, and clear answers to
 everything else that finds its way to this port.
 
 Status codes follow the gRPC specification (status codes, compression) and the
@@ -8,7 +8,7 @@ RetryInfo, which OTLP senders must not send again.
 */
 
 use super::{
-    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT,
+    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY, Signal,
     body::{BodyError, Collected, Patience, collect},
     connection::Context,
     content::{Content, named},
@@ -28,6 +28,9 @@ use tonic::Code;
 
 /// The one method of the trace service.
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// The one method of the logs service.
+const EXPORT_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 /// Other OTLP services, which a sender with a shared endpoint will try.
 const OTHER_SIGNALS: [(&str, &str); 3] = [
@@ -60,13 +63,17 @@ pub async fn answer(
             .insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    if request.uri().path() != EXPORT {
-        if request.uri().path().starts_with(health::PREFIX) {
+    let signal = match request.uri().path() {
+        EXPORT => Signal::Traces,
+        EXPORT_LOGS if context.endpoint.ingest.takes_logs() => Signal::Logs,
+        path if path.starts_with(health::PREFIX) => {
             return Box::pin(health::answer(context, request)).await;
         }
-        context.endpoint.stats.refused_requests.add(1);
-        return unimplemented(context, request.uri().path());
-    }
+        path => {
+            context.endpoint.stats.refused_requests.add(1);
+            return unimplemented(context, path);
+        }
+    };
     if content == Content::GrpcOther {
         context.endpoint.stats.refused_requests.add(1);
         let refusal = Refusal::new(
@@ -79,7 +86,7 @@ pub async fn answer(
         Notice::Coding.log(context.peer, &refusal.message);
         return refusal.grpc();
     }
-    match export(context, settings, request).await {
+    match export(context, settings, signal, request).await {
         Ok(None) => {
             context.endpoint.stats.requests.add(1);
             reply::grpc_accepted()
@@ -107,6 +114,7 @@ type Refused = (Notice, Refusal);
 async fn export(
     context: &Context,
     settings: &GrpcServer,
+    signal: Signal,
     request: Request<Incoming>,
 ) -> Result<Option<(u64, String)>, Refused> {
     let limit = settings.max_message_bytes;
@@ -125,7 +133,7 @@ async fn export(
         Coding::Identity
     };
     let answer = inflated(coding, message, limit, |bytes| {
-        context.endpoint.ingest.traces(bytes, context.peer.ip())
+        signal.give(&*context.endpoint.ingest, bytes, context.peer.ip())
     })
     .map_err(|error| match error {
         InflateError::TooLarge => {
@@ -216,6 +224,9 @@ fn unimplemented(context: &Context, path: &str) -> Response<Reply> {
     let served = "the services here are opentelemetry.proto.collector.trace.v1.TraceService \
                   (Export) and grpc.health.v1.Health";
     let message = match signal {
+        Some((_, "logs")) => {
+            format!("{path}: wayspan takes traces, not logs ({LOGS_REMEDY}); {served}")
+        }
         Some((_, signal)) => format!("{path}: wayspan takes traces, not {signal}; {served}"),
         None => format!("{path}: unknown service or method; {served}"),
     };

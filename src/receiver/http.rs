@@ -1,5 +1,5 @@
 /*!
-OTLP/HTTP: `POST` of protobuf or JSON to the traces path.
+OTLP/HTTP: `POST` of protobuf or JSON to the path of traces, or of logs.
 
 Statuses and bodies follow the OTLP specification: the response has the
 request's content type, every error body is a `google.rpc.Status`, only what may
@@ -7,7 +7,7 @@ be sent again is 429 or 503 and has Retry-After. A body over the limit is 413.
 */
 
 use super::{
-    Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT,
+    Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY, Signal,
     body::{BodyError, Patience, collect, discard},
     connection::Context,
     content::{Content, named},
@@ -44,9 +44,9 @@ pub async fn answer(
     let content = Content::of(request.headers());
     let (head, mut body) = request.into_parts();
     match export(context, settings, content, &head, &mut body).await {
-        Ok(partial) => {
+        Ok((signal, partial)) => {
             context.endpoint.stats.requests.add(1);
-            accepted(content, partial)
+            accepted(signal, content, partial)
         }
         Err(error) => {
             context.endpoint.stats.refused_requests.add(1);
@@ -103,8 +103,8 @@ async fn export(
     content: Content,
     head: &Parts,
     body: &mut Incoming,
-) -> Result<Option<(u64, String)>, Refused> {
-    let coding = admit(settings, content, head)?;
+) -> Result<(Signal, Option<(u64, String)>), Refused> {
+    let (signal, coding) = admit(context, settings, content, head)?;
     let limit = settings.max_body_bytes;
     let check = |so_far: &[u8]| {
         if so_far.len() > limit {
@@ -118,11 +118,17 @@ async fn export(
         .map_err(|error| refuse_body(error, limit))?;
     let peer = context.peer.ip();
     let take = |bytes: &[u8]| match content {
-        Content::Json => match json::request_from_json(bytes) {
-            Ok(request) => context.endpoint.ingest.traces(&request, peer),
-            Err(error) => Answer::Malformed(error.to_string()),
-        },
-        _ => context.endpoint.ingest.traces(bytes, peer),
+        Content::Json => {
+            let read = match signal {
+                Signal::Traces => json::request_from_json(bytes),
+                Signal::Logs => json::logs_from_json(bytes),
+            };
+            match read {
+                Ok(request) => signal.give(&*context.endpoint.ingest, &request, peer),
+                Err(error) => Answer::Malformed(error.to_string()),
+            }
+        }
+        _ => signal.give(&*context.endpoint.ingest, bytes, peer),
     };
     let answer = inflated(coding, &body, limit, take).map_err(|error| match error {
         InflateError::TooLarge => {
@@ -142,15 +148,23 @@ async fn export(
         Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
         _ => (StatusCode::TOO_MANY_REQUESTS, Notice::Busy),
     };
-    Refusal::of(answer).map_err(|refusal| Refused {
-        status,
-        notice,
-        refusal,
-    })
+    match Refusal::of(answer) {
+        Ok(partial) => Ok((signal, partial)),
+        Err(refusal) => Err(Refused {
+            status,
+            notice,
+            refusal,
+        }),
+    }
 }
 
-/// Judges a request's head, and tells how its body is coded.
-fn admit(settings: &HttpServer, content: Content, head: &Parts) -> Result<Coding, Refused> {
+/// Judges a request's head, and tells what its body is and how it is coded.
+fn admit(
+    context: &Context,
+    settings: &HttpServer,
+    content: Content,
+    head: &Parts,
+) -> Result<(Signal, Coding), Refused> {
     let path = head.uri.path();
     if content.is_grpc() {
         let message = "this port speaks OTLP/HTTP; OTLP/gRPC is on the port of protocols.grpc \
@@ -168,18 +182,19 @@ fn admit(settings: &HttpServer, content: Content, head: &Parts) -> Result<Coding
             message,
         ));
     }
-    if path != settings.traces_path {
-        let path: String = path.chars().take(200).collect();
+    let takes_logs = context.endpoint.ingest.takes_logs();
+    let signal = if path == settings.traces_path {
+        Signal::Traces
+    } else if takes_logs && path == settings.logs_path {
+        Signal::Logs
+    } else {
         return Err(refuse(
             StatusCode::NOT_FOUND,
             Notice::NotServed,
             Code::NotFound,
-            format!(
-                "{path}: wayspan takes traces at {} and nothing else",
-                settings.traces_path
-            ),
+            not_found(settings, takes_logs, path),
         ));
-    }
+    };
     if head.method != Method::POST {
         return Err(refuse(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -209,7 +224,19 @@ fn admit(settings: &HttpServer, content: Content, head: &Parts) -> Result<Coding
         Some(len) if len > limit as u64 => Err(too_large(format!(
             "a body of {len} bytes is over the limit of {limit} bytes"
         ))),
-        _ => Ok(coding),
+        _ => Ok((signal, coding)),
+    }
+}
+
+fn not_found(settings: &HttpServer, takes_logs: bool, path: &str) -> String {
+    let (traces, logs) = (&settings.traces_path, &settings.logs_path);
+    let short: String = path.chars().take(200).collect();
+    match takes_logs {
+        true => format!("{short}: wayspan takes traces at {traces} and logs at {logs}"),
+        false if path == logs => {
+            format!("{short}: wayspan takes traces at {traces} and nothing else; {LOGS_REMEDY}")
+        }
+        false => format!("{short}: wayspan takes traces at {traces} and nothing else"),
     }
 }
 
@@ -264,13 +291,17 @@ fn refuse_body(error: BodyError<()>, limit: usize) -> Refused {
 }
 
 /// A 200 in the request's content type.
-fn accepted(content: Content, partial: Option<(u64, String)>) -> Response<Reply> {
+fn accepted(signal: Signal, content: Content, partial: Option<(u64, String)>) -> Response<Reply> {
+    let rejected_what = match signal {
+        Signal::Traces => "rejectedSpans",
+        Signal::Logs => "rejectedLogRecords",
+    };
     let body = match (content, partial) {
         (Content::Json, None) => Bytes::from_static(b"{}"),
         (Content::Json, Some((rejected, message))) => Bytes::from(
             // 64-bit numbers are strings in protobuf's JSON.
             serde_json::json!({ "partialSuccess": {
-                "rejectedSpans": rejected.to_string(),
+                rejected_what: rejected.to_string(),
                 "errorMessage": message,
             }})
             .to_string(),

@@ -6,7 +6,8 @@ One connection is served by one task on the thread that accepted it (a shard:
 is locked. A request passes through three small steps: `connection` tells
 HTTP/2 from HTTP/1.1 and bounds the connection's life, `grpc` or `http`
 judges the request's head and collects its body (`body`, `frame`,
-`inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`.
+`inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`, or
+of one `ExportLogsServiceRequest` where a pipeline wants ztunnel's access log.
 
 Invariants:
 
@@ -95,7 +96,40 @@ pub trait Ingest {
     /// Takes one `ExportTraceServiceRequest` in protobuf. Synchronous: it
     /// validates, edits and appends to the open batch. `peer` is who sent it.
     fn traces(&self, request: &[u8], peer: IpAddr) -> Answer;
+
+    /// Whether some pipeline wants logs: ztunnel's access log.
+    fn takes_logs(&self) -> bool {
+        false
+    }
+
+    /// Takes one `ExportLogsServiceRequest` in protobuf; called only where
+    /// [`Ingest::takes_logs`]. Synchronous, too. [`Answer::Partial`] counts
+    /// records.
+    fn logs(&self, _request: &[u8], _peer: IpAddr) -> Answer {
+        Answer::Malformed("no pipeline here takes logs".to_owned())
+    }
 }
+
+/// What a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Traces,
+    Logs,
+}
+
+impl Signal {
+    /// Gives a request's bytes to the pipelines.
+    fn give(self, ingest: &dyn Ingest, request: &[u8], peer: IpAddr) -> Answer {
+        match self {
+            Signal::Traces => ingest.traces(request, peer),
+            Signal::Logs => ingest.logs(request, peer),
+        }
+    }
+}
+
+/// What to do where logs are not taken.
+const LOGS_REMEDY: &str = "of logs, only ztunnel's access log is of use here: with \
+    ztunnel_connections: on in the mesh processor its connections become spans";
 
 /// Which protocol a listener speaks.
 #[derive(Clone, Debug)]

@@ -97,7 +97,8 @@ fn grpc_ok(message: Bytes) -> Response<Reply> {
     response
 }
 
-/// The response message that reports dropped spans.
+/// The response message that reports dropped spans. `ExportLogsServiceResponse`,
+/// which reports dropped log records, is the same on the wire.
 pub fn partial(rejected: u64, message: String) -> ExportTraceServiceResponse {
     ExportTraceServiceResponse {
         partial_success: Some(ExportTracePartialSuccess {

@@ -307,6 +307,16 @@ const RECEIVER: &[Row<ReceiverStats>] = &[
         "Requests refused: malformed, too large, unknown, or no room.",
         |s| &s.refused_requests,
     ),
+    (
+        "wayspan_ztunnel_connections",
+        "Spans made of connections in ztunnel's access log; part of the accepted spans.",
+        |s| &s.connections,
+    ),
+    (
+        "wayspan_logs_ignored_records",
+        "Log records that were no completed connection in ztunnel's access log.",
+        |s| &s.ignored_logs,
+    ),
 ];
 
 const PROCESSOR: &[Row<ProcessorStats>] = &[

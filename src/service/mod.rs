@@ -22,6 +22,7 @@ mod balance;
 mod gather;
 mod kubernetes;
 mod listen;
+mod logs;
 mod meters;
 mod pipeline;
 mod pulse;

@@ -11,14 +11,14 @@ batch.
 use super::{
     StartError, Thread, gather,
     listen::Listener,
-    on_runtime,
+    logs, on_runtime,
     pipeline::{Exit, Outlet, Pipeline, Stage},
     pulse::Pulse,
 };
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
-    mesh::Current,
+    mesh::{Current, ztunnel::Ignored},
     pdata::{Fault, Keys, split},
     processor::{Processor, mesh::Mesh},
     queue::Budget,
@@ -249,6 +249,8 @@ struct Inlet {
     gate: Rc<Gate>,
     /// Indices of the pipelines that have the receiver.
     pipelines: Vec<usize>,
+    /// Those of them that make spans of ztunnel's access log.
+    of_logs: Vec<usize>,
     stats: ReceiverStats,
     pulse: Pulse,
 }
@@ -267,10 +269,24 @@ impl Inlet {
         });
         message
     }
-}
 
-impl Ingest for Inlet {
-    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+    /// Says what log records were not of use, the first time in the log too.
+    fn useless(&self, ignored: u64, why: Option<Ignored>) -> String {
+        let why = why.map(|why| why.to_string()).unwrap_or_default();
+        let message = format!("{ignored} log record(s) ignored; the first: {why}");
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "{message}. Only completed connections in ztunnel's access log become spans: \
+                 let the sender of these logs send nothing else here. \
+                 wayspan_logs_ignored_records counts from now on, without a line in the log"
+            );
+        });
+        message
+    }
+
+    /// Takes a request into some of the pipelines, whole or not at all.
+    fn take(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Answer {
         self.pulse.request();
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
@@ -278,7 +294,7 @@ impl Ingest for Inlet {
         }
         let mut pipelines = self.gate.pipelines.borrow_mut();
         let busy = |at: &usize| pipelines[*at].busy().map(|why| (*at, why));
-        if let Some((at, why)) = self.pipelines.iter().find_map(busy) {
+        if let Some((at, why)) = into.iter().find_map(busy) {
             let spans = split::count_spans(request) as u64;
             self.stats.refused_spans.add(spans);
             pipelines[at].refused(spans);
@@ -289,7 +305,7 @@ impl Ingest for Inlet {
         }
         let mut opened = false;
         let mut first = None;
-        for at in &self.pipelines {
+        for at in into {
             // Every pipeline sees the same bytes, so only the first can refuse.
             match pipelines[*at].take(request, peer) {
                 Ok(taken) => {
@@ -311,6 +327,39 @@ impl Ingest for Inlet {
                 Answer::Partial {
                     rejected: taken.rejected,
                     message: self.faulty(taken.rejected, fault),
+                }
+            }
+        }
+    }
+}
+
+impl Ingest for Inlet {
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+        self.take(request, peer, &self.pipelines)
+    }
+
+    fn takes_logs(&self) -> bool {
+        !self.of_logs.is_empty()
+    }
+
+    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
+        let converted = match logs::convert(request) {
+            Ok(converted) => converted,
+            Err(malformed) => return Answer::Malformed(malformed.to_string()),
+        };
+        // The ids of its spans are always good, so this is all or nothing.
+        let answer = self.take(&converted.request, peer, &self.of_logs);
+        if answer != Answer::Accepted {
+            return answer;
+        }
+        self.stats.connections.add(converted.connections);
+        match converted.ignored {
+            0 => Answer::Accepted,
+            ignored => {
+                self.stats.ignored_logs.add(ignored);
+                Answer::Partial {
+                    rejected: ignored,
+                    message: self.useless(ignored, converted.why),
                 }
             }
         }
@@ -440,19 +489,31 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
     .collect()
 }
 
+/// Whether one of its processors makes spans of ztunnel's access log.
+fn takes_logs(pipeline: &crate::config::Pipeline) -> bool {
+    pipeline
+        .processors
+        .iter()
+        .any(|processor| match &processor.kind {
+            ProcessorKind::Mesh(settings) => settings.ztunnel_connections,
+        })
+}
+
 fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Cell<usize>>) -> Vec<Rc<Endpoint>> {
     let all = build.listeners.iter().zip(&build.receiver_stats);
     all.map(|(listener, stats)| {
         let with_receiver =
             |pipeline: &crate::config::Pipeline| pipeline.receivers.contains(&listener.receiver);
-        let pipelines = &build.config.pipelines;
-        let pipelines = (0..pipelines.len())
-            .filter(|at| with_receiver(&pipelines[*at]))
+        let all = &build.config.pipelines;
+        let pipelines: Vec<_> = (0..all.len())
+            .filter(|at| with_receiver(&all[*at]))
             .collect();
+        let of_logs = pipelines.iter().copied().filter(|at| takes_logs(&all[*at]));
         Rc::new(Endpoint {
             protocol: listener.protocol.clone(),
             ingest: Rc::new(Inlet {
                 gate: Rc::clone(gate),
+                of_logs: of_logs.collect(),
                 pipelines,
                 stats: stats.clone(),
                 pulse: build.pulse.clone(),

@@ -43,6 +43,12 @@ pub struct ReceiverStats {
     pub refused_requests: Count,
     /// Requests answered with success (`wayspan_receiver_requests`).
     pub requests: Count,
+    /// Spans made of connections in ztunnel's access log; accepted as others
+    /// are (`wayspan_ztunnel_connections`).
+    pub connections: Count,
+    /// Log records that were no such connections
+    /// (`wayspan_logs_ignored_records`).
+    pub ignored_logs: Count,
 }
 
 /// Counters of one exporter. All its tasks run on one thread.

@@ -16,6 +16,7 @@ mod aliases;
 mod bad_grpc;
 mod bad_http;
 mod client;
+mod connections;
 mod delivery;
 mod demo;
 mod drain;

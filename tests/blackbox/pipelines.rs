@@ -89,6 +89,16 @@ async fn jaeger_http() {
     .await;
 }
 
+#[tokio::test]
+async fn ztunnel_connections() {
+    // With its logs: `connections`.
+    runs(
+        &shipped("pipelines", "ztunnel-connections.yaml"),
+        "otlp_grpc/jaeger",
+    )
+    .await;
+}
+
 #[test]
 fn every_file_is_run() {
     let mut names: Vec<_> = fs::read_dir(shipped("pipelines", ""))
@@ -102,6 +112,7 @@ fn every_file_is_run() {
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",
+        "ztunnel-connections.yaml",
     ];
     assert_eq!(names, run, "add a test for a new file");
 }

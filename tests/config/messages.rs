@@ -201,6 +201,16 @@ fn mistakes() {
             "expected true or false, found \"maybe\"",
         ),
         (
+            "processors: {mesh: {ztunnel_connections: auto}}",
+            "1:42",
+            "expected one of on, true, false, off, found \"auto\"",
+        ),
+        (
+            "receivers: {otlp: {protocols: {http: {logs_url_path: v1/logs}}}}",
+            "1:54",
+            "not a path such as /v1/logs",
+        ),
+        (
             "processors: {mesh: {service_name: {case: lowre}}}",
             "1:42",
             "expected one of match, lower, preserve, found \"lowre\"; did you mean \"lower\"?",

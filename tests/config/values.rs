@@ -52,6 +52,7 @@ fn receivers_without_settings_listen_where_the_collector_does() {
         (60 * SECOND, None)
     );
     assert_eq!(http.traces_path, "/v1/traces");
+    assert_eq!(http.logs_path, "/v1/logs");
 }
 
 #[test]
@@ -74,6 +75,7 @@ receivers:
         read_header_timeout: 3s
         idle_timeout: 4s
         traces_url_path: /t
+        logs_url_path: /l
 ");
     let grpc = config.receivers[0].grpc.clone().unwrap();
     let http = config.receivers[0].http.clone().unwrap();
@@ -96,6 +98,7 @@ receivers:
         (3 * SECOND, Some(4 * SECOND))
     );
     assert_eq!(http.traces_path, "/t");
+    assert_eq!(http.logs_path, "/l");
     let zero = over("receivers: {otlp: {protocols: {grpc: {max_recv_msg_size_mib: 0}}}}");
     assert_eq!(
         zero.receivers[0].grpc.clone().unwrap().max_message_bytes,
@@ -193,6 +196,8 @@ fn mesh_settings() {
         };
         assert_eq!(settings(&format!("{{repairs: {yaml}}}")).repairs, want);
     }
+    assert!(settings("{ztunnel_connections: on}").ztunnel_connections);
+    assert!(!settings("{ztunnel_connections: off}").ztunnel_connections);
     assert_eq!(settings("{cluster_id: ''}").cluster_id, "");
     assert_eq!(
         settings("{kiali: {version: newest}}").kiali,

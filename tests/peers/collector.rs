@@ -25,6 +25,8 @@ pub struct Setup {
     pub export_http: Option<u16>,
     /// `processors.mesh.kubernetes`, where there is a `mesh` processor.
     pub kubernetes: Option<Value>,
+    /// Whether ztunnel's access log becomes spans.
+    pub ztunnel_connections: bool,
 }
 
 impl Setup {
@@ -35,6 +37,7 @@ impl Setup {
             export_grpc: Some(jaeger_grpc),
             export_http: None,
             kubernetes: None,
+            ztunnel_connections: false,
         }
     }
 
@@ -58,6 +61,9 @@ impl Wayspan {
             processors["mesh"] = mesh(&kiali, "Kubernetes");
             if let Some(kubernetes) = &setup.kubernetes {
                 processors["mesh"]["kubernetes"] = kubernetes.clone();
+            }
+            if setup.ztunnel_connections {
+                processors["mesh"]["ztunnel_connections"] = json!("on");
             }
             order.insert(0, "mesh");
         }

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod collector;
+mod connections;
 mod directory;
 mod envoy;
 mod http;

@@ -36,6 +36,7 @@ pub const JSON: &str = "application/json";
 pub const LIMIT: usize = 64 << 10;
 
 struct Fake {
+    takes_logs: bool,
     answer: Arc<Mutex<Answer>>,
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -45,6 +46,14 @@ impl Ingest for Fake {
         assert!(peer.is_loopback(), "{peer}");
         self.taken.lock().unwrap().push(request.to_vec());
         self.answer.lock().unwrap().clone()
+    }
+
+    fn takes_logs(&self) -> bool {
+        self.takes_logs
+    }
+
+    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
+        self.traces(request, peer)
     }
 }
 
@@ -62,11 +71,20 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
-        Self::start_with(protocol, 0)
+        Self::start_as(protocol, 0, false)
     }
 
-    /// The same, where so many connections are to leave.
+    /// One that takes logs as well.
+    pub fn with_logs(protocol: Protocol) -> Self {
+        Self::start_as(protocol, 0, true)
+    }
+
+    /// One where so many connections are to leave.
     pub fn start_with(protocol: Protocol, leaving: usize) -> Self {
+        Self::start_as(protocol, leaving, false)
+    }
+
+    fn start_as(protocol: Protocol, leaving: usize, takes_logs: bool) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Answer::Accepted));
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -77,6 +95,7 @@ impl Server {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let fake = Fake {
+            takes_logs,
             answer: Arc::clone(&answer),
             taken: Arc::clone(&taken),
         };
@@ -166,6 +185,7 @@ pub fn http_settings() -> HttpServer {
         endpoint: "127.0.0.1:0".parse().unwrap(),
         max_body_bytes: LIMIT,
         traces_path: "/v1/traces".to_owned(),
+        logs_path: "/v1/logs".to_owned(),
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),
         idle_timeout: None,

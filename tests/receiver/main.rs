@@ -12,4 +12,5 @@ mod grpc;
 mod harness;
 mod health;
 mod http;
+mod logs;
 mod misdirected;

@@ -82,6 +82,7 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         aliases: matches!(raw.aliases.value, Some(raw::Toggle::On)),
         peer_address: peer_address.or(mesh::Settings::default().peer_address),
         kubernetes,
+        ztunnel_connections: matches!(raw.ztunnel_connections.value, Some(raw::Toggle::On)),
     }
 }
 

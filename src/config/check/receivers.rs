@@ -89,21 +89,27 @@ fn http(raw: Http, path: &str, cx: &Context<'_>) -> Option<HttpServer> {
     let bytes = limit
         .value
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let traces_path = raw.traces_url_path;
-    if let Some(spot) = traces_path.spot.filter(|_| {
-        let given = traces_path.as_ref().map_or("/", |p| p.as_str());
-        !given.starts_with('/') || given.parse::<http::uri::PathAndQuery>().is_err()
-    }) {
-        cx.report.error_at(spot, "not a path such as /v1/traces");
-    }
     Some(HttpServer {
         endpoint: cx.listener(&raw.endpoint, "localhost:4318", path)?,
         max_body_bytes: body_limit(bytes, limit.spot, cx),
-        traces_path: traces_path.or("/v1/traces".to_owned()),
+        traces_path: url_path(raw.traces_url_path, "/v1/traces", cx),
+        logs_path: url_path(raw.logs_url_path, "/v1/logs", cx),
         max_header_bytes: some(raw.max_header_bytes).unwrap_or(DEFAULT_HEADERS),
         header_timeout: duration(raw.read_header_timeout, 60, cx),
         idle_timeout: age(raw.idle_timeout),
     })
+}
+
+/// The path of an export call.
+fn url_path(given: Field<String>, default: &str, cx: &Context<'_>) -> String {
+    if let Some(spot) = given.spot.filter(|_| {
+        let given = given.as_ref().map_or("/", |p| p.as_str());
+        !given.starts_with('/') || given.parse::<http::uri::PathAndQuery>().is_err()
+    }) {
+        cx.report
+            .error_at(spot, &format!("not a path such as {default}"));
+    }
+    given.or(default.to_owned())
 }
 
 /// The value, where 0 means the default, as in Go.

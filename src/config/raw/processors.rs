@@ -16,6 +16,7 @@ pub(in crate::config) struct Mesh {
     pub(in crate::config) kubernetes: Field<Switchable<Switch, Kubernetes>>,
     pub(in crate::config) repairs: Field<Switchable<Toggle, Repairs>>,
     pub(in crate::config) aliases: Field<Toggle>,
+    pub(in crate::config) ztunnel_connections: Field<Toggle>,
 }
 
 #[derive(Debug, Default, Deserialize)]

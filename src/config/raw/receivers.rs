@@ -86,6 +86,6 @@ pub(in crate::config) struct Http {
     middlewares: Refused,
     pub(in crate::config) traces_url_path: Field<String>,
     metrics_url_path: Ignored,
-    logs_url_path: Ignored,
+    pub(in crate::config) logs_url_path: Field<String>,
     profiles_url_path: Ignored,
 }

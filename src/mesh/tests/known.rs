@@ -325,3 +325,43 @@ fn applications() {
         );
     }
 }
+
+#[test]
+fn ends_of_connections() {
+    let settings = settings(30, true, false);
+    let knowledge = mesh(&settings);
+    for (direction, to, want, workload) in [
+        ("outbound", "orders-1", "RATINGS.bookinfo", "orders"),
+        ("inbound", "orders-1", "Orders.shop", "orders"),
+        // A Pod that is not known, or has no label, has its service's app.
+        (
+            "inbound",
+            "new-v1-54bb874995-8qdrz",
+            "Orders.shop",
+            "new-v1",
+        ),
+        ("inbound", "plain-1", "Orders.shop", "plain"),
+    ] {
+        let tags = [
+            ("direction", direction),
+            ("src.workload", "ratings-v1-xx"),
+            ("src.namespace", "bookinfo"),
+            ("dst.workload", to),
+            ("dst.namespace", "shop"),
+            ("dst.service", "orders-service.shop.svc.cluster.local"),
+        ];
+        let span = span("ztunnel", "x", 3, &tags);
+        let out = apply_with(&span, &settings, &knowledge);
+        assert_eq!(out.service_name(), want, "{direction} {to}");
+        for (tag, text) in [
+            ("istio.source_workload", "ratings-v1"),
+            ("istio.source_namespace", "bookinfo"),
+            ("istio.destination_workload", workload),
+            ("istio.destination_namespace", "shop"),
+            ("istio.destination_app", "Orders"),
+        ] {
+            assert_eq!(out.tag(tag), Some(text), "{tag}, {direction} {to}");
+        }
+        assert_eq!(apply_with(&out, &settings, &knowledge), out);
+    }
+}

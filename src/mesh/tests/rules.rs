@@ -335,28 +335,157 @@ fn applications_can_be_found() {
     );
 }
 
+fn ztunnel(direction: &str, tags: &[(&str, &str)]) -> Span {
+    let mut span = span("ztunnel", "connection", 1, tags);
+    span.attributes
+        .push(("direction".to_owned(), direction.to_owned()));
+    span
+}
+
 #[test]
 fn ztunnel_is_named_by_the_side_it_stands_on() {
+    // It writes the Pod's name, or the workload's where it does not know that.
+    for (source, destination) in [
+        ("productpage-v1", "cart-v2"),
+        ("productpage-v1-54bb874995-8qdrz", "cart-v2-0"),
+    ] {
+        let tags = [
+            ("src.workload", source),
+            ("src.namespace", "bookinfo"),
+            ("dst.workload", destination),
+            ("dst.namespace", "shop"),
+            ("dst.service", "cart.shop.svc.cluster.local"),
+        ];
+        for (direction, want, short, pod) in [
+            ("inbound", "cart.shop", "cart", destination),
+            ("outbound", "productpage.bookinfo", "productpage", source),
+        ] {
+            let span = ztunnel(direction, &tags);
+            let out = apply(&span, &Settings::default());
+            assert_eq!(out.service_name(), want);
+            assert_eq!(name(&span, &settings(30, false, false)), short);
+            assert_eq!(out.resource_tag("hostname"), Some(pod));
+            assert_eq!(istio(&out, "source_workload"), Some("productpage-v1"));
+            assert_eq!(istio(&out, "source_namespace"), Some("bookinfo"));
+            assert_eq!(istio(&out, "destination_workload"), Some("cart-v2"));
+            assert_eq!(istio(&out, "destination_app"), Some("cart"));
+            assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
+            assert_eq!(istio(&out, "cluster_id"), Some("Kubernetes"));
+        }
+    }
+}
+
+#[test]
+fn ztunnel_without_a_service_is_named_by_its_workload() {
     let tags = [
-        ("src.workload", "productpage-v1"),
-        ("src.namespace", "bookinfo"),
-        ("dst.workload", "cart-v2"),
+        ("dst.workload", "redis-v1-54bb874995-8qdrz"),
         ("dst.namespace", "shop"),
+    ];
+    let out = apply(&ztunnel("inbound", &tags), &Settings::default());
+    assert_eq!(out.service_name(), "redis.shop");
+    assert_eq!(istio(&out, "destination_workload"), Some("redis-v1"));
+    assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
+    assert_eq!(istio(&out, "source_workload"), None);
+    // Nor does a ServiceEntry's host name an app of the mesh.
+    let external = [&tags[..], &[("dst.service", "redis.example.com")]].concat();
+    let out = apply(&ztunnel("inbound", &external), &Settings::default());
+    assert_eq!(out.service_name(), "redis.shop");
+}
+
+#[test]
+fn ztunnel_before_a_waypoint_of_another_namespace() {
+    let tags = [
+        ("src.workload", "productpage-v1-54bb874995-8qdrz"),
+        ("src.namespace", "bookinfo"),
+        ("dst.workload", "waypoint-5b7c754ccb-55jwk"),
+        ("dst.namespace", "infra"),
         ("dst.service", "cart.shop.svc.cluster.local"),
     ];
-    for (direction, want) in [
-        ("inbound", "cart-v2.shop"),
-        ("outbound", "productpage-v1.bookinfo"),
-    ] {
-        let mut span = span("ztunnel", "connection", 1, &tags);
-        span.attributes
-            .push(("direction".to_owned(), direction.to_owned()));
-        let out = apply(&span, &Settings::default());
-        assert_eq!(out.service_name(), want);
-        assert_eq!(istio(&out, "source_workload"), Some("productpage-v1"));
-        assert_eq!(istio(&out, "destination_workload"), Some("cart-v2"));
-        assert_eq!(istio(&out, "destination_app"), Some("cart"));
-        assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
+    let out = apply(&ztunnel("outbound", &tags), &Settings::default());
+    assert_eq!(out.service_name(), "productpage.bookinfo");
+    assert_eq!(istio(&out, "destination_canonical_service"), Some("cart"));
+    assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
+    // `waypoint` is no workload of `shop`.
+    assert_eq!(istio(&out, "destination_workload"), None);
+    // And at the waypoint itself, the connection is the waypoint's.
+    let out = apply(&ztunnel("inbound", &tags), &Settings::default());
+    assert_eq!(out.service_name(), "waypoint.infra");
+}
+
+#[test]
+fn connections_of_the_access_log_are_found_on_both_workloads_pages() {
+    use crate::mesh::{
+        pages::{Kind, Page, Question},
+        ztunnel::{Connection, Fields, Value, plain},
+    };
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::ExportTraceServiceRequest,
+        common::v1::{AnyValue, any_value},
+        logs::v1::LogRecord,
+        resource::v1::Resource,
+        trace::v1::{ResourceSpans, ScopeSpans},
+    };
+    let line = |direction: &str| {
+        format!(
+            "2025-04-01T14:01:02.476412Z\tinfo\taccess\tconnection complete\t\
+             src.addr=10.0.0.1:4 src.workload=\"web-v1-54bb874995-8qdrz\" src.namespace=\"shop\" \
+             dst.addr=10.0.0.2:15008 dst.hbone_addr=10.0.0.2:6379 \
+             dst.service=\"redis.shop.svc.cluster.local\" \
+             dst.workload=\"redis-v1-6d8bcd654d-t88gp\" dst.namespace=\"shop\" \
+             direction=\"{direction}\" bytes_sent=1 bytes_recv=2 duration=\"1ms\""
+        )
+    };
+    let fields: Fields = plain(&line("inbound")).unwrap();
+    assert_eq!(fields.get("bytes_sent"), Some(&Value::Int(1)));
+    let made = |direction: &str| {
+        let record = LogRecord {
+            body: Some(AnyValue {
+                value: Some(any_value::Value::StringValue(line(direction))),
+            }),
+            ..LogRecord::default()
+        };
+        let mut resource = Resource::default();
+        resource
+            .attributes
+            .push(opentelemetry_proto::tonic::common::v1::KeyValue {
+                key: "service.name".to_owned(),
+                value: Some(AnyValue {
+                    value: Some(any_value::Value::StringValue("ztunnel".to_owned())),
+                }),
+                ..Default::default()
+            });
+        model::spans(&ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                resource: Some(resource),
+                scope_spans: vec![ScopeSpans {
+                    spans: vec![Connection::of(&record).unwrap().span()],
+                    ..ScopeSpans::default()
+                }],
+                ..ResourceSpans::default()
+            }],
+        })
+    };
+    let emitted: Vec<Span> = [made("outbound"), made("inbound")].concat();
+    for (minor, selector) in [(4, true), (7, true), (7, false), (30, true), (30, false)] {
+        let settings = settings(minor, selector, false);
+        let spans: Vec<Span> = emitted.iter().map(|span| apply(span, &settings)).collect();
+        for (app, workload, at) in [("web", "web-v1", 0), ("redis", "redis-v1", 1)] {
+            for (kind, page) in [
+                (Kind::App, app),
+                (Kind::Service, app),
+                (Kind::Workload, workload),
+            ] {
+                let page = Page::plain(kind, page, app, "shop", None);
+                let question = Question::new(&settings.kiali, "Kubernetes", &page);
+                let found = question.finds(&spans);
+                let own = [&spans[at].trace_id[..]].into();
+                assert_eq!(found, own, "Kiali 2.{minor} {selector} {page:?}");
+            }
+        }
+        // A workload without connections shows none.
+        let page = Page::plain(Kind::Workload, "redis-v2", "redis", "shop", None);
+        let question = Question::new(&settings.kiali, "Kubernetes", &page);
+        assert!(question.finds(&spans).is_empty());
     }
 }
 

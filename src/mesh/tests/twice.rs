@@ -87,9 +87,12 @@ fn spans() -> impl Strategy<Value = Span> {
         tag("istio.destination_namespace", &["bookinfo", "shop", ""]),
         tag("istio.source_canonical_service", &["productpage", "-"]),
         tag("istio.source_namespace", &["bookinfo", "-"]),
-        tag("src.workload", &["productpage-v1", ""]),
-        tag("dst.workload", &["reviews-v1"]),
-        tag("dst.namespace", &["bookinfo"]),
+        tag(
+            "src.workload",
+            &["productpage-v1", "a-v1-54bb874995-8qdrz", ""],
+        ),
+        tag("dst.workload", &["reviews-v1", "reviews-v1-0"]),
+        tag("dst.namespace", &["bookinfo", "shop", "-"]),
         tag(
             "dst.service",
             &["reviews.bookinfo.svc.cluster.local", "httpbin.org"],

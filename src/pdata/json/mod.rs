@@ -34,7 +34,7 @@ mod schema;
 mod tests;
 mod write;
 
-pub use read::request_from_json;
+pub use read::{logs_from_json, request_from_json};
 pub use write::request_to_json;
 
 /// Deepest nesting of messages, the request itself not counted. prost takes 100.

@@ -9,7 +9,7 @@ standing when an error unwinds, so that the error can name it.
 
 use super::{
     JsonError, MAX_DEPTH,
-    schema::{ANY_VALUE, Field, Kind, LEN, Label, Message, REQUEST},
+    schema::{ANY_VALUE, Field, Kind, LEN, LOGS_REQUEST, Label, Message, REQUEST},
 };
 use base64::{
     Engine, alphabet,
@@ -25,6 +25,18 @@ use std::fmt;
 /// # Errors
 /// Invalid JSON or a value that does not fit the field; see [`JsonError`].
 pub fn request_from_json(json: &[u8]) -> Result<Vec<u8>, JsonError> {
+    read(json, &REQUEST)
+}
+
+/// OTLP/JSON to protobuf bytes of `ExportLogsServiceRequest`.
+///
+/// # Errors
+/// As [`request_from_json`].
+pub fn logs_from_json(json: &[u8]) -> Result<Vec<u8>, JsonError> {
+    read(json, &LOGS_REQUEST)
+}
+
+fn read(json: &[u8], message: &'static Message) -> Result<Vec<u8>, JsonError> {
     let mut out = Writer {
         out: Vec::with_capacity(json.len() / 2),
         path: Vec::new(),
@@ -32,7 +44,7 @@ pub fn request_from_json(json: &[u8]) -> Result<Vec<u8>, JsonError> {
     };
     let mut parser = serde_json::Deserializer::from_slice(json);
     let read = InMessage {
-        message: &REQUEST,
+        message,
         to: &mut out,
     }
     .deserialize(&mut parser)

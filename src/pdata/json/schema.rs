@@ -1,7 +1,7 @@
 /*!
-The messages of an `ExportTraceServiceRequest` as a table: JSON name, protobuf
-field number, type. From opentelemetry-proto's `trace.proto`, `common.proto` and
-`resource.proto`.
+The messages of an `ExportTraceServiceRequest` and an `ExportLogsServiceRequest`
+as a table: JSON name, protobuf field number, type. From opentelemetry-proto's
+`trace.proto`, `logs.proto`, `common.proto` and `resource.proto`.
 */
 
 /// A field's type.
@@ -105,6 +105,34 @@ const SPAN_KINDS: &[&str] = &[
     "SPAN_KIND_CONSUMER",
 ];
 
+const SEVERITIES: &[&str] = &[
+    "SEVERITY_NUMBER_UNSPECIFIED",
+    "SEVERITY_NUMBER_TRACE",
+    "SEVERITY_NUMBER_TRACE2",
+    "SEVERITY_NUMBER_TRACE3",
+    "SEVERITY_NUMBER_TRACE4",
+    "SEVERITY_NUMBER_DEBUG",
+    "SEVERITY_NUMBER_DEBUG2",
+    "SEVERITY_NUMBER_DEBUG3",
+    "SEVERITY_NUMBER_DEBUG4",
+    "SEVERITY_NUMBER_INFO",
+    "SEVERITY_NUMBER_INFO2",
+    "SEVERITY_NUMBER_INFO3",
+    "SEVERITY_NUMBER_INFO4",
+    "SEVERITY_NUMBER_WARN",
+    "SEVERITY_NUMBER_WARN2",
+    "SEVERITY_NUMBER_WARN3",
+    "SEVERITY_NUMBER_WARN4",
+    "SEVERITY_NUMBER_ERROR",
+    "SEVERITY_NUMBER_ERROR2",
+    "SEVERITY_NUMBER_ERROR3",
+    "SEVERITY_NUMBER_ERROR4",
+    "SEVERITY_NUMBER_FATAL",
+    "SEVERITY_NUMBER_FATAL2",
+    "SEVERITY_NUMBER_FATAL3",
+    "SEVERITY_NUMBER_FATAL4",
+];
+
 const STATUS_CODES: &[&str] = &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 
 /// `ExportTraceServiceRequest` (and `TracesData`).
@@ -122,6 +150,63 @@ static RESOURCE_SPANS: Message = Message {
         one("resource", "resource", 1, Kind::Message(&RESOURCE)),
         many("scopeSpans", "scope_spans", 2, Kind::Message(&SCOPE_SPANS)),
         one("schemaUrl", "schema_url", 3, Kind::Text),
+    ],
+};
+
+/// `ExportLogsServiceRequest` (and `LogsData`).
+pub static LOGS_REQUEST: Message = Message {
+    fields: &[many(
+        "resourceLogs",
+        "resource_logs",
+        1,
+        Kind::Message(&RESOURCE_LOGS),
+    )],
+};
+
+static RESOURCE_LOGS: Message = Message {
+    fields: &[
+        one("resource", "resource", 1, Kind::Message(&RESOURCE)),
+        many("scopeLogs", "scope_logs", 2, Kind::Message(&SCOPE_LOGS)),
+        one("schemaUrl", "schema_url", 3, Kind::Text),
+    ],
+};
+
+static SCOPE_LOGS: Message = Message {
+    fields: &[
+        one("scope", "scope", 1, Kind::Message(&SCOPE)),
+        many("logRecords", "log_records", 2, Kind::Message(&LOG_RECORD)),
+        one("schemaUrl", "schema_url", 3, Kind::Text),
+    ],
+};
+
+static LOG_RECORD: Message = Message {
+    fields: &[
+        one("timeUnixNano", "time_unix_nano", 1, Kind::Fixed64),
+        one(
+            "observedTimeUnixNano",
+            "observed_time_unix_nano",
+            11,
+            Kind::Fixed64,
+        ),
+        one(
+            "severityNumber",
+            "severity_number",
+            2,
+            Kind::Enum(SEVERITIES),
+        ),
+        one("severityText", "severity_text", 3, Kind::Text),
+        one("body", "body", 5, Kind::Message(&ANY_VALUE)),
+        many("attributes", "attributes", 6, Kind::Message(&KEY_VALUE)),
+        one(
+            "droppedAttributesCount",
+            "dropped_attributes_count",
+            7,
+            Kind::U32,
+        ),
+        one("flags", "flags", 8, Kind::Fixed32),
+        one("traceId", "trace_id", 9, Kind::Hex),
+        one("spanId", "span_id", 10, Kind::Hex),
+        one("eventName", "event_name", 12, Kind::Text),
     ],
 };
 

@@ -53,6 +53,69 @@ fn span(fields: &str) -> Span {
 }
 
 #[test]
+fn reads_logs() {
+    use opentelemetry_proto::tonic::{
+        collector::logs::v1::ExportLogsServiceRequest,
+        logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    };
+    let json = r#"{"resourceLogs": [{"resource": {}, "schemaUrl": "r", "scopeLogs": [{
+        "scope": {"name": "s"}, "schemaUrl": "t", "logRecords": [{
+            "timeUnixNano": "1", "observedTimeUnixNano": 2, "severityNumber": 9,
+            "severityText": "info", "body": {"stringValue": "b"},
+            "attributes": [{"key": "k", "value": {"intValue": "3"}}],
+            "droppedAttributesCount": 4, "flags": 5, "traceId": "0A0B", "spanId": "0c",
+            "eventName": "e"}]}]}]}"#;
+    let text = |text: &str| {
+        Some(AnyValue {
+            value: Some(Value::StringValue(text.to_owned())),
+        })
+    };
+    let record = LogRecord {
+        time_unix_nano: 1,
+        observed_time_unix_nano: 2,
+        severity_number: 9,
+        severity_text: "info".to_owned(),
+        body: text("b"),
+        attributes: vec![KeyValue {
+            key: "k".to_owned(),
+            value: Some(AnyValue {
+                value: Some(Value::IntValue(3)),
+            }),
+            ..KeyValue::default()
+        }],
+        dropped_attributes_count: 4,
+        flags: 5,
+        trace_id: vec![10, 11],
+        span_id: vec![12],
+        event_name: "e".to_owned(),
+    };
+    let want = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            resource: Some(Resource::default()),
+            scope_logs: vec![ScopeLogs {
+                scope: Some(InstrumentationScope {
+                    name: "s".to_owned(),
+                    ..InstrumentationScope::default()
+                }),
+                log_records: vec![record],
+                schema_url: "t".to_owned(),
+            }],
+            schema_url: "r".to_owned(),
+        }],
+    };
+    for json in [json, &json.replace(": 9,", ": \"SEVERITY_NUMBER_INFO\",")] {
+        let bytes = logs_from_json(json.as_bytes()).unwrap();
+        assert_eq!(ExportLogsServiceRequest::decode(&bytes[..]).unwrap(), want);
+    }
+    let refused = logs_from_json(br#"{"resourceLogs": [{"scopeLogs": [7]}]}"#).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.starts_with("resourceLogs[0].scopeLogs[0]: "),
+        "{refused}"
+    );
+}
+
+#[test]
 fn reads_what_the_specification_shows() {
     let request = read(
         r#"{ "resourceSpans": [ {

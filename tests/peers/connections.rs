@@ -1,0 +1,132 @@
+//! Workloads without waypoint and sidecar: from ztunnel's access log, sent as
+//! OTLP logs, to Kiali's pages, by way of a real Jaeger.
+//!
+//! Idea: both ztunnels of one connection write their line. The page of each
+//! end must show the trace of its own line and no other, whatever that Kiali
+//! asks; pages of workloads that had no connection stay empty.
+
+use crate::collector::{Setup, Wayspan};
+use crate::jaeger::{Jaeger, Search};
+use crate::kiali::{self, Kiali};
+use crate::proc::wait_for;
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
+    common::v1::{AnyValue, any_value::Value},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+/// productpage calls reviews, seen from the node of `direction`.
+fn record(direction: &str) -> LogRecord {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let line = format!(
+        "2025-04-01T14:01:02.476412Z\tinfo\taccess\tconnection complete\t\
+         src.addr=10.244.0.24:46238 src.workload=\"productpage-v1-54bb874995-8qdrz\" \
+         src.namespace=\"bookinfo\" dst.addr=10.244.0.42:15008 dst.hbone_addr=10.244.0.42:9080 \
+         dst.service=\"reviews.bookinfo.svc.cluster.local\" \
+         dst.workload=\"reviews-v1-6d8bcd654d-t88gp\" dst.namespace=\"bookinfo\" \
+         direction=\"{direction}\" bytes_sent=67 bytes_recv=490 duration=\"13ms\" \
+         id=4bf92f3577b34da6a3ce929d0e0e4736"
+    );
+    LogRecord {
+        time_unix_nano: u64::try_from(now.as_nanos()).unwrap(),
+        body: Some(AnyValue {
+            value: Some(Value::StringValue(line)),
+        }),
+        ..LogRecord::default()
+    }
+}
+
+fn send(port: u16, records: Vec<LogRecord>) {
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                log_records: records,
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let response = runtime.block_on(async {
+        let mut client = LogsServiceClient::connect(format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        client.export(request).await.unwrap().into_inner()
+    });
+    assert_eq!(response.partial_success, None);
+}
+
+#[test]
+fn l4_workloads_are_found() {
+    for kiali in [
+        Kiali::v2_7(true),
+        Kiali::newest(true, true),
+        Kiali::newest(false, false),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let jaeger = Jaeger::start(dir.path());
+        let setup = Setup {
+            ztunnel_connections: true,
+            ..Setup::to(jaeger.otlp_grpc).named_for(kiali)
+        };
+        let wayspan = Wayspan::start(dir.path(), &setup);
+        // Twice: a log collector that sends again adds nothing.
+        let records = vec![record("outbound"), record("inbound")];
+        send(wayspan.grpc, records.clone());
+        send(wayspan.grpc, records);
+
+        let pages = kiali::pages(false);
+        let page = |id: &str| pages.iter().find(|page| page.id() == id).unwrap();
+        let trace_of = |app: &str| {
+            let service = kiali.asked(page(&format!("app {app}")));
+            let search = Search {
+                service: &service,
+                tags: &[],
+                limit: 10,
+            };
+            let what = format!("a trace of {service} in Jaeger");
+            wait_for(&what, || jaeger.find_http(&search).unwrap().pop())
+        };
+        let mut traces = Vec::new();
+        for (app, workload) in [("productpage", "productpage-v1"), ("reviews", "reviews-v1")] {
+            let trace = trace_of(app);
+            traces.push(trace.id.clone());
+            for id in [
+                format!("app {app}"),
+                format!("service {app}"),
+                format!("workload {workload}"),
+            ] {
+                let shown = kiali.show(&jaeger, page(&id));
+                assert_eq!(
+                    shown,
+                    std::slice::from_ref(&trace.id),
+                    "{}: {id}",
+                    kiali.label()
+                );
+            }
+            let span = &trace.spans[0];
+            assert_eq!(span.operation, "reviews.bookinfo.svc.cluster.local:9080");
+            assert_eq!(span.text("wayspan.synthetic"), Some("true"));
+            assert_eq!(span.links, 1, "the trace that the line names");
+        }
+        for id in [
+            "app ratings",
+            "workload ratings-v1",
+            "workload bookinfo-gateway-istio",
+        ] {
+            let shown = kiali.show(&jaeger, page(id));
+            assert!(shown.is_empty(), "{}: {id} {shown:?}", kiali.label());
+        }
+        assert_eq!(wayspan.metric("wayspan_ztunnel_connections"), Some(4.0));
+        wayspan.stop();
+        for id in traces {
+            let spans = jaeger.trace(&id).unwrap().spans;
+            assert_eq!(spans.len(), 1, "{id} was sent twice");
+        }
+    }
+}
