@@ -450,6 +450,8 @@ fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Cell<usize>>) -> Vec<R
             .collect();
         Rc::new(Endpoint {
             protocol: listener.protocol.clone(),
+            tls: listener.tls.clone(),
+            admission: listener.auth.clone().map(receiver::Admission::new),
             ingest: Rc::new(Inlet {
                 gate: Rc::clone(gate),
                 pipelines,

@@ -22,9 +22,11 @@ use tokio::{
     task::LocalSet,
 };
 use wayspan::{
+    auth,
     config::{GrpcServer, HttpServer, ServerKeepalive},
-    receiver::{Answer, Endpoint, Ingest, Protocol, serve},
+    receiver::{Admission, Answer, Endpoint, Ingest, Protocol, serve},
     telemetry::ReceiverStats,
+    tls,
 };
 
 pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -61,6 +63,14 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
+        Self::guarded(protocol, None, None)
+    }
+
+    pub fn guarded(
+        protocol: Protocol,
+        tls: Option<Arc<tls::Server>>,
+        auth: Option<Arc<auth::Server>>,
+    ) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Answer::Accepted));
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -82,6 +92,8 @@ impl Server {
                 .unwrap();
             let endpoint = Endpoint {
                 protocol,
+                tls,
+                admission: auth.map(Admission::new),
                 ingest: Rc::new(fake),
                 leaving: Rc::default(),
                 stats: counted,
@@ -152,6 +164,8 @@ pub fn grpc_settings() -> GrpcServer {
             time: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
         },
+        tls: None,
+        auth: None,
     }
 }
 
@@ -163,6 +177,8 @@ pub fn http_settings() -> HttpServer {
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),
         idle_timeout: None,
+        tls: None,
+        auth: None,
     }
 }
 

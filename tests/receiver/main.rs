@@ -7,9 +7,14 @@ notes what it was given.
 */
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "../support/ca.rs"]
+mod ca;
+
+mod auth;
 mod connection;
 mod grpc;
 mod harness;
 mod health;
 mod http;
 mod misdirected;
+mod tls;
