@@ -154,6 +154,11 @@ impl<'de> De<'de> {
     /// Puts an error that has no place yet at this value.
     fn settle(&self, error: Error) -> Error {
         if let Error::Said(message) = error {
+            // serde quotes what it did not expect.
+            let message = match message.split_once(", expected ") {
+                Some((_, what)) if is_secret(&self.path) => format!("expected {what}"),
+                _ => message,
+            };
             let message = format!("{}: {message}", self.path);
             self.report.error(Diagnostic::at(self.node.place, message));
         }

@@ -113,7 +113,7 @@ fn mistakes() {
         ),
         (
             "receivers: {otlp: {protocols: {http: {auth: {authenticator: x}}}}}",
-            "1:62",
+            "1:61",
             "no extension \"x\" is defined",
         ),
         (

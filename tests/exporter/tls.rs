@@ -318,3 +318,34 @@ fn unusable_settings_are_refused_at_build() {
         );
     }
 }
+
+/// CAs, certificates and tokens that are replaced count from the next
+/// connection or request on, without a restart.
+#[tokio::test]
+async fn what_is_replaced_is_used_without_a_restart() {
+    let (ca, other) = (TestCa::new(), TestCa::new());
+    let (cert, key) = other.sign("client");
+    std::fs::write(ca.file("client.pem"), cert).unwrap();
+    std::fs::write(ca.file("client.key"), key).unwrap();
+    let tls = ClientTls {
+        ca: Some(Pem::File(ca.file("trust.pem"))),
+        cert: Some(Pem::File(ca.file("client.pem"))),
+        key: Some(Pem::File(ca.file("client.key"))),
+        ..ClientTls::default()
+    };
+    for http2 in [true, false] {
+        // Trusts another CA than the backend's at first, and has its certificate.
+        std::fs::copy(other.file("ca.pem"), ca.file("trust.pem")).unwrap();
+        let address = ca.server(http2, true).await;
+        let mut settings = exporter(address, "localhost", http2, tls.clone());
+        settings.retry.initial_interval = std::time::Duration::from_millis(10);
+        settings.retry.max_interval = std::time::Duration::from_millis(10);
+        let running = Running::start(&settings);
+        running.push(batch(0..5));
+        until(|| running.stats.retries.get() > 0).await;
+        ca.identity();
+        std::fs::copy(ca.file("ca.pem"), ca.file("trust.pem")).unwrap();
+        let (_, stats) = running.finish().await;
+        assert_eq!(stats.sent_spans.get(), 5);
+    }
+}

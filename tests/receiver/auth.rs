@@ -267,7 +267,7 @@ async fn the_health_service_needs_none() {
 fn what_is_wrong_with_a_file_is_named_without_its_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let file = |text: &str| {
-        let path = dir.path().join("file");
+        let path = dir.path().join(format!("file-{}", text.len()));
         std::fs::write(&path, text).unwrap();
         path
     };
