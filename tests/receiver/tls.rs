@@ -5,6 +5,7 @@ use crate::{
     harness::*,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{CertificateParams, date_time_ymd};
 use std::{io, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -31,6 +32,13 @@ fn settings(ca: &Ca) -> ServerTls {
         limits: TlsLimits::default(),
         reload_interval: None,
     }
+}
+
+fn expired(ca: &Ca, name: &str) -> Pair {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2001, 1, 1);
+    params.not_after = date_time_ymd(2002, 1, 1);
+    ca.sign_with(params)
 }
 
 fn built(settings: &ServerTls) -> Arc<tls::Server> {
@@ -171,7 +179,7 @@ async fn mutual_tls_takes_its_own_ca_and_nobody_else() {
             "not one of the CA in client_ca_file",
         ),
         (
-            Some(ca.sign_expired("sender")),
+            Some(expired(&ca, "sender")),
             "not one of the CA in client_ca_file",
         ),
     ];
@@ -205,7 +213,7 @@ async fn a_sender_that_distrusts_the_certificate_is_noticed() {
         let server = server(&ca, grpc, false);
         assert!(!delivers(&server, &other.client(), grpc, true).await);
         counted(&server, 1).await;
-        ca.install(&ca.sign_expired("localhost"));
+        ca.install(&expired(&ca, "localhost"));
         let server = Server::guarded(protocol(grpc), Some(built(&settings(&ca))), None);
         let refused = connect(&server, &ca.client()).await.unwrap_err();
         assert!(refused.to_string().contains("xpired"), "{refused}");

@@ -1,6 +1,6 @@
 //! A certificate authority of a test's own, and clients that trust it.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 use tokio_rustls::{
@@ -64,14 +64,7 @@ impl Ca {
         self.sign_with(CertificateParams::new(vec![name.to_owned()]).unwrap())
     }
 
-    pub fn sign_expired(&self, name: &str) -> Pair {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2001, 1, 1);
-        params.not_after = date_time_ymd(2002, 1, 1);
-        self.sign_with(params)
-    }
-
-    fn sign_with(&self, params: CertificateParams) -> Pair {
+    pub fn sign_with(&self, params: CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         Pair {
             cert: params.signed_by(&key, &self.issuer).unwrap().pem(),
