@@ -14,23 +14,29 @@ A span's way through the crate is the order of its rooms:
 
 [`config`] turns a Collector file into a checked value, [`service`] builds the
 pipeline from it and runs it, [`telemetry`] counts, [`extension`] answers
-health checks, and [`cli`] is the command line. Dependencies point one way:
-`cli → service → {receiver, processor, exporter, queue, extension} → {pdata,
-mesh, config, telemetry}`.
+health checks, and [`cli`] is the command line. What guards connections is
+[`tls`] and [`auth`] (with [`htpasswd`]), on both sides; [`reload`] follows their
+files. Dependencies point one way: `cli → service → {receiver, processor,
+exporter, queue, extension} → {tls, auth} → {pdata, mesh, config, telemetry,
+reload, htpasswd}`.
 
 Spans are never decoded into structs on their way: see `docs/architecture.md`.
 */
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod exporter;
 pub mod extension;
+pub mod htpasswd;
 pub mod mesh;
 pub mod pdata;
 pub mod processor;
 pub mod queue;
 pub mod receiver;
+pub mod reload;
 pub mod service;
 pub mod telemetry;
+pub mod tls;

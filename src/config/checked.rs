@@ -5,8 +5,9 @@ Nothing past this module checks a value again. Ids are resolved, durations and
 sizes are numbers, defaults are filled in.
 */
 
+pub use super::security::*;
 use crate::mesh;
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 /// A component id, `type` or `type/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +78,10 @@ pub struct GrpcServer {
     pub max_header_bytes: u32,
     /// `keepalive.server_parameters`.
     pub keepalive: ServerKeepalive,
+    /// `tls`; None: plaintext.
+    pub tls: Option<ServerTls>,
+    /// `auth`; None: whoever can connect.
+    pub auth: Option<ServerAuth>,
 }
 
 /// `keepalive.server_parameters`.
@@ -109,6 +114,10 @@ pub struct HttpServer {
     pub header_timeout: Duration,
     /// `idle_timeout` of a connection. Default none.
     pub idle_timeout: Option<Duration>,
+    /// `tls`; None: plaintext.
+    pub tls: Option<ServerTls>,
+    /// `auth`; None: whoever can connect.
+    pub auth: Option<ServerAuth>,
 }
 
 /// A trace pipeline.
@@ -188,32 +197,33 @@ pub enum ExporterKind {
 }
 
 /// Client side of an OTLP connection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Client {
     /// Full URL of the export call: `http(s)://host:port` for gRPC, with the
     /// path for HTTP. The scheme already follows `tls.insecure`.
     pub url: String,
     /// TLS settings; None: plaintext.
     pub tls: Option<ClientTls>,
+    /// `auth`; None: no credentials but what `headers` has.
+    pub auth: Option<ClientAuth>,
     /// Extra headers.
     pub headers: Vec<(String, String)>,
     /// Compression of requests. Default none (in-cluster, gzip costs more than all else).
     pub compression: Compression,
 }
 
-/// `tls` of a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientTls {
-    /// Do not verify the server.
-    pub insecure_skip_verify: bool,
-    /// Trust these CAs instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate chain.
-    pub cert_file: Option<PathBuf>,
-    /// Its key.
-    pub key_file: Option<PathBuf>,
-    /// Name to verify instead of the URL's host.
-    pub server_name_override: Option<String>,
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of headers may be secrets.
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Client")
+            .field("url", &self.url)
+            .field("tls", &self.tls)
+            .field("auth", &self.auth)
+            .field("headers", &headers)
+            .field("compression", &self.compression)
+            .finish()
+    }
 }
 
 /// Request compression.

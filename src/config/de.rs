@@ -9,7 +9,7 @@ unknown keys are held against.
 */
 
 use super::{
-    diagnostic::{Diagnostic, Report, Spot, did_you_mean},
+    diagnostic::{Diagnostic, Report, Spot, did_you_mean, is_secret},
     node::{Node, Resolved, Value, shorten},
 };
 use serde::de::{
@@ -154,6 +154,11 @@ impl<'de> De<'de> {
     /// Puts an error that has no place yet at this value.
     fn settle(&self, error: Error) -> Error {
         if let Error::Said(message) = error {
+            // serde quotes what it did not expect.
+            let message = match message.split_once(", expected ") {
+                Some((_, what)) if is_secret(&self.path) => format!("expected {what}"),
+                _ => message,
+            };
             let message = format!("{}: {message}", self.path);
             self.report.error(Diagnostic::at(self.node.place, message));
         }
@@ -161,7 +166,11 @@ impl<'de> De<'de> {
     }
 
     fn expected(&self, what: &str) -> Error {
-        Error::Said(format!("expected {what}, found {}", self.node.describe()))
+        let found = match &self.node.value {
+            Value::Scalar(_) if is_secret(&self.path) => "a text".to_owned(),
+            _ => self.node.describe(),
+        };
+        Error::Said(format!("expected {what}, found {found}"))
     }
 
     /// The value as text, when it is a scalar.

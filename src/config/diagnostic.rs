@@ -91,13 +91,19 @@ impl Diagnostic {
     fn render(&self, texts: &[Text]) -> String {
         let mut out = self.headline(texts);
         let line = self.span().and_then(|(i, span)| {
-            let line = texts.get(i)?.text.lines().nth(span.line.checked_sub(1)?)?;
-            Some((line, span))
+            let lines: Vec<&str> = texts.get(i)?.text.lines().collect();
+            let at = span.line.checked_sub(1)?;
+            let line = lines.get(at)?;
+            let shown = match below_secret(&lines, at) {
+                true => stars(line),
+                false => masked(line),
+            };
+            Some((shown, span))
         });
         let mut gutter = 0;
         if let Some((line, span)) = line {
             gutter = span.line.to_string().len();
-            let (shown, indent, width) = window(&masked(line), span);
+            let (shown, indent, width) = window(&line, span);
             // Writing to a String cannot fail.
             let _ = write!(
                 out,
@@ -117,10 +123,68 @@ impl Diagnostic {
     }
 }
 
+/// Words in the keys of secrets.
+const SECRETS: [&str; 8] = [
+    "token",
+    "password",
+    "secret",
+    "authorization",
+    "key_pem",
+    "htpasswd",
+    "inline",
+    "headers",
+];
+
+/// Whether a value at `path`, or at a part of it, may be a secret.
+pub(super) fn is_secret(path: &str) -> bool {
+    path.to_ascii_lowercase().split('.').any(|key| {
+        let word = |word: &&str| key.contains(*word);
+        !key.ends_with("_file") && SECRETS.iter().any(word)
+    })
+}
+
+fn stars(text: &str) -> String {
+    let star = |c: char| if c.is_whitespace() { c } else { '*' };
+    text.chars().map(star).collect()
+}
+
+/// Whether the line is part of a secret of many lines: of a list, or of a text,
+/// below a key that holds one.
+fn below_secret(lines: &[&str], at: usize) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let item = |line: &str| line.trim_start().starts_with("- ");
+    let Some(line) = lines.get(at) else {
+        return false;
+    };
+    let (mut depth, mut is_item) = (indent(line), item(line));
+    for line in lines.iter().take(at).rev() {
+        let above = indent(line);
+        let is_parent = above < depth || (above == depth && is_item && !item(line));
+        if line.trim().is_empty() || !is_parent {
+            continue;
+        }
+        let key = line.trim_start().trim_start_matches("- ");
+        let key = key
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        // Below htpasswd there are keys, which messages should show.
+        let word = |word: &&str| *word != "htpasswd" && key.contains(*word);
+        if SECRETS.iter().any(|w| word(&w)) && !key.contains("_file") {
+            return true;
+        }
+        (depth, is_item) = (above, item(line));
+        if depth == 0 && !is_item {
+            return false;
+        }
+    }
+    false
+}
+
 /// `line` with stars over what follows a key that holds a secret: messages end
 /// in logs.
 fn masked(line: &str) -> String {
-    const SECRETS: [&str; 4] = ["token", "password", "secret", "authorization"];
     let lower = line.to_ascii_lowercase();
     let value_after = |end: usize| {
         // `token: x`, `"client_secret": x`, but not `token_file: x`.
@@ -139,8 +203,7 @@ fn masked(line: &str) -> String {
         return line.to_owned();
     };
     let (shown, hidden) = line.split_at(from);
-    let star = |c: char| if c.is_whitespace() { c } else { '*' };
-    shown.chars().chain(hidden.chars().map(star)).collect()
+    format!("{shown}{}", stars(hidden))
 }
 
 /// The part of `line` worth showing, and where in it the caret goes. Tabs and
@@ -336,7 +399,7 @@ mod tests {
             ),
             (
                 "headers: {authorization: Bearer x}",
-                "headers: {authorization: ****** **",
+                "headers: *************** ****** **",
             ),
             ("kiali.token=abc", "kiali.token=***"),
             ("token_file: /t", "token_file: /t"),
@@ -346,6 +409,31 @@ mod tests {
         ] {
             assert_eq!(masked(line), want);
         }
+    }
+
+    #[test]
+    fn secrets_of_many_lines_are_not_quoted() {
+        let text = "\
+a:
+  tokens:
+    - one
+    - two: x
+  flat:
+  - plain
+  token_file:
+    x: y
+  key_pem: |
+    -----BEGIN
+
+    abc
+  tokens:
+  - three
+b: c";
+        let lines: Vec<&str> = text.lines().collect();
+        let hidden: Vec<usize> = (0..lines.len())
+            .filter(|at| below_secret(&lines, *at))
+            .collect();
+        assert_eq!(hidden, [2, 3, 9, 11, 13]);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use super::{
     body::{Body, Payload},
     outcome::Outcome,
     sniff::{Seen, Sniffing},
-    tls, trouble,
+    trouble,
 };
-use crate::config;
+use crate::{auth, config, tls};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body_util::BodyExt;
@@ -24,7 +24,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tower_service::Service;
 
 /// Ping while requests are open and nothing arrives for this long.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -54,12 +61,13 @@ pub enum Protocol {
 
 /// A client for one URL.
 pub struct HttpClient {
-    client: Client<Sniffing<HttpsConnector<HttpConnector>>, Body>,
+    client: Client<Sniffing<Current>, Body>,
     seen: Seen,
     protocol: Protocol,
     uri: Uri,
     authority: String,
     headers: HeaderMap,
+    auth: Option<auth::Client>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -113,6 +121,11 @@ impl HttpClient {
         let encrypted = uri.scheme_str() == Some("https");
         let default = config::ClientTls::default();
         let tls = encrypted.then(|| settings.tls.as_ref().unwrap_or(&default));
+        let name = tls
+            .and_then(|tls| tls.server_name_override.as_deref())
+            .map(tls::server_name)
+            .transpose()?;
+        let what = format!("TLS to {authority}");
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -122,17 +135,26 @@ impl HttpClient {
         http.set_keepalive(Some(KEEPALIVE));
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         http.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-        let mut connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(tls)?)
-            .https_or_http();
-        if let Some(name) = tls.and_then(|tls| tls.server_name_override.as_deref()) {
-            let name = FixedServerNameResolver::new(tls::server_name(name)?);
-            connector = connector.with_server_name_resolver(name);
-        }
-        let connector = match protocol {
-            Protocol::Grpc => connector.enable_http2().wrap_connector(http),
-            Protocol::Http | Protocol::Web => connector.enable_all_versions().wrap_connector(http),
-        };
+        let connector = tls::Client::build(what, tls, move |config| {
+            let mut connector = HttpsConnectorBuilder::new()
+                .with_tls_config(config)
+                .https_or_http();
+            if let Some(name) = &name {
+                let name = FixedServerNameResolver::new(name.clone());
+                connector = connector.with_server_name_resolver(name);
+            }
+            let http = http.clone();
+            match protocol {
+                Protocol::Grpc => connector.enable_http2().wrap_connector(http),
+                Protocol::Http | Protocol::Web => {
+                    connector.enable_all_versions().wrap_connector(http)
+                }
+            }
+        })?;
+        let auth = settings.auth.as_ref();
+        let auth = auth
+            .map(|auth| auth::Client::build(format!("credentials for {authority}"), auth))
+            .transpose()?;
 
         let seen = Seen::default();
         let client = Client::builder(TokioExecutor::new())
@@ -142,7 +164,7 @@ impl HttpClient {
             .http2_only(protocol == Protocol::Grpc)
             .http2_keep_alive_interval(KEEPALIVE)
             .http2_keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .build(Sniffing::new(connector, seen.clone()));
+            .build(Sniffing::new(Current(Arc::new(connector)), seen.clone()));
         Ok(Self {
             client,
             seen,
@@ -150,6 +172,7 @@ impl HttpClient {
             uri,
             authority,
             headers,
+            auth,
         })
     }
 
@@ -183,6 +206,10 @@ impl HttpClient {
             true => *request.headers_mut() = self.headers.clone(),
             false => request.headers_mut().extend(self.headers.clone()),
         }
+        if let Some(auth) = &self.auth {
+            let (name, value) = auth.header();
+            request.headers_mut().insert(name, value);
+        }
         let response = self
             .client
             .request(request)
@@ -200,6 +227,26 @@ impl HttpClient {
             tls: self.uri.scheme_str() == Some("https"),
         };
         trouble::outcome(error, self.seen.get(), place)
+    }
+}
+
+/// Connects with what the settings' files hold at that moment.
+#[derive(Clone, Debug)]
+struct Current(Arc<tls::Client<HttpsConnector<HttpConnector>>>);
+
+impl Service<Uri> for Current {
+    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Error = <HttpsConnector<HttpConnector> as Service<Uri>>::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Connectors are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let mut connector = HttpsConnector::clone(&self.0.for_connection());
+        Box::pin(connector.call(uri))
     }
 }
 

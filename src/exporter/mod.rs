@@ -7,8 +7,8 @@ What differs between exporters is only how a request is made and sent
 ([`otlp_grpc`], [`otlp_http`], [`debug`]) and what an answer means ([`outcome`]).
 
 - [`body`]: request bodies over a batch's pieces, without copying them.
-- [`client`]: the HTTP client under both OTLP exporters, with [`tls`], and with
-  [`sniff`] and [`trouble`] to say what is wrong when there is no answer.
+- [`client`]: the HTTP client under both OTLP exporters, with [`crate::tls`] and
+  [`crate::auth`], and with [`sniff`] and [`trouble`] to say what is wrong when there is no answer.
 - [`retry`]: how long to wait. [`limit`]: how much to send at once. [`health`]:
   what to log.
 
@@ -28,7 +28,6 @@ pub mod outcome;
 pub mod retry;
 pub mod run;
 pub mod sniff;
-pub mod tls;
 pub mod trouble;
 
 use crate::{

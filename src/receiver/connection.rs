@@ -3,16 +3,21 @@ One connection from its first byte to its last.
 
 Both ports recognise both HTTP versions: a sender with a wrong setting then
 gets an answer that names the setting, instead of a parse error. The version is
-found by peeking for the HTTP/2 preface, so hyper reads an untouched socket.
+found by peeking for the HTTP/2 preface, so hyper reads an untouched socket. In
+TLS it is what was negotiated. Plaintext and TLS are served by the same code,
+compiled for each: plaintext pays nothing for the other.
 */
 
 use super::{
     Endpoint, FIRST_BYTE_TIMEOUT, Protocol,
     activity::{Activity, InFlight, Order, Watched},
-    grpc, http,
+    grpc,
+    handshake::{self, Greeting, Version},
+    http,
     notice::Notice,
     reply::Reply,
 };
+use crate::tls;
 use ::http::{Request, Response};
 use futures_util::future::OptionFuture;
 use hyper::{
@@ -25,14 +30,15 @@ use std::{
     cell::Cell,
     convert::Infallible,
     future::{Future, poll_fn},
-    io,
     net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
+    sync::Arc,
     task::{Poll, ready},
     time::Duration,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -71,25 +77,68 @@ pub async fn serve(
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
     let greeting = tokio::select! {
-        greeting = timeout(FIRST_BYTE_TIMEOUT, sniff(&socket)) => greeting,
+        greeting = timeout(FIRST_BYTE_TIMEOUT, handshake::sniff(&socket)) => greeting,
         () = turned_true(shutdown.clone()) => return,
     };
-    let version = match greeting {
-        Ok(Ok(Greeting::Http(version))) => version,
-        // A port probe: connect and close.
-        Ok(Ok(Greeting::None)) => return,
-        Ok(Ok(Greeting::Tls)) => {
-            return Notice::Tls.log(
-                peer,
-                "the sender speaks TLS, but this port takes plaintext: set insecure at the \
-                 sender, or, in the mesh, PeerAuthentication and DestinationRule so that \
-                 mutual TLS ends before this process",
-            );
-        }
+    let greeting = match greeting {
+        Ok(Ok(greeting)) => greeting,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection failed"),
         Err(_) => return tracing::debug!(%peer, "closed: the peer sent no request"),
     };
+    match (endpoint.tls.clone(), greeting) {
+        // A port probe: connect and close.
+        (_, Greeting::None) => {}
+        (None, Greeting::Http(version)) => {
+            converse(endpoint, socket, version, peer, shutdown).await;
+        }
+        // In a box, so that the task of a plaintext connection is no larger for it.
+        (Some(tls), Greeting::Tls) => {
+            Box::pin(encrypted(endpoint, tls, socket, peer, shutdown)).await;
+        }
+        (None, Greeting::Tls) => {
+            endpoint.stats.failed_handshakes.add(1);
+            Notice::Tls.log(
+                peer,
+                "the sender speaks TLS, but this port takes plaintext: set insecure at the \
+                 sender, or tls at this receiver, or, in the mesh, PeerAuthentication and \
+                 DestinationRule so that mutual TLS ends before this process",
+            );
+        }
+        (Some(_), Greeting::Http(version)) => {
+            endpoint.stats.failed_handshakes.add(1);
+            handshake::refuse_plaintext(socket, version, peer).await;
+        }
+    }
+}
 
+/// Does the TLS handshake and what follows.
+async fn encrypted(
+    endpoint: Rc<Endpoint>,
+    tls: Arc<tls::Server>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    shutdown: watch::Receiver<bool>,
+) {
+    let shaken = tokio::select! {
+        shaken = handshake::accept(&tls, socket, &endpoint.protocol, peer) => shaken,
+        () = turned_true(shutdown.clone()) => return,
+    };
+    match shaken {
+        Some((stream, version)) => converse(endpoint, stream, version, peer, shutdown).await,
+        None => endpoint.stats.failed_handshakes.add(1),
+    }
+}
+
+/// Speaks HTTP to the end of the connection.
+async fn converse<S>(
+    endpoint: Rc<Endpoint>,
+    stream: S,
+    version: Version,
+    peer: SocketAddr,
+    shutdown: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let limits = Limits::of(&endpoint.protocol, version);
     let activity = Rc::new(Activity::new(limits.idle.is_some()));
     let context = Rc::new(Context {
@@ -99,7 +148,7 @@ pub async fn serve(
     });
     let supervisor = supervise(limits, shutdown, Rc::clone(&activity));
     let _supervisor = AbortOnDrop(tokio::task::spawn_local(supervisor));
-    let io = TokioIo::new(socket);
+    let io = TokioIo::new(stream);
     let service = {
         let activity = Rc::clone(&activity);
         let context = Rc::clone(&context);
@@ -156,46 +205,6 @@ async fn answer(
         // its task is made, stays small.
         Protocol::Http(settings) => Box::pin(http::answer(&context, settings, request)).await,
     })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
-}
-
-/// What a peer's first bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Greeting {
-    Http(Version),
-    /// A TLS ClientHello.
-    Tls,
-    /// It left without a word.
-    None,
-}
-
-/// Peeks at the first bytes.
-async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut head = [0; PREFACE.len()];
-    loop {
-        let seen = socket.peek(&mut head).await?;
-        if seen == 0 {
-            return Ok(Greeting::None);
-        }
-        // TLS record type "handshake"; no HTTP method begins with it.
-        if head[0] == 0x16 {
-            return Ok(Greeting::Tls);
-        }
-        if !PREFACE.starts_with(head.get(..seen).unwrap_or_default()) {
-            return Ok(Greeting::Http(Version::One));
-        }
-        if seen == PREFACE.len() {
-            return Ok(Greeting::Http(Version::Two));
-        }
-        // Part of a preface: peeking cannot wait for more than it has seen.
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// What ends a connection that still works.

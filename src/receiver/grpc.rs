@@ -52,6 +52,19 @@ pub async fn answer(
         context.endpoint.stats.refused_requests.add(1);
         return not_grpc(context, content, &request);
     }
+    let health = request.uri().path().starts_with(health::PREFIX);
+    if let (Some(admission), false) = (&context.endpoint.admission, health)
+        && let Err(denied) = admission.admit(request.headers()).await
+    {
+        let stats = &context.endpoint.stats;
+        let (notice, refusal) = denied.refusal();
+        stats.refused_requests.add(1);
+        if refusal.code == Code::Unauthenticated {
+            stats.unauthenticated_requests.add(1);
+        }
+        notice.log(context.peer, &refusal.message);
+        return refusal.grpc();
+    }
     if request.method() != Method::POST {
         context.endpoint.stats.refused_requests.add(1);
         let mut response = text(
@@ -66,7 +79,7 @@ pub async fn answer(
     let signal = match request.uri().path() {
         EXPORT => Signal::Traces,
         EXPORT_LOGS if context.endpoint.ingest.takes_logs() => Signal::Logs,
-        path if path.starts_with(health::PREFIX) => {
+        _ if health => {
             return Box::pin(health::answer(context, request)).await;
         }
         path => {

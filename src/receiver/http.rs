@@ -72,6 +72,14 @@ pub async fn answer(
                     .headers_mut()
                     .insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
+            if let (StatusCode::UNAUTHORIZED, Some(admission)) =
+                (error.status, &context.endpoint.admission)
+            {
+                context.endpoint.stats.unauthenticated_requests.add(1);
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, admission.challenge().clone());
+            }
             if error.notice == Notice::Coding {
                 // RFC 9110 12.5.3: on a 415 this says what would have worked.
                 response
@@ -104,6 +112,20 @@ async fn export(
     head: &Parts,
     body: &mut Incoming,
 ) -> Result<(Signal, Option<(u64, String)>), Refused> {
+    if let (Some(admission), false) = (&context.endpoint.admission, content.is_grpc())
+        && let Err(denied) = admission.admit(&head.headers).await
+    {
+        let (notice, refusal) = denied.refusal();
+        let status = match refusal.code {
+            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::TOO_MANY_REQUESTS,
+        };
+        return Err(Refused {
+            status,
+            notice,
+            refusal,
+        });
+    }
     let (signal, coding) = admit(context, settings, content, head)?;
     let limit = settings.max_body_bytes;
     let check = |so_far: &[u8]| {

@@ -4,7 +4,8 @@ The OTLP receiver: a connection in, request bodies out.
 One connection is served by one task on the thread that accepted it (a shard:
 `current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
 is locked. A request passes through three small steps: `connection` tells
-HTTP/2 from HTTP/1.1 and bounds the connection's life, `grpc` or `http`
+HTTP/2 from HTTP/1.1 and bounds the connection's life (`handshake` is before it
+where there is TLS, `admission` behind it where there are credentials), `grpc` or `http`
 judges the request's head and collects its body (`body`, `frame`,
 `inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`, or
 of one `ExportLogsServiceRequest` where a pipeline wants ztunnel's access log.
@@ -23,6 +24,7 @@ Invariants:
   | waiting for | limit |
   |---|---|
   | the first byte, the whole HTTP/2 preface | [`FIRST_BYTE_TIMEOUT`] |
+  | the rest of a TLS handshake | [`HANDSHAKE_TIMEOUT`] |
   | the rest of an HTTP/1.1 head | `read_header_timeout` |
   | the next piece of a body | [`BODY_IDLE_TIMEOUT`] |
   | the whole body | [`BODY_TOTAL_TIMEOUT`] |
@@ -33,11 +35,13 @@ Invariants:
 */
 
 mod activity;
+mod admission;
 mod body;
 mod connection;
 mod content;
 mod frame;
 mod grpc;
+mod handshake;
 mod health;
 mod http;
 mod inflate;
@@ -46,13 +50,17 @@ mod reply;
 mod status;
 
 use crate::config::{GrpcServer, HttpServer};
-use crate::telemetry::ReceiverStats;
-use std::{cell::Cell, net::IpAddr, rc::Rc, time::Duration};
+use crate::{telemetry::ReceiverStats, tls};
+use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
+pub use admission::Admission;
 pub use connection::serve;
 
 /// How long a new connection may stay silent before it is closed.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a TLS handshake may take, after its first byte.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a request's body may pause between two pieces. A gRPC call is then
 /// answered with DEADLINE_EXCEEDED, an HTTP request with 408.
@@ -145,6 +153,10 @@ pub enum Protocol {
 pub struct Endpoint {
     /// Protocol and limits.
     pub protocol: Protocol,
+    /// What is presented and trusted; None: plaintext.
+    pub tls: Option<Arc<tls::Server>>,
+    /// Who may send; None: whoever can connect.
+    pub admission: Option<Admission>,
     /// Where bodies go.
     pub ingest: Rc<dyn Ingest>,
     /// How many connections of the shard are to go, so that their senders come

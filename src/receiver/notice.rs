@@ -24,6 +24,20 @@ pub enum Notice {
     GrpcOnHttpPort,
     /// TLS on a plaintext port.
     Tls,
+    /// Plaintext on a TLS port.
+    Plaintext,
+    /// No client certificate where one is demanded.
+    NoCertificate,
+    /// A client certificate that is not trusted.
+    ForeignCertificate,
+    /// The sender does not trust our certificate.
+    Distrusted,
+    /// Another failure of TLS.
+    Handshake,
+    /// No credentials where they are demanded.
+    NoCredentials,
+    /// Credentials that are not right.
+    WrongCredentials,
     /// Something else than OTLP traces was asked for.
     NotServed,
     /// A body over the limit.
@@ -53,7 +67,15 @@ impl Notice {
             return tracing::debug!(%peer, kind = ?self, "{text}");
         }
         match self {
-            Notice::GrpcAsHttp1 | Notice::HttpOnGrpcPort | Notice::GrpcOnHttpPort | Notice::Tls => {
+            Notice::GrpcAsHttp1
+            | Notice::HttpOnGrpcPort
+            | Notice::GrpcOnHttpPort
+            | Notice::Tls
+            | Notice::Plaintext
+            | Notice::NoCertificate
+            | Notice::ForeignCertificate
+            | Notice::Distrusted
+            | Notice::Handshake => {
                 tracing::error!(%peer, "{text} (said once; more at debug level)");
             }
             _ => {

@@ -3,7 +3,7 @@ spans are named and why. */
 
 use super::Service;
 use crate::{
-    config::{Config, ExporterKind, Pipeline, ProcessorKind},
+    config::{Config, ExporterKind, Pipeline, ProcessorKind, ServerAuth, ServerTls},
     mesh::Scheme,
 };
 
@@ -11,8 +11,10 @@ impl Service {
     /// Logs, a line each, what is listened on, the pipelines, and the naming
     /// scheme in force and why.
     pub(super) fn announce(&self, config: &Config) {
-        for ((transport, address), receiver) in self.listening.iter().zip(receiver_ids(config)) {
-            tracing::info!("listening for {transport} on {address} (receiver {receiver})");
+        for ((transport, address), (receiver, guards)) in
+            self.listening.iter().zip(receivers(config))
+        {
+            tracing::info!("listening for {transport}{guards} on {address} (receiver {receiver})");
         }
         if let Some(address) = self.metrics {
             tracing::info!("Prometheus metrics on http://{address}/metrics");
@@ -78,9 +80,24 @@ fn describe_pipeline(config: &Config, pipeline: &Pipeline) -> String {
     parts.join(" → ")
 }
 
-fn receiver_ids(config: &Config) -> impl Iterator<Item = String> + '_ {
+/// Each listener's receiver, and what guards it.
+fn receivers(config: &Config) -> impl Iterator<Item = (String, String)> + '_ {
     config.receivers.iter().flat_map(|receiver| {
-        let protocols = usize::from(receiver.grpc.is_some()) + usize::from(receiver.http.is_some());
-        std::iter::repeat_n(receiver.id.to_string(), protocols)
+        let grpc = receiver.grpc.as_ref().map(|grpc| (&grpc.tls, &grpc.auth));
+        let http = receiver.http.as_ref().map(|http| (&http.tls, &http.auth));
+        let guards = |(tls, auth): (&Option<ServerTls>, &Option<ServerAuth>)| {
+            let tls = match tls {
+                None => "",
+                Some(tls) if tls.client_ca.is_some() => " over mutual TLS",
+                Some(_) => " over TLS",
+            };
+            let auth = match auth {
+                None => "",
+                Some(ServerAuth::Bearer(_)) => ", with a token,",
+                Some(ServerAuth::Basic { .. }) => ", with a password,",
+            };
+            (receiver.id.to_string(), format!("{tls}{auth}"))
+        };
+        grpc.into_iter().chain(http).map(guards)
     })
 }

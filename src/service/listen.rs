@@ -8,14 +8,18 @@ it for all.
 */
 
 use super::{
+    StartError,
     balance::{self, Balance},
+    guards,
     shard::{Connection, Entrance},
 };
 use crate::{
+    auth,
     config::Config,
     extension::health_check::Health,
     receiver::Protocol,
     telemetry::{Registry, http, process},
+    tls,
 };
 use ::http::StatusCode;
 use std::{
@@ -95,6 +99,10 @@ pub struct Listener {
     pub transport: Transport,
     /// Its settings.
     pub protocol: Protocol,
+    /// What it presents and trusts.
+    pub tls: Option<Arc<tls::Server>>,
+    /// Whom it takes spans from.
+    pub auth: Option<Arc<auth::Server>>,
 }
 
 /// A listener with its socket.
@@ -107,8 +115,8 @@ pub struct Bound {
     socket: StdListener,
 }
 
-/// Binds every protocol of every receiver.
-pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, BindError> {
+/// Binds every protocol of every receiver, with its certificates and users.
+pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
     let mut all = Vec::new();
     for (at, receiver) in config.receivers.iter().enumerate() {
         let grpc = receiver
@@ -121,11 +129,14 @@ pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, BindError> {
             .map(|http| (Transport::Http, http.endpoint, Protocol::Http(http.clone())));
         for (transport, endpoint, protocol) in grpc.into_iter().chain(http) {
             let what = format!("{transport} (receiver {})", receiver.id);
+            let (tls, auth) = guards::build(&what, &protocol)?;
             let (socket, address) = bind(endpoint, &what)?;
             let listener = Listener {
                 receiver: at,
                 transport,
                 protocol,
+                tls,
+                auth,
             };
             all.push(Bound {
                 listener,
@@ -192,6 +203,7 @@ impl Admin {
         }
         let balance = Rc::new(Balance::new(self.shards));
         for (at, bound) in self.receivers.into_iter().enumerate() {
+            guards::follow(&bound.listener);
             let balance = Rc::clone(&balance);
             let mut stop = self.stop.clone();
             task::spawn_local(async move {

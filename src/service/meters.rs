@@ -304,7 +304,7 @@ const RECEIVER: &[Row<ReceiverStats>] = &[
     ),
     (
         "wayspan_receiver_refused_requests",
-        "Requests refused: malformed, too large, unknown, or no room.",
+        "Requests refused: malformed, too large, unknown, unauthenticated, or no room.",
         |s| &s.refused_requests,
     ),
     (
@@ -316,6 +316,16 @@ const RECEIVER: &[Row<ReceiverStats>] = &[
         "wayspan_logs_ignored_records",
         "Log records that were no completed connection in ztunnel's access log.",
         |s| &s.ignored_logs,
+    ),
+    (
+        "wayspan_receiver_unauthenticated_requests",
+        "Requests refused for missing or wrong credentials, unread: their spans are not counted.",
+        |s| &s.unauthenticated_requests,
+    ),
+    (
+        "wayspan_receiver_failed_handshakes",
+        "Connections refused by TLS: plaintext, no or a wrong certificate.",
+        |s| &s.failed_handshakes,
     ),
 ];
 

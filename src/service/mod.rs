@@ -20,6 +20,7 @@ of every span.
 mod announce;
 mod balance;
 mod gather;
+mod guards;
 mod kubernetes;
 mod listen;
 mod logs;
@@ -69,6 +70,14 @@ pub enum StartError {
     /// An exporter could not be built.
     #[error(transparent)]
     Exporter(#[from] BuildError),
+    /// A receiver's certificates or users could not be taken in.
+    #[error("{what}: {message}")]
+    Receiver {
+        /// Which receiver.
+        what: String,
+        /// What is wrong, and with which file.
+        message: String,
+    },
     /// Kubernetes cannot be watched, and must be.
     #[error("cannot watch Kubernetes: {0}")]
     Kubernetes(#[from] ClientError),

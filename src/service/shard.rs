@@ -511,6 +511,8 @@ fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Cell<usize>>) -> Vec<R
         let of_logs = pipelines.iter().copied().filter(|at| takes_logs(&all[*at]));
         Rc::new(Endpoint {
             protocol: listener.protocol.clone(),
+            tls: listener.tls.clone(),
+            admission: listener.auth.clone().map(receiver::Admission::new),
             ingest: Rc::new(Inlet {
                 gate: Rc::clone(gate),
                 of_logs: of_logs.collect(),

@@ -56,10 +56,11 @@ impl Web {
             url: endpoint.url.clone(),
             tls: Some(config::ClientTls {
                 insecure_skip_verify: tls.insecure_skip_verify,
-                ca_file: tls.ca_file,
+                ca: tls.ca_file.map(config::Pem::File),
                 server_name_override: tls.server_name_override,
                 ..config::ClientTls::default()
             }),
+            auth: None,
             headers: Vec::new(),
             compression: Compression::None,
         };

@@ -41,6 +41,12 @@ pub struct ReceiverStats {
     pub failed_spans: Count,
     /// Requests refused, by any cause (`wayspan_receiver_refused_requests`).
     pub refused_requests: Count,
+    /// Requests without the credentials that the receiver demands
+    /// (`wayspan_receiver_unauthenticated_requests`).
+    pub unauthenticated_requests: Count,
+    /// Connections that ended before a request, for want of TLS or of trust
+    /// (`wayspan_receiver_failed_handshakes`).
+    pub failed_handshakes: Count,
     /// Requests answered with success (`wayspan_receiver_requests`).
     pub requests: Count,
     /// Spans made of connections in ztunnel's access log; accepted as others

@@ -51,6 +51,8 @@ impl Ingest for Taker {
 fn settings() -> GrpcServer {
     GrpcServer {
         endpoint: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        auth: None,
         max_message_bytes: 4 << 20,
         max_concurrent_streams: 256,
         max_header_bytes: 16 << 10,
@@ -74,6 +76,8 @@ fn served(listener: std::net::TcpListener) -> AllocationInfo {
         protocol: Protocol::Grpc(settings()),
         ingest: Rc::new(Taker(Cell::new(0))),
         leaving: Rc::default(),
+        tls: None,
+        admission: None,
         stats: ReceiverStats::default(),
     });
     let (_running, stop) = watch::channel(false);

@@ -7,7 +7,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::collections::HashMap;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -46,7 +46,11 @@ pub struct Grpc(http2::SendRequest<Full<Bytes>>);
 
 impl Grpc {
     pub async fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        Self::over(TcpStream::connect(("127.0.0.1", port)).await.unwrap()).await
+    }
+
+    /// The same over what is connected already.
+    pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
             .unwrap();
@@ -129,6 +133,18 @@ pub async fn http(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> HttpReply {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    http_over(stream, method, path, headers, body).await
+}
+
+/// The same over what is connected already.
+pub async fn http_over(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> HttpReply {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "content-length") {
         head.push_str(&format!("content-length: {}\r\n", body.len()));
@@ -137,8 +153,7 @@ pub async fn http(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let (mut read, mut write) = stream.into_split();
+    let (mut read, mut write) = tokio::io::split(stream);
     let body = body.to_vec();
     // A server may answer and close before it has read all of a body that it
     // refuses, so writing goes on beside reading and may fail.

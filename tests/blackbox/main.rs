@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../support/ca.rs"]
+mod ca;
 #[path = "../support/http.rs"]
 mod http1;
 #[path = "../support/proc.rs"]
@@ -24,6 +26,7 @@ mod harm;
 mod kiali;
 mod pipelines;
 mod process;
+mod secure;
 mod sink;
 mod spans;
 mod start;

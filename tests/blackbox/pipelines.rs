@@ -112,6 +112,8 @@ fn every_file_is_run() {
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",
+        // By `secure::tls_and_token`.
+        "tls-and-token.yaml",
         "ztunnel-connections.yaml",
     ];
     assert_eq!(names, run, "add a test for a new file");

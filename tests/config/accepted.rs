@@ -1,6 +1,7 @@
 //! What other collectors' files have and wayspan takes with a warning.
 
 use super::{good, load, over, text};
+use wayspan::config::ServerAuth;
 
 fn warned(warnings: &[String], place: &str, said: &str) {
     let found = warnings
@@ -52,14 +53,20 @@ service:
     traces:
       receivers: [otlp, opencensus]
       exporters: [debug]
+    traces/auth:
+      receivers: [otlp/auth]
+      exporters: [debug]
 ";
 
 #[test]
 fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     let config = good(ISTIO_SAMPLE);
-    assert_eq!(config.receivers.len(), 1);
-    assert_eq!(config.pipelines.len(), 1);
+    assert_eq!(config.receivers.len(), 2);
+    assert_eq!(config.pipelines.len(), 2);
     assert!(config.health_check.is_some());
+    let guarded = config.receivers[1].grpc.clone().unwrap();
+    assert!(matches!(guarded.auth, Some(ServerAuth::Bearer(_))));
+    assert!(!format!("{config:?}").contains("somerandomtoken"));
     warned(
         &config.warnings,
         "config.yaml:40:25: ",
@@ -90,10 +97,10 @@ fn the_istio_sample_is_refused_where_spans_would_be_lost_or_unguarded() {
         message.contains("config.yaml:19:3: exporters.zipkin: wayspan has no exporter"),
         "{message}"
     );
-    let auth = ISTIO_SAMPLE.replace("[otlp, opencensus]", "[otlp/auth]");
+    let auth = ISTIO_SAMPLE.replace("extensions: [bearertokenauth, ", "extensions: [");
     let message = load(&[text(&auth)]).unwrap_err();
-    let said =
-        "config.yaml:14:9: receivers.otlp/auth.protocols.grpc.auth: not supported by wayspan yet";
+    let said = "config.yaml:15:26: receivers.otlp/auth.protocols.grpc.auth.authenticator: \
+                service.extensions does not enable this extension";
     assert!(message.contains(said), "{message}");
     let only = ISTIO_SAMPLE.replace("[otlp, opencensus]", "[opencensus]");
     let message = load(&[text(&only)]).unwrap_err();

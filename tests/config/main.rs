@@ -8,6 +8,7 @@ mod files;
 mod layers;
 mod messages;
 mod robust;
+mod security;
 mod values;
 
 use wayspan::config::{self, Config, Source};

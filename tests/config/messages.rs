@@ -108,12 +108,13 @@ fn mistakes() {
         (
             "receivers: {otlp: {protocols: {grpc: {tls: {cert_file: x}}}}}",
             "1:39",
-            "receivers.otlp.protocols.grpc.tls: not supported by wayspan yet; remove it",
+            "receivers.otlp.protocols.grpc.tls: a server needs cert_file and key_file, and key_file is \
+             not set",
         ),
         (
             "receivers: {otlp: {protocols: {http: {auth: {authenticator: x}}}}}",
-            "1:39",
-            "receivers.otlp.protocols.http.auth: not supported by wayspan yet; remove it",
+            "1:61",
+            "no extension \"x\" is defined",
         ),
         (
             "receivers: {otlp: {protocols: {grpc: {endpoint: [1]}}}}",

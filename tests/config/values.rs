@@ -1,11 +1,11 @@
 //! What keys mean: defaults, and every honoured key set to something else.
 
 use super::{MINIMAL, good, load_in, over, text};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 use wayspan::{
     config::{
         Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, HealthCheck,
-        LogLevel, ProcessorKind, Retry, SendingQueue, Verbosity,
+        LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Verbosity,
     },
     mesh,
 };
@@ -369,10 +369,11 @@ fn exporter_keys() {
     );
     let tls = ClientTls {
         insecure_skip_verify: true,
-        ca_file: Some(PathBuf::from("ca")),
-        cert_file: Some(PathBuf::from("c")),
-        key_file: Some(PathBuf::from("k")),
+        ca: Some(Pem::File("ca".into())),
+        cert: Some(Pem::File("c".into())),
+        key: Some(Pem::File("k".into())),
         server_name_override: Some("s".to_owned()),
+        ..ClientTls::default()
     };
     assert_eq!(client.tls, Some(tls));
     assert_eq!(

@@ -113,6 +113,7 @@ pub fn client(url: impl Into<String>) -> Client {
     Client {
         url: url.into(),
         tls: None,
+        auth: None,
         headers: vec![],
         compression: Compression::None,
     }

@@ -16,7 +16,7 @@ use tokio_rustls::{
     },
 };
 use wayspan::{
-    config::{ClientTls, Encoding, ExporterKind},
+    config::{ClientTls, Encoding, ExporterKind, Pem},
     exporter::Exporter,
 };
 
@@ -43,7 +43,7 @@ impl TestCa {
     /// Client settings that trust this CA.
     pub fn trust(&self) -> ClientTls {
         ClientTls {
-            ca_file: Some(self.file("ca.pem")),
+            ca: Some(Pem::File(self.file("ca.pem"))),
             ..ClientTls::default()
         }
     }
@@ -54,8 +54,8 @@ impl TestCa {
         std::fs::write(self.file("client.pem"), cert).unwrap();
         std::fs::write(self.file("client.key"), key).unwrap();
         ClientTls {
-            cert_file: Some(self.file("client.pem")),
-            key_file: Some(self.file("client.key")),
+            cert: Some(Pem::File(self.file("client.pem"))),
+            key: Some(Pem::File(self.file("client.key"))),
             ..self.trust()
         }
     }
@@ -245,7 +245,7 @@ async fn a_self_signed_certificate_that_is_a_ca_names_its_remedy() {
             .server_with((own, key.serialize_pem()), true, false)
             .await;
         let trust = ClientTls {
-            ca_file: Some(ca.file("own.pem")),
+            ca: Some(Pem::File(ca.file("own.pem"))),
             ..ClientTls::default()
         };
         if !is_ca {
@@ -272,7 +272,7 @@ fn unusable_settings_are_refused_at_build() {
             .to_string()
     };
     let with_ca = |name: &str| ClientTls {
-        ca_file: Some(ca.file(name)),
+        ca: Some(Pem::File(ca.file(name))),
         ..ClientTls::default()
     };
     for (tls, words) in [
@@ -286,14 +286,14 @@ fn unusable_settings_are_refused_at_build() {
         ),
         (
             ClientTls {
-                key_file: None,
+                key: None,
                 ..ca.identity()
             },
             ["otlp/test", "tls.cert_file", "without tls.key_file"],
         ),
         (
             ClientTls {
-                key_file: Some(ca.file("ca.pem")),
+                key: Some(Pem::File(ca.file("ca.pem"))),
                 ..ca.identity()
             },
             ["otlp/test", "tls.key_file", "no PEM private key"],
@@ -316,5 +316,36 @@ fn unusable_settings_are_refused_at_build() {
             error.contains("expected http(s)://host:port"),
             "{url}: {error}"
         );
+    }
+}
+
+/// CAs, certificates and tokens that are replaced count from the next
+/// connection or request on, without a restart.
+#[tokio::test]
+async fn what_is_replaced_is_used_without_a_restart() {
+    let (ca, other) = (TestCa::new(), TestCa::new());
+    let (cert, key) = other.sign("client");
+    std::fs::write(ca.file("client.pem"), cert).unwrap();
+    std::fs::write(ca.file("client.key"), key).unwrap();
+    let tls = ClientTls {
+        ca: Some(Pem::File(ca.file("trust.pem"))),
+        cert: Some(Pem::File(ca.file("client.pem"))),
+        key: Some(Pem::File(ca.file("client.key"))),
+        ..ClientTls::default()
+    };
+    for http2 in [true, false] {
+        // Trusts another CA than the backend's at first, and has its certificate.
+        std::fs::copy(other.file("ca.pem"), ca.file("trust.pem")).unwrap();
+        let address = ca.server(http2, true).await;
+        let mut settings = exporter(address, "localhost", http2, tls.clone());
+        settings.retry.initial_interval = std::time::Duration::from_millis(10);
+        settings.retry.max_interval = std::time::Duration::from_millis(10);
+        let running = Running::start(&settings);
+        running.push(batch(0..5));
+        until(|| running.stats.retries.get() > 0).await;
+        ca.identity();
+        std::fs::copy(ca.file("ca.pem"), ca.file("trust.pem")).unwrap();
+        let (_, stats) = running.finish().await;
+        assert_eq!(stats.sent_spans.get(), 5);
     }
 }

@@ -23,9 +23,11 @@ use tokio::{
     task::LocalSet,
 };
 use wayspan::{
+    auth,
     config::{GrpcServer, HttpServer, ServerKeepalive},
-    receiver::{Answer, Endpoint, Ingest, Protocol, serve},
+    receiver::{Admission, Answer, Endpoint, Ingest, Protocol, serve},
     telemetry::ReceiverStats,
+    tls,
 };
 
 pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -71,20 +73,35 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
-        Self::start_as(protocol, 0, false)
+        Self::start_as(protocol, 0, false, None, None)
     }
 
     /// One that takes logs as well.
     pub fn with_logs(protocol: Protocol) -> Self {
-        Self::start_as(protocol, 0, true)
+        Self::start_as(protocol, 0, true, None, None)
     }
 
     /// One where so many connections are to leave.
     pub fn start_with(protocol: Protocol, leaving: usize) -> Self {
-        Self::start_as(protocol, leaving, false)
+        Self::start_as(protocol, leaving, false, None, None)
     }
 
-    fn start_as(protocol: Protocol, leaving: usize, takes_logs: bool) -> Self {
+    /// One behind TLS, or that asks for credentials.
+    pub fn guarded(
+        protocol: Protocol,
+        tls: Option<Arc<tls::Server>>,
+        auth: Option<Arc<auth::Server>>,
+    ) -> Self {
+        Self::start_as(protocol, 0, false, tls, auth)
+    }
+
+    fn start_as(
+        protocol: Protocol,
+        leaving: usize,
+        takes_logs: bool,
+        tls: Option<Arc<tls::Server>>,
+        auth: Option<Arc<auth::Server>>,
+    ) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Answer::Accepted));
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -107,6 +124,8 @@ impl Server {
                 .unwrap();
             let endpoint = Endpoint {
                 protocol,
+                tls,
+                admission: auth.map(Admission::new),
                 ingest: Rc::new(fake),
                 leaving: Rc::new(Cell::new(leaving)),
                 stats: counted,
@@ -177,6 +196,8 @@ pub fn grpc_settings() -> GrpcServer {
             time: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
         },
+        tls: None,
+        auth: None,
     }
 }
 
@@ -189,6 +210,8 @@ pub fn http_settings() -> HttpServer {
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),
         idle_timeout: None,
+        tls: None,
+        auth: None,
     }
 }
 

@@ -7,6 +7,10 @@ notes what it was given.
 */
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "../support/ca.rs"]
+mod ca;
+
+mod auth;
 mod connection;
 mod grpc;
 mod harness;
@@ -14,3 +18,4 @@ mod health;
 mod http;
 mod logs;
 mod misdirected;
+mod tls;

@@ -1,26 +1,34 @@
 //! `exporters`.
 
-use super::{Component, Context};
+use super::{Component, Context, auth::Authenticators, tls};
 use crate::config::{
     checked::{
-        Client, ClientTls, Compression, Debug, Encoding, Exporter, ExporterKind, Retry,
-        SendingQueue, Verbosity,
+        self, Client, Compression, Debug, Encoding, Exporter, ExporterKind, Retry, SendingQueue,
+        Verbosity,
     },
     de::Field,
-    raw::exporters as raw,
+    raw::{
+        exporters as raw,
+        security::{Auth, ClientTls},
+    },
     scalar::{GoDuration, host_port},
 };
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 const SUPPORTED: [&str; 3] = ["otlp_grpc", "otlp_http", "debug"];
 
-pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Exporter> {
+pub(super) fn check<'n>(
+    component: &Component<'n>,
+    authenticators: &Authenticators<'_, 'n>,
+    cx: &Context<'n>,
+) -> Option<Exporter> {
     let (kind, queue, retry, timeout) = match component.id.kind.as_str() {
         "otlp_grpc" => {
             let raw: raw::OtlpGrpc = component.read(cx)?;
-            let (tls, enabled) = (tls(&raw.tls, cx), !insecure(&raw.tls));
+            let (tls, enabled) = (tls::client(&raw.tls, cx), !insecure(&raw.tls));
             let url = endpoint(&raw.endpoint, component, cx, |text| grpc_url(text, enabled));
-            let client = client(url, tls, raw.headers, raw.compression, cx);
+            let guards = (tls, raw.auth, authenticators);
+            let client = client(url, guards, raw.headers, raw.compression, cx);
             let timeout = timeout(raw.timeout, 5);
             (
                 client.map(ExporterKind::OtlpGrpc),
@@ -31,7 +39,7 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<E
         }
         "otlp_http" => {
             let raw: raw::OtlpHttp = component.read(cx)?;
-            let tls = tls(&raw.tls, cx);
+            let tls = tls::client(&raw.tls, cx);
             let url = match raw.traces_endpoint.spot {
                 Some(_) => endpoint(&raw.traces_endpoint, component, cx, http_url),
                 None => endpoint(&raw.endpoint, component, cx, |text| {
@@ -42,7 +50,8 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<E
                 raw::Encoding::Proto => Encoding::Proto,
                 raw::Encoding::Json => Encoding::Json,
             };
-            let client = client(url, tls, raw.headers, raw.compression, cx);
+            let guards = (tls, raw.auth, authenticators);
+            let client = client(url, guards, raw.headers, raw.compression, cx);
             let kind = client.map(|client| ExporterKind::OtlpHttp(client, encoding));
             (
                 kind,
@@ -161,60 +170,27 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn insecure(tls: &raw::Tls) -> bool {
+fn insecure(tls: &ClientTls) -> bool {
     tls.insecure.value.unwrap_or(false)
-}
-
-fn tls(raw: &raw::Tls, cx: &Context<'_>) -> ClientTls {
-    let file = |field: &Field<String>| {
-        field
-            .as_ref()
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-    };
-    let settings = ClientTls {
-        insecure_skip_verify: raw.insecure_skip_verify.value.unwrap_or(false),
-        ca_file: file(&raw.ca_file),
-        cert_file: file(&raw.cert_file),
-        key_file: file(&raw.key_file),
-        server_name_override: raw
-            .server_name_override
-            .value
-            .clone()
-            .filter(|n| !n.is_empty()),
-    };
-    for (field, other, missing) in [
-        (&raw.cert_file, &settings.key_file, "key_file"),
-        (&raw.key_file, &settings.cert_file, "cert_file"),
-    ] {
-        if let (Some(_), Some(spot), None) = (file(field), field.spot, other) {
-            cx.report
-                .error_at(spot, &format!("needs {missing} beside it"));
-        }
-    }
-    match (raw.min_version.value, raw.min_version.spot) {
-        (Some(raw::MinVersion::Tls13), Some(spot)) => {
-            cx.report
-                .error_at(spot, "1.3 is not supported by wayspan yet; remove it");
-        }
-        (Some(raw::MinVersion::Tls10 | raw::MinVersion::Tls11), Some(spot)) => {
-            cx.report
-                .warn_at(spot, "wayspan speaks TLS 1.2 and newer only");
-        }
-        _ => {}
-    }
-    settings
 }
 
 fn client(
     url: Option<String>,
-    tls: ClientTls,
+    (tls, auth, authenticators): (checked::ClientTls, Field<Auth>, &Authenticators<'_, '_>),
     headers: Field<raw::Headers>,
     compression: Field<raw::Compression>,
     cx: &Context<'_>,
 ) -> Option<Client> {
     let headers = check_headers(headers, cx);
+    let auth_spot = auth.spot;
+    let auth = authenticators.of_exporter(auth, cx);
     let url = url?;
+    if let (Some(spot), Some(_), true) = (auth_spot, &auth, url.starts_with("http://")) {
+        cx.report.warn_at(
+            spot,
+            "credentials are sent in plaintext: set tls, unless the mesh encrypts the connection",
+        );
+    }
     let tls = url.starts_with("https://").then_some(tls);
     let compression = match compression.or(raw::Compression::None) {
         raw::Compression::None | raw::Compression::Empty => Compression::None,
@@ -224,6 +200,7 @@ fn client(
     Some(Client {
         url,
         tls,
+        auth,
         headers,
         compression,
     })

@@ -1,4 +1,5 @@
-//! `extensions`, of which `health_check` is served.
+//! `extensions`, of which `health_check` is served; authenticators are read by
+//! `auth`.
 
 use super::{Component, Context, Section};
 use crate::config::{checked::HealthCheck, de::Field, raw::extensions as raw};
@@ -6,13 +7,11 @@ use crate::config::{checked::HealthCheck, de::Field, raw::extensions as raw};
 /// Extensions of the Collector's that a file may enable without effect here.
 /// What would be unsafe to leave out (an authenticator, a storage) is refused
 /// where a component asks for it.
-const NOT_SERVED: [&str; 22] = [
+const NOT_SERVED: [&str; 20] = [
     "zpages",
     "pprof",
     "memory_ballast",
     "memory_limiter",
-    "bearertokenauth",
-    "basicauth",
     "oauth2client",
     "oidc",
     "asapclient",
@@ -30,7 +29,12 @@ const NOT_SERVED: [&str; 22] = [
     "http_forwarder",
     "k8s_leader_elector",
 ];
-const SERVED: [&str; 2] = ["health_check", "healthcheckv2"];
+const SERVED: [&str; 4] = [
+    "health_check",
+    "healthcheckv2",
+    "bearertokenauth",
+    "basicauth",
+];
 
 /// The health check that `service.extensions` enables.
 pub(super) fn check<'n>(
@@ -52,6 +56,8 @@ pub(super) fn check<'n>(
         let found = match component.id.kind.as_str() {
             "health_check" => health_check(component, cx),
             "healthcheckv2" => health_check_v2(component, cx),
+            // Read by `auth`, which tells what is wrong with them.
+            "bearertokenauth" | "basicauth" => None,
             kind if NOT_SERVED.contains(&kind) => {
                 cx.report
                     .warn_at(component.spot, "this extension is not served; ignored");

@@ -6,6 +6,7 @@ trace pipeline uses is still read, so that its mistakes show, but nothing is
 built from it and what wayspan lacks may stand in it.
 */
 
+mod auth;
 mod components;
 mod exporters;
 mod extensions;
@@ -14,6 +15,7 @@ mod pipelines;
 mod processors;
 mod receivers;
 mod telemetry;
+mod tls;
 
 use super::{
     checked::{Config, Exporter, Id, Pipeline, Receiver},
@@ -68,10 +70,15 @@ pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
         &cx,
     );
 
-    let built_receivers: Vec<Built<Receiver>> = build(&receivers, &cx, receivers::check);
-    let built_processors = build(&processors, &cx, processors::check);
-    let built_exporters: Vec<Built<Exporter>> = build(&exporters, &cx, exporters::check);
     let health_check = extensions::check(&extensions, service.extensions, &cx);
+    let authenticators = auth::Authenticators::read(&extensions, &cx);
+    let built_receivers: Vec<Built<Receiver>> = build(&receivers, &cx, |component, cx| {
+        receivers::check(component, &authenticators, cx)
+    });
+    let built_processors = build(&processors, &cx, processors::check);
+    let built_exporters: Vec<Built<Exporter>> = build(&exporters, &cx, |component, cx| {
+        exporters::check(component, &authenticators, cx)
+    });
     let telemetry = telemetry::check(service.telemetry, &cx);
 
     let memory_limit = processors::memory_limit(&built_processors)

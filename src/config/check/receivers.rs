@@ -1,6 +1,6 @@
 //! `receivers`.
 
-use super::{Component, Context};
+use super::{Component, Context, auth::Authenticators, tls};
 use crate::config::{
     checked::{GrpcServer, HttpServer, Receiver, ServerKeepalive},
     de::Field,
@@ -17,9 +17,13 @@ const DEFAULT_STREAMS: u32 = 256;
 /// A request is held in memory whole, so that this is a limit of the machine's.
 const MAX_BODY: usize = 1024 * MIB;
 
-pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Receiver> {
+pub(super) fn check<'n>(
+    component: &Component<'n>,
+    authenticators: &Authenticators<'_, 'n>,
+    cx: &Context<'n>,
+) -> Option<Receiver> {
     let help = match component.id.kind.as_str() {
-        "otlp" => return otlp(component, cx),
+        "otlp" => return otlp(component, authenticators, cx),
         // Warned of where a pipeline names it.
         "opencensus" => return None,
         "jaeger" | "zipkin" => {
@@ -31,7 +35,11 @@ pub(super) fn check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<R
     None
 }
 
-fn otlp<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Receiver> {
+fn otlp<'n>(
+    component: &Component<'n>,
+    authenticators: &Authenticators<'_, 'n>,
+    cx: &Context<'n>,
+) -> Option<Receiver> {
     let raw: Otlp = component.read(cx)?;
     let protocols = raw.protocols.value.unwrap_or_default();
     if protocols.grpc.spot.is_none() && protocols.http.spot.is_none() {
@@ -49,15 +57,20 @@ fn otlp<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Receiver> {
         grpc: protocols
             .grpc
             .value
-            .and_then(|raw| grpc(raw, &format!("{path}.grpc"), cx)),
+            .and_then(|raw| grpc(raw, &format!("{path}.grpc"), authenticators, cx)),
         http: protocols
             .http
             .value
-            .and_then(|raw| http(raw, &format!("{path}.http"), cx)),
+            .and_then(|raw| http(raw, &format!("{path}.http"), authenticators, cx)),
     })
 }
 
-fn grpc(raw: Grpc, path: &str, cx: &Context<'_>) -> Option<GrpcServer> {
+fn grpc(
+    raw: Grpc,
+    path: &str,
+    authenticators: &Authenticators<'_, '_>,
+    cx: &Context<'_>,
+) -> Option<GrpcServer> {
     let mib = raw.max_recv_msg_size_mib;
     let spot = mib.spot;
     let max_message_bytes = body_limit(
@@ -81,10 +94,17 @@ fn grpc(raw: Grpc, path: &str, cx: &Context<'_>) -> Option<GrpcServer> {
             time: positive(keepalive.time, 30),
             timeout: positive(keepalive.timeout, 10),
         },
+        tls: tls::server(raw.tls, cx),
+        auth: authenticators.of_receiver(raw.auth, cx),
     })
 }
 
-fn http(raw: Http, path: &str, cx: &Context<'_>) -> Option<HttpServer> {
+fn http(
+    raw: Http,
+    path: &str,
+    authenticators: &Authenticators<'_, '_>,
+    cx: &Context<'_>,
+) -> Option<HttpServer> {
     let limit = raw.max_request_body_size;
     let bytes = limit
         .value
@@ -97,6 +117,8 @@ fn http(raw: Http, path: &str, cx: &Context<'_>) -> Option<HttpServer> {
         max_header_bytes: some(raw.max_header_bytes).unwrap_or(DEFAULT_HEADERS),
         header_timeout: duration(raw.read_header_timeout, 60, cx),
         idle_timeout: age(raw.idle_timeout),
+        tls: tls::server(raw.tls, cx),
+        auth: authenticators.of_receiver(raw.auth, cx),
     })
 }
 

@@ -1,5 +1,6 @@
 //! `exporters`: `otlp_grpc`, `otlp_http`, `debug`.
 
+use super::security::{Auth, ClientTls};
 use crate::config::{
     de::{Field, Ignored, Refused},
     scalar::GoDuration,
@@ -14,7 +15,7 @@ use std::fmt;
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct OtlpGrpc {
     pub(in crate::config) endpoint: Field<String>,
-    pub(in crate::config) tls: Tls,
+    pub(in crate::config) tls: ClientTls,
     pub(in crate::config) headers: Field<Headers>,
     pub(in crate::config) compression: Field<Compression>,
     pub(in crate::config) timeout: Field<GoDuration>,
@@ -23,7 +24,7 @@ pub(in crate::config) struct OtlpGrpc {
     wait_for_ready: Ignored,
     authority: Refused,
     user_agent: Ignored,
-    auth: Refused,
+    pub(in crate::config) auth: Field<Auth>,
     read_buffer_size: Ignored,
     write_buffer_size: Ignored,
     middlewares: Refused,
@@ -56,45 +57,11 @@ pub(in crate::config) struct OtlpHttp {
     http2_ping_timeout: Ignored,
     force_attempt_http2: Ignored,
     cookies: Ignored,
-    pub(in crate::config) tls: Tls,
-    auth: Refused,
+    pub(in crate::config) tls: ClientTls,
+    pub(in crate::config) auth: Field<Auth>,
     middlewares: Refused,
     pub(in crate::config) sending_queue: SendingQueue,
     pub(in crate::config) retry_on_failure: Retry,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::config) struct Tls {
-    pub(in crate::config) insecure: Field<bool>,
-    pub(in crate::config) insecure_skip_verify: Field<bool>,
-    pub(in crate::config) ca_file: Field<String>,
-    ca_pem: Refused,
-    pub(in crate::config) cert_file: Field<String>,
-    cert_pem: Refused,
-    pub(in crate::config) key_file: Field<String>,
-    key_pem: Refused,
-    pub(in crate::config) server_name_override: Field<String>,
-    pub(in crate::config) min_version: Field<MinVersion>,
-    max_version: Ignored,
-    cipher_suites: Refused,
-    curve_preferences: Refused,
-    reload_interval: Ignored,
-    include_system_ca_certs_pool: Ignored,
-    tpm: Refused,
-}
-
-/// TLS versions the Collector can be told; see `check` for which are honoured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(in crate::config) enum MinVersion {
-    #[serde(rename = "1.0")]
-    Tls10,
-    #[serde(rename = "1.1")]
-    Tls11,
-    #[serde(rename = "1.2")]
-    Tls12,
-    #[serde(rename = "1.3")]
-    Tls13,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

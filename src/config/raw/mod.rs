@@ -14,4 +14,5 @@ pub(super) mod exporters;
 pub(super) mod extensions;
 pub(super) mod processors;
 pub(super) mod receivers;
+pub(super) mod security;
 pub(super) mod service;

@@ -1,5 +1,6 @@
 //! `receivers.otlp`.
 
+use super::security::{Auth, ServerTls};
 use crate::config::{
     de::{Field, Ignored, Refused, Section},
     scalar::GoDuration,
@@ -25,7 +26,7 @@ pub(in crate::config) struct Protocols {
 pub(in crate::config) struct Grpc {
     pub(in crate::config) endpoint: Field<String>,
     pub(in crate::config) transport: Field<Transport>,
-    tls: Refused,
+    pub(in crate::config) tls: Field<ServerTls>,
     pub(in crate::config) max_recv_msg_size_mib: Field<u32>,
     pub(in crate::config) max_concurrent_streams: Field<u32>,
     /// Ours: limit of a request's header list.
@@ -33,7 +34,7 @@ pub(in crate::config) struct Grpc {
     read_buffer_size: Ignored,
     write_buffer_size: Ignored,
     pub(in crate::config) keepalive: Keepalive,
-    auth: Refused,
+    pub(in crate::config) auth: Field<Auth>,
     include_metadata: Ignored,
     middlewares: Refused,
 }
@@ -68,9 +69,9 @@ pub(in crate::config) struct ServerParameters {
 pub(in crate::config) struct Http {
     pub(in crate::config) endpoint: Field<String>,
     transport: Ignored,
-    tls: Refused,
+    pub(in crate::config) tls: Field<ServerTls>,
     cors: Ignored,
-    auth: Refused,
+    pub(in crate::config) auth: Field<Auth>,
     /// Bytes, after inflating.
     pub(in crate::config) max_request_body_size: Field<u64>,
     /// Ours: limit of a request's header list.

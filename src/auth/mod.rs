@@ -1,0 +1,13 @@
+/*!
+Who is asking: credentials that receivers demand and exporters present.
+
+[`Server`] holds what is expected and is shared by all shards; files are read
+anew when they change ([`crate::reload`]). Secrets are compared in constant time
+and are in no message. [`Client`] makes an exporter's header.
+*/
+
+mod client;
+mod server;
+
+pub use client::Client;
+pub use server::{Attempt, Generation, Server};

@@ -1,0 +1,76 @@
+//! The receivers' side.
+
+use super::{pem, provider, versions};
+use crate::{
+    config::ServerTls,
+    reload::{Files, Reloaded},
+};
+use rustls::{
+    ServerConfig,
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+/// HTTP/2 before HTTP/1.1, on both ports: a sender at the wrong one then gets
+/// words instead of a failed handshake.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// What a listener presents and trusts. Shared by all shards.
+#[derive(Debug)]
+pub struct Server(Reloaded<ServerConfig>);
+
+impl Server {
+    /// From checked settings; `what` is whose they are, for the log.
+    ///
+    /// # Errors
+    ///
+    /// Says which file cannot be read, or what does not fit.
+    pub fn build(what: impl Into<String>, settings: &ServerTls) -> Result<Self, String> {
+        let files = [
+            pem::cert(&settings.cert).to_read(),
+            pem::key(&settings.key).to_read(),
+            settings
+                .client_ca
+                .as_ref()
+                .and_then(|ca| pem::client_ca(ca).to_read()),
+        ];
+        let files = files.into_iter().flatten().collect();
+        let settings = settings.clone();
+        Reloaded::load(what, files, move |files| config(&settings, files)).map(Self)
+    }
+
+    /// For the next connection.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.current())
+    }
+
+    /// Looks whether files have changed; true: new connections use them.
+    pub fn look(&self) -> bool {
+        self.0.look()
+    }
+}
+
+fn config(settings: &ServerTls, files: &Files) -> Result<ServerConfig, String> {
+    let provider = provider(&settings.limits);
+    let verifier: Arc<dyn ClientCertVerifier> = match &settings.client_ca {
+        None => Arc::new(NoClientAuth),
+        Some(ca) => {
+            let ca = pem::client_ca(ca);
+            let roots = Arc::new(ca.roots(files)?);
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                .build()
+                .map_err(|error| format!("{}: {error}", ca.place()))?
+        }
+    };
+    let (cert, key) = (pem::cert(&settings.cert), pem::key(&settings.key));
+    let (chain, private) = pem::pair((&cert, &key), files)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions(&settings.limits))
+        .map_err(|error| format!("tls: {error}"))?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, private)
+        .map_err(|error| format!("{} and {}: {error}", cert.place(), key.place()))?;
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
+    Ok(config)
+}
