@@ -170,8 +170,8 @@ fn below_secret(lines: &[&str], at: usize) -> bool {
             .unwrap_or_default()
             .to_ascii_lowercase();
         // Below htpasswd there are keys, which messages should show.
-        let word = |word: &&str| *word != "htpasswd" && key.contains(*word);
-        if SECRETS.iter().any(|w| word(&w)) && !key.contains("_file") {
+        let word = |word: &str| word != "htpasswd" && key.contains(word);
+        if SECRETS.iter().any(|w| word(w)) && !key.contains("_file") {
             return true;
         }
         (depth, is_item) = (above, item(line));

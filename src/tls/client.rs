@@ -47,7 +47,7 @@ impl<T> Client<T> {
             ]
         });
         let files = files.flatten().filter_map(|pem| pem.to_read()).collect();
-        let interval = settings.map_or(None, |tls| tls.reload_interval);
+        let interval = settings.and_then(|tls| tls.reload_interval);
         let settings = settings.cloned();
         let make = move |files: &Files| client_config(settings.as_ref(), files).map(&wrap);
         Ok(Self {
