@@ -6,7 +6,7 @@ other.
 Off the way of a span: one record at a time is decoded, so that a request of
 tiny records costs no more memory than its bytes and the spans it becomes. What
 a record cannot say is ignored and counted, never refused; only broken framing
-around the records refuses the request.
+around the records refuses the request, and more of them than a request may have spans.
 */
 
 use crate::{
@@ -14,7 +14,10 @@ use crate::{
         key,
         ztunnel::{Connection, Ignored},
     },
-    pdata::wire::{self, Wire},
+    pdata::{
+        Index,
+        wire::{self, Wire},
+    },
 };
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
@@ -30,6 +33,8 @@ const MAX_RECORD: usize = 64 << 10;
 /// What of the log's resource also holds for the span. The rest describes
 /// ztunnel's own pod, or the collector of its log.
 const RESOURCE_KEYS: [&str; 3] = ["k8s.node.name", "k8s.cluster.name", key::CLUSTER_ID];
+
+const RECORDS: &str = "ScopeLogs.log_records";
 
 /// What a request of logs became.
 #[derive(Debug, Default)]
@@ -62,10 +67,7 @@ pub fn convert(logs: &[u8]) -> Result<Converted, Malformed> {
     each(logs, 1, "ExportLogsServiceRequest.resource_logs", |group| {
         spans.clear();
         each(group, 2, "ResourceLogs.scope_logs", |scope| {
-            each(scope, 2, "ScopeLogs.log_records", |record| {
-                out.record(record, &mut spans);
-                Ok(())
-            })
+            each(scope, 2, RECORDS, |record| out.record(record, &mut spans))
         })?;
         if spans.is_empty() {
             return Ok(());
@@ -97,7 +99,13 @@ pub fn convert(logs: &[u8]) -> Result<Converted, Malformed> {
 
 impl Converted {
     /// Appends a record's span, as a field of `ScopeSpans`.
-    fn record(&mut self, record: &[u8], spans: &mut Vec<u8>) {
+    fn record(&mut self, record: &[u8], spans: &mut Vec<u8>) -> Result<(), Malformed> {
+        if self.connections + self.ignored >= Index::MAX_ENTRIES as u64 {
+            return Err(Malformed {
+                place: RECORDS,
+                reason: wire::Reason::TooMany,
+            });
+        }
         match connection(record) {
             Ok(connection) => {
                 put(2, &connection.span().encode_to_vec(), spans);
@@ -108,6 +116,7 @@ impl Converted {
                 self.why.get_or_insert(why);
             }
         }
+        Ok(())
     }
 }
 
@@ -240,6 +249,27 @@ mod tests {
         assert_eq!(
             first, &spans.resource_spans[1].scope_spans[0].spans[0],
             "the same line is the same span"
+        );
+    }
+
+    /// Two bytes make a record: without a limit a small request, compressed,
+    /// would keep a shard from everybody else for seconds.
+    #[test]
+    fn there_is_a_limit_of_records() {
+        let with = |records: usize| {
+            let (mut group, mut all) = (Vec::new(), Vec::new());
+            put(2, &[18, 0].repeat(records), &mut group);
+            // Spread over groups: the limit is the request's.
+            put(1, &group, &mut all);
+            put(1, &group, &mut all);
+            convert(&all)
+        };
+        let most = with(Index::MAX_ENTRIES / 2).unwrap();
+        assert_eq!(most.ignored, Index::MAX_ENTRIES as u64);
+        let error = with(Index::MAX_ENTRIES / 2 + 1).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "ScopeLogs.log_records: more than 1048576 in one request; send fewer at a time"
         );
     }
 
