@@ -103,6 +103,13 @@ impl Activity {
 #[derive(Debug)]
 pub struct InFlight(Rc<Activity>);
 
+impl InFlight {
+    /// Whether the connection ends after the answers that are due.
+    pub fn is_last(&self) -> bool {
+        self.0.order() != Order::Serve
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         let left = self.0.in_flight.get().saturating_sub(1);

@@ -18,7 +18,7 @@ use super::{
     reply::Reply,
 };
 use crate::tls;
-use ::http::{Request, Response};
+use ::http::{HeaderValue, Request, Response, header};
 use futures_util::future::OptionFuture;
 use hyper::{
     body::Incoming,
@@ -27,7 +27,6 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
-    cell::Cell,
     convert::Infallible,
     future::{Future, poll_fn},
     net::SocketAddr,
@@ -141,6 +140,7 @@ async fn converse<S>(
 {
     let limits = Limits::of(&endpoint.protocol, version);
     let activity = Rc::new(Activity::new(limits.idle.is_some()));
+    let since = std::time::Instant::now();
     let context = Rc::new(Context {
         endpoint,
         peer,
@@ -153,7 +153,9 @@ async fn converse<S>(
         let activity = Rc::clone(&activity);
         let context = Rc::clone(&context);
         service_fn(move |request| {
-            leave(&context.endpoint.leaving, &activity);
+            if context.endpoint.leaving.claims(since) && activity.order() == Order::Serve {
+                activity.give(Order::Finish);
+            }
             answer(Rc::clone(&context), activity.request(), request)
         })
     };
@@ -175,16 +177,6 @@ async fn converse<S>(
     }
 }
 
-/// Lets a connection go if the shard has too many: one that sends, since those
-/// are what makes it busy.
-fn leave(leaving: &Cell<usize>, activity: &Activity) {
-    let count = leaving.get();
-    if count > 0 && activity.order() == Order::Serve {
-        leaving.set(count - 1);
-        activity.give(Order::Finish);
-    }
-}
-
 /// Ends a task with the connection, also when `serve` itself is cancelled.
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
@@ -196,15 +188,23 @@ impl Drop for AbortOnDrop {
 
 async fn answer(
     context: Rc<Context>,
-    _in_flight: InFlight,
+    in_flight: InFlight,
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    Ok(match &context.endpoint.protocol {
+    let version = request.version();
+    let mut response = match &context.endpoint.protocol {
         Protocol::Grpc(settings) => grpc::answer(&context, settings, request).await,
         // On the heap, so that the future of a gRPC request, which is moved when
         // its task is made, stays small.
         Protocol::Http(settings) => Box::pin(http::answer(&context, settings, request)).await,
-    })
+    };
+    // HTTP/2 has GOAWAY; a sender over HTTP/1.1 must hear it with the answer, or
+    // its next request meets a closed connection.
+    if version <= ::http::Version::HTTP_11 && in_flight.is_last() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// What ends a connection that still works.

@@ -45,16 +45,18 @@ mod handshake;
 mod health;
 mod http;
 mod inflate;
+mod leaving;
 mod notice;
 mod reply;
 mod status;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::{telemetry::ReceiverStats, tls};
-use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 pub use admission::Admission;
 pub use connection::serve;
+pub use leaving::Leaving;
 
 /// How long a new connection may stay silent before it is closed.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -159,9 +161,9 @@ pub struct Endpoint {
     pub admission: Option<Admission>,
     /// Where bodies go.
     pub ingest: Rc<dyn Ingest>,
-    /// How many connections of the shard are to go, so that their senders come
-    /// back to another shard: the next to send do.
-    pub leaving: Rc<Cell<usize>>,
+    /// Connections of the shard that are to go, so that their senders come back
+    /// to another shard.
+    pub leaving: Rc<Leaving>,
     /// Counters of this shard for this listener. The receiver counts requests;
     /// spans are counted by the [`Ingest`] that knows them.
     pub stats: ReceiverStats,

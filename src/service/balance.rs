@@ -34,7 +34,8 @@ const ROOM: f64 = 0.5;
 /// See [`FULL`].
 const LOOKS: u32 = 2;
 /// How long nothing more is moved after that: senders need time to come back.
-const SETTLE: Duration = Duration::from_secs(5);
+/// Doubles while moves leave a shard full, as where one connection fills it.
+const SETTLE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1280));
 
 /// What a connection is taken to need of a shard until the shard has been
 /// looked at twice since.
@@ -70,6 +71,7 @@ struct State {
     watched: Vec<Watched>,
     looked: Instant,
     settled: Option<Instant>,
+    settle: Duration,
 }
 
 impl Balance {
@@ -82,6 +84,7 @@ impl Balance {
                 watched,
                 looked: Instant::now(),
                 settled: None,
+                settle: SETTLE.0,
             }),
         }
     }
@@ -107,6 +110,9 @@ impl Balance {
         if state.settled.is_some_and(|settled| now < settled) {
             return;
         }
+        if state.watched.iter().all(|shard| shard.full == 0) {
+            state.settle = SETTLE.0;
+        }
         let connections: Vec<_> = self.shards.iter().map(Entrance::connections).collect();
         if let Some((at, count)) = surplus(&state.watched, &connections) {
             tracing::debug!(
@@ -115,7 +121,8 @@ impl Balance {
                 connections[at]
             );
             self.shards[at].let_go(count);
-            state.settled = Some(now + SETTLE);
+            state.settled = Some(now + state.settle);
+            state.settle = (state.settle * 2).min(SETTLE.1);
         }
     }
 }

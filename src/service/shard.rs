@@ -22,11 +22,11 @@ use crate::{
     pdata::{Fault, Keys, split},
     processor::{Processor, mesh::Mesh},
     queue::Budget,
-    receiver::{self, Answer, Endpoint, Ingest},
+    receiver::{self, Answer, Endpoint, Ingest, Leaving},
     telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::BTreeMap,
     net::{IpAddr, SocketAddr, TcpStream as StdStream},
     pin::pin,
@@ -378,7 +378,7 @@ async fn run(
         pipelines: RefCell::new(pipelines(&build)),
         opened: Notify::new(),
     });
-    let leaving = Rc::<Cell<usize>>::default();
+    let leaving = Rc::<Leaving>::default();
     let endpoints = endpoints(&build, &gate, &leaving);
     // Polled here and not as a task of its own: if it panicked there, batches
     // would stay open and nobody would know.
@@ -391,7 +391,7 @@ async fn run(
                 let connection = match errand {
                     Some(Errand::Serve(connection)) => connection,
                     Some(Errand::LetGo(count)) => {
-                        leaving.set(count);
+                        leaving.order(count);
                         continue;
                     }
                     None => break,
@@ -499,7 +499,7 @@ fn takes_logs(pipeline: &crate::config::Pipeline) -> bool {
         })
 }
 
-fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Cell<usize>>) -> Vec<Rc<Endpoint>> {
+fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Leaving>) -> Vec<Rc<Endpoint>> {
     let all = build.listeners.iter().zip(&build.receiver_stats);
     all.map(|(listener, stats)| {
         let with_receiver =

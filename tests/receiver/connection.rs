@@ -269,37 +269,58 @@ async fn an_aged_connection_is_ended_after_its_calls() {
     server.ended.wait_for(|ended| *ended == 1).await.unwrap();
 }
 
-/// A shard with too much to do lets connections go: those that send, one each
-/// time, and none of their calls is lost.
+/// A shard with too much to do lets connections go: those that send, none that
+/// came after the order, and none of their calls is lost.
 #[tokio::test]
 async fn a_connection_that_is_to_leave_is_ended_after_its_call() {
-    let mut server = Server::start_with(Protocol::Grpc(grpc_settings()), 1);
+    let mut server = Server::start_with(Protocol::Grpc(grpc_settings()), 2);
+    let client = async || {
+        let io = TokioIo::new(connect(&server).await);
+        let client = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
+        let (sender, connection) = client.await.unwrap();
+        (sender, tokio::spawn(connection))
+    };
     let call = || {
         http::Request::post(format!("http://test{EXPORT}"))
             .header("content-type", "application/grpc")
             .body(Full::<Bytes>::new(framed(0, &body("a")).into()))
             .unwrap()
     };
-    let mut clients = Vec::new();
+    let (mut old, ended) = client().await;
     for _ in 0..2 {
-        let io = TokioIo::new(connect(&server).await);
-        let client = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
-        let (sender, connection) = client.await.unwrap();
-        clients.push((sender, tokio::spawn(connection)));
-    }
-    let (mut stays, connection) = clients.pop().unwrap();
-    let (mut leaves, left) = clients.pop().unwrap();
-    let got = Got::of(leaves.send_request(call()).await.unwrap()).await;
-    assert_eq!(got.grpc().code(), tonic::Code::Ok);
-    left.await.unwrap().unwrap();
-    for _ in 0..3 {
-        let got = Got::of(stays.send_request(call()).await.unwrap()).await;
+        // The order comes with the first call and concerns the second.
+        let got = Got::of(old.send_request(call()).await.unwrap()).await;
         assert_eq!(got.grpc().code(), tonic::Code::Ok);
     }
-    drop(stays);
-    connection.await.unwrap().unwrap();
+    ended.await.unwrap().unwrap();
+    let (mut new, ended) = client().await;
+    for _ in 0..3 {
+        let got = Got::of(new.send_request(call()).await.unwrap()).await;
+        assert_eq!(got.grpc().code(), tonic::Code::Ok);
+    }
+    drop(new);
+    ended.await.unwrap().unwrap();
     server.ended.wait_for(|ended| *ended == 2).await.unwrap();
-    assert_eq!(server.taken().len(), 4);
+    assert_eq!(server.taken().len(), 5);
+}
+
+/// Over HTTP/1.1 the answer says so.
+#[tokio::test]
+async fn a_connection_that_is_to_leave_hears_it() {
+    let mut server = Server::start_with(Protocol::Http(http_settings()), 1);
+    let mut client = connect(&server).await;
+    let mut heads = String::new();
+    for _ in 0..2 {
+        client.write_all(head(0).as_bytes()).await.unwrap();
+        let mut byte = [0];
+        while !heads.ends_with("\r\n\r\n") || byte == [0] {
+            client.read_exact(&mut byte).await.unwrap();
+            heads.push(byte[0].into());
+        }
+    }
+    assert_eq!(heads.matches("connection: close").count(), 1, "{heads}");
+    assert!(heads.ends_with("\r\n\r\n"));
+    server.ended.wait_for(|ended| *ended == 1).await.unwrap();
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use tokio::{
 use wayspan::{
     auth,
     config::{GrpcServer, HttpServer, ServerKeepalive},
-    receiver::{Admission, Answer, Endpoint, Ingest, Protocol, serve},
+    receiver::{Admission, Answer, Endpoint, Ingest, Leaving, Protocol, serve},
     telemetry::ReceiverStats,
     tls,
 };
@@ -38,6 +38,9 @@ pub const JSON: &str = "application/json";
 pub const LIMIT: usize = 64 << 10;
 
 struct Fake {
+    /// So many connections are to go, from the first request on.
+    order: Cell<usize>,
+    leaving: Rc<Leaving>,
     takes_logs: bool,
     answer: Arc<Mutex<Answer>>,
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -46,6 +49,10 @@ struct Fake {
 impl Ingest for Fake {
     fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
         assert!(peer.is_loopback(), "{peer}");
+        match self.order.take() {
+            0 => {}
+            count => self.leaving.order(count),
+        }
         self.taken.lock().unwrap().push(request.to_vec());
         self.answer.lock().unwrap().clone()
     }
@@ -81,7 +88,7 @@ impl Server {
         Self::start_as(protocol, 0, true, None, None)
     }
 
-    /// One where so many connections are to leave.
+    /// One where so many connections are to go, from the first request on.
     pub fn start_with(protocol: Protocol, leaving: usize) -> Self {
         Self::start_as(protocol, leaving, false, None, None)
     }
@@ -111,23 +118,28 @@ impl Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let fake = Fake {
-            takes_logs,
-            answer: Arc::clone(&answer),
-            taken: Arc::clone(&taken),
-        };
+        let (told, seen) = (Arc::clone(&answer), Arc::clone(&taken));
         let counted = stats.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
+            let order = leaving;
+            let leaving = Rc::<Leaving>::default();
+            let fake = Fake {
+                order: Cell::new(order),
+                leaving: Rc::clone(&leaving),
+                takes_logs,
+                answer: told,
+                taken: seen,
+            };
             let endpoint = Endpoint {
                 protocol,
                 tls,
                 admission: auth.map(Admission::new),
                 ingest: Rc::new(fake),
-                leaving: Rc::new(Cell::new(leaving)),
+                leaving,
                 stats: counted,
             };
             LocalSet::new().block_on(&runtime, accept(listener, Rc::new(endpoint), stop, ends));
