@@ -88,7 +88,7 @@ pub struct KubernetesSettings {
 /// Whether Kubernetes is watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KubernetesMode {
-    /// In a cluster.
+    /// In a cluster, or with a kubeconfig.
     #[default]
     Auto,
     /// Always; that this is impossible is an error at start.

@@ -182,6 +182,21 @@ fn mistakes() {
             "\"My_Shop\" cannot be the name of a namespace",
         ),
         (
+            "processors: {mesh: {kubernetes: {mode: off, kubeconfig: /a}}}",
+            "1:45",
+            "processors.mesh.kubernetes.kubeconfig has no effect: kubernetes.mode is off",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespaces: [a], mode: off}}}",
+            "1:34",
+            "remove it, or set mode to auto or on",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {peer_address: true, mode: off}}}",
+            "1:34",
+            "has no effect",
+        ),
+        (
             "processors: {mesh: {aliases: auto}}",
             "1:30",
             "expected one of on, true, false, off, found \"auto\"",

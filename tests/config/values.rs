@@ -167,6 +167,10 @@ fn mesh_settings() {
         ("{kubernetes: }", mesh::KubernetesMode::Auto),
         ("{kubernetes: on}", mesh::KubernetesMode::On),
         ("{kubernetes: {mode: off}}", mesh::KubernetesMode::Off),
+        (
+            "{kubernetes: {mode: off, namespaces: [], kubeconfig: ''}}",
+            mesh::KubernetesMode::Off,
+        ),
     ] {
         assert_eq!(settings(text).kubernetes.mode, mode, "{text}");
     }

@@ -113,6 +113,21 @@ fn kubernetes(
         raw::Switch::On => mesh::KubernetesMode::On,
         raw::Switch::Off => mesh::KubernetesMode::Off,
     };
+    if mode == mesh::KubernetesMode::Off {
+        // Empty ones, as templates write them, ask for nothing.
+        let namespaces = raw.namespaces.as_ref().is_some_and(|list| !list.is_empty());
+        let kubeconfig = raw.kubeconfig.as_ref().is_some_and(|path| !path.is_empty());
+        let idle = [
+            raw.namespaces.spot.filter(|_| namespaces),
+            raw.kubeconfig.spot.filter(|_| kubeconfig),
+            raw.peer_address.value.and(raw.peer_address.spot),
+        ];
+        for spot in idle.into_iter().flatten() {
+            let help = "remove it, or set mode to auto or on";
+            cx.report
+                .error_at_key(spot, "has no effect: kubernetes.mode is off", help);
+        }
+    }
     let mut namespaces = Vec::new();
     for namespace in raw.namespaces.value.unwrap_or_default() {
         let Field {
