@@ -121,7 +121,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
         Class::Ztunnel => ztunnel_destination(facts),
         _ => None,
     };
-    let known = Known::of(facts, class, destination, &knowledge.directory);
+    let known = Known::of(facts, class, destination, settings, &knowledge.directory);
     let destination = destination.map(|to| with_label(to, &known));
     let mut verdict = Verdict {
         class,
@@ -368,8 +368,9 @@ fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
     }
 }
 
-/// What Kiali asks for the application's workload: by its Pod, else by the app
-/// that its own name means, else by its name as it is.
+/// What Kiali asks for the application's workload: by what it is renamed to, else
+/// by its Pod, else by its own name. Names stand for the app that they mean, if
+/// there is one.
 fn sdk_name(
     facts: &Facts<'_>,
     settings: &Settings,
@@ -386,7 +387,13 @@ fn sdk_name(
         .or(known.app.and_then(|app| app.namespace))
         .or(facts.resource.namespace());
     if let Some(renamed) = emitted.and_then(|name| settings.rename.get(name)) {
-        return Some(scheme.workload_name(renamed, namespace));
+        return Some(match known.app {
+            Some(app) => match app.namespace.or(namespace) {
+                Some(namespace) => scheme.app_name(app.name, namespace),
+                None => app.name.to_owned(),
+            },
+            None => scheme.workload_name(renamed, namespace),
+        });
     }
     let of_pod = known.pod.and_then(|pod| pod.app);
     if let Some(app) = of_pod.or(known.app.map(|app| app.name)) {

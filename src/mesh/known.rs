@@ -11,7 +11,7 @@ resource speaks of a Pod or host, the address is not asked.
 */
 
 use super::{
-    Attr, Class, Destination, Directory, Facts,
+    Attr, Class, Destination, Directory, Facts, Settings,
     alias::Before,
     directory::{App, Pod, Service},
     facts::value,
@@ -22,7 +22,7 @@ use super::{
 pub(super) struct Known<'a> {
     /// The Pod that emitted it.
     pub pod: Option<Pod<'a>>,
-    /// The app that an application's own name means.
+    /// The app that an application's own name means, or what that is renamed to.
     pub app: Option<App<'a>>,
     /// The Service it went to.
     pub service: Option<Service<'a>>,
@@ -36,17 +36,17 @@ impl<'a> Known<'a> {
         facts: &Facts<'_>,
         class: Class,
         destination: Option<Destination<'_>>,
+        settings: &Settings,
         directory: &'a Directory,
     ) -> Self {
         if directory.is_empty() {
             return Self::default();
         }
         let to = destination.and_then(|to| Some((to.namespace?, to.service)));
-        let app = match class {
-            Class::Sdk => value(facts.resource.service_name)
-                .and_then(|name| spoken_app(facts, name, directory)),
-            _ => None,
-        };
+        let spoken = value(facts.resource.service_name)
+            .filter(|_| class == Class::Sdk)
+            .map(|name| settings.rename.get(name).map_or(name, String::as_str));
+        let app = spoken.and_then(|name| spoken_app(facts, name, directory));
         let pod = match class {
             Class::Sdk => pod_of_application(facts, app, directory),
             Class::Ztunnel => facts
@@ -55,6 +55,12 @@ impl<'a> Known<'a> {
             _ => facts
                 .node()
                 .and_then(|node| directory.pod(node.namespace, node.pod)),
+        };
+        // Its Pod's namespace is the nearest to look into.
+        let near = || directory.app(Some(pod?.namespace), spoken?);
+        let app = match class {
+            Class::Sdk => near().or(app),
+            _ => None,
         };
         let service = to.and_then(|(namespace, name)| directory.service(namespace, name));
         let namespace = service.and_then(|s| directory.namespace_labels(s.namespace));

@@ -79,10 +79,10 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         case,
         rename,
         repairs: repairs(raw.repairs),
-        aliases: matches!(raw.aliases.value, Some(raw::Toggle::On)),
+        aliases: raw.aliases.value == Some(raw::Toggle::On),
         peer_address: peer_address.or(mesh::Settings::default().peer_address),
         kubernetes,
-        ztunnel_connections: matches!(raw.ztunnel_connections.value, Some(raw::Toggle::On)),
+        ztunnel_connections: raw.ztunnel_connections.value == Some(raw::Toggle::On),
     }
 }
 
@@ -91,9 +91,9 @@ fn repairs(raw: Field<Switchable<raw::Toggle, raw::Repairs>>) -> mesh::Repairs {
         None | Some(Switchable::Word(raw::Toggle::On)) => mesh::Repairs::all(true),
         Some(Switchable::Word(raw::Toggle::Off)) => mesh::Repairs::all(false),
         Some(Switchable::Keys(each)) => mesh::Repairs {
-            status: each.status.or(true),
-            node_id: each.node_id.or(true),
-            span_name: each.span_name.or(true),
+            status: each.status.or(raw::Toggle::On) == raw::Toggle::On,
+            node_id: each.node_id.or(raw::Toggle::On) == raw::Toggle::On,
+            span_name: each.span_name.or(raw::Toggle::On) == raw::Toggle::On,
         },
     }
 }

@@ -235,7 +235,14 @@ type Tags = &'static [(&'static str, &'static str)];
 #[test]
 fn applications() {
     let mut settings = settings(30, true, false);
-    settings.rename = [("Order.Api".to_owned(), "orders".to_owned())].into();
+    let renames = [
+        ("Order.Api", "orders"),
+        ("Pay.Api", "payments"),
+        ("Review.Api", "reviews-v1.bookinfo"),
+    ];
+    settings.rename = renames
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .into();
     let pod: Tags = &[("k8s.pod.name", "orders-1"), ("k8s.namespace.name", "shop")];
     let pod_alone: Tags = &[("k8s.pod.name", "orders-1")];
     let foreign: Tags = &[("k8s.pod.name", "elsewhere-1")];
@@ -295,9 +302,15 @@ fn applications() {
         ("ORDERS", logical, "", "Orders.shop", None),
         ("reviews-V1", &[], "", "Reviews.bookinfo", None),
         ("Order.Web", shop, "", "Order.Web.shop", None),
-        // A rename wins.
-        ("Order.Api", pod, "", "orders.shop", Some("orders-1")),
-        ("Order.Api", &[], "", "orders", None),
+        // A rename wins, and means an app as any other name does.
+        ("Order.Api", pod, "", "Orders.shop", Some("orders-1")),
+        ("Order.Api", shop, "", "Orders.shop", None),
+        ("Order.Api", &[], "", "Orders.shop", None),
+        ("Order.Api", &[], "10.0.0.6", "Orders.shop", Some("orders-1")),
+        ("Order.Api", &[], "10.0.0.10", "Orders.shop", None),
+        ("Review.Api", &[], "", "Reviews.bookinfo", None),
+        ("Pay.Api", pod, "", "payments.shop", Some("orders-1")),
+        ("Pay.Api", &[], "", "payments", None),
         // Who passes on what others send is not the sender.
         ("Anything", &[], "10.0.0.9", "Anything", None),
         ("Anything", &[], "10.0.0.4", "Anything", None),
