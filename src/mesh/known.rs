@@ -24,6 +24,8 @@ pub(super) struct Known<'a> {
     pub pod: Option<Pod<'a>>,
     /// The app that an application's own name means, or what that is renamed to.
     pub app: Option<App<'a>>,
+    /// The workload of an application whose Pod is not known.
+    pub workload: Option<&'a str>,
     /// The Service it went to.
     pub service: Option<Service<'a>>,
     /// What its labels say about a waypoint.
@@ -39,16 +41,15 @@ impl<'a> Known<'a> {
         settings: &Settings,
         directory: &'a Directory,
     ) -> Self {
-        if directory.is_empty() {
-            return Self::default();
-        }
+        // Of what is not looked into, nothing can be said to be the only one.
+        let whole = settings.kubernetes.namespaces.is_empty();
         let to = destination.and_then(|to| Some((to.namespace?, to.service)));
         let spoken = value(facts.resource.service_name)
             .filter(|_| class == Class::Sdk)
             .map(|name| settings.rename.get(name).map_or(name, String::as_str));
-        let app = spoken.and_then(|name| spoken_app(facts, name, directory));
+        let app = spoken.and_then(|name| spoken_app(facts, name, whole, directory));
         let pod = match class {
-            Class::Sdk => pod_of_application(facts, app, directory),
+            Class::Sdk => pod_of_application(facts, app, whole, directory),
             Class::Ztunnel => facts
                 .reporting_side()
                 .and_then(|(pod, namespace)| directory.pod(namespace?, pod)),
@@ -67,6 +68,9 @@ impl<'a> Known<'a> {
         Self {
             pod,
             app,
+            workload: app
+                .filter(|_| pod.is_none())
+                .and_then(|app| only_workload(facts, app, directory)),
             service,
             before: Before::of(service.map(|s| s.labels), namespace),
         }
@@ -97,6 +101,7 @@ impl Facts<'_> {
 fn pod_of_application<'a>(
     facts: &Facts<'_>,
     app: Option<App<'_>>,
+    whole: bool,
     directory: &'a Directory,
 ) -> Option<Pod<'a>> {
     if facts.asks_peer() {
@@ -109,7 +114,7 @@ fn pod_of_application<'a>(
         let name = value(hint)?;
         match value(resource.k8s_namespace) {
             Some(namespace) => directory.pod(namespace, name),
-            None => directory.pod_named(name),
+            None => directory.pod_named(name).filter(|_| whole),
         }
     };
     let at = |hint| directory.pod_at(value(hint)?.parse().ok()?);
@@ -121,7 +126,12 @@ fn pod_of_application<'a>(
 
 /// The app that `name` means. `service.namespace` need not be a namespace of
 /// Kubernetes: then the whole mesh is looked through, and so it is without any.
-fn spoken_app<'a>(facts: &Facts<'_>, name: &str, directory: &'a Directory) -> Option<App<'a>> {
+fn spoken_app<'a>(
+    facts: &Facts<'_>,
+    name: &str,
+    whole: bool,
+    directory: &'a Directory,
+) -> Option<App<'a>> {
     let of_kubernetes = |namespace: &&str| directory.has_namespace(namespace);
     let namespace = value(facts.resource.k8s_namespace)
         .or_else(|| value(facts.resource.service_namespace).filter(of_kubernetes));
@@ -131,7 +141,19 @@ fn spoken_app<'a>(facts: &Facts<'_>, name: &str, directory: &'a Directory) -> Op
         let fits = namespace.map_or_else(|| directory.has_namespace(own), |ns| ns == own);
         fits.then(|| directory.app(Some(own), base))?
     };
-    directory.app(namespace, name).or_else(split)
+    let found = directory.app(namespace, name);
+    found
+        .filter(|_| whole || namespace.is_some())
+        .or_else(split)
+}
+
+/// The workload of an app in the namespace that the resource names. Once it is
+/// handled, a name may mean more than the emitted one did.
+fn only_workload<'a>(facts: &Facts<'_>, app: App<'_>, directory: &'a Directory) -> Option<&'a str> {
+    let namespace = value(facts.resource.k8s_namespace)?;
+    let is_first = facts.resource.original.is_none() && app.namespace == Some(namespace);
+    let workload = || directory.workload(namespace, app.name);
+    is_first.then(workload)?
 }
 
 /// Whether a Pod sends on what others sent to it: a gateway, or a collector by
