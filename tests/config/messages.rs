@@ -189,7 +189,7 @@ fn mistakes() {
         (
             "processors: {mesh: {kubernetes: {namespaces: [a], mode: off}}}",
             "1:34",
-            "remove it, or set mode to auto or on",
+            "processors.mesh.kubernetes.namespaces: has no effect: kubernetes.mode is off",
         ),
         (
             "processors: {mesh: {kubernetes: {peer_address: true, mode: off}}}",
