@@ -14,7 +14,7 @@ further.
 use super::{
     Alias, Attr, Case, Class, Destination, Directory, Facts, Host, Knowledge, NodeId, Repairs,
     Scheme, Settings, alias, destination,
-    directory::AppLabels,
+    directory::{AppLabels, same_but_case},
     facts::{key, value},
     known::Known,
     repair,
@@ -121,7 +121,10 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
         Class::Ztunnel => ztunnel_destination(facts),
         _ => None,
     };
-    let known = Known::of(facts, class, destination, &knowledge.directory);
+    let directory = knowledge.directory_of(facts);
+    let known = directory
+        .map(|directory| Known::of(facts, class, destination, settings, directory))
+        .unwrap_or_default();
     let destination = destination.map(|to| with_label(to, &known));
     let mut verdict = Verdict {
         class,
@@ -156,7 +159,7 @@ pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowled
     match class {
         Class::Gateway => verdict.add_source(facts),
         Class::Sidecar if is_client(facts) => verdict.add_source(facts),
-        Class::Ztunnel => add_ends(&mut verdict, facts, &knowledge.directory),
+        Class::Ztunnel => add_ends(&mut verdict, facts, directory),
         _ => {}
     }
     add_cluster_id(&mut verdict, facts, knowledge);
@@ -310,11 +313,11 @@ fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
 
 /// Both ends of a connection, as ztunnel knows them. A workload comes only with
 /// its own namespace.
-fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>, directory: &Directory) {
+fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>, directory: Option<&Directory>) {
     let (from, to) = (value(facts.src_namespace), value(facts.dst_namespace));
     let workload = |name: Attr<'_>, namespace: Option<&str>| {
         let name = value(name)?;
-        let pod = namespace.and_then(|namespace| directory.pod(namespace, name));
+        let pod = namespace.and_then(|namespace| directory?.pod(namespace, name));
         Some(
             pod.map_or(names::workload(name), |pod| pod.workload)
                 .to_owned(),
@@ -368,8 +371,9 @@ fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
     }
 }
 
-/// What Kiali asks for the application's workload: by its Pod, else by the app
-/// that its own name means, else by its name as it is.
+/// What Kiali asks for the application's workload: by what it is renamed to, else
+/// by its Pod, else by its own name. Names stand for the app that they mean, if
+/// there is one.
 fn sdk_name(
     facts: &Facts<'_>,
     settings: &Settings,
@@ -380,20 +384,40 @@ fn sdk_name(
         return None;
     }
     let emitted = value(facts.resource.service_name);
+    let renamed = emitted.and_then(|name| settings.rename.get(name));
+    // The label, but in the letter case that is to be preserved.
+    let spoken_as = |app, namespace: Option<&str>| {
+        let spoken = renamed.map(String::as_str).or(emitted);
+        let spoken = spoken.filter(|_| settings.case == Case::Preserve);
+        let base = || without_namespace(spoken?, namespace?);
+        [spoken, base()]
+            .into_iter()
+            .flatten()
+            .find(|name| same_but_case(name, app))
+            .unwrap_or(app)
+    };
     let namespace = known
         .pod
         .map(|pod| pod.namespace)
         .or(known.app.and_then(|app| app.namespace))
         .or(facts.resource.namespace());
-    if let Some(renamed) = emitted.and_then(|name| settings.rename.get(name)) {
-        return Some(scheme.workload_name(renamed, namespace));
-    }
-    let of_pod = known.pod.and_then(|pod| pod.app);
-    if let Some(app) = of_pod.or(known.app.map(|app| app.name)) {
+    let (app, namespace) = match (renamed, known.app) {
+        (Some(_), Some(app)) => (Some(app.name), app.namespace.or(namespace)),
+        (Some(_), None) => (None, namespace),
+        (None, app) => {
+            let of_pod = known.pod.and_then(|pod| pod.app);
+            (of_pod.or(app.map(|app| app.name)), namespace)
+        }
+    };
+    if let Some(app) = app {
+        let name = spoken_as(app, namespace);
         return Some(match namespace {
-            Some(namespace) => scheme.app_name(app, namespace),
-            None => app.to_owned(),
+            Some(namespace) => scheme.app_name(name, namespace),
+            None => name.to_owned(),
         });
+    }
+    if let Some(renamed) = renamed {
+        return Some(scheme.workload_name(renamed, namespace));
     }
     let emitted = emitted.filter(|name| !is_unknown(name))?;
     Some(match settings.case {
@@ -410,7 +434,9 @@ fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>, known: &Known<'_>)
         .pod
         .map(|pod| pod.name)
         .or(value(resource.k8s_pod))
-        .or_else(|| value(resource.host_name).filter(|_| resource.namespace().is_some()));
+        .or_else(|| value(resource.host_name).filter(|_| resource.namespace().is_some()))
+        // Kiali wants what begins with the workload's name.
+        .or(known.workload);
     if let (None, Some(pod)) = (resource.hostname, pod) {
         verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));
     }

@@ -18,7 +18,7 @@ mod tests;
 
 pub use labels::AppLabels;
 pub use records::{Labels, NamespaceRecord, Phase, PodRecord, ServiceRecord};
-pub use spoken::App;
+pub use spoken::{App, same_but_case};
 
 use backing::{Backed, Sets};
 use labels::canonical_name;
@@ -76,6 +76,8 @@ struct Namespace {
     pods: Vec<Arc<PodRecord>>,
     /// By name.
     services: Vec<Backed>,
+    /// By app: its workload, where that is the only one.
+    workloads: HashMap<Box<str>, Option<Box<str>>>,
 }
 
 /// Whose address it is: the furthest phase any Pod with it has, and the Pod if
@@ -191,6 +193,9 @@ impl Directory {
 
     /// A Pod by its name alone, where one namespace has it.
     pub fn pod_named(&self, name: &str) -> Option<Pod<'_>> {
+        if self.truncated {
+            return None;
+        }
         let mut found = self.namespaces.keys().filter_map(|ns| self.pod(ns, name));
         let first = found.next()?;
         found.next().is_none().then_some(first)
@@ -200,6 +205,12 @@ impl Directory {
     pub fn pod_at(&self, address: IpAddr) -> Option<Pod<'_>> {
         let (_, pod) = self.addresses.get(&address.to_canonical())?;
         pod.as_deref().map(|pod| self.view(pod))
+    }
+
+    /// The workload that all Pods of an app in a namespace belong to.
+    pub fn workload(&self, namespace: &str, app: &str) -> Option<&str> {
+        let of_app = self.namespaces.get(namespace)?.workloads.get(app)?;
+        of_app.as_deref().filter(|_| !self.truncated)
     }
 
     /// A Service by its name.
@@ -255,13 +266,23 @@ impl Directory {
 
 impl Namespace {
     /// Puts every name that means one of its apps.
-    fn speak(&self, name: &str, labels: &AppLabels, spoken: &mut Spoken) {
+    fn speak(&mut self, name: &str, labels: &AppLabels, spoken: &mut Spoken) {
         let mut apps = BTreeSet::new();
         // A workload whose Pods disagree means none of their apps.
         let mut workloads: BTreeMap<&str, Option<&str>> = BTreeMap::new();
         for pod in &self.pods {
             let app = labels.of(&pod.labels);
             apps.extend(app);
+            if let Some(app) = app {
+                match self.workloads.get_mut(app) {
+                    Some(only) if only.as_deref() == Some(pod.workload()) => {}
+                    Some(only) => *only = None,
+                    None => {
+                        let only = Some(pod.workload().into());
+                        self.workloads.insert(app.into(), only);
+                    }
+                }
+            }
             let of_workload = workloads.entry(pod.workload()).or_insert(app);
             *of_workload = of_workload.filter(|seen| Some(*seen) == app);
         }

@@ -283,6 +283,11 @@ impl<'a> Facts<'a> {
         Some((value(workload)?, value(namespace)))
     }
 
+    /// The cluster it says that it is in.
+    pub fn own_cluster(&self) -> Option<&'a str> {
+        value(self.cluster_id).or(value(self.resource.cluster_id))
+    }
+
     /// The namespace of the emitting pod.
     pub fn own_namespace(&self) -> Option<&'a str> {
         self.node()

@@ -11,7 +11,7 @@ resource speaks of a Pod or host, the address is not asked.
 */
 
 use super::{
-    Attr, Class, Destination, Directory, Facts,
+    Attr, Class, Destination, Directory, Facts, Settings,
     alias::Before,
     directory::{App, Pod, Service},
     facts::value,
@@ -22,8 +22,10 @@ use super::{
 pub(super) struct Known<'a> {
     /// The Pod that emitted it.
     pub pod: Option<Pod<'a>>,
-    /// The app that an application's own name means.
+    /// The app that an application's own name means, or what that is renamed to.
     pub app: Option<App<'a>>,
+    /// The workload of an application whose Pod is not known.
+    pub workload: Option<&'a str>,
     /// The Service it went to.
     pub service: Option<Service<'a>>,
     /// What its labels say about a waypoint.
@@ -36,19 +38,18 @@ impl<'a> Known<'a> {
         facts: &Facts<'_>,
         class: Class,
         destination: Option<Destination<'_>>,
+        settings: &Settings,
         directory: &'a Directory,
     ) -> Self {
-        if directory.is_empty() {
-            return Self::default();
-        }
+        // Of what is not looked into, nothing can be said to be the only one.
+        let whole = settings.kubernetes.namespaces.is_empty();
         let to = destination.and_then(|to| Some((to.namespace?, to.service)));
-        let app = match class {
-            Class::Sdk => value(facts.resource.service_name)
-                .and_then(|name| spoken_app(facts, name, directory)),
-            _ => None,
-        };
+        let spoken = value(facts.resource.service_name)
+            .filter(|_| class == Class::Sdk)
+            .map(|name| settings.rename.get(name).map_or(name, String::as_str));
+        let app = spoken.and_then(|name| spoken_app(facts, name, whole, directory));
         let pod = match class {
-            Class::Sdk => pod_of_application(facts, app, directory),
+            Class::Sdk => pod_of_application(facts, app, whole, directory),
             Class::Ztunnel => facts
                 .reporting_side()
                 .and_then(|(pod, namespace)| directory.pod(namespace?, pod)),
@@ -56,11 +57,20 @@ impl<'a> Known<'a> {
                 .node()
                 .and_then(|node| directory.pod(node.namespace, node.pod)),
         };
+        // Its Pod's namespace is the nearest to look into.
+        let near = || directory.app(Some(pod?.namespace), spoken?);
+        let app = match class {
+            Class::Sdk => near().or(app),
+            _ => None,
+        };
         let service = to.and_then(|(namespace, name)| directory.service(namespace, name));
         let namespace = service.and_then(|s| directory.namespace_labels(s.namespace));
         Self {
             pod,
             app,
+            workload: app
+                .filter(|_| pod.is_none())
+                .and_then(|app| only_workload(facts, app, directory)),
             service,
             before: Before::of(service.map(|s| s.labels), namespace),
         }
@@ -91,6 +101,7 @@ impl Facts<'_> {
 fn pod_of_application<'a>(
     facts: &Facts<'_>,
     app: Option<App<'_>>,
+    whole: bool,
     directory: &'a Directory,
 ) -> Option<Pod<'a>> {
     if facts.asks_peer() {
@@ -103,7 +114,7 @@ fn pod_of_application<'a>(
         let name = value(hint)?;
         match value(resource.k8s_namespace) {
             Some(namespace) => directory.pod(namespace, name),
-            None => directory.pod_named(name),
+            None => directory.pod_named(name).filter(|_| whole),
         }
     };
     let at = |hint| directory.pod_at(value(hint)?.parse().ok()?);
@@ -115,7 +126,12 @@ fn pod_of_application<'a>(
 
 /// The app that `name` means. `service.namespace` need not be a namespace of
 /// Kubernetes: then the whole mesh is looked through, and so it is without any.
-fn spoken_app<'a>(facts: &Facts<'_>, name: &str, directory: &'a Directory) -> Option<App<'a>> {
+fn spoken_app<'a>(
+    facts: &Facts<'_>,
+    name: &str,
+    whole: bool,
+    directory: &'a Directory,
+) -> Option<App<'a>> {
     let of_kubernetes = |namespace: &&str| directory.has_namespace(namespace);
     let namespace = value(facts.resource.k8s_namespace)
         .or_else(|| value(facts.resource.service_namespace).filter(of_kubernetes));
@@ -125,7 +141,19 @@ fn spoken_app<'a>(facts: &Facts<'_>, name: &str, directory: &'a Directory) -> Op
         let fits = namespace.map_or_else(|| directory.has_namespace(own), |ns| ns == own);
         fits.then(|| directory.app(Some(own), base))?
     };
-    directory.app(namespace, name).or_else(split)
+    let found = directory.app(namespace, name);
+    found
+        .filter(|_| whole || namespace.is_some())
+        .or_else(split)
+}
+
+/// The workload of an app in the namespace that the resource names. Once it is
+/// handled, a name may mean more than the emitted one did.
+fn only_workload<'a>(facts: &Facts<'_>, app: App<'_>, directory: &'a Directory) -> Option<&'a str> {
+    let namespace = value(facts.resource.k8s_namespace)?;
+    let is_first = facts.resource.original.is_none() && app.namespace == Some(namespace);
+    let workload = || directory.workload(namespace, app.name);
+    is_first.then(workload)?
 }
 
 /// Whether a Pod sends on what others sent to it: a gateway, or a collector by

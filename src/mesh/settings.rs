@@ -6,6 +6,9 @@ words, and what to do with the names of instrumented applications.
 use super::Follow;
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
+/// The id of a cluster to which nobody gave one, in Istio and Kiali.
+pub(super) const DEFAULT_CLUSTER_ID: &str = "Kubernetes";
+
 /// Checked settings of the `mesh` processor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -61,7 +64,7 @@ impl Default for Settings {
         Self {
             kiali: Kiali::default(),
             follow: None,
-            cluster_id: "Kubernetes".to_owned(),
+            cluster_id: DEFAULT_CLUSTER_ID.to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
             repairs: Repairs::all(true),
@@ -88,7 +91,7 @@ pub struct KubernetesSettings {
 /// Whether Kubernetes is watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KubernetesMode {
-    /// In a cluster.
+    /// In a cluster, or with a kubeconfig.
     #[default]
     Auto,
     /// Always; that this is impossible is an error at start.

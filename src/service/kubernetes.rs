@@ -117,7 +117,8 @@ fn is_wanted(settings: &KubernetesSettings) -> bool {
     match settings.mode {
         KubernetesMode::On => true,
         KubernetesMode::Off => false,
-        KubernetesMode::Auto => in_cluster(),
+        // Whoever names a kubeconfig means it to be used.
+        KubernetesMode::Auto => in_cluster() || settings.kubeconfig.is_some(),
     }
 }
 
@@ -197,4 +198,27 @@ fn detail(all: &[Arc<Status>]) -> Value {
         (kind.as_str().to_owned(), value)
     };
     Kind::ALL.into_iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubeconfig_is_meant_to_be_used() {
+        use KubernetesMode::{Auto, Off, On};
+        for (mode, given, want) in [
+            (Auto, true, true),
+            (Auto, false, in_cluster()),
+            (On, false, true),
+            (Off, true, false),
+        ] {
+            let settings = KubernetesSettings {
+                mode,
+                kubeconfig: given.then(|| "/a/b".into()),
+                ..KubernetesSettings::default()
+            };
+            assert_eq!(is_wanted(&settings), want, "{mode:?}, {given}");
+        }
+    }
 }

@@ -169,7 +169,7 @@ fn mistakes() {
         (
             "processors: {mesh: {kubernetes: onn}}",
             "1:33",
-            "expected one of auto, on, off, found \"onn\"; did you mean \"on\"?",
+            "expected one of auto, on, true, false, off, found \"onn\"; did you mean \"on\"?",
         ),
         (
             "processors: {mesh: {kubernetes: {namespace: [a]}}}",
@@ -180,6 +180,21 @@ fn mistakes() {
             "processors: {mesh: {kubernetes: {namespaces: [shop, My_Shop]}}}",
             "1:53",
             "\"My_Shop\" cannot be the name of a namespace",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {mode: off, kubeconfig: /a}}}",
+            "1:45",
+            "processors.mesh.kubernetes.kubeconfig: has no effect: kubernetes.mode is off",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {namespaces: [a], mode: off}}}",
+            "1:34",
+            "processors.mesh.kubernetes.namespaces: has no effect: kubernetes.mode is off",
+        ),
+        (
+            "processors: {mesh: {kubernetes: {peer_address: true, mode: off}}}",
+            "1:34",
+            "has no effect",
         ),
         (
             "processors: {mesh: {aliases: auto}}",
@@ -199,7 +214,7 @@ fn mistakes() {
         (
             "processors: {mesh: {repairs: {status: maybe}}}",
             "1:39",
-            "expected true or false, found \"maybe\"",
+            "expected one of on, true, false, off, found \"maybe\"",
         ),
         (
             "processors: {mesh: {ztunnel_connections: auto}}",

@@ -166,7 +166,16 @@ fn mesh_settings() {
         ("{}", mesh::KubernetesMode::Auto),
         ("{kubernetes: }", mesh::KubernetesMode::Auto),
         ("{kubernetes: on}", mesh::KubernetesMode::On),
+        ("{kubernetes: true}", mesh::KubernetesMode::On),
+        ("{kubernetes: false}", mesh::KubernetesMode::Off),
+        ("{kubernetes: 'false'}", mesh::KubernetesMode::Off),
+        ("{kubernetes: {mode: false}}", mesh::KubernetesMode::Off),
+        ("{kubernetes: {mode: true}}", mesh::KubernetesMode::On),
         ("{kubernetes: {mode: off}}", mesh::KubernetesMode::Off),
+        (
+            "{kubernetes: {mode: off, namespaces: [], kubeconfig: ''}}",
+            mesh::KubernetesMode::Off,
+        ),
     ] {
         assert_eq!(settings(text).kubernetes.mode, mode, "{text}");
     }
@@ -187,6 +196,7 @@ fn mesh_settings() {
         ("off", false, false, false),
         ("false", false, false, false),
         ("{status: false}", false, true, true),
+        ("{status: off, node_id: on}", false, true, true),
         ("{node_id: false, span_name: false}", true, false, false),
     ] {
         let want = mesh::Repairs {

@@ -79,10 +79,10 @@ fn mesh(raw: raw::Mesh, cx: &Context<'_>) -> mesh::Settings {
         case,
         rename,
         repairs: repairs(raw.repairs),
-        aliases: matches!(raw.aliases.value, Some(raw::Toggle::On)),
+        aliases: raw.aliases.value == Some(raw::Toggle::On),
         peer_address: peer_address.or(mesh::Settings::default().peer_address),
         kubernetes,
-        ztunnel_connections: matches!(raw.ztunnel_connections.value, Some(raw::Toggle::On)),
+        ztunnel_connections: raw.ztunnel_connections.value == Some(raw::Toggle::On),
     }
 }
 
@@ -91,9 +91,9 @@ fn repairs(raw: Field<Switchable<raw::Toggle, raw::Repairs>>) -> mesh::Repairs {
         None | Some(Switchable::Word(raw::Toggle::On)) => mesh::Repairs::all(true),
         Some(Switchable::Word(raw::Toggle::Off)) => mesh::Repairs::all(false),
         Some(Switchable::Keys(each)) => mesh::Repairs {
-            status: each.status.or(true),
-            node_id: each.node_id.or(true),
-            span_name: each.span_name.or(true),
+            status: each.status.or(raw::Toggle::On) == raw::Toggle::On,
+            node_id: each.node_id.or(raw::Toggle::On) == raw::Toggle::On,
+            span_name: each.span_name.or(raw::Toggle::On) == raw::Toggle::On,
         },
     }
 }
@@ -113,6 +113,21 @@ fn kubernetes(
         raw::Switch::On => mesh::KubernetesMode::On,
         raw::Switch::Off => mesh::KubernetesMode::Off,
     };
+    if mode == mesh::KubernetesMode::Off {
+        // Empty ones, as templates write them, ask for nothing.
+        let namespaces = raw.namespaces.as_ref().is_some_and(|list| !list.is_empty());
+        let kubeconfig = raw.kubeconfig.as_ref().is_some_and(|path| !path.is_empty());
+        let idle = [
+            raw.namespaces.spot.filter(|_| namespaces),
+            raw.kubeconfig.spot.filter(|_| kubeconfig),
+            raw.peer_address.value.and(raw.peer_address.spot),
+        ];
+        for spot in idle.into_iter().flatten() {
+            let help = "remove it, or set mode to auto or on";
+            cx.report
+                .error_at_key(spot, "has no effect: kubernetes.mode is off", help);
+        }
+    }
     let mut namespaces = Vec::new();
     for namespace in raw.namespaces.value.unwrap_or_default() {
         let Field {

@@ -22,9 +22,9 @@ pub(in crate::config) struct Mesh {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct Repairs {
-    pub(in crate::config) status: Field<bool>,
-    pub(in crate::config) node_id: Field<bool>,
-    pub(in crate::config) span_name: Field<bool>,
+    pub(in crate::config) status: Field<Toggle>,
+    pub(in crate::config) node_id: Field<Toggle>,
+    pub(in crate::config) span_name: Field<Toggle>,
 }
 
 /// The Kiali whose questions the names must answer, in Kiali's own words.
@@ -75,11 +75,14 @@ pub(in crate::config) enum Case {
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Switch {
     Auto,
+    /// YAML 1.1 turns `on` into `true`, and so do the templates that speak it.
+    #[serde(alias = "true")]
     On,
+    #[serde(alias = "false")]
     Off,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Toggle {
     #[serde(alias = "true")]

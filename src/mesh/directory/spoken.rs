@@ -77,7 +77,7 @@ impl Spoken {
         for entry in self.table.iter_hash(fold_hash(&self.hasher, spoken)) {
             if entry.rank != rank
                 || namespace.is_some_and(|only| only != &*entry.namespace)
-                || !fold(&entry.key).eq(fold(spoken))
+                || !same_but_case(&entry.key, spoken)
             {
                 continue;
             }
@@ -101,6 +101,11 @@ impl Spoken {
         }
         best.map(|(_, app)| app)
     }
+}
+
+/// Whether two names differ in letter case at most.
+pub fn same_but_case(one: &str, other: &str) -> bool {
+    fold(one).eq(fold(other))
 }
 
 /// Without regard to letter case.

@@ -183,6 +183,8 @@ fn services_and_what_stands_behind_them() {
     let there = directory.app(Some("ns"), "reviews");
     assert_eq!(there.map(|app| app.name), Some("Reviews"));
     assert!(directory.pod("ns", "r2").is_some());
+    assert_eq!(directory.pod_named("r2"), None);
+    assert_eq!(directory.workload("ns", "X"), None);
 }
 
 #[test]
@@ -254,10 +256,16 @@ fn pods_and_namespaces_by_name() {
     let none: [ServiceRecord; 0] = [];
     let pods = [
         pod("a/db-0", "db", ""),
-        pod("b/db-0", "db", ""),
-        pod("b/web-x", "web", ""),
+        pod("b/db-0", "db", "app=db"),
+        pod("b/db2-0", "db2", "app=db"),
+        pod("b/web-x", "web", "app=web"),
+        pod("b/web-y", "web", "app=web"),
     ];
     let directory = Directory::build(pods, none, records, &AppLabels::default());
+    for (app, want) in [("db", None), ("web", Some("web")), ("none", None)] {
+        assert_eq!(directory.workload("b", app), want, "{app}");
+    }
+    assert_eq!(directory.workload("a", "web"), None, "of another namespace");
     assert_eq!(directory.pod("a", "db-0").map(|p| p.workload), Some("db"));
     assert_eq!(directory.pod("a", "web-x"), None);
     assert_eq!(directory.pod_named("db-0"), None, "in two namespaces");

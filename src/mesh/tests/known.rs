@@ -235,11 +235,19 @@ type Tags = &'static [(&'static str, &'static str)];
 #[test]
 fn applications() {
     let mut settings = settings(30, true, false);
-    settings.rename = [("Order.Api".to_owned(), "orders".to_owned())].into();
+    let renames = [
+        ("Order.Api", "orders"),
+        ("Pay.Api", "payments"),
+        ("Review.Api", "reviews-v1.bookinfo"),
+    ];
+    settings.rename = renames
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .into();
     let pod: Tags = &[("k8s.pod.name", "orders-1"), ("k8s.namespace.name", "shop")];
     let pod_alone: Tags = &[("k8s.pod.name", "orders-1")];
     let foreign: Tags = &[("k8s.pod.name", "elsewhere-1")];
     let shop: Tags = &[("k8s.namespace.name", "shop")];
+    let bookinfo: Tags = &[("k8s.namespace.name", "bookinfo")];
     let logical: Tags = &[("service.namespace", "team-a")];
     let cases: &[(&str, Tags, &str, &str, Option<&str>)] = &[
         // By the Pod, whatever the name.
@@ -288,16 +296,37 @@ fn applications() {
             Some("elsewhere-1"),
         ),
         // By its name.
-        ("ORDERS", shop, "", "Orders.shop", None),
-        ("orders-service", shop, "", "Orders.shop", None),
+        ("ORDERS", shop, "", "Orders.shop", Some("orders")),
+        ("Orders.shop", shop, "", "Orders.shop", Some("orders")),
+        ("orders-service", shop, "", "Orders.shop", Some("orders")),
+        ("reviews", bookinfo, "", "Reviews.bookinfo", None),
+        (
+            "ratings",
+            bookinfo,
+            "",
+            "RATINGS.bookinfo",
+            Some("ratings-v1"),
+        ),
         ("orders.shop", &[], "", "Orders.shop", None),
         ("orders-service", &[], "", "Orders.shop", None),
         ("ORDERS", logical, "", "Orders.shop", None),
         ("reviews-V1", &[], "", "Reviews.bookinfo", None),
         ("Order.Web", shop, "", "Order.Web.shop", None),
-        // A rename wins.
-        ("Order.Api", pod, "", "orders.shop", Some("orders-1")),
-        ("Order.Api", &[], "", "orders", None),
+        // A rename wins, and means an app as any other name does.
+        ("Order.Api", pod, "", "Orders.shop", Some("orders-1")),
+        ("Order.Api", shop, "", "Orders.shop", Some("orders")),
+        ("Order.Api", &[], "", "Orders.shop", None),
+        (
+            "Order.Api",
+            &[],
+            "10.0.0.6",
+            "Orders.shop",
+            Some("orders-1"),
+        ),
+        ("Order.Api", &[], "10.0.0.10", "Orders.shop", None),
+        ("Review.Api", &[], "", "Reviews.bookinfo", None),
+        ("Pay.Api", pod, "", "payments.shop", Some("orders-1")),
+        ("Pay.Api", &[], "", "payments", None),
         // Who passes on what others send is not the sender.
         ("Anything", &[], "10.0.0.9", "Anything", None),
         ("Anything", &[], "10.0.0.4", "Anything", None),
@@ -363,5 +392,122 @@ fn ends_of_connections() {
             assert_eq!(out.tag(tag), Some(text), "{tag}, {direction} {to}");
         }
         assert_eq!(apply_with(&out, &settings, &knowledge), out);
+    }
+}
+
+/// The application, with what its resource says, as the rules leave it.
+fn application(
+    emitted: &str,
+    resource: &[(&str, &str)],
+    settings: &Settings,
+    knowledge: &Knowledge,
+) -> (String, Option<String>) {
+    let mut span = span(emitted, "x", 2, &[]);
+    let own = |(key, text): &(&str, &str)| ((*key).to_owned(), (*text).to_owned());
+    span.resource.extend(resource.iter().map(own));
+    let out = apply_with(&span, settings, knowledge);
+    assert_eq!(apply_with(&out, settings, knowledge), out, "{emitted}");
+    let hostname = out.resource_tag("hostname").map(str::to_owned);
+    (out.service_name().to_owned(), hostname)
+}
+
+/// What is known is this cluster's, and another's spans are not told of it.
+#[test]
+fn other_clusters() {
+    // The default is given to no cluster: who has another may still be this one.
+    for (own, others, is_foreign) in [
+        ("east", "east", false),
+        ("east", "west", true),
+        ("east", "Kubernetes", true),
+        ("east", "", false),
+        ("Kubernetes", "west", false),
+        ("", "west", false),
+    ] {
+        let settings = Settings {
+            cluster_id: own.to_owned(),
+            ..settings(30, true, false)
+        };
+        let knowledge = mesh(&settings);
+        let row = format!("{others} seen from {own}");
+        let (app, workload) = match is_foreign {
+            true => ("ratings", None),
+            false => ("Ratings", Some("ratings-v1")),
+        };
+        let tags = [
+            ("node_id", WAYPOINT),
+            (
+                "upstream_cluster",
+                "outbound|9080||ratings.bookinfo.svc.cluster.local",
+            ),
+            ("istio.cluster_id", others),
+        ];
+        let out = apply_with(&span("wp.infra", "x", 3, &tags), &settings, &knowledge);
+        assert_eq!(out.tag("istio.destination_app"), Some(app), "{row}");
+        assert_eq!(out.tag("istio.destination_workload"), workload, "{row}");
+
+        let tags = [
+            ("direction", "outbound"),
+            ("src.workload", "wp-5b7c754ccb-55jwk"),
+            ("src.namespace", "infra"),
+            ("istio.cluster_id", others),
+        ];
+        let out = apply_with(&span("ztunnel", "x", 3, &tags), &settings, &knowledge);
+        let workload = if is_foreign { "wp" } else { "way-point-6" };
+        assert_eq!(out.tag("istio.source_workload"), Some(workload), "{row}");
+
+        let resource = [("k8s.namespace.name", "shop"), ("istio.cluster_id", others)];
+        let got = application("ORDERS", &resource, &settings, &knowledge);
+        let want = match is_foreign {
+            true => ("ORDERS.shop", None),
+            false => ("Orders.shop", Some("orders".to_owned())),
+        };
+        assert_eq!(got, (want.0.to_owned(), want.1), "{row}");
+    }
+}
+
+/// The only one of those seen need not be the only one.
+#[test]
+fn a_part_of_the_mesh() {
+    let all = settings(30, true, false);
+    let mut part = all.clone();
+    part.kubernetes.namespaces = ["bookinfo".to_owned(), "shop".to_owned()].into();
+    let shop = ("k8s.namespace.name", "shop");
+    let pod = ("k8s.pod.name", "orders-1");
+    let ip = ("k8s.pod.ip", "10.0.0.6");
+    for (emitted, resource, whole, of_part) in [
+        ("ORDERS", &[][..], "Orders.shop", "ORDERS"),
+        ("Anything", &[pod], "Orders.shop", "Anything"),
+        ("ORDERS", &[shop], "Orders.shop", "Orders.shop"),
+        ("orders.shop", &[], "Orders.shop", "Orders.shop"),
+        ("Anything", &[pod, shop], "Orders.shop", "Orders.shop"),
+        ("Anything", &[ip], "Orders.shop", "Orders.shop"),
+    ] {
+        for (settings, want) in [(&all, whole), (&part, of_part)] {
+            let (name, _) = application(emitted, resource, settings, &mesh(settings));
+            assert_eq!(name, want, "{emitted} {resource:?}");
+        }
+    }
+}
+
+#[test]
+fn letter_case_preserved() {
+    let mut settings = settings(30, true, false);
+    settings.case = Case::Preserve;
+    settings.rename = [("Order.Api".to_owned(), "orderS".to_owned())].into();
+    let shop = ("k8s.namespace.name", "shop");
+    let pod = ("k8s.pod.name", "orders-1");
+    for (emitted, resource, want) in [
+        ("ORDERS", &[shop][..], "ORDERS.shop"),
+        ("ORDERS", &[], "ORDERS.shop"),
+        ("ORDERS", &[pod], "ORDERS.shop"),
+        ("ORDERS.shop", &[], "ORDERS.shop"),
+        ("Order.Api", &[], "orderS.shop"),
+        // More than the case differs.
+        ("orders-service", &[shop], "Orders.shop"),
+        ("Anything", &[pod], "Orders.shop"),
+        ("ANYTHING", &[shop], "ANYTHING.shop"),
+    ] {
+        let (name, _) = application(emitted, resource, &settings, &mesh(&settings));
+        assert_eq!(name, want, "{emitted} {resource:?}");
     }
 }

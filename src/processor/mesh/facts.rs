@@ -64,6 +64,7 @@ slots! {
         component: key::COMPONENT,
         canonical_service: key::CANONICAL_SERVICE,
         namespace: key::NAMESPACE,
+        cluster_id: key::CLUSTER_ID,
         destination_canonical_service: key::DESTINATION_CANONICAL_SERVICE,
         destination_namespace: key::DESTINATION_NAMESPACE,
         src_workload: key::ZTUNNEL_SRC_WORKLOAD,
@@ -74,7 +75,6 @@ slots! {
         direction: key::ZTUNNEL_DIRECTION,
     }
     present {
-        cluster_id: key::CLUSTER_ID,
         destination_app: key::DESTINATION_APP,
         destination_workload: key::DESTINATION_WORKLOAD,
         source_canonical_service: key::SOURCE_CANONICAL_SERVICE,

@@ -680,3 +680,43 @@ fn an_address_counts_where_nothing_else_tells() {
         assert_eq!(shard.mesh.memo.len(), if peer_address { 8 } else { 4 });
     }
 }
+
+/// The directory is one cluster's, so which cluster a span is of makes another answer.
+#[test]
+fn clusters_are_kept_apart() {
+    use crate::mesh::{
+        Directory,
+        directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
+    };
+    let service = ServiceRecord {
+        namespace: "b".to_owned(),
+        name: "a".to_owned(),
+        selector: std::sync::Arc::new([("app".to_owned(), "A".to_owned())].into()),
+        ..ServiceRecord::default()
+    };
+    let (pods, namespaces): ([PodRecord; 0], [NamespaceRecord; 0]) = ([], []);
+    let labels = AppLabels::default();
+    let settings = Settings {
+        cluster_id: "east".to_owned(),
+        ..settings(30, true, false)
+    };
+    let mut keys = Keys::default();
+    let mut knowledge = Knowledge::of(&settings);
+    knowledge.directory = Directory::build(pods, [service], namespaces, &labels).into();
+    let mut shard = Shard {
+        mesh: Mesh::new(&settings, &Current::new(knowledge), &mut keys),
+        keys,
+        resources: Resources::default(),
+    };
+    let cluster = ("upstream_cluster", "outbound|80||a.b.svc.cluster.local");
+    for _ in 0..2 {
+        for (id, app) in [("east", "A"), ("west", "a"), ("", "A")] {
+            let tags = [WAYPOINT, cluster, ("istio.cluster_id", id)];
+            let request = request("w", "x", &tags).encode_to_vec();
+            let span = shard.run(&request, |_| ()).remove(0).1;
+            let want = attr("istio.destination_app", app);
+            assert!(span.attributes.contains(&want), "{id}: {span:?}");
+        }
+    }
+    assert_eq!(shard.mesh.memo.len(), 3);
+}
