@@ -376,4 +376,4 @@ impl<O: Object> Follower<O> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

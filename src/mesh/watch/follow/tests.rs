@@ -18,12 +18,22 @@ use std::{
 };
 
 /// What is asked for (a part of the path and query), and the answer.
-type Step = (&'static str, u16, String);
+pub(in crate::mesh::watch) type Step = (&'static str, u16, String);
 
 #[derive(Clone)]
-struct Server {
+pub(in crate::mesh::watch) struct Server {
     script: Arc<Mutex<VecDeque<Step>>>,
-    over: Arc<Notify>,
+    /// Rung by the request after the last.
+    pub(in crate::mesh::watch) over: Arc<Notify>,
+}
+
+impl Server {
+    pub(in crate::mesh::watch) fn new(script: Vec<Step>) -> Self {
+        Self {
+            script: Arc::new(Mutex::new(script.into())),
+            over: Arc::default(),
+        }
+    }
 }
 
 impl tower_service::Service<HttpRequest<Body>> for Server {
@@ -51,14 +61,14 @@ impl tower_service::Service<HttpRequest<Body>> for Server {
     }
 }
 
-fn service(name: &str, app: &str) -> Value {
+pub(in crate::mesh::watch) fn service(name: &str, app: &str) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "ns", "resourceVersion": "5"},
         "spec": {"selector": {"app": app}},
     })
 }
 
-fn page(names: &[&str], next: &str) -> String {
+pub(in crate::mesh::watch) fn page(names: &[&str], next: &str) -> String {
     let items: Vec<Value> = names.iter().map(|name| service(name, name)).collect();
     json!({
         "kind": "ServiceList", "apiVersion": "v1", "items": items,
@@ -67,7 +77,7 @@ fn page(names: &[&str], next: &str) -> String {
     .to_string()
 }
 
-fn events(events: &[(&str, Value)]) -> String {
+pub(in crate::mesh::watch) fn events(events: &[(&str, Value)]) -> String {
     let line = |(kind, object): &(&str, Value)| json!({"type": kind, "object": object}).to_string();
     let lines: Vec<String> = events.iter().map(line).collect();
     lines.join("\n") + "\n"
@@ -79,10 +89,7 @@ fn refusal(code: u16) -> String {
 
 /// Plays the script; returns the names kept at its end, and the status.
 async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<Status>) {
-    let server = Server {
-        script: Arc::new(Mutex::new(script.into())),
-        over: Arc::default(),
-    };
+    let server = Server::new(script);
     let status = Arc::new(Status::new(1));
     let shared = Rc::new(Shared {
         client: Client::new(server.clone(), "default"),

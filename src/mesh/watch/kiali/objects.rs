@@ -112,15 +112,17 @@ async fn watch_trust_domain(follower: &Follower, client: &Client, name: &ObjectN
     let mut told = None;
     watch(client, &Kind::config_map(), name, |seen| {
         let cause = match seen {
-            Seen::Object(object) | Seen::ObjectOnly(object) => {
-                match documents::mesh_config(object) {
-                    Ok(domain) => {
-                        told = None;
-                        return follower.learned_trust_domain(domain);
-                    }
-                    Err(cause) => cause,
+            Seen::Object(object) => match documents::mesh_config(object) {
+                Ok(domain) => {
+                    told = None;
+                    return follower.learned_trust_domain(domain);
                 }
-            }
+                Err(cause) => cause,
+            },
+            Seen::ObjectOnly(object) => match documents::mesh_config(object) {
+                Ok(domain) => return follower.learned_trust_domain(domain),
+                Err(cause) => cause,
+            },
             Seen::Lasting(cause) => cause,
             Seen::Passing(_) => return,
         };
@@ -162,6 +164,7 @@ async fn watch(client: &Client, kind: &Kind, name: &ObjectName, seen: impl FnMut
         seen,
         wait: Backoff::default(),
         failed_watches: 0,
+        watch_trouble: false,
     };
     loop {
         watcher.session().await;
@@ -179,6 +182,8 @@ struct Watcher<'a, F> {
     wait: Backoff,
     /// So many in a row.
     failed_watches: u32,
+    /// They are called a failure by now.
+    watch_trouble: bool,
 }
 
 impl<F: FnMut(Seen<'_>)> Watcher<'_, F> {
@@ -192,7 +197,7 @@ impl<F: FnMut(Seen<'_>)> Watcher<'_, F> {
             }
         };
         match &object {
-            Some(object) if self.failed_watches >= PASSING => (self.seen)(Seen::ObjectOnly(object)),
+            Some(object) if self.watch_trouble => (self.seen)(Seen::ObjectOnly(object)),
             Some(object) => (self.seen)(Seen::Object(object)),
             None => {
                 let cause = format!("there is no {} of that name", self.kind.resource.kind);
@@ -205,13 +210,16 @@ impl<F: FnMut(Seen<'_>)> Watcher<'_, F> {
                 self.failed_watches += 1;
                 let expired = matches!(&error, Error::Client(kube::Error::Api(s)) if s.code == 410);
                 let cause = self.explain(&error);
-                return (self.seen)(match error {
-                    Error::Client(_) if !expired => Seen::Lasting(cause),
-                    Error::Timeout(_) => Seen::Lasting(cause),
-                    _ if self.failed_watches < PASSING => Seen::Passing(cause),
-                    _ => Seen::Lasting(format!(
-                        "it can be read, but each watch of it fails, so that a change is seen late: \
-                         {cause}"
+                let refused = match &error {
+                    Error::Client(_) => !expired,
+                    error => matches!(error, Error::Timeout(_)),
+                };
+                self.watch_trouble |= refused || self.failed_watches >= PASSING;
+                return (self.seen)(match (self.watch_trouble, refused) {
+                    (false, _) => Seen::Passing(cause),
+                    (true, true) => Seen::Lasting(cause),
+                    (true, false) => Seen::Lasting(format!(
+                        "each watch of it fails, so that a change is seen late: {cause}"
                     )),
                 });
             }
@@ -251,8 +259,9 @@ impl<F: FnMut(Seen<'_>)> Watcher<'_, F> {
             }
             if stands.take().is_some() {
                 self.wait = Backoff::default();
-                let failed_before = std::mem::take(&mut self.failed_watches);
-                if let (Some(object), true) = (&*object, failed_before > 0) {
+                self.failed_watches = 0;
+                let trouble = std::mem::take(&mut self.watch_trouble);
+                if let (Some(object), true) = (&*object, trouble) {
                     (self.seen)(Seen::Object(object));
                 }
             }
@@ -347,6 +356,7 @@ impl Backoff {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::mesh::watch::follow::tests::{Server, Step, events, page, service};
 
     fn api_error(code: u16, message: &str) -> Error {
         let status = kube::core::Status {
@@ -381,5 +391,79 @@ mod tests {
         assert!(said.contains("kiali.config_map"), "{said}");
         let said = explain(&api_error(500, "etcd is away"), &Kind::kiali(), &name);
         assert_eq!(said, "the API server answered 500: etcd is away");
+    }
+
+    /// What a watch of `ns/a` told until the script was over, and for how long.
+    async fn told(script: Vec<Step>) -> (Vec<String>, Duration) {
+        let (server, begun) = (Server::new(script), Instant::now());
+        let client = Client::new(server.clone(), "default");
+        let name: ObjectName = "ns/a".parse().unwrap();
+        let mut told = Vec::new();
+        let kind = Kind::config_map();
+        let all = watch(&client, &kind, &name, |seen| {
+            let app = |object: &Value| object["spec"]["selector"]["app"].to_string();
+            told.push(match seen {
+                Seen::Object(object) => app(object),
+                Seen::ObjectOnly(object) => format!("only {}", app(object)),
+                Seen::Passing(_) => "passing".to_owned(),
+                Seen::Lasting(cause) => cause,
+            });
+        });
+        tokio::select! {
+            () = all => {}
+            () = server.over.notified() => {}
+        }
+        (told, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watches_that_end_at_once_are_begun_once_a_second() {
+        let mut script = vec![("fieldSelector=metadata.name%3Da", 200, page(&["a"], ""))];
+        script.extend(vec![("resourceVersion=1", 200, String::new()); 30]);
+        let (told, time) = told(script).await;
+        assert_eq!(told, ["\"a\""]);
+        assert!(time >= Duration::from_secs(30), "{time:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watches_that_fail_over_and_over_are_told_until_one_works() {
+        let failing = [
+            ("configmaps?&fieldSelector", 200, page(&["a"], "")),
+            ("watch=true", 200, "{not json}\n".to_owned()),
+        ];
+        let mut script: Vec<_> = failing.iter().cloned().cycle().take(12).collect();
+        script.push(failing[0].clone());
+        script.push((
+            "watch=true",
+            200,
+            events(&[("MODIFIED", service("a", "b"))]),
+        ));
+        let (told, _) = told(script).await;
+        let fails = "each watch of it fails";
+        let begin = ["\"a\"", "passing"].repeat(PASSING as usize - 1);
+        assert_eq!(told[..begin.len()], begin);
+        let rest = &told[begin.len()..];
+        let want = ["\"a\"", fails, "only \"a\"", fails, "only \"a\"", "\"b\""];
+        for (told, want) in rest.iter().zip(want) {
+            assert!(told.starts_with(want), "{rest:?}");
+        }
+        assert!(rest.len() >= want.len(), "{rest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_api_server_is_a_fault() {
+        let server = Server::new(Vec::new());
+        let client = Client::new(server, "default");
+        let name: ObjectName = "ns/a".parse().unwrap();
+        let mut told = Vec::new();
+        let kind = Kind::config_map();
+        let all = watch(&client, &kind, &name, |seen| {
+            if let Seen::Lasting(cause) = seen {
+                told.push(cause);
+            }
+        });
+        assert!(tokio::time::timeout(ANSWER * 4, all).await.is_err());
+        assert!(told.len() >= 2, "{told:?}");
+        assert!(told[0].contains("no answer within 20s"), "{told:?}");
     }
 }
