@@ -185,6 +185,7 @@ fn below_secret(lines: &[&str], at: usize) -> bool {
 /// `line` with stars over what follows a key that holds a secret: messages end
 /// in logs.
 fn masked(line: &str) -> String {
+    let line = &without_userinfo(line);
     let lower = line.to_ascii_lowercase();
     let value_after = |end: usize| {
         // `token: x`, `"client_secret": x`, but not `token_file: x`.
@@ -204,6 +205,23 @@ fn masked(line: &str) -> String {
     };
     let (shown, hidden) = line.split_at(from);
     format!("{shown}{}", stars(hidden))
+}
+
+/// `line` with stars over `USER:PASSWORD` in URLs.
+fn without_userinfo(line: &str) -> String {
+    let words = line.split_inclusive(|c: char| c.is_whitespace() || "'\",".contains(c));
+    let mask = |word: &str| {
+        let from = word.find("://").map_or(0, |at| at + 3);
+        let until = word.rfind('@').unwrap_or(0);
+        match word.get(from..until) {
+            Some(user) if user.contains(':') => {
+                let (before, after) = (&word[..from], &word[until..]);
+                format!("{before}{}{after}", stars(user))
+            }
+            _ => word.to_owned(),
+        }
+    };
+    words.map(mask).collect()
 }
 
 /// The part of `line` worth showing, and where in it the caret goes. Tabs and

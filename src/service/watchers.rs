@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
 
@@ -43,13 +43,14 @@ pub(super) fn start(
         let id = processor.id.to_string();
         let shown = Shown::of(&current.get().scheme, "static");
         let status = Arc::new(Status::new(shown.clone()));
-        show(registry, &id, &status, shown);
+        let versions = Versions::default();
+        show(registry, &id, &status, &versions, &shown);
         if settings.follow.is_none() {
             continue;
         }
         register(registry, &id, &status);
         followed.push((id.clone(), Arc::clone(&status)));
-        jobs.push((id, settings.clone(), current.clone(), status));
+        jobs.push((id, settings.clone(), current.clone(), status, versions));
     }
     if jobs.is_empty() {
         return Ok(());
@@ -61,9 +62,16 @@ pub(super) fn start(
     let registry = Arc::clone(registry);
     let mut end = end.clone();
     let followers = move || async move {
-        let followers = jobs.into_iter().map(|(id, settings, current, status)| {
-            follow(id, settings, current, status, Arc::clone(&registry))
-        });
+        let followers = jobs
+            .into_iter()
+            .map(|(id, settings, current, status, versions)| {
+                let registry = Arc::clone(&registry);
+                let on_change = {
+                    let (id, status) = (id.clone(), Arc::clone(&status));
+                    move |shown: &Shown| show(&registry, &id, &status, &versions, shown)
+                };
+                follow(id, settings, current, status, on_change)
+            });
         tokio::select! {
             _ = end.wait_for(|end| *end) => {}
             _ = join_all(followers) => {}
@@ -79,43 +87,70 @@ async fn follow(
     settings: Settings,
     current: Current,
     status: Arc<Status>,
-    registry: Arc<Registry>,
+    on_change: impl Fn(&Shown) + 'static,
 ) {
     let web = match settings.follow.as_ref().map(|follow| &follow.source) {
         Some(Source::Url(endpoint)) => Some(Web::new(endpoint)),
         _ => None,
-    };
-    let on_change = {
-        let (id, status) = (id.clone(), Arc::clone(&status));
-        move |shown: &Shown| show(&registry, &id, &status, shown.clone())
     };
     if let Some(follower) = Follower::new(id, &settings, current, status, on_change) {
         follower.run(web).await;
     }
 }
 
+/// The versions that have series of their own, for one processor.
+type Versions = Arc<Mutex<BTreeSet<String>>>;
+
+/// So many have. A Kiali may say anything, and a series is never forgotten.
+const MAX_VERSIONS: usize = 30;
+
+/// In place of the others.
+const OTHER: &str = "other";
+
+/// The version's label in `versions`, which learns it if there is room.
+fn label(versions: &Versions, version: &str) -> String {
+    let mut versions = versions.lock().unwrap_or_else(PoisonError::into_inner);
+    if versions.len() < MAX_VERSIONS {
+        versions.insert(version.to_owned());
+    }
+    let known = versions.get(version).cloned();
+    known.unwrap_or_else(|| OTHER.to_owned())
+}
+
 /// A series of value 1 for as long as its scheme is in force, then 0.
-fn show(registry: &Registry, processor: &str, status: &Arc<Status>, shown: Shown) {
+fn show(
+    registry: &Registry,
+    processor: &str,
+    status: &Arc<Status>,
+    versions: &Versions,
+    shown: &Shown,
+) {
+    let mut own = shown.clone();
+    own.version = label(versions, &shown.version);
     let labels = [
         ("processor", processor),
-        ("form", shown.form),
+        ("form", own.form),
         (
             "namespace_selector",
-            if shown.namespace_selector {
+            if own.namespace_selector {
                 "true"
             } else {
                 "false"
             },
         ),
-        ("version", &shown.version),
-        ("source", shown.source),
+        ("version", &own.version),
+        ("source", own.source),
     ];
-    let (status, own) = (Arc::clone(status), shown.clone());
+    let (status, versions, own) = (Arc::clone(status), Arc::clone(versions), own.clone());
     registry.gauge(
         "wayspan_kiali_scheme",
         "1 for the Kiali whose questions names answer now, by form of waypoint names.",
         &labels,
-        move || f64::from(u8::from(status.shown() == own)),
+        move || {
+            let mut now = status.shown();
+            now.version = label(&versions, &now.version);
+            f64::from(u8::from(now == own))
+        },
     );
 }
 
@@ -150,4 +185,23 @@ fn register(registry: &Registry, processor: &str, status: &Arc<Status>) {
         &labels,
         move || read.last_read() as f64,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kiali_that_says_ever_other_versions_fills_no_memory() {
+        let versions = Versions::default();
+        let of = |minor: usize| label(&versions, &format!("2.{minor}"));
+        assert_eq!(
+            (of(0).as_str(), of(MAX_VERSIONS - 1)),
+            ("2.0", "2.29".into())
+        );
+        for minor in 0..MAX_VERSIONS {
+            assert_eq!(of(minor), format!("2.{minor}"));
+        }
+        assert_eq!((of(MAX_VERSIONS).as_str(), of(1).as_str()), (OTHER, "2.1"));
+    }
 }

@@ -442,7 +442,11 @@ fn kiali_is_read_from_one_place() {
             "{url: 'kiali:20001'}",
             "not a URL such as http://kiali.istio-system:20001/kiali",
         ),
-        ("{url: 'http://u:hunter2@k/kiali'}", "put credentials into"),
+        (
+            "{url: 'http://u:hunter2@k/kiali'}",
+            "http://*********@k/kiali",
+        ),
+        ("{url: 'u:hunter2@k'}", "use kiali.token_file"),
         (
             "{token: hunter2}",
             "kiali.token is for kiali.url, which is not set",

@@ -113,7 +113,7 @@ fn a_config_map_is_followed_as_soon_as_it_may_be_read() {
     let wayspan = Wayspan::start(dir.path(), &cluster, "{config_map: istio-system/kiali}");
 
     // Without the right to read: the missing rule is named, defaults hold.
-    wayspan.says("resources [configmaps], resourceNames [kiali], verbs [get, list, watch]");
+    wayspan.says("resources [configmaps], resourceNames [kiali], verbs [list, watch]");
     assert_eq!(wayspan.metric(&scheme("host", "2.30", "static")), Some(1.0));
 
     let detail = wayspan.detail();

@@ -141,7 +141,16 @@ fn object(field: &Field<String>, cx: &Context<'_>) -> Option<ObjectName> {
 }
 
 fn endpoint(raw: &raw::Kiali, cx: &Context<'_>) -> Option<Endpoint> {
-    let url = match http_url(given(&raw.url)?) {
+    let given_url = given(&raw.url)?;
+    if given_url.contains('@') {
+        let help = "use kiali.token_file, or kiali.token";
+        if let Some(spot) = raw.url.spot {
+            let message = "credentials do not belong into the URL";
+            cx.report.error_at_help(spot, message, help);
+        }
+        return None;
+    }
+    let url = match http_url(given_url) {
         Ok(url) if url.contains(['?', '#']) => {
             complain(
                 &raw.url,

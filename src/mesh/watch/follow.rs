@@ -9,21 +9,21 @@ that has just started forbids for a moment what it will permit).
 */
 
 use super::{
+    api::{self, Events, PROVEN, WATCH_PAUSE},
     objects::{Object, Pool},
     status::{Kind, Status},
     store::{Records, Table},
     trouble::{Reason, Trouble, Verb},
 };
-use futures_util::TryStreamExt;
 use kube::{
     Client,
     api::{ListParams, WatchParams},
     core::{ObjectList, Request, WatchEvent},
 };
-use std::{cell::RefCell, convert::Infallible, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, convert::Infallible, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 /// Objects asked for at a time: a page of Pods is a few megabytes.
@@ -35,12 +35,19 @@ pub const MAX_OBJECTS: usize = 200_000;
 /// How long a page may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long all pages together may take, and how many there may be of them
+/// and of those without objects in a row.
+const ALL_PAGES: Duration = Duration::from_secs(600);
+const MAX_PAGES: usize = 5_000;
+const MAX_EMPTY_PAGES: usize = 10;
+
+/// Watches that fail in a row for a reason that a new list mends, before that
+/// is called a failure.
+const PASSING: u32 = 5;
+
 /// How long one watch lasts, at least; spread, so that watches do not end together.
 const WATCH_SECONDS: u32 = 240;
 const WATCH_SPREAD: u32 = 60;
-
-/// A server that ends watches at once is not asked more often than this.
-const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between two attempts, at first and at last; with up to half taken off.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -81,37 +88,61 @@ impl Backoff {
     }
 }
 
+/// How the following went of late. Starts afresh once a watch has brought
+/// something or stood for [`PROVEN`]: opening says little.
+struct Course {
+    backoff: Backoff,
+    /// Watches in a row that ended in an error.
+    failed_watches: u32,
+    /// Since when lists are forbidden.
+    forbidden: Option<Instant>,
+}
+
+impl Default for Course {
+    fn default() -> Self {
+        Self {
+            backoff: Backoff(FIRST_PAUSE),
+            failed_watches: 0,
+            forbidden: None,
+        }
+    }
+}
+
 impl<O: Object> Follower<O> {
     const KIND: Kind = O::KIND;
 
     /// Follows for ever.
     pub async fn run(self) -> Infallible {
-        let mut backoff = Backoff(FIRST_PAUSE);
-        let mut forbidden: Option<Instant> = None;
+        let mut course = Course::default();
         loop {
-            let trouble = self.session(&mut backoff).await;
-            self.report(&trouble);
-            if trouble.reason == Reason::Forbidden {
-                let since = forbidden.get_or_insert_with(Instant::now);
+            let trouble = self.session(&mut course).await;
+            self.report(&trouble, course.failed_watches);
+            if (trouble.reason, trouble.verb) == (Reason::Forbidden, Verb::List) {
+                let since = course.forbidden.get_or_insert_with(Instant::now);
                 if since.elapsed() > KEEP_FORBIDDEN {
                     self.replace(Records::default());
                 }
             } else {
-                forbidden = None;
+                course.forbidden = None;
             }
-            sleep(backoff.next()).await;
+            sleep(course.backoff.next()).await;
         }
     }
 
     /// Lists, then watches as long as that works.
-    async fn session(&self, backoff: &mut Backoff) -> Trouble {
+    async fn session(&self, course: &mut Course) -> Trouble {
         let mut version = match self.list().await {
             Ok(version) => version,
             Err(trouble) => return trouble,
         };
+        course.forbidden = None;
+        if course.failed_watches == 0 {
+            self.works();
+        }
         loop {
             let begun = Instant::now();
-            if let Err(trouble) = self.watch(&mut version, backoff).await {
+            if let Err(trouble) = self.watch(&mut version, course).await {
+                course.failed_watches += 1;
                 return trouble;
             }
             sleep_until(begun + WATCH_PAUSE).await;
@@ -123,6 +154,8 @@ impl<O: Object> Follower<O> {
         let mut records = Records::default();
         let room = self.room();
         let mut params = self.list_params();
+        let begun = Instant::now();
+        let (mut pages, mut empty) = (0, 0);
         loop {
             let request = self.request();
             let request = match Self::KIND {
@@ -130,10 +163,11 @@ impl<O: Object> Follower<O> {
                 _ => request.list(&params),
             };
             let request = request.map_err(|e| self.unbuildable(Verb::List, &e))?;
-            let page = timeout(LIST_TIMEOUT, self.shared.client.request(request))
+            let page: ObjectList<O> = api::get(&self.shared.client, request, LIST_TIMEOUT)
                 .await
-                .map_err(|_| Trouble::timeout(Verb::List, LIST_TIMEOUT))?;
-            let page: ObjectList<O> = page.map_err(|e| Trouble::error(Verb::List, &e))?;
+                .map_err(|e| Trouble::error(Verb::List, &e))?;
+            pages += 1;
+            empty = if page.items.is_empty() { empty + 1 } else { 0 };
             for object in page.items {
                 if records.len() >= room {
                     records.truncated = true;
@@ -150,15 +184,18 @@ impl<O: Object> Follower<O> {
                     self.overflow(true);
                 }
                 self.replace(records);
-                self.works();
                 return Ok(version);
+            }
+            if pages >= MAX_PAGES || empty >= MAX_EMPTY_PAGES || begun.elapsed() >= ALL_PAGES {
+                let message = format!("the list does not end, {pages} pages long");
+                return Err(Trouble::new(Reason::Malformed, Verb::List, message));
             }
         }
     }
 
     /// Watches from `version` on until the server ends it, as it does now and
     /// then. An error means: list anew.
-    async fn watch(&self, version: &mut String, backoff: &mut Backoff) -> Result<(), Trouble> {
+    async fn watch(&self, version: &mut String, course: &mut Course) -> Result<(), Trouble> {
         let seconds = WATCH_SECONDS + rand::random_range(0..WATCH_SPREAD);
         let params = WatchParams {
             bookmarks: true,
@@ -172,37 +209,35 @@ impl<O: Object> Follower<O> {
             _ => request.watch(&params, version),
         };
         let request = request.map_err(|e| self.unbuildable(Verb::Watch, &e))?;
-        let events = timeout(
-            LIST_TIMEOUT,
-            self.shared.client.request_events::<O>(request),
-        )
-        .await
-        .map_err(|_| Trouble::timeout(Verb::Watch, LIST_TIMEOUT))?
-        .map_err(|e| Trouble::error(Verb::Watch, &e))?;
-        self.works();
-        *backoff = Backoff(FIRST_PAUSE);
-        let mut events = pin!(events);
+        let mut events: Events<O> = api::watch(&self.shared.client, request, LIST_TIMEOUT)
+            .await
+            .map_err(|e| Trouble::error(Verb::Watch, &e))?;
+        if course.failed_watches == 0 {
+            self.works();
+        }
         // A connection that died silently is found by its watch outliving itself.
-        let limit = Duration::from_secs(u64::from(seconds) + 10);
+        let end = Instant::now() + Duration::from_secs(u64::from(seconds) + 10);
+        let mut stands = Some(Instant::now() + PROVEN);
         loop {
-            match timeout(limit, events.try_next()).await {
+            match timeout_at(stands.unwrap_or(end), events.next()).await {
                 Ok(Ok(Some(event))) => {
                     if let Some(seen) = self.take(event)? {
                         *version = seen;
                     }
                 }
+                Err(_) if stands.is_some() => {}
                 // Cut off: whether the server is there shows at the next request.
                 Ok(Ok(None)) | Err(_) => return Ok(()),
-                Ok(Err(kube::Error::SerdeError(error))) => {
-                    return Err(Trouble::error(Verb::Watch, &kube::Error::SerdeError(error)));
-                }
-                Ok(Err(error)) => {
-                    tracing::debug!(
-                        "kubernetes: watch of {} cut off: {error}",
-                        Self::KIND.as_str()
-                    );
+                Ok(Err(api::Error::CutOff(error))) => {
+                    let what = Self::KIND.as_str();
+                    tracing::debug!("kubernetes: watch of {what} cut off: {error}");
                     return Ok(());
                 }
+                Ok(Err(error)) => return Err(Trouble::error(Verb::Watch, &error)),
+            }
+            if stands.take().is_some() {
+                *course = Course::default();
+                self.works();
             }
         }
     }
@@ -298,9 +333,9 @@ impl<O: Object> Follower<O> {
         }
     }
 
-    fn report(&self, trouble: &Trouble) {
+    fn report(&self, trouble: &Trouble, failed_watches: u32) {
         let line = trouble.line(Self::KIND, self.namespace.as_deref());
-        if trouble.reason == Reason::Expired {
+        if trouble.reason == Reason::Expired && failed_watches < PASSING {
             // Part of the protocol: the list that follows mends it.
             self.shared.status.count(Self::KIND, Reason::Expired);
             tracing::debug!("{line}");
@@ -341,4 +376,4 @@ impl<O: Object> Follower<O> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

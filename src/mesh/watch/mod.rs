@@ -8,6 +8,7 @@ goes wrong with them goes wrong alone: names are then decided from what is
 known, and a status says what is missing.
 */
 
+mod api;
 mod client;
 mod follow;
 pub mod kiali;

@@ -135,10 +135,21 @@ impl Object for Pod {
             namespace: self.metadata.namespace,
             name: self.metadata.name,
             addresses,
-            labels: pool.share(self.metadata.labels),
+            labels: pool.share(self.metadata.labels.map(without_uids)),
             phase,
         }
     }
+}
+
+/// Labels whose value names an object by its UID: no selector written
+/// beforehand can ask for one, and each makes a set of labels of its own.
+const UIDS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
+
+fn without_uids(mut labels: Labels) -> Labels {
+    for label in UIDS {
+        labels.remove(label);
+    }
+    labels
 }
 
 /// The workload a Pod belongs to, by the rules of Istio's
@@ -337,6 +348,20 @@ mod tests {
             let (addresses, got) = with(spec, status);
             assert_eq!((addresses.as_str(), got), want);
         }
+    }
+
+    #[test]
+    fn labels_of_pods_are_kept_but_for_uids() {
+        let labels = json!({
+            "app": "a", "controller-uid": "1", "batch.kubernetes.io/controller-uid": "1",
+            "statefulset.kubernetes.io/pod-name": "p", "job-name": "j",
+        });
+        let record = pod(json!({"metadata": {"name": "p", "namespace": "n", "labels": labels}}));
+        let kept: Vec<&String> = record.labels.keys().collect();
+        assert_eq!(
+            kept,
+            ["app", "job-name", "statefulset.kubernetes.io/pod-name"]
+        );
     }
 
     #[test]

@@ -2,9 +2,9 @@
 What goes wrong with a watch, in words that say what to do.
 */
 
-use super::status::Kind;
+use super::{api, status::Kind};
 use kube::core::Status as Answer;
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 /// Kinds of errors, as metrics tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +85,6 @@ impl Trouble {
         }
     }
 
-    /// A request that was not answered in time.
-    pub fn timeout(verb: Verb, limit: Duration) -> Self {
-        let message = format!("no answer within {}", humantime::format_duration(limit));
-        Self::new(Reason::Unreachable, verb, message)
-    }
-
     /// An answer with an error in it.
     pub fn answer(verb: Verb, answer: &Answer) -> Self {
         let reason = match answer.code {
@@ -106,17 +100,14 @@ impl Trouble {
         )
     }
 
-    /// An error of the client.
-    pub fn error(verb: Verb, error: &kube::Error) -> Self {
-        match error {
-            kube::Error::Api(answer) => Self::answer(verb, answer),
-            kube::Error::SerdeError(error) => Self::new(
-                Reason::Malformed,
-                verb,
-                format!("its answer is odd: {error}"),
-            ),
-            error => Self::new(Reason::Unreachable, verb, causes(error)),
-        }
+    /// An error of a request.
+    pub fn error(verb: Verb, error: &api::Error) -> Self {
+        let reason = match error {
+            api::Error::Client(kube::Error::Api(answer)) => return Self::answer(verb, answer),
+            api::Error::TooLong(_) | api::Error::Malformed(_) => Reason::Malformed,
+            _ => Reason::Unreachable,
+        };
+        Self::new(reason, verb, causes(error))
     }
 
     /// One line: what does not work, why, what is done meanwhile, what to do.
@@ -161,7 +152,7 @@ impl Trouble {
 }
 
 /// An error with its causes: the outermost of a connection's says nothing.
-fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -18,12 +18,22 @@ use std::{
 };
 
 /// What is asked for (a part of the path and query), and the answer.
-type Step = (&'static str, u16, String);
+pub(in crate::mesh::watch) type Step = (&'static str, u16, String);
 
 #[derive(Clone)]
-struct Server {
+pub(in crate::mesh::watch) struct Server {
     script: Arc<Mutex<VecDeque<Step>>>,
-    over: Arc<Notify>,
+    /// Rung by the request after the last.
+    pub(in crate::mesh::watch) over: Arc<Notify>,
+}
+
+impl Server {
+    pub(in crate::mesh::watch) fn new(script: Vec<Step>) -> Self {
+        Self {
+            script: Arc::new(Mutex::new(script.into())),
+            over: Arc::default(),
+        }
+    }
 }
 
 impl tower_service::Service<HttpRequest<Body>> for Server {
@@ -51,14 +61,14 @@ impl tower_service::Service<HttpRequest<Body>> for Server {
     }
 }
 
-fn service(name: &str, app: &str) -> Value {
+pub(in crate::mesh::watch) fn service(name: &str, app: &str) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "ns", "resourceVersion": "5"},
         "spec": {"selector": {"app": app}},
     })
 }
 
-fn page(names: &[&str], next: &str) -> String {
+pub(in crate::mesh::watch) fn page(names: &[&str], next: &str) -> String {
     let items: Vec<Value> = names.iter().map(|name| service(name, name)).collect();
     json!({
         "kind": "ServiceList", "apiVersion": "v1", "items": items,
@@ -67,7 +77,7 @@ fn page(names: &[&str], next: &str) -> String {
     .to_string()
 }
 
-fn events(events: &[(&str, Value)]) -> String {
+pub(in crate::mesh::watch) fn events(events: &[(&str, Value)]) -> String {
     let line = |(kind, object): &(&str, Value)| json!({"type": kind, "object": object}).to_string();
     let lines: Vec<String> = events.iter().map(line).collect();
     lines.join("\n") + "\n"
@@ -79,10 +89,7 @@ fn refusal(code: u16) -> String {
 
 /// Plays the script; returns the names kept at its end, and the status.
 async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<Status>) {
-    let server = Server {
-        script: Arc::new(Mutex::new(script.into())),
-        over: Arc::default(),
-    };
+    let server = Server::new(script);
     let status = Arc::new(Status::new(1));
     let shared = Rc::new(Shared {
         client: Client::new(server.clone(), "default"),
@@ -196,7 +203,20 @@ async fn what_was_known_stays_until_it_is_forbidden_for_long() {
         (times(30, 503), &["a=a"][..], false),
         (times(4, 403), &["a=a"], false),
         (times(30, 403), &[], false),
-        (vec![("limit=250", 200, page(&["b"], ""))], &["b=b"], true),
+        // A list alone says nothing of watches, an event does.
+        (vec![("limit=250", 200, page(&["b"], ""))], &["b=b"], false),
+        (
+            vec![
+                ("limit=250", 200, page(&["b"], "")),
+                (
+                    "resourceVersion=1",
+                    200,
+                    events(&[("ADDED", service("c", "c"))]),
+                ),
+            ],
+            &["b=b", "c=c"],
+            true,
+        ),
     ] {
         let script = begin.iter().cloned().chain(then.clone()).collect();
         let (kept, status) = play(10, script).await;
@@ -204,4 +224,67 @@ async fn what_was_known_stays_until_it_is_forbidden_for_long() {
         assert_eq!(kept, names, "{code:?}");
         assert_eq!(status.view(Kind::Services).up, up, "{code:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_open_and_fail_are_asked_ever_more_seldom() {
+    let gone = events(&[("ERROR", json!({"code": 410, "message": "too old"}))]);
+    for (answer, reason, passing) in [
+        ("{not json}\n".to_owned(), Reason::Malformed, 0),
+        (gone, Reason::Expired, PASSING - 1),
+    ] {
+        let begun = Instant::now();
+        let round = [
+            ("limit=250", 200, page(&["a"], "")),
+            ("resourceVersion=1", 200, answer),
+        ];
+        for rounds in [1, PASSING - 1, PASSING, 12] {
+            let script = round.iter().cloned().cycle();
+            let script = script.take(2 * rounds as usize).collect();
+            let (names, status) = play(10, script).await;
+            assert_eq!(names, ["a=a"]);
+            let view = status.view(Kind::Services);
+            assert_eq!(view.up, rounds <= passing, "{reason:?} {rounds}");
+            assert_eq!(view.trouble.is_none(), view.up, "{:?}", view.trouble);
+            assert_eq!(status.errors(Kind::Services, reason), u64::from(rounds));
+        }
+        // The last twelve alone wait for minutes.
+        assert!(begun.elapsed() > Duration::from_secs(180));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_without_end_are_refused() {
+    let endless = vec![("limit=250", 200, page(&[], "again")); MAX_EMPTY_PAGES];
+    let long = vec![(
+        "limit=250",
+        200,
+        format!("{}{}", " ".repeat(33 << 20), page(&["a"], "")),
+    )];
+    let line = vec![
+        ("limit=250", 200, page(&["a"], "")),
+        ("resourceVersion=1", 200, " ".repeat(5 << 20)),
+    ];
+    for (script, said) in [
+        (endless, "the list does not end, 10 pages long"),
+        (long, "its answer is longer than 32 MiB"),
+        (line, "its answer is longer than 4 MiB"),
+    ] {
+        let (_, status) = play(10, script).await;
+        let trouble = status.view(Kind::Services).trouble.unwrap_or_default();
+        assert!(trouble.contains(said), "{trouble}");
+        assert_eq!(status.errors(Kind::Services, Reason::Malformed), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_lists_is_over_with_a_list() {
+    let (_, status) = play(10, vec![("limit=250", 503, refusal(503))]).await;
+    assert!(!status.view(Kind::Services).up);
+    let script = vec![
+        ("limit=250", 503, refusal(503)),
+        ("limit=250", 200, page(&["a"], "")),
+    ];
+    let (_, status) = play(10, script).await;
+    assert!(status.view(Kind::Services).up);
 }

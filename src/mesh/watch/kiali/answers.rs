@@ -117,7 +117,7 @@ impl Answers {
             let home = clusters.find(|cluster| cluster.is_kiali_home && !cluster.name.is_empty());
             said.cluster_id = home.map(|cluster| cluster.name.clone());
         }
-        Reading { said, notes }
+        Reading::checked(said, notes)
     }
 }
 
@@ -201,8 +201,9 @@ mod tests {
             Some(Version::new(2, 21))
         );
         assert_eq!(reading(TRACING_2_30, "", "").said.version, None);
-        let built = reading(TRACING_2_30, "", &status("v2.31.0-SNAPSHOT")).said;
-        assert_eq!(built.version, Some(Version::new(2, 31)));
+        let built = reading(TRACING_2_30, "", &status("v2.31.0-SNAPSHOT"));
+        assert_eq!(built.said.version, Some(Version::new(2, 31)));
+        assert!(built.notes[0].contains("names are as for 2.30"));
     }
 
     #[test]
@@ -211,6 +212,22 @@ mod tests {
         assert_eq!(read.said.namespace_selector, None);
         assert_eq!(read.said.use_waypoint_name, None);
         assert_eq!(read.notes.len(), 1, "{:?}", read.notes);
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_not_taken_over() {
+        let domain = CONFIG_2_30.replace("svc.td.example", "svc\\n.td");
+        let cluster = CONFIG_2_30.replace(r#""name":"east""#, r#""name":"e ast""#);
+        for (config, lost) in [
+            (domain, "istio_identity_domain"),
+            (cluster, "the cluster's name"),
+        ] {
+            let read = reading(TRACING_2_30, &config, &status("v2.30.0"));
+            assert_eq!(read.notes.len(), 1);
+            assert!(read.notes[0].starts_with(lost), "{:?}", read.notes);
+            let (domain, cluster) = (&read.said.istio_identity_domain, &read.said.cluster_id);
+            assert!(domain.is_none() != cluster.is_none(), "{:?}", read.said);
+        }
     }
 
     #[test]

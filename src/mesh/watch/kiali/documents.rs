@@ -22,6 +22,33 @@ pub struct Reading {
     pub notes: Vec<String>,
 }
 
+impl Reading {
+    /// Without what cannot be a name: it would end up in spans and in lines of
+    /// the log.
+    pub(super) fn checked(mut said: Described, mut notes: Vec<String>) -> Self {
+        for (what, name) in [
+            ("istio_identity_domain", &mut said.istio_identity_domain),
+            ("app_label_name", &mut said.app_label_name),
+            ("the cluster's name", &mut said.cluster_id),
+        ] {
+            if name.take_if(|name| !may_be_name(name)).is_some() {
+                notes.push(no_name(what));
+            }
+        }
+        Self { said, notes }
+    }
+}
+
+/// Names of labels are the longest: a domain, a slash and 63 characters.
+fn may_be_name(text: &str) -> bool {
+    let odd = |c: char| c.is_control() || c.is_whitespace();
+    text.len() <= 320 && !text.contains(odd)
+}
+
+fn no_name(what: &str) -> String {
+    format!("{what} is too long or has spaces or control characters, and is not taken over")
+}
+
 /// A ConfigMap that holds Kiali's `config.yaml`.
 ///
 /// # Errors
@@ -68,7 +95,11 @@ pub fn custom_resource(object: &Value) -> Result<Reading, String> {
 pub fn mesh_config(object: &Value) -> Result<String, String> {
     let config = yaml_of(object, "mesh", "Istio's")?;
     let domain = text(&config, &["trustDomain"]).filter(|domain| !domain.is_empty());
-    Ok(domain.unwrap_or("cluster.local").to_owned())
+    let domain = domain.unwrap_or("cluster.local").to_owned();
+    match may_be_name(&domain) {
+        true => Ok(domain),
+        false => Err(no_name("trustDomain")),
+    }
 }
 
 /// The YAML under a key of a ConfigMap.
@@ -131,22 +162,20 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> Reading {
         ));
     }
     let cluster = text(config, &["kubernetes_config", "cluster_name"]);
-    Reading {
-        said: Described {
-            version,
-            namespace_selector: Some(namespace_selector),
-            use_waypoint_name: Some(use_waypoint_name),
-            istio_identity_domain: Some(domain.unwrap_or_default().to_owned()),
-            trust_domain: None,
-            app_label_name: Some(app_label(
-                known,
-                text(config, &["istio_labels", "app_label_name"]),
-                text(config, &["istio_labels", "version_label_name"]),
-            )),
-            cluster_id: cluster.filter(|name| !name.is_empty()).map(str::to_owned),
-        },
-        notes,
-    }
+    let said = Described {
+        version,
+        namespace_selector: Some(namespace_selector),
+        use_waypoint_name: Some(use_waypoint_name),
+        istio_identity_domain: Some(domain.unwrap_or_default().to_owned()),
+        trust_domain: None,
+        app_label_name: Some(app_label(
+            known,
+            text(config, &["istio_labels", "app_label_name"]),
+            text(config, &["istio_labels", "version_label_name"]),
+        )),
+        cluster_id: cluster.filter(|name| !name.is_empty()).map(str::to_owned),
+    };
+    Reading::checked(said, notes)
 }
 
 /// The app label in force, empty for Kiali's own order. Since 2.6 Kiali
@@ -169,7 +198,15 @@ pub(super) fn version(places: &[Option<&str>], notes: &mut Vec<String>) -> Optio
     let named: Vec<&str> = places.iter().flatten().copied().collect();
     for text in &named {
         match text.parse() {
-            Ok(version) => return Some(version),
+            Ok(version) => {
+                if version > Version::NEWEST {
+                    notes.push(format!(
+                        "Kiali {version} is newer than those known here: names are as for {}",
+                        Version::NEWEST
+                    ));
+                }
+                return Some(version);
+            }
             // What is built from the main branch is the newest there is.
             Err(_) if matches!(*text, "master" | "latest" | "main" | "dev") => {
                 return Some(Version::NEWEST);

@@ -103,6 +103,7 @@ impl Follower {
 
     /// As [`Self::learned`], where a part could not be read: the trouble lasts.
     fn learned_in_part(&self, reading: Reading) {
+        self.status.read_in_part();
         self.state.borrow_mut().kiali = reading.said;
         self.warn(|state| &mut state.notes, reading.notes);
         self.apply();
@@ -114,6 +115,13 @@ impl Follower {
         if self.state.borrow().read_before {
             self.apply();
         }
+    }
+
+    /// A watch failed, which the next attempt may mend.
+    fn watch_failed(&self, cause: &str) {
+        self.status.watch_failed();
+        let (processor, source) = (&self.processor, &self.follow.source);
+        tracing::debug!("{processor}: the watch of {source} failed: {cause}");
     }
 
     /// Reading failed: what was known stays. Said once per cause.

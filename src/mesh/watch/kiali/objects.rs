@@ -2,27 +2,41 @@
 Watches the objects that hold Kiali's configuration, and Istio's for the trust
 domain.
 
-Each watch begins with a list, and after any fault begins anew, so that an
-object that was replaced, deleted or hidden meanwhile is noticed.
+Watching begins with a list, and after any fault begins anew, so that an
+object that was replaced, deleted or hidden meanwhile is noticed. A watch that
+opens says little: only one that brought something or has stood for a while
+makes attempts frequent again and ends a trouble with watches.
 */
 
 use super::{Follower, documents};
-use crate::mesh::{ObjectName, Source, watch::client};
-use futures_util::{StreamExt as _, TryStreamExt as _, future};
+use crate::mesh::{
+    ObjectName, Source,
+    watch::{
+        api::{self, Error, PROVEN, WATCH_PAUSE},
+        client,
+        trouble::causes,
+    },
+};
+use futures_util::future;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject},
-    runtime::watcher::{self, Event, watcher},
+    Client,
+    api::{ApiResource, DynamicObject, ListParams, WatchParams},
+    core::{ObjectList, Request, Resource as _, WatchEvent},
 };
 use rand::Rng as _;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// The API server ends a watch after this many seconds, and a connection that
 /// says nothing for a little longer is given up: Kiali's changes are to be
 /// seen within a minute, over dead connections too.
 const WATCH_SECONDS: u32 = 45;
+/// How long a list, and the beginning of a watch, may take.
+const ANSWER: Duration = Duration::from_secs(20);
+/// Watches in a row that fail, before that is called a failure.
+const PASSING: u32 = 5;
 /// First and longest wait between attempts.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -74,12 +88,16 @@ pub(super) async fn run(follower: &Follower) {
         Source::Url(_) => return,
     };
     let kiali = watch(&client, &kind, name, |seen| match seen {
-        Ok(object) => match parse(object) {
+        Seen::Object(object) => match parse(object) {
             Ok(reading) => follower.learned(reading, true),
             Err(cause) => follower.failed(&cause),
         },
-        Err(Fault::Passing) => follower.status.watch_ended(),
-        Err(Fault::Lasting(cause)) => follower.failed(&cause),
+        Seen::ObjectOnly(object) => match parse(object) {
+            Ok(reading) => follower.learned_in_part(reading),
+            Err(cause) => follower.failed(&cause),
+        },
+        Seen::Passing(cause) => follower.watch_failed(&cause),
+        Seen::Lasting(cause) => follower.failed(&cause),
     });
     let istio = async {
         if let Some(name) = &follower.follow.istio_config_map {
@@ -93,13 +111,20 @@ pub(super) async fn run(follower: &Follower) {
 async fn watch_trust_domain(follower: &Follower, client: &Client, name: &ObjectName) {
     let mut told = None;
     watch(client, &Kind::config_map(), name, |seen| {
-        let cause = match seen.map(documents::mesh_config) {
-            Ok(Ok(domain)) => {
-                told = None;
-                return follower.learned_trust_domain(domain);
-            }
-            Ok(Err(cause)) | Err(Fault::Lasting(cause)) => cause,
-            Err(Fault::Passing) => return,
+        let cause = match seen {
+            Seen::Object(object) => match documents::mesh_config(object) {
+                Ok(domain) => {
+                    told = None;
+                    return follower.learned_trust_domain(domain);
+                }
+                Err(cause) => cause,
+            },
+            Seen::ObjectOnly(object) => match documents::mesh_config(object) {
+                Ok(domain) => return follower.learned_trust_domain(domain),
+                Err(cause) => cause,
+            },
+            Seen::Lasting(cause) => cause,
+            Seen::Passing(_) => return,
         };
         if told.as_ref() != Some(&cause) {
             tracing::info!(
@@ -114,73 +139,185 @@ async fn watch_trust_domain(follower: &Follower, client: &Client, name: &ObjectN
     .await;
 }
 
-/// Why an object is not at hand.
-enum Fault {
-    /// A watch ended; the next attempt will tell whether that means anything.
-    Passing,
+/// What became of an attempt to see an object.
+enum Seen<'a> {
+    /// Here it is, and its changes will be seen.
+    Object(&'a Value),
+    /// Here it is, but watches of it fail.
+    ObjectOnly(&'a Value),
+    /// A watch failed; the next attempt will tell whether that means anything.
+    Passing(String),
     /// Cause and remedy.
     Lasting(String),
 }
 
 /// Watches one object for ever.
-async fn watch(
-    client: &Client,
-    kind: &Kind,
-    name: &ObjectName,
-    mut seen: impl FnMut(Result<&Value, Fault>),
-) {
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), &name.namespace, &kind.resource);
-    // A Role with resourceNames permits lists and watches of just that name.
-    let config = watcher::Config::default()
-        .fields(&format!("metadata.name={}", name.name))
-        .timeout(WATCH_SECONDS);
-    let mut wait = Backoff::default();
+async fn watch(client: &Client, kind: &Kind, name: &ObjectName, seen: impl FnMut(Seen<'_>)) {
+    let path = DynamicObject::url_path(&kind.resource, Some(&name.namespace));
+    let mut watcher = Watcher {
+        client,
+        kind,
+        name,
+        request: Request::new(path),
+        // A Role with resourceNames permits lists and watches of just that name.
+        field_selector: format!("metadata.name={}", name.name),
+        seen,
+        wait: Backoff::default(),
+        failed_watches: 0,
+        watch_trouble: false,
+    };
     loop {
-        let mut events = watcher(api.clone(), config.clone()).boxed();
-        let mut listed = false;
-        let error = loop {
-            match events.try_next().await {
-                Ok(Some(Event::Init)) => listed = false,
-                Ok(Some(Event::InitApply(object) | Event::Apply(object))) => {
-                    listed = true;
-                    match serde_json::to_value(&object) {
-                        Ok(value) => seen(Ok(&value)),
-                        Err(error) => seen(Err(Fault::Lasting(error.to_string()))),
-                    }
-                }
-                Ok(Some(Event::InitDone)) if listed => wait = Backoff::default(),
-                Ok(Some(Event::InitDone)) => {
-                    wait = Backoff::default();
-                    let cause = format!("there is no {} of that name", kind.resource.kind);
-                    seen(Err(Fault::Lasting(cause)));
-                }
-                Ok(Some(Event::Delete(_))) => {
-                    let cause = format!("the {} was deleted", kind.resource.kind);
-                    seen(Err(Fault::Lasting(cause)));
-                }
-                Ok(None) => break None,
-                Err(error) => break Some(error),
-            }
-        };
-        seen(Err(match error {
-            Some(
-                watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error),
-            ) => Fault::Lasting(explain(&error, kind, name)),
-            _ => Fault::Passing,
-        }));
-        wait.pause().await;
+        watcher.session().await;
+        watcher.wait.pause().await;
     }
 }
 
+struct Watcher<'a, F> {
+    client: &'a Client,
+    kind: &'a Kind,
+    name: &'a ObjectName,
+    request: Request,
+    field_selector: String,
+    seen: F,
+    wait: Backoff,
+    /// So many in a row.
+    failed_watches: u32,
+    /// They are called a failure by now.
+    watch_trouble: bool,
+}
+
+impl<F: FnMut(Seen<'_>)> Watcher<'_, F> {
+    /// Lists, then watches as long as that works.
+    async fn session(&mut self) {
+        let (mut object, mut version) = match self.list().await {
+            Ok(list) => list,
+            Err(error) => {
+                let cause = self.explain(&error);
+                return (self.seen)(Seen::Lasting(cause));
+            }
+        };
+        match &object {
+            Some(object) if self.watch_trouble => (self.seen)(Seen::ObjectOnly(object)),
+            Some(object) => (self.seen)(Seen::Object(object)),
+            None => {
+                let cause = format!("there is no {} of that name", self.kind.resource.kind);
+                (self.seen)(Seen::Lasting(cause));
+            }
+        }
+        loop {
+            let begun = Instant::now();
+            if let Err(error) = self.watch(&mut object, &mut version).await {
+                self.failed_watches += 1;
+                let expired = matches!(&error, Error::Client(kube::Error::Api(s)) if s.code == 410);
+                let cause = self.explain(&error);
+                let refused = match &error {
+                    Error::Client(_) => !expired,
+                    error => matches!(error, Error::Timeout(_)),
+                };
+                self.watch_trouble |= refused || self.failed_watches >= PASSING;
+                return (self.seen)(match (self.watch_trouble, refused) {
+                    (false, _) => Seen::Passing(cause),
+                    (true, true) => Seen::Lasting(cause),
+                    (true, false) => Seen::Lasting(format!(
+                        "each watch of it fails, so that a change is seen late: {cause}"
+                    )),
+                });
+            }
+            sleep_until(begun + WATCH_PAUSE).await;
+        }
+    }
+
+    /// The object, and where to watch from.
+    async fn list(&self) -> Result<(Option<Value>, String), Error> {
+        let params = ListParams::default().fields(&self.field_selector);
+        let request = self.request.list(&params).map_err(unbuildable)?;
+        let mut list: ObjectList<Value> = api::get(self.client, request, ANSWER).await?;
+        let version = list.metadata.resource_version.unwrap_or_default();
+        Ok((list.items.pop(), version))
+    }
+
+    /// Watches from `version` on until the server ends it.
+    async fn watch(
+        &mut self,
+        object: &mut Option<Value>,
+        version: &mut String,
+    ) -> Result<(), Error> {
+        let params = WatchParams::default()
+            .fields(&self.field_selector)
+            .timeout(WATCH_SECONDS);
+        let request = self.request.watch(&params, version).map_err(unbuildable)?;
+        let mut events = api::watch::<Value>(self.client, request, ANSWER).await?;
+        let end = Instant::now() + Duration::from_secs(u64::from(WATCH_SECONDS) + 10);
+        let mut stands = Some(Instant::now() + PROVEN);
+        loop {
+            match timeout_at(stands.unwrap_or(end), events.next()).await {
+                Ok(Ok(Some(event))) => self.take(event, object, version)?,
+                Err(_) if stands.is_some() => {}
+                // Cut off: whether the server is there shows at the next request.
+                Ok(Ok(None) | Err(Error::CutOff(_))) | Err(_) => return Ok(()),
+                Ok(Err(error)) => return Err(error),
+            }
+            if stands.take().is_some() {
+                self.wait = Backoff::default();
+                self.failed_watches = 0;
+                let trouble = std::mem::take(&mut self.watch_trouble);
+                if let (Some(object), true) = (&*object, trouble) {
+                    (self.seen)(Seen::Object(object));
+                }
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: WatchEvent<Value>,
+        object: &mut Option<Value>,
+        version: &mut String,
+    ) -> Result<(), Error> {
+        let of = |object: &Value| {
+            let version = object.pointer("/metadata/resourceVersion");
+            version.and_then(Value::as_str).map(str::to_owned)
+        };
+        let now = match event {
+            WatchEvent::Added(new) | WatchEvent::Modified(new) => {
+                (self.seen)(Seen::Object(&new));
+                of(object.insert(new))
+            }
+            WatchEvent::Deleted(old) => {
+                *object = None;
+                let cause = format!("the {} was deleted", self.kind.resource.kind);
+                (self.seen)(Seen::Lasting(cause));
+                of(&old)
+            }
+            WatchEvent::Bookmark(mark) => Some(mark.metadata.resource_version),
+            WatchEvent::Error(answer) => return Err(kube::Error::Api(answer).into()),
+        };
+        if let Some(now) = now.filter(|version| !version.is_empty()) {
+            *version = now;
+        }
+        Ok(())
+    }
+
+    fn explain(&self, error: &Error) -> String {
+        explain(error, self.kind, self.name)
+    }
+}
+
+fn unbuildable(error: kube::core::request::Error) -> Error {
+    kube::Error::BuildRequest(error).into()
+}
+
 /// Cause and remedy of a refused list or watch.
-fn explain(error: &kube::Error, kind: &Kind, name: &ObjectName) -> String {
+fn explain(error: &Error, kind: &Kind, name: &ObjectName) -> String {
     let Kind { plural, group, .. } = kind;
-    match error {
+    let Error::Client(client) = error else {
+        return format!("the API server cannot be asked: {}", causes(error));
+    };
+    match client {
         kube::Error::Api(status) if status.code == 403 => format!(
             "the service account may not read it: in namespace {}, bind it to a Role with \
-             apiGroups [\"{group}\"], resources [{plural}], resourceNames [{}], verbs [get, list, \
-             watch], as in deploy/kiali-config.yaml ({})",
+             apiGroups [\"{group}\"], resources [{plural}], resourceNames [{}], verbs [list, watch], \
+             as in deploy/kiali-config.yaml ({})",
             name.namespace, name.name, status.message
         ),
         kube::Error::Api(status) if status.code == 401 => format!(
@@ -199,23 +336,8 @@ fn explain(error: &kube::Error, kind: &Kind, name: &ObjectName) -> String {
                 status.code, status.message
             )
         }
-        other => format!("the API server cannot be asked: {}", chain(other)),
+        other => format!("the API server cannot be asked: {}", causes(other)),
     }
-}
-
-/// An error with what is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            said.push_str(": ");
-            said.push_str(&text);
-        }
-        source = cause.source();
-    }
-    said
 }
 
 /// Waits that double, each at random between half of it and all.
@@ -226,7 +348,7 @@ impl Backoff {
     async fn pause(&mut self) {
         let wait = self.0.map_or(BACKOFF.0, |last| (last * 2).min(BACKOFF.1));
         self.0 = Some(wait);
-        tokio::time::sleep(wait.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
+        sleep(wait.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
     }
 }
 
@@ -234,13 +356,15 @@ impl Backoff {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::mesh::watch::follow::tests::{Server, Step, events, page, service};
 
-    fn api_error(code: u16, message: &str) -> kube::Error {
-        kube::Error::Api(Box::new(kube::core::Status {
+    fn api_error(code: u16, message: &str) -> Error {
+        let status = kube::core::Status {
             code,
             message: message.to_owned(),
             ..Default::default()
-        }))
+        };
+        kube::Error::Api(Box::new(status)).into()
     }
 
     #[test]
@@ -253,7 +377,7 @@ mod tests {
             "apiGroups [\"\"]",
             "resources [configmaps]",
             "resourceNames [kiali]",
-            "[get, list, watch]",
+            "verbs [list, watch]",
             "is forbidden",
         ] {
             assert!(said.contains(part), "{said}");
@@ -267,5 +391,79 @@ mod tests {
         assert!(said.contains("kiali.config_map"), "{said}");
         let said = explain(&api_error(500, "etcd is away"), &Kind::kiali(), &name);
         assert_eq!(said, "the API server answered 500: etcd is away");
+    }
+
+    /// What a watch of `ns/a` told until the script was over, and for how long.
+    async fn told(script: Vec<Step>) -> (Vec<String>, Duration) {
+        let (server, begun) = (Server::new(script), Instant::now());
+        let client = Client::new(server.clone(), "default");
+        let name: ObjectName = "ns/a".parse().unwrap();
+        let mut told = Vec::new();
+        let kind = Kind::config_map();
+        let all = watch(&client, &kind, &name, |seen| {
+            let app = |object: &Value| object["spec"]["selector"]["app"].to_string();
+            told.push(match seen {
+                Seen::Object(object) => app(object),
+                Seen::ObjectOnly(object) => format!("only {}", app(object)),
+                Seen::Passing(_) => "passing".to_owned(),
+                Seen::Lasting(cause) => cause,
+            });
+        });
+        tokio::select! {
+            () = all => {}
+            () = server.over.notified() => {}
+        }
+        (told, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watches_that_end_at_once_are_begun_once_a_second() {
+        let mut script = vec![("fieldSelector=metadata.name%3Da", 200, page(&["a"], ""))];
+        script.extend(vec![("resourceVersion=1", 200, String::new()); 30]);
+        let (told, time) = told(script).await;
+        assert_eq!(told, ["\"a\""]);
+        assert!(time >= Duration::from_secs(30), "{time:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watches_that_fail_over_and_over_are_told_until_one_works() {
+        let failing = [
+            ("configmaps?&fieldSelector", 200, page(&["a"], "")),
+            ("watch=true", 200, "{not json}\n".to_owned()),
+        ];
+        let mut script: Vec<_> = failing.iter().cloned().cycle().take(12).collect();
+        script.push(failing[0].clone());
+        script.push((
+            "watch=true",
+            200,
+            events(&[("MODIFIED", service("a", "b"))]),
+        ));
+        let (told, _) = told(script).await;
+        let fails = "each watch of it fails";
+        let begin = ["\"a\"", "passing"].repeat(PASSING as usize - 1);
+        assert_eq!(told[..begin.len()], begin);
+        let rest = &told[begin.len()..];
+        let want = ["\"a\"", fails, "only \"a\"", fails, "only \"a\"", "\"b\""];
+        for (told, want) in rest.iter().zip(want) {
+            assert!(told.starts_with(want), "{rest:?}");
+        }
+        assert!(rest.len() >= want.len(), "{rest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_api_server_is_a_fault() {
+        let server = Server::new(Vec::new());
+        let client = Client::new(server, "default");
+        let name: ObjectName = "ns/a".parse().unwrap();
+        let mut told = Vec::new();
+        let kind = Kind::config_map();
+        let all = watch(&client, &kind, &name, |seen| {
+            if let Seen::Lasting(cause) = seen {
+                told.push(cause);
+            }
+        });
+        assert!(tokio::time::timeout(ANSWER * 4, all).await.is_err());
+        assert!(told.len() >= 2, "{told:?}");
+        assert!(told[0].contains("no answer within 20s"), "{told:?}");
     }
 }

@@ -15,8 +15,9 @@ How requests are sent is the caller's ([`Fetch`]).
 use super::{
     Follower,
     answers::{self, Answers},
+    documents::Reading,
 };
-use crate::mesh::{Endpoint, Secret, Token};
+use crate::mesh::{Endpoint, Secret, Token, Version};
 use bytes::Bytes;
 use rand::Rng as _;
 use serde::de::DeserializeOwned;
@@ -60,7 +61,7 @@ pub(super) async fn run(follower: &Follower, endpoint: &Endpoint, fetch: impl Fe
         if poller.answers.tracing.is_some() {
             let fresh = faults.is_empty();
             if fresh || poller.progress {
-                let reading = poller.answers.reading();
+                let reading = poller.settled();
                 match fresh {
                     true => follower.learned(reading, false),
                     false => follower.learned_in_part(reading),
@@ -81,6 +82,10 @@ struct Poller<'e, F> {
     fetch: F,
     cookies: BTreeMap<String, String>,
     answers: Answers,
+    /// What was made known last.
+    settled: Option<Reading>,
+    /// Another version than that one's, read last.
+    version_next: Option<Option<Version>>,
     /// Whether the last read brought anything.
     progress: bool,
 }
@@ -92,8 +97,29 @@ impl<'e, F: Fetch> Poller<'e, F> {
             fetch,
             cookies: BTreeMap::new(),
             answers: Answers::default(),
+            settled: None,
+            version_next: None,
             progress: false,
         }
+    }
+
+    /// What the answers say, where another version counts once it was read
+    /// twice: while a Kiali is replaced, requests reach the old one and the new
+    /// in turn.
+    fn settled(&mut self) -> Reading {
+        let reading = self.answers.reading();
+        let version = reading.said.version;
+        if let Some(before) = &self.settled
+            && before.said.version.is_some()
+            && before.said.version != version
+            && self.version_next != Some(version)
+        {
+            self.version_next = Some(version);
+            return before.clone();
+        }
+        self.version_next = None;
+        self.settled = Some(reading.clone());
+        reading
     }
 
     /// Asks everything once; what failed, and what to do about it.
@@ -218,7 +244,7 @@ fn refused_token() -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::mesh::{Tls, Version};
+    use crate::mesh::Tls;
     use std::{cell::RefCell, time::Duration};
 
     const TRACING: &str = r#"{"enabled":true,"namespaceSelector":true,"useWaypointName":true}"#;
@@ -360,6 +386,28 @@ mod tests {
         *kiali.broken.borrow_mut() = "/api/tracing";
         assert_eq!(poller.read().await.len(), 1);
         assert!(!poller.progress);
+    }
+
+    #[test]
+    fn another_version_counts_once_it_was_read_twice() {
+        let (kiali, endpoint) = (FakeKiali::new("anonymous"), endpoint(None));
+        let mut poller = Poller::new(&endpoint, &kiali);
+        for (minor, want) in [
+            (26, 26),
+            (30, 26),
+            (26, 26),
+            (30, 26),
+            (30, 30),
+            (30, 30),
+            (29, 30),
+            (28, 30),
+            (28, 28),
+        ] {
+            let status = format!(r#"{{"status":{{"Kiali version":"v2.{minor}.0"}}}}"#);
+            poller.answers.status = Some(answers::read("", status.as_bytes()).unwrap());
+            let version = poller.settled().said.version;
+            assert_eq!(version, Some(Version::new(2, want)), "{minor}");
+        }
     }
 
     #[tokio::test]

@@ -98,7 +98,14 @@ impl Status {
         self.watching.store(watching, Ordering::Relaxed);
     }
 
-    pub(super) fn watch_ended(&self) {
+    /// It was read, but what holds it up stays.
+    pub(super) fn read_in_part(&self) {
+        self.last_read.store(now(), Ordering::Relaxed);
+    }
+
+    /// A watch that stood is over; the next attempt tells more.
+    pub(super) fn watch_failed(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
         if self.watching.swap(false, Ordering::Relaxed) {
             self.last_read.store(now(), Ordering::Relaxed);
         }
