@@ -27,6 +27,10 @@ const MAX_REFUSAL: usize = 64 << 10;
 /// How long a watch stands before it is believed to work.
 pub const PROVEN: Duration = Duration::from_secs(10);
 
+/// Watches that fail in a row for a reason that a new list may mend, before
+/// that is called a failure.
+pub const PASSING: u32 = 5;
+
 /// A server that ends watches at once is not asked more often than this.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(1);
 

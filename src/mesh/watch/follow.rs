@@ -9,7 +9,8 @@ that has just started forbids for a moment what it will permit).
 */
 
 use super::{
-    api::{self, Events, PROVEN, WATCH_PAUSE},
+    api::{self, Events, PASSING, PROVEN, WATCH_PAUSE},
+    backoff::Backoff,
     objects::{Object, Pool},
     status::{Kind, Status},
     store::{Records, Table},
@@ -41,15 +42,11 @@ const ALL_PAGES: Duration = Duration::from_secs(600);
 const MAX_PAGES: usize = 5_000;
 const MAX_EMPTY_PAGES: usize = 10;
 
-/// Watches that fail in a row for a reason that a new list mends, before that
-/// is called a failure.
-const PASSING: u32 = 5;
-
 /// How long one watch lasts, at least; spread, so that watches do not end together.
 const WATCH_SECONDS: u32 = 240;
 const WATCH_SPREAD: u32 = 60;
 
-/// Between two attempts, at first and at last; with up to half taken off.
+/// Between two attempts, at first and at last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -77,17 +74,6 @@ pub struct Follower<O: Object> {
     pub table: Table<O>,
 }
 
-/// Grows from the first pause to the longest.
-struct Backoff(Duration);
-
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let pause = self.0.mul_f64(rand::random_range(0.5..1.0));
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
-        pause
-    }
-}
-
 /// How the following went of late. Starts afresh once a watch has brought
 /// something or stood for [`PROVEN`]: opening says little.
 struct Course {
@@ -101,7 +87,7 @@ struct Course {
 impl Default for Course {
     fn default() -> Self {
         Self {
-            backoff: Backoff(FIRST_PAUSE),
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             failed_watches: 0,
             forbidden: None,
         }

@@ -9,6 +9,7 @@ known, and a status says what is missing.
 */
 
 mod api;
+mod backoff;
 mod client;
 mod follow;
 pub mod kiali;

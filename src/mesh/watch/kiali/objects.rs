@@ -12,7 +12,8 @@ use super::{Follower, documents};
 use crate::mesh::{
     ObjectName, Source,
     watch::{
-        api::{self, Error, PROVEN, WATCH_PAUSE},
+        api::{self, Error, PASSING, PROVEN, WATCH_PAUSE},
+        backoff::Backoff,
         client,
         trouble::causes,
     },
@@ -24,7 +25,6 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams, WatchParams},
     core::{ObjectList, Request, Resource as _, WatchEvent},
 };
-use rand::Rng as _;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -35,10 +35,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 const WATCH_SECONDS: u32 = 45;
 /// How long a list, and the beginning of a watch, may take.
 const ANSWER: Duration = Duration::from_secs(20);
-/// Watches in a row that fail, before that is called a failure.
-const PASSING: u32 = 5;
-/// First and longest wait between attempts.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Between two attempts, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A kind of object to watch.
 struct Kind {
@@ -73,14 +72,14 @@ impl Kind {
 }
 
 pub(super) async fn run(follower: &Follower) {
-    let mut wait = Backoff::default();
+    let mut wait = pauses();
     let client = loop {
         let config = client::config(&follower.kubernetes).await;
         match config.and_then(client::client) {
             Ok(client) => break client,
             Err(cause) => follower.failed(&cause.to_string()),
         }
-        wait.pause().await;
+        sleep(wait.next()).await;
     };
     let (kind, name, parse): (_, _, fn(&Value) -> _) = match &follower.follow.source {
         Source::ConfigMap(name) => (Kind::config_map(), name, documents::config_map),
@@ -162,13 +161,13 @@ async fn watch(client: &Client, kind: &Kind, name: &ObjectName, seen: impl FnMut
         // A Role with resourceNames permits lists and watches of just that name.
         field_selector: format!("metadata.name={}", name.name),
         seen,
-        wait: Backoff::default(),
+        wait: pauses(),
         failed_watches: 0,
         watch_trouble: false,
     };
     loop {
         watcher.session().await;
-        watcher.wait.pause().await;
+        sleep(watcher.wait.next()).await;
     }
 }
 
@@ -258,7 +257,7 @@ impl<F: FnMut(Seen<'_>)> Watcher<'_, F> {
                 Ok(Err(error)) => return Err(error),
             }
             if stands.take().is_some() {
-                self.wait = Backoff::default();
+                self.wait = pauses();
                 self.failed_watches = 0;
                 let trouble = std::mem::take(&mut self.watch_trouble);
                 if let (Some(object), true) = (&*object, trouble) {
@@ -340,16 +339,8 @@ fn explain(error: &Error, kind: &Kind, name: &ObjectName) -> String {
     }
 }
 
-/// Waits that double, each at random between half of it and all.
-#[derive(Default)]
-struct Backoff(Option<Duration>);
-
-impl Backoff {
-    async fn pause(&mut self) {
-        let wait = self.0.map_or(BACKOFF.0, |last| (last * 2).min(BACKOFF.1));
-        self.0 = Some(wait);
-        sleep(wait.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
-    }
+fn pauses() -> Backoff {
+    Backoff::new(FIRST_PAUSE, LONGEST_PAUSE)
 }
 
 #[cfg(test)]
