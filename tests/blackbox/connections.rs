@@ -3,8 +3,7 @@
 use crate::{
     client::{Grpc, HttpReply, frame, http},
     http1,
-    proc::{Proc, free_port},
-    process::{Wayspan, spawn_ready},
+    process::{Wayspan, shipped},
     sink::Sink,
     spans::{good, gzip, text},
 };
@@ -15,61 +14,25 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, span::SpanKind},
 };
 use prost::Message;
-use std::{path::Path, process::Command};
-use tempfile::TempDir;
 
 const EXPORT_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// `pipelines/ztunnel-connections.yaml`, with its ports moved.
-struct Taking {
-    grpc: u16,
-    http: u16,
-    metrics: u16,
-    process: Proc,
-    _dir: TempDir,
+/// With `pipelines/ztunnel-connections.yaml`.
+async fn taking(sink: &Sink) -> Wayspan {
+    let file = shipped("pipelines", "ztunnel-connections.yaml");
+    let to = format!("127.0.0.1:{}", sink.port());
+    Wayspan::ready(&file, "otlp_grpc/jaeger", &to, |_| {}).await
 }
 
-impl Taking {
-    async fn start(sink: &Sink) -> Self {
-        let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/ztunnel-connections.yaml");
-        let dir = TempDir::new().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
-        command.arg("--config").arg(&file);
-        for set in [
-            format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
-            format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
-            format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
-            format!(
-                "exporters.otlp_grpc/jaeger.endpoint=127.0.0.1:{}",
-                sink.port()
-            ),
-            format!(
-                "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]"
-            ),
-        ] {
-            command.arg("--set").arg(set);
-        }
-        let process = spawn_ready(dir.path(), command, health).await;
-        Self {
-            grpc,
-            http,
-            metrics,
-            process,
-            _dir: dir,
-        }
-    }
-
-    /// The sum of a counter over all listeners.
-    fn count(&self, name: &str) -> f64 {
-        let page = http1::get(self.metrics, "/metrics", &[]).unwrap().body;
-        page.lines()
-            .filter(|line| line.starts_with(&format!("{name}{{")))
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
-    }
+/// The sum of a counter over all listeners.
+fn count(wayspan: &Wayspan, name: &str) -> f64 {
+    let page = http1::get(wayspan.metrics, "/metrics", &[]).unwrap().body;
+    page.lines()
+        .filter(|line| line.starts_with(&format!("{name}{{")))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
 }
 
 /// A line from the node of `side`.
@@ -136,7 +99,7 @@ fn group(all: &[ResourceSpans], kind: SpanKind) -> &ResourceSpans {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sides_of_a_connection_become_spans_of_their_workloads() {
     let sink = Sink::start();
-    let wayspan = Taking::start(&sink).await;
+    let wayspan = taking(&sink).await;
     let mut client = Grpc::connect(wayspan.grpc).await;
     let trace = [7; 16];
     let linked = LogRecord {
@@ -187,15 +150,15 @@ async fn both_sides_of_a_connection_become_spans_of_their_workloads() {
         let named = usize::from(kind == SpanKind::Client);
         assert_eq!(links, want[..named]);
     }
-    assert_eq!(wayspan.count("wayspan_ztunnel_connections"), 2.0);
-    assert_eq!(wayspan.count("otelcol_receiver_accepted_spans"), 2.0);
-    assert_eq!(wayspan.count("wayspan_logs_ignored_records"), 0.0);
+    assert_eq!(count(&wayspan, "wayspan_ztunnel_connections"), 2.0);
+    assert_eq!(count(&wayspan, "otelcol_receiver_accepted_spans"), 2.0);
+    assert_eq!(count(&wayspan, "wayspan_logs_ignored_records"), 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_shape_over_every_protocol_is_the_same_span() {
     let sink = Sink::start();
-    let wayspan = Taking::start(&sink).await;
+    let wayspan = taking(&sink).await;
     let object_of_line = object(1);
     let attributes = object_of_line
         .as_object()
@@ -259,7 +222,7 @@ async fn every_shape_over_every_protocol_is_the_same_span() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_logs_are_ignored_counted_and_told() {
     let sink = Sink::start();
-    let wayspan = Taking::start(&sink).await;
+    let wayspan = taking(&sink).await;
     let mut client = Grpc::connect(wayspan.grpc).await;
     let opened = line(2, "outbound").replace("complete", "opened");
     let request = logs(vec![
@@ -293,8 +256,8 @@ async fn other_logs_are_ignored_counted_and_told() {
     assert_eq!(said["partialSuccess"]["rejectedLogRecords"], "1", "{said}");
 
     sink.wait(3).await;
-    assert_eq!(wayspan.count("wayspan_ztunnel_connections"), 3.0);
-    assert_eq!(wayspan.count("wayspan_logs_ignored_records"), 7.0);
+    assert_eq!(count(&wayspan, "wayspan_ztunnel_connections"), 3.0);
+    assert_eq!(count(&wayspan, "wayspan_logs_ignored_records"), 7.0);
     let log = wayspan.process.log();
     assert_eq!(log.matches("log record(s) ignored").count(), 1, "{log}");
     assert!(log.contains("wayspan_logs_ignored_records"), "{log}");
@@ -303,7 +266,7 @@ async fn other_logs_are_ignored_counted_and_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_logs_are_refused_as_broken_traces_are() {
     let sink = Sink::start();
-    let wayspan = Taking::start(&sink).await;
+    let wayspan = taking(&sink).await;
     let mut client = Grpc::connect(wayspan.grpc).await;
     let whole = logs(vec![body(&line(1, "outbound"))]);
     let cut = &whole[..whole.len() - 3];
@@ -326,7 +289,7 @@ async fn broken_logs_are_refused_as_broken_traces_are() {
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
     let spans = sink.wait(1).await;
     assert_eq!(spans[0].name, "good");
-    assert_eq!(wayspan.count("wayspan_ztunnel_connections"), 0.0);
+    assert_eq!(count(&wayspan, "wayspan_ztunnel_connections"), 0.0);
     assert!(!wayspan.process.log().contains("panicked"));
 }
 

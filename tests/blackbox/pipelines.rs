@@ -3,22 +3,17 @@
 
 use crate::{
     client::Grpc,
-    proc::free_port,
-    process::{Wayspan, spawn_ready},
+    process::{Wayspan, shipped},
     sink::Sink,
     spans::good,
 };
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 use tempfile::TempDir;
 
 /// Runs `file` with its ports moved and its exporter, of this id, pointed at a
 /// sink, and sends a span through it.
 async fn runs(file: &Path, exporter: &str) {
     let sink = Sink::start();
-    let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
-    let dir = TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
-    command.arg("--config").arg(file);
     // The sink speaks gRPC alone: before it, a second wayspan takes OTLP/HTTP.
     let relay = match exporter.starts_with("otlp_http") {
         true => Some(Wayspan::start(&sink).await),
@@ -28,27 +23,10 @@ async fn runs(file: &Path, exporter: &str) {
         Some(relay) => format!("http://127.0.0.1:{}", relay.http),
         None => format!("127.0.0.1:{}", sink.port()),
     };
-    for set in [
-        format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
-        format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
-        format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
-        format!("exporters.{exporter}.endpoint={to}"),
-        format!(
-            "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]"
-        ),
-    ] {
-        command.arg("--set").arg(set);
-    }
-    let _process = spawn_ready(dir.path(), command, health).await;
-    let mut client = Grpc::connect(grpc).await;
+    let wayspan = Wayspan::ready(file, exporter, &to, |_| {}).await;
+    let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
     sink.wait(1).await;
-}
-
-fn shipped(folder: &str, name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(folder)
-        .join(name)
 }
 
 #[tokio::test]

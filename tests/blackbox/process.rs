@@ -5,7 +5,11 @@ use crate::{
     proc::{PATIENCE, Proc, free_port},
     sink::Sink,
 };
-use std::{fmt::Write, process::Command};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
 use tempfile::TempDir;
 
 pub struct Wayspan {
@@ -142,6 +146,43 @@ service:
         }
     }
 
+    /// Starts with a ready file: nothing is changed but its ports, and its
+    /// exporter of this id, which gets `to` as endpoint. `prepare` may add to
+    /// the command.
+    pub async fn ready(
+        file: &Path,
+        exporter: &str,
+        to: &str,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
+        let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+        command.arg("--config").arg(file);
+        let prometheus = format!("{{host: 127.0.0.1, port: {metrics}}}");
+        for set in [
+            format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
+            format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
+            format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
+            format!("exporters.{exporter}.endpoint={to}"),
+            format!(
+                "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {prometheus}}}}}}}]"
+            ),
+        ] {
+            command.arg("--set").arg(set);
+        }
+        prepare(&mut command);
+        let dir = TempDir::new().unwrap();
+        let process = spawn_ready(dir.path(), command, health).await;
+        Self {
+            grpc,
+            http,
+            health,
+            metrics,
+            process,
+            _dir: dir,
+        }
+    }
+
     /// The value of the first sample that starts with `series`.
     pub fn metric(&self, series: &str) -> Option<f64> {
         let page = http1::get(self.metrics, "/metrics", &[]).unwrap().body;
@@ -178,8 +219,15 @@ fn indent(config: &mut String, lines: &str) {
     }
 }
 
+/// A file that comes with wayspan.
+pub fn shipped(folder: &str, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name)
+}
+
 /// Starts a command that serves health on `health` and waits until it does.
-pub async fn spawn_ready(dir: &std::path::Path, mut command: Command, health: u16) -> Proc {
+pub async fn spawn_ready(dir: &Path, mut command: Command, health: u16) -> Proc {
     let dir = dir.to_owned();
     let started = tokio::task::spawn_blocking(move || {
         let mut process = Proc::start(&dir, "wayspan", &mut command);

@@ -4,13 +4,12 @@
 use crate::{
     ca::{Ca, Pair, Tls},
     client::{EXPORT, Grpc, frame, http_over},
-    proc::{PATIENCE, Proc, free_port},
-    process::{Setup, Wayspan, spawn_ready},
+    proc::{PATIENCE, Proc},
+    process::{Setup, Wayspan, shipped},
     sink::Sink,
     spans::good,
 };
 use std::{
-    path::Path,
     process::Command,
     sync::{
         Arc,
@@ -28,44 +27,29 @@ async fn connect(port: u16, tls: &Tls<'_>) -> TlsStream<TcpStream> {
     tls.connector().connect(Tls::name(), socket).await.unwrap()
 }
 
-/// `pipelines/tls-and-token.yaml` with nothing changed but addresses and paths.
-async fn ready(ca: &Ca, sink: &Sink, dir: &Path) -> (Proc, u16, u16, u16) {
+/// With `pipelines/tls-and-token.yaml`.
+async fn ready(ca: &Ca, sink: &Sink) -> Wayspan {
     ca.install(&ca.sign("localhost"));
     ca.put("tokens", &format!("another\n{TOKEN}\n"));
-    let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/tls-and-token.yaml");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
-    command.arg("--config").arg(file);
-    command.env("WAYSPAN_TLS_DIR", ca.path(""));
-    command.env("WAYSPAN_TOKENS", ca.path("tokens"));
-    let prometheus = format!("{{host: 127.0.0.1, port: {metrics}}}");
-    for set in [
-        format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
-        format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
-        format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
-        format!(
-            "exporters.otlp_grpc/jaeger.endpoint=127.0.0.1:{}",
-            sink.port()
-        ),
-        format!(
-            "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {prometheus}}}}}}}]"
-        ),
-        "service.telemetry.logs.level=debug".to_owned(),
-    ] {
-        command.arg("--set").arg(set);
-    }
-    (spawn_ready(dir, command, health).await, grpc, http, metrics)
+    let file = shipped("pipelines", "tls-and-token.yaml");
+    let to = format!("127.0.0.1:{}", sink.port());
+    Wayspan::ready(&file, "otlp_grpc/jaeger", &to, |command| {
+        command.env("WAYSPAN_TLS_DIR", ca.path(""));
+        command.env("WAYSPAN_TOKENS", ca.path("tokens"));
+        command.args(["--set", "service.telemetry.logs.level=debug"]);
+    })
+    .await
 }
 
 #[tokio::test]
 async fn tls_and_token() {
-    let (ca, sink, dir) = (Ca::new(), Sink::start(), TempDir::new().unwrap());
-    let (process, grpc, http, metrics) = ready(&ca, &sink, dir.path()).await;
+    let (ca, sink) = (Ca::new(), Sink::start());
+    let wayspan = ready(&ca, &sink).await;
     let own = Tls {
         identity: Some(ca.sign("sender")),
         ..ca.client()
     };
-    let mut client = Grpc::over(connect(grpc, &own).await).await;
+    let mut client = Grpc::over(connect(wayspan.grpc, &own).await).await;
     let http1 = Tls {
         alpn: &["http/1.1"],
         ..ca.client()
@@ -93,7 +77,7 @@ async fn tls_and_token() {
         );
         let mut all = vec![("content-type", "application/x-protobuf")];
         all.extend_from_slice(headers);
-        let stream = connect(http, &http1).await;
+        let stream = connect(wayspan.http, &http1).await;
         let reply = http_over(stream, "POST", "/v1/traces", &all, &good(n + 10)).await;
         assert_eq!(
             reply.status,
@@ -106,14 +90,16 @@ async fn tls_and_token() {
         }
     }
     assert_eq!(sink.wait(2).await.len(), 2);
-    let page = crate::http1::get(metrics, "/metrics", &[]).unwrap().body;
+    let page = crate::http1::get(wayspan.metrics, "/metrics", &[])
+        .unwrap()
+        .body;
     for transport in ["grpc", "http"] {
         let series = format!(
             "wayspan_receiver_unauthenticated_requests{{receiver=\"otlp\",transport=\"{transport}\"}} 2"
         );
         assert!(page.contains(&series), "{page}");
     }
-    let log = process.log();
+    let log = wayspan.process.log();
     assert!(
         log.contains("OTLP/gRPC over mutual TLS, with a token, on 127.0.0.1"),
         "{log}"
