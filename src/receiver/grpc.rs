@@ -18,6 +18,7 @@ use super::{
     notice::Notice,
     reply::{self, Reply},
     status::Refusal,
+    stored,
 };
 use crate::config::GrpcServer;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -157,6 +158,7 @@ async fn export(
             Refusal::bad_request(format!("the message is not valid {}: {why}", coding.name())),
         ),
     })?;
+    stored(&*context.endpoint.ingest).await;
     let notice = if matches!(answer, super::Answer::Malformed(_)) {
         Notice::Malformed
     } else {

@@ -15,6 +15,7 @@ use super::{
     notice::Notice,
     reply::{self, Reply},
     status::Refusal,
+    stored,
 };
 use crate::{config::HttpServer, pdata::json};
 use ::http::{
@@ -165,6 +166,7 @@ async fn export(
             )),
         },
     })?;
+    stored(&*context.endpoint.ingest).await;
     let (status, notice) = match &answer {
         Answer::Malformed(_) => (StatusCode::BAD_REQUEST, Notice::Malformed),
         Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),

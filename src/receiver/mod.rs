@@ -52,7 +52,14 @@ mod status;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::{telemetry::ReceiverStats, tls};
-use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 pub use admission::Admission;
 pub use connection::serve;
@@ -117,6 +124,30 @@ pub trait Ingest {
     /// records.
     fn logs(&self, _request: &[u8], _peer: IpAddr) -> Answer {
         Answer::Malformed("no pipeline here takes logs".to_owned())
+    }
+
+    /// What an answer must wait for, asked right after a request was taken;
+    /// None: nothing. Requests taken in one turn of the shard's loop share it.
+    fn ticket(&self) -> Option<Ticket> {
+        None
+    }
+
+    /// Whether what `ticket` stands for is in the segment log, or is held in
+    /// memory as far as it ever will be; else wakes the task when it is.
+    fn poll_stored(&self, _ticket: Ticket, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+/// A moment in a shard's life, in order: everything taken before it may be
+/// answered once it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Waits until what was just taken may be answered.
+async fn stored(ingest: &dyn Ingest) {
+    if let Some(ticket) = ingest.ticket() {
+        poll_fn(|cx| ingest.poll_stored(ticket, cx)).await;
     }
 }
 
