@@ -3,11 +3,13 @@ Sealed batches and their hand-off from shards to exporters.
 
 What crosses threads is a [`SealedBatch`], never a span. Each exporter has one
 bounded lock-free [`Queue`]; a batch for several exporters is shared, not
-copied. Bytes held anywhere after sealing are counted against one [`Budget`].
+copied. Bytes held anywhere after sealing are counted against one [`Budget`]. What
+is to survive the process goes to a [`log`].
 */
 
 mod budget;
 mod handoff;
+pub mod log;
 
 pub use budget::{Budget, Lease};
 pub use handoff::{Full, Queue};
