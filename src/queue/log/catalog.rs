@@ -5,11 +5,12 @@ One lock guards it, held for a look-up or a note and never while a file is
 touched. The log thread alone adds and removes segments.
 */
 
-use super::{LaneId, Seq, ranges::Ranges};
+use super::{LaneId, Seq, lane::Shared, ranges::Ranges};
 use std::{
     collections::BTreeMap,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// A place to start reading is remembered about every so many bytes.
@@ -43,6 +44,8 @@ pub struct Lane {
     pub live: bool,
     /// Unix milliseconds.
     pub created: u64,
+    /// What its writer knows, in the run that began it.
+    pub written: Option<Arc<Shared>>,
 }
 
 /// A file.

@@ -84,7 +84,7 @@ impl Shared {
         failed.ranges.within(range).collect()
     }
 
-    fn holds(&self, range: Range<Seq>) -> bool {
+    pub fn holds(&self, range: Range<Seq>) -> bool {
         if range.start >= self.failed_end.load(Ordering::Acquire) {
             return true;
         }
@@ -163,9 +163,9 @@ pub struct LaneWriter {
 }
 
 impl LaneWriter {
-    pub(super) fn new(shared: Shared, messages: Sender<Message>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, messages: Sender<Message>) -> Self {
         Self {
-            shared: Arc::new(shared),
+            shared,
             messages,
             buffer: Vec::new(),
             whole: 0,

@@ -51,7 +51,7 @@ use status::Meters;
 use std::{
     fmt,
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -192,14 +192,16 @@ impl Log {
     /// share it.
     pub fn new_lane(&self, notify: Arc<Notify>) -> LaneWriter {
         let id = LaneId(self.store.next_lane.fetch_add(1, Ordering::Relaxed));
+        let shared = lane::Shared::new(id, notify, Arc::clone(&self.store.meters));
+        let shared = Arc::new(shared);
         let lane = catalog::Lane {
+            written: Some(Arc::clone(&shared)),
             addressed: (0..self.store.settings.exporters.len()).collect(),
             end: Some(0),
             live: true,
             ..catalog::Lane::default()
         };
         self.store.catalog().lanes.insert(id, lane);
-        let shared = lane::Shared::new(id, notify, Arc::clone(&self.store.meters));
         LaneWriter::new(shared, self.messages.clone())
     }
 
@@ -235,6 +237,24 @@ impl Log {
             lane,
             records,
         });
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.store.settings.directory
+    }
+
+    /// Whether every record of the range is in the log; of a lane of this run
+    /// they must be decided.
+    pub fn holds(&self, lane: LaneId, records: Range<Seq>) -> bool {
+        let catalog = self.store.catalog();
+        let written = catalog.lanes.get(&lane).map(|lane| lane.written.clone());
+        drop(catalog);
+        match written {
+            Some(Some(written)) => written.holds(records),
+            // Of an earlier run: what is read is there. One that is gone is settled.
+            Some(None) | None => true,
+        }
     }
 
     /// How it is.
