@@ -141,12 +141,15 @@ fn lock(settings: &Settings) -> Result<File, OpenError> {
         return Err(OpenError::Missing(directory.clone()));
     }
     let path = directory.join(LOCK_FILE);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(OpenError::io(&path))?;
+    // Held without the right to write: else its file system could not be mounted
+    // read-only meanwhile.
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            File::create(&path).and_then(|_| File::open(&path))
+        }
+        opened => opened,
+    };
+    let file = file.map_err(OpenError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.clone())),
