@@ -52,6 +52,8 @@ pub struct Segment {
     pub bytes: u64,
     /// Nothing is added any more.
     pub closed: bool,
+    /// The number after the last record written to it; None: an old one.
+    pub end: Option<Seq>,
     /// Records and their offsets, in order, [`MARK`] bytes apart.
     marks: Vec<(Seq, u64)>,
     /// Damage before this offset was counted.
@@ -168,7 +170,7 @@ impl Catalog {
             .segments
             .range(..records.end)
             .rev()
-            .map(|(&first, segment)| (first, segment, lane.end_of(first)))
+            .map(|(&first, segment)| (first, segment, segment.end.or(lane.end_of(first))))
             .take_while(|(_, _, end)| end.is_none_or(|end| end >= records.start))
             .filter(|(first, segment, end)| {
                 segment.closed && end.is_some_and(|end| lane.is_settled(*first..end))
@@ -213,10 +215,20 @@ impl Lane {
 }
 
 impl Segment {
-    pub fn new(bytes: u64, closed: bool) -> Self {
+    /// Of an earlier run.
+    pub fn old(bytes: u64) -> Self {
         Self {
             bytes,
-            closed,
+            closed: true,
+            ..Self::default()
+        }
+    }
+
+    /// With no record yet.
+    pub fn begun(bytes: u64, first: Seq) -> Self {
+        Self {
+            bytes,
+            end: Some(first),
             ..Self::default()
         }
     }

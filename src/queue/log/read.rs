@@ -288,12 +288,12 @@ fn walk_on(
                 }
                 read.next = header.seq;
                 let length = header.length as usize;
-                let room = max_bytes.saturating_sub(read.bytes);
-                if length > room && !read.payloads.is_empty() {
+                let together = read.bytes.saturating_add(length);
+                if together > max_bytes && !read.payloads.is_empty() {
                     return Ok(Ended::Full);
                 }
                 let at = walk.at();
-                walk.ahead = room.saturating_add(HEADERS);
+                walk.ahead = max_bytes.saturating_sub(read.bytes).saturating_add(HEADERS);
                 match walk.payload(&header)? {
                     Some(payload) => {
                         read.bytes += length;

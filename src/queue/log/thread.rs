@@ -393,9 +393,10 @@ impl LogThread {
             return Err(self.degrade(trouble));
         }
         add(&self.store.meters.bytes, run.bytes);
-        let (first, length) = (segment.first, segment.length);
+        let (first, length, end) = (segment.first, segment.length, segment.end);
         self.store.note(lane, first, |segment| {
             segment.bytes = length;
+            segment.end = Some(end);
             segment.mark(run.start, offset);
         });
         Ok(())
@@ -419,7 +420,7 @@ impl LogThread {
         add(&self.store.meters.bytes, segment.length);
         add(&self.store.meters.segments, 1);
         if let Some(lane) = self.store.catalog().lanes.get_mut(&lane) {
-            let known = catalog::Segment::new(segment.length, false);
+            let known = catalog::Segment::begun(segment.length, first);
             lane.segments.insert(first, known);
         }
         self.open.insert(lane, segment);
@@ -469,6 +470,7 @@ impl LogThread {
         let mut before = segment.length;
         self.store.note(lane, segment.first, |known| {
             before = std::mem::replace(&mut known.bytes, segment.length);
+            known.end = Some(segment.end);
             known.closed = true;
         });
         self.uncount(before.saturating_sub(segment.length));
@@ -753,7 +755,7 @@ impl Drop for LogThread {
 }
 
 /// Milliseconds since 1970.
-pub fn unix_millis(time: SystemTime) -> u64 {
+fn unix_millis(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
