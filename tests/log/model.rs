@@ -195,7 +195,7 @@ impl World {
         let mut read = read.iter();
         let mut next = read.next();
         let mut missing = 0;
-        for (seq, payload) in lane.records.range(from..end) {
+        for (seq, payload) in lane.records.range(from..end.max(from)) {
             let settled = |who: usize| lane.settled[who].contains(seq);
             let needed = match who {
                 Some(who) => !settled(who),
