@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use std::{
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -23,8 +24,11 @@ impl Disk {
         self.0.path()
     }
 
-    fn remount(&self, option: &str) {
-        self.run("mount", &["-o", &format!("remount,{option}")]);
+    /// The same file system, not to be written.
+    fn read_only(disk: &Self) -> Self {
+        let bound = Self(directory());
+        bound.run("mount", &["-o", "bind,ro", disk.path().to_str().unwrap()]);
+        bound
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
@@ -199,27 +203,33 @@ fn a_commit_that_fits_in_part_is_stored_in_part() {
 
 #[test]
 fn a_read_only_disk_is_noticed_and_so_is_its_return() {
+    // The log has files open for writing, so its file system cannot be mounted
+    // read-only meanwhile; a link to it is turned to a read-only mount of it.
     let disk = Disk::new("4m");
-    let (log, _) = open(settings(&disk.path().join("log")));
+    let read_only = Disk::read_only(&disk);
+    let links = directory();
+    let (link, other) = (links.path().join("log"), links.path().join("new"));
+    let turn = |disk: &Disk| {
+        symlink(disk.path(), &other).unwrap();
+        std::fs::rename(&other, &link).unwrap();
+    };
+    turn(&disk);
+    let (log, _) = open(settings(&link));
     let mut writer = lane(&log);
-    disk.remount("ro");
+    turn(&read_only);
     store(&mut writer, &[100]);
     assert!(!writer.holds(0..1) && !log.is_healthy());
     let degraded = log.status().degraded.unwrap();
-    assert!(
-        degraded.reason.to_lowercase().contains("read-only"),
-        "{degraded:?}"
-    );
-    disk.remount("rw");
+    let reason = degraded.reason.to_lowercase();
+    assert!(reason.contains("read-only"), "{reason}");
+    turn(&disk);
     until("the log is healthy", || log.is_healthy());
     let stored = store(&mut writer, &[200]);
     assert!(writer.holds(1..2));
     assert_eq!(read_all(&log, writer.id(), 0, 2, 100), stored);
     log.close();
-    drop(log);
 
-    disk.remount("ro");
-    match Log::open(settings(&disk.path().join("new"))) {
+    match Log::open(settings(&read_only.path().join("new"))) {
         Err(error @ OpenError::Io { .. }) => {
             let error = error.to_string();
             assert!(

@@ -54,13 +54,17 @@ pub struct Segment {
     pub closed: bool,
     /// The number after the last record written to it; None: an old one.
     pub end: Option<Seq>,
-    /// Records and their offsets, in order, [`MARK`] bytes apart.
-    marks: Vec<(Seq, u64)>,
+    /// Where to start reading.
+    pub marks: Marks,
     /// Damage before this offset was counted.
     inspected: u64,
     /// Its unfinished end was counted.
     torn: bool,
 }
+
+/// Records and their offsets, in order, [`MARK`] bytes apart or more.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(Vec<(Seq, u64)>);
 
 /// Where to read.
 #[derive(Clone, Debug)]
@@ -123,13 +127,10 @@ impl Catalog {
             Some(found) if lane.end_of(*found.0).is_none_or(|end| end > from) => found,
             _ => lane.segments.range(from..).next()?,
         };
-        let marks = segment.marks.partition_point(|(seq, _)| *seq <= from);
         Some(Place {
             first,
             bytes: segment.bytes,
-            mark: marks
-                .checked_sub(1)
-                .and_then(|index| segment.marks.get(index).copied()),
+            mark: segment.marks.before(from),
             next: lane.segments.range(first + 1..).next().map(|(&seq, _)| seq),
         })
     }
@@ -232,12 +233,27 @@ impl Segment {
             ..Self::default()
         }
     }
+}
 
-    /// Remembers where a record starts.
-    pub fn mark(&mut self, seq: Seq, offset: u64) {
+impl Marks {
+    /// Remembers where a record starts, if that is far enough.
+    pub fn add(&mut self, seq: Seq, offset: u64) {
         let far = |&(last, at): &(Seq, u64)| seq > last && offset >= at + MARK;
-        if self.marks.last().is_none_or(far) {
-            self.marks.push((seq, offset));
+        if self.0.last().is_none_or(far) {
+            self.0.push((seq, offset));
         }
+    }
+
+    /// Adds those of another.
+    pub fn extend(&mut self, more: &Self) {
+        for &(seq, offset) in &more.0 {
+            self.add(seq, offset);
+        }
+    }
+
+    /// The last one at or before a record.
+    fn before(&self, seq: Seq) -> Option<(Seq, u64)> {
+        let after = self.0.partition_point(|(marked, _)| *marked <= seq);
+        self.0.get(after.checked_sub(1)?).copied()
     }
 }

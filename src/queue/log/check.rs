@@ -103,6 +103,11 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         /// Headers whose checksums hold, and that say anything.
         #[test]
         fn headers_that_lie_are_survived(

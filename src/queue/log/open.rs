@@ -131,26 +131,26 @@ fn header_length(settings: &Settings) -> Result<u64, OpenError> {
 /// Makes sure of the directory, and that nobody else uses it.
 fn lock(settings: &Settings) -> Result<File, OpenError> {
     let directory = &settings.directory;
-    if settings.create_directory {
-        fs::create_dir_all(directory).map_err(OpenError::io(directory))?;
-        if settings.fsync != Fsync::Never
-            && let Some(parent) = directory.parent().filter(|p| !p.as_os_str().is_empty())
-        {
-            settled::sync_directory(parent).map_err(OpenError::io(parent))?;
+    if !directory.exists() {
+        if !settings.create_directory {
+            return Err(OpenError::Missing(directory.clone()));
         }
-    } else if !directory.exists() {
-        return Err(OpenError::Missing(directory.clone()));
+        fs::create_dir_all(directory).map_err(OpenError::io(directory))?;
+        if let Some(parent) = directory.parent()
+            && settings.fsync != Fsync::Never
+        {
+            // Not everybody who may write there may read it.
+            let _ = settled::sync_directory(parent);
+        }
     }
     let path = directory.join(LOCK_FILE);
-    // Held without the right to write: else its file system could not be mounted
-    // read-only meanwhile.
-    let file = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            File::create(&path).and_then(|_| File::open(&path))
-        }
-        opened => opened,
-    };
-    let file = file.map_err(OpenError::io(&path))?;
+    // NFS locks only files that are open for writing.
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(OpenError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.clone())),

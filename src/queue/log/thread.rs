@@ -397,7 +397,7 @@ impl LogThread {
         self.store.note(lane, first, |segment| {
             segment.bytes = length;
             segment.end = Some(end);
-            segment.mark(run.start, offset);
+            segment.marks.add(run.start, offset);
         });
         Ok(())
     }
@@ -556,6 +556,7 @@ impl LogThread {
             true => {
                 let all = settled::all(&self.store.catalog(), &settings.exporters);
                 if all.is_empty() && self.settlements_length == 0 {
+                    self.settlements_retry_at = None;
                     return;
                 }
                 self.settlements
@@ -620,7 +621,10 @@ impl LogThread {
         if due(&mut self.settlements_sync_at) {
             match self.settlements.sync() {
                 Ok(()) => add(&self.store.meters.fsyncs, 1),
-                Err(_) => self.settlements.forget(),
+                Err(_) => {
+                    self.settlements.forget();
+                    self.settlements_retry_at = Some(now + PAUSE);
+                }
             }
         }
         if self.settlements_retry_at.is_some_and(|at| at <= now) {
