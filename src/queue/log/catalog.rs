@@ -257,3 +257,49 @@ impl Marks {
         self.0.get(after.checked_sub(1)?).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_of_segments_are_read_back_and_others_are_not_ours() {
+        for (lane, first) in [(0, 0), (1 << 50, 7), (MAX_LANE - 1, u64::MAX - 1)] {
+            let path = segment_path(Path::new("/somewhere"), LaneId(lane), first);
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(parse_segment_name(name), Some((LaneId(lane), first)));
+        }
+        for name in [
+            "",
+            "lock",
+            ".seg",
+            "0000000000000001-00000000000000000001.seg.bak",
+            "000000000000000A-00000000000000000001.seg",
+            "0000000000000001-0000000000000000000a.seg",
+            "0000000000000001-+0000000000000000001.seg",
+            "000000000000001-00000000000000000001.seg",
+            "ffffffffffffffff-00000000000000000001.seg",
+            "0000000000000001-18446744073709551615.seg",
+        ] {
+            assert_eq!(parse_segment_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn marks_are_few_and_lie_before_what_is_asked_for() {
+        let mut marks = Marks::default();
+        for seq in 0..1000u64 {
+            marks.add(seq, 100 + seq * 10_000);
+        }
+        assert_eq!(marks.0.len(), 38);
+        for seq in 0..1000 {
+            let (before, offset) = marks.before(seq).unwrap();
+            assert!(before <= seq && seq - before < 27);
+            assert_eq!(offset, 100 + before * 10_000);
+        }
+        let mut same = marks.clone();
+        same.extend(&marks);
+        assert_eq!(same.0, marks.0);
+    }
+}
