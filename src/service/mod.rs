@@ -196,7 +196,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     );
     let ways = storage::ways(config, account.routes());
     accounts::register(&registry, &ways);
-    logs.register(&registry, config);
+    logs.register(&registry, &state, config);
 
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);

@@ -10,6 +10,7 @@ beside the start, which it must not delay, and is delivered first.
 use super::{StartError, accounts::Way};
 use crate::{
     config::{Config, Fsync, Pipeline, Storage},
+    extension::health_check::Health,
     queue::{
         Route, Shelf,
         log::{self, Log, Orphan, Recovered},
@@ -70,11 +71,33 @@ impl Logs {
     }
 
     /// Registers what is to be known of each log.
-    pub fn register(&self, registry: &Registry, config: &Config) {
-        for (open, pipeline) in self.0.iter().zip(&config.pipelines) {
-            if let Some(open) = open {
-                super::meters::log(registry, &pipeline.id.to_string(), &open.log);
-            }
+    pub fn register(&self, registry: &Registry, health: &Health, config: &Config) {
+        let pipelines = config.pipelines.iter().map(|p| p.id.to_string());
+        let open = self.0.iter().zip(pipelines);
+        let logs: Vec<(Log, String)> = open
+            .filter_map(|(open, pipeline)| Some((open.as_ref()?.log.clone(), pipeline)))
+            .collect();
+        for (log, pipeline) in &logs {
+            super::meters::log(registry, pipeline, log);
+        }
+        if !logs.is_empty() {
+            health.detail("segmentLog", move || {
+                let state = |(log, pipeline): &(Log, String)| {
+                    let state = match log.status().degraded {
+                        None => "works".to_owned(),
+                        Some(trouble) => format!(
+                            "does not work for {} s: {}",
+                            trouble.since.elapsed().as_secs(),
+                            trouble.reason
+                        ),
+                    };
+                    (pipeline.clone(), serde_json::Value::from(state))
+                };
+                logs.iter()
+                    .map(state)
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            });
         }
     }
 

@@ -57,7 +57,7 @@ impl Halted {
         let shared = lane::Shared::new(id, Arc::default(), Arc::clone(&store.meters));
         let lock = File::create(dir.path().join("lock")).unwrap();
         Self {
-            writer: LaneWriter::new(shared, messages),
+            writer: LaneWriter::new(Arc::new(shared), messages),
             thread: LogThread::new(store, received, 0, lock),
             dir,
         }
