@@ -158,6 +158,7 @@ fn bench_queue(c: &mut Criterion) {
             bytes: 1 << 20,
             spans: 8192,
             lease: budget.lease(1 << 20),
+            place: None,
         })
     };
     c.benchmark_group("queue")

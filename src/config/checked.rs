@@ -7,7 +7,7 @@ sizes are numbers, defaults are filled in.
 
 pub use super::security::*;
 use crate::mesh;
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// A component id, `type` or `type/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,10 @@ pub struct Config {
     pub pipelines: Vec<Pipeline>,
     /// `health_check`, when enabled by `service.extensions`.
     pub health_check: Option<HealthCheck>,
+    /// `zpages`, when enabled by `service.extensions`: where `/debug/pipelinez` is.
+    pub zpages: Option<SocketAddr>,
+    /// The `file_storage` extensions that some exporter's queue names.
+    pub storages: Vec<Storage>,
     /// `service.telemetry` and friends.
     pub telemetry: Telemetry,
     /// Bytes that may be held after acceptance before senders are refused
@@ -269,8 +273,41 @@ pub enum Verbosity {
 pub struct SendingQueue {
     /// `num_consumers`: requests in flight at once. Default 10.
     pub consumers: usize,
-    /// `queue_size`: batches that may wait. Default 1000.
+    /// `queue_size`: batches that may wait in memory. Default 1000.
     pub batches: usize,
+    /// `storage`: index into [`Config::storages`]. None: batches are in memory
+    /// only.
+    pub storage: Option<usize>,
+}
+
+/// `file_storage`: where the segment log is, and how careful it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Its id.
+    pub id: Id,
+    /// Default `/var/lib/otelcol/file_storage`.
+    pub directory: PathBuf,
+    /// Make the directory if it is missing. Default true.
+    pub create_directory: bool,
+    /// When written bytes are made safe against the loss of the machine.
+    /// Default [`Fsync::Never`], as in the Collector.
+    pub fsync: Fsync,
+    /// `timeout`: a write that takes longer counts as failed for those who wait
+    /// for it: they are answered from memory. Default 1 s.
+    pub timeout: Duration,
+    /// `max_size_mib` in bytes, of all files together. Default 4 GiB.
+    pub max_bytes: u64,
+}
+
+/// When the segment log is synced to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fsync {
+    /// Before a sender is answered: survives the loss of power.
+    Always,
+    /// At most this often, besides.
+    Interval(Duration),
+    /// When the kernel likes: survives the end of the process, however it comes.
+    Never,
 }
 
 /// `retry_on_failure`.
@@ -286,7 +323,8 @@ pub struct Retry {
     pub multiplier: f64,
     /// Default 30 s.
     pub max_interval: Duration,
-    /// Give up after this long; None: never. Default 300 s.
+    /// Give up after this long; None: never. Default 300 s, and never where the
+    /// queue has a storage.
     pub max_elapsed: Option<Duration>,
 }
 

@@ -51,6 +51,9 @@ pub struct Drained {
     /// Spans still undelivered when the deadline came, now lost. Also counted
     /// in `send_failed_spans`.
     pub abandoned: u64,
+    /// Spans undelivered that are in the segment log: the next run delivers
+    /// them.
+    pub kept: u64,
 }
 
 /// An exporter that cannot be built from its settings.

@@ -29,12 +29,12 @@ use super::{
 use crate::{
     config::Retry,
     pdata::split,
-    queue::{Queue, SealedBatch},
+    queue::{Parcel, Queue, Reason},
     telemetry::ExporterStats,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{cell::Cell, time::Duration};
 use tokio::{
     select,
     sync::watch,
@@ -76,6 +76,8 @@ struct Run<'a> {
     /// Spans of batches taken from the queue and not settled.
     held: Cell<u64>,
     abandoned: Cell<u64>,
+    /// Left to the segment log at the deadline.
+    kept: Cell<u64>,
 }
 
 /// A request, whole or part of a batch.
@@ -114,6 +116,7 @@ impl Runner {
             limit: SizeLimit::default(),
             held: Cell::new(0),
             abandoned: Cell::new(0),
+            kept: Cell::new(0),
         };
         let mut in_flight = FuturesUnordered::new();
         let mut expired = std::pin::pin!(run.expired());
@@ -125,7 +128,7 @@ impl Runner {
                 Some(()) = in_flight.next() => {}
                 () = &mut expired => break,
                 batch = queue.pop(), if room => match batch {
-                    Some(batch) => in_flight.push(run.batch(batch)),
+                    Some(parcel) => in_flight.push(run.batch(parcel)),
                     None => break,
                 },
             }
@@ -135,10 +138,10 @@ impl Runner {
         // After the deadline nothing is taken on: whoever still pushes gets its
         // batch back and counts it.
         queue.close();
-        while let Some(batch) = queue.pop().await {
-            run.abandon(u64::from(batch.spans));
+        while let Some(parcel) = queue.pop().await {
+            drop(Tally::new(&run, parcel));
         }
-        let abandoned = run.abandoned.get();
+        let (abandoned, kept) = (run.abandoned.get(), run.kept.get());
         if abandoned > 0 {
             // Their bytes are not known any more.
             self.health.dropped(
@@ -147,18 +150,18 @@ impl Runner {
                 "not delivered before the shutdown deadline",
             );
         }
-        Drained { abandoned }
+        Drained { abandoned, kept }
     }
 }
 
 impl Run<'_> {
     /// Settles every span of a batch.
-    async fn batch(&self, batch: Arc<SealedBatch>) {
-        let tally = Tally::new(self, u64::from(batch.spans));
+    async fn batch(&self, parcel: Parcel) {
+        let tally = Tally::new(self, parcel);
         let mut lost = Lost::default();
         select! {
             biased;
-            () = self.parts(&batch, &tally, &mut lost) => {}
+            () = self.parts(&tally, &mut lost) => {}
             () = self.expired() => {}
         }
         if lost.spans > 0 {
@@ -168,7 +171,8 @@ impl Run<'_> {
         }
     }
 
-    async fn parts(&self, batch: &SealedBatch, tally: &Tally<'_>, lost: &mut Lost) {
+    async fn parts(&self, tally: &Tally<'_>, lost: &mut Lost) {
+        let batch = &tally.parcel.batch;
         let whole = Part {
             chunks: batch.chunks.clone(),
             spans: u64::from(batch.spans),
@@ -188,7 +192,7 @@ impl Run<'_> {
                 parts.extend([second, first]);
                 continue;
             }
-            let (cause, halves) = match self.part(&part).await {
+            let (cause, given_up, halves) = match self.part(&part).await {
                 Settled::Delivered { rejected, message } => {
                     let rejected = rejected.min(part.spans);
                     self.stats.sent_spans.add(part.spans - rejected);
@@ -197,7 +201,7 @@ impl Run<'_> {
                         self.on.health.partial(rejected, &message);
                     }
                     self.limit.taken(bytes, part.refused);
-                    tally.settle(part.spans);
+                    tally.answered(part.spans - rejected, rejected);
                     continue;
                 }
                 Settled::TooLarge(cause) | Settled::Invalid(cause)
@@ -207,7 +211,7 @@ impl Run<'_> {
                     let cause = format!(
                         "{cause} (gave up after the backend refused {refusals} parts of the batch)"
                     );
-                    (cause, None)
+                    (cause, false, None)
                 }
                 Settled::TooLarge(cause) => {
                     refusals += 1;
@@ -215,20 +219,23 @@ impl Run<'_> {
                         refused: Some(bytes),
                         ..part.clone()
                     };
-                    (cause, too_large.halve())
+                    (cause, false, too_large.halve())
                 }
                 Settled::Invalid(cause) => {
                     refusals += 1;
-                    (cause, part.halve())
+                    (cause, false, part.halve())
                 }
-                Settled::GivenUp(cause) => (cause, None),
+                Settled::GivenUp(cause) => (cause, true, None),
             };
             match halves {
                 Some([first, second]) => parts.extend([second, first]),
                 None => {
                     lost.add(&part, cause);
                     self.stats.send_failed_spans.add(part.spans);
-                    tally.settle(part.spans);
+                    match given_up {
+                        true => tally.dropped(part.spans, Reason::GaveUp),
+                        false => tally.answered(0, part.spans),
+                    }
                 }
             }
         }
@@ -324,11 +331,6 @@ impl Run<'_> {
             }
         }
     }
-
-    fn abandon(&self, spans: u64) {
-        self.stats.send_failed_spans.add(spans);
-        self.abandoned.set(self.abandoned.get() + spans);
-    }
 }
 
 impl Settled {
@@ -370,19 +372,32 @@ impl Lost {
 }
 
 /// The unsettled spans of one batch. Those left when it is dropped, because the
-/// deadline cut the batch off, are abandoned.
+/// deadline cut the batch off, stay in the segment log, or are abandoned.
 struct Tally<'a> {
     run: &'a Run<'a>,
+    parcel: Parcel,
     open: Cell<u64>,
 }
 
 impl<'a> Tally<'a> {
-    fn new(run: &'a Run<'a>, spans: u64) -> Self {
+    fn new(run: &'a Run<'a>, parcel: Parcel) -> Self {
+        let spans = u64::from(parcel.batch.spans);
         run.held.set(run.held.get() + spans);
         Self {
             run,
+            parcel,
             open: Cell::new(spans),
         }
+    }
+
+    fn answered(&self, delivered: u64, refused: u64) {
+        self.parcel.route.account.answered(delivered, refused);
+        self.settle(delivered + refused);
+    }
+
+    fn dropped(&self, spans: u64, reason: Reason) {
+        self.parcel.route.account.dropped(spans, reason);
+        self.settle(spans);
     }
 
     fn settle(&self, spans: u64) {
@@ -395,8 +410,17 @@ impl<'a> Tally<'a> {
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
         let open = self.open.get();
-        self.settle(open);
-        self.run.abandon(open);
+        if open > 0 && self.parcel.is_logged() {
+            self.settle(open);
+            self.run.kept.set(self.run.kept.get() + open);
+            return self.parcel.keep(open);
+        }
+        if open > 0 {
+            self.run.stats.send_failed_spans.add(open);
+            self.run.abandoned.set(self.run.abandoned.get() + open);
+            self.dropped(open, Reason::Shutdown);
+        }
+        self.parcel.settle();
     }
 }
 

@@ -11,6 +11,10 @@ Lengths are unknown until a batch is sealed, so a group keeps only span bytes;
 [`Batch::seal`] writes the headers. Large groups leave as they are, as pieces
 of the sealed request; small ones are copied together, since each piece costs
 a write of its own on the way out.
+
+Where there is a segment log, [`Batch::record`] writes what came since the last
+record as a request of its own, so that the log has an open batch in parts that
+can be sent as they are.
 */
 
 use super::resources::{Header, ResourceId, Resources, ScopeId, Scopes};
@@ -57,6 +61,8 @@ struct Group {
     scope: ScopeId,
     /// Empty until the batch has a span of this group.
     spans: Vec<u8>,
+    /// How many of those bytes are in a record.
+    recorded: usize,
     /// Bytes the group had in the last batch: what this one will need, since
     /// growing by doubling would copy every span once more.
     expected: usize,
@@ -78,6 +84,10 @@ pub struct Batch {
     spans: u32,
     bytes: usize,
     opened: Option<Instant>,
+    /// Groups with bytes in no record yet; each once.
+    unrecorded: Vec<u32>,
+    /// Spans, and bytes of `rest`, that are in a record.
+    recorded: (u32, usize),
 }
 
 impl Batch {
@@ -105,6 +115,8 @@ impl Batch {
             spans: 0,
             bytes: 0,
             opened: None,
+            unrecorded: Vec::new(),
+            recorded: (0, 0),
         }
     }
 
@@ -130,6 +142,9 @@ impl Batch {
             self.last = self.find_or_open(resource, scope);
         }
         let group = &mut self.groups[self.last];
+        if group.spans.len() == group.recorded {
+            self.unrecorded.push(self.last as u32);
+        }
         if group.spans.capacity() == 0 {
             group.spans.reserve(group.expected + group.expected / 8);
         }
@@ -151,6 +166,7 @@ impl Batch {
             resource,
             scope,
             spans: Vec::new(),
+            recorded: 0,
             expected: 0,
         });
         self.index_group(at);
@@ -205,6 +221,45 @@ impl Batch {
         self.timeout.is_zero()
     }
 
+    /// Spans that are in no record yet.
+    pub fn unrecorded(&self) -> u32 {
+        self.spans - self.recorded.0
+    }
+
+    /// Bytes of the batch so far, framing included.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends what is in no record yet to `out`, as an
+    /// `ExportTraceServiceRequest`. Requests joined are one request, so records
+    /// can be sent together as they are.
+    pub fn record(&mut self, resources: &Resources, scopes: &Scopes, out: &mut Vec<u8>) {
+        for at in self.unrecorded.drain(..) {
+            let group = &mut self.groups[at as usize];
+            let new = &group.spans[group.recorded..];
+            if new.is_empty() {
+                continue;
+            }
+            let (resource, scope) = (resources.get(group.resource), scopes.get(group.scope));
+            open_group(resource, scope, new.len(), out);
+            out.extend_from_slice(new);
+            close_group(resource, scope, out);
+            group.recorded = group.spans.len();
+        }
+        out.extend_from_slice(&self.rest[self.recorded.1..]);
+        self.recorded = (self.spans, self.rest.len());
+    }
+
+    /// What is in no record yet will be in none.
+    pub fn skip_record(&mut self) {
+        for at in self.unrecorded.drain(..) {
+            let group = &mut self.groups[at as usize];
+            group.recorded = group.spans.len();
+        }
+        self.recorded = (self.spans, self.rest.len());
+    }
+
     /// Ends the batch and starts an empty one; `None` if nothing was in it.
     pub fn seal(&mut self, resources: &Resources, scopes: &Scopes) -> Option<Sealed> {
         if self.spans == 0 {
@@ -213,6 +268,7 @@ impl Batch {
         let mut pieces = Pieces::default();
         for group in &mut self.groups {
             let spans = std::mem::take(&mut group.spans);
+            group.recorded = 0;
             group.expected = spans.len();
             if !spans.is_empty() {
                 pieces.group(
@@ -222,6 +278,8 @@ impl Batch {
                 );
             }
         }
+        self.unrecorded.clear();
+        self.recorded = (0, 0);
         self.forget_idle_groups();
         pieces.open.append(&mut self.rest);
         pieces.close();
@@ -267,23 +325,7 @@ struct Pieces {
 impl Pieces {
     /// Writes one `ResourceSpans` with one `ScopeSpans` around `spans`.
     fn group(&mut self, resource: &Header, scope: &Header, spans: Vec<u8>) {
-        let scope_len = field_len(&scope.payload)
-            + spans.len()
-            + field_len(&scope.schema_url)
-            + scope.rest.len();
-        let resource_len = field_len(&resource.payload)
-            + 1
-            + varint_len(scope_len as u64)
-            + scope_len
-            + field_len(&resource.schema_url)
-            + resource.rest.len();
-
-        self.open.push(0x0A); // ExportTraceServiceRequest.resource_spans
-        put_varint(resource_len as u64, &mut self.open);
-        put_field(1, &resource.payload, &mut self.open);
-        self.open.push(0x12); // ResourceSpans.scope_spans
-        put_varint(scope_len as u64, &mut self.open);
-        put_field(1, &scope.payload, &mut self.open);
+        open_group(resource, scope, spans.len(), &mut self.open);
         if spans.len() < PIECE {
             self.open.extend_from_slice(&spans);
         } else {
@@ -291,10 +333,7 @@ impl Pieces {
             self.bytes += spans.len();
             self.done.push(Bytes::from(spans));
         }
-        put_field(3, &scope.schema_url, &mut self.open);
-        self.open.extend_from_slice(&scope.rest);
-        put_field(3, &resource.schema_url, &mut self.open);
-        self.open.extend_from_slice(&resource.rest);
+        close_group(resource, scope, &mut self.open);
     }
 
     fn close(&mut self) {
@@ -303,6 +342,33 @@ impl Pieces {
             self.done.push(Bytes::from(std::mem::take(&mut self.open)));
         }
     }
+}
+
+/// Writes what stands before `spans` bytes of spans in a `ResourceSpans` with
+/// one `ScopeSpans`.
+fn open_group(resource: &Header, scope: &Header, spans: usize, out: &mut Vec<u8>) {
+    let scope_len =
+        field_len(&scope.payload) + spans + field_len(&scope.schema_url) + scope.rest.len();
+    let resource_len = field_len(&resource.payload)
+        + 1
+        + varint_len(scope_len as u64)
+        + scope_len
+        + field_len(&resource.schema_url)
+        + resource.rest.len();
+    out.push(0x0A); // ExportTraceServiceRequest.resource_spans
+    put_varint(resource_len as u64, out);
+    put_field(1, &resource.payload, out);
+    out.push(0x12); // ResourceSpans.scope_spans
+    put_varint(scope_len as u64, out);
+    put_field(1, &scope.payload, out);
+}
+
+/// Writes what stands behind the spans.
+fn close_group(resource: &Header, scope: &Header, out: &mut Vec<u8>) {
+    put_field(3, &scope.schema_url, out);
+    out.extend_from_slice(&scope.rest);
+    put_field(3, &resource.schema_url, out);
+    out.extend_from_slice(&resource.rest);
 }
 
 /// Encoded size of a length-delimited field that is left out when empty.
@@ -444,6 +510,47 @@ mod tests {
         bench.append("idle", "back");
         bench.append("busy", "name");
         assert_eq!(names(&bench.seal().1), [["name"], ["back"]]);
+    }
+
+    #[test]
+    fn records_have_each_span_once_and_are_requests() {
+        let mut bench = Bench::new(100, 1 << 20);
+        let mut joined = Vec::new();
+        let mut record = |bench: &mut Bench, spans: u32| {
+            assert_eq!(bench.batch.unrecorded(), spans);
+            let mut out = Vec::new();
+            bench
+                .batch
+                .record(&bench.resources, &bench.scopes, &mut out);
+            joined.extend_from_slice(&out);
+            ExportTraceServiceRequest::decode(&out[..]).unwrap()
+        };
+        bench.append("a", "1");
+        bench.append("b", "2");
+        bench.append("a", "3");
+        assert_eq!(names(&record(&mut bench, 3)), [vec!["1", "3"], vec!["2"]]);
+        assert_eq!(names(&record(&mut bench, 0)), [] as [Vec<&str>; 0]);
+        bench.append("b", "4");
+        bench.append("c", "5");
+        assert_eq!(names(&record(&mut bench, 2)), [["4"], ["5"]]);
+        let whole = ExportTraceServiceRequest::decode(&joined[..]).unwrap();
+        assert_eq!(names(&whole).concat(), ["1", "3", "2", "4", "5"]);
+
+        // A batch's records end with it.
+        bench.append("a", "6");
+        let (_, sealed) = bench.seal();
+        assert_eq!(
+            names(&sealed),
+            [vec!["1", "3", "6"], vec!["2", "4"], vec!["5"]]
+        );
+        assert_eq!(bench.batch.unrecorded(), 0);
+        bench.append("a", "7");
+        let mut out = Vec::new();
+        bench
+            .batch
+            .record(&bench.resources, &bench.scopes, &mut out);
+        let last = ExportTraceServiceRequest::decode(&out[..]).unwrap();
+        assert_eq!(names(&last), [["7"]]);
     }
 
     #[test]

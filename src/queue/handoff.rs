@@ -25,25 +25,22 @@ Nothing falls between. The last push to end after a closing wakes the waiters,
 since they may be waiting for exactly that.
 */
 
-use super::SealedBatch;
+use super::Parcel;
 use crossbeam_queue::ArrayQueue;
 use std::{
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 use tokio::sync::Notify;
 
 /// The queue had no room, or was closed; the batch comes back.
 #[derive(Debug)]
-pub struct Full(pub Arc<SealedBatch>);
+pub struct Full<T = Parcel>(pub T);
 
 /// A bounded queue of sealed batches, many producers, many consumers.
 #[derive(Debug)]
-pub struct Queue {
-    batches: ArrayQueue<Arc<SealedBatch>>,
+pub struct Queue<T = Parcel> {
+    batches: ArrayQueue<T>,
     /// [`CLOSED`] and, below it, the number of pushes under way.
     state: AtomicUsize,
     arrived: Notify,
@@ -51,7 +48,7 @@ pub struct Queue {
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
-impl Queue {
+impl<T> Queue<T> {
     /// A queue for `capacity` batches (at least 1).
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -66,7 +63,7 @@ impl Queue {
     /// # Errors
     ///
     /// Gives the batch back when the queue is full or closed.
-    pub fn push(&self, batch: Arc<SealedBatch>) -> Result<(), Full> {
+    pub fn push(&self, batch: T) -> Result<(), Full<T>> {
         let before = self.state.fetch_add(1, Ordering::SeqCst);
         let pushed = if before & CLOSED == 0 {
             self.batches.push(batch).map_err(Full)
@@ -85,7 +82,7 @@ impl Queue {
     /// The next batch in order; waits for one. None once closed and empty.
     ///
     /// Cancel safe: a batch is taken only in the step that returns it.
-    pub async fn pop(&self) -> Option<Arc<SealedBatch>> {
+    pub async fn pop(&self) -> Option<T> {
         loop {
             if let Some(batch) = self.batches.pop() {
                 return Some(batch);
@@ -136,25 +133,25 @@ impl Queue {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::queue::Budget;
     use std::{
         collections::HashSet,
         future::Future,
-        sync::{Barrier, Mutex},
+        sync::{Arc, Barrier, Mutex},
         task::{Context, Poll, Wake, Waker},
         thread,
         time::Duration,
     };
 
-    /// A batch known by its number.
-    fn batch(number: u32) -> Arc<SealedBatch> {
-        let lease = Budget::new(usize::MAX).lease(0);
-        Arc::new(SealedBatch {
-            chunks: vec![],
-            bytes: 0,
-            spans: number,
-            lease,
-        })
+    /// A batch, of which the queue knows nothing, by its number.
+    #[derive(Debug)]
+    struct Numbered {
+        spans: u32,
+    }
+
+    type Queue = super::Queue<Numbered>;
+
+    fn batch(spans: u32) -> Numbered {
+        Numbered { spans }
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {

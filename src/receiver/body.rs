@@ -7,6 +7,7 @@ never with what was claimed, and is charged to a budget of the shard, so that
 many half-sent bodies cannot add up to more memory than a few whole ones.
 */
 
+use crate::queue::purse;
 use bytes::Bytes;
 use futures_util::poll;
 use http_body::{Body, Frame};
@@ -168,7 +169,8 @@ thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A share of this thread's budget for half-received bodies.
+/// A share of this thread's budget for half-received bodies, and of what the
+/// process may hold at all.
 #[derive(Debug, Default)]
 struct Charge(usize);
 
@@ -178,7 +180,7 @@ impl Charge {
     fn raise_to(&mut self, bytes: usize, most: usize) -> bool {
         let more = bytes.saturating_sub(self.0);
         let held = HELD.get().saturating_add(more);
-        if held > most {
+        if held > most || !purse::hold(more) {
             return false;
         }
         HELD.set(held);
@@ -190,6 +192,7 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         HELD.set(HELD.get().saturating_sub(self.0));
+        purse::release(self.0);
     }
 }
 

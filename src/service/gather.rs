@@ -22,7 +22,7 @@ What must not suffer:
 
 use super::pulse::Pulse;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     thread,
     time::{Duration, Instant},
 };
@@ -123,6 +123,13 @@ impl Gather {
 
 thread_local! {
     static GATHER: RefCell<Option<Gather>> = const { RefCell::new(None) };
+    static HELD_OFF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread must not wait now: answers of its own depend on being
+/// woken.
+pub fn hold_off(now: bool) {
+    HELD_OFF.set(now);
 }
 
 /// Makes the threads of a runtime tell `pulse` when they rest, and wait up to
@@ -136,7 +143,7 @@ pub fn install(builder: &mut tokio::runtime::Builder, pulse: Pulse, most: Durati
             gather.wait(now, pulse.requests())
         });
         pulse.rest(now);
-        if !wait.is_zero() {
+        if !wait.is_zero() && !HELD_OFF.get() {
             thread::sleep(wait);
         }
     });

@@ -9,6 +9,7 @@ it for all.
 
 use super::{
     StartError,
+    accounts::{self, Way},
     balance::{self, Balance},
     guards,
     shard::{Connection, Entrance},
@@ -182,6 +183,8 @@ pub struct Admin {
     pub metrics: Option<(StdListener, Arc<Registry>)>,
     /// The health page: socket, path, state.
     pub health: Option<(StdListener, String, Health)>,
+    /// `/debug/pipelinez`.
+    pub zpages: Option<(StdListener, Vec<Way>)>,
     /// No more connections.
     pub stop: watch::Receiver<bool>,
     /// The end.
@@ -200,6 +203,11 @@ impl Admin {
         }
         if let Some((socket, path, health)) = self.health {
             spawn_page(socket, move |asked| (asked == path).then(|| health.page()));
+        }
+        if let Some((socket, ways)) = self.zpages {
+            spawn_page(socket, move |path| {
+                (path == "/debug/pipelinez").then(|| accounts::page(&ways))
+            });
         }
         let balance = Rc::new(Balance::new(self.shards));
         for (at, bound) in self.receivers.into_iter().enumerate() {

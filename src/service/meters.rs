@@ -5,16 +5,19 @@ Names, labels and meanings are the Collector's; what it has no name for begins
 with `wayspan_`. All series exist, with the value zero, from the first scrape.
 */
 
-use super::{ExporterReport, Report, listen::Bound, pipeline::Exit};
+use super::{ExporterReport, Report, listen::Bound, pipeline::Exit, storage::Logs};
 use crate::{
     config::{Config, Id, Pipeline, Processor, ProcessorKind},
-    exporter::Drained,
-    queue::{Budget, Queue},
+    queue::{
+        self, Budget, Queue, Reason, Route,
+        log::{Log, Status},
+    },
     telemetry::{
         Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats, Registry,
         registry::Labels,
     },
 };
+use metrics::Histogram;
 use std::sync::Arc;
 
 /// The counters of a service, by shard.
@@ -27,14 +30,25 @@ pub struct Account {
     pub stages: Vec<Vec<Vec<ProcessorStats>>>,
     /// Per exporter, with its id.
     pub exporters: Vec<(String, Arc<ExporterStats>)>,
-    /// Per exporter, the way to it and how that is measured.
-    exits: Vec<Exit>,
+    /// Per exporter, how batches on the way to it are measured.
+    sizes: Vec<(Histogram, Histogram)>,
+    /// Per pipeline, the way to each of its exporters.
+    routes: Vec<Vec<Arc<Route>>>,
 }
 
 impl Account {
-    /// The way to each exporter, for one shard.
-    pub fn exits(&self) -> Vec<Exit> {
-        self.exits.clone()
+    /// The way of each pipeline to each of its exporters, for one shard.
+    pub fn exits(&self) -> Vec<Vec<Exit>> {
+        let exit = |route: &Arc<Route>| {
+            let (spans, bytes) = &self.sizes[route.exporter];
+            Exit {
+                route: Arc::clone(route),
+                send_size: spans.clone(),
+                send_size_bytes: bytes.clone(),
+            }
+        };
+        let of_pipeline = |routes: &Vec<_>| routes.iter().map(exit).collect();
+        self.routes.iter().map(of_pipeline).collect()
     }
 
     /// Counters of the processors of one shard, per pipeline.
@@ -45,17 +59,28 @@ impl Account {
         self.stages.iter().map(of_pipeline).collect()
     }
 
-    /// Counts spans that found no room in a queue before the drain ended, per
-    /// exporter. For the thread that shuts the service down.
-    pub fn stranded(&self, spans: &[u64]) {
-        for ((_, stats), spans) in self.exporters.iter().zip(spans) {
-            stats.enqueue_failed_spans.add(*spans);
-        }
+    /// The ways that batches go, each with its account: per pipeline, per
+    /// exporter.
+    pub fn routes(&self) -> &[Vec<Arc<Route>>] {
+        &self.routes
     }
 
-    /// The last word. `drained` is what each exporter left behind.
-    pub fn report(&self, drained: &[Drained]) -> Report {
-        let exporters = self.exporters.iter().enumerate();
+    /// The last word.
+    pub fn report(&self) -> Report {
+        let of_exporter = |at: usize, id: &str| {
+            let routes = self.routes.iter().flatten().filter(|r| r.exporter == at);
+            let mut report = ExporterReport {
+                id: id.to_owned(),
+                ..ExporterReport::default()
+            };
+            for balance in routes.map(|route| route.account.balance()) {
+                report.sent += balance.delivered;
+                report.failed += balance.refused + balance.dropped();
+                report.abandoned += balance.dropped[Reason::Shutdown as usize];
+                report.kept += balance.in_log;
+            }
+            report
+        };
         Report {
             accepted: self
                 .receivers
@@ -70,17 +95,8 @@ impl Account {
                 .flatten()
                 .map(|s| s.mesh.alias_spans.get())
                 .sum(),
-            exporters: exporters
-                .map(|(at, (id, stats))| {
-                    let stranded = stats.enqueue_failed_spans.get();
-                    let failed = stats.send_failed_spans.get() + stats.rejected_spans.get();
-                    ExporterReport {
-                        id: id.clone(),
-                        sent: stats.sent_spans.get(),
-                        failed: failed + stranded,
-                        abandoned: drained.get(at).map_or(0, |d| d.abandoned) + stranded,
-                    }
-                })
+            exporters: (self.exporters.iter().enumerate())
+                .map(|(at, (id, _))| of_exporter(at, id))
                 .collect(),
         }
     }
@@ -103,8 +119,19 @@ impl Meters<'_> {
         queues: &[Arc<Queue>],
         exporters: &[Arc<ExporterStats>],
         budget: &Budget,
+        logs: &Logs,
     ) -> Account {
         self.budget(budget);
+        let pipelines: Vec<Vec<PipelineStats>> = (self.config.pipelines.iter())
+            .map(|p| self.batch(p, shards))
+            .collect();
+        for (at, (pipeline, stats)) in self.config.pipelines.iter().zip(&pipelines).enumerate() {
+            if logs.has(at) {
+                self.counters(&[("pipeline", &pipeline.id.to_string())], stats, LOG);
+            }
+        }
+        let routes = self.routes(&pipelines, queues, budget, logs);
+        let ids = self.config.exporters.iter().map(|exporter| &exporter.id);
         Account {
             receivers: listeners.iter().map(|l| self.receiver(l, shards)).collect(),
             stages: self
@@ -113,22 +140,51 @@ impl Meters<'_> {
                 .iter()
                 .map(|p| self.stages(p, shards))
                 .collect(),
-            pipelines: self
-                .config
-                .pipelines
-                .iter()
-                .map(|p| self.batch(p, shards))
-                .collect(),
-            exits: (self.config.exporters.iter().zip(queues).enumerate())
-                .map(|(at, (exporter, queue))| self.exit(at, &exporter.id, queue))
-                .collect(),
-            exporters: (self.config.exporters.iter().zip(queues).zip(exporters))
-                .map(|((exporter, queue), stats)| {
-                    self.exporter(&exporter.id, queue, stats);
-                    (exporter.id.to_string(), Arc::clone(stats))
+            pipelines,
+            sizes: ids.clone().map(|id| self.sizes(id)).collect(),
+            exporters: (ids.zip(queues).zip(exporters).enumerate())
+                .map(|(at, ((id, queue), stats))| {
+                    let routes = routes.iter().flatten().filter(|r| r.exporter == at);
+                    self.exporter(id, queue, stats, routes.cloned().collect());
+                    (id.to_string(), Arc::clone(stats))
                 })
                 .collect(),
+            routes,
         }
+    }
+
+    /// The way of each pipeline to each of its exporters.
+    fn routes(
+        &self,
+        stats: &[Vec<PipelineStats>],
+        queues: &[Arc<Queue>],
+        budget: &Budget,
+        logs: &Logs,
+    ) -> Vec<Vec<Arc<Route>>> {
+        let pipelines = self.config.pipelines.iter().enumerate();
+        let all: usize = self
+            .config
+            .pipelines
+            .iter()
+            .map(|p| p.exporters.len())
+            .sum();
+        let of_pipeline = |(at, pipeline): (usize, &Pipeline)| {
+            let taken: Vec<Count> = stats[at].iter().map(|s| s.taken.count.clone()).collect();
+            let exporters = pipeline.exporters.iter();
+            let route = |exporter: &usize| {
+                let taken = queue::Taken(taken.clone());
+                Arc::new(Route::new(
+                    *exporter,
+                    Arc::clone(&queues[*exporter]),
+                    queue::Account::new(taken),
+                    budget.clone(),
+                    all,
+                    logs.shelf(at, *exporter),
+                ))
+            };
+            exporters.map(route).collect()
+        };
+        pipelines.map(of_pipeline).collect()
     }
 
     /// Registers one counter per row, each the sum over `stats`.
@@ -208,30 +264,46 @@ impl Meters<'_> {
         stats
     }
 
-    fn exit(&self, exporter: usize, id: &Id, queue: &Arc<Queue>) -> Exit {
+    /// Histograms of the batches given to an exporter: spans, bytes.
+    fn sizes(&self, id: &Id) -> (Histogram, Histogram) {
         let id = id.to_string();
         let labels = [("exporter", id.as_str())];
         let histogram = |name, help| self.registry.histogram(name, help, &labels);
-        Exit {
-            exporter,
-            queue: Arc::clone(queue),
-            send_size: histogram(
+        (
+            histogram(
                 "otelcol_exporter_queue_batch_send_size",
                 "Spans in a batch given to the exporter.",
             ),
-            send_size_bytes: histogram(
+            histogram(
                 "otelcol_exporter_queue_batch_send_size_bytes",
                 "Bytes of a batch given to the exporter.",
             ),
-        }
+        )
     }
 
-    fn exporter(&self, id: &Id, queue: &Arc<Queue>, stats: &Arc<ExporterStats>) {
+    fn exporter(
+        &self,
+        id: &Id,
+        queue: &Arc<Queue>,
+        stats: &Arc<ExporterStats>,
+        routes: Vec<Arc<Route>>,
+    ) {
         let id = id.to_string();
         self.counters(
             &[("exporter", &id)],
             std::slice::from_ref(&**stats),
             EXPORTER,
+        );
+        self.registry.counter_fn(
+            "otelcol_exporter_enqueue_failed_spans",
+            "Spans lost because the queue was full, while other exporters of the pipeline had room.",
+            &[("exporter", &id)],
+            move || {
+                let full = |route: &Arc<Route>| {
+                    route.account.balance().dropped[Reason::QueueFull as usize]
+                };
+                routes.iter().map(full).sum()
+            },
         );
 
         let labels = [("exporter", id.as_str()), ("data_type", "traces")];
@@ -265,7 +337,7 @@ impl Meters<'_> {
         let (held, limit) = (budget.clone(), budget.limit());
         self.registry.gauge(
             "wayspan_held_bytes",
-            "Bytes of sealed batches not yet delivered.",
+            "Bytes of bodies under way, open batches, and sealed batches not yet delivered.",
             &[],
             move || held.held() as f64,
         );
@@ -277,6 +349,64 @@ impl Meters<'_> {
         );
     }
 }
+
+/// Registers what is to be known of a pipeline's segment log.
+pub fn log(registry: &Registry, pipeline: &str, log: &Log) {
+    let labels = [("pipeline", pipeline)];
+    let gauge = |name, help, read: fn(&Status) -> f64| {
+        let log = log.clone();
+        registry.gauge(name, help, &labels, move || read(&log.status()));
+    };
+    let counter = |name, help, read: fn(&Status) -> u64| {
+        let log = log.clone();
+        registry.counter_fn(name, help, &labels, move || read(&log.status()));
+    };
+    gauge(
+        "wayspan_log_healthy",
+        "1 while the segment log takes what it is given, else 0.",
+        |status| f64::from(u8::from(status.degraded.is_none())),
+    );
+    gauge("wayspan_log_bytes", "Bytes of the log's files.", |s| {
+        s.bytes as f64
+    });
+    gauge("wayspan_log_segments", "Files of the log.", |s| {
+        s.segments as f64
+    });
+    counter("wayspan_log_commits", "Group commits written.", |s| {
+        s.counts.commits
+    });
+    counter(
+        "wayspan_log_committed_bytes",
+        "Bytes written to the log.",
+        |s| s.counts.committed_bytes,
+    );
+    counter("wayspan_log_fsyncs", "Syncs to the device.", |s| {
+        s.counts.fsyncs
+    });
+    counter(
+        "wayspan_log_failed_spans",
+        "Spans that could not be written: held in memory only.",
+        |s| s.counts.failed_spans,
+    );
+    counter(
+        "wayspan_log_damaged_records",
+        "Records that could not be read back.",
+        |s| s.counts.damaged_records,
+    );
+}
+
+const LOG: &[Row<PipelineStats>] = &[
+    (
+        "wayspan_log_unlogged_spans",
+        "Spans held in memory only, since the segment log did not work or was late.",
+        |s| &s.unlogged,
+    ),
+    (
+        "wayspan_log_late",
+        "Times that the segment log took longer than its timeout.",
+        |s| &s.late,
+    ),
+];
 
 /// A counter: its name, what it counts, and where it is kept.
 type Row<S> = (&'static str, &'static str, fn(&S) -> &Count);
@@ -436,11 +566,6 @@ const EXPORTER: &[Row<ExporterStats>] = &[
         "otelcol_exporter_send_failed_spans",
         "Spans given up on, after all retries.",
         |s| &s.send_failed_spans,
-    ),
-    (
-        "otelcol_exporter_enqueue_failed_spans",
-        "Spans lost because the queue was full; senders are refused before that.",
-        |s| &s.enqueue_failed_spans,
     ),
     (
         "wayspan_exporter_rejected_spans",

@@ -17,8 +17,10 @@ what is open, close the queues, deliver until the deadline, and say what became
 of every span.
 */
 
+mod accounts;
 mod announce;
 mod balance;
+mod commit;
 mod gather;
 mod guards;
 mod kubernetes;
@@ -27,9 +29,11 @@ mod logs;
 mod meters;
 mod pipeline;
 mod pulse;
+mod recorder;
 mod report;
 mod run;
 mod shard;
+mod storage;
 mod watchers;
 mod web;
 
@@ -38,10 +42,10 @@ pub use run::run;
 
 use crate::{
     config::{Config, Id, ProcessorKind},
-    exporter::{BuildError, Drained, Exporter},
+    exporter::{BuildError, Exporter},
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
-    queue::{Budget, Queue},
+    queue::{Budget, Queue, log::OpenError},
     telemetry::{ExporterStats, Registry},
 };
 pub use listen::BindError;
@@ -56,6 +60,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use storage::Logs;
 use tokio::{
     runtime::{self, LocalOptions},
     sync::watch,
@@ -77,6 +82,14 @@ pub enum StartError {
         what: String,
         /// What is wrong, and with which file.
         message: String,
+    },
+    /// A segment log could not be opened.
+    #[error("extension {storage}: {source}")]
+    Log {
+        /// The storage's id.
+        storage: String,
+        /// What is wrong, with the directory and the remedy.
+        source: OpenError,
     },
     /// Kubernetes cannot be watched, and must be.
     #[error("cannot watch Kubernetes: {0}")]
@@ -100,7 +113,8 @@ pub struct Service {
     state: Health,
     shards: Vec<ShardHandle>,
     queues: Vec<Arc<Queue>>,
-    exporters: Thread<Vec<Drained>>,
+    exporters: Thread<()>,
+    logs: Logs,
     admin: Thread<()>,
     kubernetes: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
@@ -142,6 +156,11 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let health = (config.health_check.as_ref())
         .map(|check| listen::bind(check.endpoint, "health_check"))
         .transpose()?;
+    let zpages = config
+        .zpages
+        .map(|at| listen::bind(at, "zpages"))
+        .transpose()?;
+    let mut logs = Logs::open(config)?;
     let exporters: Vec<Exporter> = config
         .exporters
         .iter()
@@ -164,7 +183,17 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         config,
         registry: &registry,
     };
-    let account = meters.register(&receivers, shard_count, &queues, &exporter_stats, &budget);
+    let account = meters.register(
+        &receivers,
+        shard_count,
+        &queues,
+        &exporter_stats,
+        &budget,
+        &logs,
+    );
+    let ways = storage::ways(config, account.routes());
+    accounts::register(&registry, &ways);
+    logs.register(&registry, config);
 
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
@@ -179,6 +208,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                     .map(|bound| bound.listener.clone())
                     .collect(),
                 exits: account.exits(),
+                logs: logs.for_shards(),
                 budget: budget.clone(),
                 receiver_stats: account.receivers.iter().map(|l| l[at].clone()).collect(),
                 pipeline_stats: account.pipelines.iter().map(|p| p[at].clone()).collect(),
@@ -193,6 +223,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
 
     let exporter_thread = {
         let (queues, stats) = (queues.clone(), exporter_stats.clone());
+        let feeders = logs.feeders(account.routes(), &stop_seen);
         on_runtime(
             "exporters",
             state.clone(),
@@ -201,7 +232,8 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 let runs = exporters.into_iter().zip(queues).zip(stats).map(
                     |((exporter, queue), stats)| exporter.run(queue, stats, deadline_seen.clone()),
                 );
-                futures_util::future::join_all(runs).await
+                let feeders = futures_util::future::join_all(feeders);
+                tokio::join!(futures_util::future::join_all(runs), feeders);
             },
         )?
     };
@@ -220,6 +252,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             health: health
                 .zip(config.health_check.clone())
                 .map(|((socket, _), check)| (socket, check.path, state.clone())),
+            zpages: zpages.map(|(socket, _)| (socket, ways)),
             stop: stop_seen,
             end: end_seen.clone(),
         };
@@ -238,6 +271,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         shards,
         queues,
         exporters: exporter_thread,
+        logs,
         admin: admin_thread,
         kubernetes,
         drain_timeout: config.drain_timeout,
@@ -268,19 +302,18 @@ impl Service {
             first
         });
         self.signals.stop.send_replace(true);
-        for stranded in self.shards.into_iter().map(ShardHandle::join) {
-            self.account.stranded(&stranded);
-        }
+        self.shards.into_iter().for_each(ShardHandle::join);
         for queue in &self.queues {
             queue.close();
         }
-        let drained = self.exporters.join().ok().flatten().unwrap_or_default();
+        let _ = self.exporters.join();
+        self.logs.close();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
         for watcher in self.kubernetes {
             let _ = watcher.join();
         }
-        self.account.report(&drained)
+        self.account.report()
     }
 
     /// Lets another thread cut the drain short.

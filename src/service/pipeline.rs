@@ -9,6 +9,7 @@ waits in `backlog`, and while anything waits there new requests are refused:
 what was accepted is never dropped for want of room.
 */
 
+use super::recorder::Recorder;
 use crate::{
     config,
     pdata::{self, Edits, Fault, Index, Keys, Malformed, write_span},
@@ -17,11 +18,16 @@ use crate::{
         batch::{Batch, Trigger, header_bytes},
         markers,
     },
-    queue::{Budget, Full, Queue, SealedBatch},
+    queue::{Budget, Logged, Offer, Parcel, Reason, Route, SealedBatch, purse},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use metrics::Histogram;
-use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Unknown fields of one request that are kept, in bytes.
 const MAX_REST: usize = 16 << 10;
@@ -50,10 +56,8 @@ pub struct Stage {
 /// The way to one exporter.
 #[derive(Clone)]
 pub struct Exit {
-    /// Index of the exporter in the configuration.
-    pub exporter: usize,
-    /// Its queue.
-    pub queue: Arc<Queue>,
+    /// The queue, the part of the log, and the account.
+    pub route: Arc<Route>,
     /// `otelcol_exporter_queue_batch_send_size`.
     pub send_size: Histogram,
     /// `otelcol_exporter_queue_batch_send_size_bytes`.
@@ -61,12 +65,21 @@ pub struct Exit {
 }
 
 /// Where sealed batches go.
-#[derive(Clone)]
 pub struct Outlet {
     /// The pipeline's exporters.
     pub exits: Vec<Exit>,
     /// Bytes held by batches until delivered.
     pub budget: Budget,
+    /// The pipeline's segment log, where one of its exporters has one.
+    pub recorder: Option<Recorder>,
+}
+
+/// A batch that waits for room in a queue, or for the log's word.
+struct Waiting {
+    exit: usize,
+    batch: Arc<SealedBatch>,
+    /// There was no room, and the log does not have it.
+    stuck: bool,
 }
 
 /// The state of one pipeline on one shard.
@@ -81,7 +94,9 @@ pub struct Pipeline {
     marker_scope: Vec<u8>,
     batch: Batch,
     outlet: Outlet,
-    backlog: VecDeque<(usize, Arc<SealedBatch>)>,
+    backlog: VecDeque<Waiting>,
+    /// Bytes of the open batch that the thread's purse holds.
+    held: usize,
     stats: PipelineStats,
 }
 
@@ -106,19 +121,28 @@ impl Pipeline {
             batch: Batch::new(batch),
             outlet,
             backlog: VecDeque::new(),
+            held: 0,
             stats,
         }
     }
 
     /// Why a request cannot be taken now, if so.
     pub fn busy(&self) -> Option<&'static str> {
-        if !self.backlog.is_empty() {
-            Some("an exporter's sending_queue is full; the backend is slow or away")
-        } else if self.outlet.budget.is_over() {
-            Some("the memory limit for undelivered spans is reached; the backend is slow or away")
-        } else {
-            None
+        let logging = self.outlet.recorder.as_ref().is_some_and(Recorder::works);
+        if !logging && self.outlet.budget.is_over() {
+            return Some(
+                "the memory limit for undelivered spans is reached; the backend is slow or away",
+            );
         }
+        let stuck = |exit: usize| self.backlog.iter().any(|w| w.stuck && w.exit == exit);
+        let blocked = |(at, exit): (usize, &Exit)| {
+            let absorbs = logging && exit.route.shelf().is_some();
+            stuck(at) || (!absorbs && !exit.route.has_room())
+        };
+        // One that has room is not held up by those that have none.
+        let exits = &self.outlet.exits;
+        (!exits.is_empty() && exits.iter().enumerate().all(blocked))
+            .then_some("an exporter's sending_queue is full; the backend is slow or away")
     }
 
     /// Counts spans that were refused because of [`Pipeline::busy`].
@@ -144,6 +168,7 @@ impl Pipeline {
         if self.batch.is_immediate() {
             self.seal(Trigger::Size);
         }
+        self.hold();
         Ok(taken)
     }
 
@@ -184,6 +209,7 @@ impl Pipeline {
         if taken.accepted > 0 {
             self.keep_rest(index.rest.of(request));
         }
+        self.stats.taken.publish();
         self.stats.rejected_spans.add(taken.rejected);
         self.stats.limiter_accepted.add(taken.accepted);
         for stage in &mut self.stages {
@@ -276,6 +302,7 @@ impl Pipeline {
         let before = out.len();
         write(out);
         let written = out.len() - before;
+        self.stats.taken.one();
         let opened = self.batch.appended(written, headers);
         if self.batch.is_full() {
             self.seal(Trigger::Size);
@@ -316,11 +343,20 @@ impl Pipeline {
         !self.backlog.is_empty()
     }
 
-    /// Adds the spans of batches that still wait for room to `stranded`, by
-    /// the exporter they wait for.
-    pub fn count_backlog(&self, stranded: &mut [u64]) {
-        for (at, batch) in &self.backlog {
-            stranded[self.outlet.exits[*at].exporter] += u64::from(batch.spans);
+    /// What waits here is left to the log, where that has it, or lost.
+    pub fn give_up(&mut self) {
+        for waiting in std::mem::take(&mut self.backlog) {
+            let parcel = Parcel {
+                route: Arc::clone(&self.outlet.exits[waiting.exit].route),
+                batch: waiting.batch,
+            };
+            let spans = u64::from(parcel.batch.spans);
+            if parcel.is_logged() {
+                parcel.keep(spans);
+            } else {
+                parcel.route.account.dropped(spans, Reason::Shutdown);
+                parcel.settle();
+            }
         }
     }
 
@@ -342,48 +378,124 @@ impl Pipeline {
         self.seal(Trigger::Timeout);
     }
 
+    /// Counts what the open batch has grown by as held by this thread.
+    fn hold(&mut self) {
+        let bytes = self.batch.bytes();
+        purse::hold_accepted(bytes.saturating_sub(self.held));
+        self.held = bytes.max(self.held);
+    }
+
+    /// Gives the log what came since the last time. Its thread writes; until
+    /// [`Recorder::is_decided`], senders wait for their answer.
+    pub fn commit(&mut self) {
+        self.record();
+        if let Some(recorder) = &mut self.outlet.recorder {
+            recorder.hand_over();
+        }
+    }
+
+    /// The pipeline's way into its log.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.outlet.recorder.as_ref()
+    }
+
+    /// Says that the log has not written what it was given within `patience`.
+    pub fn is_late(&self, patience: Duration) {
+        let Some(recorder) = &self.outlet.recorder else {
+            return;
+        };
+        if recorder.is_handed_over_decided() {
+            return;
+        }
+        self.stats.late.add(1);
+        tracing::warn!(
+            "the segment log in {} has not written within {patience:?}: senders are answered from \
+             memory until it keeps up, and a crash would lose what is not written. Is the disk \
+             too slow, or busy with something else?",
+            recorder.log().directory().display()
+        );
+    }
+
+    fn record(&mut self) {
+        if let Some(recorder) = &mut self.outlet.recorder {
+            recorder.record(&mut self.batch, &self.resources, &self.scopes);
+        }
+    }
+
     fn seal(&mut self, trigger: Trigger) {
+        self.record();
         let Some(sealed) = self.batch.seal(&self.resources, &self.scopes) else {
             return;
         };
+        purse::release(std::mem::take(&mut self.held));
+        self.stats.taken.publish();
         self.stats
             .batch_sealed(trigger == Trigger::Size, sealed.spans, sealed.bytes);
+        let place = self.outlet.recorder.as_mut().map(Recorder::seal);
         let batch = Arc::new(SealedBatch {
             lease: self.outlet.budget.lease(sealed.bytes),
             chunks: sealed.chunks,
             bytes: sealed.bytes,
             spans: sealed.spans,
+            place,
         });
-        for at in 0..self.outlet.exits.len() {
-            self.backlog.push_back((at, Arc::clone(&batch)));
+        for (exit, to) in self.outlet.exits.iter().enumerate() {
+            to.route.account.sealed(batch.spans, batch.bytes);
+            self.backlog.push_back(Waiting {
+                exit,
+                batch: Arc::clone(&batch),
+                stuck: false,
+            });
         }
         self.push_backlog();
     }
 
-    /// Moves waiting batches to their queues, in order for each queue.
+    /// Moves waiting batches to their queues or to the log, in order for each
+    /// exporter.
     fn push_backlog(&mut self) {
-        let mut full = vec![false; self.outlet.exits.len()];
-        let waiting = self.backlog.len();
-        for _ in 0..waiting {
-            let Some((at, batch)) = self.backlog.pop_front() else {
+        let mut waits = vec![false; self.outlet.exits.len()];
+        for _ in 0..self.backlog.len() {
+            let Some(mut waiting) = self.backlog.pop_front() else {
                 break;
             };
-            if full[at] {
-                self.backlog.push_back((at, batch));
-                continue;
-            }
-            let exit = &self.outlet.exits[at];
-            let (spans, bytes) = (batch.spans, batch.bytes);
-            match exit.queue.push(batch) {
-                Ok(()) => {
-                    exit.send_size.record(f64::from(spans));
-                    exit.send_size_bytes.record(bytes as f64);
+            if !waits[waiting.exit] {
+                let logged = match &self.outlet.recorder {
+                    Some(recorder) => recorder.logged(&waiting.batch),
+                    None => Logged::No,
+                };
+                let exit = &self.outlet.exits[waiting.exit];
+                if exit.route.offer(&waiting.batch, logged) == Offer::Taken {
+                    exit.send_size.record(f64::from(waiting.batch.spans));
+                    exit.send_size_bytes.record(waiting.batch.bytes as f64);
+                    continue;
                 }
-                Err(Full(batch)) => {
-                    full[at] = true;
-                    self.backlog.push_back((at, batch));
-                }
+                waits[waiting.exit] = true;
+                waiting.stuck = logged != Logged::Undecided;
             }
+            self.backlog.push_back(waiting);
         }
+        self.drop_stuck();
+    }
+
+    /// Where some exporters have room, what is stuck for others is dropped for
+    /// those alone: refusing senders would lose it for all.
+    fn drop_stuck(&mut self) {
+        let stuck = |exit: usize| self.backlog.iter().any(|w| w.stuck && w.exit == exit);
+        if (0..self.outlet.exits.len()).all(stuck) {
+            return;
+        }
+        let exits = &self.outlet.exits;
+        self.backlog.retain(|waiting| {
+            if waiting.stuck {
+                exits[waiting.exit].route.drop_batch(&waiting.batch);
+            }
+            !waiting.stuck
+        });
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        purse::release(self.held);
     }
 }

@@ -22,8 +22,10 @@ pub struct ExporterReport {
     pub sent: u64,
     /// Spans given up on or rejected by the backend.
     pub failed: u64,
-    /// Of those, spans still undelivered when the drain ended.
+    /// Of those, spans still undelivered when the drain ended, and in no log.
     pub abandoned: u64,
+    /// Spans left in the segment log, which the next start delivers.
+    pub kept: u64,
 }
 
 impl Report {
@@ -44,11 +46,15 @@ impl fmt::Display for Report {
             sent,
             failed,
             abandoned,
+            kept,
         } in &self.exporters
         {
             write!(f, "; {id}: delivered {sent}, failed {failed}")?;
             if *abandoned > 0 {
                 write!(f, " ({abandoned} of them undelivered when the drain ended)")?;
+            }
+            if *kept > 0 {
+                write!(f, ", left in the log for the next start {kept}")?;
             }
         }
         Ok(())

@@ -9,11 +9,14 @@ batch.
 */
 
 use super::{
-    StartError, Thread, gather,
+    StartError, Thread,
+    commit::Commits,
+    gather,
     listen::Listener,
     logs, on_runtime,
     pipeline::{Exit, Outlet, Pipeline, Stage},
     pulse::Pulse,
+    recorder::Recorder,
 };
 use crate::{
     config::{Config, Id, ProcessorKind},
@@ -21,13 +24,14 @@ use crate::{
     mesh::{Current, ztunnel::Ignored},
     pdata::{Fault, Keys, split},
     processor::{Processor, mesh::Mesh},
-    queue::Budget,
-    receiver::{self, Answer, Endpoint, Ingest, Leaving},
+    queue::{Budget, log::Log, purse},
+    receiver::{self, Answer, Endpoint, Ingest, Leaving, Ticket},
     telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
 };
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    future,
     net::{IpAddr, SocketAddr, TcpStream as StdStream},
     pin::pin,
     rc::Rc,
@@ -35,12 +39,13 @@ use std::{
         Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use tokio::{
     net::TcpStream,
     sync::{Notify, mpsc, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time,
 };
 
@@ -114,8 +119,10 @@ pub struct Build {
     pub config: Config,
     /// All listeners; a connection names its own by index.
     pub listeners: Vec<Listener>,
-    /// The way to each exporter.
-    pub exits: Vec<Exit>,
+    /// Per pipeline, the way to each of its exporters.
+    pub exits: Vec<Vec<Exit>>,
+    /// Per pipeline, its segment log and how long senders wait for it.
+    pub logs: Vec<Option<(Log, Duration)>>,
     /// Bytes held after sealing.
     pub budget: Budget,
     /// Counters per listener.
@@ -136,7 +143,7 @@ pub struct Build {
 #[derive(Debug)]
 pub struct ShardHandle {
     entrance: Entrance,
-    thread: Thread<Vec<u64>>,
+    thread: Thread<()>,
 }
 
 impl ShardHandle {
@@ -168,16 +175,19 @@ impl ShardHandle {
         self.entrance.clone()
     }
 
-    /// Waits for its end; spans it could not hand over, by exporter.
-    pub fn join(self) -> Vec<u64> {
-        self.thread.join().ok().flatten().unwrap_or_default()
+    /// Waits for its end.
+    pub fn join(self) {
+        // That it died was told when it did.
+        let _ = self.thread.join();
     }
 }
 
-/// The pipelines of one shard and the bell that starts their clock.
+/// The pipelines of one shard, the bell that starts their clock, and the turns
+/// of its segment logs.
 struct Gate {
     pipelines: RefCell<Vec<Pipeline>>,
     opened: Notify,
+    commits: Option<Commits>,
 }
 
 impl Gate {
@@ -214,17 +224,20 @@ impl Gate {
         }
     }
 
+    /// Commits to the segment logs, forever.
+    async fn commit(&self) {
+        match &self.commits {
+            Some(commits) => commits.run(&self.pipelines).await,
+            None => future::pending().await,
+        }
+    }
+
     /// Seals everything and waits for room in the queues, until the deadline.
-    /// Returns the spans that found none, for each of `exporters`.
-    async fn flush(
-        &self,
-        exporters: usize,
-        deadline: &watch::Receiver<Option<Instant>>,
-    ) -> Vec<u64> {
-        self.pipelines
-            .borrow_mut()
-            .iter_mut()
-            .for_each(Pipeline::flush);
+    async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
+        for pipeline in &mut *self.pipelines.borrow_mut() {
+            pipeline.flush();
+            pipeline.commit();
+        }
         loop {
             self.turn();
             let waiting = self.pipelines.borrow().iter().any(Pipeline::has_backlog);
@@ -232,12 +245,8 @@ impl Gate {
                 .borrow()
                 .is_some_and(|deadline| deadline <= Instant::now());
             if !waiting || over {
-                let mut stranded = vec![0; exporters];
-                let pipelines = self.pipelines.borrow();
-                pipelines
-                    .iter()
-                    .for_each(|pipeline| pipeline.count_backlog(&mut stranded));
-                return stranded;
+                let mut pipelines = self.pipelines.borrow_mut();
+                return pipelines.iter_mut().for_each(Pipeline::give_up);
             }
             time::sleep(BACKLOG_INTERVAL).await;
         }
@@ -318,6 +327,11 @@ impl Inlet {
         if opened {
             self.gate.opened.notify_one();
         }
+        if let Some(commits) = &self.gate.commits
+            && into.iter().any(|at| pipelines[*at].recorder().is_some())
+        {
+            commits.took();
+        }
         let taken = first.unwrap_or_default();
         self.stats.accepted_spans.add(taken.accepted);
         match taken.fault {
@@ -340,6 +354,17 @@ impl Ingest for Inlet {
 
     fn takes_logs(&self) -> bool {
         !self.of_logs.is_empty()
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.gate.commits.as_ref()?.ticket()
+    }
+
+    fn poll_stored(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.gate.commits {
+            Some(commits) => commits.poll(ticket, cx),
+            None => Poll::Ready(()),
+        }
     }
 
     fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
@@ -372,17 +397,26 @@ async fn run(
     count: Arc<AtomicUsize>,
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
-) -> Vec<u64> {
+) {
     build.pulse.begin();
+    purse::open(&build.budget);
+    let patience = build.logs.iter().flatten().map(|(_, patience)| *patience);
+    let commits = patience.min().map(Commits::new);
     let gate = Rc::new(Gate {
-        pipelines: RefCell::new(pipelines(&build)),
+        pipelines: RefCell::new(pipelines(&build, commits.as_ref())),
         opened: Notify::new(),
+        commits,
     });
     let leaving = Rc::<Leaving>::default();
     let endpoints = endpoints(&build, &gate, &leaving);
     // Polled here and not as a task of its own: if it panicked there, batches
     // would stay open and nobody would know.
     let mut clock = pin!(gate.keep_time());
+    // A task of its own, since only those wait for a whole turn.
+    let mut committer = {
+        let gate = Rc::clone(&gate);
+        tokio::task::spawn_local(async move { gate.commit().await })
+    };
     let shutdown = stop.clone();
     let mut open = JoinSet::new();
     loop {
@@ -407,6 +441,7 @@ async fn run(
             }
             Some(_) = open.join_next() => {}
             () = &mut clock => {}
+            Err(ended) = &mut committer => die(ended),
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
@@ -416,12 +451,21 @@ async fn run(
     tokio::select! {
         () = async { while open.join_next().await.is_some() {} } => {}
         () = &mut clock => {}
+        Err(ended) = &mut committer => die(ended),
         () = grace_over(deadline.clone()) => {
             tracing::warn!("{} connection(s) cut off in the middle of a request", open.len());
             open.shutdown().await;
         }
     }
-    gate.flush(build.exits.len(), &deadline).await
+    gate.flush(&deadline).await;
+    committer.abort();
+}
+
+/// Goes on with the panic that a task of this thread ended with.
+fn die(ended: JoinError) {
+    if ended.is_panic() {
+        std::panic::resume_unwind(ended.into_panic());
+    }
 }
 
 /// Waits until connections have had their time: [`CONNECTION_GRACE`], or half
@@ -449,14 +493,10 @@ impl Drop for Counted {
     }
 }
 
-fn pipelines(build: &Build) -> Vec<Pipeline> {
-    let all = build
-        .config
-        .pipelines
-        .iter()
-        .zip(&build.pipeline_stats)
-        .zip(&build.stage_stats);
-    all.map(|((pipeline, stats), stage_stats)| {
+fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Pipeline> {
+    let stats = build.pipeline_stats.iter().zip(&build.stage_stats);
+    let all = build.config.pipelines.iter().zip(stats).enumerate();
+    all.map(|(at, (pipeline, (stats, stage_stats)))| {
         let mut keys = Keys::default();
         let stages = pipeline
             .processors
@@ -477,12 +517,15 @@ fn pipelines(build: &Build) -> Vec<Pipeline> {
             })
             .collect();
         let outlet = Outlet {
-            exits: pipeline
-                .exporters
-                .iter()
-                .map(|at| build.exits[*at].clone())
-                .collect(),
+            exits: build.exits[at].clone(),
             budget: build.budget.clone(),
+            recorder: build.logs[at]
+                .as_ref()
+                .zip(commits)
+                .map(|((log, _), commits)| {
+                    let lane = log.new_lane(commits.written());
+                    Recorder::new(log.clone(), lane, stats.unlogged.clone())
+                }),
         };
         Pipeline::new(&pipeline.batch, keys, stages, outlet, stats.clone())
     })

@@ -34,6 +34,7 @@ pub struct Registry {
     handle: PrometheusHandle,
     type_suffix: bool,
     sources: Mutex<HashMap<Key, Source>>,
+    before: Mutex<Vec<Box<dyn Fn() + Send>>>,
 }
 
 impl fmt::Debug for Registry {
@@ -73,7 +74,15 @@ impl Registry {
             handle,
             type_suffix,
             sources: Mutex::default(),
+            before: Mutex::default(),
         }
+    }
+
+    /// Runs `prepare` before series are read, so that several can be of one
+    /// moment.
+    pub fn before(&self, prepare: impl Fn() + Send + 'static) {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.push(Box::new(prepare));
     }
 
     /// Registers a counter that is the sum of `counts`. Registered again with
@@ -142,6 +151,8 @@ impl Registry {
 
     /// The Prometheus text format, read now.
     pub fn render(&self) -> String {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        before.iter().for_each(|prepare| prepare());
         for source in self.sources().values() {
             match source {
                 Source::Counts(counter, counts) => {

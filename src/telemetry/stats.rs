@@ -64,10 +64,6 @@ pub struct ExporterStats {
     pub sent_spans: Count,
     /// Spans given up on (`otelcol_exporter_send_failed_spans`).
     pub send_failed_spans: Count,
-    /// Spans that found the queue full until the drain ended
-    /// (`otelcol_exporter_enqueue_failed_spans`). Written by the thread that
-    /// shuts the service down.
-    pub enqueue_failed_spans: Count,
     /// Spans the backend rejected by partial success
     /// (`wayspan_exporter_rejected_spans`).
     pub rejected_spans: Count,
@@ -158,9 +154,37 @@ impl MeshStats {
     }
 }
 
+/// A count of spans that is published once a request, so that a span costs no
+/// store that others see.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    new: Cell<u64>,
+    /// What was published.
+    pub count: Count,
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn one(&self) {
+        self.new.set(self.new.get() + 1);
+    }
+
+    /// Publishes what was counted since the last call.
+    pub fn publish(&self) {
+        self.count.add(self.new.take());
+    }
+}
+
 /// Counters of one pipeline on one shard.
 #[derive(Clone)]
 pub struct PipelineStats {
+    /// Spans put into batches, for the accounts of the exporters.
+    pub taken: Tally,
+    /// Spans held in memory only, since the segment log did not take them
+    /// (`wayspan_log_unlogged_spans`).
+    pub unlogged: Count,
+    /// Times that the segment log was late (`wayspan_log_late`).
+    pub late: Count,
     /// Strings in which invalid UTF-8 was replaced
     /// (`wayspan_utf8_replaced_strings`).
     pub utf8_replaced: Count,
@@ -197,6 +221,9 @@ impl PipelineStats {
     /// Counters at zero that record batch sizes into these histograms.
     pub fn new(send_size: Histogram, send_size_bytes: Histogram) -> Self {
         Self {
+            taken: Tally::default(),
+            unlogged: Count::default(),
+            late: Count::default(),
             utf8_replaced: Count::default(),
             rejected_spans: Count::default(),
             unknown_dropped: Count::default(),

@@ -272,6 +272,7 @@ fn exporter_defaults() {
     let queue = SendingQueue {
         consumers: 10,
         batches: 1000,
+        storage: None,
     };
     let retry = Retry {
         enabled: true,
@@ -390,7 +391,8 @@ fn exporter_keys() {
         http.queue,
         SendingQueue {
             consumers: 2,
-            batches: 3
+            batches: 3,
+            storage: None,
         }
     );
     assert_eq!(http.timeout, 3 * SECOND);

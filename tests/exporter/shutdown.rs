@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tonic::Status;
+use wayspan::queue::{Logged, Offer};
 
 #[tokio::test]
 async fn what_hangs_is_abandoned_at_the_deadline_and_counted() {
@@ -135,10 +136,8 @@ async fn a_queue_left_open_is_closed_at_the_deadline() {
     running.deadline.send(Some(Instant::now())).unwrap();
     let queue = Arc::clone(&running.queue);
     until(|| queue.is_closed()).await;
-    assert!(
-        queue.push(batch(5..6)).is_err(),
-        "a batch that nobody would deliver"
-    );
+    let late = running.route.offer(&batch(5..6), Logged::No);
+    assert_eq!(late, Offer::NoRoom, "a batch that nobody would deliver");
     let (drained, _) = running.finish().await;
     assert_eq!(drained.abandoned, 5);
 }

@@ -33,7 +33,7 @@ use wayspan::{
         Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry, SendingQueue,
     },
     exporter::{Drained, Exporter},
-    queue::{Budget, Queue, SealedBatch},
+    queue::{Account, Budget, Logged, Offer, Queue, Route, SealedBatch, Taken},
     telemetry::ExporterStats,
 };
 
@@ -95,6 +95,7 @@ pub fn seal(request: &ExportTraceServiceRequest) -> Arc<SealedBatch> {
         bytes,
         spans,
         lease,
+        place: None,
     })
 }
 
@@ -130,6 +131,7 @@ pub fn settings(kind: ExporterKind) -> Settings {
         queue: SendingQueue {
             consumers: 10,
             batches: 1000,
+            storage: None,
         },
         retry: Retry {
             enabled: true,
@@ -155,6 +157,7 @@ pub fn http(address: SocketAddr) -> Settings {
 /// An exporter on a thread with a runtime of its own, as the service has it.
 pub struct Running {
     pub queue: Arc<Queue>,
+    pub route: Arc<Route>,
     pub stats: Arc<ExporterStats>,
     pub deadline: watch::Sender<Option<Instant>>,
     ended: oneshot::Receiver<Drained>,
@@ -165,6 +168,14 @@ impl Running {
         let exporter = Exporter::build(settings).unwrap();
         let queue = Arc::new(Queue::new(settings.queue.batches));
         let stats = Arc::new(ExporterStats::default());
+        let route = Arc::new(Route::new(
+            0,
+            Arc::clone(&queue),
+            Account::new(Taken::default()),
+            Budget::new(usize::MAX),
+            1,
+            None,
+        ));
         let (deadline, watching) = watch::channel(None);
         let (tell, ended) = oneshot::channel();
         let (its_queue, its_stats) = (Arc::clone(&queue), Arc::clone(&stats));
@@ -178,6 +189,7 @@ impl Running {
         });
         Self {
             queue,
+            route,
             stats,
             deadline,
             ended,
@@ -185,7 +197,8 @@ impl Running {
     }
 
     pub fn push(&self, batch: Arc<SealedBatch>) {
-        self.queue.push(batch).unwrap();
+        self.route.account.sealed(batch.spans, batch.bytes);
+        assert_eq!(self.route.offer(&batch, Logged::No), Offer::Taken);
     }
 
     /// Closes the queue and waits for the end.
@@ -194,6 +207,8 @@ impl Running {
         let drained = limit(self.ended).await.unwrap();
         let stats = &self.stats;
         assert_eq!(stats.requests_started.get(), stats.requests_ended.get());
+        let account = &self.route.account;
+        assert_eq!((account.balance().in_memory, account.bytes()), (0, 0));
         (drained, self.stats)
     }
 }

@@ -1,6 +1,6 @@
 //! `exporters`.
 
-use super::{Component, Context, auth::Authenticators, tls};
+use super::{Component, Context, auth::Authenticators, storage::Storages, tls};
 use crate::config::{
     checked::{
         self, Client, Compression, Debug, Encoding, Exporter, ExporterKind, Retry, SendingQueue,
@@ -20,6 +20,7 @@ const SUPPORTED: [&str; 3] = ["otlp_grpc", "otlp_http", "debug"];
 pub(super) fn check<'n>(
     component: &Component<'n>,
     authenticators: &Authenticators<'_, 'n>,
+    storages: &Storages<'_, 'n>,
     cx: &Context<'n>,
 ) -> Option<Exporter> {
     let (kind, queue, retry, timeout) = match component.id.kind.as_str() {
@@ -77,7 +78,8 @@ pub(super) fn check<'n>(
             return None;
         }
     };
-    let (queue, retry) = (sending_queue(queue, cx), check_retry(retry, cx));
+    let queue = sending_queue(queue, component.used.get(), storages, cx);
+    let retry = check_retry(retry, queue.storage.is_some(), cx);
     Some(Exporter {
         id: component.id.clone(),
         kind: kind?,
@@ -234,7 +236,12 @@ fn timeout(field: Field<GoDuration>, default: u64) -> Duration {
     }
 }
 
-fn sending_queue(raw: raw::SendingQueue, cx: &Context<'_>) -> SendingQueue {
+fn sending_queue(
+    raw: raw::SendingQueue,
+    used: bool,
+    storages: &Storages<'_, '_>,
+    cx: &Context<'_>,
+) -> SendingQueue {
     const DEFAULT: (usize, usize) = (10, 1000);
     if let (Some(false), Some(spot)) = (raw.enabled.value, raw.enabled.spot) {
         cx.report.warn_at(
@@ -280,10 +287,11 @@ fn sending_queue(raw: raw::SendingQueue, cx: &Context<'_>) -> SendingQueue {
     SendingQueue {
         consumers: in_range(consumers, 1000, DEFAULT.0),
         batches,
+        storage: storages.of_queue(raw.storage, used, cx),
     }
 }
 
-fn check_retry(raw: raw::Retry, cx: &Context<'_>) -> Retry {
+fn check_retry(raw: raw::Retry, stored: bool, cx: &Context<'_>) -> Retry {
     let error = |spot: Option<_>, message: &str| {
         if let Some(spot) = spot {
             cx.report.error_at(spot, message);
@@ -317,6 +325,8 @@ fn check_retry(raw: raw::Retry, cx: &Context<'_>) -> Retry {
     }
     let max_elapsed = match raw.max_elapsed_time.value {
         Some(GoDuration(given)) => Some(given).filter(|d| !d.is_zero()),
+        // What is in the log costs nothing by waiting.
+        None if stored => None,
         None => Some(Duration::from_secs(300)),
     };
     Retry {

@@ -1,14 +1,14 @@
-//! `extensions`, of which `health_check` is served; authenticators are read by
-//! `auth`.
+//! `extensions`, of which `health_check` and `zpages` are served; authenticators
+//! are read by `auth`, storages by `storage`.
 
 use super::{Component, Context, Section};
 use crate::config::{checked::HealthCheck, de::Field, raw::extensions as raw};
+use std::net::SocketAddr;
 
 /// Extensions of the Collector's that a file may enable without effect here.
 /// What would be unsafe to leave out (an authenticator, a storage) is refused
 /// where a component asks for it.
-const NOT_SERVED: [&str; 20] = [
-    "zpages",
+const NOT_SERVED: [&str; 18] = [
     "pprof",
     "memory_ballast",
     "memory_limiter",
@@ -19,7 +19,6 @@ const NOT_SERVED: [&str; 20] = [
     "sigv4auth",
     "googleclientauth",
     "azureauth",
-    "file_storage",
     "db_storage",
     "redis_storage",
     "k8s_observer",
@@ -29,19 +28,28 @@ const NOT_SERVED: [&str; 20] = [
     "http_forwarder",
     "k8s_leader_elector",
 ];
-const SERVED: [&str; 4] = [
+const SERVED: [&str; 6] = [
     "health_check",
     "healthcheckv2",
+    "file_storage",
+    "zpages",
     "bearertokenauth",
     "basicauth",
 ];
 
-/// The health check that `service.extensions` enables.
+/// What `service.extensions` enables here.
+#[derive(Default)]
+pub(super) struct Served {
+    pub(super) health_check: Option<HealthCheck>,
+    pub(super) zpages: Option<SocketAddr>,
+}
+
+/// Reads what `service.extensions` enables.
 pub(super) fn check<'n>(
     section: &Section<'n>,
     enabled: Field<Vec<Field<String>>>,
     cx: &Context<'n>,
-) -> Option<HealthCheck> {
+) -> Served {
     for field in enabled.value.unwrap_or_default() {
         let (Some(reference), Some(spot)) = (field.value, field.spot) else {
             continue;
@@ -51,13 +59,18 @@ pub(super) fn check<'n>(
             component.used.set(true);
         }
     }
-    let mut health = None;
+    let mut served = Served::default();
     for component in &section.components {
         let found = match component.id.kind.as_str() {
             "health_check" => health_check(component, cx),
             "healthcheckv2" => health_check_v2(component, cx),
-            // Read by `auth`, which tells what is wrong with them.
-            "bearertokenauth" | "basicauth" => None,
+            // Read elsewhere, where it is told what is wrong with them.
+            "bearertokenauth" | "basicauth" | "file_storage" => None,
+            "zpages" => {
+                let found = zpages(component, cx);
+                served.zpages = served.zpages.or(found);
+                None
+            }
             kind if NOT_SERVED.contains(&kind) => {
                 cx.report
                     .warn_at(component.spot, "this extension is not served; ignored");
@@ -74,15 +87,23 @@ pub(super) fn check<'n>(
             }
         };
         if let Some(found) = found.filter(|_| component.used.get()) {
-            if health.is_some() {
+            if served.health_check.is_some() {
                 cx.report
                     .warn_at(component.spot, "a second health check; not served");
             } else {
-                health = Some(found);
+                served.health_check = Some(found);
             }
         }
     }
-    health
+    served
+}
+
+fn zpages<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<SocketAddr> {
+    let raw: raw::Zpages = component.read(cx)?;
+    if !component.used.get() {
+        return None;
+    }
+    cx.listener(&raw.endpoint, "localhost:55679", &component.path)
 }
 
 fn health_check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {

@@ -14,6 +14,7 @@ mod kiali;
 mod pipelines;
 mod processors;
 mod receivers;
+mod storage;
 mod telemetry;
 mod tls;
 
@@ -70,14 +71,15 @@ pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
         &cx,
     );
 
-    let health_check = extensions::check(&extensions, service.extensions, &cx);
+    let served = extensions::check(&extensions, service.extensions, &cx);
     let authenticators = auth::Authenticators::read(&extensions, &cx);
+    let storages = storage::Storages::read(&extensions, &cx);
     let built_receivers: Vec<Built<Receiver>> = build(&receivers, &cx, |component, cx| {
         receivers::check(component, &authenticators, cx)
     });
     let built_processors = build(&processors, &cx, processors::check);
     let built_exporters: Vec<Built<Exporter>> = build(&exporters, &cx, |component, cx| {
-        exporters::check(component, &authenticators, cx)
+        exporters::check(component, &authenticators, &storages, cx)
     });
     let telemetry = telemetry::check(service.telemetry, &cx);
 
@@ -102,7 +104,9 @@ pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
         receivers: built_receivers.into_iter().map(|b| b.value).collect(),
         exporters: built_exporters.into_iter().map(|b| b.value).collect(),
         pipelines,
-        health_check,
+        health_check: served.health_check,
+        zpages: served.zpages,
+        storages: storages.used(),
         telemetry,
         memory_limit,
         shards: shards(wayspan.shards, &cx),

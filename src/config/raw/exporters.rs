@@ -92,7 +92,7 @@ pub(in crate::config) struct SendingQueue {
     pub(in crate::config) sizer: Field<Sizer>,
     pub(in crate::config) block_on_overflow: Field<bool>,
     pub(in crate::config) wait_for_result: Field<bool>,
-    storage: Refused,
+    pub(in crate::config) storage: Field<String>,
     batch: Ignored,
 }
 

@@ -1,7 +1,47 @@
-//! `extensions`: `health_check`, `healthcheckv2`.
+//! `extensions`: `health_check`, `healthcheckv2`, `file_storage`, `zpages`.
 
-use crate::config::de::{Field, Ignored, Refused};
+use crate::config::{
+    de::{Field, Ignored, Refused},
+    scalar::GoDuration,
+};
 use serde::Deserialize;
+
+/// `fsync` is the Collector's boolean, or one of three words; `fsync_interval`,
+/// `max_size_mib` are wayspan's own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct FileStorage {
+    pub(in crate::config) directory: Field<String>,
+    pub(in crate::config) create_directory: Field<bool>,
+    pub(in crate::config) timeout: Field<GoDuration>,
+    pub(in crate::config) fsync: Field<Fsync>,
+    pub(in crate::config) fsync_interval: Field<GoDuration>,
+    pub(in crate::config) max_size_mib: Field<u64>,
+    directory_permissions: Ignored,
+    /// Damage costs the records that are damaged; there is nothing to make anew.
+    recreate: Ignored,
+    /// Segments are deleted whole.
+    compaction: Ignored,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Fsync {
+    #[serde(alias = "true")]
+    Always,
+    Interval,
+    #[serde(alias = "false")]
+    Never,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Zpages {
+    pub(in crate::config) endpoint: Field<String>,
+    tls: Refused,
+    auth: Refused,
+    expvar: Ignored,
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,0 +1,248 @@
+/*!
+What became of every span of one pipeline on its way to one exporter.
+
+Spans move from one place to another and are never counted in two, so at any
+moment
+
+```text
+taken + recovered = delivered + refused + dropped + held
+```
+
+where *held* is what the open batches have, what is in memory, and what is in
+the segment log alone. Each move is one step under a lock, taken once a batch
+or a part of one, never for a span; what the shards have in their open batches
+they count themselves ([`Taken`]). A balance that does not come out is a bug of
+ours, not a race of the reader's.
+*/
+
+use crate::telemetry::Count;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Why spans that were accepted are gone without the backend's having judged
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The exporter had no room, while others of the pipeline had.
+    QueueFull,
+    /// `retry_on_failure` said to give up.
+    GaveUp,
+    /// Undelivered when the drain ended, and in no log.
+    Shutdown,
+    /// Damaged in the segment log, or not readable.
+    Damaged,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::QueueFull, Self::GaveUp, Self::Shutdown, Self::Damaged];
+
+    /// As metrics and pages have it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::GaveUp => "gave_up",
+            Self::Shutdown => "shutdown",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// Spans that shards have put into batches: one count per shard.
+#[derive(Clone, Debug, Default)]
+pub struct Taken(pub Vec<Count>);
+
+/// The balance of an [`Account`] at one moment, in spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Put into batches since the start.
+    pub taken: u64,
+    /// Found in the log of an earlier run.
+    pub recovered: u64,
+    /// The backend took them.
+    pub delivered: u64,
+    /// The backend refused them for good.
+    pub refused: u64,
+    /// Gone, by [`Reason`].
+    pub dropped: [u64; Reason::ALL.len()],
+    /// In open batches.
+    pub open: u64,
+    /// In sealed batches in memory: waiting, under way, or to be sent again.
+    pub in_memory: u64,
+    /// In the segment log and not in memory.
+    pub in_log: u64,
+}
+
+impl Balance {
+    /// Spans that are still here.
+    pub fn held(&self) -> u64 {
+        self.open + self.in_memory + self.in_log
+    }
+
+    /// Spans gone without the backend's word.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+
+    /// What came in less what went and what is here: zero.
+    pub fn difference(&self) -> i64 {
+        let came = self.taken + self.recovered;
+        let went = self.delivered + self.refused + self.dropped() + self.held();
+        came.cast_signed().wrapping_sub(went.cast_signed())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    sealed: u64,
+    /// Bytes of the sealed batches in memory.
+    bytes: usize,
+    balance: Balance,
+}
+
+/// The books of one pipeline and exporter.
+#[derive(Debug, Default)]
+pub struct Account {
+    taken: Taken,
+    books: Mutex<Books>,
+}
+
+impl Account {
+    /// Books over what these shards take.
+    pub fn new(taken: Taken) -> Self {
+        Self {
+            taken,
+            books: Mutex::default(),
+        }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // Each step is a few additions: a lock that was poisoned guards whole books.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A batch was sealed and is in memory.
+    pub fn sealed(&self, spans: u32, bytes: usize) {
+        let mut books = self.books();
+        books.sealed += u64::from(spans);
+        books.balance.in_memory += u64::from(spans);
+        books.bytes += bytes;
+    }
+
+    /// A sealed batch in memory was left to the log.
+    pub fn shelved(&self, spans: u32, bytes: usize) {
+        self.kept(u64::from(spans));
+        self.released(bytes);
+    }
+
+    /// Spans of a batch in memory stay in the log.
+    pub fn kept(&self, spans: u64) {
+        let mut books = self.books();
+        books.balance.in_memory = books.balance.in_memory.saturating_sub(spans);
+        books.balance.in_log += spans;
+    }
+
+    /// Spans of an earlier run were found in the log.
+    pub fn recovered(&self, spans: u64) {
+        let mut books = self.books();
+        books.balance.recovered += spans;
+        books.balance.in_log += spans;
+    }
+
+    /// Spans were read from the log into memory.
+    pub fn loaded(&self, spans: u64, bytes: usize) {
+        let mut books = self.books();
+        // More than were known to be there: then they are found now.
+        let unknown = spans.saturating_sub(books.balance.in_log);
+        books.balance.recovered += unknown;
+        books.balance.in_log = (books.balance.in_log + unknown).saturating_sub(spans);
+        books.balance.in_memory += spans;
+        books.bytes += bytes;
+    }
+
+    /// Spans in the log cannot be read.
+    pub fn damaged(&self, spans: u64) {
+        let mut books = self.books();
+        let spans = spans.min(books.balance.in_log);
+        books.balance.in_log -= spans;
+        books.balance.dropped[Reason::Damaged as usize] += spans;
+    }
+
+    /// The backend answered for spans in memory.
+    pub fn answered(&self, delivered: u64, refused: u64) {
+        let mut books = self.books();
+        let gone = delivered + refused;
+        books.balance.in_memory = books.balance.in_memory.saturating_sub(gone);
+        books.balance.delivered += delivered;
+        books.balance.refused += refused;
+    }
+
+    /// Spans in memory are given up.
+    pub fn dropped(&self, spans: u64, reason: Reason) {
+        let mut books = self.books();
+        books.balance.in_memory = books.balance.in_memory.saturating_sub(spans);
+        books.balance.dropped[reason as usize] += spans;
+    }
+
+    /// A batch's bytes are in memory no more.
+    pub fn released(&self, bytes: usize) {
+        let mut books = self.books();
+        books.bytes = books.bytes.saturating_sub(bytes);
+    }
+
+    /// Bytes of sealed batches in memory.
+    pub fn bytes(&self) -> usize {
+        self.books().bytes
+    }
+
+    /// How things stand.
+    pub fn balance(&self) -> Balance {
+        let books = self.books();
+        // Read after the books, and counted by the shards before they seal:
+        // never less than what was sealed.
+        let taken = self.taken.0.iter().map(Count::get).sum::<u64>();
+        Balance {
+            taken,
+            open: taken.saturating_sub(books.sealed),
+            ..books.balance
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_balances_after_every_step() {
+        let shard = Count::default();
+        let account = Account::new(Taken(vec![shard.clone(), Count::default()]));
+        let check = |at: &str| {
+            let balance = account.balance();
+            assert_eq!(balance.difference(), 0, "{at}: {balance:?}");
+            balance
+        };
+        shard.add(100);
+        assert_eq!(check("open").open, 100);
+        account.sealed(60, 6_000);
+        account.sealed(40, 4_000);
+        let balance = check("sealed");
+        assert_eq!((balance.open, balance.in_memory), (0, 100));
+        account.shelved(40, 4_000);
+        assert_eq!(check("shelved").in_log, 40);
+        assert_eq!(account.bytes(), 6_000);
+        account.answered(50, 5);
+        account.dropped(3, Reason::GaveUp);
+        account.kept(2);
+        account.released(6_000);
+        assert_eq!(check("settled").held(), 42);
+        account.recovered(10);
+        account.loaded(30, 3_000);
+        account.damaged(4);
+        let balance = check("read");
+        assert_eq!((balance.in_memory, balance.in_log), (30, 18));
+        assert_eq!(balance.dropped[Reason::Damaged as usize], 4);
+        account.loaded(20, 2_000);
+        let balance = check("more than was known");
+        assert_eq!((balance.recovered, balance.in_log), (12, 0));
+    }
+}

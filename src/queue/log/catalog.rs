@@ -1,0 +1,234 @@
+/*!
+What is in the directory: lanes, their segments, and who has settled what.
+
+One lock guards it, held for a look-up or a note and never while a file is
+touched. The log thread alone adds and removes segments.
+*/
+
+use super::{LaneId, Seq, lane::Shared, ranges::Ranges};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A place to start reading is remembered about every so many bytes.
+const MARK: u64 = 256 << 10;
+
+/// Lanes are numbered below this, far beyond any clock.
+pub const MAX_LANE: u64 = u64::MAX >> 1;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    pub lanes: BTreeMap<LaneId, Lane>,
+}
+
+/// A sequence of records.
+#[derive(Debug, Default)]
+pub struct Lane {
+    /// By the number of the first record.
+    pub segments: BTreeMap<Seq, Segment>,
+    /// The configured exporters that are to get its records, as indexes.
+    pub addressed: Vec<usize>,
+    /// The ids of those that are not configured any more.
+    pub others: Vec<String>,
+    /// What each configured exporter has settled.
+    pub settled: BTreeMap<usize, Ranges>,
+    /// The same of exporters that are not configured.
+    pub others_settled: BTreeMap<String, Ranges>,
+    /// Records below this are decided; None: an old lane that was not scanned.
+    pub end: Option<Seq>,
+    /// Someone writes it.
+    pub live: bool,
+    /// Unix milliseconds.
+    pub created: u64,
+    /// What its writer knows, in the run that began it.
+    pub written: Option<Arc<Shared>>,
+}
+
+/// A file.
+#[derive(Clone, Debug, Default)]
+pub struct Segment {
+    /// Its length, without what an undone write may have left.
+    pub bytes: u64,
+    /// Nothing is added any more.
+    pub closed: bool,
+    /// Records and their offsets, in order, [`MARK`] bytes apart.
+    marks: Vec<(Seq, u64)>,
+    /// Damage before this offset was counted.
+    inspected: u64,
+    /// Its unfinished end was counted.
+    torn: bool,
+}
+
+/// Where to read.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub first: Seq,
+    pub bytes: u64,
+    /// A record's number and offset at or before what is asked for.
+    pub mark: Option<(Seq, u64)>,
+    /// First record of the segment after it.
+    pub next: Option<Seq>,
+}
+
+/// The name of a segment file.
+pub fn segment_path(directory: &Path, lane: LaneId, first: Seq) -> PathBuf {
+    directory.join(format!("{lane}-{first:020}.seg"))
+}
+
+/// The lane and first record that a segment file's name tells.
+pub fn parse_segment_name(name: &str) -> Option<(LaneId, Seq)> {
+    let (lane, first) = name.strip_suffix(".seg")?.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if lane.len() != 16 || first.len() != 20 || !digits(lane) || !digits(first) {
+        return None;
+    }
+    let lane = LaneId(u64::from_str_radix(lane, 16).ok()?);
+    let first = first.parse().ok()?;
+    // Names that would be written otherwise are not ours.
+    let ours = segment_path(Path::new(""), lane, first) == Path::new(name);
+    (ours && lane.0 < MAX_LANE && first < Seq::MAX).then_some((lane, first))
+}
+
+impl Catalog {
+    /// Notes a settlement.
+    pub fn settle(&mut self, exporter: usize, lane: LaneId, records: Range<Seq>) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.settled.entry(exporter).or_default().insert(records);
+        }
+    }
+
+    /// See [`super::Log::unsettled`].
+    pub fn unsettled(&self, exporter: usize, lane: LaneId, from: Seq) -> Option<Range<Seq>> {
+        let lane = self.lanes.get(&lane)?;
+        if !lane.addressed.contains(&exporter) {
+            return None;
+        }
+        let none = Ranges::default();
+        let settled = lane.settled.get(&exporter).unwrap_or(&none);
+        lane.segments.iter().find_map(|(&first, _)| {
+            let end = lane.end_of(first).unwrap_or(Seq::MAX);
+            let start = settled.next_missing(from.max(first));
+            let end = settled.next_present(start).unwrap_or(end).min(end);
+            (start < end).then_some(start..end)
+        })
+    }
+
+    /// Where to read the record `from`, or the first after it.
+    pub fn place(&self, lane: LaneId, from: Seq) -> Option<Place> {
+        let lane = self.lanes.get(&lane)?;
+        let (&first, segment) = match lane.segments.range(..=from).next_back() {
+            Some(found) if lane.end_of(*found.0).is_none_or(|end| end > from) => found,
+            _ => lane.segments.range(from..).next()?,
+        };
+        let marks = segment.marks.partition_point(|(seq, _)| *seq <= from);
+        Some(Place {
+            first,
+            bytes: segment.bytes,
+            mark: marks
+                .checked_sub(1)
+                .and_then(|index| segment.marks.get(index).copied()),
+            next: lane.segments.range(first + 1..).next().map(|(&seq, _)| seq),
+        })
+    }
+
+    /// Notes what a walk over a segment saw up to the offset `at`, and says how
+    /// much of it is news: damages and unfinished writes.
+    pub fn inspected(
+        &mut self,
+        lane: LaneId,
+        first: Seq,
+        at: u64,
+        damages: &[u64],
+        torn: bool,
+    ) -> (u64, u64) {
+        let segment = self.lanes.get_mut(&lane);
+        let Some(segment) = segment.and_then(|lane| lane.segments.get_mut(&first)) else {
+            return (0, 0);
+        };
+        let seen = segment.inspected;
+        segment.inspected = seen.max(at);
+        let news = damages.iter().filter(|at| **at >= seen).count() as u64;
+        let new_torn = torn && !segment.torn;
+        segment.torn |= torn;
+        (news, u64::from(new_torn))
+    }
+
+    /// The closed segments with any of `records` that nobody needs any more,
+    /// taken out, with their lengths.
+    pub fn take_settled(&mut self, id: LaneId, records: Range<Seq>) -> Vec<(Seq, u64)> {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return vec![];
+        };
+        // Nobody configured is to get it, but somebody was.
+        if lane.addressed.is_empty() && !lane.others.is_empty() {
+            return vec![];
+        }
+        let done: Vec<Seq> = lane
+            .segments
+            .range(..records.end)
+            .rev()
+            .map(|(&first, segment)| (first, segment, lane.end_of(first)))
+            .take_while(|(_, _, end)| end.is_none_or(|end| end >= records.start))
+            .filter(|(first, segment, end)| {
+                segment.closed && end.is_some_and(|end| lane.is_settled(*first..end))
+            })
+            .map(|(first, ..)| first)
+            .collect();
+        let taken = done
+            .into_iter()
+            .filter_map(|first| Some((first, lane.segments.remove(&first)?.bytes)))
+            .collect();
+        if lane.segments.is_empty() && !lane.live {
+            self.lanes.remove(&id);
+        }
+        taken
+    }
+}
+
+impl Lane {
+    /// Whether every exporter that is to get these records has settled them.
+    pub fn is_settled(&self, records: Range<Seq>) -> bool {
+        self.addressed.iter().all(|exporter| {
+            let settled = self.settled.get(exporter);
+            settled.map_or(records.is_empty(), |settled| {
+                settled.covers(records.clone())
+            })
+        })
+    }
+
+    /// The number after the last record of the segment that starts with
+    /// `first`; None if that is not known.
+    fn end_of(&self, first: Seq) -> Option<Seq> {
+        match self.segments.range(first + 1..).next() {
+            Some((&next, _)) => Some(next),
+            None => self.end.map(|end| end.max(first)),
+        }
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.values().map(|segment| segment.bytes).sum()
+    }
+}
+
+impl Segment {
+    pub fn new(bytes: u64, closed: bool) -> Self {
+        Self {
+            bytes,
+            closed,
+            ..Self::default()
+        }
+    }
+
+    /// Remembers where a record starts.
+    pub fn mark(&mut self, seq: Seq, offset: u64) {
+        let far = |&(last, at): &(Seq, u64)| seq > last && offset >= at + MARK;
+        if self.marks.last().is_none_or(far) {
+            self.marks.push((seq, offset));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+/*!
+The bytes of a segment file: its header, and the headers of its records.
+
+Everything is little-endian. A checksum is a CRC-32C.
+
+```text
+segment   0        8         12       16     24          32        40      44
+          ┌────────┬─────────┬────────┬──────┬───────────┬─────────┬───────┬──────────────┬───────┐
+          │ magic  │ version │ length │ lane │ first seq │ created │ count │ count × id   │ crc   │
+          │ 8      │ u32     │ u32    │ u64  │ u64       │ unix ms │ u32   │ u16, bytes   │ u32   │
+          └────────┴─────────┴────────┴──────┴───────────┴─────────┴───────┴──────────────┴───────┘
+record    0       4        8     16      20            24           28
+          ┌───────┬────────┬─────┬───────┬─────────────┬────────────┬─────────┐
+          │ magic │ length │ seq │ spans │ payload crc │ header crc │ payload │
+          │ u32   │ u32    │ u64 │ u32   │ u32         │ u32        │ length  │
+          └───────┴────────┴─────┴───────┴─────────────┴────────────┴─────────┘
+```
+
+A segment header's length counts all of it, its checksum too; any later version
+keeps magic, version, length and the place of the checksum. A record's header
+checksum starts from the lane's number, so that what a payload contains, or a
+block of another file, is not taken for a record of this lane.
+*/
+
+use super::{LaneId, Seq};
+use crc32c::{crc32c, crc32c_append};
+
+const SEGMENT_MAGIC: &[u8; 8] = b"wayspanL";
+const VERSION: u32 = 1;
+
+/// First bytes of every record.
+pub const RECORD_MAGIC: [u8; 4] = *b"\xb7wsr";
+
+/// Length of a record's header in bytes.
+pub const RECORD_HEADER: usize = 28;
+
+/// Longest payload of a record in bytes.
+pub const MAX_PAYLOAD: usize = 1 << 30;
+
+/// Longest segment header in bytes.
+pub const MAX_SEGMENT_HEADER: usize = 64 << 10;
+
+/// Bytes before the exporters, and the fewest that a header can have after.
+const FIXED: usize = 44;
+const CRC: usize = 4;
+
+/// What a segment says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    pub lane: LaneId,
+    pub first: Seq,
+    /// Unix milliseconds.
+    pub created: u64,
+    /// The exporters that are to get its records.
+    pub exporters: Vec<String>,
+}
+
+/// Why there is no [`SegmentHeader`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHeader {
+    /// The file ends within it.
+    Short,
+    /// It is not what was written.
+    Damaged,
+    /// It is intact, and of another version.
+    Version(u32),
+}
+
+impl SegmentHeader {
+    /// The length of this header in bytes.
+    pub fn len(&self) -> usize {
+        let ids = self.exporters.iter().map(|id| 2 + id.len());
+        FIXED + ids.sum::<usize>() + CRC
+    }
+
+    /// Appends the header. Ids are at most `u16::MAX` bytes long and all of it
+    /// at most [`MAX_SEGMENT_HEADER`]: opening a log checks that.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(SEGMENT_MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        out.extend_from_slice(&self.lane.0.to_le_bytes());
+        out.extend_from_slice(&self.first.to_le_bytes());
+        out.extend_from_slice(&self.created.to_le_bytes());
+        out.extend_from_slice(&(self.exporters.len() as u32).to_le_bytes());
+        for id in &self.exporters {
+            out.extend_from_slice(&(id.len() as u16).to_le_bytes());
+            out.extend_from_slice(id.as_bytes());
+        }
+        let crc = crc32c(out.get(start..).unwrap_or_default());
+        out.extend_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Reads the header that `bytes`, the beginning of a file, start with, and
+    /// says how long it is.
+    pub fn read(bytes: &[u8]) -> Result<(Self, usize), NoHeader> {
+        let have = bytes.len().min(SEGMENT_MAGIC.len());
+        if bytes.get(..have) != SEGMENT_MAGIC.get(..have) {
+            return Err(NoHeader::Damaged);
+        }
+        let mut fields = Fields(bytes.get(have..).unwrap_or_default());
+        let version = fields.u32().ok_or(NoHeader::Short)?;
+        let length = fields.u32().ok_or(NoHeader::Short)? as usize;
+        if !(FIXED + CRC..=MAX_SEGMENT_HEADER).contains(&length) {
+            return Err(NoHeader::Damaged);
+        }
+        let (body, crc) = bytes
+            .get(..length)
+            .and_then(|whole| whole.split_at_checked(length - CRC))
+            .ok_or(NoHeader::Short)?;
+        if Fields(crc).u32() != Some(crc32c(body)) {
+            return Err(NoHeader::Damaged);
+        }
+        if version != VERSION {
+            return Err(NoHeader::Version(version));
+        }
+        Self::fields(body)
+            .map(|header| (header, length))
+            .ok_or(NoHeader::Damaged)
+    }
+
+    fn fields(body: &[u8]) -> Option<Self> {
+        let mut fields = Fields(body.get(SEGMENT_MAGIC.len() + 8..)?);
+        let lane = LaneId(fields.u64()?);
+        let (first, created, count) = (fields.u64()?, fields.u64()?, fields.u32()?);
+        let mut exporters = Vec::new();
+        for _ in 0..count {
+            let length = fields.u16()?;
+            let id = std::str::from_utf8(fields.take(length.into())?).ok()?;
+            exporters.push(id.to_owned());
+        }
+        Some(Self {
+            lane,
+            first,
+            created,
+            exporters,
+        })
+    }
+}
+
+/// What stands before a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// Of the payload, in bytes.
+    pub length: u32,
+    pub seq: Seq,
+    pub spans: u32,
+    pub payload_crc: u32,
+}
+
+impl RecordHeader {
+    /// The header of a payload of at most [`MAX_PAYLOAD`] bytes.
+    pub fn of(payload: &[u8], seq: Seq, spans: u32) -> Self {
+        Self {
+            length: payload.len() as u32,
+            seq,
+            spans,
+            payload_crc: crc32c(payload),
+        }
+    }
+
+    pub fn bytes(&self, lane: LaneId) -> [u8; RECORD_HEADER] {
+        let mut out = [0; RECORD_HEADER];
+        let (body, crc) = out.split_at_mut(RECORD_HEADER - CRC);
+        let (magic, rest) = body.split_at_mut(4);
+        magic.copy_from_slice(&RECORD_MAGIC);
+        let (length, rest) = rest.split_at_mut(4);
+        length.copy_from_slice(&self.length.to_le_bytes());
+        let (seq, rest) = rest.split_at_mut(8);
+        seq.copy_from_slice(&self.seq.to_le_bytes());
+        let (spans, payload_crc) = rest.split_at_mut(4);
+        spans.copy_from_slice(&self.spans.to_le_bytes());
+        payload_crc.copy_from_slice(&self.payload_crc.to_le_bytes());
+        crc.copy_from_slice(&header_crc(lane, body).to_le_bytes());
+        out
+    }
+
+    /// The header that `bytes` start with, if they do and it is intact.
+    pub fn read(bytes: &[u8], lane: LaneId) -> Option<Self> {
+        let (body, crc) = bytes
+            .get(..RECORD_HEADER)?
+            .split_at_checked(RECORD_HEADER - CRC)?;
+        let mut fields = Fields(body.strip_prefix(&RECORD_MAGIC)?);
+        if Fields(crc).u32()? != header_crc(lane, body) {
+            return None;
+        }
+        let header = Self {
+            length: fields.u32()?,
+            seq: fields.u64()?,
+            spans: fields.u32()?,
+            payload_crc: fields.u32()?,
+        };
+        (header.length as usize <= MAX_PAYLOAD && header.seq < Seq::MAX).then_some(header)
+    }
+
+    /// Of header and payload, in bytes.
+    pub fn whole(&self) -> u64 {
+        RECORD_HEADER as u64 + u64::from(self.length)
+    }
+
+    /// Whether this is the payload that was written.
+    pub fn fits(&self, payload: &[u8]) -> bool {
+        payload.len() == self.length as usize && crc32c(payload) == self.payload_crc
+    }
+}
+
+fn header_crc(lane: LaneId, body: &[u8]) -> u32 {
+    crc32c_append(crc32c(&lane.0.to_le_bytes()), body)
+}
+
+/// The records of bytes that were encoded here: their headers, and where they
+/// end. Ends where something else follows.
+pub fn records(bytes: &[u8], lane: LaneId) -> impl Iterator<Item = (RecordHeader, usize)> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let header = RecordHeader::read(bytes.get(at..)?, lane)?;
+        at += header.whole() as usize;
+        (at <= bytes.len()).then_some((header, at))
+    })
+}
+
+/// Takes fields off the front of bytes.
+pub struct Fields<'a>(pub &'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    pub fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}

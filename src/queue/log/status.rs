@@ -1,0 +1,122 @@
+/*! How the log is, for health checks and metrics. */
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+/// A snapshot of a log.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Why nothing is written, if nothing is.
+    pub degraded: Option<Degraded>,
+    /// Of all files, in bytes.
+    pub bytes: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// What has happened since it was opened.
+    pub counts: Counts,
+}
+
+/// Nothing can be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Degraded {
+    /// Why, in a few words.
+    pub reason: String,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// Counters since the log was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Hand-overs that got into the log as a whole.
+    pub commits: u64,
+    /// Their bytes, headers included.
+    pub committed_bytes: u64,
+    /// Times that a file's data was synced.
+    pub fsyncs: u64,
+    /// Records that did not get into the log.
+    pub failed_records: u64,
+    /// Spans of those.
+    pub failed_spans: u64,
+    /// Damages found while reading: a record each, or what lies between two
+    /// readable ones.
+    pub damaged_records: u64,
+    /// Segments that ended in an unfinished write.
+    pub torn_tails: u64,
+    /// Segments deleted because all of it was settled.
+    pub deleted_segments: u64,
+    /// Damaged places among the settlements; what they said is sent again.
+    pub damaged_settlements: u64,
+    /// Times that the log became degraded.
+    pub degradations: u64,
+}
+
+/// The counters as they are kept, each written by few and rarely.
+#[derive(Debug, Default)]
+pub struct Meters {
+    pub bytes: AtomicU64,
+    pub segments: AtomicU64,
+    pub commits: AtomicU64,
+    pub committed_bytes: AtomicU64,
+    pub fsyncs: AtomicU64,
+    pub failed_records: AtomicU64,
+    pub failed_spans: AtomicU64,
+    pub damaged_records: AtomicU64,
+    pub torn_tails: AtomicU64,
+    pub deleted_segments: AtomicU64,
+    pub damaged_settlements: AtomicU64,
+    pub degradations: AtomicU64,
+    degraded: AtomicBool,
+    trouble: Mutex<Option<Degraded>>,
+}
+
+/// Adds to a counter.
+pub fn add(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+impl Meters {
+    pub fn is_healthy(&self) -> bool {
+        !self.degraded.load(Ordering::Acquire)
+    }
+
+    pub fn degrade(&self, reason: String, since: Instant) {
+        let degraded = Degraded { reason, since };
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(degraded);
+        if !self.degraded.swap(true, Ordering::AcqRel) {
+            add(&self.degradations, 1);
+        }
+    }
+
+    pub fn heal(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.degraded.store(false, Ordering::Release);
+    }
+
+    pub fn status(&self) -> Status {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Status {
+            degraded: trouble.clone(),
+            bytes: get(&self.bytes),
+            segments: get(&self.segments),
+            counts: Counts {
+                commits: get(&self.commits),
+                committed_bytes: get(&self.committed_bytes),
+                fsyncs: get(&self.fsyncs),
+                failed_records: get(&self.failed_records),
+                failed_spans: get(&self.failed_spans),
+                damaged_records: get(&self.damaged_records),
+                torn_tails: get(&self.torn_tails),
+                deleted_segments: get(&self.deleted_segments),
+                damaged_settlements: get(&self.damaged_settlements),
+                degradations: get(&self.degradations),
+            },
+        }
+    }
+}

@@ -1,0 +1,265 @@
+/*!
+The way of one pipeline's batches to one exporter: its share of the memory, its
+part of the segment log, its account.
+
+Without a log a batch waits in the exporter's queue, as far as the route's share
+of the memory goes. With one it is handed over in memory only while few wait, and
+is otherwise left to the log, from where [`Route::feed`] fetches it in time. So a
+backend that is away costs disk and a bounded amount of memory, and routes do
+not take each other's.
+*/
+
+use super::{
+    Budget, Full, Place, Queue, SealedBatch,
+    account::{Account, Reason},
+    shelf::Shelf,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
+
+/// How much is fetched from the log at once: a batch's worth.
+const FETCH: usize = 3 << 20;
+
+/// Bytes that a route with a log keeps in memory: what an exporter sends in
+/// some tenths of a second. What comes on top is cheaper on disk.
+const IN_MEMORY: usize = 24 << 20;
+
+/// How long a read that failed is left alone, and how often it is tried.
+const READ_AGAIN: Duration = Duration::from_secs(5);
+const READS: u32 = 12;
+
+/// A way from a pipeline to an exporter, shared by the shards and the exporter.
+#[derive(Debug)]
+pub struct Route {
+    /// Index of the exporter in the configuration.
+    pub exporter: usize,
+    /// What became of the spans.
+    pub account: Account,
+    queue: Arc<Queue>,
+    budget: Budget,
+    share: usize,
+    shelf: Option<Shelf>,
+    /// There is more room, or more to fetch.
+    changed: Notify,
+}
+
+/// What became of a batch that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It is the exporter's now, or the log's.
+    Taken,
+    /// No room; ask again.
+    NoRoom,
+}
+
+/// Whether a batch is in the segment log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// All of it.
+    Whole,
+    /// Not all of it, or there is no log.
+    No,
+    /// The log's thread has not said so yet.
+    Undecided,
+}
+
+impl Route {
+    /// A way to the exporter that takes from `queue`, one of `routes` that share
+    /// the budget.
+    pub fn new(
+        exporter: usize,
+        queue: Arc<Queue>,
+        account: Account,
+        budget: Budget,
+        routes: usize,
+        shelf: Option<Shelf>,
+    ) -> Self {
+        let share = budget.limit() / routes.max(1);
+        Self {
+            exporter,
+            account,
+            queue,
+            share: match shelf {
+                Some(_) => share.min(IN_MEMORY),
+                None => share,
+            },
+            budget,
+            shelf,
+            changed: Notify::new(),
+        }
+    }
+
+    /// Its part of the segment log.
+    pub fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.as_ref()
+    }
+
+    /// Whether a batch could wait in memory now.
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < self.queue.capacity() && self.account.bytes() < self.share
+    }
+
+    /// Offers a batch that the account has as in memory.
+    pub fn offer(self: &Arc<Self>, batch: &Arc<SealedBatch>, logged: Logged) -> Offer {
+        let push = || {
+            let parcel = Parcel {
+                batch: Arc::clone(batch),
+                route: Arc::clone(self),
+            };
+            match self.queue.push(parcel) {
+                Ok(()) => true,
+                // Not sent: nothing of it may be counted.
+                Err(Full(_)) => false,
+            }
+        };
+        // A sealed batch's bytes are in the account already.
+        let room = self.account.bytes().saturating_sub(batch.bytes) < self.share;
+        let (Some(shelf), Some(place)) = (&self.shelf, &batch.place) else {
+            return match room && push() {
+                true => Offer::Taken,
+                false => Offer::NoRoom,
+            };
+        };
+        if logged == Logged::Whole {
+            let records = &place.records;
+            if !shelf.offer(place.lane, records, batch.spans, || room && push()) {
+                self.account.shelved(batch.spans, batch.bytes);
+                self.changed.notify_one();
+            }
+            return Offer::Taken;
+        }
+        // It can only wait in memory, and only its own turn.
+        match !shelf.is_behind(place.lane) && room && push() {
+            true => Offer::Taken,
+            false => Offer::NoRoom,
+        }
+    }
+
+    /// Gives a batch up for which there is no room.
+    pub fn drop_batch(&self, batch: &SealedBatch) {
+        self.account
+            .dropped(u64::from(batch.spans), Reason::QueueFull);
+        self.account.released(batch.bytes);
+    }
+
+    /// There may be something to fetch.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Fetches what was left to the log whenever there is room, for as long as
+    /// it is polled.
+    pub async fn feed(self: Arc<Self>) {
+        let Some(shelf) = &self.shelf else { return };
+        let mut failures = 0;
+        loop {
+            // Half the share, so that fetching and sending overlap.
+            let room =
+                self.account.bytes() < self.share / 2 && self.queue.len() < self.queue.capacity();
+            let Some(due) = shelf.due().filter(|_| room) else {
+                self.changed.notified().await;
+                continue;
+            };
+            if due.records.is_empty() {
+                let lost = shelf.fetched(due.lane, due.records.end, 0);
+                self.account.damaged(lost);
+                continue;
+            }
+            let (log, at) = (shelf.log().clone(), due.clone());
+            let read =
+                spawn_blocking(move || log.read(at.lane, at.records.start, at.records.end, FETCH));
+            let read = match read.await {
+                Ok(read) => read,
+                Err(panicked) => {
+                    tracing::error!("reading the segment log failed of a bug: {panicked}");
+                    return;
+                }
+            };
+            if read.spans > 0 {
+                self.account.loaded(read.spans, read.bytes);
+                let batch = Arc::new(SealedBatch {
+                    lease: self.budget.lease(read.bytes),
+                    bytes: read.bytes,
+                    spans: u32::try_from(read.spans).unwrap_or(u32::MAX),
+                    chunks: read.payloads,
+                    place: Some(Place {
+                        lane: due.lane,
+                        records: due.records.start..read.next,
+                        gap: false,
+                    }),
+                });
+                let mut parcel = Parcel {
+                    batch,
+                    route: Arc::clone(&self),
+                };
+                // There was room, and few others push.
+                while let Err(Full(back)) = self.queue.push(parcel) {
+                    if self.queue.is_closed() {
+                        back.keep(read.spans);
+                        return;
+                    }
+                    parcel = back;
+                    self.changed.notified().await;
+                }
+            } else {
+                shelf.settle(due.lane, due.records.start..read.next);
+            }
+            let mut next = read.next;
+            if let Some(error) = &read.error {
+                failures += 1;
+                tracing::error!(
+                    "cannot read the segment log in {}: {error}; trying again in {READ_AGAIN:?}",
+                    shelf.log().directory().display()
+                );
+                sleep(READ_AGAIN).await;
+                if failures >= READS
+                    && let Some(beyond) = read.beyond
+                {
+                    // What other files have must not wait for this one for ever.
+                    next = beyond.min(due.records.end);
+                }
+            } else {
+                failures = 0;
+            }
+            let lost = shelf.fetched(due.lane, next, read.spans);
+            self.account.damaged(lost);
+        }
+    }
+}
+
+/// A batch on its way to one exporter.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// What to send; shared with other exporters of the pipeline.
+    pub batch: Arc<SealedBatch>,
+    /// The way it came.
+    pub route: Arc<Route>,
+}
+
+impl Parcel {
+    /// Whether the log has it, should it not be delivered.
+    pub fn is_logged(&self) -> bool {
+        match (&self.route.shelf, &self.batch.place) {
+            (Some(shelf), Some(place)) => {
+                !place.gap && shelf.log().holds(place.lane, place.records.clone())
+            }
+            _ => false,
+        }
+    }
+
+    /// All its spans are accounted for as answered or dropped.
+    pub fn settle(&self) {
+        self.route.account.released(self.batch.bytes);
+        if let (Some(shelf), Some(place)) = (&self.route.shelf, &self.batch.place) {
+            shelf.settle(place.lane, place.records.clone());
+        }
+        self.route.changed.notify_one();
+    }
+
+    /// So many of its spans are undelivered and stay in the log, for the next
+    /// run.
+    pub fn keep(&self, spans: u64) {
+        self.route.account.kept(spans);
+        self.route.account.released(self.batch.bytes);
+    }
+}

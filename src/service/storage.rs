@@ -1,0 +1,254 @@
+/*!
+The segment logs of a service: one per pipeline that has an exporter whose queue
+names a storage.
+
+A log stands in a directory of its pipeline's own below that of the storage, so
+that pipelines do not mix. What an earlier run has left in it is looked through
+beside the start, which it must not delay, and is delivered first.
+*/
+
+use super::{StartError, accounts::Way};
+use crate::{
+    config::{Config, Fsync, Pipeline, Storage},
+    queue::{
+        Route, Shelf,
+        log::{self, Log, Orphan, Recovered},
+    },
+    telemetry::Registry,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::spawn_blocking};
+
+/// The directory below the storage's, of which other programs know nothing.
+const FOLDER: &str = "wayspan";
+
+/// What may stand in the name of a pipeline's directory as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
+
+/// A pipeline's log.
+#[derive(Debug)]
+struct Open {
+    log: Log,
+    storage: Storage,
+    /// Indices of the exporters that have it, in the log's order.
+    exporters: Vec<usize>,
+    recovered: Option<Recovered>,
+}
+
+/// The logs, by pipeline.
+#[derive(Debug, Default)]
+pub struct Logs(Vec<Option<Open>>);
+
+impl Logs {
+    /// Opens them all.
+    pub fn open(config: &Config) -> Result<Self, StartError> {
+        let pipelines = config.pipelines.iter();
+        let logs: Result<_, StartError> = pipelines.map(|p| open(config, p)).collect();
+        logs.map(Self)
+    }
+
+    /// An exporter's part of a pipeline's log.
+    pub fn shelf(&self, pipeline: usize, exporter: usize) -> Option<Shelf> {
+        let open = self.0.get(pipeline)?.as_ref()?;
+        let at = open.exporters.iter().position(|e| *e == exporter)?;
+        Some(Shelf::new(open.log.clone(), at))
+    }
+
+    /// Whether a pipeline has one.
+    pub fn has(&self, pipeline: usize) -> bool {
+        self.0.get(pipeline).is_some_and(Option::is_some)
+    }
+
+    /// Each pipeline's log, and how long senders wait for it.
+    pub fn for_shards(&self) -> Vec<Option<(Log, Duration)>> {
+        let of = |open: &Option<Open>| {
+            let open = open.as_ref()?;
+            Some((open.log.clone(), open.storage.timeout))
+        };
+        self.0.iter().map(of).collect()
+    }
+
+    /// Registers what is to be known of each log.
+    pub fn register(&self, registry: &Registry, config: &Config) {
+        for (open, pipeline) in self.0.iter().zip(&config.pipelines) {
+            if let Some(open) = open {
+                super::meters::log(registry, &pipeline.id.to_string(), &open.log);
+            }
+        }
+    }
+
+    /// What brings back what earlier runs left and fetches what this one leaves,
+    /// until `stop`; to be polled where exporters run.
+    pub fn feeders(
+        &mut self,
+        ways: &[Vec<Arc<Route>>],
+        stop: &watch::Receiver<bool>,
+    ) -> Vec<impl Future<Output = ()> + 'static> {
+        let mut feeders = Vec::new();
+        for (open, routes) in self.0.iter_mut().zip(ways) {
+            let Some(open) = open else { continue };
+            let routes: Vec<_> = routes.iter().filter(|r| r.shelf().is_some()).collect();
+            let routes: Vec<Arc<Route>> = routes.into_iter().cloned().collect();
+            let recovered = open.recovered.take();
+            let (log, mut stop) = (open.log.clone(), stop.clone());
+            feeders.push(async move {
+                let feed = async {
+                    let recover = recover(&log, recovered, &routes);
+                    let feed = routes.iter().map(|route| Arc::clone(route).feed());
+                    tokio::join!(recover, futures_util::future::join_all(feed));
+                };
+                tokio::select! {
+                    () = feed => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+        feeders
+    }
+
+    /// Writes what was handed over, and ends the logs' threads.
+    pub fn close(&self) {
+        for open in self.0.iter().flatten() {
+            open.log.close();
+        }
+    }
+}
+
+fn open(config: &Config, pipeline: &Pipeline) -> Result<Option<Open>, StartError> {
+    let stored = |exporter: &usize| config.exporters[*exporter].queue.storage;
+    let exporters: Vec<usize> = (pipeline.exporters.iter().copied())
+        .filter(|exporter| stored(exporter).is_some())
+        .collect();
+    let Some(storage) = exporters.first().and_then(stored) else {
+        return Ok(None);
+    };
+    let storage = &config.storages[storage];
+    for other in exporters.iter().filter_map(stored) {
+        let other = &config.storages[other];
+        if other.id != storage.id {
+            tracing::warn!(
+                "pipeline {}: its exporters name the storages {} and {}; a pipeline has one log, \
+                 which is in {}",
+                pipeline.id,
+                storage.id,
+                other.id,
+                storage.id
+            );
+        }
+    }
+    let id = |exporter: &usize| config.exporters[*exporter].id.to_string();
+    let settings = log::Settings {
+        directory: directory(storage, pipeline),
+        create_directory: storage.create_directory,
+        max_bytes: storage.max_bytes,
+        segment_bytes: log::Settings::SEGMENT_BYTES,
+        fsync: match storage.fsync {
+            Fsync::Always => log::Fsync::Always,
+            Fsync::Interval(every) => log::Fsync::Interval(every),
+            Fsync::Never => log::Fsync::Never,
+        },
+        exporters: exporters.iter().map(id).collect(),
+    };
+    let (log, recovered) = Log::open(settings).map_err(|source| StartError::Log {
+        storage: storage.id.to_string(),
+        source,
+    })?;
+    recovered
+        .orphans
+        .iter()
+        .for_each(|orphan| tell(&log, orphan));
+    Ok(Some(Open {
+        log,
+        storage: storage.clone(),
+        exporters,
+        recovered: Some(recovered),
+    }))
+}
+
+/// What an operator has to know of spans that nobody gets.
+fn tell(log: &Log, orphan: &Orphan) {
+    let (directory, lane) = (log.directory().display(), orphan.lane);
+    let mib = orphan.bytes.div_ceil(1 << 20);
+    match &orphan.unreadable {
+        Some(why) => tracing::error!(
+            "{directory}/{lane}-*.seg ({mib} MiB of undelivered spans) cannot be read: {why}; \
+             repair the permissions or the disk and start again, or delete the files"
+        ),
+        None => tracing::warn!(
+            "{directory}/{lane}-*.seg has {mib} MiB of undelivered spans for {}, which this \
+             pipeline has no more: give an exporter with a storage that id and they are \
+             delivered, or delete the files",
+            orphan.exporters.join(", "),
+        ),
+    }
+}
+
+fn directory(storage: &Storage, pipeline: &Pipeline) -> PathBuf {
+    let id = pipeline.id.to_string();
+    let name = utf8_percent_encode(&id, PLAIN).to_string();
+    storage.directory.join(FOLDER).join(name)
+}
+
+/// Looks through the lanes of earlier runs, oldest first, and puts what is
+/// undelivered in front of what this run leaves.
+async fn recover(log: &Log, recovered: Option<Recovered>, routes: &[Arc<Route>]) {
+    let Some(recovered) = recovered.filter(|r| !r.lanes.is_empty()) else {
+        return;
+    };
+    let bytes: u64 = recovered.lanes.iter().map(|lane| lane.bytes).sum();
+    tracing::info!(
+        "{}: looking through {} MiB that an earlier run left",
+        log.directory().display(),
+        bytes.div_ceil(1 << 20)
+    );
+    let (mut spans, mut damaged, mut torn) = (0, 0, 0);
+    for lane in recovered.lanes {
+        let (id, of) = (lane.id, log.clone());
+        let scan = match spawn_blocking(move || of.scan(id)).await {
+            Ok(scan) => scan,
+            Err(panicked) => {
+                tracing::error!("reading the segment log failed of a bug: {panicked}");
+                return;
+            }
+        };
+        damaged += scan.damaged;
+        torn += scan.torn_bytes;
+        if let Some(error) = &scan.error {
+            tracing::error!("cannot read all of {}: {error}", log.directory().display());
+        }
+        for ((route, pending), first) in (routes.iter().zip(&scan.pending_spans)).zip(&lane.pending)
+        {
+            let (Some(shelf), Some(first)) = (route.shelf(), *first) else {
+                continue;
+            };
+            route.account.recovered(*pending);
+            shelf.recover(id, first..scan.end, *pending);
+            route.wake();
+            spans += pending;
+        }
+    }
+    let loss = match (damaged, torn) {
+        (0, 0) => String::new(),
+        (0, torn) => format!("; the last {torn} bytes were never answered for, and are cut"),
+        (damaged, _) => format!("; {damaged} damaged records cannot be read, their spans are lost"),
+    };
+    tracing::info!(
+        "{}: {spans} spans of an earlier run are undelivered and go first{loss}",
+        log.directory().display()
+    );
+}
+
+/// The ways that accounts tell of.
+pub fn ways(config: &Config, routes: &[Vec<Arc<Route>>]) -> Vec<Way> {
+    let pipelines = config.pipelines.iter().zip(routes);
+    pipelines
+        .flat_map(|(pipeline, routes)| {
+            routes.iter().map(|route| Way {
+                pipeline: pipeline.id.to_string(),
+                exporter: config.exporters[route.exporter].id.to_string(),
+                route: Arc::clone(route),
+            })
+        })
+        .collect()
+}
