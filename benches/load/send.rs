@@ -175,7 +175,11 @@ async fn send(mut link: Link, run: Rc<RefCell<Run>>, pace: Pace) -> anyhow::Resu
             let (taken, refused) = match answer {
                 Answer::Taken { rejected } => (spans - rejected.min(spans), None),
                 Answer::Refused { why, again } => {
-                    let hint = if again { "" } else { ", without a word when to try again" };
+                    let hint = if again {
+                        ""
+                    } else {
+                        ", without a word when to try again"
+                    };
                     (0, Some(why + hint))
                 }
             };

@@ -49,8 +49,12 @@ impl Account {
 pub fn read(page: &str) -> BTreeMap<String, Account> {
     let mut accounts = BTreeMap::<String, Account>::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {
-        let Some((name, rest)) = line.split_once('{') else { continue };
-        let Some((labels, value)) = rest.rsplit_once("} ") else { continue };
+        let Some((name, rest)) = line.split_once('{') else {
+            continue;
+        };
+        let Some((labels, value)) = rest.rsplit_once("} ") else {
+            continue;
+        };
         // Values with commas are not among the labels that matter.
         let label = |wanted: &str| {
             labels.split(',').find_map(|pair| {
@@ -58,7 +62,9 @@ pub fn read(page: &str) -> BTreeMap<String, Account> {
                 (key == wanted).then(|| value.trim_matches('"').to_owned())
             })
         };
-        let (Some(_), Some(exporter)) = (label("pipeline"), label("exporter")) else { continue };
+        let (Some(_), Some(exporter)) = (label("pipeline"), label("exporter")) else {
+            continue;
+        };
         let mut note = |of: &dyn Fn(&mut Account) -> &mut u64| {
             let value: f64 = value.parse().unwrap();
             *of(accounts.entry(exporter.clone()).or_default()) = value as u64;

@@ -8,12 +8,12 @@ use crate::{
 };
 use std::{
     fs::{self, OpenOptions},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Fills the log, damages it, and gives what became of the spans: how many
 /// were answered, how many of those are lost, and the service for more.
-fn damaged(damage: impl FnOnce(&[std::path::PathBuf])) -> (u64, u64, Service, Backend) {
+fn damaged(damage: impl FnOnce(&[PathBuf])) -> (u64, u64, Service, Backend) {
     let backend = Backend::start();
     backend.away();
     let mut service = Service::start(&Setup::logged(backend.port));
@@ -26,6 +26,7 @@ fn damaged(damage: impl FnOnce(&[std::path::PathBuf])) -> (u64, u64, Service, Ba
     assert!(segments.len() > 1, "{segments:?}");
     damage(&segments);
     service.restart();
+    service.wait_recovered();
     backend.back();
     service.wait_delivered();
     let books = backend.books();
@@ -35,7 +36,10 @@ fn damaged(damage: impl FnOnce(&[std::path::PathBuf])) -> (u64, u64, Service, Ba
     assert_eq!(books.taken.unique, came - lost);
     drop(books);
     let answered = ledger.answered_spans();
-    println!("  answered {answered}, lost {lost}: {:?}", service.account());
+    println!(
+        "  answered {answered}, lost {lost}: {:?}",
+        service.account()
+    );
     (answered, lost, service, backend)
 }
 
@@ -58,25 +62,57 @@ fn bits_flipped_at_random() {
     });
     assert!((1..=FLIPS * RECORD).contains(&lost), "{lost} lost");
     let records = service.metric("wayspan_log_damaged_records");
-    assert!((1.0..=FLIPS as f64).contains(&records), "{records} damaged records");
+    assert!(
+        (1.0..=FLIPS as f64).contains(&records),
+        "{records} damaged records"
+    );
     assert_eq!(service.account().dropped["damaged"], lost);
 }
 
 #[test]
-fn truncated_at_random() {
+fn truncated_at_the_end() {
+    let mut cut = 0;
+    let (_, lost, service, _backend) = damaged(|segments| cut = truncate(segments.last().unwrap()));
+    // All that was cut off is gone, and the record that was hit. It cannot be
+    // told from what a crash had no time to write.
+    assert!(
+        (1..=lost_with(cut)).contains(&lost),
+        "{lost} lost of {cut} bytes"
+    );
+    assert!(service.said().contains("bytes were never answered for"));
+}
+
+#[test]
+fn truncated_in_the_middle() {
     let mut cut = 0;
     let (_, lost, service, _backend) = damaged(|segments| {
-        let segment = segments.last().unwrap();
-        let length = fs::metadata(segment).unwrap().len();
-        let keep = rand::random_range(length / 2..length - 1);
-        cut = length - keep;
-        truncate(segment, keep);
+        let lane = |path: &Path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.split('-').next().unwrap().to_owned()
+        };
+        let mut pairs = segments.windows(2);
+        let followed = pairs.find(|pair| lane(&pair[0]) == lane(&pair[1]));
+        cut = truncate(&followed.expect("a lane of two segments")[0]);
     });
-    // A span has some 950 bytes; all that was cut off is gone, and at most the
-    // record that was hit besides.
-    let most = cut / 700 + RECORD;
-    assert!((1..=most).contains(&lost), "{lost} lost of {cut} bytes");
+    assert!(
+        (1..=lost_with(cut)).contains(&lost),
+        "{lost} lost of {cut} bytes"
+    );
     assert!(service.metric("wayspan_log_damaged_records") >= 1.0);
+}
+
+/// Spans that so many damaged bytes cost at most: a span has some 950.
+fn lost_with(bytes: u64) -> u64 {
+    bytes / 700 + RECORD
+}
+
+/// Cuts off up to half of a file, and says how much.
+fn truncate(path: &Path) -> u64 {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    let length = file.metadata().unwrap().len();
+    let keep = rand::random_range(length / 2..length - 1);
+    file.set_len(keep).unwrap();
+    length - keep
 }
 
 #[test]
@@ -89,11 +125,9 @@ fn a_segment_without_a_header() {
         fs::write(&segments[0], bytes).unwrap();
     });
     // The other segments are unharmed, and what can be read of this one is sent.
-    assert!(lost <= hit / 700 && lost < answered, "{lost} of {answered}");
+    assert!(
+        lost <= lost_with(hit) && lost < answered,
+        "{lost} of {answered}"
+    );
     assert!(service.account().delivered >= answered - lost);
-}
-
-fn truncate(path: &Path, length: u64) {
-    let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(length).unwrap();
 }

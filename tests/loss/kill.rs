@@ -51,7 +51,10 @@ fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
     let (fast, slow) = (Backend::start(), Backend::start());
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
-        exporters: vec![("otlp_grpc/fast", fast.port, ""), ("otlp_grpc/slow", slow.port, "")],
+        exporters: vec![
+            ("otlp_grpc/fast", fast.port, ""),
+            ("otlp_grpc/slow", slow.port, ""),
+        ],
         apart: true,
         ..Setup::logged(0)
     };
@@ -60,6 +63,7 @@ fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
     loads.iter().for_each(|load| load.wait_answered(1));
     kill_often(&mut service, 5);
     loads.iter().for_each(|load| load.wait_answered(1));
+    loads.iter().for_each(Load::pause);
     let [to_fast, to_slow] = loads;
     nothing_lost("kills, fast pipeline", to_fast, &service, &fast);
     nothing_lost("kills, slow pipeline", to_slow, &service, &slow);
@@ -70,7 +74,10 @@ fn kills_with_two_exporters_of_which_one_is_slow_lose_nothing() {
     let (fast, slow) = (Backend::start(), Backend::start());
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
-        exporters: vec![("otlp_grpc/fast", fast.port, ""), ("otlp_grpc/slow", slow.port, "")],
+        exporters: vec![
+            ("otlp_grpc/fast", fast.port, ""),
+            ("otlp_grpc/slow", slow.port, ""),
+        ],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);
@@ -97,8 +104,13 @@ fn a_start_delivers_what_is_left_and_says_how_much() {
     let left = load.ledger().answered_spans();
     service.kill();
     service.restart();
-    service.wait_said(&left.to_string());
-    assert_eq!(service.account().recovered, left, "{}", service.process().log_tail());
+    service.wait_said(&format!("{left} spans of an earlier run are undelivered"));
+    assert_eq!(
+        service.account().recovered,
+        left,
+        "{}",
+        service.process().log_tail()
+    );
     backend.back();
     nothing_lost("left by a kill", load, &service, &backend);
     assert_eq!(service.account().delivered, left);

@@ -19,12 +19,15 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
-use tokio::{task::LocalSet, time::{sleep, timeout}};
+use tokio::{
+    task::LocalSet,
+    time::{sleep, timeout},
+};
 
 /// As an Envoy sends them.
 pub const SPANS: usize = 5;
@@ -75,25 +78,30 @@ fn arrived(requests: &[u64], books: &Books) -> u64 {
 }
 
 fn spans(requests: &[u64]) -> impl Iterator<Item = u64> + '_ {
-    requests.iter().flat_map(|first| *first..first + SPANS as u64)
+    requests
+        .iter()
+        .flat_map(|first| *first..first + SPANS as u64)
 }
 
 pub struct Load {
-    ledger: Arc<Mutex<Ledger>>,
-    paused: Arc<AtomicBool>,
-    /// Requests under way.
-    busy: Arc<Mutex<usize>>,
-    stop: Arc<AtomicBool>,
+    state: Arc<State>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What a test and its senders share.
+#[derive(Default)]
+struct State {
+    ledger: Mutex<Ledger>,
+    paused: AtomicBool,
+    /// Requests under way.
+    busy: AtomicUsize,
+    stop: AtomicBool,
 }
 
 struct Shared {
     source: RefCell<Numbered>,
     pace: Pace,
-    ledger: Arc<Mutex<Ledger>>,
-    paused: Arc<AtomicBool>,
-    busy: Arc<Mutex<usize>>,
-    stop: Arc<AtomicBool>,
+    state: Arc<State>,
 }
 
 struct Numbered {
@@ -106,20 +114,16 @@ impl Load {
     /// Sends to a port of 127.0.0.1, over gRPC: so many spans a second, or as
     /// fast as they are answered.
     pub fn start(port: u16, rate: Option<f64>) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ambient-istio-1.30");
-        let (ledger, paused, busy, stop) = Default::default();
-        let load = Self { ledger, paused, busy, stop, thread: None };
-        let (ledger, paused) = (Arc::clone(&load.ledger), Arc::clone(&load.paused));
-        let (busy, stop) = (Arc::clone(&load.busy), Arc::clone(&load.stop));
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ambient-istio-1.30");
+        let state = Arc::<State>::default();
+        let its_state = Arc::clone(&state);
         let thread = thread::spawn(move || {
             let source = Source::load(&folder, SPANS, false).unwrap();
             let shared = Rc::new(Shared {
                 source: RefCell::new(Numbered { source, next: 1 }),
                 pace: Pace::new(rate.map(|rate| rate / SPANS as f64)),
-                ledger,
-                paused,
-                busy,
-                stop,
+                state: its_state,
             });
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -130,25 +134,30 @@ impl Load {
             let senders = futures_util::future::join_all(senders);
             LocalSet::new().block_on(&runtime, senders);
         });
-        Self { thread: Some(thread), ..load }
+        Self {
+            state,
+            thread: Some(thread),
+        }
     }
 
     /// Sends nothing more for now, and waits for what is under way.
     pub fn pause(&self) {
-        self.paused.store(true, Ordering::SeqCst);
+        self.state.paused.store(true, Ordering::SeqCst);
         wait_for("the answers to what is under way", || {
-            (*self.busy.lock().unwrap() == 0).then_some(())
+            (self.state.busy.load(Ordering::SeqCst) == 0).then_some(())
         });
     }
 
     pub fn go_on(&self) {
-        self.paused.store(false, Ordering::SeqCst);
+        self.state.paused.store(false, Ordering::SeqCst);
     }
 
     /// Waits until `more` spans than now have been answered.
     pub fn wait_answered(&self, more: u64) {
         let goal = self.ledger().answered_spans() + more;
-        wait_for("answers", || (self.ledger().answered_spans() >= goal).then_some(()));
+        wait_for("answers", || {
+            (self.ledger().answered_spans() >= goal).then_some(())
+        });
     }
 
     /// Waits until a request that is sent from now on is refused.
@@ -160,7 +169,7 @@ impl Load {
     }
 
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap()
+        self.state.ledger.lock().unwrap()
     }
 
     /// The end, once everything under way is answered or has failed.
@@ -170,7 +179,7 @@ impl Load {
     }
 
     fn end(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
+        self.state.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(thread::panicking() || ended.is_ok(), "the senders failed");
@@ -186,7 +195,7 @@ impl Drop for Load {
 
 /// Connects as soon as somebody listens, and sends until the end.
 async fn connection(to: SocketAddr, shared: Rc<Shared>) {
-    while !shared.stop.load(Ordering::SeqCst) {
+    while !shared.state.stop.load(Ordering::SeqCst) {
         match Link::connect(to, Protocol::Grpc, false, IN_FLIGHT).await {
             Ok(links) => {
                 let senders = links.into_iter().map(|link| send(link, &shared));
@@ -200,17 +209,18 @@ async fn connection(to: SocketAddr, shared: Rc<Shared>) {
 async fn send(mut link: Link, shared: &Shared) {
     loop {
         let turn = timeout(PAUSE, shared.pace.turn()).await;
-        if shared.stop.load(Ordering::SeqCst) {
-            return;
+        if shared.state.stop.load(Ordering::SeqCst) {
+            // Nobody waits any longer for what is not to be sent.
+            return shared.pace.end();
         }
         if turn.is_err() {
             continue;
         }
         // Said before the look: whoever pauses then waits for this request, or
         // it is not sent.
-        *shared.busy.lock().unwrap() += 1;
-        let calm = !shared.paused.load(Ordering::SeqCst) && request(&mut link, shared).await;
-        *shared.busy.lock().unwrap() -= 1;
+        shared.state.busy.fetch_add(1, Ordering::SeqCst);
+        let calm = !shared.state.paused.load(Ordering::SeqCst) && request(&mut link, shared).await;
+        shared.state.busy.fetch_sub(1, Ordering::SeqCst);
         if !calm {
             sleep(PAUSE).await;
         }
@@ -227,7 +237,7 @@ async fn request(link: &mut Link, shared: &Shared) -> bool {
         (frame, first)
     };
     let answer = link.post(frame).await;
-    let mut ledger = shared.ledger.lock().unwrap();
+    let mut ledger = shared.state.ledger.lock().unwrap();
     match answer {
         Ok(Answer::Taken { rejected }) => {
             assert_eq!(rejected, 0, "all spans are good");

@@ -83,7 +83,12 @@ fn is_accounted_for_to_the_span() {
     let service = Service::start(&Setup::logged(backend.port));
     let load = Load::start(service.grpc[0], Some(5_000.0));
     load.wait_answered(1_000);
-    for mode in [Mode::Poison(211), Mode::Partial(223), Mode::Small(32 << 10), Mode::Take] {
+    for mode in [
+        Mode::Poison(211),
+        Mode::Partial(223),
+        Mode::Small(32 << 10),
+        Mode::Take,
+    ] {
         misbehave(&backend, mode);
     }
     let verdict = nothing_lost("to the span", load, &service, &backend);

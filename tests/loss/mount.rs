@@ -3,11 +3,7 @@
 //! Needs root, since mounting does. Invariant: a mount is gone when its value
 //! is, so a test declares it before the process that uses it.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
 pub struct Mount {
@@ -20,7 +16,10 @@ impl Mount {
     pub fn tmpfs(mib: u32) -> Self {
         let mount = Self::prepare();
         let size = format!("size={mib}m");
-        run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", &mount.shown()]);
+        run(
+            "mount",
+            &["-t", "tmpfs", "-o", &size, "tmpfs", &mount.shown()],
+        );
         mount
     }
 
@@ -29,7 +28,10 @@ impl Mount {
     pub fn ext4(mib: u64) -> Self {
         let mount = Self::prepare();
         let image = mount.dir.path().join("image");
-        fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+        fs::File::create(&image)
+            .unwrap()
+            .set_len(mib << 20)
+            .unwrap();
         let image = image.display().to_string();
         run("mkfs.ext4", &["-q", "-F", &image]);
         run("mount", &["-o", "loop", &image, &mount.shown()]);
@@ -67,7 +69,10 @@ impl Mount {
     }
 
     fn remount(&self, options: &str) {
-        run("mount", &["-o", &format!("remount,{options}"), &self.shown()]);
+        run(
+            "mount",
+            &["-o", &format!("remount,{options}"), &self.shown()],
+        );
     }
 
     /// Makes every write to an ext4 wait until [`Mount::thaw`].
@@ -87,9 +92,16 @@ impl Drop for Mount {
     fn drop(&mut self) {
         self.thaw();
         // Lazily: where a test failed its process may still be ending.
-        let unmounted = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        let unmounted = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.path())
+            .status();
         let unmounted = unmounted.is_ok_and(|status| status.success());
-        assert!(std::thread::panicking() || unmounted, "{} stays mounted", self.shown());
+        assert!(
+            std::thread::panicking() || unmounted,
+            "{} stays mounted",
+            self.shown()
+        );
     }
 }
 

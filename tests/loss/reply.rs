@@ -49,7 +49,11 @@ fn grpc(reply: Reply) -> Answer {
         Reply::Taken { rejected } => return grpc_taken(&response(rejected)),
         Reply::Busy { after } => {
             let details = ErrorDetails::with_retry_info(after);
-            let details = if after.is_some() { details } else { ErrorDetails::new() };
+            let details = if after.is_some() {
+                details
+            } else {
+                ErrorDetails::new()
+            };
             Status::with_error_details(Code::ResourceExhausted, "too busy", details)
         }
         Reply::Unavailable => Status::unavailable("being rolled out"),

@@ -10,9 +10,10 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
-    time::Duration,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -56,6 +57,8 @@ impl Setup {
 }
 
 pub struct Service {
+    // Dropped first: its logs are in `dir`.
+    process: Option<Proc>,
     /// Ports of the receivers.
     pub grpc: Vec<u16>,
     pub metrics: u16,
@@ -64,12 +67,15 @@ pub struct Service {
     dir: TempDir,
     log: PathBuf,
     starts: u32,
-    process: Option<Proc>,
 }
 
 impl Service {
     pub fn start(setup: &Setup) -> Self {
-        let receivers = if setup.apart { setup.exporters.len() } else { 1 };
+        let receivers = if setup.apart {
+            setup.exporters.len()
+        } else {
+            1
+        };
         let dir = TempDir::new().unwrap();
         let log = setup.directory.clone();
         let mut service = Self {
@@ -114,12 +120,16 @@ impl Service {
                 true => format!("http://127.0.0.1:{port}"),
                 false => format!("127.0.0.1:{port}"),
             };
-            let storage = if setup.log.is_some() { "{storage: file_storage}" } else { "" };
+            let storage = if setup.log.is_some() {
+                "{storage: file_storage}"
+            } else {
+                ""
+            };
             write!(
                 config,
                 "  {id}:\n    endpoint: {endpoint}\n    tls: {{insecure: true}}\n    \
                  timeout: 1s\n    sending_queue: {storage}\n    retry_on_failure: \
-                 {{initial_interval: 50ms, max_interval: 500ms, max_elapsed_time: 0}}\n"
+                 {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: 0}}\n"
             )
             .unwrap();
             for line in lines.lines() {
@@ -137,7 +147,11 @@ impl Service {
             let log = self.log.display();
             writeln!(config, "  file_storage: {{directory: {log}, {settings}}}").unwrap();
         }
-        let storage = if setup.log.is_some() { ", file_storage" } else { "" };
+        let storage = if setup.log.is_some() {
+            ", file_storage"
+        } else {
+            ""
+        };
         let drain = setup.drain;
         write!(
             config,
@@ -149,7 +163,11 @@ impl Service {
         .unwrap();
         let ids: Vec<_> = setup.exporters.iter().map(|(id, ..)| *id).collect();
         for (at, _) in self.grpc.iter().enumerate() {
-            let exporters = if setup.apart { ids[at].to_owned() } else { ids.join(", ") };
+            let exporters = if setup.apart {
+                ids[at].to_owned()
+            } else {
+                ids.join(", ")
+            };
             writeln!(
                 config,
                 "    traces/{at}: {{receivers: [otlp/{at}], processors: [memory_limiter, batch], \
@@ -172,7 +190,9 @@ impl Service {
         assert!(self.process.is_none(), "it runs");
         self.starts += 1;
         let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
-        command.arg("--config").arg(self.dir.path().join("wayspan.yaml"));
+        command
+            .arg("--config")
+            .arg(self.dir.path().join("wayspan.yaml"));
         let name = format!("wayspan-{}", self.starts);
         self.process
             .insert(Proc::start(self.dir.path(), &name, &mut command))
@@ -213,9 +233,9 @@ impl Service {
         });
     }
 
-    /// The directory of the segment log.
-    pub fn log(&self) -> &Path {
-        &self.log
+    /// Waits until it knows what an earlier run has left, which is something.
+    pub fn wait_recovered(&self) {
+        self.wait_said("spans of an earlier run are undelivered");
     }
 
     /// The segments of the log, the oldest first.
@@ -273,10 +293,19 @@ impl Service {
 
     /// Waits until nothing is held any more, for any exporter.
     pub fn wait_delivered(&self) {
-        wait_for("everything to be delivered", || {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let accounts = self.accounts();
-            accounts.values().all(|account| account.held() == 0).then_some(())
-        });
+            if accounts.values().all(|account| account.held() == 0) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "not delivered: {accounts:#?}\n{}",
+                self.process().log_tail()
+            );
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// Resident memory now, in MiB.

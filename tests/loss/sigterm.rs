@@ -30,10 +30,15 @@ fn without_a_log_drains_within_the_deadline_and_tells() {
     let lost = ledger.lost(&books);
     assert_eq!(lost.len(), 0, "{:?}\n{said}", lost.first());
     let taken = books.taken.unique;
-    assert_eq!(taken, ledger.answered_spans() + ledger.arrived_unanswered(&books));
+    assert_eq!(
+        taken,
+        ledger.answered_spans() + ledger.arrived_unanswered(&books)
+    );
     let last = said.lines().last().unwrap_or_default();
     assert!(
-        last.contains(&format!("accepted {taken}; otlp_grpc: delivered {taken}, failed 0")),
+        last.contains(&format!(
+            "accepted {taken}; otlp_grpc: delivered {taken}, failed 0"
+        )),
         "{last}"
     );
 }
@@ -42,7 +47,10 @@ fn without_a_log_drains_within_the_deadline_and_tells() {
 fn without_a_log_what_a_hanging_backend_does_not_take_is_told() {
     let backend = Backend::start();
     backend.set(Mode::Hang);
-    let setup = Setup { drain: "2s", ..Setup::unlogged(backend.port) };
+    let setup = Setup {
+        drain: "2s",
+        ..Setup::unlogged(backend.port)
+    };
     let mut service = Service::start(&setup);
     let load = Load::start(service.grpc[0], Some(5_000.0));
     load.wait_answered(5_000);
@@ -51,7 +59,11 @@ fn without_a_log_what_a_hanging_backend_does_not_take_is_told() {
     service.terminate();
     let (code, said) = service.wait_end();
     assert_eq!(code, Some(1), "spans were lost: {said}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
     let answered = load.finish().answered_spans();
     let last = said.lines().last().unwrap_or_default();
     let told = format!(
@@ -64,7 +76,10 @@ fn without_a_log_what_a_hanging_backend_does_not_take_is_told() {
 fn with_a_log_what_is_left_stays_there_and_the_next_start_delivers_it() {
     let backend = Backend::start();
     backend.set(Mode::Hang);
-    let mut service = Service::start(&Setup { drain: "1s", ..Setup::logged(backend.port) });
+    let mut service = Service::start(&Setup {
+        drain: "1s",
+        ..Setup::logged(backend.port)
+    });
     let load = Load::start(service.grpc[0], Some(5_000.0));
     load.wait_answered(5_000);
     service.terminate();
@@ -74,8 +89,12 @@ fn with_a_log_what_is_left_stays_there_and_the_next_start_delivers_it() {
     let last = said.lines().last().unwrap_or_default().to_owned();
     backend.set(Mode::Take);
     service.restart();
+    service.wait_recovered();
     let recovered = service.account().recovered;
-    assert!(last.contains(&format!("next start {recovered}")), "{recovered} recovered; {last}");
+    assert!(
+        last.contains(&format!("next start {recovered}")),
+        "{recovered} recovered; {last}"
+    );
     assert!(recovered >= load.ledger().answered_spans());
     nothing_lost("left by SIGTERM", load, &service, &backend);
     assert_eq!(backend.books().taken.received, recovered, "each once");
@@ -85,7 +104,10 @@ fn with_a_log_what_is_left_stays_there_and_the_next_start_delivers_it() {
 fn a_second_one_ends_at_once_and_loses_nothing_with_a_log() {
     let backend = Backend::start();
     backend.set(Mode::Hang);
-    let mut service = Service::start(&Setup { drain: "1h", ..Setup::logged(backend.port) });
+    let mut service = Service::start(&Setup {
+        drain: "1h",
+        ..Setup::logged(backend.port)
+    });
     let load = Load::start(service.grpc[0], Some(5_000.0));
     load.wait_answered(5_000);
     service.terminate();
@@ -94,7 +116,11 @@ fn a_second_one_ends_at_once_and_loses_nothing_with_a_log() {
     service.terminate();
     let (code, said) = service.wait_end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
     load.pause();
     backend.set(Mode::Take);
     service.restart();

@@ -34,10 +34,15 @@ fn assert_prompt(load: &Load, good: &Backend) {
     wait_for("the spans of the good exporter", || {
         let (ledger, books) = (load.ledger(), good.books());
         let mut requests = ledger.answered[..answered].iter().rev();
-        requests.all(|first| books.taken.contains(*first)).then_some(())
+        requests
+            .all(|first| books.taken.contains(*first))
+            .then_some(())
     });
     let took = begun.elapsed();
-    assert!(took < PROMPT, "the other one got its spans only after {took:?}");
+    assert!(
+        took < PROMPT,
+        "the other one got its spans only after {took:?}"
+    );
 }
 
 #[test]
@@ -54,7 +59,12 @@ fn without_a_log_the_loss_is_the_hanging_ones_alone_and_is_counted() {
     load.pause();
     let answered = load.ledger().answered_spans();
     let accounts = service.accounts();
-    assert_eq!(load.ledger().refused.len(), 0, "{:?}", load.ledger().first_refusal);
+    assert_eq!(
+        load.ledger().refused.len(),
+        0,
+        "{:?}",
+        load.ledger().first_refusal
+    );
     assert_eq!(accounts[GOOD].dropped(), 0);
     assert_eq!(accounts[HANGING].accepted, answered);
     // What was not dropped is delivered once it no longer hangs.
@@ -81,7 +91,12 @@ fn with_a_log_nothing_is_lost_and_the_other_is_prompt() {
     assert_prompt(&load, &good);
     load.pause();
     let answered = load.ledger().answered_spans();
-    assert_eq!(load.ledger().refused.len(), 0, "{:?}", load.ledger().first_refusal);
+    assert_eq!(
+        load.ledger().refused.len(),
+        0,
+        "{:?}",
+        load.ledger().first_refusal
+    );
     hanging.set(Mode::Take);
     service.wait_delivered();
     let lost = load.ledger().lost(&hanging.books());

@@ -73,7 +73,9 @@ fn at_half_of_full_speed_everything_in_turn() {
     backend.set(Mode::Take);
     let verdict = nothing_lost("soak", load, &service, &backend);
     let scrapes = auditor.finish();
-    println!("  {rate:.0} spans/s, {turns} turns, {scrapes} scrapes balanced, resident {resident:?}");
+    println!(
+        "  {rate:.0} spans/s, {turns} turns, {scrapes} scrapes balanced, resident {resident:?}"
+    );
     assert_eq!(verdict.refused, 0, "the log has room for all");
     let most = resident.iter().max().copied().unwrap_or_default();
     assert!(most < 160, "resident memory is not flat: {resident:?} MiB");
