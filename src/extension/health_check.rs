@@ -2,8 +2,8 @@
 `health_check`: whether wayspan is up, over HTTP, in the Collector's words.
 
 `GET` of the configured path answers 200 while requests are taken and 503
-before that, while shutting down, and once one of its threads has died: a
-process that has lost a part must be restarted, not kept. The body also tells
+before that, while shutting down, and once one of its threads has died or a bug
+has shown: a process that has lost a part must be restarted, not kept. The body also tells
 of parts without which spans still flow; those never change the status.
 */
 
@@ -24,6 +24,7 @@ use std::{
 pub struct Health {
     state: Arc<AtomicU8>,
     dead_threads: Arc<AtomicUsize>,
+    panics: Arc<AtomicUsize>,
     started: Instant,
     since: SystemTime,
     details: Arc<Details>,
@@ -51,6 +52,7 @@ impl Default for Health {
         Self {
             state: Arc::default(),
             dead_threads: Arc::default(),
+            panics: Arc::default(),
             started: Instant::now(),
             since: SystemTime::now(),
             details: Arc::default(),
@@ -74,6 +76,11 @@ impl Health {
         self.dead_threads.fetch_add(1, Ordering::Release);
     }
 
+    /// Something has panicked and was begun anew.
+    pub fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Release);
+    }
+
     /// Threads that have panicked.
     pub fn dead_threads(&self) -> usize {
         self.dead_threads.load(Ordering::Acquire)
@@ -88,8 +95,14 @@ impl Health {
 
     /// The page.
     pub fn page(&self) -> Page {
-        let (code, status) = match (self.state.load(Ordering::Acquire), self.dead_threads()) {
-            (READY, 0) => (StatusCode::OK, "Server available".to_owned()),
+        let state = self.state.load(Ordering::Acquire);
+        let panics = self.panics.load(Ordering::Acquire);
+        let (code, status) = match (state, self.dead_threads()) {
+            (READY, 0) if panics == 0 => (StatusCode::OK, "Server available".to_owned()),
+            (READY, 0) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("a bug has shown {panics} time(s), see the log; restart this process"),
+            ),
             (STOPPING, _) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Server shutting down".to_owned(),
@@ -132,6 +145,12 @@ mod tests {
         health.thread_died();
         assert_eq!(health.page().0, StatusCode::SERVICE_UNAVAILABLE);
         assert!(health.page().2.contains("restart"));
+
+        let health = Health::default();
+        health.ready();
+        health.panicked();
+        assert_eq!(health.page().0, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(health.page().2.contains("a bug has shown 1 time(s)"));
 
         let health = Health::default();
         health.detail("kubernetes", || serde_json::json!({"pods": "forbidden"}));

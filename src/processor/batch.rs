@@ -88,6 +88,9 @@ pub struct Batch {
     unrecorded: Vec<u32>,
     /// Spans, and bytes of `rest`, that are in a record.
     recorded: (u32, usize),
+    /// Where the span begins that is being written to the group that took the
+    /// last one: it is not whole yet.
+    writing: Option<usize>,
 }
 
 impl Batch {
@@ -117,6 +120,7 @@ impl Batch {
             opened: None,
             unrecorded: Vec::new(),
             recorded: (0, 0),
+            writing: None,
         }
     }
 
@@ -148,6 +152,7 @@ impl Batch {
         if group.spans.capacity() == 0 {
             group.spans.reserve(group.expected + group.expected / 8);
         }
+        self.writing = Some(group.spans.len());
         &mut group.spans
     }
 
@@ -198,6 +203,7 @@ impl Batch {
                 0
             };
         self.spans += 1;
+        self.writing = None;
         if self.opened.is_some() {
             return false;
         }
@@ -303,6 +309,23 @@ impl Batch {
         self.by_key.clear();
         self.last = 0;
         (0..self.groups.len()).for_each(|at| self.index_group(at));
+    }
+
+    /// Cuts off a span whose writing panicked.
+    pub fn mend(&mut self) {
+        if let (Some(whole), Some(group)) = (self.writing.take(), self.groups.get_mut(self.last)) {
+            group.spans.truncate(whole);
+        }
+    }
+
+    /// Throws away what is open; its spans.
+    pub fn discard(&mut self) -> u32 {
+        self.rest.clear();
+        self.unrecorded.clear();
+        self.recorded = (0, 0);
+        self.bytes = 0;
+        self.opened = None;
+        std::mem::take(&mut self.spans)
     }
 
     /// Forgets all ids: the tables are about to be emptied. The batch must be

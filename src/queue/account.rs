@@ -16,7 +16,10 @@ ours, not a race of the reader's.
 */
 
 use crate::telemetry::Count;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 /// Why spans that were accepted are gone without the backend's having judged
 /// them.
@@ -30,11 +33,19 @@ pub enum Reason {
     Shutdown,
     /// Damaged in the segment log, or not readable.
     Damaged,
+    /// Lost by a bug, with a message in the log.
+    Crashed,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::QueueFull, Self::GaveUp, Self::Shutdown, Self::Damaged];
+    pub const ALL: [Self; 5] = [
+        Self::QueueFull,
+        Self::GaveUp,
+        Self::Shutdown,
+        Self::Damaged,
+        Self::Crashed,
+    ];
 
     /// As metrics and pages have it.
     pub const fn label(self) -> &'static str {
@@ -43,6 +54,7 @@ impl Reason {
             Self::GaveUp => "gave_up",
             Self::Shutdown => "shutdown",
             Self::Damaged => "damaged",
+            Self::Crashed => "crashed",
         }
     }
 }
@@ -94,8 +106,6 @@ impl Balance {
 #[derive(Debug, Default)]
 struct Books {
     sealed: u64,
-    /// Bytes of the sealed batches in memory.
-    bytes: usize,
     balance: Balance,
 }
 
@@ -104,6 +114,9 @@ struct Books {
 pub struct Account {
     taken: Taken,
     books: Mutex<Books>,
+    /// Bytes of the sealed batches in memory. Not in the books, since shards ask
+    /// for it with every request.
+    bytes: AtomicUsize,
 }
 
 impl Account {
@@ -112,6 +125,7 @@ impl Account {
         Self {
             taken,
             books: Mutex::default(),
+            bytes: AtomicUsize::new(0),
         }
     }
 
@@ -125,7 +139,25 @@ impl Account {
         let mut books = self.books();
         books.sealed += u64::from(spans);
         books.balance.in_memory += u64::from(spans);
-        books.bytes += bytes;
+        drop(books);
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Spans that shards counted as taken never came into a batch, for want of
+    /// room.
+    pub fn passed_by(&self, spans: u64) {
+        self.never_sealed(spans, Reason::QueueFull);
+    }
+
+    /// Spans in an open batch are lost with it.
+    pub fn crashed(&self, spans: u64) {
+        self.never_sealed(spans, Reason::Crashed);
+    }
+
+    fn never_sealed(&self, spans: u64, reason: Reason) {
+        let mut books = self.books();
+        books.sealed += spans;
+        books.balance.dropped[reason as usize] += spans;
     }
 
     /// A sealed batch in memory was left to the log.
@@ -156,7 +188,8 @@ impl Account {
         books.balance.recovered += unknown;
         books.balance.in_log = (books.balance.in_log + unknown).saturating_sub(spans);
         books.balance.in_memory += spans;
-        books.bytes += bytes;
+        drop(books);
+        self.bytes.fetch_add(bytes, Relaxed);
     }
 
     /// Spans in the log cannot be read.
@@ -185,13 +218,12 @@ impl Account {
 
     /// A batch's bytes are in memory no more.
     pub fn released(&self, bytes: usize) {
-        let mut books = self.books();
-        books.bytes = books.bytes.saturating_sub(bytes);
+        self.bytes.fetch_sub(bytes, Relaxed);
     }
 
     /// Bytes of sealed batches in memory.
     pub fn bytes(&self) -> usize {
-        self.books().bytes
+        self.bytes.load(Relaxed)
     }
 
     /// How things stand.

@@ -170,6 +170,7 @@ async fn export(
     let (status, notice) = match &answer {
         Answer::Malformed(_) => (StatusCode::BAD_REQUEST, Notice::Malformed),
         Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
+        Answer::Failed => (StatusCode::INTERNAL_SERVER_ERROR, Notice::Malformed),
         _ => (StatusCode::TOO_MANY_REQUESTS, Notice::Busy),
     };
     match Refusal::of(answer) {

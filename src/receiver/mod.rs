@@ -106,6 +106,8 @@ pub enum Answer {
     },
     /// Shutting down: UNAVAILABLE / 503.
     Unavailable,
+    /// A bug showed over it: INTERNAL / 500.
+    Failed,
 }
 
 /// Where a receiver puts request bodies: the shard's pipelines.

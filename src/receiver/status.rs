@@ -76,6 +76,10 @@ impl Refusal {
                 retry_after,
                 message,
             } => Err(Self::busy(retry_after, message)),
+            Answer::Failed => Err(Self::new(
+                Code::Internal,
+                "wayspan failed over this request, which is a bug; its log has more",
+            )),
             Answer::Unavailable => Err(Self::with(
                 Code::Unavailable,
                 "shutting down; send again to another replica",

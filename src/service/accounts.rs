@@ -66,6 +66,7 @@ const DROPPED: [fn(&Balance) -> u64; Reason::ALL.len()] = [
     |b| b.dropped[Reason::GaveUp as usize],
     |b| b.dropped[Reason::Shutdown as usize],
     |b| b.dropped[Reason::Damaged as usize],
+    |b| b.dropped[Reason::Crashed as usize],
 ];
 
 /// Where held spans are.

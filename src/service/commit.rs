@@ -12,7 +12,7 @@ answered from memory until it has caught up, so that a slow disk costs what it
 was to protect and nothing more.
 */
 
-use super::{gather, pipeline::Pipeline};
+use super::{gate::Gate, gather, pipeline::Pipeline};
 use crate::receiver::Ticket;
 use std::{
     cell::{Cell, RefCell},
@@ -90,61 +90,52 @@ impl Commits {
     }
 
     /// Commits turn after turn, forever.
-    pub async fn run(&self, pipelines: &RefCell<Vec<Pipeline>>) {
+    pub async fn run(&self, gate: &Gate) {
         loop {
             self.begin.notified().await;
             // Whoever waits for an answer is not kept by gathering requests.
             gather::hold_off(true);
-            self.hand_over(pipelines);
+            self.hand_over(gate);
             let turn = self.turn.get();
-            if timeout(self.patience, self.all_decided(pipelines))
-                .await
-                .is_err()
-            {
-                self.catch_up(pipelines).await;
+            let decided = timeout(self.patience, self.all_decided(gate));
+            if decided.await.is_err() {
+                self.catch_up(gate).await;
             }
             self.decided.set(turn.max(self.decided.get()));
             self.release();
             gather::hold_off(false);
-            let now = std::time::Instant::now();
-            pipelines
-                .borrow_mut()
-                .iter_mut()
-                .filter(|pipeline| pipeline.has_backlog())
-                .for_each(|pipeline| pipeline.turn(now));
+            if gate.any(Pipeline::has_backlog) {
+                gate.turn();
+            }
         }
     }
 
     /// Ends a turn.
-    fn hand_over(&self, pipelines: &RefCell<Vec<Pipeline>>) {
+    fn hand_over(&self, gate: &Gate) {
         self.begun.set(false);
         self.turn.set(self.turn.get() + 1);
-        pipelines.borrow_mut().iter_mut().for_each(Pipeline::commit);
+        gate.hand_over();
     }
 
-    async fn all_decided(&self, pipelines: &RefCell<Vec<Pipeline>>) {
-        let decided = || {
-            let pipelines = pipelines.borrow();
-            let mut recorders = pipelines.iter().filter_map(Pipeline::recorder);
-            recorders.all(|recorder| recorder.is_handed_over_decided())
-        };
-        while !decided() {
+    async fn all_decided(&self, gate: &Gate) {
+        while gate.any(Pipeline::awaits_log) {
             self.written.notified().await;
         }
     }
 
     /// Answers from memory until the logs have decided about all they have.
-    async fn catch_up(&self, pipelines: &RefCell<Vec<Pipeline>>) {
+    async fn catch_up(&self, gate: &Gate) {
         self.late.set(true);
         self.release();
         gather::hold_off(false);
-        for pipeline in &*pipelines.borrow() {
+        gate.any(|pipeline| {
             pipeline.is_late(self.patience);
-        }
+            false
+        });
         loop {
             tokio::select! {
-                () = self.all_decided(pipelines) => break,
-                () = self.begin.notified() => self.hand_over(pipelines),
+                () = self.all_decided(gate) => break,
+                () = self.begin.notified() => self.hand_over(gate),
             }
         }
         self.late.set(false);

@@ -21,12 +21,15 @@ mod accounts;
 mod announce;
 mod balance;
 mod commit;
+mod gate;
 mod gather;
 mod guards;
+mod inlet;
 mod kubernetes;
 mod listen;
 mod logs;
 mod meters;
+mod panics;
 mod pipeline;
 mod pulse;
 mod recorder;
@@ -314,6 +317,11 @@ impl Service {
             let _ = watcher.join();
         }
         self.account.report()
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        self.state.clone()
     }
 
     /// Lets another thread cut the drain short.

@@ -25,6 +25,7 @@ use metrics::Histogram;
 use std::{
     collections::VecDeque,
     net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -148,6 +149,41 @@ impl Pipeline {
     /// Counts spans that were refused because of [`Pipeline::busy`].
     pub fn refused(&self, spans: u64) {
         self.stats.limiter_refused.add(spans);
+    }
+
+    /// Counts spans of a request that others take and this pipeline has no room
+    /// for.
+    pub fn pass_by(&self, spans: u64) {
+        self.stats.limiter_refused.add(spans);
+        self.stats.taken.count.add(spans);
+        for exit in &self.outlet.exits {
+            exit.route.account.passed_by(spans);
+        }
+    }
+
+    /// Begins anew after a panic: with processors that know nothing, and with
+    /// everything that was answered for.
+    pub fn restart(&mut self, keys: Keys, stages: Vec<Stage>) {
+        self.batch.mend();
+        // Sealing may meet the same bug; the batch is lost then.
+        let salvaged = catch_unwind(AssertUnwindSafe(|| self.seal(Trigger::Timeout)));
+        if salvaged.is_err() {
+            let spans = u64::from(self.batch.discard());
+            self.stats.taken.publish();
+            for exit in &self.outlet.exits {
+                exit.route.account.crashed(spans);
+            }
+            purse::release(std::mem::take(&mut self.held));
+            tracing::error!("{spans} spans were lost with the batch that was open");
+        }
+        self.batch.forget();
+        self.index = Index::default();
+        self.resources = Resources::default();
+        self.scopes = Scopes::default();
+        self.edits = Edits::default();
+        self.markers = Markers::default();
+        self.keys = keys;
+        self.stages = stages;
     }
 
     /// Takes one request that `peer` sent.
@@ -394,6 +430,12 @@ impl Pipeline {
         }
     }
 
+    /// Whether the log's thread has not decided about all it was given.
+    pub fn awaits_log(&self) -> bool {
+        let recorder = self.outlet.recorder.as_ref();
+        recorder.is_some_and(|recorder| !recorder.is_handed_over_decided())
+    }
+
     /// The pipeline's way into its log.
     pub fn recorder(&self) -> Option<&Recorder> {
         self.outlet.recorder.as_ref()
@@ -404,7 +446,7 @@ impl Pipeline {
         let Some(recorder) = &self.outlet.recorder else {
             return;
         };
-        if recorder.is_handed_over_decided() {
+        if !self.awaits_log() {
             return;
         }
         self.stats.late.add(1);

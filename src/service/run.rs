@@ -4,7 +4,7 @@ Runs a service in the foreground until it is told to stop.
 SIGTERM and SIGINT drain; a second one ends the drain at once.
 */
 
-use super::start;
+use super::{panics, start};
 use crate::{config::Config, telemetry::logs};
 use anyhow::Context;
 use std::{process::ExitCode, thread, time::Instant};
@@ -30,6 +30,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         .block_on(async { Signals::new() })
         .context("cannot watch signals")?;
     let service = start(&config)?;
+    panics::watch(service.health());
     service.announce(&config);
 
     let name = runtime.block_on(signals.next());

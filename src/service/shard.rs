@@ -11,9 +11,11 @@ batch.
 use super::{
     StartError, Thread,
     commit::Commits,
+    gate::Gate,
     gather,
+    inlet::Inlet,
     listen::Listener,
-    logs, on_runtime,
+    on_runtime,
     pipeline::{Exit, Outlet, Pipeline, Stage},
     pulse::Pulse,
     recorder::Recorder,
@@ -21,39 +23,30 @@ use super::{
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
-    mesh::{Current, ztunnel::Ignored},
-    pdata::{Fault, Keys, split},
+    mesh::Current,
+    pdata::Keys,
     processor::{Processor, mesh::Mesh},
     queue::{Budget, log::Log, purse},
-    receiver::{self, Answer, Endpoint, Ingest, Leaving, Ticket},
+    receiver::{self, Endpoint, Leaving},
     telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
 };
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
-    future,
-    net::{IpAddr, SocketAddr, TcpStream as StdStream},
+    net::{SocketAddr, TcpStream as StdStream},
     pin::pin,
     rc::Rc,
     sync::{
-        Arc, Once,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use tokio::{
     net::TcpStream,
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::{JoinError, JoinSet},
     time,
 };
-
-/// How long a sender that is told to try again should wait.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a batch that found a queue full tries again.
-const BACKLOG_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long connections may take at shutdown, at most, to finish what they are
 /// sending.
@@ -182,215 +175,6 @@ impl ShardHandle {
     }
 }
 
-/// The pipelines of one shard, the bell that starts their clock, and the turns
-/// of its segment logs.
-struct Gate {
-    pipelines: RefCell<Vec<Pipeline>>,
-    opened: Notify,
-    commits: Option<Commits>,
-}
-
-impl Gate {
-    /// The next moment [`Gate::turn`] has something to do.
-    fn deadline(&self) -> Option<Instant> {
-        let pipelines = self.pipelines.borrow();
-        let backlog = pipelines.iter().any(Pipeline::has_backlog);
-        let retry = backlog.then(|| Instant::now() + BACKLOG_INTERVAL);
-        pipelines
-            .iter()
-            .filter_map(Pipeline::deadline)
-            .chain(retry)
-            .min()
-    }
-
-    fn turn(&self) {
-        let now = Instant::now();
-        self.pipelines
-            .borrow_mut()
-            .iter_mut()
-            .for_each(|pipeline| pipeline.turn(now));
-    }
-
-    /// Seals batches as they come of age, forever.
-    async fn keep_time(&self) {
-        loop {
-            match self.deadline() {
-                Some(deadline) => {
-                    time::sleep_until(deadline.into()).await;
-                    self.turn();
-                }
-                None => self.opened.notified().await,
-            }
-        }
-    }
-
-    /// Commits to the segment logs, forever.
-    async fn commit(&self) {
-        match &self.commits {
-            Some(commits) => commits.run(&self.pipelines).await,
-            None => future::pending().await,
-        }
-    }
-
-    /// Seals everything and waits for room in the queues, until the deadline.
-    async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
-        for pipeline in &mut *self.pipelines.borrow_mut() {
-            pipeline.flush();
-            pipeline.commit();
-        }
-        loop {
-            self.turn();
-            let waiting = self.pipelines.borrow().iter().any(Pipeline::has_backlog);
-            let over = deadline
-                .borrow()
-                .is_some_and(|deadline| deadline <= Instant::now());
-            if !waiting || over {
-                let mut pipelines = self.pipelines.borrow_mut();
-                return pipelines.iter_mut().for_each(Pipeline::give_up);
-            }
-            time::sleep(BACKLOG_INTERVAL).await;
-        }
-    }
-}
-
-/// A listener's way into its pipelines.
-struct Inlet {
-    gate: Rc<Gate>,
-    /// Indices of the pipelines that have the receiver.
-    pipelines: Vec<usize>,
-    /// Those of them that make spans of ztunnel's access log.
-    of_logs: Vec<usize>,
-    stats: ReceiverStats,
-    pulse: Pulse,
-}
-
-impl Inlet {
-    /// Says what was wrong with the spans that were dropped; the first time in
-    /// the log too, since Envoy does not look at a partial success.
-    fn faulty(&self, rejected: u64, fault: Fault) -> String {
-        let message = format!("{rejected} span(s) dropped; the first: {fault}");
-        static TOLD: Once = Once::new();
-        TOLD.call_once(|| {
-            tracing::warn!(
-                "{message}; wayspan_rejected_spans counts these from now on, without a line in \
-                 the log"
-            );
-        });
-        message
-    }
-
-    /// Says what log records were not of use, the first time in the log too.
-    fn useless(&self, ignored: u64, why: Option<Ignored>) -> String {
-        let why = why.map(|why| why.to_string()).unwrap_or_default();
-        let message = format!("{ignored} log record(s) ignored; the first: {why}");
-        static TOLD: Once = Once::new();
-        TOLD.call_once(|| {
-            tracing::warn!(
-                "{message}. Only completed connections in ztunnel's access log become spans: \
-                 let the sender of these logs send nothing else here. \
-                 wayspan_logs_ignored_records counts from now on, without a line in the log"
-            );
-        });
-        message
-    }
-
-    /// Takes a request into some of the pipelines, whole or not at all.
-    fn take(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Answer {
-        self.pulse.request();
-        // Old Envoys send empty requests, which need no room.
-        if request.is_empty() {
-            return Answer::Accepted;
-        }
-        let mut pipelines = self.gate.pipelines.borrow_mut();
-        let busy = |at: &usize| pipelines[*at].busy().map(|why| (*at, why));
-        if let Some((at, why)) = into.iter().find_map(busy) {
-            let spans = split::count_spans(request) as u64;
-            self.stats.refused_spans.add(spans);
-            pipelines[at].refused(spans);
-            return Answer::Busy {
-                retry_after: RETRY_AFTER,
-                message: why.to_owned(),
-            };
-        }
-        let mut opened = false;
-        let mut first = None;
-        for at in into {
-            // Every pipeline sees the same bytes, so only the first can refuse.
-            match pipelines[*at].take(request, peer) {
-                Ok(taken) => {
-                    opened |= taken.opened;
-                    first.get_or_insert(taken);
-                }
-                Err(malformed) => return Answer::Malformed(malformed.to_string()),
-            }
-        }
-        if opened {
-            self.gate.opened.notify_one();
-        }
-        if let Some(commits) = &self.gate.commits
-            && into.iter().any(|at| pipelines[*at].recorder().is_some())
-        {
-            commits.took();
-        }
-        let taken = first.unwrap_or_default();
-        self.stats.accepted_spans.add(taken.accepted);
-        match taken.fault {
-            None => Answer::Accepted,
-            Some(fault) => {
-                self.stats.refused_spans.add(taken.rejected);
-                Answer::Partial {
-                    rejected: taken.rejected,
-                    message: self.faulty(taken.rejected, fault),
-                }
-            }
-        }
-    }
-}
-
-impl Ingest for Inlet {
-    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
-        self.take(request, peer, &self.pipelines)
-    }
-
-    fn takes_logs(&self) -> bool {
-        !self.of_logs.is_empty()
-    }
-
-    fn ticket(&self) -> Option<Ticket> {
-        self.gate.commits.as_ref()?.ticket()
-    }
-
-    fn poll_stored(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.gate.commits {
-            Some(commits) => commits.poll(ticket, cx),
-            None => Poll::Ready(()),
-        }
-    }
-
-    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
-        let converted = match logs::convert(request) {
-            Ok(converted) => converted,
-            Err(malformed) => return Answer::Malformed(malformed.to_string()),
-        };
-        // The ids of its spans are always good, so this is all or nothing.
-        let answer = self.take(&converted.request, peer, &self.of_logs);
-        if answer != Answer::Accepted {
-            return answer;
-        }
-        self.stats.connections.add(converted.connections);
-        match converted.ignored {
-            0 => Answer::Accepted,
-            ignored => {
-                self.stats.ignored_logs.add(ignored);
-                Answer::Partial {
-                    rejected: ignored,
-                    message: self.useless(ignored, converted.why),
-                }
-            }
-        }
-    }
-}
-
 async fn run(
     build: Build,
     mut errands: mpsc::UnboundedReceiver<Errand>,
@@ -402,11 +186,13 @@ async fn run(
     purse::open(&build.budget);
     let patience = build.logs.iter().flatten().map(|(_, patience)| *patience);
     let commits = patience.min().map(Commits::new);
-    let gate = Rc::new(Gate {
-        pipelines: RefCell::new(pipelines(&build, commits.as_ref())),
-        opened: Notify::new(),
-        commits,
-    });
+    let build = Rc::new(build);
+    let pipelines = pipelines(&build, commits.as_ref());
+    let anew = {
+        let build = Rc::clone(&build);
+        move |pipeline| processors(&build, pipeline)
+    };
+    let gate = Rc::new(Gate::new(pipelines, commits, anew));
     let leaving = Rc::<Leaving>::default();
     let endpoints = endpoints(&build, &gate, &leaving);
     // Polled here and not as a task of its own: if it panicked there, batches
@@ -494,28 +280,8 @@ impl Drop for Counted {
 }
 
 fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Pipeline> {
-    let stats = build.pipeline_stats.iter().zip(&build.stage_stats);
-    let all = build.config.pipelines.iter().zip(stats).enumerate();
-    all.map(|(at, (pipeline, (stats, stage_stats)))| {
-        let mut keys = Keys::default();
-        let stages = pipeline
-            .processors
-            .iter()
-            .zip(stage_stats)
-            .map(|(processor, stats)| {
-                let processor: Box<dyn Processor> = match &processor.kind {
-                    ProcessorKind::Mesh(settings) => {
-                        let current = &build.knowledge[&processor.id];
-                        let mesh = Mesh::new(settings, current, &mut keys);
-                        Box::new(mesh.counting(stats.mesh.clone()))
-                    }
-                };
-                Stage {
-                    processor,
-                    stats: stats.clone(),
-                }
-            })
-            .collect();
+    let of = |at: usize| {
+        let (pipeline, stats) = (&build.config.pipelines[at], &build.pipeline_stats[at]);
         let outlet = Outlet {
             exits: build.exits[at].clone(),
             budget: build.budget.clone(),
@@ -527,9 +293,33 @@ fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Pipeline> {
                     Recorder::new(log.clone(), lane, stats.unlogged.clone())
                 }),
         };
+        let (keys, stages) = processors(build, at);
         Pipeline::new(&pipeline.batch, keys, stages, outlet, stats.clone())
-    })
-    .collect()
+    };
+    (0..build.config.pipelines.len()).map(of).collect()
+}
+
+/// The processors of a pipeline, knowing nothing yet, and the keys they read.
+fn processors(build: &Build, pipeline: usize) -> (Keys, Vec<Stage>) {
+    let mut keys = Keys::default();
+    let processors = build.config.pipelines[pipeline].processors.iter();
+    let stages = processors
+        .zip(&build.stage_stats[pipeline])
+        .map(|(processor, stats)| {
+            let processor: Box<dyn Processor> = match &processor.kind {
+                ProcessorKind::Mesh(settings) => {
+                    let current = &build.knowledge[&processor.id];
+                    let mesh = Mesh::new(settings, current, &mut keys);
+                    Box::new(mesh.counting(stats.mesh.clone()))
+                }
+            };
+            Stage {
+                processor,
+                stats: stats.clone(),
+            }
+        });
+    let stages = stages.collect();
+    (keys, stages)
 }
 
 /// Whether one of its processors makes spans of ztunnel's access log.

@@ -253,8 +253,40 @@ fn mistakes() {
         ),
         (
             "exporters: {otlp_grpc: {endpoint: 'j:4317', sending_queue: {storage: file_storage}}}",
-            "1:61",
-            "sending_queue.storage: not supported by wayspan yet; remove it",
+            "1:70",
+            "no extension \"file_storage\" is defined",
+        ),
+        (
+            "exporters: {otlp_grpc: {endpoint: 'j:4317', sending_queue: {storage: file_storage}}}\n\
+             extensions: {file_storage: {}}",
+            "1:70",
+            "service.extensions does not enable this extension",
+        ),
+        (
+            "exporters: {otlp_grpc: {endpoint: 'j:4317', sending_queue: {storage: db_storage}}}\n\
+             extensions: {db_storage: {}}",
+            "1:70",
+            "wayspan has no storage \"db_storage\"",
+        ),
+        (
+            "extensions: {file_storage: {fsnc: true}}",
+            "1:29",
+            "unknown key \"fsnc\" in extensions.file_storage; did you mean \"fsync\"?",
+        ),
+        (
+            "extensions: {file_storage: {fsync: sometimes}}",
+            "1:36",
+            "expected one of always, true, interval, false, never",
+        ),
+        (
+            "extensions: {file_storage: {max_size_mib: 1}}\nservice: {extensions: [file_storage]}",
+            "1:43",
+            "at least 64",
+        ),
+        (
+            "extensions: {file_storage: {timeout: 0s}}\nservice: {extensions: [file_storage]}",
+            "1:38",
+            "or every write is too slow",
         ),
         (
             "exporters: {otlp_grpc: {endpoint: 'j:4317', compression: snappy}}",

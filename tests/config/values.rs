@@ -4,8 +4,8 @@ use super::{MINIMAL, good, load_in, over, text};
 use std::time::Duration;
 use wayspan::{
     config::{
-        Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, HealthCheck,
-        LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Verbosity,
+        Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, Fsync,
+        HealthCheck, Id, LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Storage, Verbosity,
     },
     mesh,
 };
@@ -533,4 +533,54 @@ service: {pipelines: {traces: {processors: [batch], exporters: [otlp_grpc]}}}
         .collect();
     assert_eq!(values, ["0123", "k: v"]);
     assert_eq!(config.pipelines[0].batch.spans, 77);
+}
+
+#[test]
+fn storages() {
+    let with = |storage: &str| {
+        good(&format!(
+            "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\n\
+             exporters:\n  otlp_grpc: {{endpoint: 'j:4317', sending_queue: {{storage: file_storage/x}}}}\n  debug:\n\
+             extensions:\n  file_storage: {{}}\n  file_storage/x: {storage}\n\
+             service:\n  extensions: [file_storage, file_storage/x]\n  \
+             pipelines: {{traces: {{receivers: [otlp], exporters: [otlp_grpc, debug]}}}}\n"
+        ))
+    };
+    let config = with("{}");
+    let storage = Storage {
+        id: Id {
+            kind: "file_storage".to_owned(),
+            name: Some("x".to_owned()),
+        },
+        directory: "/var/lib/otelcol/file_storage".into(),
+        create_directory: true,
+        fsync: Fsync::Never,
+        timeout: SECOND,
+        max_bytes: 4 << 30,
+    };
+    assert_eq!(config.storages, [storage.clone()], "the one in use");
+    let [grpc, debug] = &config.exporters[..] else {
+        panic!("{:?}", config.exporters)
+    };
+    assert_eq!((grpc.queue.storage, debug.queue.storage), (Some(0), None));
+    assert_eq!(grpc.retry.max_elapsed, None, "what is in the log can wait");
+
+    for (fsync, want) in [
+        ("true", Fsync::Always),
+        ("always", Fsync::Always),
+        ("false", Fsync::Never),
+        ("interval", Fsync::Interval(SECOND)),
+        ("interval, fsync_interval: 5s", Fsync::Interval(5 * SECOND)),
+    ] {
+        assert_eq!(with(&format!("{{fsync: {fsync}}}")).storages[0].fsync, want);
+    }
+    let config = with("{directory: /data, create_directory: false, timeout: 3s, max_size_mib: 64}");
+    let want = Storage {
+        directory: "/data".into(),
+        create_directory: false,
+        timeout: 3 * SECOND,
+        max_bytes: 64 << 20,
+        ..storage
+    };
+    assert_eq!(config.storages, [want]);
 }

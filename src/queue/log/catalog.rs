@@ -55,13 +55,19 @@ pub struct Segment {
     pub bytes: u64,
     /// Nothing is added any more.
     pub closed: bool,
-    /// Records and their offsets, in order, [`MARK`] bytes apart.
-    marks: Vec<(Seq, u64)>,
+    /// The number after the last record written to it; None: an old one.
+    pub end: Option<Seq>,
+    /// Where to start reading.
+    pub marks: Marks,
     /// Damage before this offset was counted.
     inspected: u64,
     /// Its unfinished end was counted.
     torn: bool,
 }
+
+/// Records and their offsets, in order, [`MARK`] bytes apart or more.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(Vec<(Seq, u64)>);
 
 /// Where to read.
 #[derive(Clone, Debug)]
@@ -124,13 +130,10 @@ impl Catalog {
             Some(found) if lane.end_of(*found.0).is_none_or(|end| end > from) => found,
             _ => lane.segments.range(from..).next()?,
         };
-        let marks = segment.marks.partition_point(|(seq, _)| *seq <= from);
         Some(Place {
             first,
             bytes: segment.bytes,
-            mark: marks
-                .checked_sub(1)
-                .and_then(|index| segment.marks.get(index).copied()),
+            mark: segment.marks.before(from),
             next: lane.segments.range(first + 1..).next().map(|(&seq, _)| seq),
         })
     }
@@ -171,7 +174,7 @@ impl Catalog {
             .segments
             .range(..records.end)
             .rev()
-            .map(|(&first, segment)| (first, segment, lane.end_of(first)))
+            .map(|(&first, segment)| (first, segment, segment.end.or(lane.end_of(first))))
             .take_while(|(_, _, end)| end.is_none_or(|end| end >= records.start))
             .filter(|(first, segment, end)| {
                 segment.closed && end.is_some_and(|end| lane.is_settled(*first..end))
@@ -216,19 +219,90 @@ impl Lane {
 }
 
 impl Segment {
-    pub fn new(bytes: u64, closed: bool) -> Self {
+    /// Of an earlier run.
+    pub fn old(bytes: u64) -> Self {
         Self {
             bytes,
-            closed,
+            closed: true,
             ..Self::default()
         }
     }
 
-    /// Remembers where a record starts.
-    pub fn mark(&mut self, seq: Seq, offset: u64) {
-        let far = |&(last, at): &(Seq, u64)| seq > last && offset >= at + MARK;
-        if self.marks.last().is_none_or(far) {
-            self.marks.push((seq, offset));
+    /// With no record yet.
+    pub fn begun(bytes: u64, first: Seq) -> Self {
+        Self {
+            bytes,
+            end: Some(first),
+            ..Self::default()
         }
+    }
+}
+
+impl Marks {
+    /// Remembers where a record starts, if that is far enough.
+    pub fn add(&mut self, seq: Seq, offset: u64) {
+        let far = |&(last, at): &(Seq, u64)| seq > last && offset >= at + MARK;
+        if self.0.last().is_none_or(far) {
+            self.0.push((seq, offset));
+        }
+    }
+
+    /// Adds those of another.
+    pub fn extend(&mut self, more: &Self) {
+        for &(seq, offset) in &more.0 {
+            self.add(seq, offset);
+        }
+    }
+
+    /// The last one at or before a record.
+    fn before(&self, seq: Seq) -> Option<(Seq, u64)> {
+        let after = self.0.partition_point(|(marked, _)| *marked <= seq);
+        self.0.get(after.checked_sub(1)?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_of_segments_are_read_back_and_others_are_not_ours() {
+        for (lane, first) in [(0, 0), (1 << 50, 7), (MAX_LANE - 1, u64::MAX - 1)] {
+            let path = segment_path(Path::new("/somewhere"), LaneId(lane), first);
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(parse_segment_name(name), Some((LaneId(lane), first)));
+        }
+        for name in [
+            "",
+            "lock",
+            ".seg",
+            "0000000000000001-00000000000000000001.seg.bak",
+            "000000000000000A-00000000000000000001.seg",
+            "0000000000000001-0000000000000000000a.seg",
+            "0000000000000001-+0000000000000000001.seg",
+            "000000000000001-00000000000000000001.seg",
+            "ffffffffffffffff-00000000000000000001.seg",
+            "0000000000000001-18446744073709551615.seg",
+        ] {
+            assert_eq!(parse_segment_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn marks_are_few_and_lie_before_what_is_asked_for() {
+        let mut marks = Marks::default();
+        for seq in 0..1000u64 {
+            marks.add(seq, 100 + seq * 10_000);
+        }
+        assert_eq!(marks.0.len(), 38);
+        for seq in 0..1000 {
+            let (before, offset) = marks.before(seq).unwrap();
+            assert!(before <= seq && seq - before < 27);
+            assert_eq!(offset, 100 + before * 10_000);
+        }
+        let mut same = marks.clone();
+        same.extend(&marks);
+        assert_eq!(same.0, marks.0);
     }
 }

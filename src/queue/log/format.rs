@@ -246,3 +246,79 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_le_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const LANE: LaneId = LaneId(0x0123_4567_89ab_cdef);
+
+    fn header(exporters: &[&str]) -> SegmentHeader {
+        SegmentHeader {
+            lane: LANE,
+            first: 77,
+            created: 1_700_000_000_000,
+            exporters: exporters.iter().map(|id| (*id).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_segment_header_is_read_back_or_not_at_all() {
+        for exporters in [&[][..], &["otlp"], &["otlp/jaeger", "", "debug"]] {
+            let header = header(exporters);
+            let mut bytes = vec![];
+            header.write(&mut bytes);
+            assert_eq!(bytes.len(), header.len());
+            bytes.extend_from_slice(b"what follows");
+            assert_eq!(
+                SegmentHeader::read(&bytes),
+                Ok((header.clone(), header.len()))
+            );
+            for cut in 0..header.len() {
+                let cut = bytes.get(..cut).unwrap();
+                assert_eq!(SegmentHeader::read(cut), Err(NoHeader::Short));
+            }
+            for at in 0..header.len() {
+                for bit in 0..8 {
+                    let mut changed = bytes.clone();
+                    changed[at] ^= 1 << bit;
+                    let read = SegmentHeader::read(&changed);
+                    // A length can seem to lie beyond the file.
+                    let short = (12..16).contains(&at) && read == Err(NoHeader::Short);
+                    assert!(short || read == Err(NoHeader::Damaged), "{at}: {read:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_header_is_read_back_in_its_lane_or_not_at_all() {
+        let header = RecordHeader::of(b"payload", 5, 3);
+        let bytes = header.bytes(LANE);
+        assert_eq!(RecordHeader::read(&bytes, LANE), Some(header));
+        assert_eq!(RecordHeader::read(&bytes, LaneId(LANE.0 + 1)), None);
+        assert!(header.fits(b"payload") && !header.fits(b"paYload") && !header.fits(b"payloa"));
+        for at in 0..RECORD_HEADER {
+            assert_eq!(RecordHeader::read(&bytes[..at], LANE), None);
+            for bit in 0..8 {
+                let mut changed = bytes;
+                changed[at] ^= 1 << bit;
+                assert_eq!(RecordHeader::read(&changed, LANE), None);
+            }
+        }
+    }
+
+    #[test]
+    fn records_of_a_buffer_are_told_apart() {
+        let mut bytes = vec![];
+        for (seq, payload) in [(3, &b"abc"[..]), (4, b""), (9, b"defgh")] {
+            bytes.extend(RecordHeader::of(payload, seq, 1).bytes(LANE));
+            bytes.extend(payload);
+        }
+        let found: Vec<_> = records(&bytes, LANE).map(|(h, end)| (h.seq, end)).collect();
+        assert_eq!(found, [(3, 31), (4, 59), (9, 92)]);
+        let cut = bytes.get(..91).unwrap();
+        assert_eq!(records(cut, LANE).count(), 2);
+    }
+}

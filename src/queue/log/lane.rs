@@ -205,6 +205,11 @@ impl LaneWriter {
         seq
     }
 
+    /// The number that the next record gets.
+    pub fn next_seq(&self) -> Seq {
+        self.next
+    }
+
     /// Whether something was appended and not handed over.
     pub fn pending(&self) -> bool {
         self.next > self.first

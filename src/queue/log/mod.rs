@@ -29,6 +29,7 @@ payload says is not its business.
 */
 
 mod catalog;
+mod check;
 mod format;
 mod lane;
 mod open;
@@ -41,6 +42,7 @@ mod thread;
 mod trouble;
 mod walk;
 
+pub use check::check_recovery;
 pub use lane::LaneWriter;
 pub use read::{Read, Scan};
 pub use status::{Counts, Degraded, Status};

@@ -9,7 +9,7 @@ use super::{
     format::{MAX_SEGMENT_HEADER, SegmentHeader},
     settled,
     status::Meters,
-    thread::{LogThread, PROBE_FILE, unix_millis},
+    thread::{LogThread, PROBE_FILE},
     trouble::OpenError,
     walk::Walk,
 };
@@ -81,8 +81,9 @@ impl Log {
         let last_settlements = found.settlements.iter().map(|(_, number, _)| *number).max();
         // Numbers of lanes grow, whatever the clock does, so that no settlement
         // of an old lane is taken for one of a new lane.
-        let now = unix_millis(SystemTime::now()).saturating_mul(1000);
-        let next_lane = now.max(last_lane.unwrap_or(0).saturating_add(1));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_micros() as u64 % MAX_LANE);
+        let next_lane = now.max(last_lane.map_or(0, |last| last + 1));
         let store = Arc::new(Store {
             settings,
             header_length,
@@ -130,17 +131,20 @@ fn header_length(settings: &Settings) -> Result<u64, OpenError> {
 /// Makes sure of the directory, and that nobody else uses it.
 fn lock(settings: &Settings) -> Result<File, OpenError> {
     let directory = &settings.directory;
-    if settings.create_directory {
-        fs::create_dir_all(directory).map_err(OpenError::io(directory))?;
-        if settings.fsync != Fsync::Never
-            && let Some(parent) = directory.parent().filter(|p| !p.as_os_str().is_empty())
-        {
-            settled::sync_directory(parent).map_err(OpenError::io(parent))?;
+    if !directory.exists() {
+        if !settings.create_directory {
+            return Err(OpenError::Missing(directory.clone()));
         }
-    } else if !directory.exists() {
-        return Err(OpenError::Missing(directory.clone()));
+        fs::create_dir_all(directory).map_err(OpenError::io(directory))?;
+        if let Some(parent) = directory.parent()
+            && settings.fsync != Fsync::Never
+        {
+            // Not everybody who may write there may read it.
+            let _ = settled::sync_directory(parent);
+        }
     }
     let path = directory.join(LOCK_FILE);
+    // NFS locks only files that are open for writing.
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -181,7 +185,7 @@ impl Found {
         let mut lanes: BTreeMap<LaneId, BTreeMap<Seq, Segment>> = BTreeMap::new();
         for &(lane, first, bytes) in &self.segments {
             let segments = lanes.entry(lane).or_default();
-            segments.insert(first, Segment::new(bytes, true));
+            segments.insert(first, Segment::old(bytes));
         }
         lanes
     }

@@ -89,6 +89,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn is_a_set(inserted in prop::collection::vec((0u64..60, 0u64..9), 0..40)) {
             let (mut ranges, mut model) = (Ranges::default(), BTreeSet::new());

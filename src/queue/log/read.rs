@@ -2,7 +2,7 @@
 
 use super::{
     LaneId, Log, Seq,
-    catalog::{Place, segment_path},
+    catalog::{Marks, Place, segment_path},
     ranges::Ranges,
     status::add,
     thread::Message,
@@ -91,8 +91,8 @@ impl Log {
                 Ok(Ended::Asked) => read.next = end,
                 Ok(Ended::Segment) => self.leave(lane, &place, end, &mut read),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // Deleted since by the log, or by somebody else.
-                    if self.store.place(lane, read.next).map(|p| p.first) == Some(place.first) {
+                    // Deleted since by the log, or else by somebody else.
+                    if self.is_missing(lane, &place) {
                         read.damaged += 1;
                         self.leave(lane, &place, end, &mut read);
                     }
@@ -109,6 +109,16 @@ impl Log {
         }
         read.at_end = true;
         read
+    }
+
+    /// Whether a segment should have a file. That there is none is counted.
+    fn is_missing(&self, lane: LaneId, place: &Place) -> bool {
+        let mut catalog = self.store.catalog();
+        let known = catalog.lanes.get(&lane);
+        let missing = known.is_some_and(|lane| lane.segments.contains_key(&place.first));
+        let (damaged, _) = catalog.inspected(lane, place.first, 1, &[0], false);
+        add(&self.store.meters.damaged_records, damaged);
+        missing
     }
 
     /// Goes on behind a segment.
@@ -137,8 +147,9 @@ impl Log {
         self.count(lane, place.first, &walk, &seen);
         if matches!(ended, Ok(Ended::Full)) {
             let (seq, at) = (read.next, walk.at());
-            self.store
-                .note(lane, place.first, |segment| segment.mark(seq, at));
+            self.store.note(lane, place.first, |segment| {
+                segment.marks.add(seq, at);
+            });
         }
         ended
     }
@@ -185,8 +196,9 @@ impl Log {
             };
             scan.end = scan.end.max(whole.first);
             match self.scan_segment(lane, &whole, &settled, &mut scan) {
-                // Deleted since.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    scan.damaged += u64::from(self.is_missing(lane, &whole));
+                }
                 Err(error) => scan.error = Some(error),
                 Ok(()) => {}
             }
@@ -212,7 +224,7 @@ impl Log {
     ) -> io::Result<()> {
         let mut walk = self.walk(lane, place)?;
         let mut seen = Seen::default();
-        let mut marks = vec![];
+        let mut marks = Marks::default();
         let ended = loop {
             match walk.step() {
                 Err(error) => break Err(error),
@@ -238,18 +250,15 @@ impl Log {
                         }
                     }
                     scan.end = scan.end.max(header.seq + 1);
-                    marks.push((header.seq, at));
+                    marks.add(header.seq, at);
                 }
             }
         };
         scan.damaged += seen.damages.len() as u64;
         scan.torn_bytes += seen.torn;
         self.count(lane, place.first, &walk, &seen);
-        self.store.note(lane, place.first, |segment| {
-            for (seq, at) in marks {
-                segment.mark(seq, at);
-            }
-        });
+        self.store
+            .note(lane, place.first, |segment| segment.marks.extend(&marks));
         ended
     }
 }
@@ -288,12 +297,12 @@ fn walk_on(
                 }
                 read.next = header.seq;
                 let length = header.length as usize;
-                let room = max_bytes.saturating_sub(read.bytes);
-                if length > room && !read.payloads.is_empty() {
+                let together = read.bytes.saturating_add(length);
+                if together > max_bytes && !read.payloads.is_empty() {
                     return Ok(Ended::Full);
                 }
                 let at = walk.at();
-                walk.ahead = room.saturating_add(HEADERS);
+                walk.ahead = max_bytes.saturating_sub(read.bytes).saturating_add(HEADERS);
                 match walk.payload(&header)? {
                     Some(payload) => {
                         read.bytes += length;

@@ -11,7 +11,7 @@ use std::{
 /// there before anything is added.
 #[derive(Debug)]
 pub struct Segment {
-    file: File,
+    pub file: File,
     pub path: PathBuf,
     /// Its first record's number.
     pub first: Seq,

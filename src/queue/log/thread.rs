@@ -393,10 +393,11 @@ impl LogThread {
             return Err(self.degrade(trouble));
         }
         add(&self.store.meters.bytes, run.bytes);
-        let (first, length) = (segment.first, segment.length);
+        let (first, length, end) = (segment.first, segment.length, segment.end);
         self.store.note(lane, first, |segment| {
             segment.bytes = length;
-            segment.mark(run.start, offset);
+            segment.end = Some(end);
+            segment.marks.add(run.start, offset);
         });
         Ok(())
     }
@@ -419,7 +420,7 @@ impl LogThread {
         add(&self.store.meters.bytes, segment.length);
         add(&self.store.meters.segments, 1);
         if let Some(lane) = self.store.catalog().lanes.get_mut(&lane) {
-            let known = catalog::Segment::new(segment.length, false);
+            let known = catalog::Segment::begun(segment.length, first);
             lane.segments.insert(first, known);
         }
         self.open.insert(lane, segment);
@@ -469,6 +470,7 @@ impl LogThread {
         let mut before = segment.length;
         self.store.note(lane, segment.first, |known| {
             before = std::mem::replace(&mut known.bytes, segment.length);
+            known.end = Some(segment.end);
             known.closed = true;
         });
         self.uncount(before.saturating_sub(segment.length));
@@ -554,6 +556,7 @@ impl LogThread {
             true => {
                 let all = settled::all(&self.store.catalog(), &settings.exporters);
                 if all.is_empty() && self.settlements_length == 0 {
+                    self.settlements_retry_at = None;
                     return;
                 }
                 self.settlements
@@ -618,7 +621,10 @@ impl LogThread {
         if due(&mut self.settlements_sync_at) {
             match self.settlements.sync() {
                 Ok(()) => add(&self.store.meters.fsyncs, 1),
-                Err(_) => self.settlements.forget(),
+                Err(_) => {
+                    self.settlements.forget();
+                    self.settlements_retry_at = Some(now + PAUSE);
+                }
             }
         }
         if self.settlements_retry_at.is_some_and(|at| at <= now) {
@@ -753,9 +759,12 @@ impl Drop for LogThread {
 }
 
 /// Milliseconds since 1970.
-pub fn unix_millis(time: SystemTime) -> u64 {
+fn unix_millis(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         })
 }
+
+#[cfg(test)]
+mod tests;

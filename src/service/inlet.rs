@@ -1,0 +1,186 @@
+/*!
+The way of a listener's requests into its pipelines.
+
+A request goes into all pipelines that have the receiver, as far as they have
+room; it is refused where none has, so that nobody loses spans for somebody
+else's backend.
+*/
+
+use super::{
+    gate::{Gate, Panicked},
+    logs,
+    pulse::Pulse,
+};
+use crate::{
+    mesh::ztunnel::Ignored,
+    pdata::{Fault, split},
+    receiver::{Answer, Ingest, Ticket},
+    telemetry::ReceiverStats,
+};
+use std::{
+    net::IpAddr,
+    rc::Rc,
+    sync::Once,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// How long a sender that is told to try again should wait.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A listener's way into its pipelines.
+pub struct Inlet {
+    /// The shard's pipelines.
+    pub gate: Rc<Gate>,
+    /// Indices of the pipelines that have the receiver.
+    pub pipelines: Vec<usize>,
+    /// Those of them that make spans of ztunnel's access log.
+    pub of_logs: Vec<usize>,
+    /// What it counts.
+    pub stats: ReceiverStats,
+    /// Told of each request.
+    pub pulse: Pulse,
+}
+
+impl Inlet {
+    /// Says what was wrong with the spans that were dropped; the first time in
+    /// the log too, since Envoy does not look at a partial success.
+    fn faulty(&self, rejected: u64, fault: Fault) -> String {
+        let message = format!("{rejected} span(s) dropped; the first: {fault}");
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "{message}; wayspan_rejected_spans counts these from now on, without a line in \
+                 the log"
+            );
+        });
+        message
+    }
+
+    /// Says what log records were not of use, the first time in the log too.
+    fn useless(&self, ignored: u64, why: Option<Ignored>) -> String {
+        let why = why.map(|why| why.to_string()).unwrap_or_default();
+        let message = format!("{ignored} log record(s) ignored; the first: {why}");
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "{message}. Only completed connections in ztunnel's access log become spans: \
+                 let the sender of these logs send nothing else here. \
+                 wayspan_logs_ignored_records counts from now on, without a line in the log"
+            );
+        });
+        message
+    }
+
+    fn refuse(&self, request: &[u8], into: &[usize], why: &str) -> Answer {
+        let spans = split::count_spans(request) as u64;
+        self.stats.refused_spans.add(spans);
+        for at in into {
+            let _ = self.gate.with(*at, |pipeline| pipeline.refused(spans));
+        }
+        Answer::Busy {
+            retry_after: RETRY_AFTER,
+            message: why.to_owned(),
+        }
+    }
+
+    /// Takes a request into some of the pipelines, whole or not at all.
+    fn take(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Answer {
+        self.pulse.request();
+        // Old Envoys send empty requests, which need no room.
+        if request.is_empty() {
+            return Answer::Accepted;
+        }
+        // One pipeline that has room is not held up by another that has none.
+        let busy = |at: &usize| self.gate.with(*at, |p| p.busy()).ok().flatten();
+        let reasons: Vec<Option<&str>> = match into {
+            // The common case allocates nothing.
+            [only] => match busy(only) {
+                Some(why) => return self.refuse(request, into, why),
+                None => Vec::new(),
+            },
+            several => several.iter().map(busy).collect(),
+        };
+        if !reasons.is_empty() && reasons.iter().all(Option::is_some) {
+            let why = reasons.into_iter().flatten().next().unwrap_or_default();
+            return self.refuse(request, into, why);
+        }
+        let mut first = None;
+        for (nth, at) in into.iter().enumerate() {
+            if reasons.get(nth).copied().flatten().is_some() {
+                let spans = split::count_spans(request) as u64;
+                let _ = self.gate.with(*at, |pipeline| pipeline.pass_by(spans));
+                continue;
+            }
+            // Every pipeline sees the same bytes, so only the first can refuse.
+            match self.gate.with(*at, |pipeline| pipeline.take(request, peer)) {
+                Ok(Ok(taken)) => {
+                    self.gate.took(*at, taken.opened);
+                    first.get_or_insert(taken);
+                }
+                Ok(Err(malformed)) => return Answer::Malformed(malformed.to_string()),
+                Err(Panicked) => {
+                    let spans = split::count_spans(request) as u64;
+                    self.stats.failed_spans.add(spans);
+                    return Answer::Failed;
+                }
+            }
+        }
+        let taken = first.unwrap_or_default();
+        self.stats.accepted_spans.add(taken.accepted);
+        match taken.fault {
+            None => Answer::Accepted,
+            Some(fault) => {
+                self.stats.refused_spans.add(taken.rejected);
+                Answer::Partial {
+                    rejected: taken.rejected,
+                    message: self.faulty(taken.rejected, fault),
+                }
+            }
+        }
+    }
+}
+
+impl Ingest for Inlet {
+    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+        self.take(request, peer, &self.pipelines)
+    }
+
+    fn takes_logs(&self) -> bool {
+        !self.of_logs.is_empty()
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.gate.commits()?.ticket()
+    }
+
+    fn poll_stored(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
+        match self.gate.commits() {
+            Some(commits) => commits.poll(ticket, cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
+        let converted = match logs::convert(request) {
+            Ok(converted) => converted,
+            Err(malformed) => return Answer::Malformed(malformed.to_string()),
+        };
+        // The ids of its spans are always good, so this is all or nothing.
+        let answer = self.take(&converted.request, peer, &self.of_logs);
+        if answer != Answer::Accepted {
+            return answer;
+        }
+        self.stats.connections.add(converted.connections);
+        match converted.ignored {
+            0 => Answer::Accepted,
+            ignored => {
+                self.stats.ignored_logs.add(ignored);
+                Answer::Partial {
+                    rejected: ignored,
+                    message: self.useless(ignored, converted.why),
+                }
+            }
+        }
+    }
+}

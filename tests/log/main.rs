@@ -1,0 +1,13 @@
+//! The segment log: what is stored is given back, whatever happens to its files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod basics;
+mod crash;
+mod damage;
+mod full;
+mod lock;
+mod model;
+mod recovery;
+mod settling;
+mod support;
