@@ -66,7 +66,9 @@ fn bits_flipped_at_random() {
         (1.0..=FLIPS as f64).contains(&records),
         "{records} damaged records"
     );
-    assert_eq!(service.account().dropped["damaged"], lost);
+    // Where it is a record's header that was hit, nothing says how many spans.
+    let counted = service.account().dropped["damaged"];
+    assert!((1..=lost).contains(&counted), "{counted} counted of {lost}");
 }
 
 #[test]
