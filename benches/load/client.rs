@@ -26,8 +26,13 @@ pub enum Answer {
         /// `partial_success.rejected_spans`
         rejected: u64,
     },
-    /// Not taken, and why.
-    Refused(String),
+    /// Not taken.
+    Refused {
+        /// The status and what was said.
+        why: String,
+        /// Whether it was said when to try again (`RetryInfo`, `Retry-After`).
+        again: bool,
+    },
 }
 
 /// A connection, or one more handle to it.
@@ -150,9 +155,10 @@ impl Link {
                 let body = body.collect().await?.to_bytes();
                 Ok(match head.status {
                     StatusCode::OK => taken(&body),
-                    status => {
-                        Answer::Refused(format!("{status} {}", String::from_utf8_lossy(&body)))
-                    }
+                    status => Answer::Refused {
+                        why: format!("{status} {}", String::from_utf8_lossy(&body)),
+                        again: head.headers.contains_key(header::RETRY_AFTER),
+                    },
                 })
             }
         }
@@ -179,7 +185,10 @@ async fn grpc(
     let field = |name| last.get(name).and_then(|value| value.to_str().ok());
     Ok(match field("grpc-status") {
         Some("0") => taken(body.get(PREFIX..).unwrap_or_default()),
-        status => Answer::Refused(format!("{status:?} {:?}", field("grpc-message"))),
+        status => Answer::Refused {
+            why: format!("{status:?} {:?}", field("grpc-message")),
+            again: last.contains_key("grpc-status-details-bin"),
+        },
     })
 }
 

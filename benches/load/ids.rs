@@ -32,6 +32,12 @@ pub fn trace_id(n: u64) -> [u8; 16] {
     (u128::from(high) << 64 | u128::from(n.wrapping_mul(FACTOR))).to_be_bytes()
 }
 
+/// Which span has this id; None if this sender makes no such id.
+pub fn number(id: &[u8]) -> Option<u64> {
+    let id = u64::from_be_bytes(id.try_into().ok()?);
+    Some(id.wrapping_mul(INVERSE)).filter(|n| *n < MOST)
+}
+
 /// Which ids were seen.
 #[derive(Default)]
 pub struct Seen {
@@ -51,12 +57,11 @@ impl Seen {
     /// Counts a span by its id.
     pub fn count(&mut self, id: &[u8]) {
         self.received += 1;
-        let n = <[u8; 8]>::try_from(id).map(|id| u64::from_be_bytes(id).wrapping_mul(INVERSE));
-        let Some(n) = n.ok().filter(|n| *n < MOST) else {
+        let Some(n) = number(id) else {
             self.foreign += 1;
             return;
         };
-        let (word, bit) = ((n / 64) as usize, 1 << (n % 64));
+        let (word, bit) = place(n);
         if word >= self.bits.len() {
             self.bits.resize(word + word / 2 + 1024, 0);
         }
@@ -65,4 +70,14 @@ impl Seen {
             self.unique += 1;
         }
     }
+
+    /// Whether span `n` was seen.
+    pub fn contains(&self, n: u64) -> bool {
+        let (word, bit) = place(n);
+        self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+}
+
+fn place(n: u64) -> (usize, u64) {
+    ((n / 64) as usize, 1 << (n % 64))
 }

@@ -12,6 +12,7 @@ less than what stands between them.
 
 mod client;
 mod histogram;
+#[allow(dead_code, reason = "tests/loss looks spans up")]
 mod ids;
 mod pace;
 mod payload;

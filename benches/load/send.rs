@@ -174,7 +174,14 @@ async fn send(mut link: Link, run: Rc<RefCell<Run>>, pace: Pace) -> anyhow::Resu
             let mut run = run.borrow_mut();
             let (taken, refused) = match answer {
                 Answer::Taken { rejected } => (spans - rejected.min(spans), None),
-                Answer::Refused(why) => (0, Some(why)),
+                Answer::Refused { why, again } => {
+                    let hint = if again {
+                        ""
+                    } else {
+                        ", without a word when to try again"
+                    };
+                    (0, Some(why + hint))
+                }
             };
             run.acked_all += taken;
             run.refused_all += spans - taken;

@@ -240,12 +240,13 @@ async fn recover(log: &Log, recovered: Option<Recovered>, routes: &[Arc<Route>])
         if let Some(error) = &scan.error {
             tracing::error!("cannot read all of {}: {error}", log.directory().display());
         }
-        for ((route, pending), first) in (routes.iter().zip(&scan.pending_spans)).zip(&lane.pending)
-        {
+        let found = scan.pending_spans.iter().zip(&scan.damaged_spans);
+        for ((route, (pending, damaged)), first) in routes.iter().zip(found).zip(&lane.pending) {
             let (Some(shelf), Some(first)) = (route.shelf(), *first) else {
                 continue;
             };
-            route.account.recovered(*pending);
+            route.account.recovered(pending + damaged);
+            route.account.damaged(*damaged);
             shelf.recover(id, first..scan.end, *pending);
             route.wake();
             spans += pending;

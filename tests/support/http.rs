@@ -27,7 +27,7 @@ pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer
     stream.write_all(request.as_bytes())?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw)?;
-    parse(&raw).ok_or_else(|| io::Error::other("the answer is not HTTP"))
+    parse(&raw).ok_or_else(|| io::Error::other("the answer is not HTTP, or not whole"))
 }
 
 fn parse(raw: &[u8]) -> Option<Answer> {
@@ -35,13 +35,14 @@ fn parse(raw: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&raw[..end]).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let body = &raw[end + 4..];
-    let chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    let body = if chunked {
+    let head = head.to_ascii_lowercase();
+    let body = if head.contains("transfer-encoding: chunked") {
         dechunk(body)?
     } else {
-        body.to_vec()
+        let mut lines = head.lines();
+        let length = lines.find_map(|line| line.strip_prefix("content-length: "));
+        let whole = length.is_none_or(|length| length.parse() == Ok(body.len()));
+        whole.then(|| body.to_vec())?
     };
     Some(Answer {
         status,

@@ -70,11 +70,19 @@ impl Proc {
 
     /// Asks the process to stop, as Kubernetes does.
     pub fn terminate(&self) {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
             .status()
             .unwrap();
-        assert!(asked.success(), "kill -TERM {}", self.name);
+        assert!(sent.success(), "kill -{name} {}", self.name);
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn log(&self) -> String {

@@ -3,6 +3,7 @@
 use super::{
     LaneId, Log, Seq,
     catalog::{Marks, Place, segment_path},
+    format::RecordHeader,
     ranges::Ranges,
     status::add,
     thread::Message,
@@ -47,6 +48,8 @@ pub struct Scan {
     /// For each configured exporter, the spans that it is to get and has not
     /// settled.
     pub pending_spans: Vec<u64>,
+    /// Likewise, the spans of damaged records that still say how many they had.
+    pub damaged_spans: Vec<u64>,
     /// Places where records were unreadable.
     pub damaged: u64,
     /// Bytes of unfinished writes.
@@ -176,6 +179,7 @@ impl Log {
         let exporters = self.store.settings.exporters.len();
         let mut scan = Scan {
             pending_spans: vec![0; exporters],
+            damaged_spans: vec![0; exporters],
             ..Scan::default()
         };
         let settled: Vec<Option<Ranges>> = match self.store.catalog().lanes.get(&lane) {
@@ -237,16 +241,13 @@ impl Log {
                     let at = walk.at();
                     match walk.payload(&header) {
                         Err(error) => break Err(error),
-                        Ok(None) => seen.damages.push(at),
+                        Ok(None) => {
+                            seen.damages.push(at);
+                            add_unsettled(&header, settled, &mut scan.damaged_spans);
+                        }
                         Ok(Some(_)) => {
                             scan.records += 1;
-                            for (pending, settled) in scan.pending_spans.iter_mut().zip(settled) {
-                                let settled = settled.as_ref();
-                                let done = header.seq..header.seq + 1;
-                                if settled.is_some_and(|settled| !settled.covers(done)) {
-                                    *pending = pending.saturating_add(header.spans.into());
-                                }
-                            }
+                            add_unsettled(&header, settled, &mut scan.pending_spans);
                         }
                     }
                     scan.end = scan.end.max(header.seq + 1);
@@ -260,6 +261,19 @@ impl Log {
         self.store
             .note(lane, place.first, |segment| segment.marks.extend(&marks));
         ended
+    }
+}
+
+/// Adds a record's spans for each exporter that is to get and has not settled it.
+fn add_unsettled(header: &RecordHeader, settled: &[Option<Ranges>], spans: &mut [u64]) {
+    for (spans, settled) in spans.iter_mut().zip(settled) {
+        let done = header.seq..header.seq + 1;
+        if settled
+            .as_ref()
+            .is_some_and(|settled| !settled.covers(done))
+        {
+            *spans = spans.saturating_add(header.spans.into());
+        }
     }
 }
 

@@ -6,8 +6,9 @@ Walks the records of one segment file, past whatever is damaged.
 - A header that is not what was written: the walk goes on at the next intact
   header with a number greater than the last one. Everything between counts as
   one damage.
-- An end within a record, or zeros up to the end: a write that never finished,
-  so nobody was told that it had. That is told apart from damage.
+- An end within a record, or zeros up to the end, of the lane's last segment: a
+  write that never finished, so nobody was told that it had. That is told apart
+  from damage, which it is where a later segment was begun.
 
 No length is believed before the header's checksum and the size of the file
 agree with it; memory grows by what the file has.
@@ -138,16 +139,12 @@ impl Walk {
             return Ok(Step::End { torn: 0 });
         }
         if left < RECORD_HEADER as u64 {
-            self.at = self.length;
-            return Ok(Step::End { torn: left });
+            return Ok(self.unfinished());
         }
         let here = self.bytes(self.at, RECORD_HEADER)?;
         match self.header_in(&here) {
             Some(header) if header.whole() <= left => Ok(Step::Record(header)),
-            Some(_) => {
-                self.at = self.length;
-                Ok(Step::End { torn: left })
-            }
+            Some(_) => Ok(self.unfinished()),
             None => self.resume(),
         }
     }
@@ -191,14 +188,25 @@ impl Walk {
         }
         let rest = self.bytes(look, (self.length - look) as usize)?;
         zeros = zeros && rest.iter().all(|&byte| byte == 0);
-        self.at = self.length;
-        Ok(if zeros || self.short {
-            Step::End {
-                torn: self.length - from,
+        Ok(match zeros || self.short {
+            true => self.unfinished(),
+            false => {
+                self.at = self.length;
+                Step::Damage { at: from }
             }
-        } else {
-            Step::Damage { at: from }
         })
+    }
+
+    /// What begins here and has no end.
+    fn unfinished(&mut self) -> Step {
+        let at = std::mem::replace(&mut self.at, self.length);
+        match self.allowed.end {
+            Seq::MAX => Step::End {
+                torn: self.length - at,
+            },
+            // Writing went on in the next segment, so this was finished.
+            _ => Step::Damage { at },
+        }
     }
 
     /// What is held from `offset` on: at least `need` bytes, which the file has.

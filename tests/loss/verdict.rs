@@ -1,0 +1,100 @@
+//! The three books held against each other: what senders were told, what the
+//! backend got, what wayspan says.
+
+use crate::{
+    backend::Backend,
+    load::{Ledger, Load, SPANS},
+    service::Service,
+};
+use std::{
+    fmt,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How long nothing may arrive before what is missing counts as lost.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What it came to, in spans.
+pub struct Verdict {
+    pub answered: u64,
+    pub refused: u64,
+    pub unanswered: u64,
+    /// Of the unanswered, how many have arrived.
+    pub arrived_unanswered: u64,
+    /// Different spans that the backend took.
+    pub taken: u64,
+    /// Different spans that the backend refused.
+    pub rejected: u64,
+    /// Spans that arrived again.
+    pub twice: u64,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "answered {}, refused {}, unanswered {} ({} arrived); taken {}, rejected {}, twice {}",
+            self.answered,
+            self.refused,
+            self.unanswered,
+            self.arrived_unanswered,
+            self.taken,
+            self.rejected,
+            self.twice,
+        )
+    }
+}
+
+/// Ends the load, waits until wayspan holds nothing any more, and finds that no
+/// span that was answered is lost, and that none arrived which was refused.
+pub fn nothing_lost(what: &str, load: Load, service: &Service, backend: &Backend) -> Verdict {
+    let ledger = load.finish();
+    wait_arrived(what, &ledger, service, backend);
+    let books = backend.books();
+    let sent = |requests: &[u64]| (requests.len() * SPANS) as u64;
+    let verdict = Verdict {
+        answered: ledger.answered_spans(),
+        refused: sent(&ledger.refused),
+        unanswered: sent(&ledger.unanswered),
+        arrived_unanswered: ledger.arrived_unanswered(&books),
+        taken: books.taken.unique,
+        rejected: books.refused.unique,
+        twice: books.taken.received - books.taken.unique,
+    };
+    println!("  {what}: {verdict}");
+    assert_eq!(books.taken.foreign + books.refused.foreign, 0, "{what}");
+    assert!(verdict.answered > 0, "{what}: nothing was sent");
+    let behind = ledger.arrived_refused(&books);
+    assert_eq!(behind, 0, "{what}: spans arrived whose sender was refused");
+    verdict
+}
+
+/// Waits for every span that was answered. What an earlier run has left is
+/// looked through beside the start, so that a look at the accounts alone may
+/// come too early.
+fn wait_arrived(what: &str, ledger: &Ledger, service: &Service, backend: &Backend) {
+    let (mut taken, mut silent) = (0, Instant::now());
+    loop {
+        service.wait_delivered();
+        let (lost, now) = {
+            let books = backend.books();
+            (ledger.lost(&books), books.taken.received)
+        };
+        if lost.is_empty() {
+            return;
+        }
+        if now != taken {
+            (taken, silent) = (now, Instant::now());
+        }
+        assert!(
+            silent.elapsed() < SILENCE,
+            "{what}: {} spans are lost, of them {:?}\n{:#?}\n{}",
+            lost.len(),
+            &lost[..lost.len().min(10)],
+            service.accounts(),
+            service.process().log_tail()
+        );
+        sleep(Duration::from_millis(20));
+    }
+}
