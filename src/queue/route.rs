@@ -74,15 +74,11 @@ impl Route {
         routes: usize,
         shelf: Option<Shelf>,
     ) -> Self {
-        let share = budget.limit() / routes.max(1);
         Self {
             exporter,
             account,
             queue,
-            share: match shelf {
-                Some(_) => share.min(IN_MEMORY),
-                None => share,
-            },
+            share: budget.limit() / routes.max(1),
             budget,
             shelf,
             changed: Notify::new(),
@@ -94,9 +90,14 @@ impl Route {
         self.shelf.as_ref()
     }
 
-    /// Whether a batch could wait in memory now.
+    /// Whether a batch that is in no log could wait in memory now.
     pub fn has_room(&self) -> bool {
         self.queue.len() < self.queue.capacity() && self.account.bytes() < self.share
+    }
+
+    /// Bytes that may wait in memory of what is in the log.
+    fn logged_share(&self) -> usize {
+        self.share.min(IN_MEMORY)
     }
 
     /// Offers a batch that the account has as in memory.
@@ -113,23 +114,24 @@ impl Route {
             }
         };
         // A sealed batch's bytes are in the account already.
-        let room = self.account.bytes().saturating_sub(batch.bytes) < self.share;
-        let (Some(shelf), Some(place)) = (&self.shelf, &batch.place) else {
-            return match room && push() {
-                true => Offer::Taken,
-                false => Offer::NoRoom,
-            };
-        };
-        if logged == Logged::Whole {
-            let records = &place.records;
-            if !shelf.offer(place.lane, records, batch.spans, || room && push()) {
-                self.account.shelved(batch.spans, batch.bytes);
-                self.changed.notify_one();
+        let waiting = self.account.bytes().saturating_sub(batch.bytes);
+        let taken = match (&self.shelf, &batch.place, logged) {
+            (Some(shelf), Some(place), Logged::Whole) => {
+                let room = waiting < self.logged_share();
+                if !shelf.offer(place.lane, &place.records, batch.spans, || room && push()) {
+                    self.account.shelved(batch.spans, batch.bytes);
+                    self.changed.notify_one();
+                }
+                true
             }
-            return Offer::Taken;
-        }
-        // It can only wait in memory, and only its own turn.
-        match !shelf.is_behind(place.lane) && room && push() {
+            // Soon it can be left to the log, and should be if its turn is late.
+            (Some(shelf), Some(place), Logged::Undecided) => {
+                waiting < self.logged_share() && !shelf.is_behind(place.lane) && push()
+            }
+            // It has no place but memory, and so goes ahead of what is on disk.
+            _ => waiting < self.share && push(),
+        };
+        match taken {
             true => Offer::Taken,
             false => Offer::NoRoom,
         }
@@ -154,8 +156,8 @@ impl Route {
         let mut failures = 0;
         loop {
             // Half the share, so that fetching and sending overlap.
-            let room =
-                self.account.bytes() < self.share / 2 && self.queue.len() < self.queue.capacity();
+            let room = self.account.bytes() < self.logged_share() / 2
+                && self.queue.len() < self.queue.capacity();
             let Some(due) = shelf.due().filter(|_| room) else {
                 self.changed.notified().await;
                 continue;

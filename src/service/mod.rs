@@ -33,6 +33,7 @@ mod panics;
 mod pipeline;
 mod pulse;
 mod recorder;
+mod recovery;
 mod report;
 mod run;
 mod shard;

@@ -129,7 +129,8 @@ impl Pipeline {
 
     /// Why a request cannot be taken now, if so.
     pub fn busy(&self) -> Option<&'static str> {
-        let logging = self.outlet.recorder.as_ref().is_some_and(Recorder::works);
+        let recorder = self.outlet.recorder.as_ref();
+        let logging = recorder.is_some_and(Recorder::works);
         if !logging && self.outlet.budget.is_over() {
             return Some(
                 "the memory limit for undelivered spans is reached; the backend is slow or away",
@@ -142,8 +143,16 @@ impl Pipeline {
         };
         // One that has room is not held up by those that have none.
         let exits = &self.outlet.exits;
-        (!exits.is_empty() && exits.iter().enumerate().all(blocked))
-            .then_some("an exporter's sending_queue is full; the backend is slow or away")
+        if exits.is_empty() || !exits.iter().enumerate().all(blocked) {
+            return None;
+        }
+        Some(match recorder {
+            Some(_) if !logging => {
+                "the segment log does not take spans, and there is no more room in memory; the log \
+                 of this process tells why"
+            }
+            _ => "an exporter's sending_queue is full; the backend is slow or away",
+        })
     }
 
     /// Counts spans that were refused because of [`Pipeline::busy`].

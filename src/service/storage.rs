@@ -7,7 +7,7 @@ that pipelines do not mix. What an earlier run has left in it is looked through
 beside the start, which it must not delay, and is delivered first.
 */
 
-use super::{StartError, accounts::Way};
+use super::{StartError, accounts::Way, recovery::recover};
 use crate::{
     config::{Config, Fsync, Pipeline, Storage},
     extension::health_check::Health,
@@ -18,8 +18,15 @@ use crate::{
     telemetry::Registry,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::watch, task::spawn_blocking};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
 
 /// The directory below the storage's, of which other programs know nothing.
 const FOLDER: &str = "wayspan";
@@ -35,6 +42,8 @@ struct Open {
     /// Indices of the exporters that have it, in the log's order.
     exporters: Vec<usize>,
     recovered: Option<Recovered>,
+    /// Lanes of earlier runs that were not looked through yet.
+    unread: Arc<AtomicUsize>,
 }
 
 /// The logs, by pipeline.
@@ -74,11 +83,18 @@ impl Logs {
     pub fn register(&self, registry: &Registry, health: &Health, config: &Config) {
         let pipelines = config.pipelines.iter().map(|p| p.id.to_string());
         let open = self.0.iter().zip(pipelines);
-        let logs: Vec<(Log, String)> = open
-            .filter_map(|(open, pipeline)| Some((open.as_ref()?.log.clone(), pipeline)))
-            .collect();
-        for (log, pipeline) in &logs {
-            super::meters::log(registry, pipeline, log);
+        let mut logs = Vec::new();
+        for (open, pipeline) in open.filter_map(|(open, p)| Some((open.as_ref()?, p))) {
+            super::meters::log(registry, &pipeline, &open.log);
+            let unread = Arc::clone(&open.unread);
+            registry.gauge(
+                "wayspan_log_unread_lanes",
+                "Parts of an earlier run's log that were not looked through yet: what they have \
+                 is in no account.",
+                &[("pipeline", &pipeline)],
+                move || unread.load(Relaxed) as f64,
+            );
+            logs.push((open.log.clone(), pipeline));
         }
         if !logs.is_empty() {
             health.detail("segmentLog", move || {
@@ -114,10 +130,11 @@ impl Logs {
             let routes: Vec<_> = routes.iter().filter(|r| r.shelf().is_some()).collect();
             let routes: Vec<Arc<Route>> = routes.into_iter().cloned().collect();
             let recovered = open.recovered.take();
-            let (log, mut stop) = (open.log.clone(), stop.clone());
+            let (log, unread) = (open.log.clone(), Arc::clone(&open.unread));
+            let mut stop = stop.clone();
             feeders.push(async move {
                 let feed = async {
-                    let recover = recover(&log, recovered, &routes);
+                    let recover = recover(&log, recovered, &routes, &unread);
                     let feed = routes.iter().map(|route| Arc::clone(route).feed());
                     tokio::join!(recover, futures_util::future::join_all(feed));
                 };
@@ -185,6 +202,7 @@ fn open(config: &Config, pipeline: &Pipeline) -> Result<Option<Open>, StartError
         log,
         storage: storage.clone(),
         exporters,
+        unread: Arc::new(AtomicUsize::new(recovered.lanes.len())),
         recovered: Some(recovered),
     }))
 }
@@ -211,56 +229,6 @@ fn directory(storage: &Storage, pipeline: &Pipeline) -> PathBuf {
     let id = pipeline.id.to_string();
     let name = utf8_percent_encode(&id, PLAIN).to_string();
     storage.directory.join(FOLDER).join(name)
-}
-
-/// Looks through the lanes of earlier runs, oldest first, and puts what is
-/// undelivered in front of what this run leaves.
-async fn recover(log: &Log, recovered: Option<Recovered>, routes: &[Arc<Route>]) {
-    let Some(recovered) = recovered.filter(|r| !r.lanes.is_empty()) else {
-        return;
-    };
-    let bytes: u64 = recovered.lanes.iter().map(|lane| lane.bytes).sum();
-    tracing::info!(
-        "{}: looking through {} MiB that an earlier run left",
-        log.directory().display(),
-        bytes.div_ceil(1 << 20)
-    );
-    let (mut spans, mut damaged, mut torn) = (0, 0, 0);
-    for lane in recovered.lanes {
-        let (id, of) = (lane.id, log.clone());
-        let scan = match spawn_blocking(move || of.scan(id)).await {
-            Ok(scan) => scan,
-            Err(panicked) => {
-                tracing::error!("reading the segment log failed of a bug: {panicked}");
-                return;
-            }
-        };
-        damaged += scan.damaged;
-        torn += scan.torn_bytes;
-        if let Some(error) = &scan.error {
-            tracing::error!("cannot read all of {}: {error}", log.directory().display());
-        }
-        let found = scan.pending_spans.iter().zip(&scan.damaged_spans);
-        for ((route, (pending, damaged)), first) in routes.iter().zip(found).zip(&lane.pending) {
-            let (Some(shelf), Some(first)) = (route.shelf(), *first) else {
-                continue;
-            };
-            route.account.recovered(pending + damaged);
-            route.account.damaged(*damaged);
-            shelf.recover(id, first..scan.end, *pending);
-            route.wake();
-            spans += pending;
-        }
-    }
-    let loss = match (damaged, torn) {
-        (0, 0) => String::new(),
-        (0, torn) => format!("; the last {torn} bytes were never answered for, and are cut"),
-        (damaged, _) => format!("; {damaged} damaged records cannot be read, their spans are lost"),
-    };
-    tracing::info!(
-        "{}: {spans} spans of an earlier run are undelivered and go first{loss}",
-        log.directory().display()
-    );
 }
 
 /// The ways that accounts tell of.

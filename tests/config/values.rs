@@ -558,7 +558,7 @@ fn storages() {
         timeout: SECOND,
         max_bytes: 4 << 30,
     };
-    assert_eq!(config.storages, [storage.clone()], "the one in use");
+    assert_eq!(config.storages, std::slice::from_ref(&storage), "in use");
     let [grpc, debug] = &config.exporters[..] else {
         panic!("{:?}", config.exporters)
     };
