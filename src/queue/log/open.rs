@@ -296,3 +296,43 @@ fn old_lanes(settings: &Settings, catalog: &Catalog) -> Vec<OldLane> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_clock_that_went_back_makes_no_old_number_new() {
+        let future = LaneId(MAX_LANE - 100);
+        let settings = |directory: &Path| Settings {
+            directory: directory.to_owned(),
+            create_directory: false,
+            max_bytes: 1 << 30,
+            segment_bytes: 1 << 20,
+            fsync: Fsync::Never,
+            exporters: vec!["otlp".to_owned()],
+        };
+        // The lane itself may be gone, and what was said of it not yet.
+        let mut entry = vec![];
+        settled::Entry {
+            exporter: "otlp",
+            lane: future,
+            records: 0..1000,
+        }
+        .write(&mut entry);
+        let segment = segment_path(Path::new(""), future, 0);
+        for (name, bytes) in [(Path::new("settled-3.log"), entry), (&segment, vec![])] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(name), bytes).unwrap();
+            let (log, _) = Log::open(settings(dir.path())).unwrap();
+            for more in 1..4 {
+                let lane = log.new_lane(Arc::default());
+                assert_eq!(lane.id().0, future.0 + more);
+                assert_eq!(log.unsettled(0, lane.id(), 0), None);
+            }
+            log.close();
+        }
+    }
+}

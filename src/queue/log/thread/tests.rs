@@ -4,11 +4,14 @@
 
 use super::*;
 use crate::queue::log::{
-    LaneWriter, Settings, lane,
+    LaneWriter, Settings, catalog,
+    format::{RecordHeader, SegmentHeader},
+    lane,
     status::Meters,
     walk::{Step, Walk},
 };
 use std::{
+    fs,
     os::unix::fs::FileExt,
     sync::{Mutex, atomic::AtomicU64, mpsc},
 };
@@ -145,7 +148,7 @@ fn what_could_not_be_synced_was_not_stored_and_the_file_is_not_written_again() {
     // It takes the write and refuses to be synced, or cut.
     let real = log.replace_file("/dev/null");
     let mut written = vec![];
-    let header = crate::queue::log::format::RecordHeader::of(b"second", 1, 1);
+    let header = RecordHeader::of(b"second", 1, 1);
     written.extend(header.bytes(LaneId(1)));
     written.extend(b"second");
     real.write_all_at(&written, length).unwrap();
