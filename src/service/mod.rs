@@ -5,7 +5,8 @@ Threads, and what each owns:
 
 - one **shard** per core ([`shard`]): its connections, its share of every
   pipeline's open batch. Nothing of a span is shared between shards;
-- one **exporter** thread: the tasks that deliver sealed batches;
+- one **exporter** thread for each exporter: it compresses and delivers that
+  exporter's sealed batches. None waits for another's compression;
 - one **admin** thread: accepting connections and handing each to a shard that
   has time ([`listen`], [`balance`]), metrics, health. A scrape never delays a span;
 - one **watchers** thread, where Kiali's own configuration is followed
@@ -100,7 +101,7 @@ pub struct Service {
     state: Health,
     shards: Vec<ShardHandle>,
     queues: Vec<Arc<Queue>>,
-    exporters: Thread<Vec<Drained>>,
+    exporters: Vec<Thread<Drained>>,
     admin: Thread<()>,
     kubernetes: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
@@ -191,20 +192,18 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let exporter_thread = {
-        let (queues, stats) = (queues.clone(), exporter_stats.clone());
-        on_runtime(
-            "exporters",
-            state.clone(),
-            |_| {},
-            move || async move {
-                let runs = exporters.into_iter().zip(queues).zip(stats).map(
-                    |((exporter, queue), stats)| exporter.run(queue, stats, deadline_seen.clone()),
-                );
-                futures_util::future::join_all(runs).await
-            },
-        )?
-    };
+    let exporter_threads = (exporters.into_iter().zip(&config.exporters))
+        .zip(queues.iter().cloned().zip(exporter_stats))
+        .map(|((exporter, settings), (queue, stats))| {
+            let deadline = deadline_seen.clone();
+            on_runtime(
+                settings.id.to_string(),
+                state.clone(),
+                |_| {},
+                move || exporter.run(queue, stats, deadline),
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
 
     let listening = receivers
         .iter()
@@ -237,7 +236,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         state,
         shards,
         queues,
-        exporters: exporter_thread,
+        exporters: exporter_threads,
         admin: admin_thread,
         kubernetes,
         drain_timeout: config.drain_timeout,
@@ -274,7 +273,9 @@ impl Service {
         for queue in &self.queues {
             queue.close();
         }
-        let drained = self.exporters.join().ok().flatten().unwrap_or_default();
+        let drained: Vec<Drained> = (self.exporters.into_iter())
+            .map(|exporter| exporter.join().ok().flatten().unwrap_or_default())
+            .collect();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
         for watcher in self.kubernetes {
