@@ -319,7 +319,10 @@ impl<'a> Attempts<'a> {
 
     /// The wait that is left; the error says why it is too long.
     fn check(&self, pause: Pause, cause: &str) -> Result<Duration, String> {
-        let left = self.circuit.end(pause).saturating_duration_since(Instant::now());
+        let left = self
+            .circuit
+            .end(pause)
+            .saturating_duration_since(Instant::now());
         let elapsed = self.started.elapsed();
         match is_over(&self.circuit.retry, elapsed, left) {
             true => Err(format!("gave up after {elapsed:.1?}: {cause}")),

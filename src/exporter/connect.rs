@@ -163,7 +163,11 @@ impl Connector {
                 "{} takes connections but does not begin to speak {}: does the backend hang, or \
                  does a proxy answer for one that is not there?",
                 self.authority,
-                if self.tls.is_some() { "TLS or HTTP" } else { "HTTP/2" }
+                if self.tls.is_some() {
+                    "TLS or HTTP"
+                } else {
+                    "HTTP/2"
+                }
             ))),
         }
     }
@@ -278,7 +282,10 @@ impl Connection {
     /// # Errors
     ///
     /// When none came.
-    pub async fn send(&mut self, mut request: Request<Body>) -> Result<Response<Incoming>, Failure> {
+    pub async fn send(
+        &mut self,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, Failure> {
         let sent = match &mut self.http {
             Http::Two(sender) => sender.try_send_request(request).await,
             Http::One(sender) => {
@@ -294,7 +301,10 @@ impl Connection {
             let back = error.take_message().is_some();
             let failure = Failure::from(error.into_error());
             let untouched = failure.untouched || back;
-            Failure { untouched, ..failure }
+            Failure {
+                untouched,
+                ..failure
+            }
         })
     }
 
@@ -373,12 +383,18 @@ mod tests {
     #[test]
     fn http1_requests_name_their_host_and_path() {
         for (url, host, path) in [
-            ("http://jaeger:4318/v1/traces?x=1", "jaeger:4318", "/v1/traces?x=1"),
+            (
+                "http://jaeger:4318/v1/traces?x=1",
+                "jaeger:4318",
+                "/v1/traces?x=1",
+            ),
             ("http://jaeger:80/", "jaeger", "/"),
             ("https://jaeger/v1/traces", "jaeger", "/v1/traces"),
             ("https://[::1]:4318/v1/traces", "[::1]:4318", "/v1/traces"),
         ] {
-            let body = Payload::http(&[], config::Compression::None).unwrap().body();
+            let body = Payload::http(&[], config::Compression::None)
+                .unwrap()
+                .body();
             let mut request = Request::post(url).body(body).unwrap();
             address_http1(&mut request);
             assert_eq!(request.headers()[header::HOST], host);

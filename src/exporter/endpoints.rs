@@ -20,11 +20,7 @@ of them ([`super::pool`]). What holds:
 use super::{outcome::Outcome, retry::Backoff};
 use crate::config::{Balancer, Retry};
 use foldhash::fast::RandomState;
-use std::{
-    hash::BuildHasher,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{hash::BuildHasher, net::SocketAddr, time::Duration};
 use tokio::time::Instant;
 
 /// Addresses connected to at once.
@@ -275,17 +271,22 @@ impl<C: Channel> Endpoints<C> {
     /// A connection takes no more requests; those under way are answered.
     pub fn discard(&mut self, address: SocketAddr, connection: &C) {
         if let Some(endpoint) = self.find(address) {
-            endpoint.ready.retain(|(ready, _)| !ready.is_same(connection));
+            endpoint
+                .ready
+                .retain(|(ready, _)| !ready.is_same(connection));
         }
     }
 
     /// Why no address can be connected to: what somebody must put right, if any
     /// of them says so, else what the first says.
     pub fn cause(&self) -> Option<Outcome> {
-        let causes = || self.all.iter().filter_map(|e| e.aside.as_ref()?.cause.as_ref());
-        let blamed = causes().find(|cause| {
-            matches!(cause, Outcome::Retry { misconfigured, .. } if *misconfigured)
-        });
+        let causes = || {
+            self.all
+                .iter()
+                .filter_map(|e| e.aside.as_ref()?.cause.as_ref())
+        };
+        let blamed = causes()
+            .find(|cause| matches!(cause, Outcome::Retry { misconfigured, .. } if *misconfigured));
         blamed.or_else(|| causes().next()).cloned()
     }
 

@@ -93,10 +93,7 @@ impl Exporter {
     /// # Errors
     ///
     /// As [`Self::build`].
-    pub fn build_with(
-        settings: &Settings,
-        resolver: Arc<dyn Resolve>,
-    ) -> Result<Self, BuildError> {
+    pub fn build_with(settings: &Settings, resolver: Arc<dyn Resolve>) -> Result<Self, BuildError> {
         let id = settings.id.to_string();
         let sender = Sender::build(settings, resolver).map_err(|message| BuildError {
             id: id.clone(),
@@ -148,6 +145,7 @@ impl Sender {
             balancer: client.balancer,
             retry: settings.retry.clone(),
             resolver,
+            refresh: pool::REFRESH,
         };
         Ok(match &settings.kind {
             ExporterKind::OtlpGrpc(client) => Self::Grpc(OtlpGrpc::build(client, reach(client))?),

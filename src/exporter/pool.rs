@@ -5,7 +5,7 @@ The connections to one target: made, kept and renewed while batches flow.
 that a batch waits for neither while another address is well. Nothing happens
 without requests: an idle exporter asks no DNS server and knocks at no door.
 
-A name is asked about again every [`REFRESH`], and as soon as no address is at
+A name is asked about again every half minute, and as soon as no address is at
 hand. Addresses that are gone take no more requests; what is under way on them
 is answered. While DNS does not answer, those known stay in use.
 */
@@ -30,8 +30,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// A name is asked about again after this long.
-const REFRESH: Duration = Duration::from_secs(30);
+/// How often a name is asked about, as a rule.
+pub const REFRESH: Duration = Duration::from_secs(30);
 /// And not sooner than after this long, whatever fails.
 const LEAST: Duration = Duration::from_secs(1);
 /// Longest wait for the resolver.
@@ -48,6 +48,8 @@ pub struct Reach {
     pub retry: Retry,
     /// Who knows addresses.
     pub resolver: Arc<dyn Resolve>,
+    /// A name is asked about again after this long: [`REFRESH`].
+    pub refresh: Duration,
 }
 
 /// The connections to one target.
@@ -60,6 +62,7 @@ struct Shared {
     connector: Connector,
     resolver: Arc<dyn Resolve>,
     timeout: Duration,
+    refresh: Duration,
     state: Mutex<State>,
     /// A connection was made or failed, or the resolver has answered.
     changed: Notify,
@@ -101,6 +104,7 @@ impl Pool {
             connector,
             resolver: reach.resolver,
             timeout: reach.timeout,
+            refresh: reach.refresh,
             state: Mutex::new(State {
                 endpoints,
                 names: Names::default(),
@@ -160,7 +164,7 @@ impl Shared {
         since: Instant,
     ) -> Result<Option<Place>, Outcome> {
         let now = Instant::now();
-        self.refresh(&mut state.names, REFRESH);
+        self.refresh(&mut state.names, self.refresh);
         self.connect(&mut state.endpoints, now, since, false);
         if let Some(taken) = state.endpoints.take(now, tried, false) {
             return Ok(Some(self.place(taken)));
@@ -314,7 +318,9 @@ impl Place {
                 Err(cause) => {
                     let mut state = self.shared.lock();
                     let now = Instant::now();
-                    state.endpoints.unreachable(self.address, cause.clone(), now);
+                    state
+                        .endpoints
+                        .unreachable(self.address, cause.clone(), now);
                     return Err(cause);
                 }
             },

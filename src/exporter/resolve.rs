@@ -55,7 +55,10 @@ impl Target {
             (None, "https") => 443,
             _ => return None,
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         Some(Self { host, port })
     }
 
@@ -105,7 +108,10 @@ mod tests {
     #[tokio::test]
     async fn the_system_knows_this_machine_and_no_invalid_name() {
         let here = System.resolve("localhost", 4317).await.unwrap();
-        assert!(here.iter().all(|at| at.ip().is_loopback() && at.port() == 4317));
+        assert!(
+            here.iter()
+                .all(|at| at.ip().is_loopback() && at.port() == 4317)
+        );
         assert!(!here.is_empty());
         assert!(System.resolve("jaeger.invalid", 4317).await.is_err());
     }

@@ -92,7 +92,9 @@ mod tests {
     fn grows_to_its_maximum_and_starts_anew() {
         let mut backoff = Backoff::new(&settings());
         let mut waits = |n: usize| -> Vec<u64> {
-            let waits = (0..n).map(|_| backoff.next(None, MIDDLE).as_secs()).collect();
+            let waits = (0..n)
+                .map(|_| backoff.next(None, MIDDLE).as_secs())
+                .collect();
             backoff.reset();
             waits
         };
@@ -110,8 +112,7 @@ mod tests {
 
     #[test]
     fn the_servers_wish_is_a_minimum_within_reason() {
-        let wish =
-            |secs| Backoff::new(&settings()).next(Some(Duration::from_secs(secs)), MIDDLE);
+        let wish = |secs| Backoff::new(&settings()).next(Some(Duration::from_secs(secs)), MIDDLE);
         assert_eq!(wish(20), Duration::from_secs(20));
         assert_eq!(wish(0), Duration::from_secs(1));
         assert_eq!(wish(u64::MAX), MAX_SERVER_WAIT);

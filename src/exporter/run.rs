@@ -166,13 +166,7 @@ impl Run<'_> {
         }
     }
 
-    async fn parts(
-        &self,
-        number: u64,
-        batch: &SealedBatch,
-        tally: &Tally<'_>,
-        lost: &mut Lost,
-    ) {
+    async fn parts(&self, number: u64, batch: &SealedBatch, tally: &Tally<'_>, lost: &mut Lost) {
         let whole = Part {
             chunks: batch.chunks.clone(),
             spans: u64::from(batch.spans),

@@ -6,6 +6,7 @@ use crate::{
         body::Payload,
         client::{HttpClient, Protocol, Reach},
         outcome::Outcome,
+        pool,
         resolve::System,
     },
     mesh::{
@@ -78,6 +79,7 @@ impl Web {
                 max_elapsed: None,
             },
             resolver: Arc::new(System),
+            refresh: pool::REFRESH,
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -3,8 +3,8 @@
 use super::{Component, Context, auth::Authenticators, tls};
 use crate::config::{
     checked::{
-        self, Balancer, Client, Compression, Debug, Encoding, Exporter, ExporterKind, Retry, SendingQueue,
-        Verbosity,
+        self, Balancer, Client, Compression, Debug, Encoding, Exporter, ExporterKind, Retry,
+        SendingQueue, Verbosity,
     },
     de::Field,
     raw::{
