@@ -63,8 +63,8 @@ pub struct Answer {
 /// What became of a request at one address.
 enum Attempt {
     Answered(Answer),
-    /// Its connection ended, which another may not.
-    Again(Outcome),
+    /// Its connection ended, which says little about the address.
+    Ended(Outcome),
     Failed(Outcome),
 }
 
@@ -171,42 +171,37 @@ impl HttpClient {
         }
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut last = None;
-        let mut again = 0;
+        let mut ended = 0;
         loop {
             let mut place = match self.pool.take(&tried).await {
                 Ok(place) => place,
-                // What the addresses said weighs more than that there are no more.
+                // What an address said weighs more than that there is no other.
                 Err(outcome) => return Err(last.unwrap_or(outcome)),
             };
-            if last.is_some() {
+            if ended > 0 || !tried.is_empty() {
                 resent.add(1);
             }
-            last = Some(match self.attempt(&mut place, &request, limit).await {
+            let outcome = match self.attempt(&mut place, &request, limit).await {
                 Attempt::Answered(answer) => {
                     let judged = judge(answer);
                     place.answered(judged.is_ok());
                     match judged {
                         Ok(done) => return Ok(done),
-                        Err(outcome) => {
-                            tried.push(place.address);
-                            outcome
-                        }
+                        Err(outcome) => outcome,
                     }
                 }
-                Attempt::Again(outcome) if again < RESENDS => {
-                    again += 1;
-                    outcome
+                Attempt::Ended(_) if ended < RESENDS => {
+                    ended += 1;
+                    continue;
                 }
-                Attempt::Again(outcome) => {
+                Attempt::Ended(outcome) => {
                     place.failed();
-                    tried.push(place.address);
                     outcome
                 }
-                Attempt::Failed(outcome) => {
-                    tried.push(place.address);
-                    outcome
-                }
-            });
+                Attempt::Failed(outcome) => outcome,
+            };
+            tried.push(place.address);
+            last = Some(outcome);
         }
     }
 
@@ -237,7 +232,7 @@ impl HttpClient {
         let outcome = connector.trouble(&failure.error, connection.speaks());
         place.lost();
         if failure.untouched || answers > 0 {
-            return Attempt::Again(outcome);
+            return Attempt::Ended(outcome);
         }
         place.failed();
         Attempt::Failed(outcome)

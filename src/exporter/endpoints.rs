@@ -174,10 +174,16 @@ impl<C: Channel> Endpoints<C> {
         })
     }
 
-    /// Addresses to connect to, marked as being connected to. `since` is when
-    /// the waiting for one began; `any`: also those set aside, unless they have
-    /// failed since then.
-    pub fn connect(&mut self, now: Instant, since: Instant, any: bool) -> Vec<SocketAddr> {
+    /// Addresses to connect to, but for those `tried`, marked as being connected
+    /// to. `since` is when the waiting for one began; `any`: also those set
+    /// aside, unless they have failed since then.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        since: Instant,
+        tried: &[SocketAddr],
+        any: bool,
+    ) -> Vec<SocketAddr> {
         self.prune(now);
         let most = match self.balancer {
             Balancer::RoundRobin => MOST,
@@ -197,7 +203,8 @@ impl<C: Channel> Endpoints<C> {
                 None => true,
                 Some(aside) => aside.until <= now || (any && aside.failed < since),
             };
-            if room > 0 && due && !endpoint.connecting && !endpoint.is_ready() {
+            let idle = !endpoint.connecting && !endpoint.is_ready();
+            if room > 0 && due && idle && !tried.contains(&endpoint.address) {
                 room -= 1;
                 endpoint.connecting = true;
                 if let Some(aside) = &mut endpoint.aside {

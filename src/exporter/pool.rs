@@ -165,7 +165,7 @@ impl Shared {
     ) -> Result<Option<Place>, Outcome> {
         let now = Instant::now();
         self.refresh(&mut state.names, self.refresh);
-        self.connect(&mut state.endpoints, now, since, false);
+        self.connect(state.endpoints.connect(now, since, tried, false));
         if let Some(taken) = state.endpoints.take(now, tried, false) {
             return Ok(Some(self.place(taken)));
         }
@@ -177,7 +177,7 @@ impl Shared {
         if let Some(taken) = state.endpoints.take(now, tried, true) {
             return Ok(Some(self.place(taken)));
         }
-        if self.connect(&mut state.endpoints, now, since, true) || state.names.asking {
+        if self.connect(state.endpoints.connect(now, since, tried, true)) || state.names.asking {
             return Ok(None);
         }
         Err(self.cause(state))
@@ -192,15 +192,8 @@ impl Shared {
         }
     }
 
-    /// Begins to connect where that is due; says whether anywhere.
-    fn connect(
-        self: &Arc<Self>,
-        endpoints: &mut Endpoints<Connection>,
-        now: Instant,
-        since: Instant,
-        any: bool,
-    ) -> bool {
-        let chosen = endpoints.connect(now, since, any);
+    /// Begins to connect to `chosen`; says whether that are any.
+    fn connect(self: &Arc<Self>, chosen: Vec<SocketAddr>) -> bool {
         for &address in &chosen {
             let shared = Arc::clone(self);
             tokio::spawn(async move {

@@ -295,14 +295,22 @@ async fn without_dns_the_addresses_known_stay_in_use() {
     let (address, log) = grpc_server(|_, _| Reply::Ok).await;
     let names = Names::new(&[address]);
     let grpc = curious(&names);
+    let said = Said::default();
+    let _recording = said.record();
     assert!(send(&grpc).await);
-    for answer in [None, Some(&[][..])] {
+    let mut sent = 1;
+    for answer in [None, Some(&[][..]), Some(&[address][..])] {
         names.set(answer);
         let before = names.asked();
-        for _ in 0..5 {
+        // Asking happens beside the request that notices.
+        while names.asked() < before + 3 {
             assert!(send(&grpc).await);
+            sent += 1;
         }
-        assert!(names.asked() > before);
     }
-    assert_eq!(log.accepted().len(), 3 * 11);
+    assert_eq!(log.accepted().len(), 3 * sent);
+    // Once for the outage, not once for each answer, and once for its end.
+    for words in ["cannot be resolved any more", "resolves again"] {
+        assert_eq!(said.text().matches(words).count(), 1, "{}", said.text());
+    }
 }

@@ -62,7 +62,7 @@ fn refused() -> Outcome {
 /// All connected, by HTTP/2.
 fn connected(balancer: Balancer, count: u8) -> (Endpoints<Fake>, Instant) {
     let (mut endpoints, now) = endpoints(balancer, count);
-    endpoints.connect(now, now, false);
+    endpoints.connect(now, now, &[], false);
     for address in addresses(count) {
         endpoints.connected(address, Fake::new(true), now);
     }
@@ -113,23 +113,23 @@ fn with_pick_first_the_order_is_the_resolvers() {
 #[test]
 fn with_pick_first_the_next_is_tried_when_the_first_hesitates_or_fails() {
     let (mut endpoints, start) = endpoints(Balancer::PickFirst, 3);
-    assert_eq!(endpoints.connect(start, start, false), [address(1)]);
-    assert_eq!(endpoints.connect(start, start, false), []);
+    assert_eq!(endpoints.connect(start, start, &[], false), [address(1)]);
+    assert_eq!(endpoints.connect(start, start, &[], false), []);
     let later = start + STAGGER;
-    assert_eq!(endpoints.connect(later, start, false), [address(2)]);
+    assert_eq!(endpoints.connect(later, start, &[], false), [address(2)]);
     endpoints.unreachable(address(1), refused(), later);
-    assert_eq!(endpoints.connect(later, start, false), [address(3)]);
+    assert_eq!(endpoints.connect(later, start, &[], false), [address(3)]);
 }
 
 #[test]
 fn no_more_are_connected_to_than_the_most() {
     let (mut endpoints, now) = endpoints(Balancer::RoundRobin, 40);
-    let chosen = endpoints.connect(now, now, false);
+    let chosen = endpoints.connect(now, now, &[], false);
     assert_eq!(chosen.len(), MOST);
-    assert!(endpoints.connect(now, now, false).is_empty());
+    assert!(endpoints.connect(now, now, &[], false).is_empty());
     // Another takes the place of one that fails.
     endpoints.unreachable(chosen[0], refused(), now);
-    let next = endpoints.connect(now, now, false);
+    let next = endpoints.connect(now, now, &[], false);
     assert!(next.len() == 1 && !chosen.contains(&next[0]));
 }
 
@@ -187,18 +187,20 @@ fn when_none_is_well_those_set_aside_are_used() {
 #[test]
 fn what_cannot_be_reached_is_tried_once_for_each_who_waits() {
     let (mut endpoints, start) = endpoints(Balancer::RoundRobin, 1);
-    assert_eq!(endpoints.connect(start, start, false), [address(1)]);
+    assert_eq!(endpoints.connect(start, start, &[], false), [address(1)]);
     assert!(endpoints.is_connecting(&[]) && !endpoints.is_connecting(&[address(1)]));
     endpoints.unreachable(address(1), refused(), start);
-    assert!(endpoints.connect(start, start, true).is_empty());
+    assert!(endpoints.connect(start, start, &[], true).is_empty());
     assert_eq!(endpoints.cause(), Some(refused()));
     // Somebody who begins to wait later.
     let later = start + Duration::from_millis(10);
     assert!(
-        endpoints.connect(later, later, false).is_empty(),
+        endpoints.connect(later, later, &[], false).is_empty(),
         "set aside"
     );
-    assert_eq!(endpoints.connect(later, later, true), [address(1)]);
+    let tried = [address(1)];
+    assert!(endpoints.connect(later, later, &tried, true).is_empty());
+    assert_eq!(endpoints.connect(later, later, &[], true), [address(1)]);
 }
 
 #[test]
@@ -214,7 +216,7 @@ fn the_cause_that_somebody_must_put_right_is_told_first() {
 #[test]
 fn a_connection_for_one_request_leaves_and_comes_back() {
     let (mut endpoints, now) = endpoints(Balancer::RoundRobin, 1);
-    endpoints.connect(now, now, false);
+    endpoints.connect(now, now, &[], false);
     endpoints.connected(address(1), Fake::new(false), now);
     let first = endpoints.take(now, &[], false).unwrap();
     assert!(first.connection.is_some());
@@ -255,7 +257,11 @@ fn connections_that_are_closed_discarded_or_long_unused_are_not_used() {
             }
         }
         assert!(endpoints.take(then, &[], false).is_none(), "{way}");
-        assert_eq!(endpoints.connect(then, then, false), [address(1)], "{way}");
+        assert_eq!(
+            endpoints.connect(then, then, &[], false),
+            [address(1)],
+            "{way}"
+        );
     }
     // With a request under way it is in use.
     let (mut endpoints, now) = connected(Balancer::RoundRobin, 1);
@@ -271,7 +277,7 @@ fn addresses_that_stay_keep_what_is_known_of_them() {
     assert_eq!(endpoints.len(), 3);
     assert_eq!(turn(&mut endpoints, now), Some(address(2)));
     assert_eq!(turn(&mut endpoints, now), Some(address(2)));
-    assert_eq!(endpoints.connect(now, now, false), [address(4)]);
+    assert_eq!(endpoints.connect(now, now, &[], false), [address(4)]);
     // Late news of one that is gone.
     endpoints.connected(address(3), Fake::new(true), now);
     endpoints.give_back(address(3), Some(Fake::new(true)), now);
