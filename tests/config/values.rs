@@ -4,8 +4,8 @@ use super::{MINIMAL, good, load_in, over, text};
 use std::time::Duration;
 use wayspan::{
     config::{
-        Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, HealthCheck,
-        LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Verbosity,
+        Balancer, Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind,
+        HealthCheck, LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Verbosity,
     },
     mesh,
 };
@@ -412,6 +412,21 @@ fn headers_may_be_a_list() {
         "otlp_grpc",
     );
     assert_eq!(client.headers, [("a".to_owned(), "b".to_owned())]);
+}
+
+#[test]
+fn balancers() {
+    for (name, expected) in [
+        ("", Balancer::RoundRobin),
+        ("round_robin", Balancer::RoundRobin),
+        ("pick_first", Balancer::PickFirst),
+        ("grpclb", Balancer::RoundRobin),
+    ] {
+        let yaml = format!("{{endpoint: 'j:1', balancer_name: '{name}'}}");
+        assert_eq!(client(&yaml, "otlp_grpc").balancer, expected, "{name}");
+    }
+    let http = client("{endpoint: 'http://j:1'}", "otlp_http");
+    assert_eq!(http.balancer, Balancer::RoundRobin);
 }
 
 #[test]
