@@ -15,8 +15,8 @@ of that batch is dropped whole. What is known to be too large ([`SizeLimit`]) is
 halved without asking.
 
 When a request may be attempted, and when no more, is the [`Circuit`]'s to say.
-`max_elapsed` counts for each part from its own first attempt: a part that is
-new because the backend answered is progress.
+`max_elapsed` counts for each part from when its own first attempt is due: a part
+that is new because the backend answered is progress.
 */
 
 use super::{

@@ -153,7 +153,7 @@ service:
         ),
         ("config.yaml:4:40: ", "grpc.include_metadata: has no effect"),
         (
-            "config.yaml:6:47: ",
+            "config.yaml:6:32: ",
             "balancer_name: neither round_robin nor pick_first",
         ),
         (

@@ -227,7 +227,7 @@ async fn a_peer_that_falls_silent_is_left_for_a_new_connection() {
         (by_hand(socket, &[]).await, listener)
     });
     let mut settings = grpc(address);
-    settings.timeout = Duration::from_secs(1);
+    settings.timeout = Duration::from_secs(2);
     let running = Running::start(&settings);
     running.push(batch(0..5));
     let (held, listener) = limit(silent).await.unwrap();
