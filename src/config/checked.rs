@@ -214,6 +214,18 @@ pub struct Client {
     pub headers: Vec<(String, String)>,
     /// Compression of requests. Default none (in-cluster, gzip costs more than all else).
     pub compression: Compression,
+    /// How requests are spread over the addresses of the URL's host.
+    pub balancer: Balancer,
+}
+
+/// `balancer_name`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balancer {
+    /// All addresses, in turns.
+    #[default]
+    RoundRobin,
+    /// The first that can be reached.
+    PickFirst,
 }
 
 impl fmt::Debug for Client {
@@ -226,6 +238,7 @@ impl fmt::Debug for Client {
             .field("auth", &self.auth)
             .field("headers", &headers)
             .field("compression", &self.compression)
+            .field("balancer", &self.balancer)
             .finish()
     }
 }

@@ -92,7 +92,7 @@ impl Payload {
 }
 
 /// One pass over a [`Payload`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Body {
     pieces: Arc<[Bytes]>,
     next: usize,

@@ -1,71 +1,41 @@
 /*!
 The HTTP client under both OTLP exporters, and of what else asks over HTTP.
 
-hyper's pooled client over rustls or plaintext. gRPC speaks HTTP/2 only; OTLP
-over HTTP speaks what TLS negotiates, HTTP/1.1 in plaintext. A peer that has
-vanished without a word is noticed by TCP's user timeout and by HTTP/2 pings
-while requests are open; there are none on an idle connection, which grpc-go's
-servers would punish.
+A request goes to one of the target's addresses ([`pool`](super::pool)). One
+that gets no answer there, or one that says "not now", goes to the next address
+at once; only when all have failed does the caller hear of it. A connection that
+ends under a request says little about the backend, which may be restarting or
+letting its connections age: the request is sent again at once, on another
+connection, a few times at most.
 */
 
 use super::{
     body::{Body, Payload},
+    connect::{Connection, Connector, Failure},
     outcome::Outcome,
-    sniff::{Seen, Sniffing},
-    trouble,
+    pool::{Place, Pool},
+    resolve::Target,
 };
-use crate::{auth, config, tls};
+pub use super::{connect::Protocol, pool::Reach};
+use crate::{auth, config, telemetry::Count};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use std::{
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-use tower_service::Service;
+use std::{fmt, net::SocketAddr, time::Duration};
+use tokio::time::timeout;
 
-/// Ping while requests are open and nothing arrives for this long.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-/// Close when a ping is not answered for this long.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Close when sent bytes are not acknowledged for this long.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
-/// Longest wait for a TCP connection.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Keep an unused connection this long. Below the idle timeouts that proxies
-/// and servers usually have, so that the closing is rarely theirs.
-const IDLE: Duration = Duration::from_secs(50);
 /// As much of an answer as is read; the rest is drained. An answer is a few
 /// dozen bytes or an error message.
 const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// What is spoken over the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// OTLP/gRPC.
-    Grpc,
-    /// OTLP/HTTP.
-    Http,
-    /// HTTP, of whatever is served there.
-    Web,
-}
+/// How often a request whose connection ended is sent again at once.
+const RESENDS: u32 = 3;
 
 /// A client for one URL.
 pub struct HttpClient {
-    client: Client<Sniffing<Current>, Body>,
-    seen: Seen,
-    protocol: Protocol,
+    pool: Pool,
+    timeout: Duration,
     uri: Uri,
-    authority: String,
     headers: HeaderMap,
     auth: Option<auth::Client>,
 }
@@ -90,9 +60,17 @@ pub struct Answer {
     pub trailers: Option<HeaderMap>,
 }
 
+/// What became of a request at one address.
+enum Attempt {
+    Answered(Answer),
+    /// Its connection ended, which says little about the address.
+    Ended(Outcome),
+    Failed(Outcome),
+}
+
 impl HttpClient {
     /// A client that posts to `uri` with the settings' TLS and, on top of
-    /// `headers`, the settings' headers. `timeout` is that of a whole attempt.
+    /// `headers`, the settings' headers.
     ///
     /// # Errors
     ///
@@ -102,9 +80,9 @@ impl HttpClient {
         settings: &config::Client,
         protocol: Protocol,
         mut headers: HeaderMap,
-        timeout: Duration,
+        reach: Reach,
     ) -> Result<Self, String> {
-        let authority = authority(&uri).ok_or_else(|| {
+        let target = Target::of(&uri).ok_or_else(|| {
             format!("endpoint {uri:?}: expected http(s)://host:port, as in http://jaeger:4317")
         })?;
         let agent = concat!("wayspan/", env!("CARGO_PKG_VERSION"));
@@ -117,60 +95,18 @@ impl HttpClient {
             value.set_sensitive(true);
             headers.insert(parsed, value);
         }
-
         let encrypted = uri.scheme_str() == Some("https");
         let default = config::ClientTls::default();
         let tls = encrypted.then(|| settings.tls.as_ref().unwrap_or(&default));
-        let name = tls
-            .and_then(|tls| tls.server_name_override.as_deref())
-            .map(tls::server_name)
-            .transpose()?;
-        let what = format!("TLS to {authority}");
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        // Before the attempt as a whole times out, so that the error can say
-        // that there was no connection.
-        http.set_connect_timeout(Some((timeout / 5 * 4).min(CONNECT)));
-        http.set_keepalive(Some(KEEPALIVE));
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        http.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-        let connector = tls::Client::build(what, tls, move |config| {
-            let mut connector = HttpsConnectorBuilder::new()
-                .with_tls_config(config)
-                .https_or_http();
-            if let Some(name) = &name {
-                let name = FixedServerNameResolver::new(name.clone());
-                connector = connector.with_server_name_resolver(name);
-            }
-            let http = http.clone();
-            match protocol {
-                Protocol::Grpc => connector.enable_http2().wrap_connector(http),
-                Protocol::Http | Protocol::Web => {
-                    connector.enable_all_versions().wrap_connector(http)
-                }
-            }
-        })?;
+        let connector = Connector::build(&target, tls, protocol, reach.timeout)?;
         let auth = settings.auth.as_ref();
         let auth = auth
-            .map(|auth| auth::Client::build(format!("credentials for {authority}"), auth))
+            .map(|auth| auth::Client::build(format!("credentials for {target}"), auth))
             .transpose()?;
-
-        let seen = Seen::default();
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .http2_only(protocol == Protocol::Grpc)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .http2_keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .build(Sniffing::new(Current(Arc::new(connector)), seen.clone()));
         Ok(Self {
-            client,
-            seen,
-            protocol,
+            timeout: reach.timeout,
+            pool: Pool::new(target, connector, reach),
             uri,
-            authority,
             headers,
             auth,
         })
@@ -178,21 +114,32 @@ impl HttpClient {
 
     /// `host:port`.
     pub fn authority(&self) -> &str {
-        &self.authority
+        self.pool.connector().authority()
     }
 
-    /// Posts `payload` once and reads the answer.
-    ///
-    /// # Errors
-    ///
-    /// When no whole answer came, as the [`Outcome`] that this is.
-    pub async fn post(&self, payload: &Payload) -> Result<Answer, Outcome> {
-        let request = Request::post(self.uri.clone())
-            .body(payload.body())
-            .map_err(|error| Outcome::Permanent {
-                cause: error.to_string(),
-            })?;
-        self.send(request, ANSWER_LIMIT).await
+    /// Posts `payload` until an address has taken it or all have failed; each
+    /// time but the first is counted in `resent`. `judge` says what an answer
+    /// means.
+    pub async fn post(
+        &self,
+        payload: &Payload,
+        resent: &Count,
+        judge: impl Fn(&Answer) -> Outcome,
+    ) -> Outcome {
+        let request = match Request::post(self.uri.clone()).body(payload.body()) {
+            Ok(request) => request,
+            Err(error) => {
+                return Outcome::Permanent {
+                    cause: error.to_string(),
+                };
+            }
+        };
+        let judge = |answer| match judge(&answer) {
+            outcome if outcome.passes_elsewhere() => Err(outcome),
+            outcome => Ok(outcome),
+        };
+        let result = self.exchange(request, ANSWER_LIMIT, resent, judge).await;
+        result.unwrap_or_else(|outcome| outcome)
     }
 
     /// Sends `request`, with this client's headers over its own, and reads at
@@ -200,8 +147,20 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// As [`Self::post`].
-    pub async fn send(&self, mut request: Request<Body>, limit: usize) -> Result<Answer, Outcome> {
+    /// When no whole answer came, as the [`Outcome`] that this is.
+    pub async fn send(&self, request: Request<Body>, limit: usize) -> Result<Answer, Outcome> {
+        self.exchange(request, limit, &Count::default(), Ok).await
+    }
+
+    /// Asks one address after the other. An answer for which `judge` has an
+    /// error is asked for elsewhere.
+    async fn exchange<T>(
+        &self,
+        mut request: Request<Body>,
+        limit: usize,
+        resent: &Count,
+        judge: impl Fn(Answer) -> Result<T, Outcome>,
+    ) -> Result<T, Outcome> {
         match request.headers().is_empty() {
             true => *request.headers_mut() = self.headers.clone(),
             false => request.headers_mut().extend(self.headers.clone()),
@@ -210,44 +169,84 @@ impl HttpClient {
             let (name, value) = auth.header();
             request.headers_mut().insert(name, value);
         }
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| self.trouble(&error))?;
-        read(response, limit)
-            .await
-            .map_err(|error| self.trouble(&error))
+        let mut tried: Vec<SocketAddr> = Vec::new();
+        let mut last = None;
+        let mut ended = 0;
+        loop {
+            let mut place = match self.pool.take(&tried).await {
+                Ok(place) => place,
+                // What an address said weighs more than that there is no other.
+                Err(outcome) => return Err(last.unwrap_or(outcome)),
+            };
+            if ended > 0 || !tried.is_empty() {
+                resent.add(1);
+            }
+            let outcome = match self.attempt(&mut place, &request, limit).await {
+                Attempt::Answered(answer) => {
+                    let judged = judge(answer);
+                    place.answered(judged.is_ok());
+                    match judged {
+                        Ok(done) => return Ok(done),
+                        Err(outcome) => outcome,
+                    }
+                }
+                Attempt::Ended(_) if ended < RESENDS => {
+                    ended += 1;
+                    continue;
+                }
+                Attempt::Ended(outcome) => {
+                    place.failed();
+                    outcome
+                }
+                Attempt::Failed(outcome) => outcome,
+            };
+            tried.push(place.address);
+            last = Some(outcome);
+        }
     }
 
-    fn trouble(&self, error: &(dyn std::error::Error + 'static)) -> Outcome {
-        let place = trouble::Place {
-            authority: &self.authority,
-            protocol: self.protocol,
-            tls: self.uri.scheme_str() == Some("https"),
+    async fn attempt(&self, place: &mut Place, request: &Request<Body>, limit: usize) -> Attempt {
+        let connection = match place.connection().await {
+            Ok(connection) => connection,
+            Err(outcome) => return Attempt::Failed(outcome),
         };
-        trouble::outcome(error, self.seen.get(), place)
+        let answers = connection.answers();
+        let asked = timeout(self.timeout, ask(connection, request.clone(), limit)).await;
+        let failure = match asked {
+            Ok(Ok(answer)) => return Attempt::Answered(answer),
+            Ok(Err(failure)) => failure,
+            Err(_) => {
+                // A connection on which others are answered is not to blame.
+                if !place.is_alive(answers) {
+                    place.lost();
+                    place.failed();
+                }
+                return Attempt::Failed(Outcome::retry(format!(
+                    "no answer from {} within {:?}",
+                    self.authority(),
+                    self.timeout
+                )));
+            }
+        };
+        let connector = self.pool.connector();
+        let outcome = connector.trouble(&failure.error, connection.speaks());
+        place.lost();
+        if failure.untouched || answers > 0 {
+            return Attempt::Ended(outcome);
+        }
+        place.failed();
+        Attempt::Failed(outcome)
     }
 }
 
-/// Connects with what the settings' files hold at that moment.
-#[derive(Clone, Debug)]
-struct Current(Arc<tls::Client<HttpsConnector<HttpConnector>>>);
-
-impl Service<Uri> for Current {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
-    type Error = <HttpsConnector<HttpConnector> as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // Connectors are always ready.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let mut connector = HttpsConnector::clone(&self.0.for_connection());
-        Box::pin(connector.call(uri))
-    }
+/// Sends a request and reads its answer.
+async fn ask(
+    connection: &mut Connection,
+    request: Request<Body>,
+    limit: usize,
+) -> Result<Answer, Failure> {
+    let response = connection.send(request).await?;
+    Ok(read(response, limit).await?)
 }
 
 async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, hyper::Error> {
@@ -268,16 +267,4 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, hype
         body: body.freeze(),
         trailers,
     })
-}
-
-/// `host:port` of a URL with a scheme that this client speaks.
-fn authority(uri: &Uri) -> Option<String> {
-    let host = uri.host().filter(|host| !host.is_empty())?;
-    let port = match (uri.port_u16(), uri.scheme_str()?) {
-        (Some(port), "http" | "https") => port,
-        (None, "http") => 80,
-        (None, "https") => 443,
-        _ => return None,
-    };
-    Some(format!("{host}:{port}"))
 }

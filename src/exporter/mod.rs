@@ -1,16 +1,18 @@
 /*!
 Exporters take sealed batches from their queue and deliver them.
 
-Each configured exporter is one thread's single task: [`run`] keeps several
+Each configured exporter is a thread's single task: [`run`] keeps several
 requests in flight, retries, splits what is refused and accounts for every span.
 What differs between exporters is only how a request is made and sent
 ([`otlp_grpc`], [`otlp_http`], [`debug`]) and what an answer means ([`outcome`]).
 
 - [`body`]: request bodies over a batch's pieces, without copying them.
-- [`client`]: the HTTP client under both OTLP exporters, with [`crate::tls`] and
-  [`crate::auth`], and with [`sniff`] and [`trouble`] to say what is wrong when there is no answer.
-- [`retry`]: how long to wait. [`limit`]: how much to send at once. [`health`]:
-  what to log.
+- [`client`]: the HTTP client under both OTLP exporters. It asks [`pool`] for an
+  address and a connection to it, made by [`connect`], with [`crate::tls`] and
+  [`crate::auth`], to what [`resolve`] says; which one that is, [`endpoints`] decides.
+  [`sniff`] and [`trouble`] say what is wrong when there is no answer.
+- [`circuit`]: who may try when the backend does not answer. [`retry`]: how long
+  to wait. [`limit`]: how much to send at once. [`health`]: what to log.
 
 Every span popped from the queue ends in exactly one of `sent_spans`,
 `rejected_spans` (by the backend, in a partial success) and
@@ -18,22 +20,27 @@ Every span popped from the queue ends in exactly one of `sent_spans`,
 */
 
 pub mod body;
+pub mod circuit;
 pub mod client;
+pub mod connect;
 pub mod debug;
+pub mod endpoints;
 pub mod health;
 pub mod limit;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod outcome;
+pub mod pool;
+pub mod resolve;
 pub mod retry;
 pub mod run;
 pub mod sniff;
 pub mod trouble;
 
 use crate::{
-    config::{Exporter as Settings, ExporterKind},
+    config::{Client, Exporter as Settings, ExporterKind},
     queue::Queue,
-    telemetry::ExporterStats,
+    telemetry::{Count, ExporterStats},
 };
 use body::Payload;
 use bytes::Bytes;
@@ -42,6 +49,8 @@ use health::Health;
 use otlp_grpc::OtlpGrpc;
 use otlp_http::OtlpHttp;
 use outcome::Outcome;
+use pool::Reach;
+use resolve::{Resolve, System};
 use run::Runner;
 use std::{sync::Arc, time::Instant};
 
@@ -79,8 +88,17 @@ impl Exporter {
     ///
     /// When a file cannot be read or is not what it should be.
     pub fn build(settings: &Settings) -> Result<Self, BuildError> {
+        Self::build_with(settings, Arc::new(System))
+    }
+
+    /// The same with another resolver of names than the system's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub fn build_with(settings: &Settings, resolver: Arc<dyn Resolve>) -> Result<Self, BuildError> {
         let id = settings.id.to_string();
-        let sender = Sender::build(settings).map_err(|message| BuildError {
+        let sender = Sender::build(settings, resolver).map_err(|message| BuildError {
             id: id.clone(),
             message,
         })?;
@@ -89,7 +107,6 @@ impl Exporter {
             runner: Runner {
                 sender,
                 retry: settings.retry.clone(),
-                timeout: settings.timeout,
                 consumers: settings.queue.consumers,
                 health,
             },
@@ -125,13 +142,18 @@ pub enum Sender {
 }
 
 impl Sender {
-    fn build(settings: &Settings) -> Result<Self, String> {
+    fn build(settings: &Settings, resolver: Arc<dyn Resolve>) -> Result<Self, String> {
+        let reach = |client: &Client| Reach {
+            timeout: settings.timeout,
+            balancer: client.balancer,
+            retry: settings.retry.clone(),
+            resolver,
+            refresh: pool::REFRESH,
+        };
         Ok(match &settings.kind {
-            ExporterKind::OtlpGrpc(client) => {
-                Self::Grpc(OtlpGrpc::build(client, settings.timeout)?)
-            }
+            ExporterKind::OtlpGrpc(client) => Self::Grpc(OtlpGrpc::build(client, reach(client))?),
             ExporterKind::OtlpHttp(client, encoding) => {
-                Self::Http(OtlpHttp::build(client, *encoding, settings.timeout)?)
+                Self::Http(OtlpHttp::build(client, *encoding, reach(client))?)
             }
             ExporterKind::Debug(debug) => Self::Debug(Debug::new(debug.verbosity)),
         })
@@ -159,11 +181,13 @@ impl Sender {
         }
     }
 
-    /// Sends it once. Cancel safe: the request is then lost or delivered.
-    pub async fn send(&self, payload: &Payload) -> Outcome {
+    /// Sends it until the backend has answered or all its addresses have failed;
+    /// each time but the first is counted in `resent`. Cancel safe: the request
+    /// is then lost or delivered.
+    pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
         match self {
-            Self::Grpc(grpc) => grpc.send(payload).await,
-            Self::Http(http) => http.send(payload).await,
+            Self::Grpc(grpc) => grpc.send(payload, resent).await,
+            Self::Http(http) => http.send(payload, resent).await,
             Self::Debug(debug) => debug.send(payload),
         }
     }

@@ -10,10 +10,10 @@ costs that detail, not the status.
 
 use super::{
     body::{Payload, encoding},
-    client::{Answer, HttpClient, Protocol},
+    client::{Answer, HttpClient, Protocol, Reach},
     outcome::Outcome,
 };
-use crate::config;
+use crate::{config, telemetry::Count};
 use base64::{
     Engine,
     alphabet::STANDARD,
@@ -49,7 +49,7 @@ impl OtlpGrpc {
     /// # Errors
     ///
     /// Says which setting is wrong.
-    pub fn build(settings: &config::Client, timeout: Duration) -> Result<Self, String> {
+    pub fn build(settings: &config::Client, reach: Reach) -> Result<Self, String> {
         let uri = Uri::try_from(&settings.url)
             .ok()
             .and_then(|uri| {
@@ -71,13 +71,13 @@ impl OtlpGrpc {
         );
         headers.insert(
             HeaderName::from_static("grpc-timeout"),
-            grpc_timeout(timeout),
+            grpc_timeout(reach.timeout),
         );
         if let Some(encoding) = encoding(settings.compression) {
             let name = HeaderName::from_static("grpc-encoding");
             headers.insert(name, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(uri, settings, Protocol::Grpc, headers, timeout)?;
+        let client = HttpClient::build(uri, settings, Protocol::Grpc, headers, reach)?;
         Ok(Self {
             client,
             compression: settings.compression,
@@ -100,12 +100,11 @@ impl OtlpGrpc {
         })
     }
 
-    /// Sends it once.
-    pub async fn send(&self, payload: &Payload) -> Outcome {
-        match self.client.post(payload).await {
-            Ok(answer) => outcome(&answer, self.endpoint()),
-            Err(outcome) => outcome,
-        }
+    /// Sends it, to one address after the other until one takes it; each time
+    /// but the first is counted in `resent`.
+    pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
+        let judge = |answer: &Answer| outcome(answer, self.endpoint());
+        self.client.post(payload, resent, judge).await
     }
 }
 

@@ -10,10 +10,10 @@ that is neither is shown as it is.
 
 use super::{
     body::{Payload, encoding, joined},
-    client::{Answer, HttpClient, Protocol},
+    client::{Answer, HttpClient, Protocol, Reach},
     outcome::Outcome,
 };
-use crate::{config, pdata};
+use crate::{config, pdata, telemetry::Count};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -37,7 +37,7 @@ impl OtlpHttp {
     pub fn build(
         settings: &config::Client,
         body: config::Encoding,
-        timeout: Duration,
+        reach: Reach,
     ) -> Result<Self, String> {
         let uri = Uri::try_from(&settings.url)
             .map_err(|error| format!("endpoint {:?}: {error}", settings.url))?;
@@ -50,7 +50,7 @@ impl OtlpHttp {
         if let Some(encoding) = encoding(settings.compression) {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(uri, settings, Protocol::Http, headers, timeout)?;
+        let client = HttpClient::build(uri, settings, Protocol::Http, headers, reach)?;
         Ok(Self {
             client,
             encoding: body,
@@ -81,12 +81,11 @@ impl OtlpHttp {
         .map_err(|error| refused(error.to_string()))
     }
 
-    /// Sends it once.
-    pub async fn send(&self, payload: &Payload) -> Outcome {
-        match self.client.post(payload).await {
-            Ok(answer) => outcome(&answer, self.endpoint(), SystemTime::now()),
-            Err(outcome) => outcome,
-        }
+    /// Sends it, to one address after the other until one takes it; each time
+    /// but the first is counted in `resent`.
+    pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
+        let judge = |answer: &Answer| outcome(answer, self.endpoint(), SystemTime::now());
+        self.client.post(payload, resent, judge).await
     }
 }
 

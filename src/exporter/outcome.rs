@@ -74,6 +74,19 @@ impl Outcome {
         }
     }
 
+    /// Whether another address of the backend may take what this one did not:
+    /// not if the backend as a whole asks for patience, or a setting is wrong.
+    pub fn passes_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Self::Retry {
+                after: None,
+                misconfigured: false,
+                ..
+            }
+        )
+    }
+
     /// What a gRPC status other than OK means for the request it answers.
     pub fn from_grpc(code: Code, message: &str, after: Option<Duration>) -> Self {
         let cause = described(&format!("{code:?}"), message);

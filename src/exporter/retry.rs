@@ -12,49 +12,56 @@ would begin later than `max_elapsed` after the first one.
 use crate::config::Retry;
 use std::time::Duration;
 
+/// The longest wait of all, whatever is configured: a moment that far away can
+/// still be told.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 86_400);
 /// The longest wait a server may ask for. A wish beyond it is a fault, and
 /// would hold the spans for as long.
 const MAX_SERVER_WAIT: Duration = Duration::from_secs(3600);
 
-/// The waits of one request.
+/// Waits that grow from one attempt to the next, without an end.
 #[derive(Clone, Debug)]
-pub struct Backoff<'a> {
-    settings: &'a Retry,
+pub struct Backoff {
+    settings: Retry,
     interval: Duration,
 }
 
-impl<'a> Backoff<'a> {
+impl Backoff {
     /// Starts at the initial interval.
-    pub fn new(settings: &'a Retry) -> Self {
+    pub fn new(settings: &Retry) -> Self {
         Self {
-            settings,
+            settings: settings.clone(),
             interval: settings.initial_interval.min(settings.max_interval),
         }
     }
 
-    /// The wait before the next attempt, or None to give up.
-    ///
-    /// `elapsed` counts from the first attempt, `at_least` is what the server
-    /// asked for, `random` is uniform in 0..1.
-    pub fn next(
-        &mut self,
-        elapsed: Duration,
-        at_least: Option<Duration>,
-        random: f64,
-    ) -> Option<Duration> {
-        if !self.settings.enabled {
-            return None;
-        }
+    /// The wait before the next attempt. `at_least` is what the server asked
+    /// for, `random` is uniform in 0..1.
+    pub fn next(&mut self, at_least: Option<Duration>, random: f64) -> Duration {
         let spread = self.settings.randomization_factor.clamp(0.0, 1.0) * (2.0 * random - 1.0);
         let jittered = scale(self.interval, 1.0 + spread);
         self.interval =
             scale(self.interval, self.settings.multiplier.max(1.0)).min(self.settings.max_interval);
-        let wait = jittered.max(at_least.unwrap_or_default().min(MAX_SERVER_WAIT));
-        match self.settings.max_elapsed {
-            Some(limit) if elapsed.saturating_add(wait) > limit => None,
-            _ => Some(wait),
-        }
+        jittered
+            .min(MAX_WAIT)
+            .max(within_reason(at_least.unwrap_or_default()))
     }
+
+    /// The next wait is the initial one again.
+    pub fn reset(&mut self) {
+        self.interval = (self.settings.initial_interval).min(self.settings.max_interval);
+    }
+}
+
+/// As long as a server may ask to be left alone.
+pub fn within_reason(wish: Duration) -> Duration {
+    wish.min(MAX_SERVER_WAIT)
+}
+
+/// Whether an attempt after `wait` is one too many, `elapsed` after the first.
+pub fn is_over(settings: &Retry, elapsed: Duration, wait: Duration) -> bool {
+    !settings.enabled
+        || (settings.max_elapsed).is_some_and(|limit| elapsed.saturating_add(wait) > limit)
 }
 
 /// `duration × factor` that saturates instead of panicking.
@@ -82,28 +89,22 @@ mod tests {
     }
 
     #[test]
-    fn grows_to_its_maximum() {
-        let settings = settings();
-        let mut backoff = Backoff::new(&settings);
-        let waits: Vec<u64> = (0..5)
-            .map(|_| {
-                backoff
-                    .next(Duration::ZERO, None, MIDDLE)
-                    .unwrap()
-                    .as_secs()
-            })
-            .collect();
-        assert_eq!(waits, [1, 2, 4, 5, 5]);
+    fn grows_to_its_maximum_and_starts_anew() {
+        let mut backoff = Backoff::new(&settings());
+        let mut waits = |n: usize| -> Vec<u64> {
+            let waits = (0..n)
+                .map(|_| backoff.next(None, MIDDLE).as_secs())
+                .collect();
+            backoff.reset();
+            waits
+        };
+        assert_eq!(waits(5), [1, 2, 4, 5, 5]);
+        assert_eq!(waits(2), [1, 2]);
     }
 
     #[test]
     fn jitter_spreads_both_ways() {
-        let settings = settings();
-        let at = |random| {
-            Backoff::new(&settings)
-                .next(Duration::ZERO, None, random)
-                .unwrap()
-        };
+        let at = |random| Backoff::new(&settings()).next(None, random);
         assert_eq!(at(0.0), Duration::from_millis(500));
         assert_eq!(at(MIDDLE), Duration::from_secs(1));
         assert!(at(0.999) > Duration::from_millis(1490));
@@ -111,33 +112,29 @@ mod tests {
 
     #[test]
     fn the_servers_wish_is_a_minimum_within_reason() {
-        let mut settings = settings();
-        let wish = |s: &Retry, secs| {
-            Backoff::new(s).next(Duration::ZERO, Some(Duration::from_secs(secs)), MIDDLE)
-        };
-        assert_eq!(wish(&settings, 20), Some(Duration::from_secs(20)));
-        assert_eq!(wish(&settings, 0), Some(Duration::from_secs(1)));
-        assert_eq!(wish(&settings, 61), None, "past max_elapsed");
-        settings.max_elapsed = None;
-        assert_eq!(wish(&settings, u64::MAX), Some(MAX_SERVER_WAIT));
+        let wish = |secs| Backoff::new(&settings()).next(Some(Duration::from_secs(secs)), MIDDLE);
+        assert_eq!(wish(20), Duration::from_secs(20));
+        assert_eq!(wish(0), Duration::from_secs(1));
+        assert_eq!(wish(u64::MAX), MAX_SERVER_WAIT);
     }
 
     #[test]
     fn ends_at_max_elapsed_or_never() {
         let mut settings = settings();
-        let late = Duration::from_secs(60);
-        assert_eq!(Backoff::new(&settings).next(late, None, MIDDLE), None);
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        assert!(!is_over(&settings, minute - second, second));
+        assert!(is_over(&settings, minute, second));
         settings.max_elapsed = None;
-        assert!(
-            Backoff::new(&settings)
-                .next(Duration::MAX, None, MIDDLE)
-                .is_some()
-        );
+        assert!(!is_over(&settings, Duration::MAX, Duration::MAX));
         settings.enabled = false;
-        assert_eq!(
-            Backoff::new(&settings).next(Duration::ZERO, None, MIDDLE),
-            None
-        );
+        assert!(is_over(&settings, Duration::ZERO, Duration::ZERO));
+    }
+
+    #[test]
+    fn weeks_of_failures_stay_at_the_maximum() {
+        let mut backoff = Backoff::new(&settings());
+        let waits = (0..1_000_000).map(|_| backoff.next(None, MIDDLE));
+        assert_eq!(waits.last(), Some(settings().max_interval));
     }
 
     proptest! {
@@ -157,8 +154,12 @@ mod tests {
             };
             let mut backoff = Backoff::new(&settings);
             for _ in 0..20 {
-                prop_assert!(backoff.next(Duration::from_secs(elapsed), None, random).is_some());
+                let wait = backoff.next(None, random);
+                prop_assert!(wait <= MAX_WAIT);
+                prop_assert!(!is_over(&settings, Duration::from_secs(elapsed), wait));
                 prop_assert!(backoff.interval <= settings.max_interval.max(settings.initial_interval));
+                // Can be reckoned with.
+                let _ = std::time::Instant::now() + wait;
             }
         }
     }

@@ -14,17 +14,18 @@ asked about every single span: after [`MAX_REFUSALS`] refusals, what is refused
 of that batch is dropped whole. What is known to be too large ([`SizeLimit`]) is
 halved without asking.
 
-`max_elapsed` counts for each part from its own first attempt: a part that is
-new because the backend answered is progress.
+When a request may be attempted, and when no more, is the [`Circuit`]'s to say.
+`max_elapsed` counts for each part from when its own first attempt is due: a part
+that is new because the backend answered is progress.
 */
 
 use super::{
     Drained, Sender,
     body::joined,
+    circuit::Circuit,
     health::{Health, Waiting},
     limit::SizeLimit,
     outcome::Outcome,
-    retry::Backoff,
 };
 use crate::{
     config::Retry,
@@ -38,15 +39,17 @@ use std::{cell::Cell, time::Duration};
 use tokio::{
     select,
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// How many refusals, as invalid or too large, one batch may cause before what
 /// is refused is dropped whole.
 const MAX_REFUSALS: u32 = 256;
-/// Longest wait between attempts once shutdown has begun: what is not
-/// delivered by its deadline is lost, so a server's longer wish cannot count.
-const SHUTDOWN_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a backend must have been away for batches in the segment log to be
+/// left there at shutdown, and how often that is looked at.
+const AWAY: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// When shutdown began, its deadline.
 pub type Deadline = watch::Receiver<Option<std::time::Instant>>;
@@ -58,8 +61,6 @@ pub struct Runner {
     pub sender: Sender,
     /// `retry_on_failure`.
     pub retry: Retry,
-    /// Of one attempt.
-    pub timeout: Duration,
     /// Batches in flight at once.
     pub consumers: usize,
     /// The log.
@@ -73,6 +74,7 @@ struct Run<'a> {
     stats: &'a ExporterStats,
     deadline: Deadline,
     limit: SizeLimit,
+    circuit: Circuit,
     /// Spans of batches taken from the queue and not settled.
     held: Cell<u64>,
     abandoned: Cell<u64>,
@@ -102,6 +104,7 @@ enum Settled {
     Delivered { rejected: u64, message: String },
     TooLarge(String),
     Invalid(String),
+    Refused(String),
     GivenUp(String),
 }
 
@@ -112,6 +115,7 @@ impl Runner {
             on: &self,
             queue,
             stats,
+            circuit: Circuit::new(&self.retry, deadline.clone(), stats.outage.clone()),
             deadline,
             limit: SizeLimit::default(),
             held: Cell::new(0),
@@ -128,7 +132,7 @@ impl Runner {
                 Some(()) = in_flight.next() => {}
                 () = &mut expired => break,
                 batch = queue.pop(), if room => match batch {
-                    Some(parcel) => in_flight.push(run.batch(parcel)),
+                    Some(parcel) => in_flight.push(run.batch(run.circuit.number(), parcel)),
                     None => break,
                 },
             }
@@ -155,14 +159,15 @@ impl Runner {
 }
 
 impl Run<'_> {
-    /// Settles every span of a batch.
-    async fn batch(&self, parcel: Parcel) {
+    /// Settles every span of the batch that was taken as number `number`.
+    async fn batch(&self, number: u64, parcel: Parcel) {
         let tally = Tally::new(self, parcel);
         let mut lost = Lost::default();
         select! {
             biased;
-            () = self.parts(&tally, &mut lost) => {}
+            () = self.parts(number, &tally, &mut lost) => {}
             () = self.expired() => {}
+            () = self.pointless(&tally.parcel) => {}
         }
         if lost.spans > 0 {
             self.on
@@ -171,7 +176,20 @@ impl Run<'_> {
         }
     }
 
-    async fn parts(&self, tally: &Tally<'_>, lost: &mut Lost) {
+    /// Ends when waiting gains nothing: shutdown has begun, the backend has been
+    /// away for a while, and the next run finds the batch in the segment log.
+    async fn pointless(&self, parcel: &Parcel) {
+        let mut deadline = self.deadline.clone();
+        if deadline.wait_for(Option::is_some).await.is_err() {
+            std::future::pending().await
+        }
+        let away = |since: std::time::Instant| since.elapsed() > AWAY;
+        while !(self.stats.outage.since().is_some_and(away) && parcel.is_logged()) {
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn parts(&self, number: u64, tally: &Tally<'_>, lost: &mut Lost) {
         let batch = &tally.parcel.batch;
         let whole = Part {
             chunks: batch.chunks.clone(),
@@ -192,7 +210,7 @@ impl Run<'_> {
                 parts.extend([second, first]);
                 continue;
             }
-            let (cause, given_up, halves) = match self.part(&part).await {
+            let (cause, given_up, halves) = match self.part(number, &part).await {
                 Settled::Delivered { rejected, message } => {
                     let rejected = rejected.min(part.spans);
                     self.stats.sent_spans.add(part.spans - rejected);
@@ -225,6 +243,7 @@ impl Run<'_> {
                     refusals += 1;
                     (cause, false, part.halve())
                 }
+                Settled::Refused(cause) => (cause, false, None),
                 Settled::GivenUp(cause) => (cause, true, None),
             };
             match halves {
@@ -245,21 +264,25 @@ impl Run<'_> {
     }
 
     /// Attempts one request until that makes no more sense.
-    async fn part(&self, part: &Part) -> Settled {
+    async fn part(&self, number: u64, part: &Part) -> Settled {
         let payload = match self.on.sender.prepare(&part.chunks) {
             Ok(payload) => payload,
             Err(outcome) => return Settled::from_final(outcome),
         };
-        let started = Instant::now();
-        let mut backoff = Backoff::new(&self.on.retry);
+        let retries = &self.stats.retries;
+        let mut attempts = self.circuit.attempts(number);
         loop {
-            let attempt = {
-                let _counted = InFlight::new(self.stats);
-                timeout(self.on.timeout, self.on.sender.send(&payload)).await
+            let pass = match attempts.begin().await {
+                Ok(pass) => pass,
+                Err(cause) => return Settled::GivenUp(cause),
             };
-            let outcome = attempt.unwrap_or_else(|_| {
-                Outcome::retry(format!("no answer within {:?}", self.on.timeout))
-            });
+            if attempts.have_failed() {
+                retries.add(1);
+            }
+            let outcome = {
+                let _counted = InFlight::new(self.stats);
+                self.on.sender.send(&payload, retries).await
+            };
             let (after, cause, misconfigured) = match outcome {
                 Outcome::Retry {
                     after,
@@ -267,45 +290,22 @@ impl Run<'_> {
                     misconfigured,
                 } => (after, cause, misconfigured),
                 settled => {
+                    pass.answered();
                     if matches!(settled, Outcome::Delivered { .. }) {
                         self.on.health.delivered();
                     }
                     return Settled::from_final(settled);
                 }
             };
-            let Some(wait) = backoff.next(started.elapsed(), after, rand::random()) else {
-                return Settled::GivenUp(match self.on.retry.enabled {
-                    true => format!("gave up after {:.1?}: {cause}", started.elapsed()),
-                    false => format!("{cause} (retry_on_failure is off)"),
-                });
+            let wait = match attempts.failed(pass, after, &cause) {
+                Ok(wait) => wait,
+                Err(cause) => return Settled::GivenUp(cause),
             };
             let waiting = Waiting {
                 spans: self.held.get(),
                 batches: self.queue.len(),
             };
             self.on.health.failed(&cause, misconfigured, wait, waiting);
-            self.pause(wait).await;
-            self.stats.retries.add(1);
-        }
-    }
-
-    /// Waits before the next attempt, shorter once shutdown has begun.
-    async fn pause(&self, wait: Duration) {
-        if self.deadline.borrow().is_some() {
-            return sleep(wait.min(SHUTDOWN_WAIT)).await;
-        }
-        select! {
-            () = sleep(wait) => {}
-            () = self.shutdown() => {}
-        }
-    }
-
-    /// Ends when shutdown begins.
-    async fn shutdown(&self) {
-        let mut deadline = self.deadline.clone();
-        if deadline.wait_for(Option::is_some).await.is_err() {
-            // The sender is gone without a word: there will be no deadline.
-            std::future::pending().await
         }
     }
 
@@ -339,7 +339,8 @@ impl Settled {
             Outcome::Delivered { rejected, message } => Self::Delivered { rejected, message },
             Outcome::TooLarge { cause } => Self::TooLarge(cause),
             Outcome::Invalid { cause } => Self::Invalid(cause),
-            Outcome::Permanent { cause } | Outcome::Retry { cause, .. } => Self::GivenUp(cause),
+            Outcome::Permanent { cause } => Self::Refused(cause),
+            Outcome::Retry { cause, .. } => Self::GivenUp(cause),
         }
     }
 }

@@ -3,25 +3,20 @@ What the peer really speaks, from the first bytes it sends.
 
 A gRPC client pointed at a TLS port, or at an HTTP/1.1 port, only ever sees a
 "frame size error": the bytes `HTTP/1.1 400 …` or a TLS alert, read as a frame.
-So each new connection's first bytes are looked at once, before HTTP parses
-them, and an error can then say which port this is. [`Sniffing`] wraps a
-connector and does that; it changes nothing on the wire.
+So each connection's first bytes are looked at once, before HTTP parses them,
+and an error can then say which port this is. That they have come at all tells a
+server from a proxy that accepts connections for one that is gone. [`Sniffed`]
+changes nothing on the wire.
 */
 
-use http::Uri;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::{
-    future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
-use tower_service::Service;
+use tokio::sync::watch;
 
 /// A protocol recognised by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,70 +44,30 @@ impl Speaks {
     }
 }
 
-/// What the latest connection's peer spoke.
-#[derive(Clone, Debug, Default)]
-pub struct Seen(Arc<AtomicU8>);
+/// What one connection's peer spoke.
+#[derive(Clone, Debug)]
+pub struct Seen(Arc<watch::Sender<Option<Speaks>>>);
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+}
 
 impl Seen {
-    /// The latest finding.
+    /// The finding so far.
     pub fn get(&self) -> Speaks {
-        match self.0.load(Ordering::Relaxed) {
-            1 => Speaks::Http1,
-            2 => Speaks::Http2,
-            3 => Speaks::Tls,
-            _ => Speaks::Unknown,
+        self.0.borrow().unwrap_or(Speaks::Unknown)
+    }
+
+    /// Ends when the peer's first bytes have come.
+    pub async fn first(&self) -> Speaks {
+        let mut first = self.0.subscribe();
+        match first.wait_for(Option::is_some).await {
+            Ok(speaks) => speaks.unwrap_or(Speaks::Unknown),
+            // Its sender is in `self`.
+            Err(_) => Speaks::Unknown,
         }
-    }
-
-    fn set(&self, speaks: Speaks) {
-        let code = match speaks {
-            Speaks::Unknown => 0,
-            Speaks::Http1 => 1,
-            Speaks::Http2 => 2,
-            Speaks::Tls => 3,
-        };
-        self.0.store(code, Ordering::Relaxed);
-    }
-}
-
-/// A connector whose connections note their first bytes in [`Seen`].
-#[derive(Clone, Debug)]
-pub struct Sniffing<C> {
-    connector: C,
-    seen: Seen,
-}
-
-impl<C> Sniffing<C> {
-    /// Wraps `connector`.
-    pub fn new(connector: C, seen: Seen) -> Self {
-        Self { connector, seen }
-    }
-}
-
-impl<C> Service<Uri> for Sniffing<C>
-where
-    C: Service<Uri>,
-    C::Future: Send + 'static,
-{
-    type Response = Sniffed<C::Response>;
-    type Error = C::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
-        self.connector.poll_ready(cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.connector.call(uri);
-        let seen = self.seen.clone();
-        Box::pin(async move {
-            seen.set(Speaks::Unknown);
-            Ok(Sniffed {
-                io: connecting.await?,
-                seen: Some(seen),
-                broken: false,
-            })
-        })
     }
 }
 
@@ -127,6 +82,15 @@ pub struct Sniffed<T> {
 }
 
 impl<T> Sniffed<T> {
+    /// Wraps a new connection; what its peer speaks is told to `seen`.
+    pub fn new(io: T, seen: Seen) -> Self {
+        Self {
+            io,
+            seen: Some(seen),
+            broken: false,
+        }
+    }
+
     /// Hides a failed write of `length` bytes, and all after it.
     fn hide<R>(&mut self, wrote: Poll<io::Result<R>>, length: R) -> Poll<io::Result<R>> {
         match wrote {
@@ -154,7 +118,9 @@ impl<T: Read + Unpin> Read for Sniffed<T> {
         let room = into.remaining().min(first.len());
         let mut buffer = ReadBuf::new(first.get_mut(..room).unwrap_or_default());
         ready!(Pin::new(&mut this.io).poll_read(cx, buffer.unfilled()))?;
-        seen.set(Speaks::of(buffer.filled()));
+        if !buffer.filled().is_empty() {
+            seen.0.send_replace(Some(Speaks::of(buffer.filled())));
+        }
         into.put_slice(buffer.filled());
         this.seen = None;
         Poll::Ready(Ok(()))
@@ -201,12 +167,6 @@ impl<T: Write + Unpin> Write for Sniffed<T> {
         }
         let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, from);
         self.hide(wrote, length)
-    }
-}
-
-impl<T: Connection> Connection for Sniffed<T> {
-    fn connected(&self) -> Connected {
-        self.io.connected()
     }
 }
 

@@ -7,7 +7,7 @@ fact. This module finds the fact and turns it into one [`Outcome`]: passing
 only, unknown CA).
 */
 
-use super::{client::Protocol, outcome::Outcome, sniff::Speaks};
+use super::{connect::Protocol, outcome::Outcome, sniff::Speaks};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::{error::Error, io};
 
@@ -44,11 +44,6 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
         Protocol::Http => ("the backend", "OTLP/HTTP port (4318)"),
         Protocol::Web => ("it", "HTTP port"),
     };
-    if said.contains("dns error") {
-        return Outcome::retry(format!(
-            "cannot resolve {authority}: is the name right, and its namespace? ({said})"
-        ));
-    }
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => Outcome::retry(format!(
             "connection refused by {authority}: is {what} running, and is this its {port}?"
@@ -146,7 +141,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 /// The innermost error of a type.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(error)
         .filter_map(|error| error.downcast_ref::<T>())
         .last()

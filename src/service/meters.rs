@@ -320,6 +320,14 @@ impl Meters<'_> {
             &labels,
             move || room as f64,
         );
+        let outage = stats.outage.clone();
+        self.registry.gauge(
+            "wayspan_exporter_up",
+            "1 while the backend answers or has not been asked; 0 from the first failure of an \
+             outage until it does.",
+            &[("exporter", &id)],
+            move || f64::from(u8::from(outage.since().is_none())),
+        );
         let (started, ended) = (stats.requests_started.clone(), stats.requests_ended.clone());
         self.registry.gauge(
             "otelcol_exporter_in_flight_requests",

@@ -5,7 +5,8 @@ Threads, and what each owns:
 
 - one **shard** per core ([`shard`]): its connections, its share of every
   pipeline's open batch. Nothing of a span is shared between shards;
-- one **exporter** thread: the tasks that deliver sealed batches;
+- one **exporter** thread for each exporter: it compresses and delivers that
+  exporter's sealed batches. None waits for another's compression;
 - one **admin** thread: accepting connections and handing each to a shard that
   has time ([`listen`], [`balance`]), metrics, health. A scrape never delays a span;
 - one **watchers** thread, where Kiali's own configuration is followed
@@ -46,7 +47,7 @@ pub use run::run;
 
 use crate::{
     config::{Config, Id, ProcessorKind},
-    exporter::{BuildError, Exporter},
+    exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
     queue::{Budget, Queue, log::OpenError},
@@ -117,7 +118,9 @@ pub struct Service {
     state: Health,
     shards: Vec<ShardHandle>,
     queues: Vec<Arc<Queue>>,
-    exporters: Thread<()>,
+    exporters: Vec<Thread<Drained>>,
+    /// Where segment logs are looked through and fetched from.
+    readers: Option<Thread<()>>,
     logs: Logs,
     admin: Thread<()>,
     kubernetes: Vec<JoinHandle<()>>,
@@ -225,21 +228,29 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let exporter_thread = {
-        let (queues, stats) = (queues.clone(), exporter_stats.clone());
-        let feeders = logs.feeders(account.routes(), &stop_seen);
-        on_runtime(
-            "exporters",
+    let exporter_threads = (exporters.into_iter().zip(&config.exporters))
+        .zip(queues.iter().cloned().zip(exporter_stats))
+        .map(|((exporter, settings), (queue, stats))| {
+            let deadline = deadline_seen.clone();
+            on_runtime(
+                settings.id.to_string(),
+                state.clone(),
+                |_| {},
+                move || exporter.run(queue, stats, deadline),
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let feeders = logs.feeders(account.routes(), &stop_seen);
+    let readers = match feeders.is_empty() {
+        true => None,
+        false => Some(on_runtime(
+            "log-readers",
             state.clone(),
             |_| {},
             move || async move {
-                let runs = exporters.into_iter().zip(queues).zip(stats).map(
-                    |((exporter, queue), stats)| exporter.run(queue, stats, deadline_seen.clone()),
-                );
-                let feeders = futures_util::future::join_all(feeders);
-                tokio::join!(futures_util::future::join_all(runs), feeders);
+                futures_util::future::join_all(feeders).await;
             },
-        )?
+        )?),
     };
 
     let listening = receivers
@@ -274,7 +285,8 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         state,
         shards,
         queues,
-        exporters: exporter_thread,
+        exporters: exporter_threads,
+        readers,
         logs,
         admin: admin_thread,
         kubernetes,
@@ -310,7 +322,13 @@ impl Service {
         for queue in &self.queues {
             queue.close();
         }
-        let _ = self.exporters.join();
+        for exporter in self.exporters {
+            // What it could not deliver is in the accounts.
+            let _ = exporter.join();
+        }
+        if let Some(readers) = self.readers {
+            let _ = readers.join();
+        }
         self.logs.close();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();

@@ -1,11 +1,13 @@
 //! Asking a web service that is no backend for spans: Kiali.
 
 use crate::{
-    config::{self, Compression},
+    config::{self, Balancer, Compression, Retry},
     exporter::{
         body::Payload,
-        client::{HttpClient, Protocol},
+        client::{HttpClient, Protocol, Reach},
         outcome::Outcome,
+        pool,
+        resolve::System,
     },
     mesh::{
         Endpoint,
@@ -15,7 +17,7 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 /// Time for a request and its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,10 +65,25 @@ impl Web {
             auth: None,
             headers: Vec::new(),
             compression: Compression::None,
+            balancer: Balancer::PickFirst,
+        };
+        let reach = Reach {
+            timeout: TIMEOUT,
+            balancer: settings.balancer,
+            retry: Retry {
+                enabled: true,
+                initial_interval: Duration::from_secs(1),
+                randomization_factor: 0.5,
+                multiplier: 1.5,
+                max_interval: Duration::from_secs(30),
+                max_elapsed: None,
+            },
+            resolver: Arc::new(System),
+            refresh: pool::REFRESH,
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        HttpClient::build(uri, &settings, Protocol::Web, headers, TIMEOUT)
+        HttpClient::build(uri, &settings, Protocol::Web, headers, reach)
             .map_err(|error| format!("kiali.{error}"))
     }
 

@@ -13,4 +13,6 @@ pub mod registry;
 mod stats;
 
 pub use registry::Registry;
-pub use stats::{Count, ExporterStats, MeshStats, PipelineStats, ProcessorStats, ReceiverStats};
+pub use stats::{
+    Count, ExporterStats, MeshStats, Outage, PipelineStats, ProcessorStats, ReceiverStats,
+};

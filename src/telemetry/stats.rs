@@ -5,9 +5,10 @@ use std::{
     cell::Cell,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 /// A counter with one writer: adding is a load and a store, not a locked add.
@@ -26,6 +27,33 @@ impl Count {
     /// The value so far; any thread.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether an exporter fails to deliver, and since when. Written when that
+/// changes, by its exporter; any thread may ask.
+#[derive(Clone, Debug, Default)]
+pub struct Outage(Arc<Mutex<Option<Instant>>>);
+
+impl Outage {
+    /// Delivery fails from `at` on.
+    pub fn begin(&self, at: Instant) {
+        self.lock().get_or_insert(at);
+    }
+
+    /// The backend has answered.
+    pub fn end(&self) {
+        *self.lock() = None;
+    }
+
+    /// When the failures since the last success began; None: it delivers, or
+    /// has not been asked to.
+    pub fn since(&self) -> Option<Instant> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,6 +97,8 @@ pub struct ExporterStats {
     pub rejected_spans: Count,
     /// Requests sent again (`wayspan_exporter_retries`).
     pub retries: Count,
+    /// Whether it fails to deliver (`wayspan_exporter_up`, the other way round).
+    pub outage: Outage,
     /// Requests begun; less the ended ones, those in flight
     /// (`otelcol_exporter_in_flight_requests`).
     pub requests_started: Count,

@@ -5,7 +5,7 @@ use crate::{
     client::Grpc,
     http1,
     proc::free_port,
-    process::{Wayspan, spawn_ready},
+    process::{Setup, Wayspan, spawn_ready},
     sink::Sink,
     spans::{good, request, span},
 };
@@ -117,6 +117,7 @@ async fn series_exist_with_the_value_zero_before_any_span() {
             "otelcol_exporter_queue_capacity{exporter=\"otlp_grpc\"",
             1000.0,
         ),
+        ("wayspan_exporter_up{exporter=\"otlp_grpc\"}", 1.0),
     ] {
         assert_eq!(wayspan.metric(series), Some(value), "{series}");
     }
@@ -156,6 +157,91 @@ async fn several_connections_share_the_work_and_lose_nothing() {
     let spans = sink.wait(400).await;
     let ids: HashSet<_> = spans.iter().map(|span| span.span_id.clone()).collect();
     assert_eq!((spans.len(), ids.len()), (400, 400));
+}
+
+/// A backend that is away is told by a metric, and so is its return.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_is_away_is_told_and_gets_all_when_it_is_back() {
+    let port = free_port();
+    let wayspan = Wayspan::launch(Setup {
+        towards: port,
+        ..Setup::default()
+    })
+    .await;
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    for n in 1..=5 {
+        assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
+    }
+    let up = "wayspan_exporter_up{exporter=\"otlp_grpc\"}";
+    let (wayspan, sink) = tokio::task::spawn_blocking(move || {
+        crate::proc::wait_for("the outage in the metrics", || {
+            (wayspan.metric(up) == Some(0.0)).then_some(())
+        });
+        (wayspan, Sink::start_on(port))
+    })
+    .await
+    .unwrap();
+    sink.wait(5).await;
+    tokio::task::spawn_blocking(move || {
+        crate::proc::wait_for("its end in the metrics", || {
+            (wayspan.metric(up) == Some(1.0)).then_some(())
+        });
+        wayspan.assert_alive();
+        let log = wayspan.process.log();
+        assert!(log.contains("delivering again after"), "{log}");
+    })
+    .await
+    .unwrap();
+}
+
+/// One exporter's thread hangs in the file of its credentials, as on a volume
+/// that has gone away: the other delivers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exporter_that_is_stuck_holds_up_no_other() {
+    let (stuck, well) = (Sink::start(), Sink::start());
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("token"), "one").unwrap();
+    let config = format!(
+        "\
+receivers: {{otlp: {{protocols: {{grpc: , http: }}}}}}
+processors: {{batch: {{timeout: 10ms}}}}
+exporters:
+  otlp_grpc/stuck: {{endpoint: 'j:1', tls: {{insecure: true}}, auth: {{authenticator: bearertokenauth}}}}
+  otlp_grpc/well: {{endpoint: '127.0.0.1:{}', tls: {{insecure: true}}}}
+extensions:
+  health_check:
+  bearertokenauth: {{filename: '{}'}}
+service:
+  extensions: [health_check, bearertokenauth]
+  pipelines:
+    traces: {{receivers: [otlp], processors: [batch], exporters: [otlp_grpc/stuck, otlp_grpc/well]}}
+",
+        well.port(),
+        path("token").display()
+    );
+    std::fs::write(path("config.yaml"), config).unwrap();
+    let to = format!("127.0.0.1:{}", stuck.port());
+    let mut wayspan = Wayspan::ready(&path("config.yaml"), "otlp_grpc/stuck", &to, |_| {}).await;
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    client.export(&good(1)).await;
+    stuck.wait(1).await;
+
+    // A pipe without a writer: opening it does not return.
+    let made = Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+    assert!(made.success());
+    std::fs::rename(path("pipe"), path("token")).unwrap();
+    for n in 2..=6 {
+        assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
+        well.wait(n as usize).await;
+    }
+    assert_eq!(stuck.spans().len(), 1);
+
+    std::fs::rename(path("token"), path("pipe")).unwrap();
+    std::fs::write(path("token"), "two").unwrap();
+    tokio::task::block_in_place(|| std::fs::write(path("pipe"), "two").unwrap());
+    stuck.wait(6).await;
+    wayspan.stop();
 }
 
 /// The embedded default on its own ports, which `--set` moves out of the way.

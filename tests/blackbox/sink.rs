@@ -33,7 +33,12 @@ impl TraceService for Sink {
 impl Sink {
     /// Listens on a free port for as long as the runtime lives.
     pub fn start() -> Self {
-        let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self::start_on(0)
+    }
+
+    /// The same on this port.
+    pub fn start_on(port: u16) -> Self {
+        let incoming = TcpIncoming::bind(([127, 0, 0, 1], port).into()).unwrap();
         let port = incoming.local_addr().unwrap().port();
         let sink = Self {
             port,

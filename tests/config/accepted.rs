@@ -138,7 +138,7 @@ receivers:
     protocols:
       grpc: {read_buffer_size: 524288, include_metadata: true}
 exporters:
-  otlp_grpc: {endpoint: 'j:1', balancer_name: round_robin, sending_queue: {enabled: false, sizer: bytes, queue_size: 5000000}}
+  otlp_grpc: {endpoint: 'j:1', balancer_name: least_loads, sending_queue: {enabled: false, sizer: bytes, queue_size: 5000000}}
   zipkin: {}
 service:
   pipelines:
@@ -152,7 +152,10 @@ service:
             "grpc.read_buffer_size: has no effect in wayspan; ignored",
         ),
         ("config.yaml:4:40: ", "grpc.include_metadata: has no effect"),
-        ("config.yaml:6:32: ", "balancer_name: has no effect"),
+        (
+            "config.yaml:6:32: ",
+            "balancer_name: neither round_robin nor pick_first",
+        ),
         (
             "config.yaml:6:76: ",
             "sending_queue.enabled: wayspan always queues",

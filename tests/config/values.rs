@@ -4,7 +4,7 @@ use super::{MINIMAL, good, load_in, over, text};
 use std::time::Duration;
 use wayspan::{
     config::{
-        Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, Fsync,
+        Balancer, Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, Fsync,
         HealthCheck, Id, LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Storage, Verbosity,
     },
     mesh,
@@ -414,6 +414,21 @@ fn headers_may_be_a_list() {
         "otlp_grpc",
     );
     assert_eq!(client.headers, [("a".to_owned(), "b".to_owned())]);
+}
+
+#[test]
+fn balancers() {
+    for (name, expected) in [
+        ("", Balancer::RoundRobin),
+        ("round_robin", Balancer::RoundRobin),
+        ("pick_first", Balancer::PickFirst),
+        ("grpclb", Balancer::RoundRobin),
+    ] {
+        let yaml = format!("{{endpoint: 'j:1', balancer_name: '{name}'}}");
+        assert_eq!(client(&yaml, "otlp_grpc").balancer, expected, "{name}");
+    }
+    let http = client("{endpoint: 'http://j:1'}", "otlp_http");
+    assert_eq!(http.balancer, Balancer::RoundRobin);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use wayspan::config::{Compression, ExporterKind};
@@ -197,12 +197,6 @@ async fn as_many_in_flight_as_consumers_and_no_more() {
     assert_eq!(peak.lock().unwrap().1, 4);
 }
 
-async fn h2_server(
-    socket: tokio::net::TcpStream,
-) -> h2::server::Connection<tokio::net::TcpStream, bytes::Bytes> {
-    h2::server::handshake(socket).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_server_that_hangs_is_timed_out_and_asked_again() {
     let (address, log) = grpc_server(|number, _| match number {
@@ -243,6 +237,11 @@ async fn a_connection_reset_in_the_middle_costs_nothing() {
     let (listener, address) = listen().await;
     let reset = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
+        // SETTINGS, without which nothing would be sent.
+        socket
+            .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+            .await
+            .unwrap();
         let mut some = [0; 4096];
         socket.read_exact(&mut some).await.unwrap();
         socket.set_zero_linger().unwrap();

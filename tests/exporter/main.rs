@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod addresses;
 mod auth;
+mod connections;
 mod grpc;
 mod http;
+mod outage;
 mod ports;
 mod refusals;
 mod shutdown;

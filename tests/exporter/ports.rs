@@ -5,6 +5,7 @@ use std::time::Duration;
 use wayspan::{
     config::{ClientTls, Encoding},
     exporter::{otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp, outcome::Outcome},
+    telemetry::Count,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -12,19 +13,40 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// One attempt of the gRPC exporter's client: cause and whether a setting is
 /// to blame.
 pub async fn grpc_cause(url: String, tls: Option<ClientTls>) -> (String, bool) {
+    grpc_attempt(url, tls, TIMEOUT).await
+}
+
+pub async fn grpc_cause_within(url: String, timeout: Duration) -> (String, bool) {
+    grpc_attempt(url, None, timeout).await
+}
+
+async fn grpc_attempt(url: String, tls: Option<ClientTls>, timeout: Duration) -> (String, bool) {
     let mut settings = client(url);
     settings.tls = tls;
-    let grpc = OtlpGrpc::build(&settings, TIMEOUT).unwrap();
+    let grpc = OtlpGrpc::build(&settings, reach(timeout)).unwrap();
     let payload = grpc.prepare(&batch(0..3).chunks).unwrap();
-    cause(limit(grpc.send(&payload)).await)
+    cause(limit(grpc.send(&payload, &Count::default())).await)
 }
 
 pub async fn http_cause(url: String, tls: Option<ClientTls>) -> (String, bool) {
+    http_attempt(url, tls, TIMEOUT).await
+}
+
+/// With no certificate verified.
+pub async fn http_cause_within(url: String, timeout: Duration) -> (String, bool) {
+    let tls = ClientTls {
+        insecure_skip_verify: true,
+        ..ClientTls::default()
+    };
+    http_attempt(url, Some(tls), timeout).await
+}
+
+async fn http_attempt(url: String, tls: Option<ClientTls>, timeout: Duration) -> (String, bool) {
     let mut settings = client(url);
     settings.tls = tls;
-    let http = OtlpHttp::build(&settings, Encoding::Proto, TIMEOUT).unwrap();
+    let http = OtlpHttp::build(&settings, Encoding::Proto, reach(timeout)).unwrap();
     let payload = http.prepare(&batch(0..3).chunks).unwrap();
-    cause(limit(http.send(&payload)).await)
+    cause(limit(http.send(&payload, &Count::default())).await)
 }
 
 fn cause(outcome: Outcome) -> (String, bool) {

@@ -30,9 +30,14 @@ use tokio::{
 };
 use wayspan::{
     config::{
-        Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry, SendingQueue,
+        Balancer, Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry,
+        SendingQueue,
     },
-    exporter::{Drained, Exporter},
+    exporter::{
+        Drained, Exporter,
+        pool::{self, Reach},
+        resolve::{self, Resolve, System},
+    },
     queue::{Account, Budget, Logged, Offer, Queue, Route, SealedBatch, Taken},
     telemetry::ExporterStats,
 };
@@ -117,6 +122,30 @@ pub fn client(url: impl Into<String>) -> Client {
         auth: None,
         headers: vec![],
         compression: Compression::None,
+        balancer: Balancer::RoundRobin,
+    }
+}
+
+/// Retries soon and forever.
+fn retry() -> Retry {
+    Retry {
+        enabled: true,
+        initial_interval: Duration::from_millis(5),
+        randomization_factor: 0.0,
+        multiplier: 1.5,
+        max_interval: Duration::from_millis(20),
+        max_elapsed: None,
+    }
+}
+
+/// How a client without an exporter reaches its target.
+pub fn reach(timeout: Duration) -> Reach {
+    Reach {
+        timeout,
+        balancer: Balancer::RoundRobin,
+        retry: retry(),
+        resolver: Arc::new(System),
+        refresh: pool::REFRESH,
     }
 }
 
@@ -133,14 +162,7 @@ pub fn settings(kind: ExporterKind) -> Settings {
             batches: 1000,
             storage: None,
         },
-        retry: Retry {
-            enabled: true,
-            initial_interval: Duration::from_millis(5),
-            randomization_factor: 0.0,
-            multiplier: 1.5,
-            max_interval: Duration::from_millis(20),
-            max_elapsed: None,
-        },
+        retry: retry(),
         timeout: Duration::from_secs(30),
     }
 }
@@ -154,6 +176,71 @@ pub fn http(address: SocketAddr) -> Settings {
     settings(ExporterKind::OtlpHttp(client, Encoding::Proto))
 }
 
+/// To `backend.test`, whatever that is.
+pub fn named() -> Settings {
+    settings(ExporterKind::OtlpGrpc(client("http://backend.test:4317")))
+}
+
+/// A resolver that says what it is told to say.
+#[derive(Clone, Debug)]
+pub struct Names(Arc<Mutex<(Option<Vec<SocketAddr>>, usize)>>);
+
+impl Names {
+    pub fn new(addresses: &[SocketAddr]) -> Self {
+        Self(Arc::new(Mutex::new((Some(addresses.to_vec()), 0))))
+    }
+
+    /// None: the name cannot be resolved.
+    pub fn set(&self, addresses: Option<&[SocketAddr]>) {
+        self.0.lock().unwrap().0 = addresses.map(<[_]>::to_vec);
+    }
+
+    /// How often it was asked.
+    pub fn asked(&self) -> usize {
+        self.0.lock().unwrap().1
+    }
+}
+
+impl Resolve for Names {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> resolve::Answer<'a> {
+        assert_eq!((host, port), ("backend.test", 4317));
+        let mut state = self.0.lock().unwrap();
+        state.1 += 1;
+        let answer = state.0.clone();
+        let answer = answer.ok_or_else(|| std::io::Error::other("no such host"));
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+/// What this thread's code logs.
+#[derive(Clone, Default)]
+pub struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    pub fn record(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// An exporter on a thread with a runtime of its own, as the service has it.
 pub struct Running {
     pub queue: Arc<Queue>,
@@ -165,7 +252,11 @@ pub struct Running {
 
 impl Running {
     pub fn start(settings: &Settings) -> Self {
-        let exporter = Exporter::build(settings).unwrap();
+        Self::start_with(settings, Arc::new(System))
+    }
+
+    pub fn start_with(settings: &Settings, resolver: Arc<dyn Resolve>) -> Self {
+        let exporter = Exporter::build_with(settings, resolver).unwrap();
         let queue = Arc::new(Queue::new(settings.queue.batches));
         let stats = Arc::new(ExporterStats::default());
         let route = Arc::new(Route::new(
@@ -240,11 +331,11 @@ pub enum Reply {
 type Script = dyn Fn(usize, &ExportTraceServiceRequest) -> Reply + Send + Sync;
 
 /// What a server got.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<Got>>>);
 
 /// One request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Got {
     pub at: Instant,
     pub ids: Vec<u64>,
@@ -344,8 +435,19 @@ pub fn grpc_server_on(
     script: impl Fn(usize, &ExportTraceServiceRequest) -> Reply + Send + Sync + 'static,
 ) -> Log {
     let log = Log::default();
+    grpc_server_logging(log.clone(), listener, limit, script);
+    log
+}
+
+/// The same, noting in `log`.
+pub fn grpc_server_logging(
+    log: Log,
+    listener: TcpListener,
+    limit: usize,
+    script: impl Fn(usize, &ExportTraceServiceRequest) -> Reply + Send + Sync + 'static,
+) {
     let backend = Backend {
-        log: log.clone(),
+        log,
         script: Arc::new(script),
     };
     let service = TraceServiceServer::new(backend).max_decoding_message_size(limit);
@@ -354,7 +456,48 @@ pub fn grpc_server_on(
             .add_service(service)
             .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)),
     );
-    log
+}
+
+/// Span ids, in the order in which they came.
+pub type Order = Arc<Mutex<Vec<u64>>>;
+
+/// The ids of a gRPC request's spans.
+pub async fn read_ids(mut body: h2::RecvStream) -> Vec<u64> {
+    let mut message = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        let _ = body.flow_control().release_capacity(data.len());
+        message.extend_from_slice(&data);
+    }
+    span_ids(&ExportTraceServiceRequest::decode(&message[5..]).unwrap())
+}
+
+/// HTTP/2 by h2 alone.
+pub async fn h2_server(
+    socket: tokio::net::TcpStream,
+) -> h2::server::Connection<tokio::net::TcpStream, Bytes> {
+    h2::server::handshake(socket).await.unwrap()
+}
+
+/// Takes all, one request after the other in the order of their streams.
+pub async fn serve_in_order(listener: TcpListener, order: Order) {
+    let (socket, _) = listener.accept().await.unwrap();
+    let mut connection = h2_server(socket).await;
+    type Turn = (h2::RecvStream, h2::server::SendResponse<Bytes>);
+    let (turn, mut turns) = tokio::sync::mpsc::unbounded_channel::<Turn>();
+    tokio::spawn(async move {
+        while let Some((body, mut respond)) = turns.recv().await {
+            let ids = read_ids(body).await;
+            order.lock().unwrap().extend(ids);
+            let response = Response::builder()
+                .header("content-type", "application/grpc")
+                .header("grpc-status", "0");
+            let response = response.body(()).unwrap();
+            respond.send_response(response, true).unwrap();
+        }
+    });
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        let _ = turn.send((request.into_body(), respond));
+    }
 }
 
 /// An answer of a raw server: status, headers, body, trailers.

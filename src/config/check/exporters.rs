@@ -3,8 +3,8 @@
 use super::{Component, Context, auth::Authenticators, storage::Storages, tls};
 use crate::config::{
     checked::{
-        self, Client, Compression, Debug, Encoding, Exporter, ExporterKind, Retry, SendingQueue,
-        Verbosity,
+        self, Balancer, Client, Compression, Debug, Encoding, Exporter, ExporterKind, Retry,
+        SendingQueue, Verbosity,
     },
     de::Field,
     raw::{
@@ -30,6 +30,8 @@ pub(super) fn check<'n>(
             let url = endpoint(&raw.endpoint, component, cx, |text| grpc_url(text, enabled));
             let guards = (tls, raw.auth, authenticators);
             let client = client(url, guards, raw.headers, raw.compression, cx);
+            let balancer = balancer(&raw.balancer_name, cx);
+            let client = client.map(|client| Client { balancer, ..client });
             let timeout = timeout(raw.timeout, 5);
             (
                 client.map(ExporterKind::OtlpGrpc),
@@ -205,7 +207,23 @@ fn client(
         auth,
         headers,
         compression,
+        balancer: Balancer::default(),
     })
+}
+
+/// gRPC's names. Others are those of balancers that Go programs may register.
+fn balancer(field: &Field<String>, cx: &Context<'_>) -> Balancer {
+    match (field.value.as_deref(), field.spot) {
+        (Some("pick_first"), _) => Balancer::PickFirst,
+        (Some("round_robin" | "") | None, _) => Balancer::RoundRobin,
+        (Some(_), spot) => {
+            if let Some(spot) = spot {
+                let message = "neither round_robin nor pick_first; round_robin is used";
+                cx.report.warn_at(spot, message);
+            }
+            Balancer::RoundRobin
+        }
+    }
 }
 
 fn check_headers(field: Field<raw::Headers>, cx: &Context<'_>) -> Vec<(String, String)> {

@@ -20,7 +20,7 @@ pub(in crate::config) struct OtlpGrpc {
     pub(in crate::config) compression: Field<Compression>,
     pub(in crate::config) timeout: Field<GoDuration>,
     keepalive: Ignored,
-    balancer_name: Ignored,
+    pub(in crate::config) balancer_name: Field<String>,
     wait_for_ready: Ignored,
     authority: Refused,
     user_agent: Ignored,

@@ -1,0 +1,404 @@
+/*!
+One connection: TCP, TLS where it is wanted, and HTTP on top.
+
+A connection counts as made when the peer has shown that it speaks: with HTTP/2
+its first frame is waited for, since a proxy (a sidecar, a load balancer)
+accepts connections for a backend that is gone. HTTP/1.1 servers speak only when
+asked.
+
+gRPC speaks HTTP/2 only; OTLP over HTTP speaks what TLS negotiates, HTTP/1.1 in
+plaintext. A peer that has vanished without a word is noticed by TCP's user
+timeout and by HTTP/2 pings while requests are open; there are none on an idle
+connection, which grpc-go's servers would punish.
+*/
+
+use super::{
+    body::Body,
+    endpoints::Channel,
+    outcome::Outcome,
+    resolve::Target,
+    sniff::{Seen, Sniffed, Speaks},
+    trouble,
+};
+use crate::{config, tls};
+use http::{HeaderValue, Request, Response, Uri, header};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use std::{
+    error::Error,
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    select,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::TlsConnector;
+
+/// Ping while requests are open and nothing arrives for this long.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// Close when a ping is not answered for this long.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Close when sent bytes are not acknowledged for this long.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// Longest wait for a TCP connection.
+const TCP: Duration = Duration::from_secs(5);
+/// Longest wait for a connection on which requests can be sent.
+const ALL: Duration = Duration::from_secs(10);
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What is spoken over the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP.
+    Http,
+    /// HTTP, of whatever is served there.
+    Web,
+}
+
+/// Makes connections to the addresses of one target.
+pub struct Connector {
+    protocol: Protocol,
+    /// `host:port`.
+    authority: String,
+    tls: Option<Tls>,
+    limit: Duration,
+}
+
+struct Tls {
+    config: tls::Client<TlsConnector>,
+    name: ServerName<'static>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("authority", &self.authority)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// From checked settings (None: plaintext). `patience` is the time of one
+    /// attempt to deliver: a connection is given up before, so that the error
+    /// can say that there was none.
+    ///
+    /// # Errors
+    ///
+    /// Says which setting is wrong.
+    pub fn build(
+        target: &Target,
+        tls: Option<&config::ClientTls>,
+        protocol: Protocol,
+        patience: Duration,
+    ) -> Result<Self, String> {
+        let authority = target.to_string();
+        let protocols: &[&[u8]] = match protocol {
+            Protocol::Grpc => &[b"h2"],
+            Protocol::Http | Protocol::Web => &[b"h2", b"http/1.1"],
+        };
+        let tls = tls.map(|settings| -> Result<Tls, String> {
+            let name = match settings.server_name_override.as_deref() {
+                Some(name) => tls::server_name(name)?,
+                None => ServerName::try_from(target.host.clone()).map_err(|_| {
+                    format!(
+                        "endpoint: no certificate can be for {:?}: set tls.server_name_override",
+                        target.host
+                    )
+                })?,
+            };
+            let what = format!("TLS to {authority}");
+            let config = tls::Client::build(what, Some(settings), move |mut config| {
+                config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+                TlsConnector::from(Arc::new(config))
+            })?;
+            Ok(Tls { config, name })
+        });
+        Ok(Self {
+            protocol,
+            tls: tls.transpose()?,
+            authority,
+            limit: (patience / 5 * 4).min(ALL),
+        })
+    }
+
+    /// `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Connects to one of the target's addresses, with what the settings' files
+    /// hold at this moment.
+    ///
+    /// # Errors
+    ///
+    /// As the [`Outcome`] that this is.
+    pub async fn connect(&self, address: SocketAddr) -> Result<Connection, Outcome> {
+        let seen = Seen::default();
+        let failed = |error: BoxError| self.trouble(&*error, seen.get());
+        let end = Instant::now() + self.limit;
+        let socket = match timeout(self.limit.min(TCP), tcp(address)).await {
+            Ok(connected) => connected.map_err(|error| failed(error.into()))?,
+            Err(_) => return Err(failed(io::Error::from(io::ErrorKind::TimedOut).into())),
+        };
+        match timeout_at(end, self.handshake(socket, &seen)).await {
+            Ok(connected) => connected.map_err(failed),
+            Err(_) => Err(Outcome::retry(format!(
+                "{} takes connections but does not begin to speak {}: does the backend hang, or \
+                 does a proxy answer for one that is not there?",
+                self.authority,
+                if self.tls.is_some() {
+                    "TLS or HTTP"
+                } else {
+                    "HTTP/2"
+                }
+            ))),
+        }
+    }
+
+    async fn handshake(&self, socket: TcpStream, seen: &Seen) -> Result<Connection, BoxError> {
+        let http2 = self.protocol == Protocol::Grpc;
+        let Some(tls) = &self.tls else {
+            return speak(socket, seen, http2).await;
+        };
+        let connector = tls.config.for_connection();
+        let stream = connector.connect(tls.name.clone(), socket).await?;
+        let negotiated = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        speak(stream, seen, http2 || negotiated).await
+    }
+
+    /// What a failure on a connection to this target means.
+    pub fn trouble(&self, error: &(dyn Error + 'static), seen: Speaks) -> Outcome {
+        let place = trouble::Place {
+            authority: &self.authority,
+            protocol: self.protocol,
+            tls: self.tls.is_some(),
+        };
+        trouble::outcome(error, seen, place)
+    }
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    Ok(stream)
+}
+
+/// HTTP on a stream. The connection's own work is a task that ends with it.
+async fn speak<T>(stream: T, seen: &Seen, http2: bool) -> Result<Connection, BoxError>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let stream = Sniffed::new(TokioIo::new(stream), seen.clone());
+    let http = if http2 {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .handshake(stream)
+            .await?;
+        let ended = tokio::spawn(connection);
+        let early = async {
+            let speaks = seen.first().await;
+            // What else there is cannot be read as a frame, which ends it.
+            if matches!(speaks, Speaks::Http1 | Speaks::Tls) {
+                std::future::pending::<()>().await;
+            }
+        };
+        select! {
+            () = early => Http::Two(sender),
+            ended = ended => {
+                ended??;
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    } else {
+        let (sender, connection) = http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        Http::One(sender)
+    };
+    Ok(Connection {
+        http,
+        seen: seen.clone(),
+        answers: Arc::default(),
+    })
+}
+
+/// A connection on which requests can be sent: over HTTP/2 several at once,
+/// each through a handle of its own.
+#[derive(Debug)]
+pub struct Connection {
+    http: Http,
+    seen: Seen,
+    /// Answers that came on it.
+    answers: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Http {
+    One(http1::SendRequest<Body>),
+    Two(http2::SendRequest<Body>),
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: hyper::Error,
+    /// Whether it is certain that the peer did nothing about it.
+    pub untouched: bool,
+}
+
+impl From<hyper::Error> for Failure {
+    fn from(error: hyper::Error) -> Self {
+        let untouched = refused(&error);
+        Self { error, untouched }
+    }
+}
+
+impl Connection {
+    /// Sends a request for an absolute URL. The answer's body is still to be read.
+    ///
+    /// # Errors
+    ///
+    /// When none came.
+    pub async fn send(
+        &mut self,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let sent = match &mut self.http {
+            Http::Two(sender) => sender.try_send_request(request).await,
+            Http::One(sender) => {
+                address_http1(&mut request);
+                if let Err(error) = sender.ready().await {
+                    let untouched = true;
+                    return Err(Failure { error, untouched });
+                }
+                sender.try_send_request(request).await
+            }
+        };
+        sent.map_err(|mut error| {
+            let back = error.take_message().is_some();
+            let failure = Failure::from(error.into_error());
+            let untouched = failure.untouched || back;
+            Failure {
+                untouched,
+                ..failure
+            }
+        })
+    }
+
+    /// Notes that an answer was read to its end.
+    pub fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Answers that came so far, to requests of all handles.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// What its peer speaks.
+    pub fn speaks(&self) -> Speaks {
+        self.seen.get()
+    }
+}
+
+impl Channel for Connection {
+    fn share(&self) -> Option<Self> {
+        match &self.http {
+            Http::One(_) => None,
+            Http::Two(sender) => Some(Self {
+                http: Http::Two(sender.clone()),
+                seen: self.seen.clone(),
+                answers: Arc::clone(&self.answers),
+            }),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        match &self.http {
+            Http::One(sender) => !sender.is_closed(),
+            Http::Two(sender) => !sender.is_closed(),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.answers, &other.answers)
+    }
+}
+
+/// HTTP/1.1 has the host in a header and only the path in its first line.
+fn address_http1(request: &mut Request<Body>) {
+    let uri = request.uri();
+    let host = match (uri.host(), uri.port_u16(), uri.scheme_str()) {
+        (Some(host), None | Some(80), Some("http")) => host.to_owned(),
+        (Some(host), None | Some(443), Some("https")) => host.to_owned(),
+        (Some(host), Some(port), _) => format!("{host}:{port}"),
+        _ => return,
+    };
+    let path = uri.path_and_query().cloned();
+    if let Ok(host) = HeaderValue::try_from(host) {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+}
+
+/// Whether an HTTP/2 peer said that it did nothing about the request: its
+/// stream was refused, or came after the last one that a GOAWAY promised to
+/// answer (RFC 9113, 8.7).
+fn refused(error: &hyper::Error) -> bool {
+    trouble::find::<h2::Error>(error).is_some_and(|error| {
+        let left = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (left || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::exporter::body::Payload;
+
+    #[test]
+    fn http1_requests_name_their_host_and_path() {
+        for (url, host, path) in [
+            (
+                "http://jaeger:4318/v1/traces?x=1",
+                "jaeger:4318",
+                "/v1/traces?x=1",
+            ),
+            ("http://jaeger:80/", "jaeger", "/"),
+            ("https://jaeger/v1/traces", "jaeger", "/v1/traces"),
+            ("https://[::1]:4318/v1/traces", "[::1]:4318", "/v1/traces"),
+        ] {
+            let body = Payload::http(&[], config::Compression::None)
+                .unwrap()
+                .body();
+            let mut request = Request::post(url).body(body).unwrap();
+            address_http1(&mut request);
+            assert_eq!(request.headers()[header::HOST], host);
+            assert_eq!(request.uri(), path);
+        }
+    }
+}
