@@ -31,11 +31,10 @@ mod yaml;
 
 pub use checked::*;
 pub use diagnostic::LoadError;
-pub use source::{Source, UnsupportedSource};
+pub use source::{Environment, Source, UnsupportedSource};
 
 use diagnostic::{Diagnostic, Report, Text};
 use node::{Node, Value};
-use source::Environment;
 
 /// What runs when no file is given: OTLP in on every address, the `mesh`
 /// processor for the newest Kiali, and out to `$WAYSPAN_EXPORT_ENDPOINT`, or to
@@ -51,22 +50,19 @@ pub fn default_source() -> Source {
 /// When a source cannot be read or anything in it cannot be honoured. The
 /// error shows every mistake with its place.
 pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
-    load_with(sources, &|name| std::env::var(name).ok())
+    load_with(sources, &process)
 }
 
 /// As [`load`], with `env` as the environment.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(
-    sources: &[Source],
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, LoadError> {
+pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
     let config = merged(sources, env, &mut texts, &report)
         .filter(|_| !report.has_errors())
-        .and_then(|root| check::check(&root, &report));
+        .and_then(|root| check::check(&root, env, &report));
     match config {
         Some(mut config) if !report.has_errors() => {
             config.warnings = report.warnings(&texts);
@@ -85,18 +81,22 @@ pub fn load_with(
 pub fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
-    let env = |name: &str| std::env::var(name).ok();
-    match merged(sources, &env, &mut texts, &report) {
+    match merged(sources, &process, &mut texts, &report) {
         Some(root) if !report.has_errors() => Ok(render::yaml(&root, show_secrets)),
         _ => Err(report.into_error(&texts)),
     }
+}
+
+/// The environment of this process.
+fn process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Reads, merges and expands. None when that cannot be done, for reasons that
 /// are in the report.
 fn merged(
     sources: &[Source],
-    env: Environment<'_>,
+    env: &dyn Environment,
     texts: &mut Vec<Text>,
     report: &Report,
 ) -> Option<Node> {

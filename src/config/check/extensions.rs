@@ -121,8 +121,9 @@ fn finish(
         cx.report
             .error_at(spot, &format!("\"{given}\" does not begin with /"));
     }
+    let owner = (&*component.path, Some(component.spot));
     Some(HealthCheck {
-        endpoint: cx.listener(endpoint, "localhost:13133", &component.path)?,
+        endpoint: cx.listener(endpoint, "localhost:13133", owner)?,
         path: path.or(default_path.to_owned()),
     })
 }
