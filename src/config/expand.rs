@@ -351,7 +351,7 @@ mod tests {
             let report = Report::default();
             let place = Place::start_of(0);
             let mut node = Node::new(place, Value::Scalar(Scalar { text, plain: true }));
-            expand(&mut node, &|_| Some("${a}b".to_owned()), &report);
+            expand(&mut node, &|_: &str| Some("${a}b".to_owned()), &report);
         }
     }
 }

@@ -147,7 +147,10 @@ mod tests {
 
     #[test]
     fn listen_addresses() {
-        let addr = |text: &str| listen_address(text, &|_: &str| None).map(|a| a.to_string());
+        fn unset(_: &str) -> Option<String> {
+            None
+        }
+        let addr = |text: &str| listen_address(text, &unset).map(|a| a.to_string());
         assert_eq!(addr("localhost:4317").unwrap(), "127.0.0.1:4317");
         assert_eq!(addr(":4317").unwrap(), "0.0.0.0:4317");
         assert_eq!(addr("0.0.0.0:0").unwrap(), "0.0.0.0:0");

@@ -182,11 +182,15 @@ mod tests {
         assert!("https://host/x".parse::<Source>().is_err());
     }
 
+    fn unset(_: &str) -> Option<String> {
+        None
+    }
+
     #[test]
     fn set_is_inline_yaml() {
         let read = |s: &str| {
             Source::Set(s.to_owned())
-                .read(&|_: &str| None)
+                .read(&unset)
                 .map(|mut t| t.remove(0).text)
         };
         assert_eq!(read("a.b=c=d").unwrap(), "a::b: c=d");

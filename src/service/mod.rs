@@ -19,6 +19,7 @@ of every span.
 
 mod announce;
 mod balance;
+mod files;
 mod gather;
 mod guards;
 mod kubernetes;
