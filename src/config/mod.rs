@@ -25,6 +25,7 @@ mod node;
 mod raw;
 mod render;
 mod scalar;
+mod secrecy;
 mod security;
 mod source;
 mod yaml;

@@ -140,9 +140,17 @@ fn set(assignment: &str) -> Result<String, Diagnostic> {
         Some((path, value)) if !path.trim().is_empty() => {
             Ok(format!("{}: {value}", path.trim().replace('.', "::")))
         }
-        _ => Err(Diagnostic::nowhere(format!(
-            "--set {assignment}: expected KEY=VALUE, such as processors.batch.timeout=1s"
-        ))),
+        _ => {
+            // What follows a word may be a secret.
+            let end = assignment.find(|c: char| c.is_whitespace() || ":=\"'{[".contains(c));
+            let (shown, cut) = match end.and_then(|end| assignment.get(..end)) {
+                Some(shown) => (shown, "…"),
+                None => (assignment, ""),
+            };
+            Err(Diagnostic::nowhere(format!(
+                "--set {shown}{cut}: expected KEY=VALUE, such as processors.batch.timeout=1s"
+            )))
+        }
     }
 }
 

@@ -51,11 +51,17 @@ impl Grpc {
 
     /// The same over what is connected already.
     pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+        Self::try_over(stream).await.unwrap()
+    }
+
+    /// The same, where the other side may have hung up.
+    pub async fn try_over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> hyper::Result<Self> {
+        let io = TokioIo::new(stream);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
         tokio::spawn(connection);
-        Self(sender)
+        Ok(Self(sender))
     }
 
     /// A request with these headers over the usual ones; an empty value

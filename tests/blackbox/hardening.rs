@@ -64,8 +64,10 @@ impl Stage {
     /// Waits until the counter of the gRPC port or of the HTTP port is `count`.
     fn counted(&self, name: &str, transport: &str, count: f64) {
         let series = format!("{name}{{receiver=\"otlp\",transport=\"{transport}\"}}");
-        wait_for(&format!("{series} {count}"), || {
-            (self.wayspan.metric(&series) == Some(count)).then_some(())
+        tokio::task::block_in_place(|| {
+            wait_for(&format!("{series} {count}"), || {
+                (self.wayspan.metric(&series) == Some(count)).then_some(())
+            });
         });
     }
 }

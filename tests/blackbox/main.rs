@@ -28,6 +28,7 @@ mod kiali;
 mod neighbour;
 mod pipelines;
 mod process;
+mod secrets;
 mod secure;
 mod sink;
 mod spans;

@@ -1,12 +1,13 @@
 //! A thousand connections that take their time.
 
-use super::Stage;
+use super::{MIB, Stage};
 use crate::{
-    ca::Ca,
-    client::{EXPORT, frame},
+    ca::{Ca, Tls},
+    client::{EXPORT, Grpc, frame},
     http1,
-    proc::Proc,
-    process::spawn_ready,
+    proc::{Proc, free_port, wait_for},
+    process::{Setup, Wayspan, spawn_ready},
+    sink::Sink,
     spans::good,
 };
 use bytes::Bytes;
@@ -117,7 +118,7 @@ async fn a_thousand_dripping_grpc_bodies() {
                 .send_data(Bytes::from_static(b"\x0a"), false)
                 .unwrap();
         }
-        stage.bears(128).await;
+        stage.bears(64).await;
     }
     drop(kept);
     stage.finish().await;
@@ -125,55 +126,51 @@ async fn a_thousand_dripping_grpc_bodies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_half_tls_handshakes() {
-    let ca = Ca::new();
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let (ca, sink) = (Ca::new(), Sink::start());
     ca.install(&ca.sign("localhost"));
-    let sink = crate::sink::Sink::start();
     let tls = format!(
         "tls: {{cert_file: {}, key_file: {}}}",
         ca.path("tls.crt").display(),
         ca.path("tls.key").display()
     );
-    rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let wayspan = crate::process::Wayspan::launch(crate::process::Setup {
+    let wayspan = Wayspan::launch(Setup {
         towards: sink.port(),
         grpc_lines: &tls,
-        ..crate::process::Setup::default()
+        ..Setup::default()
     })
     .await;
-    // The good one comes in TLS, too, and over the other port.
     let port = wayspan.grpc;
     let before = wayspan.process.peak_memory();
     let kept = keep(MANY, move |n| async move {
         let mut stream = connect(port).await;
-        // A ClientHello's header, and less of it than that says; of every
-        // other not even that.
+        // A ClientHello's header and less of it than that says; of every other
+        // not even the header.
         let hello: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
         let part = if n % 2 == 0 { hello } else { &hello[..3] };
         stream.write_all(part).await.unwrap();
         stream
     })
     .await;
+    // The good sender comes in TLS, and anew each time.
     for n in 1..=20 {
-        let socket = connect(port).await;
-        let name = crate::ca::Tls::name();
-        let stream = ca.client().connector().connect(name, socket).await.unwrap();
-        let reply = crate::client::Grpc::over(stream)
+        let connector = ca.client().connector();
+        let stream = connector
+            .connect(Tls::name(), connect(port).await)
             .await
-            .export(&good(n))
-            .await;
+            .unwrap();
+        let reply = Grpc::over(stream).await.export(&good(n)).await;
         assert_eq!(reply.grpc_status(), Some(0), "{reply:?}");
     }
-    let grown = (wayspan.process.peak_memory() - before) / super::MIB;
+    let grown = wayspan.process.peak_memory().saturating_sub(before) / MIB;
     assert!(grown <= 64, "{grown} MiB more than before");
-    // They are given up after ten seconds.
+    // They are given up after ten seconds, each is counted, and each is closed.
     let series = "wayspan_receiver_failed_handshakes{receiver=\"otlp\",transport=\"grpc\"}";
-    let all = tokio::task::spawn_blocking(move || {
-        crate::proc::wait_for("the end of the handshakes", || {
+    tokio::task::block_in_place(|| {
+        wait_for("the end of the handshakes", || {
             (wayspan.metric(series) == Some(MANY as f64)).then_some(())
         });
-        wayspan
     });
-    let wayspan = all.await.unwrap();
     for mut stream in kept {
         let end = timeout(Duration::from_secs(20), stream.read(&mut [0; 64])).await;
         assert!(matches!(end, Ok(Ok(0) | Err(_))), "still open: {end:?}");
@@ -268,7 +265,7 @@ async fn a_low_soft_limit_of_open_files_is_raised_and_a_low_hard_one_is_told() {
     let few = 64;
     for hard in [false, true] {
         let dir = TempDir::new().unwrap();
-        let ports = std::array::from_fn(|_| crate::proc::free_port());
+        let ports = std::array::from_fn(|_| free_port());
         let process = limited(&dir, few, hard, ports).await;
         let told = process.log().contains("at most 64 files may be open");
         assert_eq!(told, hard, "{}", process.log());
@@ -276,10 +273,7 @@ async fn a_low_soft_limit_of_open_files_is_raised_and_a_low_hard_one_is_told() {
             continue;
         }
         let kept = keep(200, move |_| connect(ports[0])).await;
-        let reply = crate::client::Grpc::connect(ports[0])
-            .await
-            .export(&good(1))
-            .await;
+        let reply = Grpc::connect(ports[0]).await.export(&good(1)).await;
         assert_eq!(reply.grpc_status(), Some(0), "{reply:?}");
         assert_eq!(http1::get(ports[1], "/", &[]).unwrap().status, 200);
         drop(kept);
