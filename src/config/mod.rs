@@ -19,6 +19,7 @@ mod checked;
 mod de;
 mod diagnostic;
 mod expand;
+mod inspect;
 mod layer;
 mod memory;
 mod node;
@@ -32,6 +33,7 @@ mod yaml;
 
 pub use checked::*;
 pub use diagnostic::LoadError;
+pub use inspect::{Guard, Inspect};
 pub use source::{Environment, Source, UnsupportedSource};
 
 use diagnostic::{Diagnostic, Report, Text};
@@ -59,11 +61,27 @@ pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, LoadError> {
+    load_by(sources, env, None)
+}
+
+/// As [`load`], and has `inspect` look at what the settings in use name.
+///
+/// # Errors
+/// As [`load`], and what `inspect` finds, at its place.
+pub fn load_inspected(sources: &[Source], inspect: Inspect<'_>) -> Result<Config, LoadError> {
+    load_by(sources, &process, Some(inspect))
+}
+
+fn load_by(
+    sources: &[Source],
+    env: &dyn Environment,
+    inspect: Option<Inspect<'_>>,
+) -> Result<Config, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
     let config = merged(sources, env, &mut texts, &report)
         .filter(|_| !report.has_errors())
-        .and_then(|root| check::check(&root, env, &report));
+        .and_then(|root| check::check(&root, env, inspect, &report));
     match config {
         Some(mut config) if !report.has_errors() => {
             config.warnings = report.warnings(&texts);

@@ -4,7 +4,7 @@
 use crate::{
     ca::{Ca, Pair, Tls},
     client::{EXPORT, Grpc, frame, http, http_over},
-    proc::{PATIENCE, Proc, wait_for},
+    proc::{PATIENCE, Proc, free_port, wait_for},
     process::{Setup, Wayspan, shipped},
     sink::Sink,
     spans::good,
@@ -354,4 +354,57 @@ async fn a_certificate_that_is_replaced_by_nonsense_stays_in_use() {
     };
     assert!(delivers(wayspan.grpc, &own, 1).await);
     wayspan.assert_alive();
+}
+
+/// Health checks over TLS, whose certificate is followed too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_served_over_tls() {
+    let (ca, dir) = (Ca::new(), TempDir::new().unwrap());
+    ca.install(&ca.sign("localhost"));
+    let [health, grpc] = [free_port(), free_port()];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    let tls = format!(
+        "{{cert_file: {}, key_file: {}, reload_interval: 100ms}}",
+        ca.path("tls.crt").display(),
+        ca.path("tls.key").display()
+    );
+    for set in [
+        format!("receivers.otlp.protocols={{grpc: {{endpoint: '127.0.0.1:{grpc}'}}}}"),
+        format!("extensions.health_check={{endpoint: '127.0.0.1:{health}', tls: {tls}}}"),
+        "service.telemetry.metrics.level=none".to_owned(),
+    ] {
+        command.args(["--set", &set]);
+    }
+    let mut process = Proc::start(dir.path(), "wayspan", &mut command);
+    tokio::task::block_in_place(|| {
+        process.wait_ready(|| std::net::TcpStream::connect(("127.0.0.1", health)).is_ok());
+    });
+    // Whatever a probe negotiates, it gets HTTP/1.1.
+    let probe = Tls {
+        alpn: &["h2", "http/1.1"],
+        ..ca.client()
+    };
+    for pair in [None, Some(ca.sign("localhost"))] {
+        if let Some(pair) = &pair {
+            ca.install(pair);
+        }
+        let served = async {
+            loop {
+                let stream = connect(health, &probe).await;
+                let own = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+                let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+                let reply = http_over(stream, "GET", "/", &[], &[]).await;
+                let ready = reply.status == 200 && negotiated == Some(b"http/1.1".to_vec());
+                if ready && pair.as_ref().is_none_or(|pair| pair.der() == own) {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, served).await.expect("health over TLS");
+    }
+    let log = process.log();
+    assert!(
+        log.contains(&format!("health on https://127.0.0.1:{health}/")),
+        "{log}"
+    );
 }

@@ -2,7 +2,11 @@
 //! `auth`.
 
 use super::{Component, Context, Section};
-use crate::config::{checked::HealthCheck, de::Field, raw::extensions as raw};
+use crate::config::{
+    checked::HealthCheck,
+    de::Field,
+    raw::{extensions as raw, security::ServerTls},
+};
 
 /// Extensions of the Collector's that a file may enable without effect here.
 /// What would be unsafe to leave out (an authenticator, a storage) is refused
@@ -87,29 +91,27 @@ pub(super) fn check<'n>(
 
 fn health_check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
     let raw: raw::HealthCheck = component.read(cx)?;
-    finish(component, &raw.endpoint, raw.path, "/", cx)
+    let page = (raw.path, "/");
+    finish(component, &raw.endpoint, page, raw.tls, cx)
 }
 
 fn health_check_v2<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
     let raw: raw::HealthCheckV2 = component.read(cx)?;
-    if raw.http.endpoint.spot.is_some() {
-        finish(
-            component,
-            &raw.http.endpoint,
-            raw.http.status.path,
-            "/status",
-            cx,
-        )
+    let http = raw.http;
+    if http.endpoint.spot.is_some() {
+        let page = (http.status.path, "/status");
+        finish(component, &http.endpoint, page, http.tls, cx)
     } else {
-        finish(component, &raw.endpoint, raw.path, "/", cx)
+        let page = (raw.path, "/");
+        finish(component, &raw.endpoint, page, raw.tls, cx)
     }
 }
 
 fn finish(
     component: &Component<'_>,
     endpoint: &Field<String>,
-    path: Field<String>,
-    default_path: &str,
+    (path, default_path): (Field<String>, &str),
+    tls: Field<ServerTls>,
     cx: &Context<'_>,
 ) -> Option<HealthCheck> {
     if !component.used.get() {
@@ -125,5 +127,6 @@ fn finish(
     Some(HealthCheck {
         endpoint: cx.listener(endpoint, "localhost:13133", owner)?,
         path: path.or(default_path.to_owned()),
+        tls: super::tls::server(tls, cx),
     })
 }

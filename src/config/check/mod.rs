@@ -22,6 +22,7 @@ use super::{
     de,
     de::{Field, unknown_key},
     diagnostic::{Diagnostic, Report, Spot},
+    inspect::{Guard, Inspect},
     memory,
     node::Node,
     raw, scalar,
@@ -32,7 +33,12 @@ use std::{cell::RefCell, net::SocketAddr, time::Duration};
 
 /// Checks a merged and expanded tree. None when it cannot be used; the report
 /// then has errors. It may have errors with a value too.
-pub(super) fn check(root: &Node, env: &dyn Environment, report: &Report) -> Option<Config> {
+pub(super) fn check(
+    root: &Node,
+    env: &dyn Environment,
+    inspect: Option<Inspect<'_>>,
+    report: &Report,
+) -> Option<Config> {
     const SECTIONS: [&str; 6] = [
         "receivers",
         "processors",
@@ -49,6 +55,7 @@ pub(super) fn check(root: &Node, env: &dyn Environment, report: &Report) -> Opti
     let cx = Context {
         report,
         env,
+        inspect,
         listeners: RefCell::default(),
         memory: memory::available(),
     };
@@ -167,6 +174,7 @@ fn build<'n, T>(
 struct Context<'n> {
     report: &'n Report,
     env: &'n dyn Environment,
+    inspect: Option<Inspect<'n>>,
     /// Addresses taken so far.
     listeners: RefCell<Vec<Listener>>,
     /// Bytes of memory this process may use.
@@ -235,6 +243,23 @@ impl Context<'_> {
             owner: owner.to_owned(),
             spot,
         });
+    }
+
+    /// Has the files of a guard looked at. What is wrong is reported at the one
+    /// of `keys` that the message begins with, else at `at`.
+    fn inspect(&self, guard: Guard<'_>, keys: &[(&str, Option<Spot>)], at: Spot) {
+        let Some(Err(message)) = self.inspect.map(|inspect| inspect(guard)) else {
+            return;
+        };
+        let found = keys.iter().find_map(|(key, spot)| {
+            let rest = message.strip_prefix(key)?;
+            let rest = rest.strip_prefix([' ', ':'])?;
+            Some(((*spot)?, rest.trim_start()))
+        });
+        match found {
+            Some((spot, rest)) => self.report.error_at(spot, rest),
+            None => self.report.error_at_key(at, &message, ""),
+        }
     }
 
     fn complain(&self, spot: Option<Spot>, owner: &str, message: &str) {

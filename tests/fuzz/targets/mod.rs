@@ -8,6 +8,8 @@ in that of `stable.rs`, a folder in `corpus`, for text a dictionary, and the few
 lines in `fuzz_targets` and `Cargo.toml` that cargo-fuzz wants.
 */
 
+#![allow(dead_code, reason = "names and grammars are the stable driver's")]
+
 #[path = "../../pdata/changes.rs"]
 mod changes;
 #[path = "../../pdata/oracle.rs"]
@@ -38,7 +40,6 @@ pub enum Grammar {
 macro_rules! targets {
     ($($name:ident),* $(,)?) => {
         $(pub mod $name;)*
-        #[allow(dead_code, reason = "the stable driver's")]
         pub const ALL: &[Target] = &[$($name::TARGET),*];
     };
 }
