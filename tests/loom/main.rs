@@ -112,7 +112,9 @@ fn a_cancelled_pop_passes_its_wake_up_on() {
                     Poll::Pending => Poll::Ready(None),
                 }));
                 // It was to be somebody else's.
-                once.map(|batch| queue.push(batch).unwrap());
+                if let Some(batch) = once {
+                    queue.push(batch).unwrap();
+                }
             })
         };
         let producer = {

@@ -5,7 +5,6 @@ use crate::{
     harness::*,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, date_time_ymd};
 use std::{io, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -78,6 +78,7 @@ impl Proc {
     }
 
     /// The most memory it has had resident so far, in bytes (Linux).
+    #[allow(dead_code, reason = "not every suite measures")]
     pub fn peak_memory(&self) -> u64 {
         let file = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(file).unwrap();

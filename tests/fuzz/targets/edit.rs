@@ -96,7 +96,7 @@ impl Script<'_> {
     fn value(&mut self, depth: u8) -> AnyValue {
         let value = match self.byte() % 10 {
             0 => return AnyValue { value: None },
-            1 => Value::BoolValue(self.byte() % 2 == 0),
+            1 => Value::BoolValue(self.byte().is_multiple_of(2)),
             2 => Value::IntValue(i64::from(self.code())),
             3 => Value::DoubleValue(f64::from_bits(u64::from(self.byte()) << 56)),
             4 => Value::BytesValue(vec![self.byte(); usize::from(self.byte() % 4)]),
