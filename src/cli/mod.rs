@@ -41,8 +41,15 @@ struct Cli {
 enum Command {
     /// Run (what happens without a subcommand, too)
     Run(Sources),
-    /// Check a configuration and say what it would do; exit code 1 if it is wrong
-    Validate(Sources),
+    /// Check a configuration and the files it names, and say what it would do; exit code 1 if
+    /// something is wrong
+    Validate {
+        #[command(flatten)]
+        sources: Sources,
+        /// Do not look at certificates, keys, tokens and users, which may be on another machine
+        #[arg(long)]
+        no_files: bool,
+    },
     Demo(demo::Args),
     /// Print the configuration after merging and expansion, without its secrets
     #[command(visible_alias = "print-initial-config")]
@@ -93,7 +100,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         None => run::run(&cli.sources),
         Some(Command::Run(sources)) => run::run(sources),
-        Some(Command::Validate(sources)) => validate::run(sources),
+        Some(Command::Validate { sources, no_files }) => validate::run(sources, *no_files),
         Some(Command::Demo(args)) => demo::run(args),
         Some(Command::PrintConfig {
             sources,

@@ -1,18 +1,26 @@
 //! `wayspan validate` and `wayspan print-config`: look at a configuration
 //! without running it.
 
-use super::{Sources, complain, load};
-use crate::config::{self, Config, ExporterKind, ProcessorKind};
+use super::{Sources, complain};
+use crate::{
+    auth,
+    config::{self, Config, ExporterKind, Guard, ProcessorKind},
+    tls,
+};
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
 };
 
-pub(super) fn run(sources: &Sources) -> anyhow::Result<ExitCode> {
-    let config = match load(sources) {
+pub(super) fn run(sources: &Sources, no_files: bool) -> anyhow::Result<ExitCode> {
+    let loaded = match no_files {
+        true => config::load(&sources.list()),
+        false => config::load_inspected(&sources.list(), &inspect),
+    };
+    let config = match loaded {
         Ok(config) => config,
-        Err(code) => return Ok(code),
+        Err(error) => return Ok(complain(&error)),
     };
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
@@ -28,6 +36,16 @@ pub(super) fn print(sources: &Sources, show_secrets: bool) -> anyhow::Result<Exi
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => Ok(complain(&error)),
+    }
+}
+
+/// Reads what a guard names, as the start will.
+fn inspect(guard: Guard<'_>) -> Result<(), String> {
+    match guard {
+        Guard::ServerTls(settings) => tls::Server::build("", settings).map(drop),
+        Guard::ClientTls(settings) => tls::Client::build("", Some(settings), drop).map(drop),
+        Guard::ServerAuth(settings) => auth::Server::build("", settings).map(drop),
+        Guard::ClientAuth(settings) => auth::Client::build("", settings).map(drop),
     }
 }
 
@@ -103,7 +121,8 @@ fn summary(config: &Config) -> Result<String, std::fmt::Error> {
         config.memory_limit >> 20
     )?;
     if let Some(health) = &config.health_check {
-        writeln!(out, "health: http://{}{}", health.endpoint, health.path)?;
+        let scheme = health.scheme();
+        writeln!(out, "health: {scheme}://{}{}", health.endpoint, health.path)?;
     }
     if let Some(metrics) = config.telemetry.metrics {
         writeln!(out, "metrics: http://{metrics}/metrics")?;

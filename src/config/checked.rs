@@ -348,6 +348,18 @@ pub struct HealthCheck {
     pub endpoint: SocketAddr,
     /// `path`. Default `/`.
     pub path: String,
+    /// `tls`; None: plaintext.
+    pub tls: Option<ServerTls>,
+}
+
+impl HealthCheck {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
 }
 
 /// `service.telemetry`.

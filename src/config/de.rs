@@ -9,8 +9,9 @@ unknown keys are held against.
 */
 
 use super::{
-    diagnostic::{Diagnostic, Report, Spot, did_you_mean, is_secret},
+    diagnostic::{Diagnostic, Report, Spot, did_you_mean, nearest},
     node::{Node, Resolved, Value, shorten},
+    secrecy,
 };
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess,
@@ -156,7 +157,7 @@ impl<'de> De<'de> {
         if let Error::Said(message) = error {
             // serde quotes what it did not expect.
             let message = match message.split_once(", expected ") {
-                Some((_, what)) if is_secret(&self.path) => format!("expected {what}"),
+                Some((_, what)) if secrecy::is_secret(&self.path) => format!("expected {what}"),
                 _ => message,
             };
             let message = format!("{}: {message}", self.path);
@@ -167,7 +168,7 @@ impl<'de> De<'de> {
 
     fn expected(&self, what: &str) -> Error {
         let found = match &self.node.value {
-            Value::Scalar(_) if is_secret(&self.path) => "a text".to_owned(),
+            Value::Scalar(_) if secrecy::is_secret(&self.path) => "a text".to_owned(),
             _ => self.node.describe(),
         };
         Error::Said(format!("expected {what}, found {found}"))
@@ -257,7 +258,10 @@ pub(super) fn unknown_key(key: &str, node: &Node, path: &str, valid: &[&str]) ->
         format!("in {path}")
     };
     let hint = did_you_mean(key, valid);
+    // What was meant may have been a secret.
+    let hides = nearest(key, valid).is_none_or(secrecy::hides);
     Diagnostic::at_key(node.place, format!("unknown key \"{shown}\" {place}{hint}"))
+        .hiding_value(hides)
         .help(format!("valid keys: {}", valid.join(", ")))
 }
 

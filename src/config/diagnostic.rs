@@ -5,7 +5,10 @@ All findings of a load are gathered in a [`Report`], so that an operator sees
 every mistake at once and not one per attempt.
 */
 
-use super::node::{Place, Span};
+use super::{
+    node::{Place, Span},
+    secrecy::{below_secret, masked, stars, stars_after},
+};
 use std::{
     cell::{Ref, RefCell},
     fmt::{self, Write as _},
@@ -28,6 +31,8 @@ pub(super) struct Diagnostic {
     pub(super) message: String,
     /// What to do about it, or what is valid here.
     pub(super) help: Option<String>,
+    /// What comes after the key may be a secret.
+    hides_value: bool,
 }
 
 impl Diagnostic {
@@ -37,6 +42,7 @@ impl Diagnostic {
             at_key: false,
             message: message.into(),
             help: None,
+            hides_value: false,
         }
     }
 
@@ -53,6 +59,15 @@ impl Diagnostic {
             at_key: false,
             message: message.into(),
             help: None,
+            hides_value: false,
+        }
+    }
+
+    /// Not to quote what comes after the key.
+    pub(super) fn hiding_value(self, hides_value: bool) -> Self {
+        Self {
+            hides_value,
+            ..self
         }
     }
 
@@ -98,6 +113,11 @@ impl Diagnostic {
                 true => stars(line),
                 false => masked(line),
             };
+            let shown = match self.hides_value {
+                // The colon is none.
+                true => stars_after(&shown, span.column + span.width),
+                false => shown,
+            };
             Some((shown, span))
         });
         let mut gutter = 0;
@@ -121,107 +141,6 @@ impl Diagnostic {
         }
         out
     }
-}
-
-/// Words in the keys of secrets.
-const SECRETS: [&str; 8] = [
-    "token",
-    "password",
-    "secret",
-    "authorization",
-    "key_pem",
-    "htpasswd",
-    "inline",
-    "headers",
-];
-
-/// Whether a value at `path`, or at a part of it, may be a secret.
-pub(super) fn is_secret(path: &str) -> bool {
-    path.to_ascii_lowercase().split('.').any(|key| {
-        let word = |word: &&str| key.contains(*word);
-        !key.ends_with("_file") && SECRETS.iter().any(word)
-    })
-}
-
-fn stars(text: &str) -> String {
-    let star = |c: char| if c.is_whitespace() { c } else { '*' };
-    text.chars().map(star).collect()
-}
-
-/// Whether the line is part of a secret of many lines: of a list, or of a text,
-/// below a key that holds one.
-fn below_secret(lines: &[&str], at: usize) -> bool {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let item = |line: &str| line.trim_start().starts_with("- ");
-    let Some(line) = lines.get(at) else {
-        return false;
-    };
-    let (mut depth, mut is_item) = (indent(line), item(line));
-    for line in lines.iter().take(at).rev() {
-        let above = indent(line);
-        let is_parent = above < depth || (above == depth && is_item && !item(line));
-        if line.trim().is_empty() || !is_parent {
-            continue;
-        }
-        let key = line.trim_start().trim_start_matches("- ");
-        let key = key
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        // Below htpasswd there are keys, which messages should show.
-        let word = |word: &str| word != "htpasswd" && key.contains(word);
-        if SECRETS.iter().any(|w| word(w)) && !key.contains("_file") {
-            return true;
-        }
-        (depth, is_item) = (above, item(line));
-        if depth == 0 && !is_item {
-            return false;
-        }
-    }
-    false
-}
-
-/// `line` with stars over what follows a key that holds a secret: messages end
-/// in logs.
-fn masked(line: &str) -> String {
-    let line = &without_userinfo(line);
-    let lower = line.to_ascii_lowercase();
-    let value_after = |end: usize| {
-        // `token: x`, `"client_secret": x`, but not `token_file: x`.
-        let rest = lower.get(end..)?;
-        let part = |c: char| c.is_ascii_alphanumeric() || "_-\"'".contains(c);
-        let behind = rest.trim_start_matches(part);
-        let key = rest.strip_suffix(behind)?;
-        let value = behind.trim_start().strip_prefix([':', '='])?;
-        (!key.contains("_file")).then(|| line.len() - value.trim_start().len())
-    };
-    let keys = SECRETS.iter().flat_map(|word| {
-        let found = lower.match_indices(word);
-        found.map(|(at, word)| at + word.len())
-    });
-    let Some(from) = keys.filter_map(value_after).min() else {
-        return line.to_owned();
-    };
-    let (shown, hidden) = line.split_at(from);
-    format!("{shown}{}", stars(hidden))
-}
-
-/// `line` with stars over `USER:PASSWORD` in URLs.
-fn without_userinfo(line: &str) -> String {
-    let words = line.split_inclusive(|c: char| c.is_whitespace() || "'\",".contains(c));
-    let mask = |word: &str| {
-        let from = word.find("://").map_or(0, |at| at + 3);
-        let until = word.rfind('@').unwrap_or(0);
-        match word.get(from..until) {
-            Some(user) if user.contains(':') => {
-                let (before, after) = (&word[..from], &word[until..]);
-                format!("{before}{}{after}", stars(user))
-            }
-            _ => word.to_owned(),
-        }
-    };
-    words.map(mask).collect()
 }
 
 /// The part of `line` worth showing, and where in it the caret goes. Tabs and
@@ -383,7 +302,7 @@ pub(super) fn did_you_mean(word: &str, candidates: &[&str]) -> String {
 }
 
 /// The candidate that `word` is most likely a misspelling of.
-fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let lower = word.to_lowercase();
     candidates
         .iter()
@@ -405,54 +324,6 @@ fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-
-    #[test]
-    fn secrets_are_not_quoted() {
-        for (line, want) in [
-            ("  token: abc", "  token: ***"),
-            ("k: {Password: \"a b\", x: 1}", "k: {Password: ** *** ** **"),
-            (
-                "{\"client_secret\": x, token: y}",
-                "{\"client_secret\": ** ****** **",
-            ),
-            (
-                "headers: {authorization: Bearer x}",
-                "headers: *************** ****** **",
-            ),
-            ("kiali.token=abc", "kiali.token=***"),
-            ("token_file: /t", "token_file: /t"),
-            ("# a token or a secret", "# a token or a secret"),
-            ("endpoint: tokenizer:4317", "endpoint: tokenizer:****"),
-            ("größe: 1, token: ä", "größe: 1, token: *"),
-        ] {
-            assert_eq!(masked(line), want);
-        }
-    }
-
-    #[test]
-    fn secrets_of_many_lines_are_not_quoted() {
-        let text = "\
-a:
-  tokens:
-    - one
-    - two: x
-  flat:
-  - plain
-  token_file:
-    x: y
-  key_pem: |
-    -----BEGIN
-
-    abc
-  tokens:
-  - three
-b: c";
-        let lines: Vec<&str> = text.lines().collect();
-        let hidden: Vec<usize> = (0..lines.len())
-            .filter(|at| below_secret(&lines, *at))
-            .collect();
-        assert_eq!(hidden, [2, 3, 9, 11, 13]);
-    }
 
     #[test]
     fn near_words_are_offered_and_far_ones_are_not() {

@@ -24,7 +24,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_TEXT: usize = 4 << 20;
 
 /// Expands every value in `root`, in place.
-pub(super) fn expand(root: &mut Node, env: Environment<'_>, report: &Report) {
+pub(super) fn expand(root: &mut Node, env: &dyn Environment, report: &Report) {
     let mut steps = 0;
     if let Err(error) = (Expander { env, report }).node(root, &mut steps, 0) {
         report.error(error);
@@ -32,7 +32,7 @@ pub(super) fn expand(root: &mut Node, env: Environment<'_>, report: &Report) {
 }
 
 struct Expander<'a> {
-    env: Environment<'a>,
+    env: &'a dyn Environment,
     report: &'a Report,
 }
 
@@ -192,7 +192,7 @@ impl Expander<'_> {
             return Err(Diagnostic::at(place, message)
                 .help("write ${env:NAME}, or $$ for a dollar sign itself"));
         }
-        Ok(match ((self.env)(name), default) {
+        Ok(match (self.env.variable(name), default) {
             // As in a shell, `:-` also replaces an empty variable.
             (Some(value), None) => value,
             (Some(value), Some(default)) if value.is_empty() => default.to_owned(),
@@ -351,7 +351,7 @@ mod tests {
             let report = Report::default();
             let place = Place::start_of(0);
             let mut node = Node::new(place, Value::Scalar(Scalar { text, plain: true }));
-            expand(&mut node, &|_| Some("${a}b".to_owned()), &report);
+            expand(&mut node, &|_: &str| Some("${a}b".to_owned()), &report);
         }
     }
 }

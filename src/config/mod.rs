@@ -19,23 +19,25 @@ mod checked;
 mod de;
 mod diagnostic;
 mod expand;
+mod inspect;
 mod layer;
 mod memory;
 mod node;
 mod raw;
 mod render;
 mod scalar;
+mod secrecy;
 mod security;
 mod source;
 mod yaml;
 
 pub use checked::*;
 pub use diagnostic::LoadError;
-pub use source::{Source, UnsupportedSource};
+pub use inspect::{Guard, Inspect};
+pub use source::{Environment, Source, UnsupportedSource};
 
 use diagnostic::{Diagnostic, Report, Text};
 use node::{Node, Value};
-use source::Environment;
 
 /// What runs when no file is given: OTLP in on every address, the `mesh`
 /// processor for the newest Kiali, and out to `$WAYSPAN_EXPORT_ENDPOINT`, or to
@@ -51,22 +53,35 @@ pub fn default_source() -> Source {
 /// When a source cannot be read or anything in it cannot be honoured. The
 /// error shows every mistake with its place.
 pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
-    load_with(sources, &|name| std::env::var(name).ok())
+    load_with(sources, &process)
 }
 
 /// As [`load`], with `env` as the environment.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(
+pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, LoadError> {
+    load_by(sources, env, None)
+}
+
+/// As [`load`], and has `inspect` look at what the settings in use name.
+///
+/// # Errors
+/// As [`load`], and what `inspect` finds, at its place.
+pub fn load_inspected(sources: &[Source], inspect: Inspect<'_>) -> Result<Config, LoadError> {
+    load_by(sources, &process, Some(inspect))
+}
+
+fn load_by(
     sources: &[Source],
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Environment,
+    inspect: Option<Inspect<'_>>,
 ) -> Result<Config, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
     let config = merged(sources, env, &mut texts, &report)
         .filter(|_| !report.has_errors())
-        .and_then(|root| check::check(&root, &report));
+        .and_then(|root| check::check(&root, env, inspect, &report));
     match config {
         Some(mut config) if !report.has_errors() => {
             config.warnings = report.warnings(&texts);
@@ -85,18 +100,22 @@ pub fn load_with(
 pub fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
-    let env = |name: &str| std::env::var(name).ok();
-    match merged(sources, &env, &mut texts, &report) {
+    match merged(sources, &process, &mut texts, &report) {
         Some(root) if !report.has_errors() => Ok(render::yaml(&root, show_secrets)),
         _ => Err(report.into_error(&texts)),
     }
+}
+
+/// The environment of this process.
+fn process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Reads, merges and expands. None when that cannot be done, for reasons that
 /// are in the report.
 fn merged(
     sources: &[Source],
-    env: Environment<'_>,
+    env: &dyn Environment,
     texts: &mut Vec<Text>,
     report: &Report,
 ) -> Option<Node> {

@@ -2,34 +2,50 @@
 A tree as YAML text, with what may be secret taken out.
 */
 
-use super::node::{Node, Resolved, Scalar, Value};
+use super::{
+    node::{Node, Resolved, Scalar, Value},
+    secrecy,
+};
 
 /// Writes `root` in block style.
 pub(super) fn yaml(root: &Node, show_secrets: bool) -> String {
     let mut out = String::new();
-    block(root, 0, show_secrets, &mut out);
+    let show = match show_secrets {
+        true => Show::Secrets,
+        false => Show::Open,
+    };
+    block(root, 0, show, &mut out);
     out
 }
 
-/// Keys whose values the Collector treats as opaque.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    // Where a secret is, is none.
-    !key.ends_with("_file")
-        && [
-            "token",
-            "password",
-            "secret",
-            "key_pem",
-            "client_secret",
-            "htpasswd",
-            "credentials",
-        ]
-        .iter()
-        .any(|word| key.contains(word))
+/// How much of what may be secret is shown, on the way down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Show {
+    /// All of it.
+    Secrets,
+    /// None, and this is no secret.
+    Open,
+    /// None, and this is below a key that holds secrets.
+    Hidden,
 }
 
-fn block(node: &Node, depth: usize, show: bool, out: &mut String) {
+impl Show {
+    /// For the value of `key`.
+    fn below(self, key: &str, value: &Node) -> Self {
+        match self {
+            Self::Open if secrecy::hides(key) => match value.value {
+                // In `htpasswd: {file: x}` the inner key tells.
+                Value::Map(_) | Value::List(_) => Self::Hidden,
+                Value::Scalar(_) if secrecy::is_open(key) => Self::Open,
+                Value::Scalar(_) => Self::Hidden,
+            },
+            Self::Hidden if secrecy::is_open(key) => Self::Open,
+            other => other,
+        }
+    }
+}
+
+fn block(node: &Node, depth: usize, show: Show, out: &mut String) {
     match &node.value {
         Value::Map(entries) => {
             for (key, value) in entries {
@@ -42,13 +58,7 @@ fn block(node: &Node, depth: usize, show: bool, out: &mut String) {
                     out,
                 );
                 out.push(':');
-                if !show && is_secret(key) && !value.is_null() {
-                    out.push_str(" '[REDACTED]'\n");
-                } else if !show && key == "headers" {
-                    redacted(value, depth + 1, out);
-                } else {
-                    below(value, depth + 1, show, out);
-                }
+                below(value, depth + 1, show.below(key, value), out);
             }
         }
         Value::List(items) => {
@@ -60,21 +70,21 @@ fn block(node: &Node, depth: usize, show: bool, out: &mut String) {
         }
         Value::Scalar(_) => {
             indent(depth, out);
-            leaf(node, out);
+            leaf(node, show, out);
             out.push('\n');
         }
     }
 }
 
 /// The value after a key or a dash: on the same line if it is short.
-fn below(node: &Node, depth: usize, show: bool, out: &mut String) {
+fn below(node: &Node, depth: usize, show: Show, out: &mut String) {
     match &node.value {
         Value::Map(entries) if entries.is_empty() => out.push_str(" {}\n"),
         Value::List(items) if items.is_empty() => out.push_str(" []\n"),
         Value::Scalar(_) if node.is_null() => out.push('\n'),
         Value::Scalar(_) => {
             out.push(' ');
-            leaf(node, out);
+            leaf(node, show, out);
             out.push('\n');
         }
         Value::Map(_) | Value::List(_) => {
@@ -84,31 +94,18 @@ fn below(node: &Node, depth: usize, show: bool, out: &mut String) {
     }
 }
 
-/// Header names without their values.
-fn redacted(headers: &Node, depth: usize, out: &mut String) {
-    match &headers.value {
-        Value::Map(entries) if !entries.is_empty() => {
-            out.push('\n');
-            for (name, _) in entries {
-                indent(depth, out);
-                scalar(
-                    &Scalar {
-                        text: name.clone(),
-                        plain: false,
-                    },
-                    out,
-                );
-                out.push_str(": '[REDACTED]'\n");
-            }
+fn leaf(node: &Node, show: Show, out: &mut String) {
+    let Value::Scalar(value) = &node.value else {
+        return;
+    };
+    match show {
+        Show::Secrets => scalar(value, out),
+        Show::Hidden => out.push_str("'[REDACTED]'"),
+        Show::Open => {
+            let text = secrecy::without_userinfo(&value.text);
+            let plain = value.plain;
+            scalar(&Scalar { text, plain }, out);
         }
-        _ if headers.is_null() => out.push('\n'),
-        _ => out.push_str(" '[REDACTED]'\n"),
-    }
-}
-
-fn leaf(node: &Node, out: &mut String) {
-    if let Value::Scalar(value) = &node.value {
-        scalar(value, out);
     }
 }
 
@@ -157,7 +154,8 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out() {
-        let text = "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  token_file: /run/t\n  a: [1, {b: }]\n  c: {}\n";
+        let text = "e:\n  headers: {Authorization: Bearer x}\n  token: t\n  token_file: /run/t\n  a: [1, {b: }]\n  c: {}\n  \
+                    tokens: [t, {file: /run/l}]\n  htpasswd: {file: /run/h, inline: t}\n  url: https://u:t@h/p\n";
         let root = reader::parse(0, text).unwrap();
         let hidden = yaml(&root, false);
         assert!(
@@ -167,7 +165,9 @@ mod tests {
         assert_eq!(
             hidden,
             "e:\n  headers:\n    Authorization: '[REDACTED]'\n  token: '[REDACTED]'\n  token_file: /run/t\n  \
-             a:\n    - 1\n    -\n      b:\n  c: {}\n"
+             a:\n    - 1\n    -\n      b:\n  c: {}\n  \
+             tokens:\n    - '[REDACTED]'\n    -\n      file: /run/l\n  \
+             htpasswd:\n    file: /run/h\n    inline: '[REDACTED]'\n  url: \"https://***@h/p\"\n"
         );
         assert!(yaml(&root, true).contains("Authorization: \"Bearer x\""));
     }

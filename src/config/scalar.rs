@@ -2,9 +2,10 @@
 Values with a notation of their own: durations, addresses, sizes.
 */
 
+use super::source::Environment;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -93,7 +94,7 @@ pub(super) fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
 
 /// The address to listen on for `host:port`. No host: every address.
 /// `localhost` is 127.0.0.1; other names are resolved now.
-pub(super) fn listen_address(endpoint: &str) -> Result<SocketAddr, String> {
+pub(super) fn listen_address(endpoint: &str, env: &dyn Environment) -> Result<SocketAddr, String> {
     let (host, port) = host_port(endpoint.trim())?;
     match host {
         "" => return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
@@ -103,9 +104,10 @@ pub(super) fn listen_address(endpoint: &str) -> Result<SocketAddr, String> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(SocketAddr::from((ip, port)));
     }
-    let resolved = (host, port)
-        .to_socket_addrs()
+    let resolved = env
+        .addresses(host, port)
         .map_err(|e| format!("cannot find the address of \"{host}\": {e}"))?
+        .into_iter()
         .min_by_key(SocketAddr::is_ipv6);
     resolved.ok_or_else(|| format!("\"{host}\" has no address"))
 }
@@ -145,7 +147,10 @@ mod tests {
 
     #[test]
     fn listen_addresses() {
-        let addr = |text: &str| listen_address(text).map(|a| a.to_string());
+        fn unset(_: &str) -> Option<String> {
+            None
+        }
+        let addr = |text: &str| listen_address(text, &unset).map(|a| a.to_string());
         assert_eq!(addr("localhost:4317").unwrap(), "127.0.0.1:4317");
         assert_eq!(addr(":4317").unwrap(), "0.0.0.0:4317");
         assert_eq!(addr("0.0.0.0:0").unwrap(), "0.0.0.0:0");

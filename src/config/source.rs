@@ -3,7 +3,13 @@ Where configuration text comes from: what `--config` and `--set` accept.
 */
 
 use super::diagnostic::{Diagnostic, Text};
-use std::{fs, io::Read as _, path::PathBuf, str::FromStr};
+use std::{
+    fs,
+    io::{self, Read as _},
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::PathBuf,
+    str::FromStr,
+};
 
 /// Larger files are a mistake, and reading them would only hide it.
 const MAX_BYTES: u64 = 4 << 20;
@@ -50,8 +56,26 @@ impl FromStr for Source {
     }
 }
 
-/// What the loader may ask of the process: its environment.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// What the loader asks of the process and the machine it runs on. A function
+/// from a variable's name to its value is one, with the machine's own resolver.
+pub trait Environment {
+    /// The value of a variable, if it is set.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The addresses of a host to listen on.
+    ///
+    /// # Errors
+    /// When the name cannot be resolved.
+    fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        (host, port).to_socket_addrs().map(Iterator::collect)
+    }
+}
+
+impl<F: Fn(&str) -> Option<String>> Environment for F {
+    fn variable(&self, name: &str) -> Option<String> {
+        self(name)
+    }
+}
 
 impl Source {
     /// YAML made by the program itself or given on the command line.
@@ -77,11 +101,11 @@ impl Source {
     }
 
     /// Reads its texts; all but the built-in default have one.
-    pub(super) fn read(&self, env: Environment<'_>) -> Result<Vec<Text>, Diagnostic> {
+    pub(super) fn read(&self, env: &dyn Environment) -> Result<Vec<Text>, Diagnostic> {
         let text = match self {
             Self::Default => return Ok(default_texts(self.name(), env)),
             Self::File(path) => read_file(path)?,
-            Self::Env(name) => env(name).ok_or_else(|| {
+            Self::Env(name) => env.variable(name).ok_or_else(|| {
                 Diagnostic::nowhere(format!("env:{name}: this environment variable is not set"))
             })?,
             Self::Inline(text) | Self::Text { text, .. } => text.clone(),
@@ -95,12 +119,13 @@ impl Source {
 }
 
 /// The built-in file, and its second part where there is something to export to.
-fn default_texts(name: String, env: Environment<'_>) -> Vec<Text> {
+fn default_texts(name: String, env: &dyn Environment) -> Vec<Text> {
     let mut texts = vec![Text {
         name,
         text: include_str!("default.yaml").to_owned(),
     }];
-    if env("WAYSPAN_EXPORT_ENDPOINT").is_some_and(|endpoint| !endpoint.trim().is_empty()) {
+    let endpoint = env.variable("WAYSPAN_EXPORT_ENDPOINT");
+    if endpoint.is_some_and(|endpoint| !endpoint.trim().is_empty()) {
         texts.push(Text {
             name: "default-export.yaml (built in)".to_owned(),
             text: include_str!("default-export.yaml").to_owned(),
@@ -115,15 +140,23 @@ fn set(assignment: &str) -> Result<String, Diagnostic> {
         Some((path, value)) if !path.trim().is_empty() => {
             Ok(format!("{}: {value}", path.trim().replace('.', "::")))
         }
-        _ => Err(Diagnostic::nowhere(format!(
-            "--set {assignment}: expected KEY=VALUE, such as processors.batch.timeout=1s"
-        ))),
+        _ => {
+            // What follows a word may be a secret.
+            let end = assignment.find(|c: char| c.is_whitespace() || ":=\"'{[".contains(c));
+            let (shown, cut) = match end.and_then(|end| assignment.get(..end)) {
+                Some(shown) => (shown, "…"),
+                None => (assignment, ""),
+            };
+            Err(Diagnostic::nowhere(format!(
+                "--set {shown}{cut}: expected KEY=VALUE, such as processors.batch.timeout=1s"
+            )))
+        }
     }
 }
 
 /// Reads a file of reasonable size as UTF-8.
 pub(super) fn read_file(path: &std::path::Path) -> Result<String, Diagnostic> {
-    let read = || -> std::io::Result<Vec<u8>> {
+    let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         fs::File::open(path)?
             .take(MAX_BYTES + 1)
@@ -157,11 +190,15 @@ mod tests {
         assert!("https://host/x".parse::<Source>().is_err());
     }
 
+    fn unset(_: &str) -> Option<String> {
+        None
+    }
+
     #[test]
     fn set_is_inline_yaml() {
         let read = |s: &str| {
             Source::Set(s.to_owned())
-                .read(&|_| None)
+                .read(&unset)
                 .map(|mut t| t.remove(0).text)
         };
         assert_eq!(read("a.b=c=d").unwrap(), "a::b: c=d");

@@ -148,9 +148,12 @@ where
     timeout_at((now + patience.idle).min(end), frame).await.ok()
 }
 
-/// Reads up to `most` bytes of a refused body and forgets them. A server that
-/// closes with unread bytes resets an HTTP/1.1 connection, and many senders
-/// then never see the answer.
+/// A sender that pauses for so long waits for the answer.
+const LULL: Duration = Duration::from_secs(1);
+
+/// Reads up to `most` bytes of a refused body and forgets them, until the
+/// sender pauses. A server that closes with unread bytes resets an HTTP/1.1
+/// connection, and many senders then never see the answer.
 pub async fn discard<B>(mut body: B, most: usize, patience: Patience)
 where
     B: Body<Data = Bytes> + Unpin,
@@ -158,7 +161,8 @@ where
     let until = Instant::now() + patience.idle;
     let mut seen = 0_usize;
     while !body.is_end_stream() && seen < most {
-        let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await else {
+        let pause = Instant::now() + LULL;
+        let Ok(Some(Ok(frame))) = timeout_at(until.min(pause), body.frame()).await else {
             return;
         };
         seen = seen.saturating_add(frame.data_ref().map_or(0, Bytes::len));

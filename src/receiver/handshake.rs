@@ -123,7 +123,9 @@ fn explain(error: &io::Error, peer: SocketAddr) {
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate
             | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired,
+            | AlertDescription::CertificateExpired
+            // The sender's CA has the right name and another key: it was made anew.
+            | AlertDescription::DecryptError,
         ) => (
             Notice::Distrusted,
             "the sender does not accept this receiver's certificate (cert_file): has it expired, \

@@ -20,7 +20,7 @@ impl Service {
             tracing::info!("Prometheus metrics on http://{address}/metrics");
         }
         if let Some((address, check)) = self.health.zip(config.health_check.as_ref()) {
-            tracing::info!("health on http://{address}{}", check.path);
+            tracing::info!("health on {}://{address}{}", check.scheme(), check.path);
         }
         for pipeline in &config.pipelines {
             tracing::info!(

@@ -39,11 +39,16 @@ pub fn follow(listener: &Listener) {
     };
     let interval = interval.as_ref().and_then(|tls| tls.reload_interval);
     if let Some((tls, interval)) = listener.tls.clone().zip(interval) {
-        every(interval, move || tls.look());
+        follow_tls(tls, interval);
     }
     if let Some(auth) = listener.auth.clone().filter(|auth| auth.has_files()) {
         every(CREDENTIALS_INTERVAL, move || auth.look());
     }
+}
+
+/// Looks at certificates from now on. For a runtime with a `LocalSet`.
+pub fn follow_tls(tls: Arc<tls::Server>, interval: Duration) {
+    every(interval, move || tls.look());
 }
 
 fn every(interval: Duration, look: impl Fn() -> bool + 'static) {

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     auth,
-    config::Config,
+    config::{Config, HealthCheck},
     extension::health_check::Health,
-    receiver::Protocol,
+    receiver::{HANDSHAKE_TIMEOUT, Protocol},
     telemetry::{Registry, http, process},
     tls,
 };
@@ -30,7 +30,12 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::watch, task, time::MissedTickBehavior};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task,
+    time::{MissedTickBehavior, timeout},
+};
 
 /// Connections the kernel may hold for us before we accept them. A mesh's
 /// proxies reconnect all at once when the pod is replaced.
@@ -173,6 +178,40 @@ pub fn bind(address: SocketAddr, what: &str) -> Result<(StdListener, SocketAddr)
     })
 }
 
+/// Where and how health checks are answered.
+pub struct HealthPage {
+    /// Where.
+    pub socket: StdListener,
+    /// What it presents; None: plaintext.
+    pub tls: Option<Arc<tls::Server>>,
+    /// The settings.
+    pub settings: HealthCheck,
+    /// What there is to tell.
+    pub state: Health,
+}
+
+/// Binds the address of health checks.
+pub fn bind_health(
+    settings: &HealthCheck,
+    state: &Health,
+) -> Result<(HealthPage, SocketAddr), StartError> {
+    const WHAT: &str = "health_check";
+    let tls = settings.tls.as_ref();
+    let tls = tls.map(|tls| tls::Server::for_page(WHAT, tls).map(Arc::new));
+    let tls = tls.transpose().map_err(|message| StartError::Receiver {
+        what: WHAT.to_owned(),
+        message,
+    })?;
+    let (socket, address) = bind(settings.endpoint, WHAT)?;
+    let page = HealthPage {
+        socket,
+        tls,
+        settings: settings.clone(),
+        state: state.clone(),
+    };
+    Ok((page, address))
+}
+
 /// What the admin thread runs.
 pub struct Admin {
     /// Listeners whose connections go to the shards.
@@ -181,8 +220,8 @@ pub struct Admin {
     pub shards: Vec<Entrance>,
     /// The metrics page.
     pub metrics: Option<(StdListener, Arc<Registry>)>,
-    /// The health page: socket, path, state.
-    pub health: Option<(StdListener, String, Health)>,
+    /// The health page.
+    pub health: Option<HealthPage>,
     /// `/debug/pipelinez`.
     pub zpages: Option<(StdListener, Vec<Way>)>,
     /// No more connections.
@@ -196,16 +235,23 @@ impl Admin {
     pub async fn run(mut self) {
         if let Some((socket, registry)) = self.metrics {
             process::register(&registry);
-            spawn_page(socket, move |path| {
+            spawn_page(socket, None, move |path| {
                 let is_metrics = path == "/metrics";
                 is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, registry.render()))
             });
         }
-        if let Some((socket, path, health)) = self.health {
-            spawn_page(socket, move |asked| (asked == path).then(|| health.page()));
+        if let Some(health) = self.health {
+            let interval = health.settings.tls.and_then(|tls| tls.reload_interval);
+            if let Some((tls, interval)) = health.tls.clone().zip(interval) {
+                guards::follow_tls(tls, interval);
+            }
+            let (path, state) = (health.settings.path, health.state);
+            spawn_page(health.socket, health.tls, move |asked| {
+                (asked == path).then(|| state.page())
+            });
         }
         if let Some((socket, ways)) = self.zpages {
-            spawn_page(socket, move |path| {
+            spawn_page(socket, None, move |path| {
                 (path == "/debug/pipelinez").then(|| accounts::page(&ways))
             });
         }
@@ -230,12 +276,27 @@ impl Admin {
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-fn spawn_page(socket: StdListener, page: impl Fn(&str) -> Option<http::Page> + 'static) {
-    match TcpListener::from_std(socket) {
-        Ok(listener) => {
-            task::spawn_local(http::serve(listener, page));
+fn spawn_page(
+    socket: StdListener,
+    tls: Option<Arc<tls::Server>>,
+    page: impl Fn(&str) -> Option<http::Page> + 'static,
+) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!("cannot serve a page: {error}"),
+    };
+    match tls {
+        None => {
+            let plain = |socket| std::future::ready(Some(socket));
+            task::spawn_local(http::serve(listener, plain, page));
         }
-        Err(error) => tracing::error!("cannot serve a page: {error}"),
+        Some(tls) => {
+            let encrypted = move |socket| {
+                let shaken = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(socket));
+                async { shaken.await.ok()?.ok() }
+            };
+            task::spawn_local(http::serve(listener, encrypted, page));
+        }
     }
 }
 

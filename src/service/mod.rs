@@ -22,6 +22,7 @@ mod accounts;
 mod announce;
 mod balance;
 mod commit;
+mod files;
 mod gate;
 mod gather;
 mod guards;
@@ -161,7 +162,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(|at| listen::bind(at, "metrics"))
         .transpose()?;
     let health = (config.health_check.as_ref())
-        .map(|check| listen::bind(check.endpoint, "health_check"))
+        .map(|check| listen::bind_health(check, &state))
         .transpose()?;
     let zpages = config
         .zpages
@@ -264,9 +265,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             receivers,
             shards: shards.iter().map(ShardHandle::entrance).collect(),
             metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
-            health: health
-                .zip(config.health_check.clone())
-                .map(|((socket, _), check)| (socket, check.path, state.clone())),
+            health: health.map(|(page, _)| page),
             zpages: zpages.map(|(socket, _)| (socket, ways)),
             stop: stop_seen,
             end: end_seen.clone(),

@@ -4,7 +4,7 @@ Runs a service in the foreground until it is told to stop.
 SIGTERM and SIGINT drain; a second one ends the drain at once.
 */
 
-use super::{panics, start};
+use super::{files, panics, start};
 use crate::{config::Config, telemetry::logs};
 use anyhow::Context;
 use std::{process::ExitCode, thread, time::Instant};
@@ -22,6 +22,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    files::raise_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

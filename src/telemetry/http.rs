@@ -11,14 +11,26 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, rc::Rc, time::Duration};
-use tokio::{net::TcpListener, task};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task,
+};
 
 /// An answer: status, content type, body.
 pub type Page = (StatusCode, &'static str, String);
 
-/// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. Runs until
-/// dropped; needs a `LocalSet`.
-pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 'static) {
+/// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. `open` makes what is
+/// spoken over of what was accepted, such as TLS, or nothing. Runs until dropped;
+/// needs a `LocalSet`.
+pub async fn serve<S, F>(
+    listener: TcpListener,
+    open: impl Fn(TcpStream) -> F,
+    page: impl Fn(&str) -> Option<Page> + 'static,
+) where
+    F: Future<Output = Option<S>> + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let page = Rc::new(page);
     loop {
         let socket = match listener.accept().await {
@@ -29,8 +41,11 @@ pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 
                 continue;
             }
         };
-        let page = Rc::clone(&page);
+        let (page, opening) = (Rc::clone(&page), open(socket));
         task::spawn_local(async move {
+            let Some(stream) = opening.await else {
+                return;
+            };
             let service = service_fn(move |request| {
                 let answer = answer(&request, &*page);
                 async move { Ok::<_, Infallible>(answer) }
@@ -38,7 +53,7 @@ pub async fn serve(listener: TcpListener, page: impl Fn(&str) -> Option<Page> + 
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))
-                .serve_connection(TokioIo::new(socket), service)
+                .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
     }

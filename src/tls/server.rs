@@ -1,4 +1,4 @@
-//! The receivers' side.
+//! The receivers' side, and that of the operator's pages.
 
 use super::{pem, provider, versions};
 use crate::{
@@ -14,7 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 /// HTTP/2 before HTTP/1.1, on both ports: a sender at the wrong one then gets
 /// words instead of a failed handshake.
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const RECEIVER: &[&[u8]] = &[b"h2", b"http/1.1"];
+/// What the operator's pages speak.
+const PAGE: &[&[u8]] = &[b"http/1.1"];
 
 /// What a listener presents and trusts. Shared by all shards.
 #[derive(Debug)]
@@ -27,6 +29,23 @@ impl Server {
     ///
     /// Says which file cannot be read, or what does not fit.
     pub fn build(what: impl Into<String>, settings: &ServerTls) -> Result<Self, String> {
+        Self::speaking(RECEIVER, what, settings)
+    }
+
+    /// The same, for a page that is served by HTTP/1.1 alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub fn for_page(what: impl Into<String>, settings: &ServerTls) -> Result<Self, String> {
+        Self::speaking(PAGE, what, settings)
+    }
+
+    fn speaking(
+        alpn: &'static [&'static [u8]],
+        what: impl Into<String>,
+        settings: &ServerTls,
+    ) -> Result<Self, String> {
         let files = [
             pem::cert(&settings.cert).to_read(),
             pem::key(&settings.key).to_read(),
@@ -37,7 +56,12 @@ impl Server {
         ];
         let files = files.into_iter().flatten().collect();
         let settings = settings.clone();
-        Reloaded::load(what, files, move |files| config(&settings, files)).map(Self)
+        let make = move |files: &Files| {
+            let mut config = config(&settings, files)?;
+            config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+            Ok(config)
+        };
+        Reloaded::load(what, files, make).map(Self)
     }
 
     /// For the next connection.
@@ -65,12 +89,10 @@ fn config(settings: &ServerTls, files: &Files) -> Result<ServerConfig, String> {
     };
     let (cert, key) = (pem::cert(&settings.cert), pem::key(&settings.key));
     let (chain, private) = pem::pair((&cert, &key), files)?;
-    let mut config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions(&settings.limits))
         .map_err(|error| format!("tls: {error}"))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, private)
-        .map_err(|error| format!("{} and {}: {error}", cert.place(), key.place()))?;
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
-    Ok(config)
+        .map_err(|error| format!("{} and {}: {error}", cert.place(), key.place()))
 }

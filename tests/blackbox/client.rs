@@ -51,11 +51,17 @@ impl Grpc {
 
     /// The same over what is connected already.
     pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+        Self::try_over(stream).await.unwrap()
+    }
+
+    /// The same, where the other side may have hung up.
+    pub async fn try_over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> hyper::Result<Self> {
+        let io = TokioIo::new(stream);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
         tokio::spawn(connection);
-        Self(sender)
+        Ok(Self(sender))
     }
 
     /// A request with these headers over the usual ones; an empty value
@@ -67,6 +73,17 @@ impl Grpc {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Reply {
+        self.try_send(method, path, headers, body).await.unwrap()
+    }
+
+    /// The same, where the connection may have come to its end.
+    pub async fn try_send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> hyper::Result<Reply> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://localhost{path}"))
@@ -81,19 +98,19 @@ impl Grpc {
                 value => drop(request.headers_mut().insert(name, value.parse().unwrap())),
             }
         }
-        self.0.ready().await.unwrap();
-        let response = self.0.send_request(request).await.unwrap();
+        self.0.ready().await?;
+        let response = self.0.send_request(request).await?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap();
+        let body = body.collect().await?;
         let mut fields = parts.headers;
         if let Some(trailers) = body.trailers() {
             fields.extend(trailers.clone());
         }
-        Reply {
+        Ok(Reply {
             http_status: parts.status.as_u16(),
             fields,
             body: body.to_bytes(),
-        }
+        })
     }
 
     /// An Export call of `message`.

@@ -3,8 +3,8 @@
 
 use crate::{
     ca::{Ca, Pair, Tls},
-    client::{EXPORT, Grpc, frame, http_over},
-    proc::{PATIENCE, Proc},
+    client::{EXPORT, Grpc, frame, http, http_over},
+    proc::{PATIENCE, Proc, free_port, wait_for},
     process::{Setup, Wayspan, shipped},
     sink::Sink,
     spans::good,
@@ -42,7 +42,7 @@ async fn ready(ca: &Ca, sink: &Sink) -> Wayspan {
 }
 
 #[tokio::test]
-async fn tls_and_token() {
+async fn a_wrong_token_and_a_missing_one_are_refused_on_both_ports() {
     let (ca, sink) = (Ca::new(), Sink::start());
     let wayspan = ready(&ca, &sink).await;
     let own = Tls {
@@ -194,4 +194,217 @@ async fn certificates_change_under_load_without_a_lost_request() {
     );
     wayspan.stop();
     assert!(!wayspan.process.log().contains("BEGIN"));
+}
+
+/// TLS on the gRPC port, for senders with a certificate of `ca`; the HTTP port
+/// takes plaintext.
+async fn mutual(ca: &Ca, sink: &Sink) -> Wayspan {
+    ca.install(&ca.sign("localhost"));
+    let tls = format!(
+        "tls:\n  cert_file: {}\n  key_file: {}\n  client_ca_file: {}\n  reload_interval: 100ms",
+        ca.path("tls.crt").display(),
+        ca.path("tls.key").display(),
+        ca.path("ca.crt").display()
+    );
+    Wayspan::launch(Setup {
+        towards: sink.port(),
+        grpc_lines: &tls,
+        ..Setup::default()
+    })
+    .await
+}
+
+/// Whether a span gets through to the gRPC port.
+async fn delivers(port: u16, tls: &Tls<'_>, n: u64) -> bool {
+    let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let Ok(stream) = tls.connector().connect(Tls::name(), socket).await else {
+        return false;
+    };
+    // In TLS 1.3 a server refuses after the client believes that it is done.
+    let Ok(mut client) = Grpc::try_over(stream).await else {
+        return false;
+    };
+    let reply = client
+        .try_send("POST", EXPORT, &[], frame(0, &good(n)))
+        .await;
+    reply.is_ok_and(|reply| reply.grpc_status() == Some(0))
+}
+
+/// Refuses `stranger`, tells why, and takes a good sender's spans before and after.
+async fn refuses(ca: &Ca, stranger: Tls<'_>, why: &str) {
+    let sink = Sink::start();
+    let wayspan = mutual(ca, &sink).await;
+    let own = Tls {
+        identity: Some(ca.sign("sender")),
+        ..ca.client()
+    };
+    assert!(delivers(wayspan.grpc, &own, 1).await);
+    assert!(!delivers(wayspan.grpc, &stranger, 2).await);
+    assert!(delivers(wayspan.grpc, &own, 3).await);
+    let names = sink.wait(2).await;
+    assert_eq!(names.len(), 2);
+    failed_handshakes(&wayspan, "grpc", 1.0);
+    let log = wayspan.process.log();
+    assert_eq!(log.matches(why).count(), 1, "{log}");
+    wayspan.assert_alive();
+}
+
+fn failed_handshakes(wayspan: &Wayspan, transport: &str, count: f64) {
+    let series = format!(
+        "wayspan_receiver_failed_handshakes{{receiver=\"otlp\",transport=\"{transport}\"}}"
+    );
+    wait_for(&format!("{series} {count}"), || {
+        (wayspan.metric(&series) == Some(count)).then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_with_a_certificate_of_a_wrong_ca_is_refused() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let stranger = Tls {
+        identity: Some(other.sign("sender")),
+        ..ca.client()
+    };
+    refuses(&ca, stranger, "not one of the CA in client_ca_file").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_with_an_expired_certificate_is_refused() {
+    let ca = Ca::new();
+    let stranger = Tls {
+        identity: Some(ca.expired("sender")),
+        ..ca.client()
+    };
+    refuses(&ca, stranger, "certificate has expired").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_without_a_certificate_is_refused() {
+    let ca = Ca::new();
+    refuses(&ca, ca.client(), "presents no client certificate").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_trusts_a_wrong_ca_is_told_of() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let why = "does not accept this receiver's certificate";
+    refuses(&ca, other.client(), why).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plaintext_to_a_tls_port_is_told_of() {
+    let (ca, sink) = (Ca::new(), Sink::start());
+    let wayspan = mutual(&ca, &sink).await;
+    let plain = [("content-type", "application/x-protobuf")];
+    let reply = http(wayspan.grpc, "POST", "/v1/traces", &plain, &good(1)).await;
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.text().contains("takes TLS"), "{}", reply.text());
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    let refused = client
+        .try_send("POST", EXPORT, &[], frame(0, &good(2)))
+        .await;
+    assert!(refused.is_err(), "{refused:?}");
+    failed_handshakes(&wayspan, "grpc", 2.0);
+    let log = wayspan.process.log();
+    let told = log
+        .matches("speaks plaintext, but this port takes TLS")
+        .count();
+    assert_eq!(told, 1, "{log}");
+    let own = Tls {
+        identity: Some(ca.sign("sender")),
+        ..ca.client()
+    };
+    assert!(delivers(wayspan.grpc, &own, 3).await);
+    wayspan.assert_alive();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_to_a_plaintext_port_is_told_of() {
+    let (ca, sink) = (Ca::new(), Sink::start());
+    let wayspan = mutual(&ca, &sink).await;
+    assert!(!delivers(wayspan.http, &ca.client(), 1).await);
+    failed_handshakes(&wayspan, "http", 1.0);
+    let log = wayspan.process.log();
+    assert_eq!(
+        log.matches("speaks TLS, but this port takes plaintext")
+            .count(),
+        1,
+        "{log}"
+    );
+    let plain = [("content-type", "application/x-protobuf")];
+    let reply = http(wayspan.http, "POST", "/v1/traces", &plain, &good(2)).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    wayspan.assert_alive();
+}
+
+/// What replaces a certificate and cannot be used is told of, and the one in
+/// use goes on being served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_replaced_by_nonsense_stays_in_use() {
+    let (ca, sink) = (Ca::new(), Sink::start());
+    let wayspan = mutual(&ca, &sink).await;
+    ca.put("tls.crt", "no certificate");
+    wait_for("words about the new file", || {
+        let log = wayspan.process.log();
+        (log.contains("no PEM certificate in it") && log.contains("stays in use")).then_some(())
+    });
+    let own = Tls {
+        identity: Some(ca.sign("sender")),
+        ..ca.client()
+    };
+    assert!(delivers(wayspan.grpc, &own, 1).await);
+    wayspan.assert_alive();
+}
+
+/// Health checks over TLS, whose certificate is followed too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_served_over_tls() {
+    let (ca, dir) = (Ca::new(), TempDir::new().unwrap());
+    ca.install(&ca.sign("localhost"));
+    let [health, grpc] = [free_port(), free_port()];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    let tls = format!(
+        "{{cert_file: {}, key_file: {}, reload_interval: 100ms}}",
+        ca.path("tls.crt").display(),
+        ca.path("tls.key").display()
+    );
+    for set in [
+        format!("receivers.otlp.protocols={{grpc: {{endpoint: '127.0.0.1:{grpc}'}}}}"),
+        format!("extensions.health_check={{endpoint: '127.0.0.1:{health}', tls: {tls}}}"),
+        "service.telemetry.metrics.level=none".to_owned(),
+    ] {
+        command.args(["--set", &set]);
+    }
+    let mut process = Proc::start(dir.path(), "wayspan", &mut command);
+    tokio::task::block_in_place(|| {
+        process.wait_ready(|| std::net::TcpStream::connect(("127.0.0.1", health)).is_ok());
+    });
+    // Whatever a probe negotiates, it gets HTTP/1.1.
+    let probe = Tls {
+        alpn: &["h2", "http/1.1"],
+        ..ca.client()
+    };
+    for pair in [None, Some(ca.sign("localhost"))] {
+        if let Some(pair) = &pair {
+            ca.install(pair);
+        }
+        let served = async {
+            loop {
+                let stream = connect(health, &probe).await;
+                let own = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+                let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+                let reply = http_over(stream, "GET", "/", &[], &[]).await;
+                let ready = reply.status == 200 && negotiated == Some(b"http/1.1".to_vec());
+                if ready && pair.as_ref().is_none_or(|pair| pair.der() == own) {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, served).await.expect("health over TLS");
+    }
+    let log = process.log();
+    assert!(
+        log.contains(&format!("health on https://127.0.0.1:{health}/")),
+        "{log}"
+    );
 }

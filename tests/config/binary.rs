@@ -89,6 +89,96 @@ fn what_is_printed_loads_again_and_has_no_secrets() {
     assert_eq!(code, Some(0), "{stderr}");
 }
 
+/// What the start would read is read, and what is wrong with it has its place.
+#[test]
+fn validate_looks_at_the_files_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (nowhere, nonsense) = (dir.path().join("nowhere"), put("nonsense", "no PEM\n"));
+    let nowhere = nowhere.display();
+    let empty = put("empty", "\n");
+    let hashes = put("hashes", "# users\nbob:$6$salt$hash\n");
+    let base = put(
+        "base.yaml",
+        &format!(
+            "{MINIMAL}  extensions: [bearertokenauth, basicauth, basicauth/out, health_check]\n\
+             extensions:\n  bearertokenauth: {{token: t}}\n  basicauth: {{htpasswd: {{inline: 'a:b'}}}}\n  \
+             basicauth/out: {{client_auth: {{username: a, password: b}}}}\n  health_check: {{endpoint: ':0'}}\n"
+        ),
+    );
+    for (yaml, at, message) in [
+        (
+            format!(
+                "receivers: {{otlp: {{protocols: {{grpc: {{tls: {{cert_file: {nowhere}, key_file: {nonsense}}}}}}}}}}}"
+            ),
+            "1:56",
+            "receivers.otlp.protocols.grpc.tls.cert_file: ",
+        ),
+        (
+            format!(
+                "receivers:\n  otlp:\n    protocols:\n      grpc:\n        tls:\n          cert_file: {nonsense}\n          key_file: {nonsense}\n"
+            ),
+            "6:22",
+            "no PEM certificate in it",
+        ),
+        (
+            format!(
+                "exporters:\n  otlp_grpc:\n    endpoint: https://j:4317\n    tls:\n      ca_file: {nowhere}\nservice: {{pipelines: {{traces: {{exporters: [otlp_grpc]}}}}}}\n"
+            ),
+            "5:16",
+            "exporters.otlp_grpc.tls.ca_file: ",
+        ),
+        (
+            format!("extensions:\n  bearertokenauth:\n    filename: {nowhere}\n"),
+            "3:15",
+            "cannot be read",
+        ),
+        (
+            format!("extensions:\n  bearertokenauth:\n    filename: {empty}\n"),
+            "3:15",
+            "token",
+        ),
+        (
+            format!("extensions:\n  basicauth:\n    htpasswd:\n      file: {hashes}\n"),
+            "4:13",
+            "line 2: ",
+        ),
+        (
+            format!(
+                "extensions:\n  basicauth/out:\n    client_auth:\n      password_file: {nowhere}\n"
+            ),
+            "4:22",
+            "cannot be read",
+        ),
+        (
+            format!(
+                "extensions:\n  health_check:\n    tls:\n      cert_file: {nowhere}\n      key_file: {nowhere}\n"
+            ),
+            "4:18",
+            "extensions.health_check.tls.cert_file: ",
+        ),
+    ] {
+        let path = put("c.yaml", &yaml);
+        let arguments = ["validate", "--config", &base, "--config", &path];
+        let (code, stdout, stderr) = out(&wayspan(&arguments));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{yaml}");
+        assert!(
+            stderr.contains(&format!("{path}:{at}: ")),
+            "{yaml}\n{stderr}"
+        );
+        assert!(stderr.contains(message), "{stderr}");
+        assert!(stderr.contains("wayspan: 1 error"), "{stderr}");
+        let without = [&arguments[..], &["--no-files"]].concat();
+        let (code, stdout, stderr) = out(&wayspan(&without));
+        assert_eq!(code, Some(0), "{yaml}\n{stderr}");
+        assert!(stdout.starts_with("OK\n"), "{stdout}");
+    }
+}
+
 #[test]
 fn help_and_version() {
     let (code, stdout, _) = out(&wayspan(&["--help"]));

@@ -464,6 +464,7 @@ fn health_checks() {
         Some(HealthCheck {
             endpoint: endpoint.parse().unwrap(),
             path: path.to_owned(),
+            tls: None,
         })
     };
     assert_eq!(health("", "health_check"), at("127.0.0.1:13133", "/"));
@@ -473,6 +474,16 @@ fn health_checks() {
         health("{endpoint: ':8', path: /ok}", "health_check"),
         at("0.0.0.0:8", "/ok")
     );
+    for (id, yaml) in [
+        ("health_check", "{tls: {cert_file: /c, key_file: /k}}"),
+        (
+            "healthcheckv2",
+            "{http: {endpoint: ':9', tls: {cert_file: /c, key_file: /k}}}",
+        ),
+    ] {
+        let tls = health(yaml, id).unwrap().tls.unwrap();
+        assert_eq!(tls.cert, Pem::File("/c".into()), "{id}");
+    }
     // Defined, but not enabled by the service.
     assert_eq!(over("extensions: {health_check: }").health_check, None);
 }

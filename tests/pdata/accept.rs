@@ -1,72 +1,12 @@
 /*! The accept-set is prost's, and what is accepted is indexed rightly. */
 
 use crate::odd::{Oddities, odd};
-use crate::oracle::{check_index, keys};
-use crate::{Request, cases, fixtures, generate, long};
+use crate::oracle::{agree, keys, survive};
+use crate::{cases, fixtures, generate, long};
 use proptest::prelude::*;
 use prost::Message as _;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use wayspan::pdata::{
-    Edits, Index, admit, canon, edit_resource, split, validate, view, write_span,
-};
-
-/// Validates and decodes `bytes` and compares the verdicts, and then all that
-/// follows from them.
-pub fn agree(bytes: &[u8]) {
-    let (keys, slots) = keys();
-    let mut index = Index::default();
-    let theirs = Request::decode(bytes);
-    match (validate(bytes, &keys, &mut index), theirs) {
-        (Ok(()), Ok(model)) => {
-            if !index.needs_repair {
-                check_index(bytes, &index, &slots, &model);
-            }
-            let admitted = admit(bytes, &keys, &mut index).unwrap();
-            assert_eq!(admitted.utf8_replaced, 0);
-            assert!(!index.needs_repair);
-            check_index(&admitted.bytes, &index, &slots, &model);
-            assert_eq!(split::count_spans(&admitted.bytes), index.spans.len());
-        }
-        (Ok(()), Err(error)) => {
-            assert!(
-                error.to_string().contains("UTF-8"),
-                "we accept, prost says: {error}"
-            );
-            assert!(index.needs_repair);
-            let admitted = admit(bytes, &keys, &mut index).unwrap();
-            assert!(!index.needs_repair);
-            let model = Request::decode(&*admitted.bytes).unwrap();
-            check_index(&admitted.bytes, &index, &slots, &model);
-        }
-        (Err(malformed), Ok(_)) => panic!("prost accepts, we say: {malformed}"),
-        (Err(malformed), Err(_)) => assert!(malformed.offset <= bytes.len()),
-    }
-}
-
-/// Nothing that takes bytes panics, whatever they are.
-fn survive(bytes: &[u8]) {
-    canon::repair(bytes);
-    split::halve(bytes);
-    split::select(bytes, 1..3);
-    let mut edits = Edits::default();
-    edits.set_str("node_id", "x");
-    edits.set_name("n");
-    edits.set_status(2, "s");
-    write_span(bytes, &edits, &mut Vec::new());
-    edit_resource(bytes, &edits);
-    edits.append_encoded(bytes);
-    edits.delete("zone");
-    edits.get("zone");
-    write_span(bytes, &edits, &mut Vec::new());
-    let span = view::SpanView::new(bytes);
-    let _ = (span.name(), span.kind(), span.status(), span.flags());
-    for kv in span.attributes().chain(view::resource_attributes(bytes)) {
-        if let view::AnyValue::Array(a) | view::AnyValue::KvList(a) = kv.value {
-            view::array_values(a).count();
-            view::kvlist_values(a).count();
-        }
-    }
-}
+use wayspan::pdata::{Index, validate};
 
 /// One small injury.
 fn damage(bytes: &mut Vec<u8>, rng: &mut StdRng) {

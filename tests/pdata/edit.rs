@@ -1,31 +1,14 @@
-/*! Edited bytes decode to the edited model: `decode(edit(b)) == edit_model(decode(b))`. */
+/*! Generated edits of generated, odd and captured requests. */
 
-use crate::generate::{self, KEYS};
+use crate::changes::{Change, check, check_resource, text};
+use crate::generate;
 use crate::odd::{Oddities, odd};
-use crate::oracle::{keys, same_value, unknown};
+use crate::oracle::keys;
 use crate::{Request, cases, fixtures};
-use opentelemetry_proto::tonic::{
-    common::v1::{AnyValue, KeyValue, any_value::Value},
-    resource::v1::Resource,
-    trace::v1::{ScopeSpans, Span, Status},
-};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
-use wayspan::pdata::{
-    self, Edited, Edits, Index, admit, edit, edit_resource, schema::Message, write_span,
-};
-
-#[derive(Clone, Debug)]
-enum Change {
-    Set(String, AnyValue),
-    SetStr(String, String),
-    /// Keys that are present are left out, as the contract demands.
-    Append(Vec<(String, String)>),
-    Delete(String),
-    Name(String),
-    Status(i32, String),
-    StatusCode(i32),
-}
+use wayspan::pdata::{Index, admit, edit};
 
 fn change() -> impl Strategy<Value = Change> {
     let status = (prop_oneof![0..3i32, any::<i32>()], "[a-z]{0,150}");
@@ -38,171 +21,6 @@ fn change() -> impl Strategy<Value = Change> {
         1 => status.prop_map(|(code, message)| Change::Status(code, message)),
         1 => (0..3i32).prop_map(Change::StatusCode),
     ]
-}
-
-fn text(value: &str) -> AnyValue {
-    AnyValue {
-        value: Some(Value::StringValue(value.to_owned())),
-    }
-}
-
-fn set(attributes: &mut Vec<KeyValue>, key: &str, value: AnyValue) {
-    attributes.retain(|kv| kv.key != key);
-    attributes.push(KeyValue {
-        key: key.to_owned(),
-        value: Some(value),
-        key_strindex: 0,
-    });
-}
-
-fn set_bytes(edits: &mut Edits, key: &str, value: &AnyValue) {
-    let (array, list);
-    let value = match &value.value {
-        None => pdata::AnyValue::Empty,
-        Some(Value::StringValue(v)) => pdata::AnyValue::String(v),
-        Some(Value::BoolValue(v)) => pdata::AnyValue::Bool(*v),
-        Some(Value::IntValue(v)) => pdata::AnyValue::Int(*v),
-        Some(Value::DoubleValue(v)) => pdata::AnyValue::Double(*v),
-        Some(Value::BytesValue(v)) => pdata::AnyValue::Bytes(v),
-        Some(Value::StringValueStrindex(v)) => pdata::AnyValue::StringIndex(*v),
-        Some(Value::ArrayValue(v)) => {
-            array = v.encode_to_vec();
-            pdata::AnyValue::Array(&array)
-        }
-        Some(Value::KvlistValue(v)) => {
-            list = v.encode_to_vec();
-            pdata::AnyValue::KvList(&list)
-        }
-    };
-    edits.set(key, value);
-}
-
-/// Applies the changes to the model and to `edits` alike.
-fn apply(changes: &[Change], span: &mut Span, edits: &mut Edits) {
-    let base = span.attributes.clone();
-    for change in changes {
-        match change {
-            Change::Set(key, value) => {
-                set(&mut span.attributes, key, value.clone());
-                set_bytes(edits, key, value);
-            }
-            Change::SetStr(key, value) => {
-                set(&mut span.attributes, key, text(value));
-                edits.set_str(key, value);
-            }
-            Change::Append(fields) => {
-                let mut encoded = Vec::new();
-                for (key, value) in fields {
-                    if span.attributes.iter().all(|kv| kv.key != *key) {
-                        set(&mut span.attributes, key, text(value));
-                        edit::encode_span_attr(key, value, &mut encoded);
-                    }
-                }
-                edits.append_encoded(&encoded);
-            }
-            Change::Delete(key) => {
-                span.attributes.retain(|kv| kv.key != *key);
-                edits.delete(key);
-            }
-            Change::Name(name) => {
-                span.name.clone_from(name);
-                edits.set_name(name);
-                assert_eq!(edits.name(), Some(&**name));
-            }
-            Change::Status(code, message) => {
-                span.status = Some(Status {
-                    message: message.clone(),
-                    code: *code,
-                });
-                edits.set_status(*code, message);
-                assert_eq!(edits.status(), Some((*code, Some(&**message))));
-            }
-            Change::StatusCode(code) => {
-                span.status.get_or_insert_default().code = *code;
-                let message = edits.status().and_then(|(_, m)| m).map(str::to_owned);
-                edits.set_status_code(*code);
-                assert_eq!(edits.status(), Some((*code, message.as_deref())));
-            }
-        }
-        for key in KEYS {
-            let now: Vec<_> = span.attributes.iter().filter(|kv| kv.key == key).collect();
-            match edits.get(key) {
-                Edited::Unchanged => {
-                    let before: Vec<_> = base.iter().filter(|kv| kv.key == key).collect();
-                    assert_eq!(now, before);
-                }
-                Edited::Deleted => assert!(now.is_empty()),
-                Edited::Set(value) => {
-                    assert_eq!(now.len(), 1);
-                    assert!(same_value(value, now[0].value.as_ref()));
-                }
-            }
-        }
-    }
-}
-
-/// Unknown fields that no change may touch.
-fn kept(message: Message, payload: &[u8], attribute: &str) -> Vec<(String, Vec<u8>)> {
-    let mut all = unknown(message, payload);
-    all.retain(|(path, _)| !path.starts_with(&format!("{}/{attribute}", message.name())));
-    all
-}
-
-fn check(bytes: &[u8], changes: &[Change]) {
-    let mut index = Index::default();
-    let admitted = admit(bytes, &keys().0, &mut index).unwrap();
-    let mut edits = Edits::default();
-    let mut out = Vec::new();
-    let mut expected = Vec::new();
-    for entry in &index.spans {
-        let payload = entry.bytes.of(&admitted.bytes);
-        let mut model = Span::decode(payload).unwrap();
-        edits.clear();
-        assert!(edits.is_empty());
-        apply(changes, &mut model, &mut edits);
-        let from = out.len();
-        write_span(payload, &edits, &mut out);
-        let field = &out[from..];
-        let written = pdata::wire::Fields::new(field).next().unwrap();
-        assert_eq!((written.number, written.raw.len()), (2, field.len()));
-        assert_eq!(
-            kept(Message::Span, written.bytes().unwrap(), "9"),
-            kept(Message::Span, payload, "9")
-        );
-        if edits.is_empty() {
-            assert_eq!(written.bytes().unwrap(), payload);
-        }
-        expected.push(model);
-    }
-    // Canonical in, canonical out.
-    let mut request = out.clone();
-    for number in [2, 1] {
-        let mut outer = Vec::new();
-        pdata::wire::put_bytes(number, &request, &mut outer);
-        request = outer;
-        if number == 2 {
-            assert_eq!(ScopeSpans::decode(&*out).unwrap().spans, expected);
-        }
-    }
-    pdata::validate(&request, &keys().0, &mut index).unwrap();
-    assert!(!index.needs_repair);
-}
-
-fn check_resource(payload: &[u8], changes: &[Change]) {
-    let mut model = Resource::decode(payload).unwrap();
-    let mut as_span = Span {
-        attributes: model.attributes,
-        ..Span::default()
-    };
-    let mut edits = Edits::default();
-    apply(changes, &mut as_span, &mut edits);
-    model.attributes = as_span.attributes;
-    let edited = edit_resource(payload, &edits);
-    assert_eq!(Resource::decode(&*edited).unwrap(), model);
-    assert_eq!(
-        kept(Message::Resource, &edited, "1"),
-        kept(Message::Resource, payload, "1")
-    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 /*! Requests with every field of the schema, every kind of value, and text of every script. */
 
-use crate::Request;
+use crate::{Request, oracle::KEYS};
 use opentelemetry_proto::tonic::{
     common::v1::{
         AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList,
@@ -10,18 +10,6 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
 };
 use proptest::{collection::vec, option, prelude::*};
-
-/// Keys that occur often, so that duplicates and indexed keys do.
-pub const KEYS: [&str; 8] = [
-    "node_id",
-    "service.name",
-    "upstream_cluster",
-    "upstream_cluster.name",
-    "k",
-    "ключ",
-    "",
-    "zone",
-];
 
 pub fn key() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -9,6 +9,7 @@ odd but valid encodings of both, and over damaged bytes.
 
 mod accept;
 mod canon;
+mod changes;
 mod child;
 mod edit;
 mod generate;

@@ -1,6 +1,6 @@
 /*! Depth is counted as prost counts it, to the level. */
 
-use crate::accept::agree;
+use crate::oracle::agree;
 use wayspan::pdata::{Index, Keys, validate, wire};
 
 /// Wraps `payload` in fields with these numbers, innermost first.

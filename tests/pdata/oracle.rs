@@ -1,22 +1,39 @@
-/*! What prost makes of the same bytes, compared with the index and the views. */
+/*!
+What prost makes of the same bytes, compared with the verdict, the index and
+the views. Shared with `tests/fuzz`.
+*/
 
-use crate::Request;
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest as Request,
     common::v1::{InstrumentationScope, any_value::Value},
     resource::v1::Resource,
     trace::v1::Span,
 };
 use prost::Message as _;
 use wayspan::pdata::{
-    AnyValue, Fault, Index, KeyValue, Keys, Slot,
+    AnyValue, Edits, Fault, Index, KeyValue, Keys, Slot, admit, canon, edit_resource,
     schema::{self, Kind, Message},
+    split, validate,
     view::{self, indexed_str, indexed_value},
     wire::Fields,
+    write_span,
 };
 
 /// The keys the tests index.
 pub const INDEXED: [&str; 4] = ["node_id", "service.name", "upstream_cluster", "ключ"];
+
+/// Keys that occur often, so that duplicates and indexed keys do.
+pub const KEYS: [&str; 8] = [
+    "node_id",
+    "service.name",
+    "upstream_cluster",
+    "upstream_cluster.name",
+    "k",
+    "ключ",
+    "",
+    "zone",
+];
 
 /// [`INDEXED`], registered.
 pub fn keys() -> (Keys, [Slot; 4]) {
@@ -61,6 +78,13 @@ pub fn same_attributes<'a>(
             .all(|(a, b)| a.key == b.key && same_value(a.value, b.value.as_ref()))
 }
 
+/// Fails where the messages differ. NaN equals NaN, by its bits.
+#[track_caller]
+pub fn same<M: prost::Message + PartialEq + std::fmt::Debug>(ours: &M, theirs: &M) {
+    let same = ours == theirs || ours.encode_to_vec() == theirs.encode_to_vec();
+    assert!(same, "{ours:#?}\nis not\n{theirs:#?}");
+}
+
 fn fault(span: &Span) -> Option<Fault> {
     let zero = |id: &[u8]| id.iter().all(|b| *b == 0);
     match (
@@ -94,14 +118,14 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
         .enumerate()
     {
         let resource = Resource::decode(ours.resource.of(bytes)).unwrap();
-        assert_eq!(resource, theirs.resource.clone().unwrap_or_default());
+        same(&resource, &theirs.resource.clone().unwrap_or_default());
         assert_eq!(ours.schema_url.of(bytes), theirs.schema_url.as_bytes());
         assert_eq!(ours.first_span as usize, span_at);
         for theirs in &theirs.scope_spans {
             let ours = &index.scopes[scope_at];
             assert_eq!(ours.has_scope, theirs.scope.is_some());
             let scope = InstrumentationScope::decode(ours.scope.of(bytes)).unwrap();
-            assert_eq!(scope, theirs.scope.clone().unwrap_or_default());
+            same(&scope, &theirs.scope.clone().unwrap_or_default());
             assert_eq!(ours.schema_url.of(bytes), theirs.schema_url.as_bytes());
             for theirs in &theirs.spans {
                 let ours = &index.spans[span_at];
@@ -109,7 +133,7 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
                     (ours.resource as usize, ours.scope as usize),
                     (at, scope_at)
                 );
-                assert_eq!(&Span::decode(ours.bytes.of(bytes)).unwrap(), theirs);
+                same(&Span::decode(ours.bytes.of(bytes)).unwrap(), theirs);
                 assert_eq!(ours.name.of(bytes), theirs.name.as_bytes());
                 assert_eq!(ours.kind, u8::try_from(theirs.kind).unwrap_or(255));
                 let code = theirs.status.as_ref().map_or(0, |s| s.code);
@@ -135,6 +159,64 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
         assert_eq!(ours.end_span as usize, span_at);
     }
     assert_eq!(index.spans.len(), span_at);
+}
+
+/// Validates and decodes `bytes` and compares the verdicts, and then all that
+/// follows from them.
+pub fn agree(bytes: &[u8]) {
+    let (keys, slots) = keys();
+    let mut index = Index::default();
+    let theirs = Request::decode(bytes);
+    match (validate(bytes, &keys, &mut index), theirs) {
+        (Ok(()), Ok(model)) => {
+            if !index.needs_repair {
+                check_index(bytes, &index, &slots, &model);
+            }
+            let admitted = admit(bytes, &keys, &mut index).unwrap();
+            assert_eq!(admitted.utf8_replaced, 0);
+            assert!(!index.needs_repair);
+            check_index(&admitted.bytes, &index, &slots, &model);
+            assert_eq!(split::count_spans(&admitted.bytes), index.spans.len());
+        }
+        (Ok(()), Err(error)) => {
+            assert!(
+                error.to_string().contains("UTF-8"),
+                "we accept, prost says: {error}"
+            );
+            assert!(index.needs_repair);
+            let admitted = admit(bytes, &keys, &mut index).unwrap();
+            assert!(!index.needs_repair);
+            let model = Request::decode(&*admitted.bytes).unwrap();
+            check_index(&admitted.bytes, &index, &slots, &model);
+        }
+        (Err(malformed), Ok(_)) => panic!("prost accepts, we say: {malformed}"),
+        (Err(malformed), Err(_)) => assert!(malformed.offset <= bytes.len()),
+    }
+}
+
+/// Nothing that takes bytes panics, whatever they are.
+pub fn survive(bytes: &[u8]) {
+    canon::repair(bytes);
+    split::halve(bytes);
+    split::select(bytes, 1..3);
+    let mut edits = Edits::default();
+    edits.set_str("node_id", "x");
+    edits.set_name("n");
+    edits.set_status(2, "s");
+    write_span(bytes, &edits, &mut Vec::new());
+    edit_resource(bytes, &edits);
+    edits.append_encoded(bytes);
+    edits.delete("zone");
+    edits.get("zone");
+    write_span(bytes, &edits, &mut Vec::new());
+    let span = view::SpanView::new(bytes);
+    let _ = (span.name(), span.kind(), span.status(), span.flags());
+    for kv in span.attributes().chain(view::resource_attributes(bytes)) {
+        if let view::AnyValue::Array(a) | view::AnyValue::KvList(a) = kv.value {
+            view::array_values(a).count();
+            view::kvlist_values(a).count();
+        }
+    }
 }
 
 /// Every unknown field below `message`, with the fields that lead to it.

@@ -5,7 +5,6 @@ use crate::{
     harness::*,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, date_time_ymd};
 use std::{io, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -32,13 +31,6 @@ fn settings(ca: &Ca) -> ServerTls {
         limits: TlsLimits::default(),
         reload_interval: None,
     }
-}
-
-fn expired(ca: &Ca, name: &str) -> Pair {
-    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.not_before = date_time_ymd(2001, 1, 1);
-    params.not_after = date_time_ymd(2002, 1, 1);
-    ca.sign_with(params)
 }
 
 fn built(settings: &ServerTls) -> Arc<tls::Server> {
@@ -179,7 +171,7 @@ async fn mutual_tls_takes_its_own_ca_and_nobody_else() {
             "not one of the CA in client_ca_file",
         ),
         (
-            Some(expired(&ca, "sender")),
+            Some(ca.expired("sender")),
             "not one of the CA in client_ca_file",
         ),
     ];
@@ -213,7 +205,7 @@ async fn a_sender_that_distrusts_the_certificate_is_noticed() {
         let server = server(&ca, grpc, false);
         assert!(!delivers(&server, &other.client(), grpc, true).await);
         counted(&server, 1).await;
-        ca.install(&expired(&ca, "localhost"));
+        ca.install(&ca.expired("localhost"));
         let server = Server::guarded(protocol(grpc), Some(built(&settings(&ca))), None);
         let refused = connect(&server, &ca.client()).await.unwrap_err();
         assert!(refused.to_string().contains("xpired"), "{refused}");

@@ -1,6 +1,6 @@
 //! A certificate authority of a test's own, and clients that trust it.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 use tokio_rustls::{
@@ -70,6 +70,14 @@ impl Ca {
             cert: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),
         }
+    }
+
+    /// A certificate whose time is over.
+    pub fn expired(&self, name: &str) -> Pair {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+        self.sign_with(params)
     }
 
     /// A client that trusts this authority.

@@ -85,6 +85,16 @@ impl Proc {
         self.child.id()
     }
 
+    /// The most memory it has had resident so far, in bytes (Linux).
+    #[allow(dead_code, reason = "not every suite measures")]
+    pub fn peak_memory(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(file).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.unwrap().parse::<u64>().unwrap() << 10
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

@@ -6,6 +6,7 @@ use crate::{
         checked::{BearerToken, ClientAuth, Credential, Secret, ServerAuth},
         de::Field,
         diagnostic::{Spot, did_you_mean},
+        inspect::Guard,
         raw::security as raw,
     },
     htpasswd::Users,
@@ -182,12 +183,16 @@ fn bearer<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<BearerToken
         }
         return None;
     }
-    Some(BearerToken {
+    let bearer = BearerToken {
         header: header.to_ascii_lowercase(),
         scheme,
         tokens: if file.is_some() { Vec::new() } else { tokens },
         file,
-    })
+    };
+    let keys = [("filename", raw.filename.spot)];
+    let guard = ServerAuth::Bearer(bearer.clone());
+    cx.inspect(Guard::ServerAuth(&guard), &keys, component.spot);
+    Some(bearer)
 }
 
 fn basic<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<Authenticator> {
@@ -227,7 +232,10 @@ fn server(raw: raw::Htpasswd, component: &Component<'_>, cx: &Context<'_>) -> Op
         return None;
     }
     let inline = inline.map(Secret::new);
-    Some(ServerAuth::Basic { file, inline })
+    let settings = ServerAuth::Basic { file, inline };
+    let keys = [("htpasswd.file", raw.file.spot)];
+    cx.inspect(Guard::ServerAuth(&settings), &keys, component.spot);
+    Some(settings)
 }
 
 fn client(
@@ -257,8 +265,14 @@ fn client(
         cx.report
             .error_at(spot, "a user's name cannot have a colon");
     }
-    Some(ClientAuth::Basic {
+    let settings = ClientAuth::Basic {
         username: username?,
         password: password?,
-    })
+    };
+    let keys = [
+        ("auth: username_file", raw.username_file.spot),
+        ("auth: password_file", raw.password_file.spot),
+    ];
+    cx.inspect(Guard::ClientAuth(&settings), &keys, component.spot);
+    Some(settings)
 }

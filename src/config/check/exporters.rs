@@ -28,6 +28,7 @@ pub(super) fn check<'n>(
             let raw: raw::OtlpGrpc = component.read(cx)?;
             let (tls, enabled) = (tls::client(&raw.tls, cx), !insecure(&raw.tls));
             let url = endpoint(&raw.endpoint, component, cx, |text| grpc_url(text, enabled));
+            inspect(&url, &tls, &raw.tls, component, cx);
             let guards = (tls, raw.auth, authenticators);
             let client = client(url, guards, raw.headers, raw.compression, cx);
             let balancer = balancer(&raw.balancer_name, cx);
@@ -49,6 +50,7 @@ pub(super) fn check<'n>(
                     http_url(text).map(|url| format!("{}/v1/traces", url.trim_end_matches('/')))
                 }),
             };
+            inspect(&url, &tls, &raw.tls, component, cx);
             let encoding = match raw.encoding.or(raw::Encoding::Proto) {
                 raw::Encoding::Proto => Encoding::Proto,
                 raw::Encoding::Json => Encoding::Json,
@@ -89,6 +91,20 @@ pub(super) fn check<'n>(
         retry,
         timeout,
     })
+}
+
+/// Has the files of `tls` looked at, where the exporter will read them.
+fn inspect(
+    url: &Option<String>,
+    tls: &checked::ClientTls,
+    raw: &ClientTls,
+    component: &Component<'_>,
+    cx: &Context<'_>,
+) {
+    let encrypted = url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    if encrypted && component.used.get() {
+        tls::inspect(tls, raw, component.spot, cx);
+    }
 }
 
 /// The URL made of an endpoint that must be there.

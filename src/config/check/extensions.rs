@@ -2,7 +2,11 @@
 //! are read by `auth`, storages by `storage`.
 
 use super::{Component, Context, Section};
-use crate::config::{checked::HealthCheck, de::Field, raw::extensions as raw};
+use crate::config::{
+    checked::HealthCheck,
+    de::Field,
+    raw::{extensions as raw, security::ServerTls},
+};
 use std::net::SocketAddr;
 
 /// Extensions of the Collector's that a file may enable without effect here.
@@ -103,34 +107,32 @@ fn zpages<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<SocketAddr>
     if !component.used.get() {
         return None;
     }
-    cx.listener(&raw.endpoint, "localhost:55679", &component.path)
+    cx.listener(&raw.endpoint, "localhost:55679", (&component.path, Some(component.spot)))
 }
 
 fn health_check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
     let raw: raw::HealthCheck = component.read(cx)?;
-    finish(component, &raw.endpoint, raw.path, "/", cx)
+    let page = (raw.path, "/");
+    finish(component, &raw.endpoint, page, raw.tls, cx)
 }
 
 fn health_check_v2<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
     let raw: raw::HealthCheckV2 = component.read(cx)?;
-    if raw.http.endpoint.spot.is_some() {
-        finish(
-            component,
-            &raw.http.endpoint,
-            raw.http.status.path,
-            "/status",
-            cx,
-        )
+    let http = raw.http;
+    if http.endpoint.spot.is_some() {
+        let page = (http.status.path, "/status");
+        finish(component, &http.endpoint, page, http.tls, cx)
     } else {
-        finish(component, &raw.endpoint, raw.path, "/", cx)
+        let page = (raw.path, "/");
+        finish(component, &raw.endpoint, page, raw.tls, cx)
     }
 }
 
 fn finish(
     component: &Component<'_>,
     endpoint: &Field<String>,
-    path: Field<String>,
-    default_path: &str,
+    (path, default_path): (Field<String>, &str),
+    tls: Field<ServerTls>,
     cx: &Context<'_>,
 ) -> Option<HealthCheck> {
     if !component.used.get() {
@@ -142,8 +144,10 @@ fn finish(
         cx.report
             .error_at(spot, &format!("\"{given}\" does not begin with /"));
     }
+    let owner = (&*component.path, Some(component.spot));
     Some(HealthCheck {
-        endpoint: cx.listener(endpoint, "localhost:13133", &component.path)?,
+        endpoint: cx.listener(endpoint, "localhost:13133", owner)?,
         path: path.or(default_path.to_owned()),
+        tls: super::tls::server(tls, cx),
     })
 }

@@ -23,16 +23,23 @@ use super::{
     de,
     de::{Field, unknown_key},
     diagnostic::{Diagnostic, Report, Spot},
+    inspect::{Guard, Inspect},
     memory,
     node::Node,
     raw, scalar,
+    source::Environment,
 };
 use components::{Component, Section};
 use std::{cell::RefCell, net::SocketAddr, time::Duration};
 
 /// Checks a merged and expanded tree. None when it cannot be used; the report
 /// then has errors. It may have errors with a value too.
-pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
+pub(super) fn check(
+    root: &Node,
+    env: &dyn Environment,
+    inspect: Option<Inspect<'_>>,
+    report: &Report,
+) -> Option<Config> {
     const SECTIONS: [&str; 6] = [
         "receivers",
         "processors",
@@ -48,6 +55,8 @@ pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
     }
     let cx = Context {
         report,
+        env,
+        inspect,
         listeners: RefCell::default(),
         memory: memory::available(),
     };
@@ -97,7 +106,9 @@ pub(super) fn check(root: &Node, report: &Report) -> Option<Config> {
         })
         .collect();
     if drafts.is_empty() && !report.has_errors() {
-        report.error(no_pipeline(service.pipelines.or(service.node)));
+        report.error(no_pipeline(
+            service.pipelines.or(service.node).unwrap_or(root),
+        ));
     }
     let wayspan = service.wayspan;
     Some(Config {
@@ -166,24 +177,51 @@ fn build<'n, T>(
 /// What every check needs.
 struct Context<'n> {
     report: &'n Report,
-    /// Addresses taken so far, and by what.
-    listeners: RefCell<Vec<(SocketAddr, String)>>,
+    env: &'n dyn Environment,
+    inspect: Option<Inspect<'n>>,
+    /// Addresses taken so far.
+    listeners: RefCell<Vec<Listener>>,
     /// Bytes of memory this process may use.
     memory: Option<u64>,
 }
 
+/// An address to listen on, by what, and where that was written, if it was.
+struct Listener {
+    address: SocketAddr,
+    owner: String,
+    spot: Option<Spot>,
+}
+
+impl Listener {
+    fn takes(&self, address: SocketAddr) -> bool {
+        let other = self.address;
+        // Port 0 is a different port every time.
+        address.port() != 0
+            && other.port() == address.port()
+            && (other.ip() == address.ip()
+                || other.ip().is_unspecified()
+                || address.ip().is_unspecified())
+            && other.is_ipv4() == address.is_ipv4()
+    }
+}
+
 impl Context<'_> {
     /// The address to listen on of `field`, or of `default`. Reports what is
-    /// wrong with it, and an address that is taken.
-    fn listener(&self, field: &Field<String>, default: &str, owner: &str) -> Option<SocketAddr> {
+    /// wrong with it, and an address that is taken: there, else at `at`.
+    fn listener(
+        &self,
+        field: &Field<String>,
+        default: &str,
+        (owner, at): (&str, Option<Spot>),
+    ) -> Option<SocketAddr> {
         let text = field.as_ref().map_or(default, |text| text.as_str());
-        match scalar::listen_address(text) {
+        match scalar::listen_address(text, self.env) {
             Ok(address) => {
-                self.listen(address, owner, field.spot);
+                self.listen(address, owner, field.spot.or(at));
                 Some(address)
             }
             Err(message) => {
-                self.complain(field.spot, owner, &message);
+                self.complain(field.spot.or(at), owner, &message);
                 None
             }
         }
@@ -191,23 +229,41 @@ impl Context<'_> {
 
     fn listen(&self, address: SocketAddr, owner: &str, spot: Option<Spot>) {
         let mut listeners = self.listeners.borrow_mut();
-        // Port 0 is a different port every time.
-        let taken = |(other, _): &&(SocketAddr, String)| {
-            address.port() != 0
-                && other.port() == address.port()
-                && (other.ip() == address.ip()
-                    || other.ip().is_unspecified()
-                    || address.ip().is_unspecified())
-                && other.is_ipv4() == address.is_ipv4()
-        };
-        if let Some((_, other)) = listeners.iter().find(taken) {
-            self.complain(
-                spot,
-                owner,
-                &format!("{address} is already used by {other}"),
-            );
+        if let Some(other) = listeners.iter().find(|other| other.takes(address)) {
+            match (spot, other.spot) {
+                // A default has no place; what meets it has.
+                (None, Some(place)) => {
+                    let message = format!("{address} is also that of {owner}, by default");
+                    self.report.error_at(place, &message);
+                }
+                _ => {
+                    let message = format!("{address} is already used by {}", other.owner);
+                    self.complain(spot, owner, &message);
+                }
+            }
         }
-        listeners.push((address, owner.to_owned()));
+        listeners.push(Listener {
+            address,
+            owner: owner.to_owned(),
+            spot,
+        });
+    }
+
+    /// Has the files of a guard looked at. What is wrong is reported at the one
+    /// of `keys` that the message begins with, else at `at`.
+    fn inspect(&self, guard: Guard<'_>, keys: &[(&str, Option<Spot>)], at: Spot) {
+        let Some(Err(message)) = self.inspect.map(|inspect| inspect(guard)) else {
+            return;
+        };
+        let found = keys.iter().find_map(|(key, spot)| {
+            let rest = message.strip_prefix(key)?;
+            let rest = rest.strip_prefix([' ', ':'])?;
+            Some(((*spot)?, rest.trim_start()))
+        });
+        match found {
+            Some((spot, rest)) => self.report.error_at(spot, rest),
+            None => self.report.error_at_key(at, &message, ""),
+        }
     }
 
     fn complain(&self, spot: Option<Spot>, owner: &str, message: &str) {
@@ -259,13 +315,10 @@ impl<'n> Service<'n> {
     }
 }
 
-fn no_pipeline(at: Option<&Node>) -> Diagnostic {
+fn no_pipeline(at: &Node) -> Diagnostic {
     let message = "service.pipelines has no traces pipeline, so there is nothing to run";
-    match at {
-        Some(node) => Diagnostic::at_key(node.place, message),
-        None => Diagnostic::nowhere(message),
-    }
-    .help("add service.pipelines.traces with receivers, processors and exporters")
+    Diagnostic::at_key(at.place, message)
+        .help("add service.pipelines.traces with receivers, processors and exporters")
 }
 
 /// Parses `type` or `type/name`; what is wrong otherwise.

@@ -4,6 +4,7 @@ use super::{Component, Context, auth::Authenticators, tls};
 use crate::config::{
     checked::{GrpcServer, HttpServer, Receiver, ServerKeepalive},
     de::Field,
+    diagnostic::Spot,
     raw::receivers::{Grpc, Http, Otlp},
     scalar::GoDuration,
 };
@@ -52,22 +53,23 @@ fn otlp<'n>(
         return None;
     }
     let path = format!("{}.protocols", component.path);
+    let (at_grpc, at_http) = (protocols.grpc.spot, protocols.http.spot);
     Some(Receiver {
         id: component.id.clone(),
-        grpc: protocols
-            .grpc
-            .value
-            .and_then(|raw| grpc(raw, &format!("{path}.grpc"), authenticators, cx)),
-        http: protocols
-            .http
-            .value
-            .and_then(|raw| http(raw, &format!("{path}.http"), authenticators, cx)),
+        grpc: protocols.grpc.value.and_then(|raw| {
+            let owner = (&*format!("{path}.grpc"), at_grpc);
+            grpc(raw, owner, authenticators, cx)
+        }),
+        http: protocols.http.value.and_then(|raw| {
+            let owner = (&*format!("{path}.http"), at_http);
+            http(raw, owner, authenticators, cx)
+        }),
     })
 }
 
 fn grpc(
     raw: Grpc,
-    path: &str,
+    owner: (&str, Option<Spot>),
     authenticators: &Authenticators<'_, '_>,
     cx: &Context<'_>,
 ) -> Option<GrpcServer> {
@@ -81,7 +83,7 @@ fn grpc(
     let keepalive = raw.keepalive.server_parameters;
     let positive = |field: Field<GoDuration>, default: u64| duration(field, default, cx);
     Some(GrpcServer {
-        endpoint: cx.listener(&raw.endpoint, "localhost:4317", path)?,
+        endpoint: cx.listener(&raw.endpoint, "localhost:4317", owner)?,
         max_message_bytes,
         max_concurrent_streams: some(raw.max_concurrent_streams).unwrap_or(DEFAULT_STREAMS),
         max_header_bytes: some(raw.max_header_bytes).unwrap_or(DEFAULT_HEADERS),
@@ -101,7 +103,7 @@ fn grpc(
 
 fn http(
     raw: Http,
-    path: &str,
+    owner: (&str, Option<Spot>),
     authenticators: &Authenticators<'_, '_>,
     cx: &Context<'_>,
 ) -> Option<HttpServer> {
@@ -110,7 +112,7 @@ fn http(
         .value
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     Some(HttpServer {
-        endpoint: cx.listener(&raw.endpoint, "localhost:4318", path)?,
+        endpoint: cx.listener(&raw.endpoint, "localhost:4318", owner)?,
         max_body_bytes: body_limit(bytes, limit.spot, cx),
         traces_path: url_path(raw.traces_url_path, "/v1/traces", cx),
         logs_path: url_path(raw.logs_url_path, "/v1/logs", cx),

@@ -91,7 +91,7 @@ fn metrics(raw: raw::Metrics, cx: &Context<'_>) -> (Option<SocketAddr>, bool) {
             host
         };
         let port = prometheus.port.value.unwrap_or(DEFAULT_PORT);
-        return match listen_address(&format!("{host}:{port}")) {
+        return match listen_address(&format!("{host}:{port}"), cx.env) {
             Ok(address) => {
                 cx.listen(address, PATH, Some(spot));
                 (Some(address), type_suffix)
@@ -104,5 +104,5 @@ fn metrics(raw: raw::Metrics, cx: &Context<'_>) -> (Option<SocketAddr>, bool) {
         };
     }
     let default = format!("localhost:{DEFAULT_PORT}");
-    (cx.listener(&raw.address, &default, PATH), false)
+    (cx.listener(&raw.address, &default, (PATH, None)), false)
 }

@@ -5,6 +5,7 @@ use crate::config::{
     checked::{ClientTls, Pem, Secret, ServerTls, TlsLimits, TlsVersion},
     de::Field,
     diagnostic::Spot,
+    inspect::Guard,
     raw::security as raw,
     scalar::GoDuration,
 };
@@ -68,13 +69,24 @@ pub(super) fn server(field: Field<raw::ServerTls>, cx: &Context<'_>) -> Option<S
         (None, _) => Some(DEFAULT_INTERVAL),
     };
     match (cert, key) {
-        (Some(cert), Some(key)) => Some(ServerTls {
-            cert,
-            key,
-            client_ca,
-            limits,
-            reload_interval,
-        }),
+        (Some(cert), Some(key)) => {
+            let settings = ServerTls {
+                cert,
+                key,
+                client_ca,
+                limits,
+                reload_interval,
+            };
+            let keys = [
+                ("tls.cert_file", raw.cert_file.spot),
+                ("tls.cert_pem", raw.cert_pem.spot),
+                ("tls.key_file", raw.key_file.spot),
+                ("tls.key_pem", raw.key_pem.spot),
+                ("tls.client_ca_file", raw.client_ca_file.spot),
+            ];
+            cx.inspect(Guard::ServerTls(&settings), &keys, spot);
+            Some(settings)
+        }
         (cert, _) => {
             let missing = match cert {
                 Some(_) => "key_file",
@@ -121,6 +133,19 @@ pub(super) fn client(raw: &raw::ClientTls, cx: &Context<'_>) -> ClientTls {
         }
     }
     settings
+}
+
+/// Has the files of an exporter's `tls` looked at.
+pub(super) fn inspect(settings: &ClientTls, raw: &raw::ClientTls, at: Spot, cx: &Context<'_>) {
+    let keys = [
+        ("tls.ca_file", raw.ca_file.spot),
+        ("tls.ca_pem", raw.ca_pem.spot),
+        ("tls.cert_file", raw.cert_file.spot),
+        ("tls.cert_pem", raw.cert_pem.spot),
+        ("tls.key_file", raw.key_file.spot),
+        ("tls.key_pem", raw.key_pem.spot),
+    ];
+    cx.inspect(Guard::ClientTls(settings), &keys, at);
 }
 
 fn given(field: &Field<String>) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! `extensions`: `health_check`, `healthcheckv2`, `file_storage`, `zpages`.
 
+use super::security::ServerTls;
 use crate::config::{
     de::{Field, Ignored, Refused},
     scalar::GoDuration,
@@ -48,7 +49,7 @@ pub(in crate::config) struct Zpages {
 pub(in crate::config) struct HealthCheck {
     pub(in crate::config) endpoint: Field<String>,
     pub(in crate::config) path: Field<String>,
-    tls: Refused,
+    pub(in crate::config) tls: Field<ServerTls>,
     auth: Refused,
     response_body: Ignored,
     response_headers: Ignored,
@@ -67,6 +68,7 @@ pub(in crate::config) struct HealthCheckV2 {
     use_v2: Ignored,
     pub(in crate::config) endpoint: Field<String>,
     pub(in crate::config) path: Field<String>,
+    pub(in crate::config) tls: Field<ServerTls>,
     pub(in crate::config) http: HealthHttp,
     grpc: Ignored,
     component_health: Ignored,
@@ -77,7 +79,7 @@ pub(in crate::config) struct HealthCheckV2 {
 pub(in crate::config) struct HealthHttp {
     pub(in crate::config) endpoint: Field<String>,
     pub(in crate::config) status: HealthStatus,
-    tls: Refused,
+    pub(in crate::config) tls: Field<ServerTls>,
     auth: Refused,
     config: Ignored,
 }

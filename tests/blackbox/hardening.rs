@@ -1,0 +1,73 @@
+//! Senders that are slow, lie or bring bombs: they are refused or given up, the
+//! memory stays within a bound, it shows in counters and log, and a good
+//! sender's every request is answered meanwhile.
+
+mod bodies;
+mod slow;
+
+use crate::{
+    neighbour::Neighbour,
+    proc::wait_for,
+    process::{Setup, Wayspan},
+    sink::Sink,
+};
+
+const MIB: u64 = 1 << 20;
+
+/// wayspan, where it sends to, and a good sender.
+struct Stage {
+    sink: Sink,
+    wayspan: Wayspan,
+    neighbour: Neighbour,
+    /// Peak memory before anybody misbehaved.
+    before: u64,
+}
+
+impl Stage {
+    /// `grpc_lines` stand in `protocols.grpc`.
+    async fn start(grpc_lines: &str) -> Self {
+        // The binary under test inherits the limit of open files.
+        rlimit::increase_nofile_limit(u64::MAX).unwrap();
+        let sink = Sink::start();
+        let wayspan = Wayspan::launch(Setup {
+            towards: sink.port(),
+            grpc_lines,
+            ..Setup::default()
+        })
+        .await;
+        let neighbour = Neighbour::start(&wayspan);
+        neighbour.served(30).await;
+        let before = wayspan.process.peak_memory();
+        Self {
+            sink,
+            wayspan,
+            neighbour,
+            before,
+        }
+    }
+
+    /// Checks that a good sender is served now and that the process has never
+    /// had more than `most` MiB over what it had before.
+    async fn bears(&self, most: u64) {
+        self.neighbour.served(30).await;
+        let peak = self.wayspan.process.peak_memory();
+        let grown = peak.saturating_sub(self.before) / MIB;
+        assert!(grown <= most, "{grown} MiB more than before");
+    }
+
+    /// The end: all that was good has arrived, and nothing panicked.
+    async fn finish(self) {
+        self.wayspan.assert_alive();
+        self.neighbour.finish(&self.sink).await;
+    }
+
+    /// Waits until the counter of the gRPC port or of the HTTP port is `count`.
+    fn counted(&self, name: &str, transport: &str, count: f64) {
+        let series = format!("{name}{{receiver=\"otlp\",transport=\"{transport}\"}}");
+        tokio::task::block_in_place(|| {
+            wait_for(&format!("{series} {count}"), || {
+                (self.wayspan.metric(&series) == Some(count)).then_some(())
+            });
+        });
+    }
+}
