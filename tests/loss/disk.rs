@@ -95,6 +95,28 @@ fn full_and_emptied_by_what_is_delivered() {
     assert_eq!(service.metric("wayspan_log_damaged_records"), 0.0);
 }
 
+/// The limit of the log's own size is as good as a full disk.
+#[test]
+fn at_its_size_limit_and_below_it_again() {
+    let backend = Backend::start();
+    backend.away();
+    let service = Service::start(&Setup {
+        log: Some("fsync: never, max_size_mib: 64"),
+        memory_mib: 64,
+        ..Setup::logged(backend.port)
+    });
+    let auditor = Auditor::watch(service.metrics);
+    let load = Load::start(service.grpc[0], Some(2.0 * RATE));
+    wait_refused(&service, &load);
+    service.wait_said("max_size_mib");
+    assert!(service.metric("wayspan_log_bytes") <= f64::from(64 << 20));
+    backend.back();
+    service.wait_metric("wayspan_log_healthy", |healthy| healthy == 1.0);
+    load.wait_answered(10_000);
+    nothing_lost("size limit", load, &service, &backend);
+    auditor.finish();
+}
+
 #[test]
 fn read_only_at_the_start_is_an_error_and_writable_again_delivers() {
     let mount = Mount::tmpfs(200);

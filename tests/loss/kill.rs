@@ -116,3 +116,23 @@ fn a_start_delivers_what_is_left_and_says_how_much() {
     assert_eq!(service.account().delivered, left);
     assert_eq!(backend.books().taken.received, left, "each once");
 }
+
+/// As where something kills it again and again before it is ready.
+#[test]
+fn a_crash_loop_loses_nothing() {
+    let backend = Backend::start();
+    backend.set(Mode::Slow(Duration::from_millis(100)));
+    let mut service = Service::start(&Setup::logged(backend.port));
+    let load = Load::start(service.grpc[0], Some(RATE));
+    load.wait_answered(5_000);
+    service.kill();
+    for _ in 0..15 {
+        service.spawn();
+        sleep(moment(1, 150));
+        service.kill();
+    }
+    service.restart();
+    load.wait_answered(1);
+    nothing_lost("crash loop", load, &service, &backend);
+    assert_eq!(service.metric("wayspan_log_damaged_records"), 0.0);
+}

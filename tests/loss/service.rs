@@ -31,6 +31,8 @@ pub struct Setup {
     /// Where the log is, if not in a directory of the test's own.
     pub directory: Option<PathBuf>,
     pub memory_mib: usize,
+    /// `max_elapsed_time`; 0 is forever.
+    pub retry_for: &'static str,
     pub drain: &'static str,
 }
 
@@ -51,6 +53,7 @@ impl Setup {
             log: None,
             directory: None,
             memory_mib: 256,
+            retry_for: "0",
             drain: "25s",
         }
     }
@@ -63,7 +66,7 @@ pub struct Service {
     pub grpc: Vec<u16>,
     pub metrics: u16,
     health: u16,
-    pub zpages: u16,
+    zpages: u16,
     dir: TempDir,
     log: PathBuf,
     starts: u32,
@@ -115,6 +118,7 @@ impl Service {
              batch: {{timeout: 50ms}}\nexporters:\n"
         )
         .unwrap();
+        let retry_for = setup.retry_for;
         for (id, port, lines) in &setup.exporters {
             let endpoint = match id.starts_with("otlp_http") {
                 true => format!("http://127.0.0.1:{port}"),
@@ -129,7 +133,7 @@ impl Service {
                 config,
                 "  {id}:\n    endpoint: {endpoint}\n    tls: {{insecure: true}}\n    \
                  timeout: 1s\n    sending_queue: {storage}\n    retry_on_failure: \
-                 {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: 0}}\n"
+                 {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: {retry_for}}}\n"
             )
             .unwrap();
             for line in lines.lines() {
@@ -258,6 +262,13 @@ impl Service {
 
     pub fn page(&self) -> String {
         http1::get(self.metrics, "/metrics", &[]).unwrap().body
+    }
+
+    /// `/debug/pipelinez`.
+    pub fn pipelines(&self) -> String {
+        http1::get(self.zpages, "/debug/pipelinez", &[])
+            .unwrap()
+            .body
     }
 
     /// The sum of a metric's series.
