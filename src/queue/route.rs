@@ -190,18 +190,18 @@ impl Route {
                         gap: false,
                     }),
                 });
-                let mut parcel = Parcel {
+                let parcel = Parcel {
                     batch,
                     route: Arc::clone(&self),
                 };
-                // There was room, and few others push.
-                while let Err(Full(back)) = self.queue.push(parcel) {
+                if let Err(Full(back)) = self.queue.push(parcel) {
+                    // It stays where it was, to be fetched again.
+                    back.keep(read.spans);
                     if self.queue.is_closed() {
-                        back.keep(read.spans);
                         return;
                     }
-                    parcel = back;
                     self.changed.notified().await;
+                    continue;
                 }
             } else {
                 shelf.settle(due.lane, due.records.start..read.next);

@@ -247,3 +247,29 @@ fn markers_allocate_nothing_of_their_own() {
         "markers, their bytes, requests that allocate nothing, allocations in all others"
     );
 }
+
+/// A turn's record is written into the buffer that goes to the log's thread and
+/// comes back.
+#[test]
+fn recording_for_the_segment_log_allocates_nothing_and_copies_a_span_once() {
+    let requests = requests();
+    let mut shard = warm(&requests);
+    let mut record = Vec::with_capacity(1 << 20);
+    let (mut spans, mut bytes) = (0, 0);
+    for request in &requests {
+        shard.take(request, |_| panic!("full before it should be"));
+        spans += shard.batch.unrecorded();
+        record.clear();
+        let info = count(|| {
+            shard
+                .batch
+                .record(&shard.resources, &shard.scopes, &mut record);
+        });
+        assert_eq!(info.count_total, 0);
+        bytes += record.len();
+    }
+    let batch = shard.seal().unwrap();
+    assert_eq!(spans, batch.spans);
+    // Headers come again with each record, as they came with each request.
+    assert!(bytes < batch.bytes * 5 / 4, "{bytes} of {}", batch.bytes);
+}

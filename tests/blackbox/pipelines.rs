@@ -3,6 +3,7 @@
 
 use crate::{
     client::Grpc,
+    proc::free_port,
     process::{Wayspan, shipped},
     sink::Sink,
     spans::good,
@@ -13,6 +14,11 @@ use tempfile::TempDir;
 /// Runs `file` with its ports moved and its exporter, of this id, pointed at a
 /// sink, and sends a span through it.
 async fn runs(file: &Path, exporter: &str) {
+    runs_with(file, exporter, &[]).await;
+}
+
+/// The same with more settings.
+async fn runs_with(file: &Path, exporter: &str, sets: &[String]) {
     let sink = Sink::start();
     // The sink speaks gRPC alone: before it, a second wayspan takes OTLP/HTTP.
     let relay = match exporter.starts_with("otlp_http") {
@@ -23,7 +29,12 @@ async fn runs(file: &Path, exporter: &str) {
         Some(relay) => format!("http://127.0.0.1:{}", relay.http),
         None => format!("127.0.0.1:{}", sink.port()),
     };
-    let wayspan = Wayspan::ready(file, exporter, &to, |_| {}).await;
+    let wayspan = Wayspan::ready(file, exporter, &to, |command| {
+        sets.iter().for_each(|set| {
+            command.arg("--set").arg(set);
+        });
+    })
+    .await;
     let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
     sink.wait(1).await;
@@ -55,7 +66,22 @@ async fn kiali_2_7() {
 
 #[tokio::test]
 async fn istio_collector() {
-    runs(&shipped("pipelines", "istio-collector.yaml"), "otlp/jaeger").await;
+    let file = shipped("pipelines", "istio-collector.yaml");
+    runs_with(&file, "otlp/jaeger", &[pages()]).await;
+}
+
+/// Moves the debug pages to a free port.
+fn pages() -> String {
+    format!("extensions.zpages.endpoint=127.0.0.1:{}", free_port())
+}
+
+#[tokio::test]
+async fn segment_log() {
+    let dir = TempDir::new().unwrap();
+    let log = format!("extensions.file_storage.directory={}", dir.path().display());
+    let file = shipped("pipelines", "segment-log.yaml");
+    runs_with(&file, "otlp_grpc/jaeger", &[log, pages()]).await;
+    assert!(dir.path().join("wayspan/traces/lock").exists());
 }
 
 #[tokio::test]
@@ -90,6 +116,7 @@ fn every_file_is_run() {
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",
+        "segment-log.yaml",
         // By `secure::tls_and_token`.
         "tls-and-token.yaml",
         "ztunnel-connections.yaml",

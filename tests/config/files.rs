@@ -29,6 +29,7 @@ fn every_ready_pipeline_loads() {
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",
+        "segment-log.yaml",
         "tls-and-token.yaml",
         "ztunnel-connections.yaml",
     ];
