@@ -53,8 +53,9 @@ fn full_and_with_space_again() {
         metric("wayspan_log_failed_spans")
     );
     assert!(metric("wayspan_log_unlogged_spans") + metric("wayspan_log_failed_spans") > 0.0);
-    // Memory has taken over, as far as the limit allows: a span has 950 bytes.
-    assert!(account.held["memory"] > 48_000, "{account:?}");
+    // Memory has taken over with more than the 24 MiB that it has beside a log
+    // that works: a span has some 950 bytes.
+    assert!(account.held["memory"] > 35_000, "{account:?}");
     // Space, and a backend that takes what memory has.
     mount.resize(400);
     service.wait_metric("wayspan_log_healthy", |healthy| healthy == 1.0);

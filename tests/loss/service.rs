@@ -69,6 +69,7 @@ pub struct Service {
     zpages: u16,
     dir: TempDir,
     log: PathBuf,
+    is_logged: bool,
     starts: u32,
 }
 
@@ -88,6 +89,7 @@ impl Service {
             zpages: free_port(),
             log: log.unwrap_or_else(|| dir.path().join("log")),
             dir,
+            is_logged: setup.log.is_some(),
             starts: 0,
             process: None,
         };
@@ -237,9 +239,9 @@ impl Service {
         });
     }
 
-    /// Waits until it knows what an earlier run has left, which is something.
+    /// Waits until it knows what earlier runs have left.
     pub fn wait_recovered(&self) {
-        self.wait_said("spans of an earlier run are undelivered");
+        self.wait_metric("wayspan_log_unread_lanes", |lanes| lanes == 0.0);
     }
 
     /// The segments of the log, the oldest first.
@@ -304,6 +306,9 @@ impl Service {
 
     /// Waits until nothing is held any more, for any exporter.
     pub fn wait_delivered(&self) {
+        if self.is_logged {
+            self.wait_recovered();
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             let accounts = self.accounts();
