@@ -4,6 +4,7 @@
 use crate::{
     accounts::Auditor,
     backend::{Backend, Mode},
+    client::Protocol,
     load::Load,
     service::{Service, Setup, moment},
     verdict::{Verdict, nothing_lost},
@@ -44,6 +45,18 @@ fn twenty_kills_lose_nothing() {
     let verdict = nothing_lost("twenty kills", load, &service, &backend);
     assert_few_twice(&verdict, 20);
     auditor.finish();
+}
+
+#[test]
+fn kills_over_http_lose_nothing() {
+    let backend = Backend::start();
+    let mut service = Service::start(&Setup::logged(backend.port));
+    let load = Load::speaking(Protocol::Http, service.http, Some(RATE / 2.0));
+    load.wait_answered(1);
+    kill_often(&mut service, 5);
+    load.wait_answered(1);
+    let verdict = nothing_lost("kills, over HTTP", load, &service, &backend);
+    assert_few_twice(&verdict, 5);
 }
 
 #[test]

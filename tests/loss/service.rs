@@ -64,6 +64,8 @@ pub struct Service {
     process: Option<Proc>,
     /// Ports of the receivers.
     pub grpc: Vec<u16>,
+    /// OTLP/HTTP of the first receiver.
+    pub http: u16,
     pub metrics: u16,
     health: u16,
     zpages: u16,
@@ -84,6 +86,7 @@ impl Service {
         let log = setup.directory.clone();
         let mut service = Self {
             grpc: (0..receivers).map(|_| free_port()).collect(),
+            http: free_port(),
             metrics: free_port(),
             health: free_port(),
             zpages: free_port(),
@@ -107,9 +110,13 @@ impl Service {
     fn config(&self, setup: &Setup) -> String {
         let mut config = String::from("receivers:\n");
         for (at, port) in self.grpc.iter().enumerate() {
+            let http = match at {
+                0 => format!(", http: {{endpoint: \"127.0.0.1:{}\"}}", self.http),
+                _ => String::new(),
+            };
             writeln!(
                 config,
-                "  otlp/{at}: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:{port}\"}}}}}}"
+                "  otlp/{at}: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:{port}\"}}{http}}}}}"
             )
             .unwrap();
         }
