@@ -64,10 +64,7 @@ fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
     let (fast, slow) = (Backend::start(), Backend::start());
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
-        exporters: vec![
-            ("otlp_grpc/fast", fast.port, ""),
-            ("otlp_grpc/slow", slow.port, ""),
-        ],
+        exporters: vec![("otlp_grpc/fast", fast.port), ("otlp_grpc/slow", slow.port)],
         apart: true,
         ..Setup::logged(0)
     };
@@ -87,10 +84,7 @@ fn kills_with_two_exporters_of_which_one_is_slow_lose_nothing() {
     let (fast, slow) = (Backend::start(), Backend::start());
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
-        exporters: vec![
-            ("otlp_grpc/fast", fast.port, ""),
-            ("otlp_grpc/slow", slow.port, ""),
-        ],
+        exporters: vec![("otlp_grpc/fast", fast.port), ("otlp_grpc/slow", slow.port)],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);

@@ -16,11 +16,11 @@ fn an_exporter_that_is_back_gets_what_it_was_to_get() {
     let (first, second) = (Backend::start(), Backend::start());
     first.away();
     let to_first = Setup {
-        exporters: vec![(FIRST, first.port, "")],
+        exporters: vec![(FIRST, first.port)],
         ..Setup::logged(0)
     };
     let to_second = Setup {
-        exporters: vec![(SECOND, second.port, "")],
+        exporters: vec![(SECOND, second.port)],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&to_first);
@@ -51,7 +51,7 @@ fn an_exporter_that_is_new_gets_what_is_new() {
     let (first, second) = (Backend::start(), Backend::start());
     first.away();
     let mut setup = Setup {
-        exporters: vec![(FIRST, first.port, "")],
+        exporters: vec![(FIRST, first.port)],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);
@@ -60,7 +60,7 @@ fn an_exporter_that_is_new_gets_what_is_new() {
     load.pause();
     let left = load.ledger().answered_spans();
     service.kill();
-    setup.exporters.push((SECOND, second.port, ""));
+    setup.exporters.push((SECOND, second.port));
     service.configure(&setup);
     service.restart();
     load.go_on();

@@ -20,9 +20,9 @@ use tempfile::TempDir;
 /// What tests vary.
 #[derive(Clone)]
 pub struct Setup {
-    /// The exporters: id, port of the backend, more lines of settings. All are
-    /// in one pipeline unless `apart`.
-    pub exporters: Vec<(&'static str, u16, &'static str)>,
+    /// The exporters: id, port of the backend. All are in one pipeline unless
+    /// `apart`.
+    pub exporters: Vec<(&'static str, u16)>,
     /// Each exporter has a pipeline and a receiver of its own.
     pub apart: bool,
     /// The settings of `file_storage` but its directory, in flow style; None: no
@@ -48,7 +48,7 @@ impl Setup {
     /// One exporter, without a log.
     pub fn unlogged(port: u16) -> Self {
         Self {
-            exporters: vec![("otlp_grpc", port, "")],
+            exporters: vec![("otlp_grpc", port)],
             apart: false,
             log: None,
             directory: None,
@@ -128,7 +128,7 @@ impl Service {
         )
         .unwrap();
         let retry_for = setup.retry_for;
-        for (id, port, lines) in &setup.exporters {
+        for (id, port) in &setup.exporters {
             let endpoint = match id.starts_with("otlp_http") {
                 true => format!("http://127.0.0.1:{port}"),
                 false => format!("127.0.0.1:{port}"),
@@ -145,9 +145,6 @@ impl Service {
                  {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: {retry_for}}}\n"
             )
             .unwrap();
-            for line in lines.lines() {
-                writeln!(config, "    {line}").unwrap();
-            }
         }
         let (health, zpages, metrics) = (self.health, self.zpages, self.metrics);
         write!(
@@ -174,7 +171,7 @@ impl Service {
              pipelines:\n"
         )
         .unwrap();
-        let ids: Vec<_> = setup.exporters.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<_> = setup.exporters.iter().map(|(id, _)| *id).collect();
         for (at, _) in self.grpc.iter().enumerate() {
             let exporters = if setup.apart {
                 ids[at].to_owned()
