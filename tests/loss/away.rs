@@ -98,3 +98,38 @@ fn what_waits_on_disk_is_delivered_oldest_first() {
     assert!(newer <= in_memory + 20_000, "{newer} of {in_memory}");
     nothing_lost("oldest first", load, &service, &backend);
 }
+
+/// Only where `max_elapsed_time` says so: retries go on forever otherwise.
+#[test]
+fn what_is_given_up_is_counted_and_does_not_come_after_a_restart() {
+    let backend = Backend::start();
+    backend.away();
+    let mut setup = Setup::logged(backend.port);
+    setup.retry_for = "500ms";
+    let mut service = Service::start(&setup);
+    let load = Load::start(service.grpc[0], Some(5_000.0));
+    load.wait_answered(2_000);
+    load.pause();
+    service.wait_delivered();
+    let answered = load.finish().answered_spans();
+    let account = service.account();
+    assert_eq!(account.accepted, answered);
+    assert_eq!(account.dropped["gave_up"], answered, "{account:?}");
+    service.kill();
+    service.restart();
+    backend.back();
+    let load = Load::start(service.grpc[0], Some(5_000.0));
+    load.wait_answered(1_000);
+    load.pause();
+    service.wait_delivered();
+    let account = service.account();
+    assert_eq!(
+        (account.recovered, account.dropped()),
+        (0, 0),
+        "{account:?}"
+    );
+    assert_eq!(
+        backend.books().taken.received,
+        load.ledger().answered_spans()
+    );
+}

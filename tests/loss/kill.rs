@@ -4,6 +4,7 @@
 use crate::{
     accounts::Auditor,
     backend::{Backend, Mode},
+    client::Protocol,
     load::Load,
     service::{Service, Setup, moment},
     verdict::{Verdict, nothing_lost},
@@ -47,14 +48,23 @@ fn twenty_kills_lose_nothing() {
 }
 
 #[test]
+fn kills_over_http_lose_nothing() {
+    let backend = Backend::start();
+    let mut service = Service::start(&Setup::logged(backend.port));
+    let load = Load::speaking(Protocol::Http, service.http, Some(RATE / 2.0));
+    load.wait_answered(1);
+    kill_often(&mut service, 5);
+    load.wait_answered(1);
+    let verdict = nothing_lost("kills, over HTTP", load, &service, &backend);
+    assert_few_twice(&verdict, 5);
+}
+
+#[test]
 fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
     let (fast, slow) = (Backend::start(), Backend::start());
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
-        exporters: vec![
-            ("otlp_grpc/fast", fast.port, ""),
-            ("otlp_grpc/slow", slow.port, ""),
-        ],
+        exporters: vec![("otlp_grpc/fast", fast.port), ("otlp_grpc/slow", slow.port)],
         apart: true,
         ..Setup::logged(0)
     };
@@ -74,10 +84,7 @@ fn kills_with_two_exporters_of_which_one_is_slow_lose_nothing() {
     let (fast, slow) = (Backend::start(), Backend::start());
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
-        exporters: vec![
-            ("otlp_grpc/fast", fast.port, ""),
-            ("otlp_grpc/slow", slow.port, ""),
-        ],
+        exporters: vec![("otlp_grpc/fast", fast.port), ("otlp_grpc/slow", slow.port)],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);
@@ -115,4 +122,24 @@ fn a_start_delivers_what_is_left_and_says_how_much() {
     nothing_lost("left by a kill", load, &service, &backend);
     assert_eq!(service.account().delivered, left);
     assert_eq!(backend.books().taken.received, left, "each once");
+}
+
+/// As where something kills it again and again before it is ready.
+#[test]
+fn a_crash_loop_loses_nothing() {
+    let backend = Backend::start();
+    backend.set(Mode::Slow(Duration::from_millis(100)));
+    let mut service = Service::start(&Setup::logged(backend.port));
+    let load = Load::start(service.grpc[0], Some(RATE));
+    load.wait_answered(5_000);
+    service.kill();
+    for _ in 0..15 {
+        service.spawn();
+        sleep(moment(1, 150));
+        service.kill();
+    }
+    service.restart();
+    load.wait_answered(1);
+    nothing_lost("crash loop", load, &service, &backend);
+    assert_eq!(service.metric("wayspan_log_damaged_records"), 0.0);
 }

@@ -102,6 +102,7 @@ struct Shared {
     source: RefCell<Numbered>,
     pace: Pace,
     state: Arc<State>,
+    protocol: Protocol,
 }
 
 struct Numbered {
@@ -114,6 +115,10 @@ impl Load {
     /// Sends to a port of 127.0.0.1, over gRPC: so many spans a second, or as
     /// fast as they are answered.
     pub fn start(port: u16, rate: Option<f64>) -> Self {
+        Self::speaking(Protocol::Grpc, port, rate)
+    }
+
+    pub fn speaking(protocol: Protocol, port: u16, rate: Option<f64>) -> Self {
         let folder =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ambient-istio-1.30");
         let state = Arc::<State>::default();
@@ -124,6 +129,7 @@ impl Load {
                 source: RefCell::new(Numbered { source, next: 1 }),
                 pace: Pace::new(rate.map(|rate| rate / SPANS as f64)),
                 state: its_state,
+                protocol,
             });
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -196,7 +202,7 @@ impl Drop for Load {
 /// Connects as soon as somebody listens, and sends until the end.
 async fn connection(to: SocketAddr, shared: Rc<Shared>) {
     while !shared.state.stop.load(Ordering::SeqCst) {
-        match Link::connect(to, Protocol::Grpc, false, IN_FLIGHT).await {
+        match Link::connect(to, shared.protocol, false, IN_FLIGHT).await {
             Ok(links) => {
                 let senders = links.into_iter().map(|link| send(link, &shared));
                 futures_util::future::join_all(senders).await;
@@ -219,16 +225,32 @@ async fn send(mut link: Link, shared: &Shared) {
         // Said before the look: whoever pauses then waits for this request, or
         // it is not sent.
         shared.state.busy.fetch_add(1, Ordering::SeqCst);
-        let calm = !shared.state.paused.load(Ordering::SeqCst) && request(&mut link, shared).await;
+        let became = match shared.state.paused.load(Ordering::SeqCst) {
+            true => Became::Unsent,
+            false => request(&mut link, shared).await,
+        };
         shared.state.busy.fetch_sub(1, Ordering::SeqCst);
-        if !calm {
+        if became != Became::Taken {
             sleep(PAUSE).await;
+        }
+        // Over gRPC a link connects anew by itself.
+        if became == Became::Unanswered && shared.protocol == Protocol::Http {
+            return;
         }
     }
 }
 
-/// Sends a request and notes what became of it. True if it was taken.
-async fn request(link: &mut Link, shared: &Shared) -> bool {
+/// What became of a request.
+#[derive(PartialEq, Eq)]
+enum Became {
+    Unsent,
+    Taken,
+    Refused,
+    Unanswered,
+}
+
+/// Sends a request and notes what became of it.
+async fn request(link: &mut Link, shared: &Shared) -> Became {
     let (frame, first) = {
         let mut numbered = shared.source.borrow_mut();
         let (frame, spans) = numbered.source.next();
@@ -242,17 +264,17 @@ async fn request(link: &mut Link, shared: &Shared) -> bool {
         Ok(Answer::Taken { rejected }) => {
             assert_eq!(rejected, 0, "all spans are good");
             ledger.answered.push(first);
-            true
+            Became::Taken
         }
         Ok(Answer::Refused { why, again }) => {
             ledger.refused.push(first);
             ledger.unhinted += u64::from(!again);
             ledger.first_refusal.get_or_insert(why);
-            false
+            Became::Refused
         }
         Err(_) => {
             ledger.unanswered.push(first);
-            false
+            Became::Unanswered
         }
     }
 }

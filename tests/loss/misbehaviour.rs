@@ -98,4 +98,17 @@ fn is_accounted_for_to_the_span() {
     assert_eq!(account.refused, verdict.rejected);
     assert_eq!((account.dropped(), verdict.twice), (0, 0));
     assert!(verdict.rejected > 0);
+    // The page for people says the same.
+    let page = service.pipelines();
+    let row = format!(
+        "traces/0 otlp_grpc {} 0 {} {} 0 0 0 0 0",
+        verdict.answered, verdict.taken, verdict.rejected
+    );
+    let rows = page
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    assert!(
+        rows.into_iter().any(|line| line == row),
+        "{row} is not in\n{page}"
+    );
 }

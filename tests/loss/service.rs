@@ -20,9 +20,9 @@ use tempfile::TempDir;
 /// What tests vary.
 #[derive(Clone)]
 pub struct Setup {
-    /// The exporters: id, port of the backend, more lines of settings. All are
-    /// in one pipeline unless `apart`.
-    pub exporters: Vec<(&'static str, u16, &'static str)>,
+    /// The exporters: id, port of the backend. All are in one pipeline unless
+    /// `apart`.
+    pub exporters: Vec<(&'static str, u16)>,
     /// Each exporter has a pipeline and a receiver of its own.
     pub apart: bool,
     /// The settings of `file_storage` but its directory, in flow style; None: no
@@ -31,6 +31,8 @@ pub struct Setup {
     /// Where the log is, if not in a directory of the test's own.
     pub directory: Option<PathBuf>,
     pub memory_mib: usize,
+    /// `max_elapsed_time`; 0 is forever.
+    pub retry_for: &'static str,
     pub drain: &'static str,
 }
 
@@ -46,11 +48,12 @@ impl Setup {
     /// One exporter, without a log.
     pub fn unlogged(port: u16) -> Self {
         Self {
-            exporters: vec![("otlp_grpc", port, "")],
+            exporters: vec![("otlp_grpc", port)],
             apart: false,
             log: None,
             directory: None,
             memory_mib: 256,
+            retry_for: "0",
             drain: "25s",
         }
     }
@@ -61,11 +64,14 @@ pub struct Service {
     process: Option<Proc>,
     /// Ports of the receivers.
     pub grpc: Vec<u16>,
+    /// OTLP/HTTP of the first receiver.
+    pub http: u16,
     pub metrics: u16,
     health: u16,
-    pub zpages: u16,
+    zpages: u16,
     dir: TempDir,
     log: PathBuf,
+    is_logged: bool,
     starts: u32,
 }
 
@@ -80,11 +86,13 @@ impl Service {
         let log = setup.directory.clone();
         let mut service = Self {
             grpc: (0..receivers).map(|_| free_port()).collect(),
+            http: free_port(),
             metrics: free_port(),
             health: free_port(),
             zpages: free_port(),
             log: log.unwrap_or_else(|| dir.path().join("log")),
             dir,
+            is_logged: setup.log.is_some(),
             starts: 0,
             process: None,
         };
@@ -102,9 +110,13 @@ impl Service {
     fn config(&self, setup: &Setup) -> String {
         let mut config = String::from("receivers:\n");
         for (at, port) in self.grpc.iter().enumerate() {
+            let http = match at {
+                0 => format!(", http: {{endpoint: \"127.0.0.1:{}\"}}", self.http),
+                _ => String::new(),
+            };
             writeln!(
                 config,
-                "  otlp/{at}: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:{port}\"}}}}}}"
+                "  otlp/{at}: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:{port}\"}}{http}}}}}"
             )
             .unwrap();
         }
@@ -115,7 +127,8 @@ impl Service {
              batch: {{timeout: 50ms}}\nexporters:\n"
         )
         .unwrap();
-        for (id, port, lines) in &setup.exporters {
+        let retry_for = setup.retry_for;
+        for (id, port) in &setup.exporters {
             let endpoint = match id.starts_with("otlp_http") {
                 true => format!("http://127.0.0.1:{port}"),
                 false => format!("127.0.0.1:{port}"),
@@ -129,12 +142,9 @@ impl Service {
                 config,
                 "  {id}:\n    endpoint: {endpoint}\n    tls: {{insecure: true}}\n    \
                  timeout: 1s\n    sending_queue: {storage}\n    retry_on_failure: \
-                 {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: 0}}\n"
+                 {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: {retry_for}}}\n"
             )
             .unwrap();
-            for line in lines.lines() {
-                writeln!(config, "    {line}").unwrap();
-            }
         }
         let (health, zpages, metrics) = (self.health, self.zpages, self.metrics);
         write!(
@@ -161,7 +171,7 @@ impl Service {
              pipelines:\n"
         )
         .unwrap();
-        let ids: Vec<_> = setup.exporters.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<_> = setup.exporters.iter().map(|(id, _)| *id).collect();
         for (at, _) in self.grpc.iter().enumerate() {
             let exporters = if setup.apart {
                 ids[at].to_owned()
@@ -233,9 +243,9 @@ impl Service {
         });
     }
 
-    /// Waits until it knows what an earlier run has left, which is something.
+    /// Waits until it knows what earlier runs have left.
     pub fn wait_recovered(&self) {
-        self.wait_said("spans of an earlier run are undelivered");
+        self.wait_metric("wayspan_log_unread_lanes", |lanes| lanes == 0.0);
     }
 
     /// The segments of the log, the oldest first.
@@ -258,6 +268,13 @@ impl Service {
 
     pub fn page(&self) -> String {
         http1::get(self.metrics, "/metrics", &[]).unwrap().body
+    }
+
+    /// `/debug/pipelinez`.
+    pub fn pipelines(&self) -> String {
+        http1::get(self.zpages, "/debug/pipelinez", &[])
+            .unwrap()
+            .body
     }
 
     /// The sum of a metric's series.
@@ -293,6 +310,9 @@ impl Service {
 
     /// Waits until nothing is held any more, for any exporter.
     pub fn wait_delivered(&self) {
+        if self.is_logged {
+            self.wait_recovered();
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             let accounts = self.accounts();

@@ -21,7 +21,7 @@ const PROMPT: Duration = Duration::from_secs(3);
 fn setup(good: &Backend, hanging: &Backend) -> Setup {
     hanging.set(Mode::Hang);
     Setup {
-        exporters: vec![(GOOD, good.port, ""), (HANGING, hanging.port, "")],
+        exporters: vec![(GOOD, good.port), (HANGING, hanging.port)],
         memory_mib: 32,
         ..Setup::unlogged(0)
     }

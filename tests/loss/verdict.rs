@@ -3,17 +3,10 @@
 
 use crate::{
     backend::Backend,
-    load::{Ledger, Load, SPANS},
+    load::{Load, SPANS},
     service::Service,
 };
-use std::{
-    fmt,
-    thread::sleep,
-    time::{Duration, Instant},
-};
-
-/// How long nothing may arrive before what is missing counts as lost.
-const SILENCE: Duration = Duration::from_secs(10);
+use std::fmt;
 
 /// What it came to, in spans.
 pub struct Verdict {
@@ -50,8 +43,9 @@ impl fmt::Display for Verdict {
 /// span that was answered is lost, and that none arrived which was refused.
 pub fn nothing_lost(what: &str, load: Load, service: &Service, backend: &Backend) -> Verdict {
     let ledger = load.finish();
-    wait_arrived(what, &ledger, service, backend);
+    service.wait_delivered();
     let books = backend.books();
+    let lost = ledger.lost(&books);
     let sent = |requests: &[u64]| (requests.len() * SPANS) as u64;
     let verdict = Verdict {
         answered: ledger.answered_spans(),
@@ -63,38 +57,17 @@ pub fn nothing_lost(what: &str, load: Load, service: &Service, backend: &Backend
         twice: books.taken.received - books.taken.unique,
     };
     println!("  {what}: {verdict}");
+    assert!(
+        lost.is_empty(),
+        "{what}: {} spans are lost, of them {:?}\n{:#?}\n{}",
+        lost.len(),
+        &lost[..lost.len().min(10)],
+        service.accounts(),
+        service.process().log_tail()
+    );
     assert_eq!(books.taken.foreign + books.refused.foreign, 0, "{what}");
     assert!(verdict.answered > 0, "{what}: nothing was sent");
     let behind = ledger.arrived_refused(&books);
     assert_eq!(behind, 0, "{what}: spans arrived whose sender was refused");
     verdict
-}
-
-/// Waits for every span that was answered. What an earlier run has left is
-/// looked through beside the start, so that a look at the accounts alone may
-/// come too early.
-fn wait_arrived(what: &str, ledger: &Ledger, service: &Service, backend: &Backend) {
-    let (mut taken, mut silent) = (0, Instant::now());
-    loop {
-        service.wait_delivered();
-        let (lost, now) = {
-            let books = backend.books();
-            (ledger.lost(&books), books.taken.received)
-        };
-        if lost.is_empty() {
-            return;
-        }
-        if now != taken {
-            (taken, silent) = (now, Instant::now());
-        }
-        assert!(
-            silent.elapsed() < SILENCE,
-            "{what}: {} spans are lost, of them {:?}\n{:#?}\n{}",
-            lost.len(),
-            &lost[..lost.len().min(10)],
-            service.accounts(),
-            service.process().log_tail()
-        );
-        sleep(Duration::from_millis(20));
-    }
 }

@@ -50,7 +50,7 @@ impl Trouble {
     fn remedy(&self) -> &'static str {
         match self {
             Self::SizeLimit { .. } => {
-                "raise the limit, or see why the exporters do not deliver: what they have \
+                "raise max_size_mib, or see why the exporters do not deliver: what they have \
                  delivered is deleted"
             }
             Self::Io { error, .. } => match error.kind() {
