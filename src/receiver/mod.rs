@@ -25,6 +25,9 @@ Invariants:
   |---|---|
   | the first byte, the whole HTTP/2 preface | [`FIRST_BYTE_TIMEOUT`] |
   | the rest of a TLS handshake | [`HANDSHAKE_TIMEOUT`] |
+  | HTTP/2 settings and their acknowledgement | [`FIRST_BYTE_TIMEOUT`] |
+  | the rest of an HTTP/2 frame or header block | [`FRAME_TIMEOUT`] |
+  | room for an answer | [`STALL_TIMEOUT`] |
   | the rest of an HTTP/1.1 head | `read_header_timeout` |
   | the next piece of a body | [`BODY_IDLE_TIMEOUT`] |
   | the whole body | [`BODY_TOTAL_TIMEOUT`] |
@@ -37,18 +40,24 @@ Invariants:
 mod activity;
 mod admission;
 mod body;
+mod calls;
 mod connection;
 mod content;
+mod converse;
 mod frame;
 mod grpc;
+mod h2;
 mod handshake;
 mod health;
 mod http;
 mod inflate;
+mod joined;
 mod leaving;
 mod notice;
 mod reply;
+mod spare;
 mod status;
+mod vigil;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::{telemetry::ReceiverStats, tls};
@@ -78,6 +87,12 @@ pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request's body may take in all: a sender that drips a byte now
 /// and then must not hold memory for ever.
 pub const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long one HTTP/2 frame, or a header block of several, may take to arrive.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long an HTTP/2 peer may take nothing of its answers.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a sender is told to wait while the process shuts down: long enough for
 /// another replica to be found.
