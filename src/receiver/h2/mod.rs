@@ -34,6 +34,9 @@ mod receive;
 mod send;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 pub use connection::{CONNECTION_WINDOW, Connection, Event, Limits, STREAM_WINDOW};
 pub use error::{Failure, Reason};
 pub use frame::{HEAD as FRAME_HEAD, MAX_PAYLOAD};
