@@ -305,4 +305,9 @@ impl Connection {
         matches!(self.leaving, Leaving::Last(last) if stream > last)
             || self.streams.absent(stream) == Absent::Refused
     }
+    /// Whether nobody has opened a stream that something comes for.
+    pub(super) fn is_idle(&self, stream: u32) -> bool {
+        let is_new = stream > self.streams.last() || stream.is_multiple_of(2);
+        is_new && !matches!(self.leaving, Leaving::Last(last) if stream > last)
+    }
 }

@@ -87,7 +87,7 @@ impl Connection {
 
     fn data<'i>(&mut self, head: FrameHead, payload: &'i [u8], rest: &mut &'i [u8]) -> Outcome<'i> {
         let stream = head.stream;
-        if stream == 0 || (stream > self.streams.last() && !self.is_ignored(stream)) {
+        if self.is_idle(stream) {
             return Err(fatal(Reason::Protocol, "DATA on an idle stream"));
         }
         // Padding counts (RFC 9113, 6.9.1).
@@ -249,6 +249,9 @@ impl Connection {
         if self.streams.len() >= self.limits.streams as usize {
             return Err(Fault::Stream(stream, Reason::RefusedStream));
         }
+        if block.ends_stream {
+            self.idle.earn(EARNED);
+        }
         self.streams.add(Stream {
             id: stream,
             is_open: !block.ends_stream,
@@ -279,7 +282,7 @@ impl Connection {
         if payload.len() != 4 {
             return Err(fatal(Reason::FrameSize, "RST_STREAM is of four octets"));
         }
-        if stream == 0 || stream > self.streams.last() && !self.is_ignored(stream) {
+        if self.is_idle(stream) {
             return Err(fatal(Reason::Protocol, "RST_STREAM on an idle stream"));
         }
         if self.streams.get(stream).is_none() {
@@ -316,7 +319,7 @@ impl Connection {
             if !known.outflow.change(i64::from(more)) {
                 return Err(Fault::Stream(stream, Reason::FlowControl));
             }
-        } else if self.streams.absent(stream) == Absent::Idle && !self.is_ignored(stream) {
+        } else if self.is_idle(stream) {
             return Err(fatal(Reason::Protocol, "WINDOW_UPDATE on an idle stream"));
         }
         self.send_waiting();
