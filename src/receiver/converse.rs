@@ -318,3 +318,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
