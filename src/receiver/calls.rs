@@ -43,6 +43,10 @@ const OK: End = End::Trailers(b"\x00\x0bgrpc-status\x010");
 /// An empty `ExportTraceServiceResponse`, framed.
 const ACCEPTED: &[u8] = &[0; frame::PREFIX];
 
+/// A refusal waits for the end of a body of this size, because a sender that is
+/// answered in the middle of a body may see nothing but its stream reset.
+const DROPPED: usize = 64 << 10;
+
 /// A request that has not ended, or waits for its credentials.
 struct Open {
     stream: u32,
@@ -59,6 +63,23 @@ enum State {
     Taking(Call),
     /// What becomes of it if the credentials are right.
     Checking(Box<Verdict>),
+    /// What it will be told, and how much of its body was dropped.
+    Refusing(Box<Refused>, usize),
+}
+
+impl State {
+    fn refusing(refused: Refused) -> Self {
+        Self::Refusing(Box::new(refused), 0)
+    }
+}
+
+impl From<Verdict> for State {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Call(call) => Self::Taking(call),
+            Verdict::Refused(refused) => Self::refusing(refused),
+        }
+    }
 }
 
 /// A request that was taken, and may not be answered yet.
@@ -122,36 +143,22 @@ impl Calls {
     fn begin(&mut self, h2: &mut Connection, stream: u32, ended: bool) {
         let endpoint = &self.context.endpoint;
         let verdict = grpc::judge(h2.head(), endpoint.ingest.takes_logs());
-        let mut state = match verdict {
-            Verdict::Call(call) => State::Taking(call),
-            // Without credentials one is told no more than that they are wanting.
-            refused @ Verdict::Refused(_) => State::Checking(Box::new(refused)),
-        };
         let admission = endpoint.admission.as_ref();
-        let mut admitted = Some(Ok(()));
-        if let Some(admission) = admission.filter(|_| grpc::needs_credentials(h2.head())) {
-            admitted = admission.judge(h2.head().credentials());
-        }
-        match (admitted, state) {
-            (Some(Err(denied)), _) => return self.refuse(h2, stream, Refused::denied(&denied)),
-            (Some(Ok(())), State::Checking(verdict)) => {
-                if let Verdict::Refused(refused) = *verdict {
-                    self.refuse(h2, stream, refused);
+        let state = match admission.filter(|_| grpc::needs_credentials(h2.head())) {
+            None => verdict.into(),
+            Some(admission) => match admission.judge(h2.head().credentials()) {
+                Some(Ok(())) => verdict.into(),
+                // Without credentials one is told no more than that they are wanting.
+                Some(Err(denied)) => State::refusing(Refused::denied(&denied)),
+                None => {
+                    let given = h2.head().credentials().unwrap_or_default().to_vec();
+                    self.check(stream, given);
+                    State::Checking(Box::new(verdict))
                 }
-                return;
-            }
-            (Some(Ok(())), State::Taking(call)) if ended => {
-                return self.complete(h2, stream, call, &[]);
-            }
-            (Some(Ok(())), taking) => state = taking,
-            (None, waiting) => {
-                let given = h2.head().credentials().unwrap_or_default().to_vec();
-                self.check(stream, given);
-                state = match waiting {
-                    State::Taking(call) => State::Checking(Box::new(Verdict::Call(call))),
-                    checking => checking,
-                };
-            }
+            },
+        };
+        if ended && !matches!(state, State::Checking(_)) {
+            return self.finish(h2, stream, state, &[]);
         }
         self.open.push(Open {
             stream,
@@ -191,11 +198,19 @@ impl Calls {
         };
         open.is_fresh = true;
         open.ended = ended;
-        let (is_taking, limit) = match &open.state {
+        let (is_taken, limit) = match &mut open.state {
             State::Taking(call) => (true, call.limit(self.limit)),
             State::Checking(_) => (false, self.limit),
+            State::Refusing(_, dropped) => {
+                *dropped += bytes.len();
+                if ended || *dropped > DROPPED {
+                    let state = self.open.remove(at).state;
+                    self.finish(h2, stream, state, &[]);
+                }
+                return;
+            }
         };
-        let is_complete = ended && is_taking;
+        let is_complete = ended && is_taken;
         if !is_complete || !open.joined.is_empty() {
             if let Err(error) = open.joined.add(bytes, limit) {
                 self.forget(stream);
@@ -206,10 +221,18 @@ impl Calls {
             }
         }
         let Open { state, joined, .. } = self.open.remove(at);
-        if let State::Taking(call) = state {
-            // In one piece it is used where it lies.
-            let body = if joined.is_empty() { bytes } else { &joined };
-            self.complete(h2, stream, call, body);
+        // In one piece it is used where it lies.
+        let body = if joined.is_empty() { bytes } else { &joined };
+        self.finish(h2, stream, state, body);
+    }
+
+    /// A request has ended, and nothing is in the way of its answer.
+    fn finish(&mut self, h2: &mut Connection, stream: u32, state: State, body: &[u8]) {
+        match state {
+            State::Taking(call) => self.complete(h2, stream, call, body),
+            State::Refusing(refused, _) => self.refuse(h2, stream, *refused),
+            // Its credentials are in the way.
+            State::Checking(_) => {}
         }
     }
 
@@ -282,12 +305,15 @@ impl Calls {
 
     /// A stream will not go on.
     fn gone(&mut self, stream: u32) {
-        let open = self.forget(stream);
-        let is_export = |open: Open| !matches!(open.state, State::Taking(Call::Health(_)));
-        if open.is_some_and(is_export) {
-            let why = "reset by the sender, or not as HTTP/2 has it";
-            let error = BodyError::Broken(why.to_owned());
-            Refused::body(error, self.limit).tell(&self.context);
+        match self.forget(stream).map(|open| open.state) {
+            // Not counted: health is not OTLP.
+            None | Some(State::Taking(Call::Health(_))) => {}
+            Some(State::Refusing(refused, _)) => drop(refused.tell(&self.context)),
+            Some(State::Taking(_) | State::Checking(_)) => {
+                let why = "reset by the sender, or not as HTTP/2 has it";
+                let error = BodyError::Broken(why.to_owned());
+                drop(Refused::body(error, self.limit).tell(&self.context));
+            }
         }
         self.watchers.retain(|watcher| watcher.stream != stream);
     }
@@ -350,17 +376,14 @@ impl Calls {
         let State::Checking(verdict) = open.state else {
             return;
         };
-        match (outcome, *verdict) {
-            (Err(denied), _) => self.refuse(h2, stream, Refused::denied(&denied)),
-            (Ok(()), Verdict::Refused(refused)) => self.refuse(h2, stream, refused),
-            (Ok(()), Verdict::Call(call)) if open.ended => {
-                self.complete(h2, stream, call, &open.joined);
-            }
-            (Ok(()), Verdict::Call(call)) => {
-                let state = State::Taking(call);
-                self.open.insert(at, Open { state, ..open });
-            }
+        let state = match outcome {
+            Ok(()) => (*verdict).into(),
+            Err(denied) => State::refusing(Refused::denied(&denied)),
+        };
+        if open.ended {
+            return self.finish(h2, stream, state, &open.joined);
         }
+        self.open.insert(at, Open { state, ..open });
     }
 
     /// Tells watchers that the shutdown has begun.
@@ -411,8 +434,11 @@ impl Calls {
         };
         while let Some(stalled) = self.open.iter().find(|open| is_over(open)) {
             let stream = stalled.stream;
-            self.forget(stream);
-            self.refuse(h2, stream, Refused::body(BodyError::Stalled, self.limit));
+            let refused = match self.forget(stream).map(|open| open.state) {
+                Some(State::Refusing(refused, _)) => *refused,
+                _ => Refused::body(BodyError::Stalled, self.limit),
+            };
+            self.refuse(h2, stream, refused);
         }
     }
 }

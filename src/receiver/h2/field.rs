@@ -35,7 +35,7 @@ impl Field {
             b":method" => Field::Method,
             b":scheme" => Field::Scheme,
             b":authority" => Field::Authority,
-            b":path" => Field::Path,
+            b":path" if is_path(value) => Field::Path,
             b"content-type" => Field::ContentType,
             b"content-length" => Field::ContentLength,
             b"grpc-encoding" => Field::GrpcEncoding,
@@ -54,6 +54,11 @@ impl Field {
             Field::Method | Field::Scheme | Field::Authority | Field::Path
         )
     }
+}
+
+/// RFC 9113, 8.3.1: a path, or the asterisk of OPTIONS.
+fn is_path(path: &[u8]) -> bool {
+    (path.first() == Some(&b'/') || path == b"*") && path.iter().all(u8::is_ascii_graphic)
 }
 
 /// RFC 9113, 8.2.1. Pseudo-header fields that are known do not come here.
@@ -91,6 +96,11 @@ mod tests {
             ("x:a", "b", Field::Malformed),
             ("x a", "b", Field::Malformed),
             ("", "b", Field::Malformed),
+            (":path", "/a?b#c", Field::Path),
+            (":path", "*", Field::Path),
+            (":path", "", Field::Malformed),
+            (":path", "a", Field::Malformed),
+            (":path", "/a b", Field::Malformed),
             (":status", "200", Field::Malformed),
             (":other", "b", Field::Malformed),
             ("connection", "close", Field::Malformed),

@@ -131,7 +131,7 @@ impl Head {
         match self.method() {
             b"" => false,
             b"CONNECT" => self.has_authority && !self.has_scheme && self.path.is_none(),
-            _ => self.has_scheme && is_path(self.path()),
+            _ => self.has_scheme && self.path.is_some(),
         }
     }
 
@@ -180,11 +180,6 @@ fn length(value: &[u8]) -> Option<u64> {
     let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).ok()?;
     is_number.then(|| text.parse().ok())?
-}
-
-/// RFC 9113, 8.3.1: a path, or the asterisk of OPTIONS.
-fn is_path(path: &[u8]) -> bool {
-    (path.first() == Some(&b'/') || path == b"*") && path.iter().all(u8::is_ascii_graphic)
 }
 
 #[cfg(test)]

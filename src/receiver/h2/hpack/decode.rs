@@ -20,6 +20,17 @@ pub struct Decoder {
     table: Table,
     /// Where strings that are not in the block as they are get decoded to.
     scratch: Vec<u8>,
+    path: Path,
+}
+
+/// The last `:path`. Most encoders send it anew with every request, Huffman-coded,
+/// since paths are many elsewhere; here it is always the same.
+#[derive(Debug)]
+struct Path {
+    /// The string as it stood in its block; empty: none.
+    coded: Vec<u8>,
+    plain: Vec<u8>,
+    field: Field,
 }
 
 /// A string of a block.
@@ -42,6 +53,11 @@ impl Default for Decoder {
         Self {
             table: Table::new(TABLE_SIZE),
             scratch: Vec::new(),
+            path: Path {
+                coded: Vec::new(),
+                plain: Vec::new(),
+                field: Field::Path,
+            },
         }
     }
 }
@@ -98,6 +114,9 @@ impl Decoder {
             index => {
                 // Copied, because the entry may go when this one is remembered.
                 let named = self.table.get(index).ok_or(NO_ENTRY)?;
+                if named.field == Field::Path && !remember {
+                    return self.path(block, visit);
+                }
                 self.scratch.extend_from_slice(named.name);
                 Text::Scratch(0..self.scratch.len())
             }
@@ -117,6 +136,50 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// The value of a path that nobody is to remember.
+    fn path(
+        &mut self,
+        block: &mut &[u8],
+        visit: &mut impl FnMut(Entry<'_>),
+    ) -> Result<(), &'static str> {
+        let known = &mut self.path;
+        let same = block
+            .strip_prefix(&known.coded[..])
+            .filter(|_| !known.coded.is_empty());
+        if let Some(rest) = same {
+            *block = rest;
+        } else {
+            let before = *block;
+            let text = string(block, &mut self.scratch)?;
+            let value = text.of(&self.scratch);
+            known.coded.clear();
+            known.plain.clear();
+            known.field = Field::of(PATH, value);
+            if value.len() > KEEP {
+                visit(Entry {
+                    field: known.field,
+                    name: PATH,
+                    value,
+                });
+                return Ok(());
+            }
+            let coded = before.len() - block.len();
+            known
+                .coded
+                .extend_from_slice(before.get(..coded).unwrap_or_default());
+            known.plain.extend_from_slice(value);
+        }
+        visit(Entry {
+            field: known.field,
+            name: PATH,
+            value: &known.plain,
+        });
+        Ok(())
+    }
+}
+
+const PATH: &[u8] = b":path";
 const NO_ENTRY: &str = "an index that no table has";
 const CUT: &str = "a block that ends in the middle of a field";
 

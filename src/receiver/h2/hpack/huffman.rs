@@ -101,11 +101,15 @@ fn long(bits: u64) -> (u16, u32) {
 #[must_use]
 pub fn decode(mut input: &[u8], out: &mut Vec<u8>) -> bool {
     let (mut bits, mut have) = (0_u64, 0_u32);
+    // Codes have five bits at least.
+    out.reserve(input.len() * 8 / 5);
     loop {
-        while have <= 56 {
-            let Some((byte, rest)) = input.split_first() else {
-                break;
-            };
+        if let (true, Some((four, rest))) = (have <= 32, input.split_first_chunk()) {
+            bits |= u64::from(u32::from_be_bytes(*four)) << (32 - have);
+            have += 32;
+            input = rest;
+        }
+        while let (true, Some((byte, rest))) = (have < 32, input.split_first()) {
             bits |= u64::from(*byte) << (56 - have);
             have += 8;
             input = rest;

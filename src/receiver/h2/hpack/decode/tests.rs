@@ -28,7 +28,7 @@ fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Fields, &'static str> {
 fn check(size: usize, blocks: &[(&str, &[(&str, &str)])]) {
     let mut decoder = Decoder {
         table: Table::new(size),
-        scratch: Vec::new(),
+        ..Decoder::default()
     };
     for (block, want) in blocks {
         let got = decode(&mut decoder, &hex(block)).unwrap();
@@ -199,6 +199,34 @@ fn blocks_that_are_none_are_refused() {
     ] {
         let error = decode(&mut Decoder::default(), &hex(block)).unwrap_err();
         assert!(error.contains(word), "{block}: {error}");
+    }
+}
+
+#[test]
+fn a_path_that_is_sent_again_is_known_and_another_is_not() {
+    let mut decoder = Decoder::default();
+    // "/sample/path"; "/" Huffman-coded; the first, cut.
+    let [sample, root, cut] = ["040c2f73616d706c652f70617468", "048163", "040c2f73616d"].map(hex);
+    let path = |text: &str| Ok(vec![(":path".to_owned(), text.to_owned())]);
+    for _ in 0..2 {
+        for (block, want) in [
+            (&sample, "/sample/path"),
+            (&sample, "/sample/path"),
+            (&root, "/"),
+        ] {
+            assert_eq!(decode(&mut decoder, block), path(want));
+        }
+    }
+    assert_eq!(decode(&mut decoder, &sample), path("/sample/path"));
+    assert!(decode(&mut decoder, &cut).is_err());
+    // One that is too long to be kept, then a short one.
+    let long = "/".to_owned() + &"x".repeat(3000);
+    let mut block = vec![4];
+    super::super::field(&mut block, &[], long.as_bytes());
+    block.drain(1..3);
+    for _ in 0..2 {
+        assert_eq!(decode(&mut decoder, &block), path(&long));
+        assert_eq!(decode(&mut decoder, &root), path("/"));
     }
 }
 
