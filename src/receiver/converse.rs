@@ -291,7 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         loop {
             let socket = Socket {
                 is_partial: !self.rest.is_empty(),
-                is_blocked: !self.h2.out.is_empty(),
+                is_blocked: !self.h2.out.is_empty() || !self.is_flushed,
             };
             let (vigil, h2, calls) = (&mut self.vigil, &mut self.h2, &mut self.calls);
             ready!(vigil.poll(cx, h2, calls, socket));
@@ -309,7 +309,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let rest = self.h2.out.get(self.written..).unwrap_or_default();
         self.stream.write_all(rest).await?;
         self.stream.shutdown().await?;
-        let mut unheard = [0; 1024];
+        // On the heap: what is in here is part of every connection's task.
+        let mut unheard = vec![0; 1024];
         for _ in 0..FAREWELL_READS {
             if self.stream.read(&mut unheard).await? == 0 {
                 break;

@@ -14,7 +14,7 @@ What a peer can make this hold or do is bounded:
 
 | | by |
 |---|---|
-| a header block in pieces | its octets and their number ([`connection`]) |
+| a header block in pieces | its octets and their number ([`receive`]) |
 | decoded header fields | never kept but for a few values; 431 over the limit |
 | streams | `max_concurrent_streams`, REFUSED_STREAM beyond |
 | data | windows, and the shard's budget for half-received bodies |

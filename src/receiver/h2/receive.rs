@@ -101,6 +101,8 @@ impl Connection {
         let bytes = frame::unpadded(head, payload)?;
         let Some(known) = self.streams.get(stream).filter(|known| known.is_open) else {
             return match self.is_ignored(stream) {
+                // What a refused sender had on its way may be much.
+                true if !bytes.is_empty() => Ok(None),
                 true => self.idle_frame(),
                 false => Err(Fault::Stream(stream, Reason::StreamClosed)),
             };
@@ -180,7 +182,7 @@ impl Connection {
     }
 
     fn continuation<'i>(&mut self, head: FrameHead, payload: &[u8]) -> Outcome<'i> {
-        let most = self.limits.header_bytes as usize + MAX_PAYLOAD;
+        let most = (self.limits.header_bytes as usize).saturating_add(MAX_PAYLOAD);
         let Some(mut block) = self.block.take() else {
             let why = "CONTINUATION of nothing";
             return Err(fatal(Reason::Protocol, why));

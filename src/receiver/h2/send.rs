@@ -9,8 +9,7 @@ nobody looks at the rest of it (RFC 9113, 8.1).
 
 use super::{
     connection::Connection,
-    error::Fault,
-    error::{Reason, fatal},
+    error::{Failure, Reason},
     frame::{self, MAX_PAYLOAD, flag, kind},
     stream::{End, Outgoing, Stream},
 };
@@ -108,10 +107,10 @@ impl Connection {
     pub fn reset(&mut self, stream: u32, reason: Reason) -> bool {
         frame::put_reset(&mut self.out, stream, reason);
         if !self.resets.spend() {
-            let why = "too many streams were at fault";
-            if let Fault::Connection(failure) = fatal(Reason::EnhanceYourCalm, why) {
-                self.fail(failure);
-            }
+            self.fail(Failure {
+                reason: Reason::EnhanceYourCalm,
+                why: "too many streams were at fault",
+            });
         }
         self.forget(stream, false)
     }
