@@ -107,7 +107,11 @@ fn zpages<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<SocketAddr>
     if !component.used.get() {
         return None;
     }
-    cx.listener(&raw.endpoint, "localhost:55679", (&component.path, Some(component.spot)))
+    cx.listener(
+        &raw.endpoint,
+        "localhost:55679",
+        (&component.path, Some(component.spot)),
+    )
 }
 
 fn health_check<'n>(component: &Component<'n>, cx: &Context<'n>) -> Option<HealthCheck> {
