@@ -12,7 +12,7 @@ The health service is not asked for credentials: kubelets have none to give.
 
 use super::{notice::Notice, status::Refusal};
 use crate::auth::{Attempt, Generation, Server};
-use ::http::{HeaderMap, HeaderValue};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 use tonic::Code;
@@ -78,35 +78,61 @@ impl Admission {
         self.server.challenge()
     }
 
+    /// The field that credentials stand in.
+    pub fn header(&self) -> &HeaderName {
+        self.server.header()
+    }
+
     /// Judges a request by its headers.
     pub async fn admit(&self, headers: &HeaderMap) -> Result<(), Denied> {
-        let Some(given) = headers.get(self.server.header()) else {
-            return Err(Denied::Unauthenticated(
-                Notice::NoCredentials,
-                "the request has no credentials, which auth of this receiver demands",
-            ));
-        };
-        let now = self.server.generation();
-        let good = match self.server.judge(&now, given.as_bytes()) {
-            Attempt::Judged(good) => good,
-            Attempt::Slow => self.check(&now, given.as_bytes()).await?,
-        };
-        match good {
-            true => Ok(()),
-            false => Err(Denied::Unauthenticated(
-                Notice::WrongCredentials,
-                "the request's credentials are not those that auth of this receiver expects",
-            )),
+        let given = headers.get(self.header()).map(HeaderValue::as_bytes);
+        match self.judge(given) {
+            Some(judged) => judged,
+            None => self.check(given.unwrap_or_default()).await,
         }
     }
 
-    async fn check(&self, now: &Generation, given: &[u8]) -> Result<bool, Denied> {
-        let check = self.memory.borrow_mut().find(now, self.server.memo(given));
+    /// Judges credentials, if that is quick; else see [`Self::check`].
+    pub fn judge(&self, given: Option<&[u8]>) -> Option<Result<(), Denied>> {
+        let Some(given) = given else {
+            return Some(Err(Denied::Unauthenticated(
+                Notice::NoCredentials,
+                "the request has no credentials, which auth of this receiver demands",
+            )));
+        };
+        let now = self.server.generation();
+        match self.server.judge(&now, given) {
+            Attempt::Judged(good) => Some(judged(good)),
+            Attempt::Slow => {
+                let check = self.recall(&now, given);
+                check.get().copied().map(judged)
+            }
+        }
+    }
+
+    /// Judges credentials that take a while.
+    pub async fn check(&self, given: &[u8]) -> Result<(), Denied> {
+        let now = self.server.generation();
+        let check = self.recall(&now, given);
         let checked = check.get_or_try_init(|| async {
-            let checked = self.server.check(now, given).await;
+            let checked = self.server.check(&now, given).await;
             checked.ok_or(Denied::Crowded)
         });
-        checked.await.copied()
+        checked.await.copied().and_then(judged)
+    }
+
+    fn recall(&self, now: &Generation, given: &[u8]) -> Rc<OnceCell<bool>> {
+        self.memory.borrow_mut().find(now, self.server.memo(given))
+    }
+}
+
+fn judged(good: bool) -> Result<(), Denied> {
+    match good {
+        true => Ok(()),
+        false => Err(Denied::Unauthenticated(
+            Notice::WrongCredentials,
+            "the request's credentials are not those that auth of this receiver expects",
+        )),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// How many bodies of the largest allowed size may be half-received on one
 /// shard at once.
-const HALF_RECEIVED: usize = 4;
+pub const HALF_RECEIVED: usize = 4;
 
 /// Why a body could not be collected.
 #[derive(Debug, PartialEq, Eq)]
@@ -176,12 +176,12 @@ thread_local! {
 /// A share of this thread's budget for half-received bodies, and of what the
 /// process may hold at all.
 #[derive(Debug, Default)]
-struct Charge(usize);
+pub struct Charge(usize);
 
 impl Charge {
     /// Raises the share to `bytes`; false, and no change, when the thread
     /// would then hold more than `most`.
-    fn raise_to(&mut self, bytes: usize, most: usize) -> bool {
+    pub fn raise_to(&mut self, bytes: usize, most: usize) -> bool {
         let more = bytes.saturating_sub(self.0);
         let held = HELD.get().saturating_add(more);
         if held > most || !purse::hold(more) {

@@ -11,7 +11,9 @@ compiled for each: plaintext pays nothing for the other.
 use super::{
     Endpoint, FIRST_BYTE_TIMEOUT, Protocol,
     activity::{Activity, InFlight, Order, Watched},
+    converse::converse,
     grpc,
+    h2::{CONNECTION_WINDOW, STREAM_WINDOW},
     handshake::{self, Greeting, Version},
     http,
     notice::Notice,
@@ -43,17 +45,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// HTTP/2 flow control. Requests are small and many, so a stream needs little;
-/// the connection's window is 4 times a stream's, because equal windows let
-/// one stalled stream hold up all others.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
 /// Ping an idle HTTP/2 connection of the HTTP port, which has no setting for it.
 const HTTP_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
-/// A year: hyper adds intervals to the clock, which must not overflow.
-const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+/// Requests at once on one of its HTTP/2 connections.
+const HTTP_STREAMS: u32 = 256;
 
 /// What the request handlers know about their connection.
 pub(super) struct Context {
@@ -88,7 +84,7 @@ pub async fn serve(
         // A port probe: connect and close.
         (_, Greeting::None) => {}
         (None, Greeting::Http(version)) => {
-            converse(endpoint, socket, version, peer, shutdown).await;
+            speak(endpoint, socket, version, peer, shutdown).await;
         }
         // In a box, so that the task of a plaintext connection is no larger for it.
         (Some(tls), Greeting::Tls) => {
@@ -123,13 +119,13 @@ async fn encrypted(
         () = turned_true(shutdown.clone()) => return,
     };
     match shaken {
-        Some((stream, version)) => converse(endpoint, stream, version, peer, shutdown).await,
+        Some((stream, version)) => speak(endpoint, stream, version, peer, shutdown).await,
         None => endpoint.stats.failed_handshakes.add(1),
     }
 }
 
 /// Speaks HTTP to the end of the connection.
-async fn converse<S>(
+async fn speak<S>(
     endpoint: Rc<Endpoint>,
     stream: S,
     version: Version,
@@ -140,7 +136,6 @@ async fn converse<S>(
 {
     let limits = Limits::of(&endpoint.protocol, version);
     let activity = Rc::new(Activity::new(limits.idle.is_some()));
-    let since = std::time::Instant::now();
     let context = Rc::new(Context {
         endpoint,
         peer,
@@ -148,6 +143,22 @@ async fn converse<S>(
     });
     let supervisor = supervise(limits, shutdown, Rc::clone(&activity));
     let _supervisor = AbortOnDrop(tokio::task::spawn_local(supervisor));
+    match (&context.endpoint.protocol, version) {
+        (Protocol::Grpc(settings), Version::Two) => {
+            let ended = converse(Rc::clone(&context), settings, &activity, stream).await;
+            log_end(peer, ended);
+        }
+        _ => Box::pin(by_hyper(context, activity, stream, version)).await,
+    }
+}
+
+/// Speaks what hyper is used for: HTTP/1.1, and HTTP/2 on the HTTP port.
+async fn by_hyper<S>(context: Rc<Context>, activity: Rc<Activity>, stream: S, version: Version)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let since = std::time::Instant::now();
+    let peer = context.peer;
     let io = TokioIo::new(stream);
     let service = {
         let activity = Rc::clone(&activity);
@@ -159,19 +170,28 @@ async fn converse<S>(
             answer(Rc::clone(&context), activity.request(), request)
         })
     };
-    let ended = match version {
+    match version {
         Version::Two => {
             let connection =
                 http2_builder(&context.endpoint.protocol).serve_connection(io, service);
-            drive(connection, &activity, |c| c.graceful_shutdown()).await
+            log_end(
+                peer,
+                drive(connection, &activity, |c| c.graceful_shutdown()).await,
+            );
         }
         Version::One => {
             let io = Watched::new(io, Rc::clone(&activity));
             let connection =
                 http1_builder(&context.endpoint.protocol).serve_connection(io, service);
-            drive(connection, &activity, |c| c.graceful_shutdown()).await
+            log_end(
+                peer,
+                drive(connection, &activity, |c| c.graceful_shutdown()).await,
+            );
         }
-    };
+    }
+}
+
+fn log_end(peer: SocketAddr, ended: Result<(), impl std::fmt::Display>) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");
     }
@@ -193,10 +213,8 @@ async fn answer(
 ) -> Result<Response<Reply>, Infallible> {
     let version = request.version();
     let mut response = match &context.endpoint.protocol {
-        Protocol::Grpc(settings) => grpc::answer(&context, settings, request).await,
-        // On the heap, so that the future of a gRPC request, which is moved when
-        // its task is made, stays small.
-        Protocol::Http(settings) => Box::pin(http::answer(&context, settings, request)).await,
+        Protocol::Grpc(_) => grpc::misdirected(&context, &request),
+        Protocol::Http(settings) => http::answer(&context, settings, request).await,
     };
     // HTTP/2 has GOAWAY; a sender over HTTP/1.1 must hear it with the answer, or
     // its next request meets a closed connection.
@@ -242,7 +260,7 @@ impl Limits {
     }
 }
 
-async fn turned_true(mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn turned_true(mut shutdown: watch::Receiver<bool>) {
     if shutdown.wait_for(|stop| *stop).await.is_err() {
         // Nobody is left who could ask for a shutdown.
         std::future::pending().await
@@ -339,33 +357,29 @@ where
 }
 
 fn http2_builder(protocol: &Protocol) -> http2::Builder<ThisThread> {
-    let (streams, headers, (ping, pong), date) = match protocol {
-        Protocol::Grpc(s) => (
-            s.max_concurrent_streams,
-            s.max_header_bytes,
-            (s.keepalive.time, s.keepalive.timeout),
-            false, // gRPC servers send no Date, and nobody reads it.
-        ),
-        Protocol::Http(s) => (256, s.max_header_bytes, HTTP_PING, true),
-    };
+    let headers = max_header_bytes(protocol);
+    let (ping, pong) = HTTP_PING;
     let mut builder = http2::Builder::new(ThisThread);
     builder
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(streams)
+        .max_concurrent_streams(HTTP_STREAMS)
         .max_header_list_size(headers)
-        .keep_alive_interval(ping.min(FOREVER))
-        .keep_alive_timeout(pong.min(FOREVER))
-        .auto_date_header(date);
+        .keep_alive_interval(ping)
+        .keep_alive_timeout(pong);
     builder
 }
 
-fn http1_builder(protocol: &Protocol) -> http1::Builder {
-    let headers = match protocol {
+fn max_header_bytes(protocol: &Protocol) -> u32 {
+    match protocol {
         Protocol::Grpc(settings) => settings.max_header_bytes,
         Protocol::Http(settings) => settings.max_header_bytes,
-    };
+    }
+}
+
+fn http1_builder(protocol: &Protocol) -> http1::Builder {
+    let headers = max_header_bytes(protocol);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())

@@ -8,23 +8,22 @@ RetryInfo, which OTLP senders must not send again.
 */
 
 use super::{
-    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY, Signal,
-    body::{BodyError, Collected, Patience, collect},
+    Answer, LOGS_REMEDY, Signal,
+    admission::Denied,
+    body::BodyError,
     connection::Context,
-    content::{Content, named},
+    content::{self, Content, named},
     frame::{self, FrameError},
+    h2::Head,
     health, http as otlp_http,
     inflate::{self, Coding, InflateError, inflated},
     notice::Notice,
-    reply::{self, Reply},
+    reply::Reply,
     status::Refusal,
-    stored,
 };
-use crate::config::GrpcServer;
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use ::http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use bytes::Bytes;
-use hyper::body::Incoming;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 use tonic::Code;
 
 /// The one method of the trace service.
@@ -42,153 +41,234 @@ const OTHER_SIGNALS: [(&str, &str); 3] = [
 
 const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Answers one request on the gRPC port.
-pub async fn answer(
-    context: &Context,
-    settings: &GrpcServer,
-    request: Request<Incoming>,
-) -> Response<Reply> {
-    let content = Content::of(request.headers());
-    if request.version() != Version::HTTP_2 || !content.is_grpc() {
-        context.endpoint.stats.refused_requests.add(1);
-        return not_grpc(context, content, &request);
+/// What a request is, by its head.
+#[derive(Debug)]
+pub enum Verdict {
+    /// A call whose message is to come.
+    Call(Call),
+    /// Nothing that is served.
+    Refused(Refused),
+}
+
+/// A call.
+#[derive(Debug)]
+pub enum Call {
+    /// `Export` of the trace or of the logs service.
+    Export {
+        /// Which.
+        signal: Signal,
+        /// How its message is compressed, if it is; or what we do not know.
+        coding: Result<Coding, String>,
+    },
+    /// The health service.
+    Health(health::Method),
+}
+
+impl Call {
+    /// How large its message may be, where Export's may have `limit` bytes.
+    pub fn limit(&self, limit: usize) -> usize {
+        match self {
+            Self::Export { .. } => limit,
+            Self::Health(_) => health::MAX_MESSAGE,
+        }
     }
-    let health = request.uri().path().starts_with(health::PREFIX);
-    if let (Some(admission), false) = (&context.endpoint.admission, health)
-        && let Err(denied) = admission.admit(request.headers()).await
-    {
-        let stats = &context.endpoint.stats;
+}
+
+/// A refusal on its way to the sender, the counters and the log.
+#[derive(Debug)]
+pub struct Refused {
+    told: Option<(Notice, Cow<'static, str>)>,
+    is_unauthenticated: bool,
+    response: Response<Reply>,
+}
+
+impl Refused {
+    fn new(told: Option<(Notice, Cow<'static, str>)>, response: Response<Reply>) -> Self {
+        Self {
+            told,
+            is_unauthenticated: false,
+            response,
+        }
+    }
+
+    fn grpc(notice: Notice, refusal: Refusal) -> Self {
+        let response = refusal.grpc();
+        Self::new(Some((notice, refusal.message.into())), response)
+    }
+
+    /// Credentials are wanting.
+    pub fn denied(denied: &Denied) -> Self {
         let (notice, refusal) = denied.refusal();
+        Self {
+            is_unauthenticated: refusal.code == Code::Unauthenticated,
+            ..Self::grpc(notice, refusal)
+        }
+    }
+
+    /// The body of a call cannot be taken.
+    pub fn body(error: BodyError<FrameError>, limit: usize) -> Self {
+        let (notice, refusal) = refuse_body(error, limit);
+        Self::call(notice, refusal)
+    }
+
+    /// A call that came whole, or so far, is refused.
+    pub fn call(notice: Notice, refusal: Refusal) -> Self {
+        let is_unimplemented = refusal.code == Code::Unimplemented;
+        let mut refused = Self::grpc(notice, refusal);
+        if is_unimplemented {
+            let headers = refused.response.headers_mut();
+            headers.insert("grpc-accept-encoding", inflate::ACCEPTED);
+        }
+        refused
+    }
+
+    /// Counts and logs it; what the sender is to be answered.
+    pub fn tell(self, context: &Context) -> Response<Reply> {
+        let stats = &context.endpoint.stats;
         stats.refused_requests.add(1);
-        if refusal.code == Code::Unauthenticated {
+        if self.is_unauthenticated {
             stats.unauthenticated_requests.add(1);
         }
-        notice.log(context.peer, &refusal.message);
-        return refusal.grpc();
-    }
-    if request.method() != Method::POST {
-        context.endpoint.stats.refused_requests.add(1);
-        let mut response = text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "gRPC calls are POST requests",
-        );
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return response;
-    }
-    let signal = match request.uri().path() {
-        EXPORT => Signal::Traces,
-        EXPORT_LOGS if context.endpoint.ingest.takes_logs() => Signal::Logs,
-        _ if health => {
-            return Box::pin(health::answer(context, request)).await;
+        if let Some((notice, text)) = self.told {
+            notice.log(context.peer, text);
         }
+        self.response
+    }
+}
+
+/// Judges a request over HTTP/2 by its head, its credentials excepted.
+pub fn judge(head: &Head, takes_logs: bool) -> Verdict {
+    let content_type = head.content_type();
+    let content = Content::of(content_type);
+    if !content.is_grpc() {
+        let method = String::from_utf8_lossy(head.method());
+        let refused = not_grpc(content, content_type, &method, Version::HTTP_2);
+        return Verdict::Refused(refused);
+    }
+    if head.method() != b"POST" {
+        return Verdict::Refused(Refused::new(None, not_post()));
+    }
+    let path = path(head);
+    let call = match path {
+        EXPORT => Signal::Traces,
+        EXPORT_LOGS if takes_logs => Signal::Logs,
         path => {
-            context.endpoint.stats.refused_requests.add(1);
-            return unimplemented(context, path);
+            let method = path.strip_prefix(health::PREFIX);
+            return match method.and_then(health::Method::of) {
+                Some(method) => Verdict::Call(Call::Health(method)),
+                None => Verdict::Refused(unimplemented(path)),
+            };
         }
     };
     if content == Content::GrpcOther {
-        context.endpoint.stats.refused_requests.add(1);
         let refusal = Refusal::new(
             Code::Unimplemented,
             format!(
                 "{} is not supported: send application/grpc (protobuf messages)",
-                named(request.headers())
+                named(content_type)
             ),
         );
-        Notice::Coding.log(context.peer, &refusal.message);
-        return refusal.grpc();
+        return Verdict::Refused(Refused::grpc(Notice::Coding, refusal));
     }
-    match export(context, settings, signal, request).await {
-        Ok(None) => {
-            context.endpoint.stats.requests.add(1);
-            reply::grpc_accepted()
-        }
-        Ok(Some((rejected, message))) => {
-            context.endpoint.stats.requests.add(1);
-            reply::grpc_partial(rejected, message)
-        }
-        Err((notice, refusal)) => {
-            context.endpoint.stats.refused_requests.add(1);
-            notice.log(context.peer, &refusal.message);
-            let mut response = refusal.grpc();
-            if refusal.code == Code::Unimplemented {
-                response
-                    .headers_mut()
-                    .insert("grpc-accept-encoding", inflate::ACCEPTED);
+    Verdict::Call(Call::Export {
+        signal: call,
+        coding: Coding::parse(head.grpc_encoding()),
+    })
+}
+
+/// Whether a request needs credentials, where there are any: see
+/// [`admission`](super::admission).
+pub fn needs_credentials(head: &Head) -> bool {
+    Content::of(head.content_type()).is_grpc() && !path(head).starts_with(health::PREFIX)
+}
+
+fn path(head: &Head) -> &str {
+    let path = std::str::from_utf8(head.path()).unwrap_or_default();
+    path.split_once('?').map_or(path, |(path, _)| path)
+}
+
+/// Answers a request that came over HTTP/1.1.
+pub fn misdirected<B>(context: &Context, request: &Request<B>) -> Response<Reply> {
+    let content_type = content::header(request.headers());
+    let content = Content::of(content_type);
+    let method = request.method().as_str();
+    not_grpc(content, content_type, method, request.version()).tell(context)
+}
+
+/// Gives the whole body of a call of Export to the pipelines. Ok: they have
+/// seen it.
+pub fn export(
+    context: &Context,
+    signal: Signal,
+    coding: Result<Coding, String>,
+    body: &[u8],
+    limit: usize,
+) -> Result<Answer, Refused> {
+    let (compressed, message) = message(body, limit)?;
+    let coding = match compressed {
+        true => known(coding)?,
+        false => Coding::Identity,
+    };
+    inflated(coding, message, limit, |bytes| {
+        signal.give(&*context.endpoint.ingest, bytes, context.peer.ip())
+    })
+    .map_err(|error| {
+        let (notice, refusal) = match error {
+            InflateError::TooLarge => {
+                too_large(format!("the message inflates to more than {limit} bytes"))
             }
-            response
-        }
+            InflateError::Corrupt(why) => (
+                Notice::Malformed,
+                Refusal::bad_request(format!("the message is not valid {}: {why}", coding.name())),
+            ),
+        };
+        Refused::call(notice, refusal)
+    })
+}
+
+/// What was asked of the health service: whether about a service that is known.
+pub fn asked(body: &[u8]) -> Result<bool, Refusal> {
+    let limit = health::MAX_MESSAGE;
+    let refused = |error| refuse_frame(error, limit).1;
+    frame::check(body, limit).map_err(refused)?;
+    match frame::message(body).map_err(refused)? {
+        (true, _) => Err(Refusal::new(
+            Code::Unimplemented,
+            "compressed messages are not taken here",
+        )),
+        (false, message) => health::is_known(message),
     }
 }
 
-type Refused = (Notice, Refusal);
-
-async fn export(
-    context: &Context,
-    settings: &GrpcServer,
-    signal: Signal,
-    request: Request<Incoming>,
-) -> Result<Option<(u64, String)>, Refused> {
-    let limit = settings.max_message_bytes;
-    let (head, body) = request.into_parts();
-    let patience = Patience {
-        idle: BODY_IDLE_TIMEOUT,
-        total: BODY_TOTAL_TIMEOUT,
-    };
-    let body: Collected = collect(body, limit, patience, |so_far| frame::check(so_far, limit))
-        .await
-        .map_err(|error| refuse_body(error, limit))?;
-    let (compressed, message) = frame::message(&body).map_err(|e| refuse_frame(e, limit))?;
-    let coding = if compressed {
-        coding(head.headers.get("grpc-encoding"))?
-    } else {
-        Coding::Identity
-    };
-    let answer = inflated(coding, message, limit, |bytes| {
-        signal.give(&*context.endpoint.ingest, bytes, context.peer.ip())
-    })
-    .map_err(|error| match error {
-        InflateError::TooLarge => {
-            too_large(format!("the message inflates to more than {limit} bytes"))
-        }
-        InflateError::Corrupt(why) => (
-            Notice::Malformed,
-            Refusal::bad_request(format!("the message is not valid {}: {why}", coding.name())),
-        ),
-    })?;
-    stored(&*context.endpoint.ingest).await;
-    let notice = if matches!(answer, super::Answer::Malformed(_)) {
-        Notice::Malformed
-    } else {
-        Notice::Busy
-    };
-    Refusal::of(answer).map_err(|refusal| (notice, refusal))
+fn message(body: &[u8], limit: usize) -> Result<(bool, &[u8]), Refused> {
+    frame::check(body, limit)
+        .and_then(|_| frame::message(body))
+        .map_err(|error| Refused::body(BodyError::Refused(error), limit))
 }
 
 /// The coding of a message whose flag says that it is compressed.
-fn coding(header: Option<&HeaderValue>) -> Result<Coding, Refused> {
-    match Coding::parse(header) {
-        Ok(Coding::Identity) => Err((
+fn known(coding: Result<Coding, String>) -> Result<Coding, Refused> {
+    let (notice, refusal) = match coding {
+        Ok(Coding::Identity) => (
             Notice::Malformed,
             Refusal::new(
                 Code::Internal,
                 "the message is flagged as compressed, but grpc-encoding names no compression",
             ),
-        )),
-        Ok(coding) => Ok(coding),
-        Err(name) => Err((
+        ),
+        Ok(coding) => return Ok(coding),
+        Err(name) => (
             Notice::Coding,
             Refusal::new(
                 Code::Unimplemented,
                 format!("grpc-encoding {name:?} is not supported: use identity, gzip or zstd"),
             ),
-        )),
-    }
+        ),
+    };
+    Err(Refused::call(notice, refusal))
 }
 
-fn too_large(what: String) -> Refused {
+fn too_large(what: String) -> (Notice, Refusal) {
     let message = format!("{what}; the limit is set by max_recv_msg_size_mib of the OTLP receiver");
     (
         Notice::TooLarge,
@@ -196,7 +276,7 @@ fn too_large(what: String) -> Refused {
     )
 }
 
-fn refuse_frame(error: FrameError, limit: usize) -> Refused {
+fn refuse_frame(error: FrameError, limit: usize) -> (Notice, Refusal) {
     let code = match error {
         FrameError::TooLarge { .. } => {
             return too_large(format!("{error} is over the limit of {limit} bytes"));
@@ -210,7 +290,7 @@ fn refuse_frame(error: FrameError, limit: usize) -> Refused {
     (Notice::Malformed, Refusal::new(code, error.to_string()))
 }
 
-fn refuse_body(error: BodyError<FrameError>, limit: usize) -> Refused {
+fn refuse_body(error: BodyError<FrameError>, limit: usize) -> (Notice, Refusal) {
     match error {
         BodyError::Refused(error) => refuse_frame(error, limit),
         BodyError::Crowded => (
@@ -231,7 +311,7 @@ fn refuse_body(error: BodyError<FrameError>, limit: usize) -> Refused {
     }
 }
 
-fn unimplemented(context: &Context, path: &str) -> Response<Reply> {
+fn unimplemented(path: &str) -> Refused {
     let path: String = path.chars().take(200).collect();
     let signal = OTHER_SIGNALS
         .iter()
@@ -245,22 +325,37 @@ fn unimplemented(context: &Context, path: &str) -> Response<Reply> {
         Some((_, signal)) => format!("{path}: wayspan takes traces, not {signal}; {served}"),
         None => format!("{path}: unknown service or method; {served}"),
     };
-    Notice::NotServed.log(context.peer, &message);
-    Refusal::new(Code::Unimplemented, message).grpc()
+    Refused::grpc(
+        Notice::NotServed,
+        Refusal::new(Code::Unimplemented, message),
+    )
+}
+
+fn not_post() -> Response<Reply> {
+    let mut response = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "gRPC calls are POST requests",
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
 /// A request that is not gRPC over HTTP/2.
-fn not_grpc(context: &Context, content: Content, request: &Request<Incoming>) -> Response<Reply> {
+fn not_grpc(
+    content: Content,
+    content_type: Option<&[u8]>,
+    method: &str,
+    version: Version,
+) -> Refused {
     const ELSEWHERE: &str = "this port speaks OTLP/gRPC; OTLP/HTTP is on the port of \
         protocols.http (4318 unless configured otherwise)";
     match content {
         Content::Grpc | Content::GrpcOther => {
-            Notice::GrpcAsHttp1.log(
-                context.peer,
-                "gRPC requests arrive as HTTP/1.1, so every export fails and its spans are lost: \
-                 the sending proxy takes this port for plain HTTP. Name the port of the \
-                 Kubernetes Service grpc-… (such as grpc-otlp) or give it appProtocol: grpc",
-            );
+            let told = "gRPC requests arrive as HTTP/1.1, so every export fails and its spans are \
+                 lost: the sending proxy takes this port for plain HTTP. Name the port of the \
+                 Kubernetes Service grpc-… (such as grpc-otlp) or give it appProtocol: grpc";
             let mut response = text(
                 StatusCode::UPGRADE_REQUIRED,
                 "gRPC needs HTTP/2, but this request came as HTTP/1.1. In Kubernetes: name the \
@@ -271,42 +366,36 @@ fn not_grpc(context: &Context, content: Content, request: &Request<Incoming>) ->
             response
                 .headers_mut()
                 .insert(header::UPGRADE, HeaderValue::from_static("h2c"));
-            if request.version() == Version::HTTP_11 {
+            if version == Version::HTTP_11 {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             }
-            response
+            Refused::new(Some((Notice::GrpcAsHttp1, told.into())), response)
         }
         Content::Protobuf | Content::Json => {
-            Notice::HttpOnGrpcPort.log(
-                context.peer,
-                format_args!("an OTLP/HTTP request came to the gRPC port: {ELSEWHERE}"),
-            );
+            let told = format!("an OTLP/HTTP request came to the gRPC port: {ELSEWHERE}");
             let refusal = Refusal::new(Code::Unimplemented, ELSEWHERE);
-            otlp_http::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, content, &refusal)
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            let response = otlp_http::refused(status, content, &refusal);
+            Refused::new(Some((Notice::HttpOnGrpcPort, told.into())), response)
         }
         Content::Other => {
-            Notice::NotServed.log(
-                context.peer,
-                format_args!(
-                    "{} {} on the gRPC port",
-                    request.method(),
-                    named(request.headers())
-                ),
-            );
+            let named = named(content_type);
+            let told = format!("{method} {named} on the gRPC port");
             let body = format!(
-                "This port speaks OTLP/gRPC (content-type application/grpc); the request has {}. \
-                 OTLP/HTTP is on the port of protocols.http (4318 unless configured otherwise).\n",
-                named(request.headers())
+                "This port speaks OTLP/gRPC (content-type application/grpc); the request has \
+                 {named}. OTLP/HTTP is on the port of protocols.http (4318 unless configured \
+                 otherwise).\n"
             );
-            text(StatusCode::UNSUPPORTED_MEDIA_TYPE, body)
+            let response = text(StatusCode::UNSUPPORTED_MEDIA_TYPE, body);
+            Refused::new(Some((Notice::NotServed, told.into())), response)
         }
     }
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Reply> {
-    let mut response = Response::new(Reply::Whole(body.into()));
+    let mut response = Response::new(Reply(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,

@@ -10,7 +10,7 @@ use super::{
     Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY, Signal,
     body::{BodyError, Patience, collect, discard},
     connection::Context,
-    content::{Content, named},
+    content::{self, Content},
     inflate::{self, Coding, InflateError, inflated},
     notice::Notice,
     reply::{self, Reply},
@@ -42,7 +42,7 @@ pub async fn answer(
     settings: &HttpServer,
     request: Request<Incoming>,
 ) -> Response<Reply> {
-    let content = Content::of(request.headers());
+    let content = Content::of(content::header(request.headers()));
     let (head, mut body) = request.into_parts();
     match export(context, settings, content, &head, &mut body).await {
         Ok((signal, partial)) => {
@@ -235,7 +235,7 @@ fn admit(
             Code::InvalidArgument,
             format!(
                 "{} is not supported: use application/x-protobuf or application/json",
-                named(&head.headers)
+                content::named(content::header(&head.headers))
             ),
         ));
     }
@@ -266,7 +266,10 @@ fn not_found(settings: &HttpServer, takes_logs: bool, path: &str) -> String {
 }
 
 fn coding(headers: &HeaderMap) -> Result<Coding, Refused> {
-    let mut named = headers.get_all(CONTENT_ENCODING).iter();
+    let mut named = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .map(HeaderValue::as_bytes);
     let coding = Coding::parse(named.next());
     let coding = if named.next().is_some() {
         Err("several".to_owned())
@@ -338,7 +341,7 @@ fn accepted(signal: Signal, content: Content, partial: Option<(u64, String)>) ->
             Bytes::from(response.encode_to_vec())
         }
     };
-    let mut response = Response::new(Reply::Whole(body));
+    let mut response = Response::new(Reply(body));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, content_type(content));
@@ -351,7 +354,7 @@ pub fn refused(status: StatusCode, content: Content, refusal: &Refusal) -> Respo
         Content::Protobuf => refusal.protobuf(),
         _ => refusal.json(),
     };
-    let mut response = Response::new(Reply::Whole(Bytes::from(body)));
+    let mut response = Response::new(Reply(Bytes::from(body)));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -3,17 +3,25 @@ The OTLP receiver: a connection in, request bodies out.
 
 One connection is served by one task on the thread that accepted it (a shard:
 `current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
-is locked. A request passes through three small steps: `connection` tells
-HTTP/2 from HTTP/1.1 and bounds the connection's life (`handshake` is before it
-where there is TLS, `admission` behind it where there are credentials), `grpc` or `http`
-judges the request's head and collects its body (`body`, `frame`,
-`inflate`), and [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`, or
-of one `ExportLogsServiceRequest` where a pipeline wants ztunnel's access log.
+is locked. `connection` tells HTTP/2 from HTTP/1.1 and bounds the connection's
+life (`handshake` is before it where there is TLS, `admission` behind it where
+there are credentials). Then there are two ways:
+
+- OTLP/gRPC, the way of nearly every span: `converse` moves octets between the
+  socket and an HTTP/2 connection of our own (`h2`), `calls` leads each request
+  from its head to its answer, `grpc` says what it is worth, `vigil` has the
+  timer. What comes in pieces is held in `joined`, in buffers from `spare`.
+- Everything else is hyper's: HTTP/1.1, and HTTP/2 on the HTTP port. `http`
+  judges a request and collects its body (`body`).
+
+Either way [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`, inflated
+where it was compressed (`inflate`), or of one `ExportLogsServiceRequest` where a
+pipeline wants ztunnel's access log.
 
 Invariants:
 
-- The unary gRPC body is read by hand. A message that arrived in one DATA frame
-  is handed on in place: no codec, no copy.
+- A gRPC message that arrived in one DATA frame is handed on where it was read,
+  and answered in the same turn: no codec, no copy, no task, no allocation.
 - A length that a sender claims is compared with the limit, and never allocated
   before the bytes have arrived. Inflating stops at the limit.
 - Every refusal is a `google.rpc.Status` in the protocol of the request, with a
@@ -25,6 +33,9 @@ Invariants:
   |---|---|
   | the first byte, the whole HTTP/2 preface | [`FIRST_BYTE_TIMEOUT`] |
   | the rest of a TLS handshake | [`HANDSHAKE_TIMEOUT`] |
+  | HTTP/2 settings and their acknowledgement | [`FIRST_BYTE_TIMEOUT`] |
+  | the rest of an HTTP/2 frame or header block | [`FRAME_TIMEOUT`] |
+  | room for an answer | [`STALL_TIMEOUT`] |
   | the rest of an HTTP/1.1 head | `read_header_timeout` |
   | the next piece of a body | [`BODY_IDLE_TIMEOUT`] |
   | the whole body | [`BODY_TOTAL_TIMEOUT`] |
@@ -37,18 +48,24 @@ Invariants:
 mod activity;
 mod admission;
 mod body;
+mod calls;
 mod connection;
 mod content;
+mod converse;
 mod frame;
 mod grpc;
+mod h2;
 mod handshake;
 mod health;
 mod http;
 mod inflate;
+mod joined;
 mod leaving;
 mod notice;
 mod reply;
+mod spare;
 mod status;
+mod vigil;
 
 use crate::config::{GrpcServer, HttpServer};
 use crate::{telemetry::ReceiverStats, tls};
@@ -78,6 +95,12 @@ pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request's body may take in all: a sender that drips a byte now
 /// and then must not hold memory for ever.
 pub const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long one HTTP/2 frame, or a header block of several, may take to arrive.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long an HTTP/2 peer may take nothing of its answers.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a sender is told to wait while the process shuts down: long enough for
 /// another replica to be found.

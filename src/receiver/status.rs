@@ -102,7 +102,7 @@ impl Refusal {
     /// A trailers-only gRPC response.
     pub fn grpc(&self) -> Response<Reply> {
         // Not `into_http`: that keeps a second copy in the extensions.
-        let mut response = Response::new(Reply::Empty);
+        let mut response = Response::new(Reply::default());
         let headers = response.headers_mut();
         headers.insert(
             http::header::CONTENT_TYPE,

@@ -22,6 +22,7 @@ mod connections;
 mod delivery;
 mod demo;
 mod drain;
+mod floods;
 mod hardening;
 mod harm;
 mod kiali;

@@ -5,7 +5,7 @@ use crate::support::*;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tonic::Status;
 use wayspan::{
-    config::{Balancer, Exporter as Settings, ExporterKind, Retry},
+    config::{Balancer, Encoding, Exporter as Settings, ExporterKind, Retry},
     exporter::{otlp_grpc::OtlpGrpc, outcome::Outcome, pool::Reach},
     telemetry::Count,
 };
@@ -67,6 +67,36 @@ async fn all_addresses_take_turns() {
     );
     for (log, before) in logs.iter().zip(before) {
         assert_eq!(log.len() - before, 10);
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_address_the_host_is_the_configured_one() {
+    for http2 in [true, false] {
+        let address = raw_server(http2, move |request| {
+            let head = request.head;
+            let named = match http2 {
+                true => head.uri.authority().unwrap().as_str().to_owned(),
+                false => head.headers["host"].to_str().unwrap().to_owned(),
+            };
+            match (named.as_str(), http2) {
+                ("backend.test:4317", true) => Raw::grpc_ok(),
+                ("backend.test:4317", false) => Raw::http(200, &[], ""),
+                _ => Raw::http(421, &[], named),
+            }
+        })
+        .await;
+        let settings = match http2 {
+            true => named(),
+            false => settings(ExporterKind::OtlpHttp(
+                client("http://backend.test:4317/v1/traces"),
+                Encoding::Proto,
+            )),
+        };
+        let running = Running::start_with(&settings, Arc::new(Names::new(&[address])));
+        running.push(batch(0..5));
+        let (_, stats) = running.finish().await;
+        assert_eq!(stats.sent_spans.get(), 5, "http2: {http2}");
     }
 }
 

@@ -134,7 +134,15 @@ macro_rules! tests {
 }
 
 tests!(
-    validate, edit, json, json_write, config, htpasswd, pem, ztunnel
+    validate,
+    edit,
+    json,
+    json_write,
+    config,
+    htpasswd,
+    pem,
+    ztunnel,
+    log_recovery
 );
 
 /// What is fuzzed is fuzzed by both drivers.

@@ -13,6 +13,7 @@ mod collector;
 mod connections;
 mod directory;
 mod envoy;
+mod h2spec;
 mod http;
 mod installed;
 mod jaeger;

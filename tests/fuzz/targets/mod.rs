@@ -45,5 +45,13 @@ macro_rules! targets {
 }
 
 targets!(
-    validate, edit, json, json_write, config, htpasswd, pem, ztunnel,
+    validate,
+    edit,
+    json,
+    json_write,
+    config,
+    htpasswd,
+    pem,
+    ztunnel,
+    log_recovery,
 );

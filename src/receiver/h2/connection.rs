@@ -1,0 +1,313 @@
+/*!
+One connection: its state, and what is told about it.
+
+[`receive`](super::receive) has what comes from the peer, [`send`](super::send)
+what goes to it.
+*/
+
+use super::{
+    allowance::Allowance,
+    error::{Failure, Fault, Reason},
+    flow::{INITIAL, Inflow, Outflow},
+    frame::{self, PREFACE, setting},
+    head::Head,
+    hpack::Decoder,
+    stream::{Absent, Streams},
+};
+use http::HeaderName;
+
+/// Requests are small and many, so a stream's window needs to hold little; the
+/// connection's is four times that, because equal windows let one stalled stream
+/// hold up all others.
+pub const STREAM_WINDOW: u32 = 1 << 20;
+pub const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// While more than this waits to be written, nothing is read.
+const CLOGGED: usize = 128 << 10;
+
+/// What our PINGs carry: whether the peer is there, and whether it has heard
+/// that we leave.
+pub(super) const ALIVE: [u8; 8] = *b"wayspan?";
+pub(super) const LEAVING: [u8; 8] = *b"wayspan!";
+
+/// What peers are held to.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Streams at once.
+    pub streams: u32,
+    /// Octets of a head, as SETTINGS_MAX_HEADER_LIST_SIZE counts them.
+    pub header_bytes: u32,
+    /// The field that credentials stand in; it is kept of a head.
+    pub credentials: Option<HeaderName>,
+}
+
+/// What has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'i> {
+    /// A request begins: see [`Connection::head`].
+    Head {
+        /// Its stream.
+        stream: u32,
+        /// It has no body.
+        ended: bool,
+    },
+    /// A piece of its body.
+    Data {
+        /// Its stream.
+        stream: u32,
+        /// Where it was read to.
+        bytes: &'i [u8],
+        /// It is the last.
+        ended: bool,
+    },
+    /// It has ended, with trailers.
+    Ended {
+        /// Its stream.
+        stream: u32,
+    },
+    /// It will not end: the sender has reset it, or broken the protocol.
+    Gone {
+        /// Its stream.
+        stream: u32,
+    },
+}
+
+/// How far the connection has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The client's preface is due.
+    Preface,
+    /// Its SETTINGS are due.
+    Settings,
+    Open,
+}
+
+/// How far it has ended (RFC 9113, 6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    No,
+    /// The peer was told; what it had sent by then is taken.
+    Told,
+    /// Streams after this one are not taken.
+    Last(u32),
+}
+
+/// A header block that has not ended.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub stream: u32,
+    pub ends_stream: bool,
+    pub depends_on_itself: bool,
+    pub bytes: Vec<u8>,
+    pub pieces: u32,
+}
+
+/// The server's end of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) limits: Limits,
+    pub(super) phase: Phase,
+    pub(super) leaving: Leaving,
+    pub(super) failure: Option<Failure>,
+    pub(super) decoder: Decoder,
+    pub(super) head: Head,
+    pub(super) block: Option<Box<Block>>,
+    pub(super) streams: Streams,
+    pub(super) inflow: Inflow,
+    pub(super) outflow: Outflow,
+    /// The window of a new stream towards the peer.
+    pub(super) peer_window: u32,
+    /// Streams whose answer waits for a window.
+    pub(super) waiting: usize,
+    /// Octets of data sent.
+    pub(super) sent: u64,
+    pub(super) resets: Allowance,
+    pub(super) idle: Allowance,
+    pub(super) is_acknowledged: bool,
+    /// A PING of ours is on its way.
+    pub(super) is_pinged: bool,
+    /// What is to be written.
+    pub out: Vec<u8>,
+}
+
+impl Connection {
+    /// A connection just accepted; our SETTINGS are in `out`.
+    pub fn new(limits: Limits) -> Self {
+        let mut out = Vec::new();
+        frame::put_settings(
+            &mut out,
+            &[
+                (setting::MAX_CONCURRENT_STREAMS, limits.streams),
+                (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW),
+                (setting::MAX_HEADER_LIST_SIZE, limits.header_bytes),
+            ],
+        );
+        frame::put_window(&mut out, 0, CONNECTION_WINDOW - INITIAL);
+        Self {
+            phase: Phase::Preface,
+            leaving: Leaving::No,
+            failure: None,
+            decoder: Decoder::default(),
+            head: Head::new(limits.header_bytes as usize, limits.credentials.clone()),
+            block: None,
+            streams: Streams::default(),
+            inflow: Inflow::new(CONNECTION_WINDOW),
+            outflow: Outflow::new(INITIAL),
+            peer_window: INITIAL,
+            waiting: 0,
+            sent: 0,
+            resets: Allowance::default(),
+            idle: Allowance::default(),
+            is_acknowledged: false,
+            is_pinged: false,
+            out,
+            limits,
+        }
+    }
+
+    /// Reads on: takes whole frames off `input` until something has come. None:
+    /// more input is needed, or `out` must be written first, or it is over.
+    pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        while self.failure.is_none() && !self.is_clogged() {
+            if self.phase == Phase::Preface && !self.preface(input) {
+                return None;
+            }
+            let head = frame::FrameHead::parse(input)?;
+            let fault = match self.frame(head, input) {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => continue,
+                Err(None) => return None,
+                Err(Some(fault)) => fault,
+            };
+            match fault {
+                Fault::Connection(failure) => self.fail(failure),
+                Fault::Stream(stream, reason) => {
+                    if self.reset(stream, reason) {
+                        return Some(Event::Gone { stream });
+                    }
+                }
+            }
+        }
+        if self.failure.is_some() {
+            *input = &[];
+        }
+        None
+    }
+
+    /// Takes the preface off `input`; false: it is not there yet, or never will be.
+    fn preface(&mut self, input: &mut &[u8]) -> bool {
+        if let Some(rest) = input.strip_prefix(PREFACE) {
+            *input = rest;
+            self.phase = Phase::Settings;
+            return true;
+        }
+        if !PREFACE.starts_with(input) {
+            self.fail(Failure {
+                reason: Reason::Protocol,
+                why: "not the preface of HTTP/2",
+            });
+        }
+        false
+    }
+
+    /// The head of the request that came last.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Ends the connection because of `failure`: a GOAWAY that says so is in `out`.
+    pub fn fail(&mut self, failure: Failure) {
+        if self.failure.is_none() {
+            let last = self.last_taken();
+            frame::put_goaway(&mut self.out, last, failure.reason, failure.why);
+            self.failure = Some(failure);
+        }
+    }
+
+    /// Begins to leave: the peer is told to send new requests elsewhere.
+    pub fn leave(&mut self) {
+        if self.leaving == Leaving::No {
+            self.leaving = Leaving::Told;
+            // Requests may be on their way: which is the last is told when the
+            // peer has answered the PING, and so has heard.
+            frame::put_goaway(&mut self.out, frame::MAX_31, Reason::None, "");
+            self.ping_with(LEAVING);
+        }
+    }
+
+    /// Asks the peer whether it is there.
+    pub fn ping(&mut self) {
+        self.ping_with(ALIVE);
+    }
+
+    fn ping_with(&mut self, payload: [u8; 8]) {
+        self.is_pinged = true;
+        frame::put(&mut self.out, frame::kind::PING, 0, 0, &payload);
+    }
+
+    /// Whether a PING of ours has not been answered.
+    pub fn is_pinged(&self) -> bool {
+        self.is_pinged
+    }
+
+    /// Why nothing more will come, if so.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// Whether [`Self::leave`] was called.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving != Leaving::No
+    }
+
+    /// Octets of data sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether it can be closed: all is answered, and the peer knows that
+    /// nothing else will be.
+    pub fn is_done(&self) -> bool {
+        matches!(self.leaving, Leaving::Last(_)) && self.streams.is_empty()
+    }
+
+    /// Whether both sides have said and heard their settings.
+    pub fn is_settled(&self) -> bool {
+        self.phase == Phase::Open && self.is_acknowledged
+    }
+
+    /// Whether a header block has begun and not ended.
+    pub fn is_in_block(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// Whether too much waits to be written for anything to be read.
+    pub fn is_clogged(&self) -> bool {
+        self.out.len() > CLOGGED
+    }
+
+    /// Whether an answer waits for the peer to open a window.
+    pub fn is_held_up(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// The last stream that was taken, for GOAWAY.
+    pub(super) fn last_taken(&self) -> u32 {
+        match self.leaving {
+            Leaving::Last(last) => last,
+            _ => self.streams.last(),
+        }
+    }
+
+    /// Whether what comes for an absent stream is to be ignored: we have ended
+    /// it, or will not take it, and the peer may not have heard.
+    pub(super) fn is_ignored(&self, stream: u32) -> bool {
+        matches!(self.leaving, Leaving::Last(last) if stream > last)
+            || self.streams.absent(stream) == Absent::Refused
+    }
+    /// Whether nobody has opened a stream that something comes for.
+    pub(super) fn is_idle(&self, stream: u32) -> bool {
+        let is_new = stream > self.streams.last() || stream.is_multiple_of(2);
+        is_new && !matches!(self.leaving, Leaving::Last(last) if stream > last)
+    }
+}

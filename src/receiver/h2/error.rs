@@ -1,0 +1,58 @@
+/*!
+What may be wrong with a connection or a stream, in HTTP/2's words.
+*/
+
+use std::fmt;
+
+/// An error code (RFC 9113, 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// No error.
+    None = 0,
+    /// The protocol was not kept.
+    Protocol = 1,
+    /// More was sent than the windows allow.
+    FlowControl = 3,
+    /// Settings were not acknowledged in time.
+    SettingsTimeout = 4,
+    /// A frame came for a stream that is over.
+    StreamClosed = 5,
+    /// A frame has a length that it cannot have.
+    FrameSize = 6,
+    /// Not processed: may be sent again.
+    RefusedStream = 7,
+    /// The header compression's state is lost.
+    Compression = 9,
+    /// Too much that leads to nothing.
+    EnhanceYourCalm = 11,
+}
+
+/// What ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its code.
+    pub reason: Reason,
+    /// For people; it travels with GOAWAY.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.reason, self.why)
+    }
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection cannot go on.
+    Connection(Failure),
+    /// The stream cannot.
+    Stream(u32, Reason),
+}
+
+/// A fault of the connection.
+pub fn fatal(reason: Reason, why: &'static str) -> Fault {
+    Fault::Connection(Failure { reason, why })
+}

@@ -1,0 +1,228 @@
+//! Header blocks to fields.
+
+use super::{
+    super::field::Field,
+    huffman,
+    table::{Entry, Table},
+};
+use std::ops::Range;
+
+/// The size of the dynamic table that peers may use: the default of
+/// SETTINGS_HEADER_TABLE_SIZE.
+const TABLE_SIZE: usize = 4096;
+
+/// Scratch above this size is given back after a block.
+const KEEP: usize = 1024;
+
+/// One direction of one connection.
+#[derive(Debug)]
+pub struct Decoder {
+    table: Table,
+    /// Where strings that are not in the block as they are get decoded to.
+    scratch: Vec<u8>,
+    path: Path,
+}
+
+/// The last `:path`. Most encoders send it anew with every request, Huffman-coded,
+/// since paths are many elsewhere; here it is always the same.
+#[derive(Debug)]
+struct Path {
+    /// The string as it stood in its block; empty: none.
+    coded: Vec<u8>,
+    plain: Vec<u8>,
+    field: Field,
+}
+
+/// A string of a block.
+enum Text<'b> {
+    Plain(&'b [u8]),
+    Scratch(Range<usize>),
+}
+
+impl Text<'_> {
+    fn of<'a>(&'a self, scratch: &'a [u8]) -> &'a [u8] {
+        match self {
+            Text::Plain(bytes) => bytes,
+            Text::Scratch(range) => scratch.get(range.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self {
+            table: Table::new(TABLE_SIZE),
+            scratch: Vec::new(),
+            path: Path {
+                coded: Vec::new(),
+                plain: Vec::new(),
+                field: Field::Path,
+            },
+        }
+    }
+}
+
+impl Decoder {
+    /// Reads one whole block and shows each of its fields.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the block. The connection cannot go on then, since
+    /// both sides' tables differ from here on (COMPRESSION_ERROR).
+    pub fn decode(
+        &mut self,
+        mut block: &[u8],
+        mut visit: impl FnMut(Entry<'_>),
+    ) -> Result<(), &'static str> {
+        let mut begun = false;
+        while let Some(first) = block.first().copied() {
+            let rest = &mut block;
+            if first & 0x80 != 0 {
+                let index = integer(rest, 7)?;
+                visit(self.table.get(index).ok_or(NO_ENTRY)?);
+            } else if first & 0xe0 == 0x20 {
+                let size = integer(rest, 5)?;
+                if begun {
+                    return Err("a table size update after the first field");
+                }
+                if size > TABLE_SIZE {
+                    return Err("a table size update over the limit");
+                }
+                self.table.resize(size);
+                continue;
+            } else {
+                let remember = first & 0x40 != 0;
+                self.literal(rest, remember, &mut visit)?;
+            }
+            begun = true;
+        }
+        if self.scratch.capacity() > KEEP {
+            self.scratch = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn literal(
+        &mut self,
+        block: &mut &[u8],
+        remember: bool,
+        visit: &mut impl FnMut(Entry<'_>),
+    ) -> Result<(), &'static str> {
+        self.scratch.clear();
+        let name = match integer(block, if remember { 6 } else { 4 })? {
+            0 => string(block, &mut self.scratch)?,
+            index => {
+                // Copied, because the entry may go when this one is remembered.
+                let named = self.table.get(index).ok_or(NO_ENTRY)?;
+                if named.field == Field::Path && !remember {
+                    return self.path(block, visit);
+                }
+                self.scratch.extend_from_slice(named.name);
+                Text::Scratch(0..self.scratch.len())
+            }
+        };
+        let value = string(block, &mut self.scratch)?;
+        let (name, value) = (name.of(&self.scratch), value.of(&self.scratch));
+        let entry = Entry {
+            field: Field::of(name, value),
+            name,
+            value,
+        };
+        visit(entry);
+        if remember {
+            self.table.insert(entry);
+        }
+        Ok(())
+    }
+}
+
+impl Decoder {
+    /// The value of a path that nobody is to remember.
+    fn path(
+        &mut self,
+        block: &mut &[u8],
+        visit: &mut impl FnMut(Entry<'_>),
+    ) -> Result<(), &'static str> {
+        let known = &mut self.path;
+        let same = block
+            .strip_prefix(&known.coded[..])
+            .filter(|_| !known.coded.is_empty());
+        if let Some(rest) = same {
+            *block = rest;
+        } else {
+            let before = *block;
+            let text = string(block, &mut self.scratch)?;
+            let value = text.of(&self.scratch);
+            known.coded.clear();
+            known.plain.clear();
+            known.field = Field::of(PATH, value);
+            if value.len() > KEEP {
+                visit(Entry {
+                    field: known.field,
+                    name: PATH,
+                    value,
+                });
+                return Ok(());
+            }
+            let coded = before.len() - block.len();
+            known
+                .coded
+                .extend_from_slice(before.get(..coded).unwrap_or_default());
+            known.plain.extend_from_slice(value);
+        }
+        visit(Entry {
+            field: known.field,
+            name: PATH,
+            value: &known.plain,
+        });
+        Ok(())
+    }
+}
+
+const PATH: &[u8] = b":path";
+const NO_ENTRY: &str = "an index that no table has";
+const CUT: &str = "a block that ends in the middle of a field";
+
+/// An integer whose first octet has so many bits of it (RFC 7541, 5.1).
+fn integer(block: &mut &[u8], bits: u32) -> Result<usize, &'static str> {
+    let (first, mut rest) = block.split_first().ok_or(CUT)?;
+    let most = (1_u32 << bits) - 1;
+    let mut value = u32::from(*first) & most;
+    if value == most {
+        let mut shift = 0;
+        loop {
+            let (octet, after) = rest.split_first().ok_or(CUT)?;
+            rest = after;
+            // Four octets: 2^28, and more than any length that is of use.
+            if shift > 21 {
+                return Err("an integer that is too large");
+            }
+            value += u32::from(octet & 0x7f) << shift;
+            shift += 7;
+            if octet & 0x80 == 0 {
+                break;
+            }
+        }
+    }
+    *block = rest;
+    Ok(value as usize)
+}
+
+/// A string (RFC 7541, 5.2).
+fn string<'b>(block: &mut &'b [u8], scratch: &mut Vec<u8>) -> Result<Text<'b>, &'static str> {
+    let packed = block.first().ok_or(CUT)? & 0x80 != 0;
+    let length = integer(block, 7)?;
+    let (text, rest) = block.split_at_checked(length).ok_or(CUT)?;
+    *block = rest;
+    if !packed {
+        return Ok(Text::Plain(text));
+    }
+    let begin = scratch.len();
+    match huffman::decode(text, scratch) {
+        true => Ok(Text::Scratch(begin..scratch.len())),
+        false => Err("a string that is not Huffman-coded as it says"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+/*!
+What a peer is waited for, and for how long.
+
+One timer a connection. It is set anew only when something is due earlier than
+it would fire, and the clock is read only where something is waited for: a
+connection whose requests come whole pays for neither.
+*/
+
+use super::{
+    FIRST_BYTE_TIMEOUT, FRAME_TIMEOUT, STALL_TIMEOUT,
+    calls::Calls,
+    h2::{Connection, Failure, Reason},
+};
+use crate::config::GrpcServer;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{self, Poll},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A year: intervals are added to the clock, which must not overflow.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// Silence is noticed after so many beats without a word.
+const BEATS: u32 = 4;
+
+/// What the socket's side waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    /// A frame has come in part.
+    pub is_partial: bool,
+    /// The peer does not read.
+    pub is_blocked: bool,
+}
+
+/// The timer of one connection, and what it is about.
+#[derive(Debug)]
+pub struct Vigil {
+    timer: Pin<Box<Sleep>>,
+    /// When the timer fires; None: it has fired.
+    armed: Option<Instant>,
+    settled_by: Instant,
+    beat: Duration,
+    next_beat: Instant,
+    silent_beats: u32,
+    pong: Duration,
+    pong_by: Option<Instant>,
+    /// Since when a frame or a header block has been incomplete.
+    partial: Option<Instant>,
+    /// Since when nothing could be written.
+    blocked: Option<Instant>,
+    /// Since when no window was opened, and how much had been sent then.
+    held_up: Option<(Instant, u64)>,
+    has_heard: bool,
+    has_advanced: bool,
+    has_written: bool,
+}
+
+impl Vigil {
+    /// For a connection that begins now.
+    pub fn new(settings: &GrpcServer) -> Self {
+        let now = Instant::now();
+        let keepalive = &settings.keepalive;
+        let beat = (keepalive.time.min(FOREVER) / BEATS).max(Duration::from_millis(1));
+        let settled_by = now + FIRST_BYTE_TIMEOUT;
+        let next_beat = now + beat;
+        let first = settled_by.min(next_beat);
+        Self {
+            timer: Box::pin(sleep_until(first)),
+            armed: Some(first),
+            settled_by,
+            beat,
+            next_beat,
+            silent_beats: 0,
+            pong: keepalive.timeout.min(FOREVER),
+            pong_by: None,
+            partial: None,
+            blocked: None,
+            held_up: None,
+            has_heard: false,
+            has_advanced: false,
+            has_written: false,
+        }
+    }
+
+    /// Something has come; `advanced`: a whole frame at least.
+    pub fn heard(&mut self, advanced: bool) {
+        self.has_heard = true;
+        self.has_advanced |= advanced;
+    }
+
+    /// Something could be written.
+    pub fn wrote(&mut self) {
+        self.has_written = true;
+    }
+
+    /// Ready when something may be due; [`Self::look`] then says what.
+    pub fn poll(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        h2: &Connection,
+        calls: &mut Calls,
+        socket: Socket,
+    ) -> Poll<()> {
+        let due = self.next_due(h2, calls, socket);
+        if self.armed.is_none_or(|armed| due < armed) {
+            self.timer.as_mut().reset(due);
+            self.armed = Some(due);
+        }
+        let fired = self.timer.as_mut().poll(cx);
+        if fired.is_ready() {
+            self.armed = None;
+        }
+        fired
+    }
+
+    fn next_due(&mut self, h2: &Connection, calls: &mut Calls, socket: Socket) -> Instant {
+        let is_partial = socket.is_partial || h2.is_in_block();
+        let is_waiting = is_partial
+            || socket.is_blocked
+            || h2.is_held_up()
+            || h2.is_pinged()
+            || !h2.is_settled()
+            || calls.is_waiting();
+        let has_advanced = std::mem::take(&mut self.has_advanced);
+        let has_written = std::mem::take(&mut self.has_written);
+        if !is_waiting {
+            (self.partial, self.blocked) = (None, None);
+            (self.held_up, self.pong_by) = (None, None);
+            return self.next_beat;
+        }
+        let now = Instant::now();
+        // A block is not done before its last frame.
+        let goes_on = self.partial.filter(|_| !has_advanced || h2.is_in_block());
+        self.partial = is_partial.then(|| goes_on.unwrap_or(now));
+        let still = self.blocked.filter(|_| !has_written);
+        self.blocked = socket.is_blocked.then(|| still.unwrap_or(now));
+        let still = self.held_up.filter(|(_, sent)| *sent == h2.sent());
+        self.held_up = h2.is_held_up().then(|| still.unwrap_or((now, h2.sent())));
+        self.pong_by = h2
+            .is_pinged()
+            .then(|| self.pong_by.unwrap_or(now + self.pong));
+        let dues = [
+            (!h2.is_settled()).then_some(self.settled_by),
+            self.partial.map(|since| since + FRAME_TIMEOUT),
+            self.blocked.map(|since| since + STALL_TIMEOUT),
+            self.held_up.map(|(since, _)| since + STALL_TIMEOUT),
+            self.pong_by,
+            calls.settle(now),
+        ];
+        dues.into_iter()
+            .flatten()
+            .fold(self.next_beat, Instant::min)
+    }
+
+    /// Does what is due at `now`. Err: the connection is to end at once, and why.
+    pub fn look(
+        &mut self,
+        now: Instant,
+        h2: &mut Connection,
+        calls: &mut Calls,
+    ) -> Result<(), &'static str> {
+        let over = |since: Option<Instant>, most| since.is_some_and(|since| since + most <= now);
+        if over(self.blocked, STALL_TIMEOUT) {
+            return Err("the peer does not read its answers");
+        }
+        if self.pong_by.is_some_and(|by| by <= now) {
+            return Err("the peer does not answer a PING");
+        }
+        let mut fail = |reason, why| h2.fail(Failure { reason, why });
+        if over(self.partial, FRAME_TIMEOUT) {
+            let why = "a frame or header block that does not end";
+            fail(Reason::EnhanceYourCalm, why);
+        }
+        if over(self.held_up.map(|(since, _)| since), STALL_TIMEOUT) {
+            fail(Reason::EnhanceYourCalm, "windows that stay closed");
+        }
+        if !h2.is_settled() && self.settled_by <= now {
+            let why = "settings that were not sent or acknowledged";
+            h2.fail(Failure {
+                reason: Reason::SettingsTimeout,
+                why,
+            });
+        }
+        calls.expire(h2, now);
+        if self.next_beat <= now {
+            self.next_beat = now + self.beat;
+            self.silent_beats = match std::mem::take(&mut self.has_heard) {
+                true => 0,
+                false => self.silent_beats.saturating_add(1),
+            };
+            if self.silent_beats >= BEATS && !h2.is_pinged() {
+                h2.ping();
+            }
+        }
+        Ok(())
+    }
+}
