@@ -3,7 +3,7 @@
 
 use crate::{
     backend::Backend,
-    load::Load,
+    load::{Load, UNDER_WAY},
     service::{Service, Setup},
 };
 use std::{
@@ -43,9 +43,9 @@ fn damaged(damage: impl FnOnce(&[PathBuf])) -> (u64, u64, Service, Backend) {
     (answered, lost, service, backend)
 }
 
-/// Spans of the records that one damaged place costs at most: what some
-/// requests under way together have.
-const RECORD: u64 = 500;
+/// Spans of the record that one damaged place costs at most: what all requests
+/// under way have together.
+const RECORD: u64 = UNDER_WAY as u64;
 
 #[test]
 fn bits_flipped_at_random() {
@@ -103,9 +103,9 @@ fn truncated_in_the_middle() {
     assert!(service.metric("wayspan_log_damaged_records") >= 1.0);
 }
 
-/// Spans that so many damaged bytes cost at most: a span has some 950.
+/// Spans that so many damaged bytes cost at most: a span has some 1260.
 fn lost_with(bytes: u64) -> u64 {
-    bytes / 700 + RECORD
+    bytes / 1000 + RECORD
 }
 
 /// Cuts off up to half of a file, and says how much.

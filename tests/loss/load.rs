@@ -34,6 +34,8 @@ pub const SPANS: usize = 5;
 const CONNECTIONS: usize = 8;
 /// Under way on each connection.
 const IN_FLIGHT: usize = 4;
+/// Spans under way at most.
+pub const UNDER_WAY: usize = CONNECTIONS * IN_FLIGHT * SPANS;
 /// Before a sender tries again after a refusal or a broken connection.
 const PAUSE: Duration = Duration::from_millis(20);
 
