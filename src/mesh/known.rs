@@ -106,7 +106,9 @@ fn pod_of_application<'a>(
 ) -> Option<Pod<'a>> {
     if facts.asks_peer() {
         let pod = directory.pod_at(facts.peer?)?;
-        let is_another = app.is_some_and(|app| pod.app != Some(app.name));
+        let is_elsewhere =
+            value(facts.resource.k8s_namespace).is_some_and(|ns| ns != pod.namespace);
+        let is_another = is_elsewhere || app.is_some_and(|app| pod.app != Some(app.name));
         return (!is_another && !passes_on(&pod)).then_some(pod);
     }
     let resource = &facts.resource;

@@ -332,6 +332,8 @@ fn applications() {
         ("Anything", &[], "10.0.0.4", "Anything", None),
         ("reviews", &[], "10.0.0.6", "Reviews.bookinfo", None),
         ("Anything", &[], "127.0.0.1", "Anything", None),
+        // Nor is a Pod of another namespace than the resource names.
+        ("Anything", shop, "10.0.0.1", "Anything.shop", None),
     ];
     let knowledge = mesh(&settings);
     for (emitted, resource, peer, want, hostname) in cases {
