@@ -77,7 +77,7 @@ impl From<Verdict> for State {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Call(call) => Self::Taking(call),
-            Verdict::Refused(refused) => Self::refusing(refused),
+            Verdict::Refused(refused) => Self::Refusing(refused, 0),
         }
     }
 }
@@ -243,7 +243,7 @@ impl Calls {
             Call::Health(method) => return self.health(h2, stream, method, body),
         };
         match grpc::export(&self.context, signal, coding, body, self.limit) {
-            Err(refused) => self.refuse(h2, stream, refused),
+            Err(fault) => self.refuse(h2, stream, Refused::call(fault)),
             Ok(answer) => match self.context.endpoint.ingest.ticket() {
                 None => self.answer(h2, stream, answer),
                 Some(ticket) => self.unanswered.push_back(Unanswered {
@@ -272,7 +272,7 @@ impl Calls {
                 let message = frame::encode(&reply::partial(rejected, message));
                 h2.answer(stream, GRPC, &message, OK);
             }
-            Err(refusal) => self.refuse(h2, stream, Refused::call(notice, refusal)),
+            Err(refusal) => self.refuse(h2, stream, Refused::call((notice, refusal))),
         }
     }
 

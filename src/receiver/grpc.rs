@@ -47,8 +47,11 @@ pub enum Verdict {
     /// A call whose message is to come.
     Call(Call),
     /// Nothing that is served.
-    Refused(Refused),
+    Refused(Box<Refused>),
 }
+
+/// What is wrong with a call, and the kind of it for the log.
+pub type Fault = (Notice, Refusal);
 
 /// A call.
 #[derive(Debug)]
@@ -107,12 +110,11 @@ impl Refused {
 
     /// The body of a call cannot be taken.
     pub fn body(error: BodyError<FrameError>, limit: usize) -> Self {
-        let (notice, refusal) = refuse_body(error, limit);
-        Self::call(notice, refusal)
+        Self::call(refuse_body(error, limit))
     }
 
     /// A call that came whole, or so far, is refused.
-    pub fn call(notice: Notice, refusal: Refusal) -> Self {
+    pub fn call((notice, refusal): Fault) -> Self {
         let is_unimplemented = refusal.code == Code::Unimplemented;
         let mut refused = Self::grpc(notice, refusal);
         if is_unimplemented {
@@ -136,6 +138,12 @@ impl Refused {
     }
 }
 
+impl From<Refused> for Verdict {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
 /// Judges a request over HTTP/2 by its head, its credentials excepted.
 pub fn judge(head: &Head, takes_logs: bool) -> Verdict {
     let content_type = head.content_type();
@@ -143,10 +151,10 @@ pub fn judge(head: &Head, takes_logs: bool) -> Verdict {
     if !content.is_grpc() {
         let method = String::from_utf8_lossy(head.method());
         let refused = not_grpc(content, content_type, &method, Version::HTTP_2);
-        return Verdict::Refused(refused);
+        return refused.into();
     }
     if head.method() != b"POST" {
-        return Verdict::Refused(Refused::new(None, not_post()));
+        return Refused::new(None, not_post()).into();
     }
     let path = path(head);
     let call = match path {
@@ -156,7 +164,7 @@ pub fn judge(head: &Head, takes_logs: bool) -> Verdict {
             let method = path.strip_prefix(health::PREFIX);
             return match method.and_then(health::Method::of) {
                 Some(method) => Verdict::Call(Call::Health(method)),
-                None => Verdict::Refused(unimplemented(path)),
+                None => unimplemented(path).into(),
             };
         }
     };
@@ -168,7 +176,7 @@ pub fn judge(head: &Head, takes_logs: bool) -> Verdict {
                 named(content_type)
             ),
         );
-        return Verdict::Refused(Refused::grpc(Notice::Coding, refusal));
+        return Refused::grpc(Notice::Coding, refusal).into();
     }
     Verdict::Call(Call::Export {
         signal: call,
@@ -196,14 +204,14 @@ pub fn misdirected<B>(context: &Context, request: &Request<B>) -> Response<Reply
 }
 
 /// Gives the whole body of a call of Export to the pipelines. Ok: they have
-/// seen it.
+/// seen it; Err: they have not.
 pub fn export(
     context: &Context,
     signal: Signal,
     coding: Result<Coding, String>,
     body: &[u8],
     limit: usize,
-) -> Result<Answer, Refused> {
+) -> Result<Answer, Fault> {
     let (compressed, message) = message(body, limit)?;
     let coding = match compressed {
         true => known(coding)?,
@@ -212,17 +220,14 @@ pub fn export(
     inflated(coding, message, limit, |bytes| {
         signal.give(&*context.endpoint.ingest, bytes, context.peer.ip())
     })
-    .map_err(|error| {
-        let (notice, refusal) = match error {
-            InflateError::TooLarge => {
-                too_large(format!("the message inflates to more than {limit} bytes"))
-            }
-            InflateError::Corrupt(why) => (
-                Notice::Malformed,
-                Refusal::bad_request(format!("the message is not valid {}: {why}", coding.name())),
-            ),
-        };
-        Refused::call(notice, refusal)
+    .map_err(|error| match error {
+        InflateError::TooLarge => {
+            too_large(format!("the message inflates to more than {limit} bytes"))
+        }
+        InflateError::Corrupt(why) => (
+            Notice::Malformed,
+            Refusal::bad_request(format!("the message is not valid {}: {why}", coding.name())),
+        ),
     })
 }
 
@@ -240,35 +245,34 @@ pub fn asked(body: &[u8]) -> Result<bool, Refusal> {
     }
 }
 
-fn message(body: &[u8], limit: usize) -> Result<(bool, &[u8]), Refused> {
+fn message(body: &[u8], limit: usize) -> Result<(bool, &[u8]), Fault> {
     frame::check(body, limit)
         .and_then(|_| frame::message(body))
-        .map_err(|error| Refused::body(BodyError::Refused(error), limit))
+        .map_err(|error| refuse_frame(error, limit))
 }
 
 /// The coding of a message whose flag says that it is compressed.
-fn known(coding: Result<Coding, String>) -> Result<Coding, Refused> {
-    let (notice, refusal) = match coding {
-        Ok(Coding::Identity) => (
+fn known(coding: Result<Coding, String>) -> Result<Coding, Fault> {
+    match coding {
+        Ok(Coding::Identity) => Err((
             Notice::Malformed,
             Refusal::new(
                 Code::Internal,
                 "the message is flagged as compressed, but grpc-encoding names no compression",
             ),
-        ),
-        Ok(coding) => return Ok(coding),
-        Err(name) => (
+        )),
+        Ok(coding) => Ok(coding),
+        Err(name) => Err((
             Notice::Coding,
             Refusal::new(
                 Code::Unimplemented,
                 format!("grpc-encoding {name:?} is not supported: use identity, gzip or zstd"),
             ),
-        ),
-    };
-    Err(Refused::call(notice, refusal))
+        )),
+    }
 }
 
-fn too_large(what: String) -> (Notice, Refusal) {
+fn too_large(what: String) -> Fault {
     let message = format!("{what}; the limit is set by max_recv_msg_size_mib of the OTLP receiver");
     (
         Notice::TooLarge,
@@ -276,7 +280,7 @@ fn too_large(what: String) -> (Notice, Refusal) {
     )
 }
 
-fn refuse_frame(error: FrameError, limit: usize) -> (Notice, Refusal) {
+fn refuse_frame(error: FrameError, limit: usize) -> Fault {
     let code = match error {
         FrameError::TooLarge { .. } => {
             return too_large(format!("{error} is over the limit of {limit} bytes"));
@@ -290,7 +294,7 @@ fn refuse_frame(error: FrameError, limit: usize) -> (Notice, Refusal) {
     (Notice::Malformed, Refusal::new(code, error.to_string()))
 }
 
-fn refuse_body(error: BodyError<FrameError>, limit: usize) -> (Notice, Refusal) {
+fn refuse_body(error: BodyError<FrameError>, limit: usize) -> Fault {
     match error {
         BodyError::Refused(error) => refuse_frame(error, limit),
         BodyError::Crowded => (

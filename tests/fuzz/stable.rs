@@ -5,8 +5,9 @@ mutations of them.
 `WAYSPAN_FUZZ_SEED=n` chooses other mutations (a failure prints its seed), and
 `WAYSPAN_FUZZ_RUNS=n` how many there are for each target. What fails is kept
 below `target/tmp/fuzz`; once repaired, move it to `tests/fuzz/corpus`, so that it
-is tried forever. `cargo fuzz run --fuzz-dir tests/fuzz NAME` runs the same
-targets under libFuzzer, which needs a nightly toolchain.
+is tried forever. Under libFuzzer, which needs a nightly toolchain, the same
+targets run by `cargo fuzz run --fuzz-dir tests/fuzz NAME --
+-dict=tests/fuzz/dictionaries/NAME.dict`.
 */
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
