@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{
+    error::Error,
     future::pending,
     net::{SocketAddr, TcpStream as StdStream},
     sync::{
@@ -48,6 +49,8 @@ pub enum Mode {
     Small(usize),
     /// Reads and never answers.
     Hang,
+    /// Breaks a request off (over gRPC: RST_STREAM) while it comes.
+    Reset,
     /// Breaks the connection off within a request.
     Cut,
     /// Takes the request, and breaks the connection off before the answer.
@@ -191,10 +194,14 @@ async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
     cut: Arc<Notify>,
-) -> Result<Answer, hyper::Error> {
+) -> Result<Answer, Box<dyn Error + Send + Sync>> {
     let mode = *shared.mode.lock().unwrap();
     shared.met.fetch_add(1, Ordering::SeqCst);
     let mut body = request.into_body();
+    if let Mode::Reset = mode {
+        let _ = body.frame().await;
+        return Err("as the test wants".into());
+    }
     if let Mode::Cut = mode {
         let _ = body.frame().await;
         cut.notify_one();

@@ -13,13 +13,14 @@ use crate::{
 use std::{thread::sleep, time::Duration};
 
 /// Every manner but being away.
-pub const MODES: [Mode; 11] = [
+pub const MODES: [Mode; 12] = [
     Mode::Unavailable,
     Mode::Busy(None),
     Mode::Busy(Some(Duration::from_secs(1))),
     Mode::Poison(1009),
     Mode::Small(32 << 10),
     Mode::Hang,
+    Mode::Reset,
     Mode::Cut,
     Mode::TakeAndCut,
     Mode::Slow(Duration::from_millis(200)),

@@ -115,12 +115,10 @@ fn a_second_one_ends_at_once_and_loses_nothing_with_a_log() {
     let begun = Instant::now();
     service.terminate();
     let (code, said) = service.wait_end();
+    let took = begun.elapsed();
+    println!("  ended {took:?} after the second");
     assert_eq!(code, Some(0), "{said}");
-    assert!(
-        begun.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(took < Duration::from_secs(5), "{took:?}");
     load.pause();
     backend.set(Mode::Take);
     service.restart();
