@@ -80,6 +80,13 @@ pub struct Service {
 
 impl Service {
     pub fn start(setup: &Setup) -> Self {
+        let mut service = Self::new(setup);
+        service.restart();
+        service
+    }
+
+    /// Not started yet.
+    pub fn new(setup: &Setup) -> Self {
         let receivers = if setup.apart {
             setup.exporters.len()
         } else {
@@ -87,7 +94,7 @@ impl Service {
         };
         let dir = TempDir::new().unwrap();
         let log = setup.directory.clone();
-        let mut service = Self {
+        let service = Self {
             grpc: (0..receivers).map(|_| free_port()).collect(),
             http: free_port(),
             metrics: free_port(),
@@ -100,7 +107,6 @@ impl Service {
             process: None,
         };
         service.configure(setup);
-        service.restart();
         service
     }
 
