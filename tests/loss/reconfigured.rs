@@ -1,5 +1,6 @@
-//! Starts with another configuration between: what an exporter was to get
-//! waits for it while it is not configured, and is nobody else's.
+//! Other starts on the same log. With another configuration: what an exporter
+//! was to get waits for it while it is not configured, and is nobody else's. At
+//! the same time: refused.
 
 use crate::{
     backend::Backend,
@@ -7,6 +8,7 @@ use crate::{
     service::{Service, Setup},
     verdict::nothing_lost,
 };
+use tempfile::TempDir;
 
 const FIRST: &str = "otlp_grpc/first";
 const SECOND: &str = "otlp_grpc/second";
@@ -70,4 +72,30 @@ fn an_exporter_that_is_new_gets_what_is_new() {
     first.back();
     nothing_lost("to both", load, &service, &first);
     assert_eq!(second.books().taken.received, new);
+}
+
+/// As in a rolling update on one volume: the first goes on, undisturbed.
+#[test]
+fn a_second_process_is_not_let_in() {
+    let backend = Backend::start();
+    let dir = TempDir::new().unwrap();
+    let setup = Setup {
+        directory: Some(dir.path().join("log")),
+        ..Setup::logged(backend.port)
+    };
+    let service = Service::start(&setup);
+    let load = Load::start(service.grpc[0], Some(5_000.0));
+    load.wait_answered(1_000);
+    let mut second = Service::new(&setup);
+    second.spawn();
+    let (code, said) = second.wait_end();
+    assert_eq!(code, Some(1), "{said}");
+    let directory = dir.path().display().to_string();
+    assert!(
+        said.contains(&directory) && said.contains("another"),
+        "{said}"
+    );
+    load.wait_answered(1_000);
+    let verdict = nothing_lost("beside a second process", load, &service, &backend);
+    assert_eq!(verdict.unanswered, 0);
 }

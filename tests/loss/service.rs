@@ -28,6 +28,8 @@ pub struct Setup {
     /// The settings of `file_storage` but its directory, in flow style; None: no
     /// log.
     pub log: Option<&'static str>,
+    /// An exporter that has no part of the log.
+    pub not_logged: Option<&'static str>,
     /// Where the log is, if not in a directory of the test's own.
     pub directory: Option<PathBuf>,
     pub memory_mib: usize,
@@ -51,6 +53,7 @@ impl Setup {
             exporters: vec![("otlp_grpc", port)],
             apart: false,
             log: None,
+            not_logged: None,
             directory: None,
             memory_mib: 256,
             retry_for: "0",
@@ -77,6 +80,13 @@ pub struct Service {
 
 impl Service {
     pub fn start(setup: &Setup) -> Self {
+        let mut service = Self::new(setup);
+        service.restart();
+        service
+    }
+
+    /// Not started yet.
+    pub fn new(setup: &Setup) -> Self {
         let receivers = if setup.apart {
             setup.exporters.len()
         } else {
@@ -84,7 +94,7 @@ impl Service {
         };
         let dir = TempDir::new().unwrap();
         let log = setup.directory.clone();
-        let mut service = Self {
+        let service = Self {
             grpc: (0..receivers).map(|_| free_port()).collect(),
             http: free_port(),
             metrics: free_port(),
@@ -97,7 +107,6 @@ impl Service {
             process: None,
         };
         service.configure(setup);
-        service.restart();
         service
     }
 
@@ -133,7 +142,8 @@ impl Service {
                 true => format!("http://127.0.0.1:{port}"),
                 false => format!("127.0.0.1:{port}"),
             };
-            let storage = if setup.log.is_some() {
+            let logged = setup.log.is_some() && setup.not_logged != Some(*id);
+            let storage = if logged {
                 "{storage: file_storage}"
             } else {
                 ""

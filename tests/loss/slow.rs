@@ -107,3 +107,32 @@ fn with_a_log_nothing_is_lost_and_the_other_is_prompt() {
     }
     auditor.finish();
 }
+
+/// Of two exporters one has the log: it loses nothing, whatever becomes of the
+/// other and of the process.
+#[test]
+fn beside_one_without_a_log_the_one_with_it_loses_nothing() {
+    let (good, hanging) = (Backend::start(), Backend::start());
+    let mut service = Service::start(&Setup {
+        log: Some("fsync: never"),
+        not_logged: Some(HANGING),
+        ..setup(&good, &hanging)
+    });
+    let auditor = Auditor::watch(service.metrics);
+    let load = Load::start(service.grpc[0], Some(10_000.0));
+    wait_for("spans dropped", || {
+        (service.accounts()[HANGING].dropped["queue_full"] > 5_000).then_some(())
+    });
+    assert_prompt(&load, &good);
+    good.away();
+    load.wait_answered(10_000);
+    service.kill();
+    service.restart();
+    load.wait_answered(1_000);
+    good.back();
+    hanging.set(Mode::Take);
+    nothing_lost("the one with a log", load, &service, &good);
+    assert_eq!(service.accounts()[GOOD].dropped(), 0);
+    assert_eq!(service.accounts()[HANGING].recovered, 0);
+    auditor.finish();
+}
