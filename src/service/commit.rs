@@ -93,7 +93,7 @@ impl Commits {
     pub async fn run(&self, gate: &Gate) {
         loop {
             self.begin.notified().await;
-            // Whoever waits for an answer is not kept by gathering requests.
+            // Whoever waits for an answer is not kept long by gathering requests.
             gather::hold_off(true);
             self.hand_over(gate);
             let turn = self.turn.get();

@@ -126,8 +126,13 @@ thread_local! {
     static HELD_OFF: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread must not wait now: answers of its own depend on being
-/// woken.
+/// How long it waits at most while answers depend on the segment log, which
+/// takes about half as long to write a turn: one wake-up then brings its word
+/// and the next requests, where each would else come with its own.
+const HELD_OFF_WAIT: Duration = Duration::from_micros(200);
+
+/// Whether answers of this thread's wait for being woken: then it waits for
+/// [`HELD_OFF_WAIT`] at most.
 pub fn hold_off(now: bool) {
     HELD_OFF.set(now);
 }
@@ -142,8 +147,12 @@ pub fn install(builder: &mut tokio::runtime::Builder, pulse: Pulse, most: Durati
             let gather = gather.get_or_insert_with(|| Gather::new(most));
             gather.wait(now, pulse.requests())
         });
+        let wait = match HELD_OFF.get() {
+            true => wait.min(HELD_OFF_WAIT),
+            false => wait,
+        };
         pulse.rest(now);
-        if !wait.is_zero() && !HELD_OFF.get() {
+        if !wait.is_zero() {
             thread::sleep(wait);
         }
     });
