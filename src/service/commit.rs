@@ -93,9 +93,10 @@ impl Commits {
     pub async fn run(&self, gate: &Gate) {
         loop {
             self.begin.notified().await;
-            // Whoever waits for an answer is not kept long by gathering requests.
-            gather::hold_off(true);
             self.hand_over(gate);
+            gather::bide(|| !gate.any(Pipeline::awaits_log));
+            // Whoever waits for an answer is not kept by gathering requests.
+            gather::hold_off(true);
             let turn = self.turn.get();
             let decided = timeout(self.patience, self.all_decided(gate));
             if decided.await.is_err() {

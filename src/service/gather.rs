@@ -124,17 +124,33 @@ impl Gather {
 thread_local! {
     static GATHER: RefCell<Option<Gather>> = const { RefCell::new(None) };
     static HELD_OFF: Cell<bool> = const { Cell::new(false) };
+    static GATHERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How long it waits at most while answers depend on the segment log, which
-/// takes about half as long to write a turn: one wake-up then brings its word
-/// and the next requests, where each would else come with its own.
-const HELD_OFF_WAIT: Duration = Duration::from_micros(200);
+/// How long a step of [`bide`] is, and how many there may be. The segment log's
+/// thread takes about half a step to write what came in 5 ms.
+const STEP: Duration = Duration::from_micros(100);
+const STEPS: u32 = 3;
 
-/// Whether answers of this thread's wait for being woken: then it waits for
-/// [`HELD_OFF_WAIT`] at most.
+/// Whether this thread must not gather now: answers of its own depend on being
+/// woken.
 pub fn hold_off(now: bool) {
     HELD_OFF.set(now);
+}
+
+/// Waits for another thread to be `done`, for a moment at most, and only where
+/// this one gathers requests, and so has time. What is waited for need not wake
+/// it then, and no request comes between: both would cost more than the moment.
+pub fn bide(done: impl Fn() -> bool) {
+    if !GATHERED.take() {
+        return;
+    }
+    for _ in 0..STEPS {
+        if done() {
+            return;
+        }
+        thread::sleep(STEP);
+    }
 }
 
 /// Makes the threads of a runtime tell `pulse` when they rest, and wait up to
@@ -147,12 +163,9 @@ pub fn install(builder: &mut tokio::runtime::Builder, pulse: Pulse, most: Durati
             let gather = gather.get_or_insert_with(|| Gather::new(most));
             gather.wait(now, pulse.requests())
         });
-        let wait = match HELD_OFF.get() {
-            true => wait.min(HELD_OFF_WAIT),
-            false => wait,
-        };
         pulse.rest(now);
-        if !wait.is_zero() {
+        if !wait.is_zero() && !HELD_OFF.get() {
+            GATHERED.set(true);
             thread::sleep(wait);
         }
     });
