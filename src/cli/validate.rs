@@ -120,12 +120,21 @@ fn summary(config: &Config) -> Result<String, std::fmt::Error> {
         "memory: up to {} MiB of spans held",
         config.memory_limit >> 20
     )?;
+    for storage in &config.storages {
+        writeln!(out, "segment log ({}): {storage}", storage.id)?;
+    }
     if let Some(health) = &config.health_check {
         let scheme = health.scheme();
         writeln!(out, "health: {scheme}://{}{}", health.endpoint, health.path)?;
     }
     if let Some(metrics) = config.telemetry.metrics {
         writeln!(out, "metrics: http://{metrics}/metrics")?;
+    }
+    if let Some(zpages) = config.zpages {
+        writeln!(
+            out,
+            "account of every span: http://{zpages}/debug/pipelinez"
+        )?;
     }
     Ok(out)
 }

@@ -312,6 +312,20 @@ pub struct Storage {
     pub max_bytes: u64,
 }
 
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = self.max_bytes >> 20;
+        write!(f, "{}, at most {mib} MiB, ", self.directory.display())?;
+        match self.fsync {
+            Fsync::Always => f.write_str("synced before each answer"),
+            Fsync::Interval(every) => {
+                write!(f, "synced every {}", humantime::format_duration(every))
+            }
+            Fsync::Never => f.write_str("synced when the system likes"),
+        }
+    }
+}
+
 /// When the segment log is synced to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fsync {

@@ -22,6 +22,9 @@ impl Service {
         if let Some((address, check)) = self.health.zip(config.health_check.as_ref()) {
             tracing::info!("health on {}://{address}{}", check.scheme(), check.path);
         }
+        if let Some(address) = config.zpages {
+            tracing::info!("the account of every span on http://{address}/debug/pipelinez");
+        }
         for pipeline in &config.pipelines {
             tracing::info!(
                 "pipeline {}: {}",
@@ -52,6 +55,17 @@ impl Service {
                 &exporter.kind
             {
                 tracing::info!("exporter {} sends to {}", exporter.id, client.url);
+                let storage = exporter
+                    .queue
+                    .storage
+                    .and_then(|at| config.storages.get(at));
+                if let Some(storage) = storage {
+                    tracing::info!(
+                        "exporter {}: spans are in the segment log ({storage}) before their \
+                         sender is answered",
+                        exporter.id
+                    );
+                }
             }
         }
     }
