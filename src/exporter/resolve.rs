@@ -2,7 +2,7 @@
 Which addresses a name stands for.
 
 Asking may take seconds, so nothing here is asked while a batch waits that has
-an address to go to: [`super::balance`] asks beside the stream and keeps what
+an address to go to: [`super::pool`] asks beside the stream and keeps what
 was known until there is an answer. [`System`] asks what the system asks (hosts
 file, `resolv.conf`, search domains), on a thread for blocking work.
 */

@@ -431,7 +431,7 @@ impl Pipeline {
     }
 
     /// Gives the log what came since the last time. Its thread writes; until
-    /// [`Recorder::is_decided`], senders wait for their answer.
+    /// [`Pipeline::awaits_log`] is false, senders wait for their answer.
     pub fn commit(&mut self) {
         self.record();
         if let Some(recorder) = &mut self.outlet.recorder {
