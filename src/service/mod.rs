@@ -31,6 +31,7 @@ mod kubernetes;
 mod listen;
 mod logs;
 mod meters;
+mod outlet;
 mod panics;
 mod pipeline;
 mod pulse;

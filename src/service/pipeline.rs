@@ -4,12 +4,10 @@ One pipeline on one shard: from a request's bytes to sealed batches.
 Everything here is owned by one thread. A request is admitted whole or refused
 whole before anything of it is appended; from then on each span is either
 appended, dropped by a processor's decision, or rejected for a fault of its
-own, and each of the three is counted. A sealed batch that finds a queue full
-waits in `backlog`, and while anything waits there new requests are refused:
-what was accepted is never dropped for want of room.
+own, and each of the three is counted. Sealed batches go to the [`Outlet`].
 */
 
-use super::recorder::Recorder;
+use super::{outlet::Outlet, recorder::Recorder};
 use crate::{
     config,
     pdata::{self, Edits, Fault, Index, Keys, Malformed, write_span},
@@ -18,15 +16,12 @@ use crate::{
         batch::{Batch, Trigger, header_bytes},
         markers,
     },
-    queue::{Budget, Logged, Offer, Parcel, Reason, Route, SealedBatch, purse},
+    queue::purse,
     telemetry::{PipelineStats, ProcessorStats},
 };
-use metrics::Histogram;
 use std::{
-    collections::VecDeque,
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -54,35 +49,6 @@ pub struct Stage {
     pub stats: ProcessorStats,
 }
 
-/// The way to one exporter.
-#[derive(Clone)]
-pub struct Exit {
-    /// The queue, the part of the log, and the account.
-    pub route: Arc<Route>,
-    /// `otelcol_exporter_queue_batch_send_size`.
-    pub send_size: Histogram,
-    /// `otelcol_exporter_queue_batch_send_size_bytes`.
-    pub send_size_bytes: Histogram,
-}
-
-/// Where sealed batches go.
-pub struct Outlet {
-    /// The pipeline's exporters.
-    pub exits: Vec<Exit>,
-    /// Bytes held by batches until delivered.
-    pub budget: Budget,
-    /// The pipeline's segment log, where one of its exporters has one.
-    pub recorder: Option<Recorder>,
-}
-
-/// A batch that waits for room in a queue, or for the log's word.
-struct Waiting {
-    exit: usize,
-    batch: Arc<SealedBatch>,
-    /// There was no room, and the log does not have it.
-    stuck: bool,
-}
-
 /// The state of one pipeline on one shard.
 pub struct Pipeline {
     keys: Keys,
@@ -95,7 +61,6 @@ pub struct Pipeline {
     marker_scope: Vec<u8>,
     batch: Batch,
     outlet: Outlet,
-    backlog: VecDeque<Waiting>,
     /// Bytes of the open batch that the thread's purse holds.
     held: usize,
     stats: PipelineStats,
@@ -121,7 +86,6 @@ impl Pipeline {
             marker_scope: markers::scope(),
             batch: Batch::new(batch),
             outlet,
-            backlog: VecDeque::new(),
             held: 0,
             stats,
         }
@@ -129,30 +93,7 @@ impl Pipeline {
 
     /// Why a request cannot be taken now, if so.
     pub fn busy(&self) -> Option<&'static str> {
-        let recorder = self.outlet.recorder.as_ref();
-        let logging = recorder.is_some_and(Recorder::works);
-        if !logging && self.outlet.budget.is_over() {
-            return Some(
-                "the memory limit for undelivered spans is reached; the backend is slow or away",
-            );
-        }
-        let stuck = |exit: usize| self.backlog.iter().any(|w| w.stuck && w.exit == exit);
-        let blocked = |(at, exit): (usize, &Exit)| {
-            let absorbs = logging && exit.route.shelf().is_some();
-            stuck(at) || (!absorbs && !exit.route.has_room())
-        };
-        // One that has room is not held up by those that have none.
-        let exits = &self.outlet.exits;
-        if exits.is_empty() || !exits.iter().enumerate().all(blocked) {
-            return None;
-        }
-        Some(match recorder {
-            Some(_) if !logging => {
-                "the segment log does not take spans, and there is no more room in memory; the log \
-                 of this process tells why"
-            }
-            _ => "an exporter's sending_queue is full; the backend is slow or away",
-        })
+        self.outlet.busy()
     }
 
     /// Counts spans that were refused because of [`Pipeline::busy`].
@@ -385,29 +326,17 @@ impl Pipeline {
 
     /// Whether sealed batches wait for room in a queue.
     pub fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+        self.outlet.has_backlog()
     }
 
-    /// What waits here is left to the log, where that has it, or lost.
+    /// What waits for room is left to the log, where that has it, or lost.
     pub fn give_up(&mut self) {
-        for waiting in std::mem::take(&mut self.backlog) {
-            let parcel = Parcel {
-                route: Arc::clone(&self.outlet.exits[waiting.exit].route),
-                batch: waiting.batch,
-            };
-            let spans = u64::from(parcel.batch.spans);
-            if parcel.is_logged() {
-                parcel.keep(spans);
-            } else {
-                parcel.route.account.dropped(spans, Reason::Shutdown);
-                parcel.settle();
-            }
-        }
+        self.outlet.give_up();
     }
 
     /// Seals the batch if it is old enough and tries to empty the backlog.
     pub fn turn(&mut self, now: Instant) {
-        self.push_backlog();
+        self.outlet.move_on();
         if self
             .batch
             .deadline()
@@ -419,7 +348,7 @@ impl Pipeline {
 
     /// Seals whatever is open.
     pub fn flush(&mut self) {
-        self.push_backlog();
+        self.outlet.move_on();
         self.seal(Trigger::Timeout);
     }
 
@@ -482,66 +411,7 @@ impl Pipeline {
         self.stats.taken.publish();
         self.stats
             .batch_sealed(trigger == Trigger::Size, sealed.spans, sealed.bytes);
-        let place = self.outlet.recorder.as_mut().map(Recorder::seal);
-        let batch = Arc::new(SealedBatch {
-            lease: self.outlet.budget.lease(sealed.bytes),
-            chunks: sealed.chunks,
-            bytes: sealed.bytes,
-            spans: sealed.spans,
-            place,
-        });
-        for (exit, to) in self.outlet.exits.iter().enumerate() {
-            to.route.account.sealed(batch.spans, batch.bytes);
-            self.backlog.push_back(Waiting {
-                exit,
-                batch: Arc::clone(&batch),
-                stuck: false,
-            });
-        }
-        self.push_backlog();
-    }
-
-    /// Moves waiting batches to their queues or to the log, in order for each
-    /// exporter.
-    fn push_backlog(&mut self) {
-        let mut waits = vec![false; self.outlet.exits.len()];
-        for _ in 0..self.backlog.len() {
-            let Some(mut waiting) = self.backlog.pop_front() else {
-                break;
-            };
-            if !waits[waiting.exit] {
-                let logged = match &self.outlet.recorder {
-                    Some(recorder) => recorder.logged(&waiting.batch),
-                    None => Logged::No,
-                };
-                let exit = &self.outlet.exits[waiting.exit];
-                if exit.route.offer(&waiting.batch, logged) == Offer::Taken {
-                    exit.send_size.record(f64::from(waiting.batch.spans));
-                    exit.send_size_bytes.record(waiting.batch.bytes as f64);
-                    continue;
-                }
-                waits[waiting.exit] = true;
-                waiting.stuck = logged != Logged::Undecided;
-            }
-            self.backlog.push_back(waiting);
-        }
-        self.drop_stuck();
-    }
-
-    /// Where some exporters have room, what is stuck for others is dropped for
-    /// those alone: refusing senders would lose it for all.
-    fn drop_stuck(&mut self) {
-        let stuck = |exit: usize| self.backlog.iter().any(|w| w.stuck && w.exit == exit);
-        if (0..self.outlet.exits.len()).all(stuck) {
-            return;
-        }
-        let exits = &self.outlet.exits;
-        self.backlog.retain(|waiting| {
-            if waiting.stuck {
-                exits[waiting.exit].route.drop_batch(&waiting.batch);
-            }
-            !waiting.stuck
-        });
+        self.outlet.send(sealed);
     }
 }
 

@@ -16,7 +16,8 @@ use super::{
     inlet::Inlet,
     listen::Listener,
     on_runtime,
-    pipeline::{Exit, Outlet, Pipeline, Stage},
+    outlet::{Exit, Outlet},
+    pipeline::{Pipeline, Stage},
     pulse::Pulse,
     recorder::Recorder,
 };
@@ -282,17 +283,12 @@ impl Drop for Counted {
 fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Pipeline> {
     let of = |at: usize| {
         let (pipeline, stats) = (&build.config.pipelines[at], &build.pipeline_stats[at]);
-        let outlet = Outlet {
-            exits: build.exits[at].clone(),
-            budget: build.budget.clone(),
-            recorder: build.logs[at]
-                .as_ref()
-                .zip(commits)
-                .map(|((log, _), commits)| {
-                    let lane = log.new_lane(commits.written());
-                    Recorder::new(log.clone(), lane, stats.unlogged.clone())
-                }),
-        };
+        let log = build.logs[at].as_ref().zip(commits);
+        let recorder = log.map(|((log, _), commits)| {
+            let lane = log.new_lane(commits.written());
+            Recorder::new(log.clone(), lane, stats.unlogged.clone())
+        });
+        let outlet = Outlet::new(build.exits[at].clone(), build.budget.clone(), recorder);
         let (keys, stages) = processors(build, at);
         Pipeline::new(&pipeline.batch, keys, stages, outlet, stats.clone())
     };

@@ -5,7 +5,7 @@ use crate::{
     config,
     processor::{Decision, Processor, Resources, Span},
     queue::{Account, Budget, Queue, Route, Taken},
-    service::pipeline::{Exit, Outlet},
+    service::outlet::{Exit, Outlet},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use futures_util::FutureExt;
@@ -55,15 +55,12 @@ fn gate() -> (Gate, Arc<Queue>, Arc<Route>) {
     let account = Account::new(Taken(vec![stats.taken.count.clone()]));
     let route = Route::new(0, Arc::clone(&queue), account, budget.clone(), 1, None);
     let route = Arc::new(route);
-    let outlet = Outlet {
-        exits: vec![Exit {
-            route: Arc::clone(&route),
-            send_size: none(),
-            send_size_bytes: none(),
-        }],
-        budget,
-        recorder: None,
+    let exit = Exit {
+        route: Arc::clone(&route),
+        send_size: none(),
+        send_size_bytes: none(),
     };
+    let outlet = Outlet::new(vec![exit], budget, None);
     let (keys, first) = stages();
     let pipeline = Pipeline::new(&batch, keys, first, outlet, stats);
     (Gate::new(vec![pipeline], None, |_| stages()), queue, route)
