@@ -50,7 +50,7 @@ pub struct Config {
     /// Shard threads; None: as many as the cores this process may use.
     pub shards: Option<usize>,
     /// How long an idle shard may wait, while requests come densely, so that one
-    /// wake-up serves several; zero: never. Default 5 ms.
+    /// wake-up serves several; zero: never. Default 5 ms, 3 ms with a segment log.
     pub gather: Duration,
     /// Time to drain at shutdown.
     pub drain_timeout: Duration,

@@ -585,6 +585,7 @@ fn storages() {
         max_bytes: 4 << 30,
     };
     assert_eq!(config.storages, std::slice::from_ref(&storage), "in use");
+    assert_eq!(config.gather, SECOND * 3 / 1000);
     let [grpc, debug] = &config.exporters[..] else {
         panic!("{:?}", config.exporters)
     };

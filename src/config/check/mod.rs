@@ -110,18 +110,20 @@ pub(super) fn check(
             service.pipelines.or(service.node).unwrap_or(root),
         ));
     }
+    let stored = storages.used();
     let wayspan = service.wayspan;
+    let gather = gather(wayspan.gather, !stored.is_empty(), &cx);
     Some(Config {
         receivers: built_receivers.into_iter().map(|b| b.value).collect(),
         exporters: built_exporters.into_iter().map(|b| b.value).collect(),
         pipelines,
         health_check: served.health_check,
         zpages: served.zpages,
-        storages: storages.used(),
+        storages: stored,
         telemetry,
         memory_limit,
         shards: shards(wayspan.shards, &cx),
-        gather: gather(wayspan.gather, &cx),
+        gather,
         drain_timeout: wayspan
             .drain_timeout
             .value
@@ -130,10 +132,12 @@ pub(super) fn check(
     })
 }
 
-/// Longer waits would be felt by senders, and gain nothing more.
-fn gather(field: Field<scalar::GoDuration>, cx: &Context<'_>) -> Duration {
+/// Longer waits would be felt by senders, and gain nothing more. With a segment
+/// log answers are later by the write: less, so that they still take under 5 ms.
+fn gather(field: Field<scalar::GoDuration>, stored: bool, cx: &Context<'_>) -> Duration {
     const MOST: Duration = Duration::from_millis(100);
-    let gather = field.value.map_or(Duration::from_millis(5), |d| d.0);
+    let default = Duration::from_millis(if stored { 3 } else { 5 });
+    let gather = field.value.map_or(default, |d| d.0);
     if let Some(spot) = field.spot.filter(|_| gather > MOST) {
         cx.report
             .error_at(spot, "at most 100ms, since answers come that much later");
