@@ -102,11 +102,6 @@ impl Shelf {
         self.lanes().iter().any(|behind| behind.lane == lane)
     }
 
-    /// Whether anything is to be fetched.
-    pub fn is_empty(&self) -> bool {
-        self.lanes().is_empty()
-    }
-
     /// Adds what an earlier run has left of a lane, in front of this run's.
     pub fn recover(&self, lane: LaneId, records: Range<Seq>, spans: u64) {
         let mut lanes = self.lanes();

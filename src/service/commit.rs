@@ -129,10 +129,7 @@ impl Commits {
         self.late.set(true);
         self.release();
         gather::hold_off(false);
-        gate.any(|pipeline| {
-            pipeline.is_late(self.patience);
-            false
-        });
+        gate.each(|pipeline| pipeline.tell_late(self.patience));
         loop {
             tokio::select! {
                 () = self.all_decided(gate) => break,

@@ -92,6 +92,11 @@ impl Gate {
         self.pipelines.borrow().iter().any(ask)
     }
 
+    /// Looks at each pipeline, without changing it.
+    pub fn each(&self, look: impl Fn(&Pipeline)) {
+        self.pipelines.borrow().iter().for_each(look);
+    }
+
     /// Pipeline number `at` has taken a request; `opened`: its batch has begun.
     pub fn took(&self, at: usize, opened: bool) {
         if opened {

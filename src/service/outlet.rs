@@ -65,10 +65,9 @@ impl Outlet {
                 "the memory limit for undelivered spans is reached; the backend is slow or away",
             );
         }
-        let stuck = |exit: usize| self.backlog.iter().any(|w| w.stuck && w.exit == exit);
         let blocked = |(at, exit): (usize, &Exit)| {
             let absorbs = logging && exit.route.shelf().is_some();
-            stuck(at) || (!absorbs && !exit.route.has_room())
+            self.is_stuck(at) || (!absorbs && !exit.route.has_room())
         };
         // One that has room is not held up by those that have none.
         let exits = &self.exits;
@@ -102,6 +101,12 @@ impl Outlet {
             });
         }
         self.move_on();
+    }
+
+    /// Whether a batch for this exporter found no room and is in no log.
+    fn is_stuck(&self, exit: usize) -> bool {
+        let mut waiting = self.backlog.iter();
+        waiting.any(|waiting| waiting.stuck && waiting.exit == exit)
     }
 
     /// Whether batches wait here.
@@ -139,8 +144,7 @@ impl Outlet {
     /// Where some exporters have room, what is stuck for others is dropped for
     /// those alone: refusing senders would lose it for all.
     fn drop_stuck(&mut self) {
-        let stuck = |exit: usize| self.backlog.iter().any(|w| w.stuck && w.exit == exit);
-        if (0..self.exits.len()).all(stuck) {
+        if (0..self.exits.len()).all(|exit| self.is_stuck(exit)) {
             return;
         }
         let exits = &self.exits;

@@ -380,7 +380,7 @@ impl Pipeline {
     }
 
     /// Says that the log has not written what it was given within `patience`.
-    pub fn is_late(&self, patience: Duration) {
+    pub fn tell_late(&self, patience: Duration) {
         let Some(recorder) = &self.outlet.recorder else {
             return;
         };

@@ -31,8 +31,6 @@ pub struct Recorder {
     lane: LaneWriter,
     /// The first record of the open batch.
     first: Seq,
-    /// The number after the last record.
-    next: Seq,
     /// The number after the last record that the log's thread was given.
     handed_over: Seq,
     gap: bool,
@@ -43,12 +41,11 @@ pub struct Recorder {
 impl Recorder {
     /// Writes to `lane` of `log`.
     pub fn new(log: Log, lane: LaneWriter, unlogged: Count) -> Self {
-        let next = lane.decided();
+        let next = lane.next_seq();
         Self {
             log,
             lane,
             first: next,
-            next,
             handed_over: next,
             gap: false,
             unlogged,
@@ -72,7 +69,7 @@ impl Recorder {
             return batch.skip_record();
         }
         let write = |out: &mut Vec<u8>| batch.record(resources, scopes, out);
-        self.next = self.lane.append(spans, write) + 1;
+        self.lane.append(spans, write);
     }
 
     /// Gives the log's thread all records so far.
@@ -84,8 +81,9 @@ impl Recorder {
 
     /// The open batch ends: where it stands.
     pub fn seal(&mut self) -> Place {
-        let records = self.first..self.next;
-        self.first = self.next;
+        let next = self.lane.next_seq();
+        let records = self.first..next;
+        self.first = next;
         Place {
             lane: self.lane.id(),
             records,
