@@ -10,7 +10,6 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
 use wayspan::config::{Compression, ExporterKind};
 
 #[tokio::test]
@@ -107,11 +106,7 @@ async fn what_is_refused_for_good_costs_only_its_own_batch() {
 async fn retry_info_is_waited_for() {
     let wish = Duration::from_millis(300);
     let (address, log) = grpc_server(move |number, _| match number {
-        0 => Reply::Status(Status::with_error_details(
-            Code::ResourceExhausted,
-            "over quota",
-            ErrorDetails::with_retry_info(Some(wish)),
-        )),
+        0 => over_quota(wish),
         _ => Reply::Ok,
     })
     .await;

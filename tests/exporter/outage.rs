@@ -8,8 +8,7 @@ use std::{
     },
     time::Duration,
 };
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::Status;
 use wayspan::config::Exporter as Settings;
 
 fn every(settings: Settings, interval: Duration) -> Settings {
@@ -79,11 +78,7 @@ async fn batches_that_waited_go_oldest_first() {
 async fn what_the_backend_asks_for_is_asked_of_all() {
     let wish = Duration::from_millis(400);
     let (address, log) = grpc_server(move |number, _| match number {
-        0 => Reply::Status(Status::with_error_details(
-            Code::ResourceExhausted,
-            "over quota",
-            ErrorDetails::with_retry_info(Some(wish)),
-        )),
+        0 => over_quota(wish),
         _ => Reply::Ok,
     })
     .await;

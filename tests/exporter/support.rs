@@ -28,6 +28,7 @@ use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
 };
+use tonic_types::StatusExt as _;
 use wayspan::{
     config::{
         Balancer, Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry,
@@ -306,6 +307,15 @@ impl Running {
 
 pub async fn limit<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(STUCK, future).await.expect("stuck")
+}
+
+/// The answer of a backend that asks for patience.
+pub fn over_quota(wish: Duration) -> Reply {
+    Reply::Status(tonic::Status::with_error_details(
+        tonic::Code::ResourceExhausted,
+        "over quota",
+        tonic_types::ErrorDetails::with_retry_info(Some(wish)),
+    ))
 }
 
 /// Waits until `condition` holds.

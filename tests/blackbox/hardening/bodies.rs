@@ -153,12 +153,17 @@ async fn sixty_four_mib_are_taken_and_one_byte_more_is_not() {
     stage.finish().await;
 }
 
-/// Begins a request with these bytes of a body that goes on.
-async fn begin(port: u16, body: Vec<u8>) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+/// A connection that takes requests.
+async fn sender(port: u16) -> h2::client::SendRequest<Bytes> {
     let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let (sender, connection) = h2::client::handshake(socket).await.unwrap();
     tokio::spawn(connection);
-    let mut sender = sender.ready().await.unwrap();
+    sender.ready().await.unwrap()
+}
+
+/// Begins a request with these bytes of a body that goes on.
+async fn begin(port: u16, body: Vec<u8>) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+    let mut sender = sender(port).await;
     let request = Request::post(format!("http://localhost{EXPORT}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -257,10 +262,7 @@ async fn a_head_over_the_limit_is_refused() {
         assert_eq!(reply.status, 431, "{reply:?}");
     }
     for port in [stage.wayspan.http, stage.wayspan.grpc] {
-        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let (sender, connection) = h2::client::handshake(socket).await.unwrap();
-        tokio::spawn(connection);
-        let mut sender = sender.ready().await.unwrap();
+        let mut sender = sender(port).await;
         let request = Request::post(format!("http://localhost{EXPORT}"))
             .header("content-type", "application/grpc")
             .header("x-long", &*long)
