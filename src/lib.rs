@@ -33,6 +33,7 @@ pub mod extension;
 pub mod htpasswd;
 pub mod mesh;
 pub mod pdata;
+pub mod pipeline;
 pub mod processor;
 pub mod queue;
 pub mod receiver;

@@ -10,7 +10,7 @@ and watchers of the health service.
 */
 
 use super::{
-    Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Ticket,
+    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT,
     admission::Denied,
     body::BodyError,
     connection::{Context, turned_true},
@@ -19,9 +19,11 @@ use super::{
     h2::{Connection, End, Event, hpack},
     health,
     joined::Joined,
-    notice::Notice,
     reply::{self, Reply},
-    status::Refusal,
+};
+use crate::{
+    pdata::Signal,
+    pipeline::{Taken, Ticket},
 };
 use ::http::Response;
 use std::{
@@ -86,7 +88,7 @@ impl From<Verdict> for State {
 struct Unanswered {
     stream: u32,
     ticket: Ticket,
-    answer: Answer,
+    taken: Taken,
 }
 
 struct Check {
@@ -142,7 +144,7 @@ impl Calls {
 
     fn begin(&mut self, h2: &mut Connection, stream: u32, ended: bool) {
         let endpoint = &self.context.endpoint;
-        let verdict = grpc::judge(h2.head(), endpoint.ingest.takes_logs());
+        let verdict = grpc::judge(h2.head(), endpoint.ingest.takes(Signal::Logs));
         let admission = endpoint.admission.as_ref();
         let state = match admission.filter(|_| grpc::needs_credentials(h2.head())) {
             None => verdict.into(),
@@ -244,36 +246,25 @@ impl Calls {
         };
         match grpc::export(&self.context, signal, coding, body, self.limit) {
             Err(fault) => self.refuse(h2, stream, Refused::call(fault)),
-            Ok(answer) => match self.context.endpoint.ingest.ticket() {
-                None => self.answer(h2, stream, answer),
+            Ok(taken) => match taken.stored {
+                None => self.answer(h2, stream, taken),
                 Some(ticket) => self.unanswered.push_back(Unanswered {
                     stream,
                     ticket,
-                    answer,
+                    taken,
                 }),
             },
         }
     }
 
     /// Tells what became of a call.
-    fn answer(&self, h2: &mut Connection, stream: u32, answer: Answer) {
-        let notice = match answer {
-            Answer::Malformed(_) => Notice::Malformed,
-            _ => Notice::Busy,
-        };
-        let stats = &self.context.endpoint.stats;
-        match Refusal::of(answer) {
-            Ok(None) => {
-                stats.requests.add(1);
-                h2.answer(stream, GRPC, ACCEPTED, OK);
-            }
-            Ok(Some((rejected, message))) => {
-                stats.requests.add(1);
-                let message = frame::encode(&reply::partial(rejected, message));
-                h2.answer(stream, GRPC, &message, OK);
-            }
-            Err(refusal) => self.refuse(h2, stream, Refused::call((notice, refusal))),
+    fn answer(&self, h2: &mut Connection, stream: u32, taken: Taken) {
+        self.context.endpoint.stats.requests.add(1);
+        if taken.rejected == 0 {
+            return h2.answer(stream, GRPC, ACCEPTED, OK);
         }
+        let message = frame::encode(&reply::partial(taken.rejected, taken.message));
+        h2.answer(stream, GRPC, &message, OK);
     }
 
     fn refuse(&self, h2: &mut Connection, stream: u32, refused: Refused) {
@@ -341,7 +332,7 @@ impl Calls {
                 break;
             }
             if let Some(oldest) = self.unanswered.pop_front() {
-                self.answer(h2, oldest.stream, oldest.answer);
+                self.answer(h2, oldest.stream, oldest.taken);
             }
         }
         if !self.checks.is_empty() {

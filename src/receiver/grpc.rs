@@ -8,7 +8,7 @@ RetryInfo, which OTLP senders must not send again.
 */
 
 use super::{
-    Answer, LOGS_REMEDY, Signal,
+    LOGS_REMEDY,
     admission::Denied,
     body::BodyError,
     connection::Context,
@@ -21,6 +21,7 @@ use super::{
     reply::Reply,
     status::Refusal,
 };
+use crate::{pdata::Signal, pipeline::Taken};
 use ::http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use bytes::Bytes;
 use std::{borrow::Cow, time::Duration};
@@ -203,24 +204,24 @@ pub fn misdirected<B>(context: &Context, request: &Request<B>) -> Response<Reply
     not_grpc(content, content_type, method, request.version()).tell(context)
 }
 
-/// Gives the whole body of a call of Export to the pipelines. Ok: they have
-/// seen it; Err: they have not.
+/// Gives the whole body of a call of Export to the pipelines.
 pub fn export(
     context: &Context,
     signal: Signal,
     coding: Result<Coding, String>,
     body: &[u8],
     limit: usize,
-) -> Result<Answer, Fault> {
+) -> Result<Taken, Fault> {
     let (compressed, message) = message(body, limit)?;
     let coding = match compressed {
         true => known(coding)?,
         false => Coding::Identity,
     };
-    inflated(coding, message, limit, |bytes| {
-        signal.give(&*context.endpoint.ingest, bytes, context.peer.ip())
-    })
-    .map_err(|error| match error {
+    let taken = inflated(coding, message, limit, |bytes| {
+        let ingest = &context.endpoint.ingest;
+        ingest.take(signal, bytes, context.peer.ip())
+    });
+    let taken = taken.map_err(|error| match error {
         InflateError::TooLarge => {
             too_large(format!("the message inflates to more than {limit} bytes"))
         }
@@ -228,7 +229,8 @@ pub fn export(
             Notice::Malformed,
             Refusal::bad_request(format!("the message is not valid {}: {why}", coding.name())),
         ),
-    })
+    })?;
+    taken.map_err(Refusal::noticed)
 }
 
 /// What was asked of the health service: whether about a service that is known.

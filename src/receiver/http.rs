@@ -7,7 +7,7 @@ be sent again is 429 or 503 and has Retry-After. A body over the limit is 413.
 */
 
 use super::{
-    Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY, Signal,
+    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY,
     body::{BodyError, Patience, collect, discard},
     connection::Context,
     content::{self, Content},
@@ -17,7 +17,11 @@ use super::{
     status::Refusal,
     stored,
 };
-use crate::{config::HttpServer, pdata::json};
+use crate::{
+    config::HttpServer,
+    pdata::{Signal, json},
+    pipeline::{self, RefusalKind},
+};
 use ::http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{self, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
@@ -143,17 +147,17 @@ async fn export(
     let take = |bytes: &[u8]| match content {
         Content::Json => {
             let read = match signal {
-                Signal::Traces => json::request_from_json(bytes),
                 Signal::Logs => json::logs_from_json(bytes),
+                _ => json::request_from_json(bytes),
             };
             match read {
-                Ok(request) => signal.give(&*context.endpoint.ingest, &request, peer),
-                Err(error) => Answer::Malformed(error.to_string()),
+                Ok(request) => context.endpoint.ingest.take(signal, &request, peer),
+                Err(error) => Err(pipeline::Refusal::malformed(error.to_string())),
             }
         }
-        _ => signal.give(&*context.endpoint.ingest, bytes, peer),
+        _ => context.endpoint.ingest.take(signal, bytes, peer),
     };
-    let answer = inflated(coding, &body, limit, take).map_err(|error| match error {
+    let taken = inflated(coding, &body, limit, take).map_err(|error| match error {
         InflateError::TooLarge => {
             too_large(format!("the body inflates to more than {limit} bytes"))
         }
@@ -166,20 +170,26 @@ async fn export(
             )),
         },
     })?;
-    stored(&*context.endpoint.ingest).await;
-    let (status, notice) = match &answer {
-        Answer::Malformed(_) => (StatusCode::BAD_REQUEST, Notice::Malformed),
-        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Notice::Busy),
-        Answer::Failed => (StatusCode::INTERNAL_SERVER_ERROR, Notice::Malformed),
-        _ => (StatusCode::TOO_MANY_REQUESTS, Notice::Busy),
-    };
-    match Refusal::of(answer) {
-        Ok(partial) => Ok((signal, partial)),
-        Err(refusal) => Err(Refused {
-            status,
-            notice,
-            refusal,
-        }),
+    match taken {
+        Ok(taken) => {
+            stored(&*context.endpoint.ingest, &taken).await;
+            let partial = (taken.rejected > 0).then_some((taken.rejected, taken.message));
+            Ok((signal, partial))
+        }
+        Err(refusal) => {
+            let status = match refusal.kind {
+                RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+                RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                RefusalKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+                RefusalKind::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+            };
+            let (notice, refusal) = Refusal::noticed(refusal);
+            Err(Refused {
+                status,
+                notice,
+                refusal,
+            })
+        }
     }
 }
 
@@ -207,7 +217,7 @@ fn admit(
             message,
         ));
     }
-    let takes_logs = context.endpoint.ingest.takes_logs();
+    let takes_logs = context.endpoint.ingest.takes(Signal::Logs);
     let signal = if path == settings.traces_path {
         Signal::Traces
     } else if takes_logs && path == settings.logs_path {
@@ -322,6 +332,7 @@ fn refuse_body(error: BodyError<()>, limit: usize) -> Refused {
 fn accepted(signal: Signal, content: Content, partial: Option<(u64, String)>) -> Response<Reply> {
     let rejected_what = match signal {
         Signal::Traces => "rejectedSpans",
+        Signal::Metrics => "rejectedDataPoints",
         Signal::Logs => "rejectedLogRecords",
     };
     let body = match (content, partial) {

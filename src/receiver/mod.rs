@@ -14,9 +14,8 @@ there are credentials). Then there are two ways:
 - Everything else is hyper's: HTTP/1.1, and HTTP/2 on the HTTP port. `http`
   judges a request and collects its body (`body`).
 
-Either way [`Ingest`] gets the bytes of one `ExportTraceServiceRequest`, inflated
-where it was compressed (`inflate`), or of one `ExportLogsServiceRequest` where a
-pipeline wants ztunnel's access log.
+Either way [`Ingest`] gets the bytes of one export request of a signal that some
+pipeline takes, inflated where it was compressed (`inflate`).
 
 Invariants:
 
@@ -68,15 +67,12 @@ mod status;
 mod vigil;
 
 use crate::config::{GrpcServer, HttpServer};
-use crate::{telemetry::ReceiverStats, tls};
-use std::{
-    future::poll_fn,
-    net::IpAddr,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+use crate::{
+    pipeline::{Ingest, Taken},
+    telemetry::ReceiverStats,
+    tls,
 };
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 pub use admission::Admission;
 pub use connection::serve;
@@ -106,90 +102,10 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// another replica to be found.
 const SHUTDOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What became of a request's spans.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// All spans taken (also for an empty request).
-    Accepted,
-    /// Some spans were dropped and must not be sent again.
-    Partial {
-        /// How many.
-        rejected: u64,
-        /// Why, for the sender's log.
-        message: String,
-    },
-    /// The request is malformed: INVALID_ARGUMENT / 400.
-    Malformed(String),
-    /// No room now: RESOURCE_EXHAUSTED with RetryInfo / 429 with Retry-After.
-    Busy {
-        /// When to try again.
-        retry_after: Duration,
-        /// Why.
-        message: String,
-    },
-    /// Shutting down: UNAVAILABLE / 503.
-    Unavailable,
-    /// A bug showed over it: INTERNAL / 500.
-    Failed,
-}
-
-/// Where a receiver puts request bodies: the shard's pipelines.
-pub trait Ingest {
-    /// Takes one `ExportTraceServiceRequest` in protobuf. Synchronous: it
-    /// validates, edits and appends to the open batch. `peer` is who sent it.
-    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer;
-
-    /// Whether some pipeline wants logs: ztunnel's access log.
-    fn takes_logs(&self) -> bool {
-        false
-    }
-
-    /// Takes one `ExportLogsServiceRequest` in protobuf; called only where
-    /// [`Ingest::takes_logs`]. Synchronous, too. [`Answer::Partial`] counts
-    /// records.
-    fn logs(&self, _request: &[u8], _peer: IpAddr) -> Answer {
-        Answer::Malformed("no pipeline here takes logs".to_owned())
-    }
-
-    /// What an answer must wait for, asked right after a request was taken;
-    /// None: nothing. Requests taken in one turn of the shard's loop share it.
-    fn ticket(&self) -> Option<Ticket> {
-        None
-    }
-
-    /// Whether what `ticket` stands for is in the segment log, or is held in
-    /// memory as far as it ever will be; else wakes the task when it is.
-    fn poll_stored(&self, _ticket: Ticket, _cx: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
-}
-
-/// A moment in a shard's life, in order: everything taken before it may be
-/// answered once it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
-
-/// Waits until what was just taken may be answered.
-async fn stored(ingest: &dyn Ingest) {
-    if let Some(ticket) = ingest.ticket() {
+/// Waits until what was taken may be answered.
+async fn stored(ingest: &dyn Ingest, taken: &Taken) {
+    if let Some(ticket) = taken.stored {
         poll_fn(|cx| ingest.poll_stored(ticket, cx)).await;
-    }
-}
-
-/// What a request carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signal {
-    Traces,
-    Logs,
-}
-
-impl Signal {
-    /// Gives a request's bytes to the pipelines.
-    fn give(self, ingest: &dyn Ingest, request: &[u8], peer: IpAddr) -> Answer {
-        match self {
-            Signal::Traces => ingest.traces(request, peer),
-            Signal::Logs => ingest.logs(request, peer),
-        }
     }
 }
 

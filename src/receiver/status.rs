@@ -5,7 +5,8 @@ The OTLP specification wants BadRequest details on bad data and RetryInfo (or
 Retry-After) on exactly what may be sent again.
 */
 
-use super::{Answer, SHUTDOWN_RETRY_AFTER, reply::Reply};
+use super::{SHUTDOWN_RETRY_AFTER, notice::Notice, reply::Reply};
+use crate::pipeline::{self, RefusalKind};
 use http::Response;
 use prost::Message;
 use std::time::Duration;
@@ -66,26 +67,24 @@ impl Refusal {
         }
     }
 
-    /// The refusal that `answer` is, if it is one.
-    pub fn of(answer: Answer) -> Result<Option<(u64, String)>, Self> {
-        match answer {
-            Answer::Accepted => Ok(None),
-            Answer::Partial { rejected, message } => Ok(Some((rejected, message))),
-            Answer::Malformed(message) => Err(Self::bad_request(message)),
-            Answer::Busy {
-                retry_after,
-                message,
-            } => Err(Self::busy(retry_after, message)),
-            Answer::Failed => Err(Self::new(
-                Code::Internal,
-                "wayspan failed over this request, which is a bug; its log has more",
-            )),
-            Answer::Unavailable => Err(Self::with(
-                Code::Unavailable,
-                "shutting down; send again to another replica",
-                Detail::Retry(SHUTDOWN_RETRY_AFTER),
-            )),
-        }
+    /// A refusal by the pipelines, and how it is logged.
+    pub fn noticed(refusal: pipeline::Refusal) -> (Notice, Self) {
+        let notice = match refusal.kind {
+            RefusalKind::Malformed => Notice::Malformed,
+            _ => Notice::Busy,
+        };
+        (notice, Self::of(refusal))
+    }
+
+    /// A refusal by the pipelines.
+    pub fn of(refusal: pipeline::Refusal) -> Self {
+        let detail = match refusal.kind {
+            RefusalKind::Malformed => return Self::bad_request(refusal.message),
+            RefusalKind::Busy { retry_after } => return Self::busy(retry_after, refusal.message),
+            RefusalKind::Failed => return Self::new(Code::Internal, refusal.message),
+            RefusalKind::Unavailable => Detail::Retry(SHUTDOWN_RETRY_AFTER),
+        };
+        Self::with(Code::Unavailable, refusal.message, detail)
     }
 
     fn status(&self) -> Status {

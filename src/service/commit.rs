@@ -13,7 +13,7 @@ was to protect and nothing more.
 */
 
 use super::{gate::Gate, gather, pipeline::Pipeline};
-use crate::receiver::Ticket;
+use crate::pipeline::Ticket;
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
@@ -73,7 +73,7 @@ impl Commits {
         waits.then(|| Ticket(self.turn.get()))
     }
 
-    /// See [`crate::receiver::Ingest::poll_stored`].
+    /// See [`crate::pipeline::Ingest::poll_stored`].
     pub fn poll(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
         if ticket.0 < self.decided.get() || self.late.get() {
             return Poll::Ready(());

@@ -7,14 +7,15 @@ else's backend.
 */
 
 use super::{
+    commit::Commits,
     gate::{Gate, Panicked},
     logs,
     pulse::Pulse,
 };
 use crate::{
     mesh::ztunnel::Ignored,
-    pdata::{Fault, split},
-    receiver::{Answer, Ingest, Ticket},
+    pdata::{Fault, Signal, split},
+    pipeline::{Ingest, Refusal, Taken, Ticket},
     telemetry::ReceiverStats,
 };
 use std::{
@@ -72,38 +73,35 @@ impl Inlet {
         message
     }
 
-    fn refuse(&self, request: &[u8], into: &[usize], why: &str) -> Answer {
+    fn refuse(&self, request: &[u8], into: &[usize], why: &str) -> Refusal {
         let spans = split::count_spans(request) as u64;
         self.stats.refused_spans.add(spans);
         for at in into {
             let _ = self.gate.with(*at, |pipeline| pipeline.refused(spans));
         }
-        Answer::Busy {
-            retry_after: RETRY_AFTER,
-            message: why.to_owned(),
-        }
+        Refusal::busy(RETRY_AFTER, why)
     }
 
     /// Takes a request into some of the pipelines, whole or not at all.
-    fn take(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Answer {
+    fn take_into(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Result<Taken, Refusal> {
         self.pulse.request();
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
-            return Answer::Accepted;
+            return Ok(Taken::default());
         }
         // One pipeline that has room is not held up by another that has none.
         let busy = |at: &usize| self.gate.with(*at, |p| p.busy()).ok().flatten();
         let reasons: Vec<Option<&str>> = match into {
             // The common case allocates nothing.
             [only] => match busy(only) {
-                Some(why) => return self.refuse(request, into, why),
+                Some(why) => return Err(self.refuse(request, into, why)),
                 None => Vec::new(),
             },
             several => several.iter().map(busy).collect(),
         };
         if !reasons.is_empty() && reasons.iter().all(Option::is_some) {
             let why = reasons.into_iter().flatten().next().unwrap_or_default();
-            return self.refuse(request, into, why);
+            return Err(self.refuse(request, into, why));
         }
         let mut first = None;
         for (nth, at) in into.iter().enumerate() {
@@ -118,69 +116,68 @@ impl Inlet {
                     self.gate.took(*at, taken.opened);
                     first.get_or_insert(taken);
                 }
-                Ok(Err(malformed)) => return Answer::Malformed(malformed.to_string()),
+                Ok(Err(malformed)) => return Err(Refusal::malformed(malformed.to_string())),
                 Err(Panicked) => {
                     let spans = split::count_spans(request) as u64;
                     self.stats.failed_spans.add(spans);
-                    return Answer::Failed;
+                    return Err(Refusal::failed());
                 }
             }
         }
         let taken = first.unwrap_or_default();
         self.stats.accepted_spans.add(taken.accepted);
-        match taken.fault {
-            None => Answer::Accepted,
-            Some(fault) => {
-                self.stats.refused_spans.add(taken.rejected);
-                Answer::Partial {
-                    rejected: taken.rejected,
-                    message: self.faulty(taken.rejected, fault),
-                }
-            }
+        let mut answer = Taken {
+            stored: self.gate.commits().and_then(Commits::ticket),
+            ..Taken::default()
+        };
+        if let Some(fault) = taken.fault {
+            self.stats.refused_spans.add(taken.rejected);
+            answer.rejected = taken.rejected;
+            answer.message = self.faulty(taken.rejected, fault);
         }
+        Ok(answer)
+    }
+}
+
+impl Inlet {
+    /// Makes spans of ztunnel's access log.
+    fn take_logs(&self, request: &[u8], peer: IpAddr) -> Result<Taken, Refusal> {
+        let converted = match logs::convert(request) {
+            Ok(converted) => converted,
+            Err(malformed) => return Err(Refusal::malformed(malformed.to_string())),
+        };
+        // The ids of its spans are always good, so this is all or nothing.
+        let mut taken = self.take_into(&converted.request, peer, &self.of_logs)?;
+        self.stats.connections.add(converted.connections);
+        if converted.ignored > 0 {
+            self.stats.ignored_logs.add(converted.ignored);
+            taken.rejected = converted.ignored;
+            taken.message = self.useless(converted.ignored, converted.why);
+        }
+        Ok(taken)
     }
 }
 
 impl Ingest for Inlet {
-    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
-        self.take(request, peer, &self.pipelines)
+    fn takes(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::Traces => true,
+            Signal::Logs => !self.of_logs.is_empty(),
+            Signal::Metrics => false,
+        }
     }
 
-    fn takes_logs(&self) -> bool {
-        !self.of_logs.is_empty()
-    }
-
-    fn ticket(&self) -> Option<Ticket> {
-        self.gate.commits()?.ticket()
+    fn take(&self, signal: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, Refusal> {
+        match signal {
+            Signal::Logs => self.take_logs(request, peer),
+            _ => self.take_into(request, peer, &self.pipelines),
+        }
     }
 
     fn poll_stored(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
         match self.gate.commits() {
             Some(commits) => commits.poll(ticket, cx),
             None => Poll::Ready(()),
-        }
-    }
-
-    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
-        let converted = match logs::convert(request) {
-            Ok(converted) => converted,
-            Err(malformed) => return Answer::Malformed(malformed.to_string()),
-        };
-        // The ids of its spans are always good, so this is all or nothing.
-        let answer = self.take(&converted.request, peer, &self.of_logs);
-        if answer != Answer::Accepted {
-            return answer;
-        }
-        self.stats.connections.add(converted.connections);
-        match converted.ignored {
-            0 => Answer::Accepted,
-            ignored => {
-                self.stats.ignored_logs.add(ignored);
-                Answer::Partial {
-                    rejected: ignored,
-                    message: self.useless(ignored, converted.why),
-                }
-            }
         }
     }
 }

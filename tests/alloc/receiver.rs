@@ -28,7 +28,9 @@ use tokio::{
 };
 use wayspan::{
     config::{GrpcServer, ServerKeepalive},
-    receiver::{Answer, Endpoint, Ingest, Protocol, serve},
+    pdata::Signal,
+    pipeline::{Ingest, Refusal, Taken},
+    receiver::{Endpoint, Protocol, serve},
     telemetry::ReceiverStats,
 };
 
@@ -45,9 +47,9 @@ const IDLE: i64 = 6 << 10;
 struct Taker(Cell<usize>);
 
 impl Ingest for Taker {
-    fn traces(&self, request: &[u8], _peer: IpAddr) -> Answer {
+    fn take(&self, _: Signal, request: &[u8], _peer: IpAddr) -> Result<Taken, Refusal> {
         self.0.set(self.0.get() + request.len());
-        Answer::Accepted
+        Ok(Taken::default())
     }
 }
 

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use std::time::Duration;
 use tonic::{Code, transport::Channel};
 use tonic_types::StatusExt;
-use wayspan::receiver::Answer;
+use wayspan::pipeline::{Refusal, Taken};
 
 async fn client(server: &Server) -> TraceServiceClient<Channel> {
     let channel = Channel::from_shared(format!("http://{}", server.address))
@@ -80,10 +80,11 @@ async fn answers_of_the_pipeline_reach_the_client() {
     let server = Server::grpc();
     let mut client = client(&server).await;
 
-    server.answers(Answer::Partial {
+    server.answers(Ok(Taken {
         rejected: 3,
         message: "zero ids".to_owned(),
-    });
+        ..Taken::default()
+    }));
     let response = client.export(request("a")).await.unwrap().into_inner();
     let partial = response.partial_success.unwrap();
     assert_eq!(
@@ -92,9 +93,7 @@ async fn answers_of_the_pipeline_reach_the_client() {
     );
     assert_eq!(server.counts(), (1, 0));
 
-    server.answers(Answer::Malformed(
-        "Span: wrong wire type at byte 7".to_owned(),
-    ));
+    server.answers(Err(Refusal::malformed("Span: wrong wire type at byte 7")));
     let status = client.export(request("a")).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(status.message(), "Span: wrong wire type at byte 7");
@@ -105,10 +104,7 @@ async fn answers_of_the_pipeline_reach_the_client() {
     );
 
     let retry_after = Duration::from_millis(2500);
-    server.answers(Answer::Busy {
-        retry_after,
-        message: "queue full".to_owned(),
-    });
+    server.answers(Err(Refusal::busy(retry_after, "queue full".to_owned())));
     let status = client.export(request("a")).await.unwrap_err();
     assert_eq!(
         (status.code(), status.message()),
@@ -119,7 +115,7 @@ async fn answers_of_the_pipeline_reach_the_client() {
         Some(retry_after)
     );
 
-    server.answers(Answer::Unavailable);
+    server.answers(Err(Refusal::unavailable()));
     let status = client.export(request("a")).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(

@@ -25,7 +25,9 @@ use tokio::{
 use wayspan::{
     auth,
     config::{GrpcServer, HttpServer, ServerKeepalive},
-    receiver::{Admission, Answer, Endpoint, Ingest, Leaving, Protocol, serve},
+    pdata::Signal,
+    pipeline::{Ingest, Refusal, Taken},
+    receiver::{Admission, Endpoint, Leaving, Protocol, serve},
     telemetry::ReceiverStats,
     tls,
 };
@@ -37,6 +39,9 @@ pub const JSON: &str = "application/json";
 /// The limit of the servers under test.
 pub const LIMIT: usize = 64 << 10;
 
+/// What a request is told.
+pub type Answer = Result<Taken, Refusal>;
+
 struct Fake {
     /// So many connections are to go, from the first request on.
     order: Cell<usize>,
@@ -47,7 +52,7 @@ struct Fake {
 }
 
 impl Ingest for Fake {
-    fn traces(&self, request: &[u8], peer: IpAddr) -> Answer {
+    fn take(&self, _: Signal, request: &[u8], peer: IpAddr) -> Answer {
         assert!(peer.is_loopback(), "{peer}");
         match self.order.take() {
             0 => {}
@@ -57,12 +62,12 @@ impl Ingest for Fake {
         self.answer.lock().unwrap().clone()
     }
 
-    fn takes_logs(&self) -> bool {
-        self.takes_logs
-    }
-
-    fn logs(&self, request: &[u8], peer: IpAddr) -> Answer {
-        self.traces(request, peer)
+    fn takes(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::Traces => true,
+            Signal::Logs => self.takes_logs,
+            Signal::Metrics => false,
+        }
     }
 }
 
@@ -110,7 +115,7 @@ impl Server {
         auth: Option<Arc<auth::Server>>,
     ) -> Self {
         LazyLock::force(&LOG);
-        let answer = Arc::new(Mutex::new(Answer::Accepted));
+        let answer = Arc::new(Mutex::new(Ok(Taken::default())));
         let taken = Arc::new(Mutex::new(Vec::new()));
         let stats = ReceiverStats::default();
         let (shutdown, stop) = watch::channel(false);

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 use std::time::Duration;
-use wayspan::receiver::Answer;
+use wayspan::pipeline::{Refusal, Taken};
 
 const PATH: &str = "/v1/traces";
 
@@ -274,10 +274,11 @@ async fn answers_of_the_pipeline_reach_the_client() {
         let headers = [("content-type", content)];
         let send = || send(&server, &headers, sent.clone());
 
-        server.answers(Answer::Partial {
+        server.answers(Ok(Taken {
             rejected: 3,
             message: "zero ids".to_owned(),
-        });
+            ..Taken::default()
+        }));
         let got = send().await;
         assert_eq!((got.status, got.header("content-type")), (200, content));
         if content == PROTOBUF {
@@ -293,23 +294,20 @@ async fn answers_of_the_pipeline_reach_the_client() {
             assert_eq!(json["partialSuccess"]["errorMessage"], "zero ids");
         }
 
-        server.answers(Answer::Malformed("bad".to_owned()));
+        server.answers(Err(Refusal::malformed("bad")));
         let got = send().await;
         let said = got.rpc_status();
         assert_eq!((got.status, said.code, &said.message[..]), (400, 3, "bad"));
         assert_eq!(got.header("retry-after"), "");
 
         let retry_after = Duration::from_millis(1200);
-        server.answers(Answer::Busy {
-            retry_after,
-            message: "full".to_owned(),
-        });
+        server.answers(Err(Refusal::busy(retry_after, "full".to_owned())));
         let got = send().await;
         let said = got.rpc_status();
         assert_eq!((got.status, said.code, &said.message[..]), (429, 8, "full"));
         assert_eq!(got.header("retry-after"), "2");
 
-        server.answers(Answer::Unavailable);
+        server.answers(Err(Refusal::unavailable()));
         let got = send().await;
         assert_eq!((got.status, got.rpc_status().code), (503, 14));
         assert_eq!(got.header("retry-after"), "1");

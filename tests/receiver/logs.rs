@@ -9,7 +9,10 @@ use prost::Message;
 use std::time::Duration;
 use tonic::{Code, codec::CompressionEncoding};
 use tonic_types::StatusExt;
-use wayspan::receiver::{Answer, Protocol};
+use wayspan::{
+    pipeline::{Refusal, Taken},
+    receiver::Protocol,
+};
 
 fn request() -> ExportLogsServiceRequest {
     ExportLogsServiceRequest {
@@ -71,10 +74,11 @@ async fn json_is_read_as_the_table_says() {
 
 #[tokio::test]
 async fn ignored_records_are_a_partial_success() {
-    let partial = Answer::Partial {
+    let partial = Ok(Taken {
         rejected: 3,
         message: "why".to_owned(),
-    };
+        ..Taken::default()
+    });
     let server = grpc();
     server.answers(partial.clone());
     let response = client(&server).await.export(request()).await.unwrap();
@@ -105,10 +109,7 @@ async fn ignored_records_are_a_partial_success() {
 #[tokio::test]
 async fn refusals_are_those_of_traces() {
     let server = grpc();
-    server.answers(Answer::Busy {
-        retry_after: Duration::from_secs(3),
-        message: "full".to_owned(),
-    });
+    server.answers(Err(Refusal::busy(Duration::from_secs(3), "full")));
     let busy = client(&server).await.export(request()).await.unwrap_err();
     assert_eq!(busy.code(), Code::ResourceExhausted);
     let retry = busy.get_details_retry_info().unwrap().retry_delay;
@@ -120,10 +121,7 @@ async fn refusals_are_those_of_traces() {
     assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
 
     let server = http();
-    server.answers(Answer::Busy {
-        retry_after: Duration::from_secs(3),
-        message: "full".to_owned(),
-    });
+    server.answers(Err(Refusal::busy(Duration::from_secs(3), "full")));
     let headers = [("content-type", PROTOBUF)];
     let got = http1(&server, post("/v1/logs", &headers, vec![])).await;
     assert_eq!((got.status, got.header("retry-after")), (429, "3"));

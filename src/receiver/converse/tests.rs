@@ -4,12 +4,17 @@
 
 use super::{
     super::{
-        Answer, BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, FIRST_BYTE_TIMEOUT, FRAME_TIMEOUT,
-        Ingest, Protocol, STALL_TIMEOUT, Ticket, h2::hpack,
+        BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, FIRST_BYTE_TIMEOUT, FRAME_TIMEOUT, Ingest,
+        Protocol, STALL_TIMEOUT, h2::hpack,
     },
     *,
 };
-use crate::{config::ServerKeepalive, telemetry::ReceiverStats};
+use crate::{
+    config::ServerKeepalive,
+    pdata::Signal,
+    pipeline::{Refusal, Taken, Ticket},
+    telemetry::ReceiverStats,
+};
 use std::{
     cell::{Cell, RefCell},
     net::IpAddr,
@@ -44,13 +49,13 @@ impl Pipeline {
 }
 
 impl Ingest for Pipeline {
-    fn traces(&self, _request: &[u8], _peer: IpAddr) -> Answer {
+    fn take(&self, _: Signal, _request: &[u8], _peer: IpAddr) -> Result<Taken, Refusal> {
         self.taken.set(self.taken.get() + 1);
-        Answer::Accepted
-    }
-
-    fn ticket(&self) -> Option<Ticket> {
-        self.stored.get().map(|_| Ticket(self.taken.get()))
+        let stored = self.stored.get().map(|_| Ticket(self.taken.get()));
+        Ok(Taken {
+            stored,
+            ..Taken::default()
+        })
     }
 
     fn poll_stored(&self, ticket: Ticket, cx: &mut task::Context<'_>) -> Poll<()> {
