@@ -9,7 +9,8 @@ use shard::{Shard, captured};
 use std::{hint::black_box, sync::Arc};
 use wayspan::{
     pdata::{AnyValue, Edits, Index, admit, validate, write_span},
-    queue::{Budget, Queue, SealedBatch},
+    pipeline::SealedBatch,
+    queue::{Budget, Queue},
 };
 
 const FOLDERS: [&str; 3] = ["ambient-istio-1.24", "ambient-istio-1.30", "sidecar"];
@@ -156,9 +157,10 @@ fn bench_queue(c: &mut Criterion) {
         Arc::new(SealedBatch {
             chunks: Vec::new(),
             bytes: 1 << 20,
-            spans: 8192,
+            signal: wayspan::pdata::Signal::Traces,
+            items: 8192,
             lease: budget.lease(1 << 20),
-            place: None,
+            position: None,
         })
     };
     c.benchmark_group("queue")

@@ -18,12 +18,12 @@ use wayspan::{
         directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
     },
     pdata::{Edits, Index, Keys, admit, write_span},
-    processor::{
+    pipeline::{
         Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
         batch::{Batch, Sealed, header_bytes},
         markers,
-        mesh::Mesh,
     },
+    processor::mesh::Mesh,
 };
 
 /// Who sends: a Pod, where Kubernetes is watched.

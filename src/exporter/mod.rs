@@ -39,6 +39,7 @@ pub mod trouble;
 
 use crate::{
     config::{Client, Exporter as Settings, ExporterKind},
+    pipeline::QueuedBatch,
     queue::Queue,
     telemetry::{Count, ExporterStats},
 };
@@ -122,7 +123,7 @@ impl Exporter {
     /// one thread (it is not `Send`).
     pub async fn run(
         self,
-        queue: Arc<Queue>,
+        queue: Arc<Queue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
         deadline: tokio::sync::watch::Receiver<Option<Instant>>,
     ) -> Drained {

@@ -30,7 +30,8 @@ use super::{
 use crate::{
     config::Retry,
     pdata::split,
-    queue::{Parcel, Queue, Reason},
+    pipeline::{DropReason, QueuedBatch},
+    queue::Queue,
     telemetry::ExporterStats,
 };
 use bytes::Bytes;
@@ -70,7 +71,7 @@ pub struct Runner {
 /// A [`Runner`] at work.
 struct Run<'a> {
     on: &'a Runner,
-    queue: &'a Queue,
+    queue: &'a Queue<QueuedBatch>,
     stats: &'a ExporterStats,
     deadline: Deadline,
     limit: SizeLimit,
@@ -110,7 +111,12 @@ enum Settled {
 
 impl Runner {
     /// Delivers until the queue is closed and empty, or the deadline passes.
-    pub async fn run(self, queue: &Queue, stats: &ExporterStats, deadline: Deadline) -> Drained {
+    pub async fn run(
+        self,
+        queue: &Queue<QueuedBatch>,
+        stats: &ExporterStats,
+        deadline: Deadline,
+    ) -> Drained {
         let run = Run {
             on: &self,
             queue,
@@ -132,7 +138,7 @@ impl Runner {
                 Some(()) = in_flight.next() => {}
                 () = &mut expired => break,
                 batch = queue.pop(), if room => match batch {
-                    Some(parcel) => in_flight.push(run.batch(run.circuit.number(), parcel)),
+                    Some(queued) => in_flight.push(run.batch(run.circuit.number(), queued)),
                     None => break,
                 },
             }
@@ -142,8 +148,8 @@ impl Runner {
         // After the deadline nothing is taken on: whoever still pushes gets its
         // batch back and counts it.
         queue.close();
-        while let Some(parcel) = queue.pop().await {
-            drop(Tally::new(&run, parcel));
+        while let Some(queued) = queue.pop().await {
+            drop(Tally::new(&run, queued));
         }
         let (abandoned, kept) = (run.abandoned.get(), run.kept.get());
         if abandoned > 0 {
@@ -160,14 +166,14 @@ impl Runner {
 
 impl Run<'_> {
     /// Settles every span of the batch that was taken as number `number`.
-    async fn batch(&self, number: u64, parcel: Parcel) {
-        let tally = Tally::new(self, parcel);
+    async fn batch(&self, number: u64, queued: QueuedBatch) {
+        let tally = Tally::new(self, queued);
         let mut lost = Lost::default();
         select! {
             biased;
             () = self.parts(number, &tally, &mut lost) => {}
             () = self.expired() => {}
-            () = self.pointless(&tally.parcel) => {}
+            () = self.pointless(&tally.queued) => {}
         }
         if lost.spans > 0 {
             self.on
@@ -178,22 +184,22 @@ impl Run<'_> {
 
     /// Ends when waiting gains nothing: shutdown has begun, the backend has been
     /// away for a while, and the next run finds the batch in the segment log.
-    async fn pointless(&self, parcel: &Parcel) {
+    async fn pointless(&self, queued: &QueuedBatch) {
         let mut deadline = self.deadline.clone();
         if deadline.wait_for(Option::is_some).await.is_err() {
             std::future::pending().await
         }
         let away = |since: std::time::Instant| since.elapsed() > AWAY;
-        while !(self.stats.outage.since().is_some_and(away) && parcel.is_logged()) {
+        while !(self.stats.outage.since().is_some_and(away) && queued.is_logged()) {
             sleep(LOOK).await;
         }
     }
 
     async fn parts(&self, number: u64, tally: &Tally<'_>, lost: &mut Lost) {
-        let batch = &tally.parcel.batch;
+        let batch = &tally.queued.batch;
         let whole = Part {
             chunks: batch.chunks.clone(),
-            spans: u64::from(batch.spans),
+            spans: u64::from(batch.items),
             refused: None,
         };
         let mut parts = vec![whole];
@@ -252,7 +258,7 @@ impl Run<'_> {
                     lost.add(&part, cause);
                     self.stats.send_failed_spans.add(part.spans);
                     match given_up {
-                        true => tally.dropped(part.spans, Reason::GaveUp),
+                        true => tally.dropped(part.spans, DropReason::GaveUp),
                         false => tally.answered(0, part.spans),
                     }
                 }
@@ -376,28 +382,28 @@ impl Lost {
 /// deadline cut the batch off, stay in the segment log, or are abandoned.
 struct Tally<'a> {
     run: &'a Run<'a>,
-    parcel: Parcel,
+    queued: QueuedBatch,
     open: Cell<u64>,
 }
 
 impl<'a> Tally<'a> {
-    fn new(run: &'a Run<'a>, parcel: Parcel) -> Self {
-        let spans = u64::from(parcel.batch.spans);
+    fn new(run: &'a Run<'a>, queued: QueuedBatch) -> Self {
+        let spans = u64::from(queued.batch.items);
         run.held.set(run.held.get() + spans);
         Self {
             run,
-            parcel,
+            queued,
             open: Cell::new(spans),
         }
     }
 
     fn answered(&self, delivered: u64, refused: u64) {
-        self.parcel.route.account.answered(delivered, refused);
+        self.queued.route.account.answered(delivered, refused);
         self.settle(delivered + refused);
     }
 
-    fn dropped(&self, spans: u64, reason: Reason) {
-        self.parcel.route.account.dropped(spans, reason);
+    fn dropped(&self, spans: u64, reason: DropReason) {
+        self.queued.route.account.dropped(spans, reason);
         self.settle(spans);
     }
 
@@ -411,17 +417,17 @@ impl<'a> Tally<'a> {
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
         let open = self.open.get();
-        if open > 0 && self.parcel.is_logged() {
+        if open > 0 && self.queued.is_logged() {
             self.settle(open);
             self.run.kept.set(self.run.kept.get() + open);
-            return self.parcel.keep(open);
+            return self.queued.keep(open);
         }
         if open > 0 {
             self.run.stats.send_failed_spans.add(open);
             self.run.abandoned.set(self.run.abandoned.get() + open);
-            self.dropped(open, Reason::Shutdown);
+            self.dropped(open, DropReason::Shutdown);
         }
-        self.parcel.settle();
+        self.queued.settle();
     }
 }
 

@@ -1,9 +1,44 @@
 /*!
-The way of a request from its bytes to a sealed batch.
+The engine: the way of a request from its bytes to a sealed batch, and on to the
+queue of each exporter.
 
-Receivers see only [`Ingest`], which takes a request or says why not.
+Top down, a request passes:
+
+1. [`inlet`]: into which pipelines a listener's requests go;
+2. [`shard`]: the pipelines of one thread, their clock, and what follows a panic;
+3. [`engine`]: validate, run the processors, append to the open batch;
+4. [`outlet`]: where a sealed batch goes: segment log, queues, or a short wait.
+
+Everything up to the outlet belongs to one thread and is never locked. What
+crosses threads is a [`SealedBatch`].
+
+Receivers see [`Ingest`], processors implement [`Processor`], exporters take
+[`QueuedBatch`]es from a [`crate::queue::Queue`]. The rest is for `service`, which
+builds a graph of pipelines and runs it.
 */
 
+pub mod account;
+pub mod batch;
+pub mod commit;
+pub mod engine;
+pub mod gather;
 mod ingest;
+pub mod inlet;
+pub mod log_cursor;
+pub mod markers;
+pub mod outlet;
+pub mod processor;
+pub mod recorder;
+pub mod resources;
+pub mod route;
+mod sealed;
+pub mod shard;
 
+pub use account::{Account, Balance, DropReason};
 pub use ingest::{Ingest, Refusal, RefusalKind, Taken, Ticket};
+pub use log_cursor::LogCursor;
+pub use markers::Markers;
+pub use processor::{Decision, Processor, Span};
+pub use resources::{DenseId, ResourceId, Resources, ScopeId, Scopes};
+pub use route::{Logged, Offer, QueuedBatch, Route};
+pub use sealed::{LogPosition, SealedBatch};

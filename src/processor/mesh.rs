@@ -13,7 +13,7 @@ what the rules rest on besides the span was replaced ([`Current`]).
 mod facts;
 mod memo;
 
-use super::{Decision, Processor, ResourceId, Resources, Span, markers};
+use crate::pipeline::{Decision, Processor, ResourceId, Resources, Span, markers};
 use crate::{
     mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},

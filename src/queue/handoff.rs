@@ -14,7 +14,4 @@ mod parts {
     pub(super) use crossbeam_queue::ArrayQueue;
     pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
     pub(super) use tokio::sync::Notify;
-
-    /// What is handed on.
-    pub(super) type Batch = crate::queue::Parcel;
 }

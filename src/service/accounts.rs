@@ -6,7 +6,7 @@ each other: accepted + recovered = delivered + refused + dropped + held.
 */
 
 use crate::{
-    queue::{Balance, Reason, Route},
+    pipeline::{Balance, DropReason, Route},
     telemetry::{Registry, http::Page},
 };
 use http::StatusCode;
@@ -61,12 +61,12 @@ const CAME: [Series; 4] = [
     ),
 ];
 
-const DROPPED: [fn(&Balance) -> u64; Reason::ALL.len()] = [
-    |b| b.dropped[Reason::QueueFull as usize],
-    |b| b.dropped[Reason::GaveUp as usize],
-    |b| b.dropped[Reason::Shutdown as usize],
-    |b| b.dropped[Reason::Damaged as usize],
-    |b| b.dropped[Reason::Crashed as usize],
+const DROPPED: [fn(&Balance) -> u64; DropReason::ALL.len()] = [
+    |b| b.dropped[DropReason::QueueFull as usize],
+    |b| b.dropped[DropReason::GaveUp as usize],
+    |b| b.dropped[DropReason::Shutdown as usize],
+    |b| b.dropped[DropReason::Damaged as usize],
+    |b| b.dropped[DropReason::Crashed as usize],
 ];
 
 /// Where held spans are.
@@ -105,7 +105,7 @@ pub fn register(registry: &Registry, ways: &[Way]) {
         for (name, help, _, of) in CAME {
             registry.counter_fn(name, help, &labels, read(of));
         }
-        for (reason, of) in Reason::ALL.into_iter().zip(DROPPED) {
+        for (reason, of) in DropReason::ALL.into_iter().zip(DROPPED) {
             labels.push(("reason", reason.label()));
             let help = "Spans accepted and then lost, by reason.";
             registry.counter_fn("wayspan_dropped_spans", help, &labels, read(of));
@@ -162,7 +162,7 @@ pub fn page(ways: &[Way]) -> Page {
             balance.in_log.to_string(),
             difference,
         ]);
-        for reason in Reason::ALL {
+        for reason in DropReason::ALL {
             let spans = balance.dropped[reason as usize];
             if spans > 0 {
                 let (pipeline, exporter) = (&way.pipeline, &way.exporter);

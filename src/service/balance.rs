@@ -104,8 +104,8 @@ impl Balance {
         let span = now.saturating_duration_since(state.looked);
         state.looked = now;
         for (watched, shard) in state.watched.iter_mut().zip(&self.shards) {
-            let pulse = shard.pulse();
-            watched.see(pulse.rested(now), pulse.used(), span);
+            let load = shard.load();
+            watched.see(load.rested(now), load.used(), span);
         }
         if state.settled.is_some_and(|settled| now < settled) {
             return;

@@ -7,11 +7,13 @@ with `wayspan_`. All series exist, with the value zero, from the first scrape.
 
 mod rows;
 
-use super::{ExporterReport, Report, listen::Bound, outlet::Exit, storage::Logs};
+use super::{ExporterReport, Report, listen::Bound, storage::Logs};
 use crate::{
     config::{Config, Id, Pipeline, Processor, ProcessorKind},
+    pdata::Signal,
+    pipeline::{self, DropReason, QueuedBatch, Route, outlet::ExporterRoute},
     queue::{
-        self, Budget, Queue, Reason, Route,
+        Budget, Queue,
         log::{Log, Status},
     },
     telemetry::{
@@ -44,10 +46,10 @@ pub struct Account {
 
 impl Account {
     /// The way of each pipeline to each of its exporters, for one shard.
-    pub fn exits(&self) -> Vec<Vec<Exit>> {
+    pub fn exits(&self) -> Vec<Vec<ExporterRoute>> {
         let exit = |route: &Arc<Route>| {
             let (spans, bytes) = &self.sizes[route.exporter];
-            Exit {
+            ExporterRoute {
                 route: Arc::clone(route),
                 send_size: spans.clone(),
                 send_size_bytes: bytes.clone(),
@@ -82,7 +84,7 @@ impl Account {
             for balance in routes.map(|route| route.account.balance()) {
                 report.sent += balance.delivered;
                 report.failed += balance.refused + balance.dropped();
-                report.abandoned += balance.dropped[Reason::Shutdown as usize];
+                report.abandoned += balance.dropped[DropReason::Shutdown as usize];
                 report.kept += balance.in_log;
             }
             report
@@ -122,7 +124,7 @@ impl Meters<'_> {
         &self,
         listeners: &[Bound],
         shards: usize,
-        queues: &[Arc<Queue>],
+        queues: &[Arc<Queue<QueuedBatch>>],
         exporters: &[Arc<ExporterStats>],
         budget: &Budget,
         logs: &Logs,
@@ -163,7 +165,7 @@ impl Meters<'_> {
     fn routes(
         &self,
         stats: &[Vec<PipelineStats>],
-        queues: &[Arc<Queue>],
+        queues: &[Arc<Queue<QueuedBatch>>],
         budget: &Budget,
         logs: &Logs,
     ) -> Vec<Vec<Arc<Route>>> {
@@ -178,14 +180,15 @@ impl Meters<'_> {
             let taken: Vec<Count> = stats[at].iter().map(|s| s.taken.count.clone()).collect();
             let exporters = pipeline.exporters.iter();
             let route = |exporter: &usize| {
-                let taken = queue::Taken(taken.clone());
+                let taken = pipeline::account::Taken(taken.clone());
                 Arc::new(Route::new(
                     *exporter,
+                    Signal::Traces,
                     Arc::clone(&queues[*exporter]),
-                    queue::Account::new(taken),
+                    pipeline::Account::new(taken),
                     budget.clone(),
                     all,
-                    logs.shelf(at, *exporter),
+                    logs.cursor(at, *exporter),
                 ))
             };
             exporters.map(route).collect()
@@ -290,7 +293,7 @@ impl Meters<'_> {
     fn exporter(
         &self,
         id: &Id,
-        queue: &Arc<Queue>,
+        queue: &Arc<Queue<QueuedBatch>>,
         stats: &Arc<ExporterStats>,
         routes: Vec<Arc<Route>>,
     ) {
@@ -306,7 +309,7 @@ impl Meters<'_> {
             &[("exporter", &id)],
             move || {
                 let full = |route: &Arc<Route>| {
-                    route.account.balance().dropped[Reason::QueueFull as usize]
+                    route.account.balance().dropped[DropReason::QueueFull as usize]
                 };
                 routes.iter().map(full).sum()
             },

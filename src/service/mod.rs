@@ -21,21 +21,13 @@ of every span.
 mod accounts;
 mod announce;
 mod balance;
-mod commit;
 mod files;
-mod gate;
-mod gather;
 mod guards;
-mod inlet;
 mod kubernetes;
 mod listen;
-mod logs;
+pub(crate) mod logs;
 mod meters;
-mod outlet;
 mod panics;
-mod pipeline;
-mod pulse;
-mod recorder;
 mod recovery;
 mod report;
 mod run;
@@ -52,12 +44,12 @@ use crate::{
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
+    pipeline::QueuedBatch,
     queue::{Budget, Queue, log::OpenError},
-    telemetry::{ExporterStats, Registry},
+    telemetry::{ExporterStats, Registry, ShardLoad},
 };
 pub use listen::BindError;
 use listen::Transport;
-use pulse::Pulse;
 use shard::ShardHandle;
 use std::{
     collections::BTreeMap,
@@ -119,7 +111,7 @@ pub struct Service {
     health: Option<SocketAddr>,
     state: Health,
     shards: Vec<ShardHandle>,
-    queues: Vec<Arc<Queue>>,
+    queues: Vec<Arc<Queue<QueuedBatch>>>,
     exporters: Vec<Thread<Drained>>,
     /// Where segment logs are looked through and fetched from.
     readers: Option<Thread<()>>,
@@ -180,7 +172,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let kubernetes = kubernetes::Watchers::prepare(config, &knowledge)?;
     kubernetes.register(&registry, &state);
 
-    let queues: Vec<Arc<Queue>> = config
+    let queues: Vec<Arc<Queue<QueuedBatch>>> = config
         .exporters
         .iter()
         .map(|e| Arc::new(Queue::new(e.queue.batches)))
@@ -224,7 +216,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 stage_stats: account.stages_of_shard(at),
                 knowledge: knowledge.clone(),
                 health: state.clone(),
-                pulse: Pulse::default(),
+                load: ShardLoad::default(),
             };
             ShardHandle::start(at, build, stop_seen.clone(), deadline_seen.clone())
         })

@@ -5,9 +5,9 @@ then delivered first.
 Until a part of it was looked through, what it has is in no account.
 */
 
-use crate::queue::{
-    Route,
-    log::{Log, OldLane, Recovered, Scan},
+use crate::{
+    pipeline::Route,
+    queue::log::{Log, OldLane, Recovered, Scan},
 };
 use std::sync::{
     Arc,
@@ -74,12 +74,12 @@ impl Found {
             let of = |spans: &[u64]| spans.get(at).copied().unwrap_or(0);
             let (pending, damaged) = (of(&scan.pending_spans), of(&scan.damaged_spans));
             let first = lane.pending.get(at).copied().flatten();
-            let (Some(shelf), Some(first)) = (route.shelf(), first) else {
+            let (Some(cursor), Some(first)) = (route.cursor(), first) else {
                 continue;
             };
             route.account.recovered(pending + damaged);
             route.account.damaged(damaged);
-            shelf.recover(lane.id, first..scan.end, pending);
+            cursor.recover(lane.id, first..scan.end, pending);
             route.wake();
             if let Some(spans) = self.spans.get_mut(at) {
                 *spans += pending;

@@ -3,33 +3,31 @@ A shard: one thread, one single-threaded runtime, its connections and its part
 of every pipeline.
 
 A request is read, validated, edited and appended to the open batch without
-leaving the thread and without a lock: [`Gate`] borrows the pipelines for the
+leaving the thread and without a lock: [`Shard`] borrows the pipelines for the
 length of one synchronous call. The only clock is that of the oldest open
 batch.
 */
 
-use super::{
-    StartError, Thread,
-    commit::Commits,
-    gate::Gate,
-    gather,
-    inlet::Inlet,
-    listen::Listener,
-    on_runtime,
-    outlet::{Exit, Outlet},
-    pipeline::{Pipeline, Stage},
-    pulse::Pulse,
-    recorder::Recorder,
-};
+use super::{StartError, Thread, listen::Listener, on_runtime};
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
     mesh::Current,
-    pdata::Keys,
-    processor::{Processor, mesh::Mesh},
+    pdata::{Keys, Signal},
+    pipeline::{
+        Processor,
+        commit::Commits,
+        engine::{Engine, Stage},
+        gather,
+        inlet::Inlet,
+        outlet::{ExporterRoute, Outlet},
+        recorder::Recorder,
+        shard::Shard,
+    },
+    processor::mesh::Mesh,
     queue::{Budget, log::Log, purse},
     receiver::{self, Endpoint, Leaving},
-    telemetry::{PipelineStats, ProcessorStats, ReceiverStats},
+    telemetry::{PipelineStats, ProcessorStats, ReceiverStats, ShardLoad},
 };
 use std::{
     collections::BTreeMap,
@@ -77,7 +75,7 @@ enum Errand {
 pub struct Entrance {
     sender: mpsc::UnboundedSender<Errand>,
     connections: Arc<AtomicUsize>,
-    pulse: Pulse,
+    load: ShardLoad,
 }
 
 impl Entrance {
@@ -95,8 +93,8 @@ impl Entrance {
     }
 
     /// How busy the shard is.
-    pub fn pulse(&self) -> &Pulse {
-        &self.pulse
+    pub fn load(&self) -> &ShardLoad {
+        &self.load
     }
 
     /// Asks so many connections to finish what is under way and go, so that
@@ -114,7 +112,7 @@ pub struct Build {
     /// All listeners; a connection names its own by index.
     pub listeners: Vec<Listener>,
     /// Per pipeline, the way to each of its exporters.
-    pub exits: Vec<Vec<Exit>>,
+    pub exits: Vec<Vec<ExporterRoute>>,
     /// Per pipeline, its segment log and how long senders wait for it.
     pub logs: Vec<Option<(Log, Duration)>>,
     /// Bytes held after sealing.
@@ -130,7 +128,7 @@ pub struct Build {
     /// Told if the thread dies.
     pub health: Health,
     /// Tells others how busy it is.
-    pub pulse: Pulse,
+    pub load: ShardLoad,
 }
 
 /// A running shard.
@@ -152,12 +150,12 @@ impl ShardHandle {
         let entrance = Entrance {
             sender,
             connections: Arc::default(),
-            pulse: build.pulse.clone(),
+            load: build.load.clone(),
         };
         let count = Arc::clone(&entrance.connections);
         let (name, health) = (format!("shard-{at}"), build.health.clone());
-        let (pulse, most) = (build.pulse.clone(), build.config.gather);
-        let prepare = |builder: &mut _| gather::install(builder, pulse, most);
+        let (load, most) = (build.load.clone(), build.config.gather);
+        let prepare = |builder: &mut _| gather::install(builder, load, most);
         let thread = on_runtime(name, health, prepare, move || {
             run(build, errands, count, stop, deadline)
         })?;
@@ -183,7 +181,7 @@ async fn run(
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
 ) {
-    build.pulse.begin();
+    build.load.begin();
     purse::open(&build.budget);
     let patience = build.logs.iter().flatten().map(|(_, patience)| *patience);
     let commits = patience.min().map(Commits::new);
@@ -193,16 +191,16 @@ async fn run(
         let build = Rc::clone(&build);
         move |pipeline| processors(&build, pipeline)
     };
-    let gate = Rc::new(Gate::new(pipelines, commits, anew));
+    let shard = Rc::new(Shard::new(pipelines, commits, anew));
     let leaving = Rc::<Leaving>::default();
-    let endpoints = endpoints(&build, &gate, &leaving);
+    let endpoints = endpoints(&build, &shard, &leaving);
     // Polled here and not as a task of its own: if it panicked there, batches
     // would stay open and nobody would know.
-    let mut clock = pin!(gate.keep_time());
+    let mut clock = pin!(shard.keep_time());
     // A task of its own, since only those wait for a whole turn.
     let mut committer = {
-        let gate = Rc::clone(&gate);
-        tokio::task::spawn_local(async move { gate.commit().await })
+        let shard = Rc::clone(&shard);
+        tokio::task::spawn_local(async move { shard.commit().await })
     };
     let shutdown = stop.clone();
     let mut open = JoinSet::new();
@@ -244,7 +242,7 @@ async fn run(
             open.shutdown().await;
         }
     }
-    gate.flush(&deadline).await;
+    shard.flush(&deadline).await;
     committer.abort();
 }
 
@@ -280,7 +278,7 @@ impl Drop for Counted {
     }
 }
 
-fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Pipeline> {
+fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Engine> {
     let of = |at: usize| {
         let (pipeline, stats) = (&build.config.pipelines[at], &build.pipeline_stats[at]);
         let log = build.logs[at].as_ref().zip(commits);
@@ -288,9 +286,14 @@ fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Pipeline> {
             let lane = log.new_lane(commits.written());
             Recorder::new(log.clone(), lane, stats.unlogged.clone())
         });
-        let outlet = Outlet::new(build.exits[at].clone(), build.budget.clone(), recorder);
+        let outlet = Outlet::new(
+            Signal::Traces,
+            build.exits[at].clone(),
+            build.budget.clone(),
+            recorder,
+        );
         let (keys, stages) = processors(build, at);
-        Pipeline::new(&pipeline.batch, keys, stages, outlet, stats.clone())
+        Engine::new(&pipeline.batch, keys, stages, outlet, stats.clone())
     };
     (0..build.config.pipelines.len()).map(of).collect()
 }
@@ -328,7 +331,7 @@ fn takes_logs(pipeline: &crate::config::Pipeline) -> bool {
         })
 }
 
-fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Leaving>) -> Vec<Rc<Endpoint>> {
+fn endpoints(build: &Build, shard: &Rc<Shard>, leaving: &Rc<Leaving>) -> Vec<Rc<Endpoint>> {
     let all = build.listeners.iter().zip(&build.receiver_stats);
     all.map(|(listener, stats)| {
         let with_receiver =
@@ -343,11 +346,11 @@ fn endpoints(build: &Build, gate: &Rc<Gate>, leaving: &Rc<Leaving>) -> Vec<Rc<En
             tls: listener.tls.clone(),
             admission: listener.auth.clone().map(receiver::Admission::new),
             ingest: Rc::new(Inlet {
-                gate: Rc::clone(gate),
+                shard: Rc::clone(shard),
                 of_logs: of_logs.collect(),
                 pipelines,
                 stats: stats.clone(),
-                pulse: build.pulse.clone(),
+                load: build.load.clone(),
             }),
             leaving: Rc::clone(leaving),
             stats: stats.clone(),

@@ -11,10 +11,8 @@ use super::{StartError, accounts::Way, recovery::recover};
 use crate::{
     config::{Config, Fsync, Pipeline, Storage},
     extension::health_check::Health,
-    queue::{
-        Route, Shelf,
-        log::{self, Log, Orphan, Recovered},
-    },
+    pipeline::{LogCursor, Route},
+    queue::log::{self, Log, Orphan, Recovered},
     telemetry::Registry,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -59,10 +57,10 @@ impl Logs {
     }
 
     /// An exporter's part of a pipeline's log.
-    pub fn shelf(&self, pipeline: usize, exporter: usize) -> Option<Shelf> {
+    pub fn cursor(&self, pipeline: usize, exporter: usize) -> Option<LogCursor> {
         let open = self.0.get(pipeline)?.as_ref()?;
         let at = open.exporters.iter().position(|e| *e == exporter)?;
-        Some(Shelf::new(open.log.clone(), at))
+        Some(LogCursor::new(open.log.clone(), at))
     }
 
     /// Whether a pipeline has one.
@@ -127,7 +125,7 @@ impl Logs {
         let mut feeders = Vec::new();
         for (open, routes) in self.0.iter_mut().zip(ways) {
             let Some(open) = open else { continue };
-            let routes: Vec<_> = routes.iter().filter(|r| r.shelf().is_some()).collect();
+            let routes: Vec<_> = routes.iter().filter(|r| r.cursor().is_some()).collect();
             let routes: Vec<Arc<Route>> = routes.into_iter().cloned().collect();
             let recovered = open.recovered.take();
             let (log, unread) = (open.log.clone(), Arc::clone(&open.unread));

@@ -7,11 +7,13 @@ somebody scrapes ([`registry`]). Metric names are the Collector's.
 */
 
 pub mod http;
+mod load;
 pub mod logs;
 pub mod process;
 pub mod registry;
 mod stats;
 
+pub use load::ShardLoad;
 pub use registry::Registry;
 pub use stats::{
     Count, ExporterStats, MeshStats, Outage, PipelineStats, ProcessorStats, ReceiverStats,

@@ -23,7 +23,7 @@ use shard::{PEER, Shard, captured};
 use wayspan::{
     mesh::Settings,
     pdata::{Index, admit},
-    processor::{Processor, batch::Sealed},
+    pipeline::{Processor, batch::Sealed},
 };
 
 /// Mixed Istio versions, ambient and sidecars; 5 spans a request.

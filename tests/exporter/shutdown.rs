@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tonic::Status;
-use wayspan::queue::{Logged, Offer};
+use wayspan::pipeline::{Logged, Offer};
 
 #[tokio::test]
 async fn what_hangs_is_abandoned_at_the_deadline_and_counted() {

@@ -39,7 +39,9 @@ use wayspan::{
         pool::{self, Reach},
         resolve::{self, Resolve, System},
     },
-    queue::{Account, Budget, Logged, Offer, Queue, Route, SealedBatch, Taken},
+    pdata::Signal,
+    pipeline::{Account, Logged, Offer, QueuedBatch, Route, SealedBatch, account::Taken},
+    queue::{Budget, Queue},
     telemetry::ExporterStats,
 };
 
@@ -99,9 +101,10 @@ pub fn seal(request: &ExportTraceServiceRequest) -> Arc<SealedBatch> {
     Arc::new(SealedBatch {
         chunks: vec![first, second],
         bytes,
-        spans,
+        signal: Signal::Traces,
+        items: spans,
         lease,
-        place: None,
+        position: None,
     })
 }
 
@@ -244,7 +247,7 @@ impl std::io::Write for Said {
 
 /// An exporter on a thread with a runtime of its own, as the service has it.
 pub struct Running {
-    pub queue: Arc<Queue>,
+    pub queue: Arc<Queue<QueuedBatch>>,
     pub route: Arc<Route>,
     pub stats: Arc<ExporterStats>,
     pub deadline: watch::Sender<Option<Instant>>,
@@ -262,6 +265,7 @@ impl Running {
         let stats = Arc::new(ExporterStats::default());
         let route = Arc::new(Route::new(
             0,
+            Signal::Traces,
             Arc::clone(&queue),
             Account::new(Taken::default()),
             Budget::new(usize::MAX),
@@ -289,7 +293,7 @@ impl Running {
     }
 
     pub fn push(&self, batch: Arc<SealedBatch>) {
-        self.route.account.sealed(batch.spans, batch.bytes);
+        self.route.account.sealed(batch.items, batch.bytes);
         assert_eq!(self.route.offer(&batch, Logged::No), Offer::Taken);
     }
 

@@ -22,8 +22,6 @@ mod ring;
 mod parts {
     pub use crate::{bell::Bell as Notify, ring::Ring as ArrayQueue};
     pub use loom::sync::atomic::{AtomicUsize, Ordering};
-
-    pub type Batch = u32;
 }
 
 use loom::{future::block_on, sync::Arc, thread};
@@ -44,12 +42,12 @@ fn every_order(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-fn queue(capacity: usize) -> Arc<Queue> {
+fn queue(capacity: usize) -> Arc<Queue<u32>> {
     Arc::new(Queue::new(capacity))
 }
 
 /// Takes everything until the queue ends.
-fn drain(queue: &Queue) -> Vec<u32> {
+fn drain(queue: &Queue<u32>) -> Vec<u32> {
     block_on(async {
         let mut got = Vec::new();
         while let Some(batch) = queue.pop().await {

@@ -6,7 +6,7 @@ as texts for the rules themselves.
 use crate::{
     mesh::{Attr, Facts, ResourceFacts, key, repair},
     pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
-    processor::{DenseId, ResourceId, Span},
+    pipeline::{DenseId, ResourceId, Span},
 };
 use std::net::IpAddr;
 

@@ -8,7 +8,7 @@ help.
 
 use crate::{
     mesh::{Repairs, alias::Salt},
-    processor::ResourceId,
+    pipeline::ResourceId,
 };
 use hashbrown::HashMap;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     mesh::{Kiali, Knowledge, Version, alias, model, pages},
     pdata::{Index, admit, write_span},
-    processor::Markers,
+    pipeline::Markers,
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest as Request,

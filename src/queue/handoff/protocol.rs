@@ -27,16 +27,16 @@ since they may be waiting for exactly that.
 in which its steps can happen.
 */
 
-use super::parts::{ArrayQueue, AtomicUsize, Batch, Notify, Ordering};
+use super::parts::{ArrayQueue, AtomicUsize, Notify, Ordering};
 use std::pin::pin;
 
 /// The queue had no room, or was closed; the batch comes back.
 #[derive(Debug)]
-pub struct Full<T = Batch>(pub T);
+pub struct Full<T>(pub T);
 
 /// A bounded queue of sealed batches, many producers, many consumers.
 #[derive(Debug)]
-pub struct Queue<T = Batch> {
+pub struct Queue<T> {
     pub(super) batches: ArrayQueue<T>,
     /// [`CLOSED`] and, below it, the number of pushes under way.
     pub(super) state: AtomicUsize,

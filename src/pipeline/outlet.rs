@@ -8,16 +8,14 @@ unless other exporters of the pipeline have it.
 */
 
 use super::recorder::Recorder;
-use crate::{
-    processor::batch::Sealed,
-    queue::{Budget, Logged, Offer, Parcel, Reason, Route, SealedBatch},
-};
+use super::{DropReason, Logged, Offer, QueuedBatch, Route, SealedBatch, batch::Sealed};
+use crate::{pdata::Signal, queue::Budget};
 use metrics::Histogram;
 use std::{collections::VecDeque, sync::Arc};
 
 /// The way to one exporter.
 #[derive(Clone)]
-pub struct Exit {
+pub struct ExporterRoute {
     /// The queue, the part of the log, and the account.
     pub route: Arc<Route>,
     /// `otelcol_exporter_queue_batch_send_size`.
@@ -28,8 +26,9 @@ pub struct Exit {
 
 /// Where sealed batches go.
 pub struct Outlet {
+    signal: Signal,
     /// The pipeline's exporters.
-    pub exits: Vec<Exit>,
+    pub exits: Vec<ExporterRoute>,
     /// Bytes held by batches until delivered.
     budget: Budget,
     /// The pipeline's segment log, where one of its exporters has one.
@@ -47,8 +46,14 @@ struct Waiting {
 
 impl Outlet {
     /// An outlet to these exporters, whose batches count against `budget`.
-    pub fn new(exits: Vec<Exit>, budget: Budget, recorder: Option<Recorder>) -> Self {
+    pub fn new(
+        signal: Signal,
+        exits: Vec<ExporterRoute>,
+        budget: Budget,
+        recorder: Option<Recorder>,
+    ) -> Self {
         Self {
+            signal,
             exits,
             budget,
             recorder,
@@ -65,8 +70,8 @@ impl Outlet {
                 "the memory limit for undelivered spans is reached; the backend is slow or away",
             );
         }
-        let blocked = |(at, exit): (usize, &Exit)| {
-            let absorbs = logging && exit.route.shelf().is_some();
+        let blocked = |(at, exit): (usize, &ExporterRoute)| {
+            let absorbs = logging && exit.route.cursor().is_some();
             self.is_stuck(at) || (!absorbs && !exit.route.has_room())
         };
         // One that has room is not held up by those that have none.
@@ -89,11 +94,12 @@ impl Outlet {
             lease: self.budget.lease(sealed.bytes),
             chunks: sealed.chunks,
             bytes: sealed.bytes,
-            spans: sealed.spans,
-            place: self.recorder.as_mut().map(Recorder::seal),
+            items: sealed.spans,
+            signal: self.signal,
+            position: self.recorder.as_mut().map(Recorder::seal),
         });
         for (exit, to) in self.exits.iter().enumerate() {
-            to.route.account.sealed(batch.spans, batch.bytes);
+            to.route.account.sealed(batch.items, batch.bytes);
             self.backlog.push_back(Waiting {
                 exit,
                 batch: Arc::clone(&batch),
@@ -129,7 +135,7 @@ impl Outlet {
                 };
                 let exit = &self.exits[waiting.exit];
                 if exit.route.offer(&waiting.batch, logged) == Offer::Taken {
-                    exit.send_size.record(f64::from(waiting.batch.spans));
+                    exit.send_size.record(f64::from(waiting.batch.items));
                     exit.send_size_bytes.record(waiting.batch.bytes as f64);
                     continue;
                 }
@@ -159,16 +165,16 @@ impl Outlet {
     /// What waits here is left to the log, where that has it, or lost.
     pub fn give_up(&mut self) {
         for waiting in std::mem::take(&mut self.backlog) {
-            let parcel = Parcel {
+            let queued = QueuedBatch {
                 route: Arc::clone(&self.exits[waiting.exit].route),
                 batch: waiting.batch,
             };
-            let spans = u64::from(parcel.batch.spans);
-            if parcel.is_logged() {
-                parcel.keep(spans);
+            let spans = u64::from(queued.batch.items);
+            if queued.is_logged() {
+                queued.keep(spans);
             } else {
-                parcel.route.account.dropped(spans, Reason::Shutdown);
-                parcel.settle();
+                queued.route.account.dropped(spans, DropReason::Shutdown);
+                queued.settle();
             }
         }
     }

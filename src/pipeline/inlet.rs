@@ -8,15 +8,14 @@ else's backend.
 
 use super::{
     commit::Commits,
-    gate::{Gate, Panicked},
-    logs,
-    pulse::Pulse,
+    shard::{Panicked, Shard},
 };
 use crate::{
     mesh::ztunnel::Ignored,
     pdata::{Fault, Signal, split},
     pipeline::{Ingest, Refusal, Taken, Ticket},
-    telemetry::ReceiverStats,
+    service::logs,
+    telemetry::{ReceiverStats, ShardLoad},
 };
 use std::{
     net::IpAddr,
@@ -32,7 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A listener's way into its pipelines.
 pub struct Inlet {
     /// The shard's pipelines.
-    pub gate: Rc<Gate>,
+    pub shard: Rc<Shard>,
     /// Indices of the pipelines that have the receiver.
     pub pipelines: Vec<usize>,
     /// Those of them that make spans of ztunnel's access log.
@@ -40,7 +39,7 @@ pub struct Inlet {
     /// What it counts.
     pub stats: ReceiverStats,
     /// Told of each request.
-    pub pulse: Pulse,
+    pub load: ShardLoad,
 }
 
 impl Inlet {
@@ -77,20 +76,20 @@ impl Inlet {
         let spans = split::count_spans(request) as u64;
         self.stats.refused_spans.add(spans);
         for at in into {
-            let _ = self.gate.with(*at, |pipeline| pipeline.refused(spans));
+            let _ = self.shard.with(*at, |pipeline| pipeline.refused(spans));
         }
         Refusal::busy(RETRY_AFTER, why)
     }
 
     /// Takes a request into some of the pipelines, whole or not at all.
     fn take_into(&self, request: &[u8], peer: IpAddr, into: &[usize]) -> Result<Taken, Refusal> {
-        self.pulse.request();
+        self.load.request();
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
             return Ok(Taken::default());
         }
         // One pipeline that has room is not held up by another that has none.
-        let busy = |at: &usize| self.gate.with(*at, |p| p.busy()).ok().flatten();
+        let busy = |at: &usize| self.shard.with(*at, |p| p.busy()).ok().flatten();
         let reasons: Vec<Option<&str>> = match into {
             // The common case allocates nothing.
             [only] => match busy(only) {
@@ -107,13 +106,16 @@ impl Inlet {
         for (nth, at) in into.iter().enumerate() {
             if reasons.get(nth).copied().flatten().is_some() {
                 let spans = split::count_spans(request) as u64;
-                let _ = self.gate.with(*at, |pipeline| pipeline.pass_by(spans));
+                let _ = self.shard.with(*at, |pipeline| pipeline.pass_by(spans));
                 continue;
             }
             // Every pipeline sees the same bytes, so only the first can refuse.
-            match self.gate.with(*at, |pipeline| pipeline.take(request, peer)) {
+            match self
+                .shard
+                .with(*at, |pipeline| pipeline.take(request, peer))
+            {
                 Ok(Ok(taken)) => {
-                    self.gate.took(*at, taken.opened);
+                    self.shard.took(*at, taken.opened);
                     first.get_or_insert(taken);
                 }
                 Ok(Err(malformed)) => return Err(Refusal::malformed(malformed.to_string())),
@@ -127,7 +129,7 @@ impl Inlet {
         let taken = first.unwrap_or_default();
         self.stats.accepted_spans.add(taken.accepted);
         let mut answer = Taken {
-            stored: self.gate.commits().and_then(Commits::ticket),
+            stored: self.shard.commits().and_then(Commits::ticket),
             ..Taken::default()
         };
         if let Some(fault) = taken.fault {
@@ -175,7 +177,7 @@ impl Ingest for Inlet {
     }
 
     fn poll_stored(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
-        match self.gate.commits() {
+        match self.shard.commits() {
             Some(commits) => commits.poll(ticket, cx),
             None => Poll::Ready(()),
         }

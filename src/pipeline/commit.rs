@@ -12,7 +12,7 @@ answered from memory until it has caught up, so that a slow disk costs what it
 was to protect and nothing more.
 */
 
-use super::{gate::Gate, gather, pipeline::Pipeline};
+use super::{engine::Engine, gather, shard::Shard};
 use crate::pipeline::Ticket;
 use std::{
     cell::{Cell, RefCell},
@@ -90,50 +90,50 @@ impl Commits {
     }
 
     /// Commits turn after turn, forever.
-    pub async fn run(&self, gate: &Gate) {
+    pub async fn run(&self, shard: &Shard) {
         loop {
             self.begin.notified().await;
-            self.hand_over(gate);
-            gather::bide(|| !gate.any(Pipeline::awaits_log));
+            self.hand_over(shard);
+            gather::bide(|| !shard.any(Engine::awaits_log));
             // Whoever waits for an answer is not kept by gathering requests.
             gather::hold_off(true);
             let turn = self.turn.get();
-            let decided = timeout(self.patience, self.all_decided(gate));
+            let decided = timeout(self.patience, self.all_decided(shard));
             if decided.await.is_err() {
-                self.catch_up(gate).await;
+                self.catch_up(shard).await;
             }
             self.decided.set(turn.max(self.decided.get()));
             self.release();
             gather::hold_off(false);
-            if gate.any(Pipeline::has_backlog) {
-                gate.turn();
+            if shard.any(Engine::has_backlog) {
+                shard.turn();
             }
         }
     }
 
     /// Ends a turn.
-    fn hand_over(&self, gate: &Gate) {
+    fn hand_over(&self, shard: &Shard) {
         self.begun.set(false);
         self.turn.set(self.turn.get() + 1);
-        gate.hand_over();
+        shard.hand_over();
     }
 
-    async fn all_decided(&self, gate: &Gate) {
-        while gate.any(Pipeline::awaits_log) {
+    async fn all_decided(&self, shard: &Shard) {
+        while shard.any(Engine::awaits_log) {
             self.written.notified().await;
         }
     }
 
     /// Answers from memory until the logs have decided about all they have.
-    async fn catch_up(&self, gate: &Gate) {
+    async fn catch_up(&self, shard: &Shard) {
         self.late.set(true);
         self.release();
         gather::hold_off(false);
-        gate.each(|pipeline| pipeline.tell_late(self.patience));
+        shard.each(|pipeline| pipeline.tell_late(self.patience));
         loop {
             tokio::select! {
-                () = self.all_decided(gate) => break,
-                () = self.begin.notified() => self.hand_over(gate),
+                () = self.all_decided(shard) => break,
+                () = self.begin.notified() => self.hand_over(shard),
             }
         }
         self.late.set(false);

@@ -131,7 +131,7 @@ impl Markers {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::processor::Resources;
+    use crate::pipeline::Resources;
     use opentelemetry_proto::tonic::{
         common::v1::InstrumentationScope,
         trace::v1::{ScopeSpans, Span},

@@ -7,7 +7,7 @@ it published, because a shard that never rests has no moment to publish at: a
 reader compares two of its own looks.
 
 A thread that does not rest may yet get little done, because others have the
-cores; what it did get the kernel knows ([`Pulse::used`]).
+cores; what it did get the kernel knows ([`ShardLoad::used`]).
 */
 
 use std::{
@@ -20,9 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pulse of one shard. Clones are the same pulse.
+/// The load of one shard. Clones are the same load.
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<Words>);
+pub struct ShardLoad(Arc<Words>);
 
 #[derive(Debug)]
 struct Words {
@@ -36,7 +36,7 @@ struct Words {
     account: OnceLock<PathBuf>,
 }
 
-impl Default for Pulse {
+impl Default for ShardLoad {
     fn default() -> Self {
         Self(Arc::new(Words {
             base: Instant::now(),
@@ -48,7 +48,7 @@ impl Default for Pulse {
     }
 }
 
-impl Pulse {
+impl ShardLoad {
     /// Begins: the calling thread is the shard's.
     pub fn begin(&self) {
         // Only Linux has this; elsewhere `used` knows nothing.
@@ -115,29 +115,29 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_kernel_knows_what_a_thread_used() {
-        let pulse = Pulse::default();
-        assert_eq!(pulse.used(), None);
-        pulse.begin();
-        let before = pulse.used();
+        let load = ShardLoad::default();
+        assert_eq!(load.used(), None);
+        load.begin();
+        let before = load.used();
         assert!(before.is_some());
         // Another thread asks about this one.
-        let again = std::thread::scope(|scope| scope.spawn(|| pulse.used()).join());
+        let again = std::thread::scope(|scope| scope.spawn(|| load.used()).join());
         assert!(again.is_ok_and(|again| again >= before));
     }
 
     #[test]
     fn rests_add_up_and_the_present_one_counts() {
-        let pulse = Pulse::default();
-        let at = |ms| pulse.0.base + Duration::from_millis(ms);
-        let rested = |ms| pulse.rested(at(ms)).as_millis();
+        let load = ShardLoad::default();
+        let at = |ms| load.0.base + Duration::from_millis(ms);
+        let rested = |ms| load.rested(at(ms)).as_millis();
         assert_eq!(rested(10), 0);
-        pulse.rest(at(10));
+        load.rest(at(10));
         assert_eq!(rested(15), 5);
-        pulse.resume(at(20));
+        load.resume(at(20));
         assert_eq!(rested(50), 10);
-        pulse.rest(at(60));
-        pulse.resume(at(61));
-        pulse.resume(at(70));
+        load.rest(at(60));
+        load.resume(at(61));
+        load.resume(at(70));
         assert_eq!(rested(80), 11);
     }
 }

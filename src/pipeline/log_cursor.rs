@@ -9,7 +9,7 @@ handed over in memory or left, and whether the reader has caught up, are decided
 under one lock, once a batch; nothing falls between.
 */
 
-use super::log::{LaneId, Log, Seq};
+use crate::queue::log::{LaneId, Log, Seq};
 use std::{
     ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -17,7 +17,7 @@ use std::{
 
 /// One exporter's view of a log.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct LogCursor {
     log: Log,
     /// Its index among the log's exporters.
     exporter: usize,
@@ -46,7 +46,7 @@ pub struct Due {
     pub records: Range<Seq>,
 }
 
-impl Shelf {
+impl LogCursor {
     /// The view of `log`'s exporter number `exporter`, with nothing to fetch.
     pub fn new(log: Log, exporter: usize) -> Self {
         Self {

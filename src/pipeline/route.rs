@@ -10,9 +10,13 @@ not take each other's.
 */
 
 use super::{
-    Budget, Full, Place, Queue, SealedBatch,
-    account::{Account, Reason},
-    shelf::Shelf,
+    LogPosition, SealedBatch,
+    account::{Account, DropReason},
+    log_cursor::LogCursor,
+};
+use crate::{
+    pdata::Signal,
+    queue::{Budget, Full, Queue},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
@@ -33,12 +37,14 @@ const READS: u32 = 12;
 pub struct Route {
     /// Index of the exporter in the configuration.
     pub exporter: usize,
+    /// What its batches carry.
+    pub signal: Signal,
     /// What became of the spans.
     pub account: Account,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<QueuedBatch>>,
     budget: Budget,
     share: usize,
-    shelf: Option<Shelf>,
+    cursor: Option<LogCursor>,
     /// There is more room, or more to fetch.
     changed: Notify,
 }
@@ -68,26 +74,28 @@ impl Route {
     /// the budget.
     pub fn new(
         exporter: usize,
-        queue: Arc<Queue>,
+        signal: Signal,
+        queue: Arc<Queue<QueuedBatch>>,
         account: Account,
         budget: Budget,
         routes: usize,
-        shelf: Option<Shelf>,
+        cursor: Option<LogCursor>,
     ) -> Self {
         Self {
             exporter,
+            signal,
             account,
             queue,
             share: budget.limit() / routes.max(1),
             budget,
-            shelf,
+            cursor,
             changed: Notify::new(),
         }
     }
 
     /// Its part of the segment log.
-    pub fn shelf(&self) -> Option<&Shelf> {
-        self.shelf.as_ref()
+    pub fn cursor(&self) -> Option<&LogCursor> {
+        self.cursor.as_ref()
     }
 
     /// Whether a batch that is in no log could wait in memory now.
@@ -103,11 +111,11 @@ impl Route {
     /// Offers a batch that the account has as in memory.
     pub fn offer(self: &Arc<Self>, batch: &Arc<SealedBatch>, logged: Logged) -> Offer {
         let push = || {
-            let parcel = Parcel {
+            let queued = QueuedBatch {
                 batch: Arc::clone(batch),
                 route: Arc::clone(self),
             };
-            match self.queue.push(parcel) {
+            match self.queue.push(queued) {
                 Ok(()) => true,
                 // Not sent: nothing of it may be counted.
                 Err(Full(_)) => false,
@@ -115,18 +123,20 @@ impl Route {
         };
         // A sealed batch's bytes are in the account already.
         let waiting = self.account.bytes().saturating_sub(batch.bytes);
-        let taken = match (&self.shelf, &batch.place, logged) {
-            (Some(shelf), Some(place), Logged::Whole) => {
+        let taken = match (&self.cursor, &batch.position, logged) {
+            (Some(cursor), Some(position), Logged::Whole) => {
                 let room = waiting < self.logged_share();
-                if !shelf.offer(place.lane, &place.records, batch.spans, || room && push()) {
-                    self.account.shelved(batch.spans, batch.bytes);
+                if !cursor.offer(position.lane, &position.records, batch.items, || {
+                    room && push()
+                }) {
+                    self.account.left_to_log(batch.items, batch.bytes);
                     self.changed.notify_one();
                 }
                 true
             }
             // Soon it can be left to the log, and should be if its turn is late.
-            (Some(shelf), Some(place), Logged::Undecided) => {
-                waiting < self.logged_share() && !shelf.is_behind(place.lane) && push()
+            (Some(cursor), Some(position), Logged::Undecided) => {
+                waiting < self.logged_share() && !cursor.is_behind(position.lane) && push()
             }
             // It has no place but memory, and so goes ahead of what is on disk.
             _ => waiting < self.share && push(),
@@ -140,7 +150,7 @@ impl Route {
     /// Gives a batch up for which there is no room.
     pub fn drop_batch(&self, batch: &SealedBatch) {
         self.account
-            .dropped(u64::from(batch.spans), Reason::QueueFull);
+            .dropped(u64::from(batch.items), DropReason::QueueFull);
         self.account.released(batch.bytes);
     }
 
@@ -152,22 +162,22 @@ impl Route {
     /// Fetches what was left to the log whenever there is room, for as long as
     /// it is polled.
     pub async fn feed(self: Arc<Self>) {
-        let Some(shelf) = &self.shelf else { return };
+        let Some(cursor) = &self.cursor else { return };
         let mut failures = 0;
         loop {
             // Half the share, so that fetching and sending overlap.
             let room = self.account.bytes() < self.logged_share() / 2
                 && self.queue.len() < self.queue.capacity();
-            let Some(due) = shelf.due().filter(|_| room) else {
+            let Some(due) = cursor.due().filter(|_| room) else {
                 self.changed.notified().await;
                 continue;
             };
             if due.records.is_empty() {
-                let lost = shelf.fetched(due.lane, due.records.end, 0);
+                let lost = cursor.fetched(due.lane, due.records.end, 0);
                 self.account.damaged(lost);
                 continue;
             }
-            let (log, at) = (shelf.log().clone(), due.clone());
+            let (log, at) = (cursor.log().clone(), due.clone());
             let read =
                 spawn_blocking(move || log.read(at.lane, at.records.start, at.records.end, FETCH));
             let read = match read.await {
@@ -182,19 +192,20 @@ impl Route {
                 let batch = Arc::new(SealedBatch {
                     lease: self.budget.lease(read.bytes),
                     bytes: read.bytes,
-                    spans: u32::try_from(read.spans).unwrap_or(u32::MAX),
+                    signal: self.signal,
+                    items: u32::try_from(read.spans).unwrap_or(u32::MAX),
                     chunks: read.payloads,
-                    place: Some(Place {
+                    position: Some(LogPosition {
                         lane: due.lane,
                         records: due.records.start..read.next,
                         gap: false,
                     }),
                 });
-                let parcel = Parcel {
+                let queued = QueuedBatch {
                     batch,
                     route: Arc::clone(&self),
                 };
-                if let Err(Full(back)) = self.queue.push(parcel) {
+                if let Err(Full(back)) = self.queue.push(queued) {
                     // It stays where it was, to be fetched again.
                     back.keep(read.spans);
                     if self.queue.is_closed() {
@@ -204,14 +215,14 @@ impl Route {
                     continue;
                 }
             } else {
-                shelf.settle(due.lane, due.records.start..read.next);
+                cursor.settle(due.lane, due.records.start..read.next);
             }
             let mut next = read.next;
             if let Some(error) = &read.error {
                 failures += 1;
                 tracing::error!(
                     "cannot read the segment log in {}: {error}; trying again in {READ_AGAIN:?}",
-                    shelf.log().directory().display()
+                    cursor.log().directory().display()
                 );
                 sleep(READ_AGAIN).await;
                 if failures >= READS
@@ -223,7 +234,7 @@ impl Route {
             } else {
                 failures = 0;
             }
-            let lost = shelf.fetched(due.lane, next, read.spans);
+            let lost = cursor.fetched(due.lane, next, read.spans);
             self.account.damaged(lost);
         }
     }
@@ -231,19 +242,19 @@ impl Route {
 
 /// A batch on its way to one exporter.
 #[derive(Clone, Debug)]
-pub struct Parcel {
+pub struct QueuedBatch {
     /// What to send; shared with other exporters of the pipeline.
     pub batch: Arc<SealedBatch>,
     /// The way it came.
     pub route: Arc<Route>,
 }
 
-impl Parcel {
+impl QueuedBatch {
     /// Whether the log has it, should it not be delivered.
     pub fn is_logged(&self) -> bool {
-        match (&self.route.shelf, &self.batch.place) {
-            (Some(shelf), Some(place)) => {
-                !place.gap && shelf.log().holds(place.lane, place.records.clone())
+        match (&self.route.cursor, &self.batch.position) {
+            (Some(cursor), Some(position)) => {
+                !position.gap && cursor.log().holds(position.lane, position.records.clone())
             }
             _ => false,
         }
@@ -252,8 +263,8 @@ impl Parcel {
     /// All its spans are accounted for as answered or dropped.
     pub fn settle(&self) {
         self.route.account.released(self.batch.bytes);
-        if let (Some(shelf), Some(place)) = (&self.route.shelf, &self.batch.place) {
-            shelf.settle(place.lane, place.records.clone());
+        if let (Some(cursor), Some(position)) = (&self.route.cursor, &self.batch.position) {
+            cursor.settle(position.lane, position.records.clone());
         }
         self.route.changed.notify_one();
     }

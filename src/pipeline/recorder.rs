@@ -11,12 +11,9 @@ recorded: the batch then has a gap, counts as held in memory only, and its
 senders are not kept waiting for what will not come.
 */
 
+use super::{LogPosition, Logged, Resources, Scopes, SealedBatch, batch::Batch};
 use crate::{
-    processor::{Resources, Scopes, batch::Batch},
-    queue::{
-        Logged, Place, SealedBatch,
-        log::{LaneWriter, Log, Seq},
-    },
+    queue::log::{LaneWriter, Log, Seq},
     telemetry::Count,
 };
 
@@ -80,11 +77,11 @@ impl Recorder {
     }
 
     /// The open batch ends: where it stands.
-    pub fn seal(&mut self) -> Place {
+    pub fn seal(&mut self) -> LogPosition {
         let next = self.lane.next_seq();
         let records = self.first..next;
         self.first = next;
-        Place {
+        LogPosition {
             lane: self.lane.id(),
             records,
             gap: std::mem::take(&mut self.gap),
@@ -104,11 +101,11 @@ impl Recorder {
 
     /// Whether the log has this batch.
     pub fn logged(&self, batch: &SealedBatch) -> Logged {
-        match &batch.place {
-            Some(place) if !place.gap => {
-                if self.lane.decided() < place.records.end {
+        match &batch.position {
+            Some(position) if !position.gap => {
+                if self.lane.decided() < position.records.end {
                     Logged::Undecided
-                } else if self.log.holds(place.lane, place.records.clone()) {
+                } else if self.log.holds(position.lane, position.records.clone()) {
                     Logged::Whole
                 } else {
                     Logged::No

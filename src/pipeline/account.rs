@@ -24,7 +24,7 @@ use std::sync::{
 /// Why spans that were accepted are gone without the backend's having judged
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DropReason {
     /// The exporter had no room, while others of the pipeline had.
     QueueFull,
     /// `retry_on_failure` said to give up.
@@ -37,7 +37,7 @@ pub enum Reason {
     Crashed,
 }
 
-impl Reason {
+impl DropReason {
     /// All of them.
     pub const ALL: [Self; 5] = [
         Self::QueueFull,
@@ -74,8 +74,8 @@ pub struct Balance {
     pub delivered: u64,
     /// The backend refused them for good.
     pub refused: u64,
-    /// Gone, by [`Reason`].
-    pub dropped: [u64; Reason::ALL.len()],
+    /// Gone, by [`DropReason`].
+    pub dropped: [u64; DropReason::ALL.len()],
     /// In open batches.
     pub open: u64,
     /// In sealed batches in memory: waiting, under way, or to be sent again.
@@ -146,22 +146,22 @@ impl Account {
     /// Spans that shards counted as taken never came into a batch, for want of
     /// room.
     pub fn passed_by(&self, spans: u64) {
-        self.never_sealed(spans, Reason::QueueFull);
+        self.never_sealed(spans, DropReason::QueueFull);
     }
 
     /// Spans in an open batch are lost with it.
     pub fn crashed(&self, spans: u64) {
-        self.never_sealed(spans, Reason::Crashed);
+        self.never_sealed(spans, DropReason::Crashed);
     }
 
-    fn never_sealed(&self, spans: u64, reason: Reason) {
+    fn never_sealed(&self, spans: u64, reason: DropReason) {
         let mut books = self.books();
         books.sealed += spans;
         books.balance.dropped[reason as usize] += spans;
     }
 
     /// A sealed batch in memory was left to the log.
-    pub fn shelved(&self, spans: u32, bytes: usize) {
+    pub fn left_to_log(&self, spans: u32, bytes: usize) {
         self.kept(u64::from(spans));
         self.released(bytes);
     }
@@ -197,7 +197,7 @@ impl Account {
         let mut books = self.books();
         let spans = spans.min(books.balance.in_log);
         books.balance.in_log -= spans;
-        books.balance.dropped[Reason::Damaged as usize] += spans;
+        books.balance.dropped[DropReason::Damaged as usize] += spans;
     }
 
     /// The backend answered for spans in memory.
@@ -210,7 +210,7 @@ impl Account {
     }
 
     /// Spans in memory are given up.
-    pub fn dropped(&self, spans: u64, reason: Reason) {
+    pub fn dropped(&self, spans: u64, reason: DropReason) {
         let mut books = self.books();
         books.balance.in_memory = books.balance.in_memory.saturating_sub(spans);
         books.balance.dropped[reason as usize] += spans;
@@ -259,11 +259,11 @@ mod tests {
         account.sealed(40, 4_000);
         let balance = check("sealed");
         assert_eq!((balance.open, balance.in_memory), (0, 100));
-        account.shelved(40, 4_000);
-        assert_eq!(check("shelved").in_log, 40);
+        account.left_to_log(40, 4_000);
+        assert_eq!(check("left_to_log").in_log, 40);
         assert_eq!(account.bytes(), 6_000);
         account.answered(50, 5);
-        account.dropped(3, Reason::GaveUp);
+        account.dropped(3, DropReason::GaveUp);
         account.kept(2);
         account.released(6_000);
         assert_eq!(check("settled").held(), 42);
@@ -272,7 +272,7 @@ mod tests {
         account.damaged(4);
         let balance = check("read");
         assert_eq!((balance.in_memory, balance.in_log), (30, 18));
-        assert_eq!(balance.dropped[Reason::Damaged as usize], 4);
+        assert_eq!(balance.dropped[DropReason::Damaged as usize], 4);
         account.loaded(20, 2_000);
         let balance = check("more than was known");
         assert_eq!((balance.recovered, balance.in_log), (12, 0));

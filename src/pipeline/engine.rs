@@ -7,15 +7,16 @@ appended, dropped by a processor's decision, or rejected for a fault of its
 own, and each of the three is counted. Sealed batches go to the [`Outlet`].
 */
 
-use super::{outlet::Outlet, recorder::Recorder};
+use super::{
+    Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
+    batch::{Batch, Trigger, header_bytes},
+    markers,
+    outlet::Outlet,
+    recorder::Recorder,
+};
 use crate::{
     config,
     pdata::{self, Edits, Fault, Index, Keys, Malformed, write_span},
-    processor::{
-        Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
-        batch::{Batch, Trigger, header_bytes},
-        markers,
-    },
     queue::purse,
     telemetry::{PipelineStats, ProcessorStats},
 };
@@ -50,7 +51,7 @@ pub struct Stage {
 }
 
 /// The state of one pipeline on one shard.
-pub struct Pipeline {
+pub struct Engine {
     keys: Keys,
     index: Index,
     resources: Resources,
@@ -66,7 +67,7 @@ pub struct Pipeline {
     stats: PipelineStats,
 }
 
-impl Pipeline {
+impl Engine {
     /// A pipeline with nothing in it.
     pub fn new(
         batch: &config::Batch,
@@ -96,7 +97,7 @@ impl Pipeline {
         self.outlet.busy()
     }
 
-    /// Counts spans that were refused because of [`Pipeline::busy`].
+    /// Counts spans that were refused because of [`Engine::busy`].
     pub fn refused(&self, spans: u64) {
         self.stats.limiter_refused.add(spans);
     }
@@ -319,7 +320,7 @@ impl Pipeline {
         }
     }
 
-    /// When [`Pipeline::turn`] must be called next, if anything waits.
+    /// When [`Engine::turn`] must be called next, if anything waits.
     pub fn deadline(&self) -> Option<Instant> {
         self.batch.deadline()
     }
@@ -360,7 +361,7 @@ impl Pipeline {
     }
 
     /// Gives the log what came since the last time. Its thread writes; until
-    /// [`Pipeline::awaits_log`] is false, senders wait for their answer.
+    /// [`Engine::awaits_log`] is false, senders wait for their answer.
     pub fn commit(&mut self) {
         self.record();
         if let Some(recorder) = &mut self.outlet.recorder {
@@ -415,7 +416,7 @@ impl Pipeline {
     }
 }
 
-impl Drop for Pipeline {
+impl Drop for Engine {
     fn drop(&mut self) {
         purse::release(self.held);
     }

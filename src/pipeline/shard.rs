@@ -2,7 +2,7 @@
 The pipelines of one shard: what takes requests, what keeps their clock, and
 what goes on after a bug.
 
-All work on a pipeline goes through [`Gate::with`]. A panic in it costs the
+All work on a pipeline goes through [`Shard::with`]. A panic in it costs the
 request in which it showed: the pipeline's tables and processors begin anew,
 while what it had answered for, whole spans in the open batch and sealed
 batches, goes on its way. The panic hook has logged it by then and turned the
@@ -11,7 +11,7 @@ health check red, so that the process is replaced in good order.
 
 use super::{
     commit::Commits,
-    pipeline::{Pipeline, Stage},
+    engine::{Engine, Stage},
 };
 use crate::pdata::Keys;
 use std::{
@@ -36,8 +36,8 @@ type Anew = Box<dyn Fn(usize) -> (Keys, Vec<Stage>)>;
 
 /// The pipelines of one shard, the bell that starts their clock, and the turns
 /// of its segment logs.
-pub struct Gate {
-    pipelines: RefCell<Vec<Pipeline>>,
+pub struct Shard {
+    pipelines: RefCell<Vec<Engine>>,
     anew: Anew,
     opened: Notify,
     commits: Option<Commits>,
@@ -47,10 +47,10 @@ pub struct Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked;
 
-impl Gate {
-    /// A gate to these pipelines; `anew` makes the processors of one of them.
+impl Shard {
+    /// A shard to these pipelines; `anew` makes the processors of one of them.
     pub fn new(
-        pipelines: Vec<Pipeline>,
+        pipelines: Vec<Engine>,
         commits: Option<Commits>,
         anew: impl Fn(usize) -> (Keys, Vec<Stage>) + 'static,
     ) -> Self {
@@ -68,7 +68,7 @@ impl Gate {
     ///
     /// If that panics; the pipeline is as new then, and what it had taken before
     /// is not lost.
-    pub fn with<T>(&self, at: usize, work: impl FnOnce(&mut Pipeline) -> T) -> Result<T, Panicked> {
+    pub fn with<T>(&self, at: usize, work: impl FnOnce(&mut Engine) -> T) -> Result<T, Panicked> {
         let pipeline = &mut self.pipelines.borrow_mut()[at];
         // What the panic left is never looked at: all of it is replaced, but for
         // the batches, which are mended.
@@ -79,7 +79,7 @@ impl Gate {
         })
     }
 
-    fn with_each(&self, mut work: impl FnMut(&mut Pipeline)) {
+    fn with_each(&self, mut work: impl FnMut(&mut Engine)) {
         let all = self.pipelines.borrow().len();
         for at in 0..all {
             // A pipeline that panicked is as new, and has nothing to do.
@@ -88,16 +88,16 @@ impl Gate {
     }
 
     /// Asks each pipeline, without changing it.
-    pub fn any(&self, ask: impl Fn(&Pipeline) -> bool) -> bool {
+    pub fn any(&self, ask: impl Fn(&Engine) -> bool) -> bool {
         self.pipelines.borrow().iter().any(ask)
     }
 
     /// Looks at each pipeline, without changing it.
-    pub fn each(&self, look: impl Fn(&Pipeline)) {
+    pub fn each(&self, look: impl Fn(&Engine)) {
         self.pipelines.borrow().iter().for_each(look);
     }
 
-    /// Pipeline number `at` has taken a request; `opened`: its batch has begun.
+    /// Engine number `at` has taken a request; `opened`: its batch has begun.
     pub fn took(&self, at: usize, opened: bool) {
         if opened {
             self.opened.notify_one();
@@ -114,12 +114,12 @@ impl Gate {
         self.commits.as_ref()
     }
 
-    /// The next moment [`Gate::turn`] has something to do.
+    /// The next moment [`Shard::turn`] has something to do.
     fn deadline(&self) -> Option<Instant> {
-        let backlog = self.any(Pipeline::has_backlog);
+        let backlog = self.any(Engine::has_backlog);
         let retry = backlog.then(|| Instant::now() + BACKLOG_INTERVAL);
         let pipelines = self.pipelines.borrow();
-        let deadlines = pipelines.iter().filter_map(Pipeline::deadline);
+        let deadlines = pipelines.iter().filter_map(Engine::deadline);
         deadlines.chain(retry).min()
     }
 
@@ -144,7 +144,7 @@ impl Gate {
 
     /// Gives the segment logs what came since the last time.
     pub fn hand_over(&self) {
-        self.with_each(Pipeline::commit);
+        self.with_each(Engine::commit);
     }
 
     /// Commits to the segment logs, forever.
@@ -157,16 +157,16 @@ impl Gate {
 
     /// Seals everything and waits for room in the queues, until the deadline.
     pub async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
-        self.with_each(Pipeline::flush);
+        self.with_each(Engine::flush);
         self.hand_over();
         loop {
             self.turn();
-            let waiting = self.any(Pipeline::has_backlog);
+            let waiting = self.any(Engine::has_backlog);
             let over = deadline
                 .borrow()
                 .is_some_and(|deadline| deadline <= Instant::now());
             if !waiting || over {
-                return self.with_each(Pipeline::give_up);
+                return self.with_each(Engine::give_up);
             }
             time::sleep(BACKLOG_INTERVAL).await;
         }

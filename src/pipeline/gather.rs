@@ -20,7 +20,7 @@ What must not suffer:
 - **A busy shard** has no moment without work, and so never waits.
 */
 
-use super::pulse::Pulse;
+use crate::telemetry::ShardLoad;
 use std::{
     cell::{Cell, RefCell},
     thread,
@@ -153,17 +153,17 @@ pub fn bide(done: impl Fn() -> bool) {
     }
 }
 
-/// Makes the threads of a runtime tell `pulse` when they rest, and wait up to
+/// Makes the threads of a runtime tell `load` when they rest, and wait up to
 /// `most` (zero: never) before they do. For the runtime of one shard.
-pub fn install(builder: &mut tokio::runtime::Builder, pulse: Pulse, most: Duration) {
-    let resumed = pulse.clone();
+pub fn install(builder: &mut tokio::runtime::Builder, load: ShardLoad, most: Duration) {
+    let resumed = load.clone();
     builder.on_thread_park(move || {
         let now = Instant::now();
         let wait = GATHER.with_borrow_mut(|gather| {
             let gather = gather.get_or_insert_with(|| Gather::new(most));
-            gather.wait(now, pulse.requests())
+            gather.wait(now, load.requests())
         });
-        pulse.rest(now);
+        load.rest(now);
         if !wait.is_zero() && !HELD_OFF.get() {
             GATHERED.set(true);
             thread::sleep(wait);

@@ -3,9 +3,13 @@
 use super::*;
 use crate::{
     config,
-    processor::{Decision, Processor, Resources, Span},
-    queue::{Account, Budget, Queue, Route, Taken},
-    service::outlet::{Exit, Outlet},
+    pdata::Signal,
+    pipeline::{
+        Account, Decision, Processor, QueuedBatch, Resources, Route, Span,
+        account::Taken,
+        outlet::{ExporterRoute, Outlet},
+    },
+    queue::{Budget, Queue},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use futures_util::FutureExt;
@@ -37,8 +41,8 @@ fn stages() -> (Keys, Vec<Stage>) {
     (Keys::default(), vec![stage])
 }
 
-/// A gate to one pipeline with one exporter.
-fn gate() -> (Gate, Arc<Queue>, Arc<Route>) {
+/// A shard to one pipeline with one exporter.
+fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
     let batch = config::Batch {
         id: config::Id {
             kind: "batch".to_owned(),
@@ -53,17 +57,25 @@ fn gate() -> (Gate, Arc<Queue>, Arc<Route>) {
     let none = metrics::Histogram::noop;
     let stats = PipelineStats::new(none(), none());
     let account = Account::new(Taken(vec![stats.taken.count.clone()]));
-    let route = Route::new(0, Arc::clone(&queue), account, budget.clone(), 1, None);
+    let route = Route::new(
+        0,
+        Signal::Traces,
+        Arc::clone(&queue),
+        account,
+        budget.clone(),
+        1,
+        None,
+    );
     let route = Arc::new(route);
-    let exit = Exit {
+    let exit = ExporterRoute {
         route: Arc::clone(&route),
         send_size: none(),
         send_size_bytes: none(),
     };
-    let outlet = Outlet::new(vec![exit], budget, None);
+    let outlet = Outlet::new(Signal::Traces, vec![exit], budget, None);
     let (keys, first) = stages();
-    let pipeline = Pipeline::new(&batch, keys, first, outlet, stats);
-    (Gate::new(vec![pipeline], None, |_| stages()), queue, route)
+    let pipeline = Engine::new(&batch, keys, first, outlet, stats);
+    (Shard::new(vec![pipeline], None, |_| stages()), queue, route)
 }
 
 fn request(names: &[&str]) -> Vec<u8> {
@@ -85,9 +97,9 @@ fn request(names: &[&str]) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
-fn names(queue: &Queue) -> Vec<String> {
-    let parcel = queue.pop().now_or_never().unwrap().unwrap();
-    let request = ExportTraceServiceRequest::decode(&parcel.batch.chunks.concat()[..]).unwrap();
+fn names(queue: &Queue<QueuedBatch>) -> Vec<String> {
+    let queued = queue.pop().now_or_never().unwrap().unwrap();
+    let request = ExportTraceServiceRequest::decode(&queued.batch.chunks.concat()[..]).unwrap();
     let scopes = request
         .resource_spans
         .into_iter()
@@ -98,9 +110,9 @@ fn names(queue: &Queue) -> Vec<String> {
 
 #[test]
 fn a_panic_costs_its_request_and_nothing_that_was_answered() {
-    let (gate, queue, route) = gate();
+    let (shard, queue, route) = shard();
     let take = |names: &[&str]| {
-        let taken = gate.with(0, |pipeline| pipeline.take(&request(names), PEER));
+        let taken = shard.with(0, |pipeline| pipeline.take(&request(names), PEER));
         taken.map(|taken| taken.unwrap().accepted)
     };
     assert_eq!(take(&["a", "b"]), Ok(2));
@@ -112,7 +124,7 @@ fn a_panic_costs_its_request_and_nothing_that_was_answered() {
     assert_eq!(take(&["bomb"]), Err(Panicked));
     assert_eq!(names(&queue), ["e"]);
     assert_eq!(take(&["f"]), Ok(1));
-    gate.with(0, Pipeline::flush).unwrap();
+    shard.with(0, Engine::flush).unwrap();
     assert_eq!(names(&queue), ["f"]);
     let balance = route.account.balance();
     assert_eq!((balance.difference(), balance.taken), (0, 5), "{balance:?}");
@@ -125,11 +137,11 @@ fn a_panic_costs_its_request_and_nothing_that_was_answered() {
 
 #[test]
 fn work_that_panics_outside_of_a_request_leaves_the_batch() {
-    let (gate, queue, _) = gate();
-    let taken = gate.with(0, |pipeline| pipeline.take(&request(&["a"]), PEER));
+    let (shard, queue, _) = shard();
+    let taken = shard.with(0, |pipeline| pipeline.take(&request(&["a"]), PEER));
     assert!(taken.is_ok());
     assert_eq!(
-        gate.with(0, |_| panic!("this panic belongs to the test")),
+        shard.with(0, |_| panic!("this panic belongs to the test")),
         Err::<(), _>(Panicked)
     );
     assert_eq!(names(&queue), ["a"]);
