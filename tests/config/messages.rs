@@ -1,6 +1,7 @@
 //! What an operator reads when something is wrong.
 
 use super::{MINIMAL, bad, load, text};
+use std::{fs, path::Path};
 
 #[test]
 fn an_unknown_key_is_shown_in_its_line_with_the_nearest_valid_one() {
@@ -80,319 +81,31 @@ service:
     assert!(message.contains("defined exporters: debug"));
 }
 
-/// Each mistake alone: what is written, and what must be said about it.
+/// The cases in `mistakes/`, parted by empty lines: a configuration, then a
+/// comment with the place in it and a part of what must be said.
 #[test]
-fn mistakes() {
-    for (yaml, place, said) in [
-        ("recievers: {}", "1:1", "did you mean \"receivers\"?"),
-        (
-            "receivers: [otlp]",
-            "1:12",
-            "receivers: expected a map, found a list",
-        ),
-        (
-            "receivers: {otlp: 3}",
-            "1:19",
-            "receivers.otlp: expected a map, found `3`",
-        ),
-        (
-            "receivers: {otlp: {protocols: ~}}",
-            "1:20",
-            "serves no protocol",
-        ),
-        (
-            "receivers: {'ot lp': }",
-            "1:13",
-            "is not an id such as otlp or otlp/name",
-        ),
-        (
-            "receivers: {otlp: {protocols: {grpc: {tls: {cert_file: x}}}}}",
-            "1:39",
-            "receivers.otlp.protocols.grpc.tls: a server needs cert_file and key_file, and key_file is \
-             not set",
-        ),
-        (
-            "receivers: {otlp: {protocols: {http: {auth: {authenticator: x}}}}}",
-            "1:61",
-            "no extension \"x\" is defined",
-        ),
-        (
-            "receivers: {otlp: {protocols: {grpc: {endpoint: [1]}}}}",
-            "1:49",
-            "grpc.endpoint: expected a string, found a list",
-        ),
-        (
-            "receivers: {otlp: {protocols: {grpc: {endpoint: 'localhost'}}}}",
-            "1:49",
-            "is not HOST:PORT: the port is missing",
-        ),
-        (
-            "receivers: {otlp: {protocols: {grpc: {endpoint: 'no-such-host.invalid:1'}}}}",
-            "1:49",
-            "cannot find the address of \"no-such-host.invalid\"",
-        ),
-        (
-            "receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:4318'}, http: {endpoint: ':4318'}}}}",
-            "1:85",
-            "0.0.0.0:4318 is already used by receivers.otlp.protocols.grpc",
-        ),
-        (
-            "receivers: {otlp: {protocols: {grpc: {max_recv_msg_size_mib: 4096}}}}",
-            "1:62",
-            "at most 1 GiB",
-        ),
-        (
-            "receivers: {otlp: {protocols: {http: {traces_url_path: v1/traces}}}}",
-            "1:56",
-            "not a path such as /v1/traces",
-        ),
-        (
-            "processors: {batch: {timeout: 3 parsecs}}",
-            "1:31",
-            "is not a duration such as 5s",
-        ),
-        (
-            "processors: {batch: {send_batch_size: 100, send_batch_max_size: 50}}",
-            "1:65",
-            "50 is less than send_batch_size, which is 100",
-        ),
-        (
-            "processors: {mesh: {kiali: {version: two}}}",
-            "1:38",
-            "\"two\" is not a Kiali version",
-        ),
-        (
-            "processors: {mesh: {kiali: {namespace_selector: maybe}}}",
-            "1:49",
-            "expected true or false, found \"maybe\"",
-        ),
-        (
-            "processors: {mesh: {kubernetes: onn}}",
-            "1:33",
-            "expected one of auto, on, true, false, off, found \"onn\"; did you mean \"on\"?",
-        ),
-        (
-            "processors: {mesh: {kubernetes: {namespace: [a]}}}",
-            "1:34",
-            "unknown key \"namespace\" in processors.mesh.kubernetes; did you mean \"namespaces\"?",
-        ),
-        (
-            "processors: {mesh: {kubernetes: {namespaces: [shop, My_Shop]}}}",
-            "1:53",
-            "\"My_Shop\" cannot be the name of a namespace",
-        ),
-        (
-            "processors: {mesh: {kubernetes: {mode: off, kubeconfig: /a}}}",
-            "1:45",
-            "processors.mesh.kubernetes.kubeconfig: has no effect: kubernetes.mode is off",
-        ),
-        (
-            "processors: {mesh: {kubernetes: {namespaces: [a], mode: off}}}",
-            "1:34",
-            "processors.mesh.kubernetes.namespaces: has no effect: kubernetes.mode is off",
-        ),
-        (
-            "processors: {mesh: {kubernetes: {peer_address: true, mode: off}}}",
-            "1:34",
-            "has no effect",
-        ),
-        (
-            "processors: {mesh: {aliases: auto}}",
-            "1:30",
-            "expected one of on, true, false, off, found \"auto\"",
-        ),
-        (
-            "processors: {mesh: {repairs: some}}",
-            "1:30",
-            "expected one of on, true, false, off, found \"some\"",
-        ),
-        (
-            "processors: {mesh: {repairs: {stauts: false}}}",
-            "1:31",
-            "unknown key \"stauts\" in processors.mesh.repairs; did you mean \"status\"?",
-        ),
-        (
-            "processors: {mesh: {repairs: {status: maybe}}}",
-            "1:39",
-            "expected one of on, true, false, off, found \"maybe\"",
-        ),
-        (
-            "processors: {mesh: {ztunnel_connections: auto}}",
-            "1:42",
-            "expected one of on, true, false, off, found \"auto\"",
-        ),
-        (
-            "receivers: {otlp: {protocols: {http: {logs_url_path: v1/logs}}}}",
-            "1:54",
-            "not a path such as /v1/logs",
-        ),
-        (
-            "processors: {mesh: {service_name: {case: lowre}}}",
-            "1:42",
-            "expected one of match, lower, preserve, found \"lowre\"; did you mean \"lower\"?",
-        ),
-        (
-            "processors: {memory_limiter: {check_interval: 1s}}",
-            "1:14",
-            "processors.memory_limiter: has no limit",
-        ),
-        (
-            "processors: {memory_limiter: {limit_mib: 100, spike_limit_mib: 100}}",
-            "1:64",
-            "the spike is not below the limit",
-        ),
-        (
-            "processors: {memory_limiter: {limit_percentage: 130}}",
-            "1:49",
-            "130 is more than 100 %",
-        ),
-        (
-            "exporters: {otlp_grpc: }",
-            "1:13",
-            "exporters.otlp_grpc: an exporter needs an endpoint",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:4317', sending_queue: {storage: file_storage}}}",
-            "1:70",
-            "no extension \"file_storage\" is defined",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:4317', sending_queue: {storage: file_storage}}}\n\
-             extensions: {file_storage: {}}",
-            "1:70",
-            "service.extensions does not enable this extension",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:4317', sending_queue: {storage: db_storage}}}\n\
-             extensions: {db_storage: {}}",
-            "1:70",
-            "wayspan has no storage \"db_storage\"",
-        ),
-        (
-            "extensions: {file_storage: {fsnc: true}}",
-            "1:29",
-            "unknown key \"fsnc\" in extensions.file_storage; did you mean \"fsync\"?",
-        ),
-        (
-            "extensions: {file_storage: {fsync: sometimes}}",
-            "1:36",
-            "expected one of always, true, interval, false, never",
-        ),
-        (
-            "extensions: {file_storage: {max_size_mib: 1}}\nservice: {extensions: [file_storage]}",
-            "1:43",
-            "at least 64",
-        ),
-        (
-            "extensions: {file_storage: {timeout: 0s}}\nservice: {extensions: [file_storage]}",
-            "1:38",
-            "or every write is too slow",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:4317', compression: snappy}}",
-            "1:58",
-            "expected one of none, gzip, zstd",
-        ),
-        (
-            "exporters: {otlp_http: {endpoint: 'j:4318'}}",
-            "1:35",
-            "is not a URL such as http://jaeger:4318",
-        ),
-        (
-            "exporters: {otlp_http: {endpoint: 'http://j:4318', headers: {'a b': c}}}",
-            "1:62",
-            "not a name that a header can have",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:1', tls: {cert_file: c.pem}}}",
-            "1:59",
-            "needs key_file beside it",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:1', retry_on_failure: {multiplier: 0.5}}}",
-            "1:73",
-            "not between 1 and 100",
-        ),
-        (
-            "exporters: {otlp_grpc: {endpoint: 'j:1'}, otlp: {endpoint: 'k:1'}}",
-            "1:43",
-            "the same exporter as \"otlp_grpc\", under another name",
-        ),
-        (
-            "service: {pipelines: {trace: }}",
-            "1:23",
-            "unknown signal \"trace\"; did you mean \"traces\"?",
-        ),
-        (
-            "service: {pipelines: {traces: {receivers: []}}}",
-            "1:32",
-            "service.pipelines.traces.receivers: a pipeline needs receivers",
-        ),
-        (
-            "processors: {mesh: , batch: }\nservice: {pipelines: {traces: {processors: [mesh, batch, mesh]}}}",
-            "2:58",
-            "this processor is listed twice",
-        ),
-        (
-            "service: {pipelines: {traces: {processors: [bacth]}}}",
-            "1:45",
-            "no processor \"bacth\" is defined",
-        ),
-        (
-            "service: {extensions: [health_check]}",
-            "1:24",
-            "no extension \"health_check\" is defined",
-        ),
-        ("service: {pipelines: ~}", "1:11", "has no traces pipeline"),
-        (
-            "service: {telemetry: {logs: {level: wran}}}",
-            "1:37",
-            "did you mean \"warn\"?",
-        ),
-        ("service: {wayspan: {shards: 1000}}", "1:29", "at most 256"),
-        ("service: {wayspan: {gather: 1s}}", "1:29", "at most 100ms"),
-        (
-            "service: {wayspan: {drain_timeout: 1 fortnight}}",
-            "1:36",
-            "is not a duration",
-        ),
-        ("a: [", "", "not valid YAML"),
-        (
-            "exporters: {debug: {}}\nexporters: {}",
-            "2:1",
-            "appears twice here, first on line 1",
-        ),
-        (
-            "exporters: {debug: {verbosity: '${A'}}",
-            "1:32",
-            "without its closing `}`",
-        ),
-    ] {
-        // Parts of the pipelines under test are used, so that they are checked whole.
-        let used = [(
-            "exporters: {otlp",
-            "service: {pipelines: {traces: {exporters: [otlp_NAME]}}}",
-        )];
-        let yaml = match used.iter().find(|(start, _)| yaml.starts_with(start)) {
-            Some((_, service)) => {
-                let name = if yaml.contains("otlp_http") {
-                    "otlp_http"
-                } else {
-                    "otlp_grpc"
-                };
-                format!("{yaml}\n{}", service.replace("otlp_NAME", name))
-            }
-            None => yaml.to_owned(),
-        };
-        let message = bad(&yaml);
-        let prefix = format!("config.yaml:{place}");
-        assert!(
-            message
+fn each_mistake_alone_is_shown_at_its_place() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/mistakes");
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for case in text.trim_end().split("\n\n") {
+            let (yaml, comment) = case.rsplit_once("\n# ").expect("a comment");
+            let (place, said) = comment.split_once(": ").expect("a place and a text");
+            let head = format!("config.yaml:{place}: ");
+            let message = bad(yaml);
+            if !message
                 .lines()
-                .any(|line| line.starts_with(&prefix) && line.contains(said)),
-            "for:\n{yaml}\nexpected {prefix}: … {said}\ngot:\n{message}"
-        );
+                .any(|line| line.starts_with(&head) && line.contains(said))
+            {
+                wrong.push(format!("{yaml}\nexpected {head}… {said}\ngot:\n{message}"));
+            }
+            cases += 1;
+        }
     }
+    assert!(cases >= 60, "{cases} cases");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
