@@ -6,7 +6,7 @@ sizes are numbers, defaults are filled in.
 */
 
 pub use super::security::*;
-use crate::mesh;
+use crate::{mesh, pdata::Signal};
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// A component id, `type` or `type/name`.
@@ -34,7 +34,7 @@ pub struct Config {
     pub receivers: Vec<Receiver>,
     /// Exporters that some pipeline uses.
     pub exporters: Vec<Exporter>,
-    /// Trace pipelines.
+    /// Pipelines, of any signal.
     pub pipelines: Vec<Pipeline>,
     /// `health_check`, when enabled by `service.extensions`.
     pub health_check: Option<HealthCheck>,
@@ -124,11 +124,13 @@ pub struct HttpServer {
     pub auth: Option<ServerAuth>,
 }
 
-/// A trace pipeline.
+/// A pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
-    /// Its id (`traces`, `traces/x`).
+    /// Its id (`traces`, `logs/x`).
     pub id: Id,
+    /// What it carries.
+    pub signal: Signal,
     /// Indices into [`Config::receivers`].
     pub receivers: Vec<usize>,
     /// Span processors in order (`batch` and `memory_limiter` are not among them).

@@ -1,7 +1,7 @@
 //! What other collectors' files have and wayspan takes with a warning.
 
 use super::{good, load, over, text};
-use wayspan::config::ServerAuth;
+use wayspan::{config::ServerAuth, pdata::Signal};
 
 fn warned(warnings: &[String], place: &str, said: &str) {
     let found = warnings
@@ -62,7 +62,8 @@ service:
 fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     let config = good(ISTIO_SAMPLE);
     assert_eq!(config.receivers.len(), 2);
-    assert_eq!(config.pipelines.len(), 2);
+    let signals: Vec<_> = config.pipelines.iter().map(|p| p.signal).collect();
+    assert_eq!(signals, [Signal::Logs, Signal::Traces, Signal::Traces]);
     assert!(config.health_check.is_some());
     let guarded = config.receivers[1].grpc.clone().unwrap();
     assert!(matches!(guarded.auth, Some(ServerAuth::Bearer(_))));
@@ -74,13 +75,8 @@ fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     );
     warned(
         &config.warnings,
-        "config.yaml:35:5: ",
-        "wayspan handles traces only; ignored",
-    );
-    warned(
-        &config.warnings,
         "config.yaml:19:3: ",
-        "no trace pipeline uses this exporter",
+        "no pipeline uses this exporter",
     );
     warned(
         &config.warnings,
@@ -143,7 +139,7 @@ exporters:
 service:
   pipelines:
     traces: {exporters: [otlp_grpc]}
-    metrics/x: {receivers: [nothing], exporters: [nothing]}
+    profiles/x: {receivers: [nothing], exporters: [nothing]}
   telemetry: {metrics: {level: none, address: ':1'}}
 ");
     for (place, said) in [
@@ -166,9 +162,12 @@ service:
         ),
         (
             "config.yaml:7:3: ",
-            "no trace pipeline uses this exporter; ignored",
+            "no pipeline uses this exporter; ignored",
         ),
-        ("config.yaml:11:5: ", "wayspan handles traces only"),
+        (
+            "config.yaml:11:5: ",
+            "wayspan handles traces, metrics and logs only",
+        ),
     ] {
         warned(&config.warnings, place, said);
     }

@@ -60,10 +60,8 @@ impl<'n> Component<'n> {
                 &help,
             );
         } else {
-            cx.report.warn_at(
-                self.spot,
-                &format!("no trace pipeline uses this {what}; ignored"),
-            );
+            cx.report
+                .warn_at(self.spot, &format!("no pipeline uses this {what}; ignored"));
         }
     }
 }
@@ -168,7 +166,7 @@ impl<'n> Section<'n> {
         found
     }
 
-    /// Connectors: an error where a trace pipeline uses one.
+    /// Connectors: an error where a pipeline uses one.
     pub(super) fn refuse<'r>(
         &self,
         references: impl Iterator<Item = &'r (String, Spot)>,
@@ -182,10 +180,8 @@ impl<'n> Section<'n> {
                 let message = "wayspan has no connectors yet; remove it from the pipelines";
                 cx.report.error_at_key(component.spot, message, "");
             } else {
-                cx.report.warn_at(
-                    component.spot,
-                    "no trace pipeline uses this connector; ignored",
-                );
+                cx.report
+                    .warn_at(component.spot, "no pipeline uses this connector; ignored");
             }
         }
     }

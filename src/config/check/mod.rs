@@ -2,7 +2,7 @@
 From raw types to the checked configuration.
 
 Pipelines come first: they say which components are used. A component that no
-trace pipeline uses is still read, so that its mistakes show, but nothing is
+pipeline uses is still read, so that its mistakes show, but nothing is
 built from it and what wayspan lacks may stand in it.
 */
 
@@ -320,7 +320,7 @@ impl<'n> Service<'n> {
 }
 
 fn no_pipeline(at: &Node) -> Diagnostic {
-    let message = "service.pipelines has no traces pipeline, so there is nothing to run";
+    let message = "service.pipelines has no pipeline, so there is nothing to run";
     Diagnostic::at_key(at.place, message)
         .help("add service.pipelines.traces with receivers, processors and exporters")
 }

@@ -1,24 +1,28 @@
 //! `service.pipelines`: what is connected to what.
 
 use super::{Built, Context, Section, parse_id, processors::Checked};
-use crate::config::{
-    checked::{Batch, Exporter, Id, Pipeline, Receiver},
-    de,
-    diagnostic::{Diagnostic, Spot, did_you_mean},
-    node::Node,
-    raw,
+use crate::{
+    config::{
+        checked::{Batch, Exporter, Id, Pipeline, Receiver},
+        de,
+        diagnostic::{Diagnostic, Spot, did_you_mean},
+        node::Node,
+        raw,
+    },
+    pdata::Signal,
 };
 
-/// A trace pipeline as written: references not yet resolved.
+/// A pipeline as written: references not yet resolved.
 pub(super) struct Draft {
     id: Id,
+    signal: Signal,
     spot: Spot,
     pub(super) receivers: Vec<(String, Spot)>,
     pub(super) processors: Vec<(String, Spot)>,
     pub(super) exporters: Vec<(String, Spot)>,
 }
 
-/// Reads the trace pipelines; warns of those of other signals.
+/// Reads the pipelines; warns of those of signals that wayspan does not have.
 pub(super) fn drafts<'n>(pipelines: Option<&'n Node>, cx: &Context<'n>) -> Vec<Draft> {
     let Some(pipelines) = pipelines else {
         return Vec::new();
@@ -41,24 +45,25 @@ pub(super) fn drafts<'n>(pipelines: Option<&'n Node>, cx: &Context<'n>) -> Vec<D
                 continue;
             }
         };
-        match id.kind.as_str() {
-            "traces" => {}
-            "logs" | "metrics" | "profiles" => {
-                cx.report
-                    .warn_at(spot, "wayspan handles traces only; ignored");
+        let known = Signal::ALL.map(Signal::as_str);
+        let signal = match (
+            Signal::ALL.into_iter().find(|s| s.as_str() == id.kind),
+            &*id.kind,
+        ) {
+            (Some(signal), _) => signal,
+            (None, "profiles") => {
+                let message = "wayspan handles traces, metrics and logs only; ignored";
+                cx.report.warn_at(spot, message);
                 continue;
             }
-            other => {
-                let hint = did_you_mean(other, &["traces"]);
+            (None, other) => {
+                let hint = did_you_mean(other, &known);
                 let message = format!("unknown signal \"{other}\"{hint}");
-                cx.report.error_at_key(
-                    spot,
-                    &message,
-                    "pipelines are called traces or traces/NAME",
-                );
+                let help = "pipelines are called traces, metrics or logs, or SIGNAL/NAME";
+                cx.report.error_at_key(spot, &message, help);
                 continue;
             }
-        }
+        };
         let Some(raw) = de::read::<raw::service::Pipeline>(node, &path, true, cx.report) else {
             continue;
         };
@@ -72,6 +77,7 @@ pub(super) fn drafts<'n>(pipelines: Option<&'n Node>, cx: &Context<'n>) -> Vec<D
         let (no_receivers, no_exporters) = (raw.receivers.spot, raw.exporters.spot);
         let draft = Draft {
             id,
+            signal,
             spot,
             receivers: references(raw.receivers),
             processors: references(raw.processors),
@@ -149,6 +155,15 @@ impl Draft {
             seen.push(component);
             let found = component.and_then(|i| built(processors.1, i));
             match found.and_then(|i| processors.1.get(i)).map(|b| &b.value) {
+                Some(Checked::Span(_)) if self.signal != Signal::Traces => {
+                    let message = format!(
+                        "this processor is for traces, and {} is of {}",
+                        self.id, self.signal
+                    );
+                    let help = "remove it from this pipeline";
+                    cx.report.error_at_help(*spot, &message, help);
+                    complete = false;
+                }
                 Some(Checked::Span(processor)) => {
                     if batch.is_some() {
                         cx.report.warn_at(
@@ -173,6 +188,7 @@ impl Draft {
         }
         complete.then(|| Pipeline {
             id: self.id.clone(),
+            signal: self.signal,
             receivers: listening,
             processors: deciding,
             memory_limiter,
