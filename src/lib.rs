@@ -26,11 +26,13 @@ Spans are never decoded into structs on their way: see `docs/architecture.md`.
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod exporter;
 pub mod extension;
 pub mod htpasswd;
+pub mod http;
 pub mod mesh;
 pub mod pdata;
 pub mod pipeline;

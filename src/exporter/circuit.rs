@@ -23,11 +23,12 @@ that is answered closes the circuit, and all that wait go at once, oldest first.
 All on one thread, as the exporter is.
 */
 
-use super::{
-    retry::{Backoff, is_over, within_reason},
-    run::Deadline,
+use super::deliver::Deadline;
+use crate::{
+    backoff::{Backoff, is_over, within_reason},
+    config::Retry,
+    telemetry::Outage,
 };
-use crate::{config::Retry, telemetry::Outage};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,

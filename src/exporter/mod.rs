@@ -1,58 +1,46 @@
 /*!
 Exporters take sealed batches from their queue and deliver them.
 
-Each configured exporter is a thread's single task: [`run`] keeps several
+Each configured exporter is a thread's single task: [`deliver`] keeps several
 requests in flight, retries, splits what is refused and accounts for every span.
 What differs between exporters is only how a request is made and sent
-([`otlp_grpc`], [`otlp_http`], [`debug`]) and what an answer means ([`outcome`]).
+([`otlp`] over gRPC and HTTP, [`debug`]) and what an answer means ([`outcome`]).
 
-- [`body`]: request bodies over a batch's pieces, without copying them.
-- [`client`]: the HTTP client under both OTLP exporters. It asks [`pool`] for an
-  address and a connection to it, made by [`connect`], with [`crate::tls`] and
-  [`crate::auth`], to what [`resolve`] says; which one that is, [`endpoints`] decides.
-  [`sniff`] and [`trouble`] say what is wrong when there is no answer.
-- [`circuit`]: who may try when the backend does not answer. [`retry`]: how long
-  to wait. [`limit`]: how much to send at once. [`health`]: what to log.
+- [`deliver`] is the loop that all share: it takes batches from the queue, splits
+  what is refused, and accounts for every span.
+- [`circuit`] decides which request may be sent while a backend is failing,
+  [`limit`] how much to send at once, [`delivery_log`] what to log.
 
 Every span popped from the queue ends in exactly one of `sent_spans`,
 `rejected_spans` (by the backend, in a partial success) and
 `send_failed_spans`.
 */
 
-pub mod body;
 pub mod circuit;
-pub mod client;
-pub mod connect;
 pub mod debug;
-pub mod endpoints;
-pub mod health;
+pub mod deliver;
+pub mod delivery_log;
 pub mod limit;
-pub mod otlp_grpc;
-pub mod otlp_http;
+pub mod otlp;
 pub mod outcome;
-pub mod pool;
-pub mod resolve;
-pub mod retry;
-pub mod run;
-pub mod sniff;
-pub mod trouble;
 
 use crate::{
     config::{Client, Exporter as Settings, ExporterKind},
+    http::{
+        body::Payload,
+        pool::{self, Reach},
+        resolve::{Resolve, System},
+    },
     pipeline::QueuedBatch,
     queue::Queue,
     telemetry::{Count, ExporterStats},
 };
-use body::Payload;
 use bytes::Bytes;
 use debug::Debug;
-use health::Health;
-use otlp_grpc::OtlpGrpc;
-use otlp_http::OtlpHttp;
+use deliver::Runner;
+use delivery_log::DeliveryLog;
+use otlp::{grpc::OtlpGrpc, http::OtlpHttp};
 use outcome::Outcome;
-use pool::Reach;
-use resolve::{Resolve, System};
-use run::Runner;
 use std::{sync::Arc, time::Instant};
 
 /// What became of the batches when an exporter ended.
@@ -103,13 +91,13 @@ impl Exporter {
             id: id.clone(),
             message,
         })?;
-        let health = Health::new(id, sender.endpoint().to_owned());
+        let log = DeliveryLog::new(id, sender.endpoint().to_owned());
         Ok(Self {
             runner: Runner {
                 sender,
                 retry: settings.retry.clone(),
                 consumers: settings.queue.consumers,
-                health,
+                log,
             },
         })
     }

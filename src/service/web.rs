@@ -2,10 +2,10 @@
 
 use crate::{
     config::{self, Balancer, Compression, Retry},
-    exporter::{
+    exporter::outcome::Outcome,
+    http::{
         body::Payload,
         client::{HttpClient, Protocol, Reach},
-        outcome::Outcome,
         pool,
         resolve::System,
     },

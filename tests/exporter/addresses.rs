@@ -6,7 +6,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tonic::Status;
 use wayspan::{
     config::{Balancer, Encoding, Exporter as Settings, ExporterKind, Retry},
-    exporter::{otlp_grpc::OtlpGrpc, outcome::Outcome, pool::Reach},
+    exporter::{otlp::grpc::OtlpGrpc, outcome::Outcome},
+    http::pool::Reach,
     telemetry::Count,
 };
 

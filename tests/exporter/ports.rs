@@ -4,7 +4,10 @@ use crate::{support::*, tls::TestCa};
 use std::time::Duration;
 use wayspan::{
     config::{ClientTls, Encoding},
-    exporter::{otlp_grpc::OtlpGrpc, otlp_http::OtlpHttp, outcome::Outcome},
+    exporter::{
+        otlp::{grpc::OtlpGrpc, http::OtlpHttp},
+        outcome::Outcome,
+    },
     telemetry::Count,
 };
 

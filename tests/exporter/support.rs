@@ -34,8 +34,8 @@ use wayspan::{
         Balancer, Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry,
         SendingQueue,
     },
-    exporter::{
-        Drained, Exporter,
+    exporter::{Drained, Exporter},
+    http::{
         pool::{self, Reach},
         resolve::{self, Resolve, System},
     },

@@ -15,12 +15,11 @@ connection, which grpc-go's servers would punish.
 use super::{
     body::Body,
     endpoints::Channel,
-    outcome::Outcome,
     resolve::Target,
     sniff::{Seen, Sniffed, Speaks},
     trouble,
 };
-use crate::{config, tls};
+use crate::{config, exporter::outcome::Outcome, tls};
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::{
     body::Incoming,
@@ -378,7 +377,7 @@ fn refused(error: &hyper::Error) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::exporter::body::Payload;
+    use crate::http::body::Payload;
 
     #[test]
     fn http1_requests_name_their_host_and_path() {

@@ -13,10 +13,12 @@ is answered. While DNS does not answer, those known stay in use.
 use super::{
     connect::{Connection, Connector},
     endpoints::{Endpoints, Taken},
-    outcome::Outcome,
     resolve::{Resolve, Target},
 };
-use crate::config::{Balancer, Retry};
+use crate::{
+    config::{Balancer, Retry},
+    exporter::outcome::Outcome,
+};
 use std::{
     io,
     net::SocketAddr,

@@ -12,13 +12,16 @@ of them ([`super::pool`]). What holds:
   grows with each failure. When that is over it gets one request for a try; an
   answer makes it well. Nothing waits for it while another address is well.
 - When none is well, those set aside are used all the same: there is nothing
-  better, and the exporter's own backoff ([`super::circuit`]) decides how often.
+  better, and the exporter's own backoff ([`crate::exporter::circuit`]) decides how often.
 - At most [`MOST`] addresses are connected to at once. Which of more they are
   differs from process to process, so that all get load.
 */
 
-use super::{outcome::Outcome, retry::Backoff};
-use crate::config::{Balancer, Retry};
+use crate::{
+    backoff::Backoff,
+    config::{Balancer, Retry},
+    exporter::outcome::Outcome,
+};
 use foldhash::fast::RandomState;
 use std::{hash::BuildHasher, net::SocketAddr, time::Duration};
 use tokio::time::Instant;

@@ -8,19 +8,22 @@ are decoded leniently: a broken `grpc-message` or `grpc-status-details-bin`
 costs that detail, not the status.
 */
 
-use super::{
-    body::{Payload, encoding},
-    client::{Answer, HttpClient, Protocol, Reach},
-    outcome::Outcome,
+use crate::{
+    config,
+    exporter::outcome::Outcome,
+    http::{
+        body::{Payload, encoding},
+        client::{Answer, HttpClient, Protocol, Reach},
+    },
+    telemetry::Count,
 };
-use crate::{config, telemetry::Count};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
 use base64::{
     Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use percent_encoding::percent_decode;
 use prost::Message;
@@ -133,10 +136,7 @@ fn outcome(answer: &Answer, endpoint: &str) -> Outcome {
         };
     }
     if answer.head.status != StatusCode::OK {
-        return Outcome::from_http_to_grpc(
-            answer.head.status,
-            super::otlp_http::retry_after(headers),
-        );
+        return Outcome::from_http_to_grpc(answer.head.status, super::http::retry_after(headers));
     }
     match headers
         .get(header::CONTENT_TYPE)
@@ -158,7 +158,7 @@ fn delivered(body: &[u8]) -> Outcome {
             .and_then(|message| ExportTraceServiceResponse::decode(message).ok()),
         _ => None,
     };
-    super::otlp_http::delivered(response)
+    super::http::delivered(response)
 }
 
 /// `grpc-message`, percent-decoded.

@@ -8,11 +8,11 @@ break a line nor talk to the terminal. A standard error that is gone costs the
 text and nothing else.
 */
 
-use super::{
-    body::{Payload, joined},
-    outcome::Outcome,
+use super::outcome::Outcome;
+use crate::{
+    config::{Compression, Verbosity},
+    http::body::{Payload, joined},
 };
-use crate::config::{Compression, Verbosity};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,

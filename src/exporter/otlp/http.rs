@@ -8,14 +8,18 @@ in one of OTLP's content types is no success. Backends and the proxies before th
 that is neither is shown as it is.
 */
 
-use super::{
-    body::{Payload, encoding, joined},
-    client::{Answer, HttpClient, Protocol, Reach},
-    outcome::Outcome,
+use crate::{
+    config,
+    exporter::outcome::Outcome,
+    http::{
+        body::{Payload, encoding, joined},
+        client::{Answer, HttpClient, Protocol, Reach},
+    },
+    pdata,
+    telemetry::Count,
 };
-use crate::{config, pdata, telemetry::Count};
+use ::http::{HeaderMap, HeaderValue, Uri, header};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Uri, header};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use std::time::{Duration, SystemTime};
@@ -194,7 +198,7 @@ fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use http::StatusCode;
+    use ::http::StatusCode;
 
     fn answer(status: u16, kind: &str, body: &[u8], retry_after: Option<&str>) -> Answer {
         let (mut head, ()) = http::Response::new(()).into_parts();

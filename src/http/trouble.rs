@@ -7,7 +7,8 @@ fact. This module finds the fact and turns it into one [`Outcome`]: passing
 only, unknown CA).
 */
 
-use super::{connect::Protocol, outcome::Outcome, sniff::Speaks};
+use super::{connect::Protocol, sniff::Speaks};
+use crate::exporter::outcome::Outcome;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::{error::Error, io};
 

@@ -12,12 +12,11 @@ connection, a few times at most.
 use super::{
     body::{Body, Payload},
     connect::{Connection, Connector, Failure},
-    outcome::Outcome,
     pool::{Place, Pool},
     resolve::Target,
 };
 pub use super::{connect::Protocol, pool::Reach};
-use crate::{auth, config, telemetry::Count};
+use crate::{auth, config, exporter::outcome::Outcome, telemetry::Count};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body_util::BodyExt;

@@ -19,7 +19,7 @@ const REMINDER: Duration = Duration::from_secs(60);
 
 /// The log of one exporter.
 #[derive(Debug)]
-pub struct Health {
+pub struct DeliveryLog {
     id: String,
     endpoint: String,
     state: RefCell<State>,
@@ -43,7 +43,7 @@ pub struct Waiting {
     pub batches: usize,
 }
 
-impl Health {
+impl DeliveryLog {
     /// The log of exporter `id`, which delivers to `endpoint`.
     pub fn new(id: String, endpoint: String) -> Self {
         Self {
@@ -131,7 +131,7 @@ mod tests {
     };
 
     /// What `work` logs.
-    fn logged(work: impl FnOnce(&Health)) -> Vec<String> {
+    fn logged(work: impl FnOnce(&DeliveryLog)) -> Vec<String> {
         #[derive(Clone, Default)]
         struct Text(Arc<Mutex<Vec<u8>>>);
         impl io::Write for Text {
@@ -148,8 +148,8 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        let health = Health::new("otlp_grpc/jaeger".into(), "jaeger:4317".into());
-        tracing::subscriber::with_default(subscriber, || work(&health));
+        let log = DeliveryLog::new("otlp_grpc/jaeger".into(), "jaeger:4317".into());
+        tracing::subscriber::with_default(subscriber, || work(&log));
         let text = text.0.lock().unwrap().clone();
         String::from_utf8(text)
             .unwrap()
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn bytes_are_told_where_they_are_known() {
-        let lines = logged(|health| {
-            health.dropped(40, Some(4096), "refused");
-            health.dropped(100, None, "not in time");
+        let lines = logged(|log| {
+            log.dropped(40, Some(4096), "refused");
+            log.dropped(100, None, "not in time");
         });
         assert!(lines[0].contains("spans=40 bytes=4096"), "{}", lines[0]);
         assert!(lines[1].contains("spans=100"), "{}", lines[1]);
@@ -171,17 +171,17 @@ mod tests {
 
     #[test]
     fn an_outage_is_two_lines() {
-        let lines = logged(|health| {
+        let lines = logged(|log| {
             let waiting = Waiting {
                 spans: 40,
                 batches: 3,
             };
-            health.delivered();
+            log.delivered();
             for _ in 0..100 {
-                health.failed("connection refused", false, Duration::from_secs(1), waiting);
+                log.failed("connection refused", false, Duration::from_secs(1), waiting);
             }
-            health.delivered();
-            health.delivered();
+            log.delivered();
+            log.delivered();
         });
         assert_eq!(lines.len(), 2, "{lines:?}");
         for words in [
@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     fn a_mistake_and_a_loss_are_errors() {
-        let lines = logged(|health| {
+        let lines = logged(|log| {
             let waiting = Waiting {
                 spans: 1,
                 batches: 0,
             };
-            health.failed("no such port", true, Duration::from_secs(1), waiting);
-            health.dropped(3, Some(500), "bad attribute");
+            log.failed("no such port", true, Duration::from_secs(1), waiting);
+            log.dropped(3, Some(500), "bad attribute");
         });
         assert!(lines[0].contains("ERROR") && lines[0].contains("no such port"));
         assert!(

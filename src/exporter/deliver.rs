@@ -21,14 +21,14 @@ that is new because the backend answered is progress.
 
 use super::{
     Drained, Sender,
-    body::joined,
     circuit::Circuit,
-    health::{Health, Waiting},
+    delivery_log::{DeliveryLog, Waiting},
     limit::SizeLimit,
     outcome::Outcome,
 };
 use crate::{
     config::Retry,
+    http::body::joined,
     pdata::split,
     pipeline::{DropReason, QueuedBatch},
     queue::Queue,
@@ -65,7 +65,7 @@ pub struct Runner {
     /// Batches in flight at once.
     pub consumers: usize,
     /// The log.
-    pub health: Health,
+    pub log: DeliveryLog,
 }
 
 /// A [`Runner`] at work.
@@ -154,7 +154,7 @@ impl Runner {
         let (abandoned, kept) = (run.abandoned.get(), run.kept.get());
         if abandoned > 0 {
             // Their bytes are not known any more.
-            self.health.dropped(
+            self.log.dropped(
                 abandoned,
                 None,
                 "not delivered before the shutdown deadline",
@@ -177,7 +177,7 @@ impl Run<'_> {
         }
         if lost.spans > 0 {
             self.on
-                .health
+                .log
                 .dropped(lost.spans, Some(lost.bytes), &lost.reason);
         }
     }
@@ -222,7 +222,7 @@ impl Run<'_> {
                     self.stats.sent_spans.add(part.spans - rejected);
                     self.stats.rejected_spans.add(rejected);
                     if rejected > 0 || !message.is_empty() {
-                        self.on.health.partial(rejected, &message);
+                        self.on.log.partial(rejected, &message);
                     }
                     self.limit.taken(bytes, part.refused);
                     tally.answered(part.spans - rejected, rejected);
@@ -298,7 +298,7 @@ impl Run<'_> {
                 settled => {
                     pass.answered();
                     if matches!(settled, Outcome::Delivered { .. }) {
-                        self.on.health.delivered();
+                        self.on.log.delivered();
                     }
                     return Settled::from_final(settled);
                 }
@@ -311,7 +311,7 @@ impl Run<'_> {
                 spans: self.held.get(),
                 batches: self.queue.len(),
             };
-            self.on.health.failed(&cause, misconfigured, wait, waiting);
+            self.on.log.failed(&cause, misconfigured, wait, waiting);
         }
     }
 
