@@ -14,7 +14,7 @@ use crate::{
     mesh::ztunnel::Ignored,
     pdata::{Fault, Signal, split},
     pipeline::{Ingest, Refusal, Taken, Ticket},
-    service::logs,
+    processor::mesh::ztunnel_log,
     telemetry::{ReceiverStats, ShardLoad},
 };
 use std::{
@@ -144,7 +144,7 @@ impl Inlet {
 impl Inlet {
     /// Makes spans of ztunnel's access log.
     fn take_logs(&self, request: &[u8], peer: IpAddr) -> Result<Taken, Refusal> {
-        let converted = match logs::convert(request) {
+        let converted = match ztunnel_log::convert(request) {
             Ok(converted) => converted,
             Err(malformed) => return Err(Refusal::malformed(malformed.to_string())),
         };

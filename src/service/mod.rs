@@ -10,8 +10,8 @@ Threads, and what each owns:
 - one **admin** thread: accepting connections and handing each to a shard that
   has time ([`listen`], [`balance`]), metrics, health. A scrape never delays a span;
 - one **watchers** thread, where Kiali's own configuration is followed
-  ([`watchers`]);
-- one **kubernetes** thread for each way to watch Kubernetes ([`kubernetes`]).
+  ([`follow_kiali`]);
+- one **kubernetes** thread for each way to watch Kubernetes ([`watch_kubernetes`]).
 
 Shutdown goes with the stream: stop accepting, let connections finish, seal
 what is open, close the queues, deliver until the deadline, and say what became
@@ -23,9 +23,7 @@ mod announce;
 mod balance;
 mod files;
 mod guards;
-mod kubernetes;
 mod listen;
-pub(crate) mod logs;
 mod meters;
 mod panics;
 mod recovery;
@@ -33,8 +31,7 @@ mod report;
 mod run;
 mod shard;
 mod storage;
-mod watchers;
-mod web;
+pub(crate) mod web;
 
 pub use report::{ExporterReport, Report};
 pub use run::run;
@@ -45,6 +42,7 @@ use crate::{
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
     pipeline::QueuedBatch,
+    processor::mesh::{follow_kiali, watch_kubernetes},
     queue::{Budget, Queue, log::OpenError},
     telemetry::{ExporterStats, Registry, ShardLoad},
 };
@@ -169,7 +167,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .collect::<Result<_, _>>()?;
 
     let knowledge = knowledge(config);
-    let kubernetes = kubernetes::Watchers::prepare(config, &knowledge)?;
+    let kubernetes = watch_kubernetes::Watchers::prepare(config, &knowledge)?;
     kubernetes.register(&registry, &state);
 
     let queues: Vec<Arc<Queue<QueuedBatch>>> = config
@@ -266,7 +264,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
 
-    watchers::start(config, &knowledge, &registry, &end_seen, &state)?;
+    follow_kiali::start(config, &knowledge, &registry, &end_seen, &state)?;
     let kubernetes = kubernetes.start(&state, &end_seen)?;
 
     state.ready();
@@ -361,12 +359,12 @@ fn available_cores() -> usize {
 }
 
 /// A thread and what its future came to; `None` if it had no runtime.
-type Thread<T> = JoinHandle<Option<T>>;
+pub(crate) type Thread<T> = JoinHandle<Option<T>>;
 
 /// Runs a future to its end on a thread with a single-threaded runtime of its
 /// own, with local tasks; `prepare` may add to the runtime. If it panics,
 /// `health` turns red.
-fn on_runtime<F, Fut, T>(
+pub(crate) fn on_runtime<F, Fut, T>(
     name: impl Into<String>,
     health: Health,
     prepare: impl FnOnce(&mut runtime::Builder),
@@ -415,9 +413,9 @@ where
 
 /// Turns the health check red when its thread panics: a process that still
 /// accepts connections but has lost a part must be restarted, not kept.
-struct Watchdog {
-    name: String,
-    health: Health,
+pub(crate) struct Watchdog {
+    pub(crate) name: String,
+    pub(crate) health: Health,
 }
 
 impl Drop for Watchdog {

@@ -26,7 +26,7 @@ const ANSWER_LIMIT: usize = 4 << 20;
 
 /// The way to one Kiali.
 #[derive(Debug)]
-pub(super) struct Web {
+pub(crate) struct Web {
     endpoint: Endpoint,
     /// Made at the first request, and again after one that failed: the file of
     /// CAs may come late, and be replaced.
@@ -34,7 +34,7 @@ pub(super) struct Web {
 }
 
 impl Web {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
+    pub(crate) fn new(endpoint: &Endpoint) -> Self {
         Self {
             endpoint: endpoint.clone(),
             client: RefCell::default(),

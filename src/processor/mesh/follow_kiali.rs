@@ -3,7 +3,6 @@ Starts the followers of Kiali's own configuration. All run on one thread, which 
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
-use super::{StartError, on_runtime, web::Web};
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
@@ -11,6 +10,7 @@ use crate::{
         Current, Settings, Source,
         watch::kiali::{Follower, Shown, Status},
     },
+    service::{StartError, on_runtime, web::Web},
     telemetry::Registry,
 };
 use futures_util::future::join_all;
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
 /// registers what metrics show of them.
-pub(super) fn start(
+pub(crate) fn start(
     config: &Config,
     knowledge: &BTreeMap<Id, Current>,
     registry: &Arc<Registry>,

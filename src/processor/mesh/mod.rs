@@ -11,7 +11,10 @@ what the rules rest on besides the span was replaced ([`Current`]).
 */
 
 mod facts;
+pub(crate) mod follow_kiali;
 mod memo;
+pub(crate) mod watch_kubernetes;
+pub(crate) mod ztunnel_log;
 
 use crate::pipeline::{Decision, Processor, ResourceId, Resources, Span, markers};
 use crate::{

@@ -5,7 +5,6 @@ thousand Pods takes a while to read and neither a scrape nor a new connection
 is to wait for it.
 */
 
-use super::{StartError, Watchdog};
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
@@ -13,6 +12,7 @@ use crate::{
         Current, KubernetesMode, KubernetesSettings,
         watch::{Kind, Kubernetes, Reason, Status, in_cluster},
     },
+    service::{StartError, Watchdog},
     telemetry::Registry,
 };
 use serde_json::{Value, json};
