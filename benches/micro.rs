@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use shard::{Shard, captured};
 use std::{hint::black_box, sync::Arc};
 use wayspan::{
-    pdata::{AnyValue, Edits, Index, admit, validate, write_span},
+    pdata::{AnyValue, Edits, Index, Signal, admit, validate, write_span},
     pipeline::SealedBatch,
     queue::{Budget, Queue},
 };
@@ -19,8 +19,8 @@ fn spans(requests: &[Vec<u8>]) -> u64 {
     let mut shard = Shard::new();
     let mut count = 0;
     for request in requests {
-        validate(request, &shard.keys, &mut shard.index).unwrap();
-        count += shard.index.spans.len() as u64;
+        validate(Signal::Traces, request, &shard.keys, &mut shard.index).unwrap();
+        count += shard.index.items.len() as u64;
     }
     count
 }
@@ -35,13 +35,27 @@ fn bench_validate(c: &mut Criterion) {
         group.bench_function(folder, |b| {
             b.iter(|| {
                 for request in &requests {
-                    validate(black_box(request), &shard.keys, &mut shard.index).unwrap();
+                    validate(
+                        Signal::Traces,
+                        black_box(request),
+                        &shard.keys,
+                        &mut shard.index,
+                    )
+                    .unwrap();
                 }
             });
         });
         let joined = requests.concat();
         group.bench_function(format!("{folder}, all in one request"), |b| {
-            b.iter(|| validate(black_box(&joined), &shard.keys, &mut shard.index).unwrap());
+            b.iter(|| {
+                validate(
+                    Signal::Traces,
+                    black_box(&joined),
+                    &shard.keys,
+                    &mut shard.index,
+                )
+                .unwrap()
+            });
         });
     }
     group.finish();
@@ -52,8 +66,8 @@ fn bench_edit(c: &mut Criterion) {
     let shard = Shard::new();
     let request = &captured("ambient-istio-1.30")[0];
     let mut index = Index::default();
-    let admitted = admit(request, &shard.keys, &mut index).unwrap();
-    let span = index.spans[0].bytes.of(&admitted.bytes);
+    let admitted = admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
+    let span = index.items[0].bytes.of(&admitted.bytes);
     let unchanged = Edits::default();
     let mut added = Edits::default();
     let mut fields = Vec::new();
@@ -90,8 +104,8 @@ fn bench_mesh(c: &mut Criterion) {
         let request = captured(folder).concat();
         let mut shard = Shard::new();
         let mut index = Index::default();
-        let admitted = admit(&request, &shard.keys, &mut index).unwrap();
-        group.throughput(Throughput::Elements(index.spans.len() as u64));
+        let admitted = admit(Signal::Traces, &request, &shard.keys, &mut index).unwrap();
+        group.throughput(Throughput::Elements(index.items.len() as u64));
         group.bench_function(folder, |b| {
             b.iter(|| {
                 shard.each(&admitted.bytes, &index, |shard, span, resource, _| {

@@ -17,7 +17,7 @@ use wayspan::{
         Current, Directory, Knowledge, Settings,
         directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
     },
-    pdata::{Edits, Index, Keys, admit, write_span},
+    pdata::{Edits, Index, Keys, Signal, admit, write_span},
     pipeline::{
         Decision, Markers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
         batch::{Batch, Sealed, header_bytes},
@@ -126,7 +126,7 @@ impl Shard {
 
     /// Takes a whole request; `sealed` gets every batch that became full.
     pub fn take(&mut self, request: &[u8], mut sealed: impl FnMut(Sealed)) {
-        let admitted = admit(request, &self.keys, &mut self.index).unwrap();
+        let admitted = admit(Signal::Traces, request, &self.keys, &mut self.index).unwrap();
         self.mesh.begin(Some(PEER));
         let mut index = std::mem::take(&mut self.index);
         self.each(&admitted.bytes, &index, |shard, span, resource, scope| {
@@ -149,7 +149,7 @@ impl Shard {
                 entry.schema_url.of(request),
                 entry.rest.of(request),
             );
-            for entry in &index.spans[entry.first_span as usize..entry.end_span as usize] {
+            for entry in &index.items[entry.first_item as usize..entry.end_item as usize] {
                 let at = &index.scopes[entry.scope as usize];
                 let scope = self.scopes.intern(
                     at.scope.of(request),

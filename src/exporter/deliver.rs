@@ -29,7 +29,7 @@ use super::{
 use crate::{
     config::Retry,
     http::body::joined,
-    pdata::split,
+    pdata::{Signal, split},
     pipeline::{DropReason, QueuedBatch},
     queue::Queue,
     telemetry::ExporterStats,
@@ -353,13 +353,13 @@ impl Settled {
 
 impl Part {
     fn halve(&self) -> Option<[Self; 2]> {
-        let (first, second) = split::halve(&joined(&self.chunks))?;
+        let (first, second) = split::halve(Signal::Traces, &joined(&self.chunks))?;
         let part = |bytes: Vec<u8>, spans| Self {
             chunks: vec![bytes.into()],
             spans,
             refused: self.refused,
         };
-        let ahead = (split::count_spans(&first) as u64).min(self.spans);
+        let ahead = (split::count(Signal::Traces, &first) as u64).min(self.spans);
         Some([part(first, ahead), part(second, self.spans - ahead)])
     }
 

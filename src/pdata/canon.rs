@@ -12,12 +12,20 @@ here the rules are applied once, on the bytes:
 - strings that are not UTF-8 get U+FFFD for each bad sequence;
 - unknown fields stay byte for byte, after the known fields of their message.
 
+That holds for traces throughout. Of metrics and logs only the groups, down to
+the resource, the scope and the `Metric`, are made so; what is inside a data point
+or a log record stays as it is, byte for byte, but for text that is not UTF-8.
+
 The result means the same to prost, and is a fixed point.
 */
 
-use super::plain::is_utf8;
-use super::schema::{self, Kind, Message};
-use super::wire::{self, Field, Fields, Value};
+use super::{
+    Signal,
+    plain::is_utf8,
+    schema::{self, DenseField, DenseKind, SchemaMessage},
+    wire::{self, Field, Fields, Value, Wire},
+};
+use std::borrow::Cow;
 
 /// What [`repair`] made.
 #[derive(Debug)]
@@ -26,93 +34,152 @@ pub struct Repaired {
     pub bytes: Vec<u8>,
     /// Strings in which invalid UTF-8 was replaced.
     pub utf8_replaced: u64,
+    /// Bytes that were copied to join messages that came in pieces. They may be
+    /// many times what the request has: each level of nesting joins anew.
+    pub joined_bytes: u64,
 }
 
-/// Rewrites valid bytes canonically. What is not valid is cut off at the
-/// first damage of its message.
-pub fn repair(request: &[u8]) -> Repaired {
-    let mut bytes = Vec::with_capacity(request.len() + request.len() / 8);
-    let mut writer = Writer {
-        out: &mut bytes,
+/// Rewrites a signal's valid bytes canonically. What is not valid is cut off at
+/// the first damage of its message.
+pub fn repair(signal: Signal, request: &[u8]) -> Repaired {
+    let mut repaired = Repaired {
+        bytes: Vec::with_capacity(request.len() + request.len() / 8),
         utf8_replaced: 0,
+        joined_bytes: 0,
     };
-    writer.message(Message::Request, request, wire::MAX_DEPTH);
-    let utf8_replaced = writer.utf8_replaced;
-    Repaired {
-        bytes,
-        utf8_replaced,
-    }
+    let message = SchemaMessage::request(signal);
+    Writer { to: &mut repaired }.canonical(message, request, wire::MAX_DEPTH);
+    repaired
+}
+
+/// What is to be done to a message and all it holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Make it canonical.
+    Canonical,
+    /// Replace what is not UTF-8.
+    Text,
+}
+
+/// Whether the message is the content of a metric or a log record.
+fn is_opaque(message: SchemaMessage) -> bool {
+    use SchemaMessage as M;
+    matches!(
+        message,
+        M::LogRecord | M::Gauge | M::Sum | M::Histogram | M::ExponentialHistogram | M::Summary
+    )
 }
 
 struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    utf8_replaced: u64,
+    to: &'a mut Repaired,
 }
 
 impl Writer<'_> {
-    fn message(&mut self, message: Message, payload: &[u8], depth: u32) {
+    fn canonical(&mut self, message: SchemaMessage, payload: &[u8], depth: u32) {
         let survivors = Survivors::of(message, payload);
         for (at, field) in Fields::new(payload).enumerate() {
             let Some(known) = known(message, &field) else {
                 continue;
             };
             match known.kind {
-                _ if known.repeated => self.field(known.kind, &field, depth),
-                Kind::Message(child) => {
+                kind if known.is_repeated() => self.field(kind, &field, depth, Care::Canonical),
+                DenseKind::Message(child) => {
                     if survivors.opens(field.number, at) {
                         let merged = survivors.merged(message, payload, &field);
-                        self.nested(child, field.number, &merged, depth);
+                        if let Cow::Owned(joined) = &merged {
+                            self.to.joined_bytes += joined.len() as u64;
+                        }
+                        self.nested(child, field.number, &merged, depth, Care::Canonical);
                     }
                 }
                 kind => {
                     if survivors.is_last(field.number, at) {
-                        self.field(kind, &field, depth);
+                        self.field(kind, &field, depth, Care::Canonical);
                     }
                 }
             }
         }
         for field in Fields::new(payload).filter(|f| known(message, f).is_none()) {
-            self.out.extend_from_slice(field.raw);
+            self.to.bytes.extend_from_slice(field.raw);
         }
     }
 
-    fn field(&mut self, kind: Kind, field: &Field<'_>, depth: u32) {
+    /// Copies a message in which some text is to be replaced.
+    fn text(&mut self, message: SchemaMessage, payload: &[u8], depth: u32) {
+        for field in Fields::new(payload) {
+            let kind = schema::field(message, field.number).kind;
+            self.field(kind, &field, depth, Care::Text);
+        }
+    }
+
+    fn field(&mut self, kind: DenseKind, field: &Field<'_>, depth: u32, care: Care) {
         match (kind, field.value) {
-            (Kind::Message(child), Value::Len(payload)) => {
-                self.nested(child, field.number, payload, depth);
+            (DenseKind::Message(child), Value::Len(payload)) => {
+                self.nested(child, field.number, payload, depth, care);
             }
-            (Kind::Text, Value::Len(text)) if !is_utf8(text) => {
-                self.utf8_replaced += 1;
+            (DenseKind::Text, Value::Len(text)) if !is_utf8(text) => {
+                self.to.utf8_replaced += 1;
                 let text = String::from_utf8_lossy(text);
-                wire::put_bytes(field.number, text.as_bytes(), self.out);
+                wire::put_bytes(field.number, text.as_bytes(), &mut self.to.bytes);
             }
-            _ => self.out.extend_from_slice(field.raw),
+            _ => self.to.bytes.extend_from_slice(field.raw),
         }
     }
 
-    fn nested(&mut self, child: Message, number: u32, payload: &[u8], depth: u32) {
+    fn nested(
+        &mut self,
+        child: SchemaMessage,
+        number: u32,
+        payload: &[u8],
+        depth: u32,
+        care: Care,
+    ) {
         // Valid bytes never nest deeper; this bounds the stack for others.
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
-        wire::put_tag(number, wire::Wire::Len, self.out);
-        let (at, reserved) = (self.out.len(), wire::varint_len(payload.len() as u64));
-        self.out.resize(at + reserved, 0);
-        self.message(child, payload, depth);
-        wire::close_len(at, reserved, self.out);
+        wire::put_tag(number, Wire::Len, &mut self.to.bytes);
+        let at = self.to.bytes.len();
+        let reserved = wire::varint_len(payload.len() as u64);
+        self.to.bytes.resize(at + reserved, 0);
+        match care {
+            Care::Canonical if !is_opaque(child) => self.canonical(child, payload, depth),
+            Care::Canonical if is_text(child, payload, depth) => {
+                self.to.bytes.extend_from_slice(payload);
+            }
+            _ => self.text(child, payload, depth),
+        }
+        wire::close_len(at, reserved, &mut self.to.bytes);
     }
 }
 
-/// The schema's entry for a field, if known and of the right wire type.
-fn known(message: Message, field: &Field<'_>) -> Option<schema::Field> {
-    let known = schema::field(message, field.number)?;
-    let fits = matches!(
-        (known.kind.wire(), field.value),
-        (wire::Wire::Varint, Value::Varint(_))
-            | (wire::Wire::Fixed64, Value::Fixed64(_))
-            | (wire::Wire::Fixed32, Value::Fixed32(_))
-            | (wire::Wire::Len, Value::Len(_))
-    );
+/// Whether all text in a message is UTF-8.
+fn is_text(message: SchemaMessage, payload: &[u8], depth: u32) -> bool {
+    Fields::new(payload).all(|field| match field.bytes() {
+        None => true,
+        Some(bytes) => match schema::field(message, field.number).kind {
+            DenseKind::Text => is_utf8(bytes),
+            DenseKind::Message(child) => match depth.checked_sub(1) {
+                Some(depth) => is_text(child, bytes, depth),
+                None => true,
+            },
+            _ => true,
+        },
+    })
+}
+
+/// The schema's entry for a field, if known and of the right wire type. Packed
+/// scalars do not occur in messages that are made canonical.
+fn known(message: SchemaMessage, field: &Field<'_>) -> Option<DenseField> {
+    let known = schema::field(message, field.number);
+    let fits = known.kind != DenseKind::Unknown
+        && matches!(
+            (known.kind.wire(), field.value),
+            (Wire::Varint, Value::Varint(_))
+                | (Wire::Fixed64, Value::Fixed64(_))
+                | (Wire::Fixed32, Value::Fixed32(_))
+                | (Wire::Len, Value::Len(_))
+        );
     fits.then_some(known)
 }
 
@@ -130,7 +197,7 @@ struct Survivors {
 const NONE: usize = usize::MAX;
 
 impl Survivors {
-    fn of(message: Message, payload: &[u8]) -> Self {
+    fn of(message: SchemaMessage, payload: &[u8]) -> Self {
         let mut this = Self {
             first: [NONE; 32],
             last: [NONE; 32],
@@ -142,18 +209,17 @@ impl Survivors {
                 continue;
             };
             let number = (field.number & 31) as usize;
-            if message == Message::AnyValue && variant != Some(number) {
-                // Another variant discards all before it.
-                if variant.is_some() {
-                    this.first = [NONE; 32];
-                    this.last = [NONE; 32];
+            if known.is_variant() && variant != Some(number) {
+                // Another variant discards the one before it.
+                if let Some(before) = variant.replace(number) {
+                    this.first[before] = NONE;
+                    this.last[before] = NONE;
                 }
-                variant = Some(number);
             }
             if this.first[number] == NONE {
                 this.first[number] = at;
             } else {
-                this.repeats |= !known.repeated;
+                this.repeats |= !known.is_repeated();
             }
             this.last[number] = at;
         }
@@ -171,10 +237,10 @@ impl Survivors {
     /// Payload of a singular message: all its counting occurrences, joined.
     fn merged<'p>(
         &self,
-        message: Message,
+        message: SchemaMessage,
         payload: &'p [u8],
         field: &Field<'p>,
-    ) -> std::borrow::Cow<'p, [u8]> {
+    ) -> Cow<'p, [u8]> {
         let only = field.bytes().unwrap_or_default();
         let number = field.number;
         let (first, last) = (

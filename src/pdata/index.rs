@@ -5,7 +5,7 @@ An [`Index`] is scratch owned by a shard and reused, so that indexing a
 request allocates nothing once its vectors have grown.
 */
 
-use super::keys::{MAX_KEYS, Slot};
+use super::keys::Slot;
 
 /// A byte range of the request, `start..end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,22 +35,22 @@ impl Range {
     }
 }
 
-/// One `ResourceSpans`.
+/// One `ResourceSpans`, `ResourceMetrics` or `ResourceLogs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResourceEntry {
     /// Payload of the `Resource` message; empty when absent.
     pub resource: Range,
     /// The `schema_url` string.
     pub schema_url: Range,
-    /// Unknown fields of the `ResourceSpans`, tags included, contiguous.
+    /// Unknown fields of the group, tags included, contiguous.
     pub rest: Range,
-    /// Index of its first span in [`Index::spans`].
-    pub first_span: u32,
-    /// One past its last span.
-    pub end_span: u32,
+    /// Index of its first item in [`Index::items`].
+    pub first_item: u32,
+    /// One past its last item.
+    pub end_item: u32,
 }
 
-/// One `ScopeSpans`.
+/// One `ScopeSpans`, `ScopeMetrics` or `ScopeLogs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScopeEntry {
     /// Payload of the `InstrumentationScope` message; empty when absent.
@@ -59,7 +59,7 @@ pub struct ScopeEntry {
     pub has_scope: bool,
     /// The `schema_url` string.
     pub schema_url: Range,
-    /// Unknown fields of the `ScopeSpans`, tags included, contiguous.
+    /// Unknown fields of the group, tags included, contiguous.
     pub rest: Range,
 }
 
@@ -91,34 +91,46 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// One span.
+/// One item of the request: a span, a metric or a log record.
 #[derive(Clone, Copy, Debug)]
-pub struct SpanEntry {
-    /// Payload of the `Span` message.
+pub struct ItemEntry {
+    /// Payload of its message.
     pub bytes: Range,
-    /// The span name.
-    pub name: Range,
     /// Index into [`Index::resources`].
     pub resource: u32,
     /// Index into [`Index::scopes`].
     pub scope: u32,
-    /// `SpanKind` as on the wire (values above 255 read as 255).
+    /// What it counts for: 1, or the data points of a metric, which may have none.
+    pub count: u32,
+    /// Where its attributes are in [`Index::attrs`]; [`NO_ATTRS`] if it has none
+    /// of the keys.
+    pub(super) attrs: u32,
+    /// The name of a span; empty for other items.
+    pub name: Range,
+    /// `SpanKind` of a span as on the wire (values above 255 read as 255).
     pub kind: u8,
-    /// `Status.code` as on the wire (values above 255 read as 255).
+    /// `Status.code` of a span as on the wire (values above 255 read as 255).
     pub status: u8,
-    /// The first fault found, if any.
+    /// The first fault found in a span, if any.
     pub fault: Option<Fault>,
-    /// Per key of [`super::Keys`]: offset in the request of the first
-    /// `attributes` field (its tag byte) that has the key; 0 when absent.
-    pub attrs: [u32; MAX_KEYS],
 }
 
-impl SpanEntry {
-    /// Offset of the attribute field for `slot`, if the span has it.
-    pub fn attr(&self, slot: Slot) -> Option<usize> {
-        match self.attrs[slot.index()] {
-            0 => None,
-            at => Some(at as usize),
+/// No slots in [`Index::attrs`].
+pub(super) const NO_ATTRS: u32 = u32::MAX;
+
+impl ItemEntry {
+    /// An item about which nothing is known but where it stands.
+    pub(super) fn new(bytes: Range, resource: u32, scope: u32) -> Self {
+        Self {
+            bytes,
+            resource,
+            scope,
+            count: 1,
+            attrs: NO_ATTRS,
+            name: Range::default(),
+            kind: 0,
+            status: 0,
+            fault: None,
         }
     }
 }
@@ -130,8 +142,12 @@ pub struct Index {
     pub resources: Vec<ResourceEntry>,
     /// Every `ScopeSpans`, in order.
     pub scopes: Vec<ScopeEntry>,
-    /// Every span, in order.
-    pub spans: Vec<SpanEntry>,
+    /// Every span, metric or log record, in order.
+    pub items: Vec<ItemEntry>,
+    /// For each span that has any of the keys, a slot for each key of
+    /// [`super::Keys`]: offset in the request of the first `attributes` field
+    /// (its tag byte) that has the key; 0 when absent.
+    pub(super) attrs: Vec<u32>,
     /// Unknown fields of the request itself, contiguous.
     pub rest: Range,
     /// The bytes are valid but not canonical; see [`super::canon`].
@@ -142,11 +158,14 @@ pub struct Index {
 const KEPT: usize = 64 << 10;
 
 impl Index {
-    /// At most this many spans, scopes or resources in one request. Two bytes
-    /// on the wire make an empty span and a hundred times as many an entry
-    /// here, so without a limit one hostile request of 64 MiB would take
+    /// At most this many items, scopes or resources in one request. Two bytes
+    /// on the wire make an empty item and twenty times as many an entry here, so without a limit one hostile request of 64 MiB would take
     /// gigabytes.
     pub const MAX_ENTRIES: usize = 1 << 20;
+
+    /// At most this many slots for attributes, in all spans: with few dozen keys
+    /// not fewer than [`Index::MAX_ENTRIES`] spans need.
+    pub const MAX_SLOTS: usize = 32 << 20;
 
     /// Empties the index and keeps its memory, unless a huge request made it
     /// grow beyond use.
@@ -157,8 +176,24 @@ impl Index {
         }
         empty(&mut self.resources);
         empty(&mut self.scopes);
-        empty(&mut self.spans);
+        empty(&mut self.items);
+        empty(&mut self.attrs);
         self.rest = Range::default();
         self.needs_repair = false;
+    }
+
+    /// Offset of the attribute field of `item` for `slot`, if it has the key.
+    #[inline]
+    pub fn attr(&self, item: &ItemEntry, slot: Slot) -> Option<usize> {
+        // Past the end where the item has none of the keys.
+        match self.attrs.get(item.attrs as usize + slot.index()) {
+            None | Some(0) => None,
+            Some(at) => Some(*at as usize),
+        }
+    }
+
+    /// Items, scopes and resources found: what the walk cost beside the bytes.
+    pub fn entries(&self) -> usize {
+        self.items.len() + self.scopes.len() + self.resources.len()
     }
 }

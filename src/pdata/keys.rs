@@ -7,30 +7,31 @@ miss must be cheap: two table reads (by length, by last byte) leave a mask of
 candidates, which is nearly always empty or one key.
 */
 
-/// How many distinct keys all processors together may read. A slot costs four
-/// bytes per indexed span.
-pub const MAX_KEYS: usize = 24;
-
-/// A key's place in [`Keys`] and in [`super::SpanEntry::attrs`].
+/// A key's place in [`Keys`], and among the slots that [`super::Index`] keeps
+/// for a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u8);
+pub struct Slot(u32);
 
 impl Slot {
-    /// The slot as an array index, below [`MAX_KEYS`].
+    /// The slot as an array index, below [`Keys::len`].
     pub fn index(self) -> usize {
-        usize::from(self.0)
+        self.0 as usize
     }
 }
 
-/// A small fixed set of attribute keys.
+/// A set of attribute keys, fixed once the processors are built.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    keys: Vec<&'static str>,
-    /// Bit n is set where key n has that length (63: or longer).
-    by_length: [u32; 64],
-    /// Bit n is set where key n ends in a byte with those low six bits.
-    by_last: [u32; 64],
+    keys: Vec<Box<str>>,
+    /// Bit n is set where key n, or one that is a multiple of 64 after it, has
+    /// that length (63: or longer).
+    by_length: [u64; 64],
+    /// The same where it ends in a byte with those low six bits.
+    by_last: [u64; 64],
 }
+
+/// Keys that share a bit stand this far apart.
+const STRIDE: usize = 64;
 
 impl Default for Keys {
     fn default() -> Self {
@@ -45,26 +46,30 @@ impl Default for Keys {
 impl Keys {
     /// Adds `key` if it is new and returns its slot. The empty key is never
     /// found by [`Keys::lookup`].
-    ///
-    /// # Panics
-    ///
-    /// When more than [`MAX_KEYS`] distinct keys are registered: the set is
-    /// fixed by the program's own processors, never by input.
-    pub fn add(&mut self, key: &'static str) -> Slot {
-        let at = self.keys.iter().position(|k| *k == key).unwrap_or_else(|| {
-            assert!(
-                self.keys.len() < MAX_KEYS,
-                "too many indexed attribute keys"
-            );
-            self.keys.push(key);
-            let at = self.keys.len() - 1;
-            if let Some(last) = key.as_bytes().last() {
-                self.by_length[key.len().min(63)] |= 1 << at;
-                self.by_last[usize::from(last & 63)] |= 1 << at;
-            }
-            at
-        });
-        Slot(at as u8)
+    pub fn add(&mut self, key: &str) -> Slot {
+        let at = self.keys.iter().position(|k| **k == *key);
+        Slot(at.unwrap_or_else(|| self.push(key)) as u32)
+    }
+
+    fn push(&mut self, key: &str) -> usize {
+        let at = self.keys.len();
+        self.keys.push(key.into());
+        if let Some(last) = key.as_bytes().last() {
+            let bit = 1 << (at % STRIDE);
+            self.by_length[key.len().min(63)] |= bit;
+            self.by_last[usize::from(last & 63)] |= bit;
+        }
+        at
+    }
+
+    /// How many keys there are. Each costs four bytes per span that has one.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The slot of `key`, if it is one of the set.
@@ -74,13 +79,12 @@ impl Keys {
         let mut candidates =
             self.by_length[key.len().min(63)] & self.by_last[usize::from(last & 63)];
         while candidates != 0 {
-            let at = candidates.trailing_zeros();
-            if self
-                .keys
-                .get(at as usize)
-                .is_some_and(|k| k.as_bytes() == key)
-            {
-                return Some(Slot(at as u8));
+            let mut at = candidates.trailing_zeros() as usize;
+            while let Some(candidate) = self.keys.get(at) {
+                if candidate.as_bytes() == key {
+                    return Some(Slot(at as u32));
+                }
+                at += STRIDE;
             }
             candidates &= candidates - 1;
         }
@@ -114,5 +118,18 @@ mod tests {
         }
         assert_eq!(keys.lookup(b""), None);
         assert_eq!(keys.lookup(b"node_if"), None);
+    }
+
+    #[test]
+    fn any_number_of_keys_is_found() {
+        let names: Vec<_> = (0..1000).map(|n| format!("key.{n}")).collect();
+        let mut keys = Keys::default();
+        let slots: Vec<_> = names.iter().map(|name| keys.add(name)).collect();
+        assert_eq!(keys.len(), names.len());
+        for (name, slot) in names.iter().zip(slots) {
+            assert_eq!(keys.add(name), slot);
+            assert_eq!(keys.lookup(name.as_bytes()), Some(slot));
+        }
+        assert_eq!(keys.lookup(b"key.1000"), None);
     }
 }

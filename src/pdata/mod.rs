@@ -1,20 +1,24 @@
 /*!
-OTLP trace bytes: validated, indexed, viewed and edited without decoding.
+OTLP bytes of traces, metrics and logs: validated, indexed, viewed and edited
+without decoding.
 
 A request is walked once ([`validate()`]); the walk accepts exactly what prost's
-decoder for `ExportTraceServiceRequest` accepts (UTF-8 aside) and fills an
+decoder for the [`Signal`]'s request accepts (UTF-8 aside) and fills an
 [`Index`] of byte ranges. Everything later works on those ranges: [`view`]
-reads them, [`edit`] writes a changed span once.
+reads them, [`edit`] writes a changed span once. Metrics and log records are
+passed as they are; only spans are edited.
 
 Invariants:
 
 - Nothing here knows tokio, HTTP, Istio or configuration.
 - Indexed bytes are *canonical*: singular fields occur at most once, a oneof
   has at most one variant on the wire, strings are UTF-8, and the unknown
-  fields of each group level are contiguous. Requests that are valid but not
-  canonical are rewritten by [`canon`], which is rare and may allocate;
-  [`admit`] does both.
+  fields of each group level are contiguous. In metrics and logs that holds for
+  the groups; data points and log records keep the sender's bytes, but for text
+  that is not UTF-8. Requests that are valid but not canonical are rewritten by
+  [`canon`], which is rare and may allocate; [`admit`] does both.
 - Unknown fields survive byte for byte.
+- The messages are described once, in [`schema`].
 */
 
 pub mod canon;
@@ -33,12 +37,12 @@ pub mod wire;
 
 pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
-pub use index::{Fault, Index, Range, ResourceEntry, ScopeEntry, SpanEntry};
-pub use keys::{Keys, MAX_KEYS, Slot};
+pub use index::{Fault, Index, ItemEntry, Range, ResourceEntry, ScopeEntry};
+pub use keys::{Keys, Slot};
 pub use signal::Signal;
 pub use validate::{Malformed, validate};
 pub use view::{AnyValue, KeyValue, SpanView};
-pub use wire::Reason;
+pub use wire::WireReason;
 
 use std::borrow::Cow;
 
@@ -49,9 +53,11 @@ pub struct Admitted<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Strings in which invalid UTF-8 was replaced by U+FFFD.
     pub utf8_replaced: u64,
+    /// Bytes copied on the way to make them canonical, see [`canon::Repaired`].
+    pub joined_bytes: u64,
 }
 
-/// Validates `request`, rewrites it where it is valid but not canonical, and
+/// Validates the `request` of a signal, rewrites it where it is valid but not canonical, and
 /// leaves `index` describing [`Admitted::bytes`].
 ///
 /// # Errors
@@ -59,21 +65,24 @@ pub struct Admitted<'a> {
 /// [`Malformed`] names the place and the reason; the request must be refused
 /// whole (OTLP: `INVALID_ARGUMENT`, HTTP 400).
 pub fn admit<'a>(
+    signal: Signal,
     request: &'a [u8],
     keys: &Keys,
     index: &mut Index,
 ) -> Result<Admitted<'a>, Malformed> {
-    validate(request, keys, index)?;
+    validate(signal, request, keys, index)?;
     if !index.needs_repair {
         return Ok(Admitted {
             bytes: Cow::Borrowed(request),
             utf8_replaced: 0,
+            joined_bytes: 0,
         });
     }
-    let repaired = canon::repair(request);
-    validate(&repaired.bytes, keys, index)?;
+    let repaired = canon::repair(signal, request);
+    validate(signal, &repaired.bytes, keys, index)?;
     Ok(Admitted {
         bytes: Cow::Owned(repaired.bytes),
         utf8_replaced: repaired.utf8_replaced,
+        joined_bytes: repaired.joined_bytes,
     })
 }

@@ -2,7 +2,7 @@
 Borrowed views of canonical bytes: read a field when asked, keep nothing.
 
 Each accessor walks the message's top level, so take what you need once; the
-hot path uses [`indexed_str`] instead, which goes straight to a place the
+hot path uses [`text_at`] instead, which goes straight to a place the
 validating walk noted. Views never fail and never panic: on bytes that were
 not validated they just yield less, and a string that is not UTF-8 reads as
 empty. Absent fields read as protobuf's defaults.
@@ -10,7 +10,6 @@ empty. Absent fields read as protobuf's defaults.
 
 use super::plain::plain_attribute;
 use super::wire::{Fields, Value};
-use super::{Slot, SpanEntry};
 
 /// An attribute value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -304,11 +303,11 @@ impl<'a> LinkView<'a> {
     }
 }
 
-/// The string value of an indexed attribute as bytes (UTF-8 once admitted);
-/// None if the span lacks it or it is not a string.
+/// The string value of the span attribute whose field begins at `at` of the
+/// request, see [`super::Index::attr`]; as bytes, which are UTF-8 once admitted.
+/// None if it is not a string.
 #[inline]
-pub fn indexed_str<'a>(request: &'a [u8], span: &SpanEntry, slot: Slot) -> Option<&'a [u8]> {
-    let at = span.attr(slot)?;
+pub fn text_at(request: &[u8], at: usize) -> Option<&[u8]> {
     if let Some((_, text, _)) = plain_attribute(request, at) {
         return Some(text);
     }
@@ -317,9 +316,9 @@ pub fn indexed_str<'a>(request: &'a [u8], span: &SpanEntry, slot: Slot) -> Optio
     Fields::new(value).find(|f| f.number == 1)?.bytes()
 }
 
-/// Any value of an indexed attribute; None if the span lacks it.
-pub fn indexed_value<'a>(request: &'a [u8], span: &SpanEntry, slot: Slot) -> Option<AnyValue<'a>> {
-    let attribute = Fields::from(request, span.attr(slot)?).next()?.bytes()?;
+/// The value of the span attribute whose field begins at `at` of the request.
+pub fn value_at(request: &[u8], at: usize) -> Option<AnyValue<'_>> {
+    let attribute = Fields::from(request, at).next()?.bytes()?;
     Some(KeyValue::new(attribute).value)
 }
 

@@ -47,7 +47,7 @@ impl std::fmt::Display for Wire {
 
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub enum WireReason {
     /// The bytes end within a varint.
     #[error("a varint is cut off by the end of the message")]
     VarintCut,
@@ -86,12 +86,9 @@ pub enum Reason {
     /// Offsets are 32 bits wide.
     #[error("a request of 4 GiB or more")]
     TooLarge,
-    /// See [`super::Index::MAX_ENTRIES`].
-    #[error(
-        "more than {} in one request; send fewer at a time",
-        super::Index::MAX_ENTRIES
-    )]
-    TooMany,
+    /// More entries than an index holds.
+    #[error("more than {0} in one request; send fewer at a time")]
+    TooMany(usize),
 }
 
 /// A decoded field key.
@@ -108,27 +105,27 @@ pub struct Tag {
 /// # Errors
 /// Cut off or too long.
 #[inline(always)]
-pub fn varint(buf: &[u8], pos: usize) -> Result<(u64, usize), Reason> {
+pub fn varint(buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
     match buf.get(pos) {
         Some(&byte) if byte < 0x80 => Ok((u64::from(byte), pos + 1)),
         _ => long_varint(buf, pos),
     }
 }
 
-fn long_varint(buf: &[u8], pos: usize) -> Result<(u64, usize), Reason> {
+fn long_varint(buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
     let bytes = buf.get(pos..).unwrap_or_default();
     let mut value = 0u64;
     for (i, &byte) in bytes.iter().take(10).enumerate() {
         // The tenth byte holds the 64th bit and no more.
         if i == 9 && byte > 1 {
-            return Err(Reason::VarintTooLong);
+            return Err(WireReason::VarintTooLong);
         }
         value |= u64::from(byte & 0x7f) << (7 * i);
         if byte < 0x80 {
             return Ok((value, pos + i + 1));
         }
     }
-    Err(Reason::VarintCut)
+    Err(WireReason::VarintCut)
 }
 
 /// Reads a field key at `pos`; returns it and the position after it.
@@ -136,9 +133,9 @@ fn long_varint(buf: &[u8], pos: usize) -> Result<(u64, usize), Reason> {
 /// # Errors
 /// What prost refuses as a key.
 #[inline(always)]
-pub fn tag(buf: &[u8], pos: usize) -> Result<(Tag, usize), Reason> {
+pub fn tag(buf: &[u8], pos: usize) -> Result<(Tag, usize), WireReason> {
     let (key, pos) = varint(buf, pos)?;
-    let key = u32::try_from(key).map_err(|_| Reason::KeyTooLarge)?;
+    let key = u32::try_from(key).map_err(|_| WireReason::KeyTooLarge)?;
     let wire = match key & 7 {
         0 => Wire::Varint,
         1 => Wire::Fixed64,
@@ -146,10 +143,10 @@ pub fn tag(buf: &[u8], pos: usize) -> Result<(Tag, usize), Reason> {
         3 => Wire::StartGroup,
         4 => Wire::EndGroup,
         5 => Wire::Fixed32,
-        other => return Err(Reason::NoSuchWireType(other as u8)),
+        other => return Err(WireReason::NoSuchWireType(other as u8)),
     };
     match key >> 3 {
-        0 => Err(Reason::FieldZero),
+        0 => Err(WireReason::FieldZero),
         number => Ok((Tag { number, wire }, pos)),
     }
 }
@@ -159,10 +156,10 @@ pub fn tag(buf: &[u8], pos: usize) -> Result<(Tag, usize), Reason> {
 /// # Errors
 /// A bad varint, or a length that reaches past the end of `buf`.
 #[inline(always)]
-pub fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), Reason> {
+pub fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), WireReason> {
     let (len, start) = varint(buf, pos)?;
     if len > (buf.len() - start) as u64 {
-        return Err(Reason::Overrun(len));
+        return Err(WireReason::Overrun(len));
     }
     Ok((start, start + len as usize))
 }
@@ -172,9 +169,9 @@ pub fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), Reason> {
 /// # Errors
 /// Fewer bytes are left.
 #[inline(always)]
-pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, Reason> {
+pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, WireReason> {
     if buf.len().saturating_sub(pos) < width {
-        Err(Reason::FixedCut)
+        Err(WireReason::FixedCut)
     } else {
         Ok(pos + width)
     }
@@ -185,9 +182,9 @@ pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, Reason> {
 ///
 /// # Errors
 /// What prost's `skip_field` refuses.
-pub fn skip(buf: &[u8], mut pos: usize, key: Tag, depth: u32) -> Result<usize, Reason> {
+pub fn skip(buf: &[u8], mut pos: usize, key: Tag, depth: u32) -> Result<usize, WireReason> {
     if depth == 0 {
-        return Err(Reason::TooDeep);
+        return Err(WireReason::TooDeep);
     }
     match key.wire {
         Wire::Varint => varint(buf, pos).map(|(_, end)| end),
@@ -200,12 +197,12 @@ pub fn skip(buf: &[u8], mut pos: usize, key: Tag, depth: u32) -> Result<usize, R
                 return if inner.number == key.number {
                     Ok(after)
                 } else {
-                    Err(Reason::EndGroup)
+                    Err(WireReason::EndGroup)
                 };
             }
             pos = skip(buf, after, inner, depth - 1)?;
         },
-        Wire::EndGroup => Err(Reason::EndGroup),
+        Wire::EndGroup => Err(WireReason::EndGroup),
     }
 }
 
@@ -398,9 +395,9 @@ mod tests {
         bytes[9] = 1;
         assert_eq!(varint(&bytes, 0), Ok((u64::MAX, 10)));
         bytes[9] = 2;
-        assert_eq!(varint(&bytes, 0), Err(Reason::VarintTooLong));
-        assert_eq!(varint(&[0x80; 11], 0), Err(Reason::VarintTooLong));
-        assert_eq!(varint(&[0x80; 9], 0), Err(Reason::VarintCut));
+        assert_eq!(varint(&bytes, 0), Err(WireReason::VarintTooLong));
+        assert_eq!(varint(&[0x80; 11], 0), Err(WireReason::VarintTooLong));
+        assert_eq!(varint(&[0x80; 9], 0), Err(WireReason::VarintCut));
     }
 
     #[test]
@@ -431,9 +428,9 @@ mod tests {
             )
         };
         assert_eq!(group(&[0x0c], 1), Ok(1));
-        assert_eq!(group(&[0x14], 1), Err(Reason::EndGroup));
+        assert_eq!(group(&[0x14], 1), Err(WireReason::EndGroup));
         assert_eq!(group(&[0x08, 0x05, 0x0c], 2), Ok(3));
-        assert_eq!(group(&[0x08, 0x05, 0x0c], 1), Err(Reason::TooDeep));
-        assert_eq!(group(&[], 1), Err(Reason::VarintCut));
+        assert_eq!(group(&[0x08, 0x05, 0x0c], 1), Err(WireReason::TooDeep));
+        assert_eq!(group(&[], 1), Err(WireReason::VarintCut));
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config,
-    pdata::{self, Edits, Fault, Index, Keys, Malformed, write_span},
+    pdata::{self, Edits, Fault, Index, Keys, Malformed, Signal, write_span},
     queue::purse,
     telemetry::{PipelineStats, ProcessorStats},
 };
@@ -143,7 +143,7 @@ impl Engine {
     ///
     /// [`Malformed`] when its framing is broken; nothing of it was taken then.
     pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Taken, Malformed> {
-        let admitted = pdata::admit(request, &self.keys, &mut self.index)?;
+        let admitted = pdata::admit(Signal::Traces, request, &self.keys, &mut self.index)?;
         self.stats.utf8_replaced.add(admitted.utf8_replaced);
         for stage in &mut self.stages {
             stage.processor.begin(Some(peer));
@@ -162,8 +162,8 @@ impl Engine {
     fn append(&mut self, request: &[u8], index: &Index) -> Taken {
         let mut taken = Taken::default();
         for entry in &index.resources {
-            let range = entry.first_span as usize..entry.end_span as usize;
-            let spans = index.spans.get(range).unwrap_or_default();
+            let range = entry.first_item as usize..entry.end_item as usize;
+            let spans = index.items.get(range).unwrap_or_default();
             let mut base = None;
             for span in spans {
                 if let Some(fault) = span.fault {

@@ -73,7 +73,7 @@ impl Inlet {
     }
 
     fn refuse(&self, request: &[u8], into: &[usize], why: &str) -> Refusal {
-        let spans = split::count_spans(request) as u64;
+        let spans = split::count(Signal::Traces, request) as u64;
         self.stats.refused_spans.add(spans);
         for at in into {
             let _ = self.shard.with(*at, |pipeline| pipeline.refused(spans));
@@ -105,7 +105,7 @@ impl Inlet {
         let mut first = None;
         for (nth, at) in into.iter().enumerate() {
             if reasons.get(nth).copied().flatten().is_some() {
-                let spans = split::count_spans(request) as u64;
+                let spans = split::count(Signal::Traces, request) as u64;
                 let _ = self.shard.with(*at, |pipeline| pipeline.pass_by(spans));
                 continue;
             }
@@ -120,7 +120,7 @@ impl Inlet {
                 }
                 Ok(Err(malformed)) => return Err(Refusal::malformed(malformed.to_string())),
                 Err(Panicked) => {
-                    let spans = split::count_spans(request) as u64;
+                    let spans = split::count(Signal::Traces, request) as u64;
                     self.stats.failed_spans.add(spans);
                     return Err(Refusal::failed());
                 }

@@ -7,7 +7,7 @@ pure decisions, so every shard has its own instance and nothing is shared.
 */
 
 use super::{Markers, ResourceId, Resources};
-use crate::pdata::{Edits, Index, Slot, SpanEntry, view};
+use crate::pdata::{AnyValue, Edits, Index, ItemEntry, Slot, view};
 use std::net::IpAddr;
 
 /// A span as processors see it: the base bytes and where to find things.
@@ -18,13 +18,28 @@ pub struct Span<'a> {
     /// What the walk found in it.
     pub index: &'a Index,
     /// This span.
-    pub entry: &'a SpanEntry,
+    pub entry: &'a ItemEntry,
 }
 
 impl<'a> Span<'a> {
+    /// Offset in the request of the attribute field for an indexed key.
+    pub fn attr(&self, slot: Slot) -> Option<usize> {
+        self.index.attr(self.entry, slot)
+    }
+
+    /// Whether the span has the attribute of an indexed key.
+    pub fn has(&self, slot: Slot) -> bool {
+        self.attr(slot).is_some()
+    }
+
+    /// The value of an indexed attribute.
+    pub fn value(&self, slot: Slot) -> Option<AnyValue<'a>> {
+        view::value_at(self.request, self.attr(slot)?)
+    }
+
     /// The string value of an indexed attribute, as bytes.
     pub fn text(&self, slot: Slot) -> Option<&'a [u8]> {
-        view::indexed_str(self.request, self.entry, slot)
+        view::text_at(self.request, self.attr(slot)?)
     }
 
     /// The span name, as bytes.
@@ -38,9 +53,9 @@ impl<'a> Span<'a> {
         let range = index
             .resources
             .get(self.entry.resource as usize)
-            .map_or(0..0, |r| r.first_span as usize..r.end_span as usize);
+            .map_or(0..0, |r| r.first_item as usize..r.end_item as usize);
         index
-            .spans
+            .items
             .get(range)
             .unwrap_or_default()
             .iter()

@@ -22,7 +22,7 @@ use prost::Message;
 use shard::{PEER, Shard, captured};
 use wayspan::{
     mesh::Settings,
-    pdata::{Index, admit},
+    pdata::{Index, Signal, admit},
     pipeline::{Processor, batch::Sealed},
 };
 
@@ -61,10 +61,10 @@ fn admitting_a_request_allocates_nothing_and_copies_nothing() {
     let shard = warm(&requests);
     let mut index = Index::default();
     let largest = requests.iter().max_by_key(|r| r.len()).unwrap();
-    admit(largest, &shard.keys, &mut index).unwrap();
+    admit(Signal::Traces, largest, &shard.keys, &mut index).unwrap();
     let info = count(|| {
         for request in &requests {
-            let admitted = admit(request, &shard.keys, &mut index).unwrap();
+            let admitted = admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
             assert_eq!(admitted.bytes.as_ptr(), request.as_ptr());
         }
     });
@@ -83,7 +83,7 @@ fn deciding_allocates_nothing_where_kubernetes_is_watched() {
     }
     let mut index = Index::default();
     for request in &requests {
-        admit(request, &shard.keys, &mut index).unwrap();
+        admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
         let info = count(|| {
             shard.mesh.begin(Some(PEER));
             shard.each(request, &index, |shard, span, resource, _| {
@@ -134,7 +134,7 @@ fn deciding_about_a_known_kind_of_span_allocates_nothing() {
     let mut shard = warm(&requests);
     let mut index = Index::default();
     for request in &requests {
-        admit(request, &shard.keys, &mut index).unwrap();
+        admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
         let info = count(|| {
             shard.each(request, &index, |shard, span, resource, _| {
                 let decision = shard.decide(&span, resource);

@@ -6,7 +6,7 @@ use crate::{cases, fixtures, generate, long};
 use proptest::prelude::*;
 use prost::Message as _;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use wayspan::pdata::{Index, validate};
+use wayspan::pdata::{Index, Signal, validate};
 
 /// One small injury.
 fn damage(bytes: &mut Vec<u8>, rng: &mut StdRng) {
@@ -35,8 +35,8 @@ fn fixtures_are_accepted_as_they_are() {
     let mut index = Index::default();
     for body in fixtures() {
         agree(&body);
-        validate(&body, &keys, &mut index).unwrap();
-        assert!(!index.needs_repair && !index.spans.is_empty());
+        validate(Signal::Traces, &body, &keys, &mut index).unwrap();
+        assert!(!index.needs_repair && !index.items.is_empty());
     }
 }
 
@@ -152,8 +152,8 @@ fn more_than_the_index_holds_is_refused() {
     let (keys, _) = keys();
     let mut index = Index::default();
     let empty = [0x0a, 0].repeat(Index::MAX_ENTRIES);
-    assert!(validate(&empty, &keys, &mut index).is_ok());
+    assert!(validate(Signal::Traces, &empty, &keys, &mut index).is_ok());
     let one_more = [0x0a, 0].repeat(Index::MAX_ENTRIES + 1);
-    let error = validate(&one_more, &keys, &mut index).unwrap_err();
+    let error = validate(Signal::Traces, &one_more, &keys, &mut index).unwrap_err();
     assert!(error.to_string().contains("1048576"), "{error}");
 }

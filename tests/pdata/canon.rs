@@ -5,16 +5,18 @@ use crate::oracle::{keys, unknown};
 use crate::{Request, cases, fixtures, generate};
 use proptest::prelude::*;
 use prost::Message as _;
-use wayspan::pdata::{Index, admit, canon::repair, schema::Message, validate, wire};
+use wayspan::pdata::{
+    Index, Signal, admit, canon::repair, schema::SchemaMessage as Message, validate, wire,
+};
 
 fn check(bytes: &[u8]) -> Vec<u8> {
     let (keys, _) = keys();
     let mut index = Index::default();
-    validate(bytes, &keys, &mut index).unwrap();
-    let once = repair(bytes);
-    validate(&once.bytes, &keys, &mut index).unwrap();
+    validate(Signal::Traces, bytes, &keys, &mut index).unwrap();
+    let once = repair(Signal::Traces, bytes);
+    validate(Signal::Traces, &once.bytes, &keys, &mut index).unwrap();
     assert!(!index.needs_repair, "repaired bytes need repair");
-    let twice = repair(&once.bytes);
+    let twice = repair(Signal::Traces, &once.bytes);
     assert_eq!(twice.bytes, once.bytes);
     assert_eq!(twice.utf8_replaced, 0);
     match Request::decode(bytes) {
@@ -50,15 +52,15 @@ proptest! {
         // Without replaced variants of a oneof, none may be lost.
         let oddities = Oddities { repeat: false, ..Oddities::ALL };
         let bytes = odd(&model.encode_to_vec(), oddities, seed);
-        prop_assert_eq!(unknown(Message::Request, &check(&bytes)), unknown(Message::Request, &bytes));
+        prop_assert_eq!(unknown(Message::TracesRequest, &check(&bytes)), unknown(Message::TracesRequest, &bytes));
     }
 
     #[test]
     fn unknown_fields_of_the_index_are_whole(model in generate::request(), seed in any::<u64>()) {
         let bytes = odd(&model.encode_to_vec(), Oddities::VALID, seed);
         let mut index = Index::default();
-        let admitted = admit(&bytes, &keys().0, &mut index).unwrap();
-        let found = unknown(Message::Request, &admitted.bytes);
+        let admitted = admit(Signal::Traces, &bytes, &keys().0, &mut index).unwrap();
+        let found = unknown(Message::TracesRequest, &admitted.bytes);
         let runs = |path: &str| -> Vec<u8> {
             // Sorted on both sides: the order of groups is not the question.
             let mut all: Vec<_> = found.iter().filter(|(p, _)| p == path).map(|(_, raw)| raw.clone()).collect();
@@ -97,7 +99,7 @@ fn bad_utf8_is_replaced_and_counted_per_string() {
         wire::put_bytes(number, &bytes, &mut outer);
         bytes = outer;
     }
-    let repaired = repair(&bytes);
+    let repaired = repair(Signal::Traces, &bytes);
     assert_eq!(repaired.utf8_replaced, 3);
     let model = Request::decode(&*repaired.bytes).unwrap();
     let span = &model.resource_spans[0].scope_spans[0].spans[0];

@@ -11,7 +11,8 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use wayspan::pdata::{
-    self, Edited, Edits, Index, admit, edit, edit_resource, schema::Message, write_span,
+    self, Edited, Edits, Index, Signal, admit, edit, edit_resource,
+    schema::SchemaMessage as Message, write_span,
 };
 
 /// What a processor may do.
@@ -141,11 +142,11 @@ fn kept(message: Message, payload: &[u8], attribute: &str) -> Vec<(String, Vec<u
 /// Applies the changes to every span of a request that may enter, and compares.
 pub fn check(bytes: &[u8], changes: &[Change]) {
     let mut index = Index::default();
-    let admitted = admit(bytes, &keys().0, &mut index).unwrap();
+    let admitted = admit(Signal::Traces, bytes, &keys().0, &mut index).unwrap();
     let mut edits = Edits::default();
     let mut out = Vec::new();
     let mut expected = Vec::new();
-    for entry in &index.spans {
+    for entry in &index.items {
         let payload = entry.bytes.of(&admitted.bytes);
         let mut model = Span::decode(payload).unwrap();
         edits.clear();
@@ -181,7 +182,7 @@ pub fn check(bytes: &[u8], changes: &[Change]) {
             same(&written, &expected);
         }
     }
-    pdata::validate(&request, &keys().0, &mut index).unwrap();
+    pdata::validate(Signal::Traces, &request, &keys().0, &mut index).unwrap();
     assert!(!index.needs_repair);
 }
 

@@ -6,7 +6,7 @@ use crate::{cases, fixtures, generate};
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use proptest::prelude::*;
 use prost::Message as _;
-use wayspan::pdata::{self, Index, admit, edit, wire, write_child};
+use wayspan::pdata::{self, Index, Signal, admit, edit, wire, write_child};
 
 fn keeps(key: &[u8]) -> bool {
     key.starts_with(b"istio.") || key == b"k" || key == "ключ".as_bytes()
@@ -17,9 +17,9 @@ fn check(bytes: &[u8], name: &str) {
     wire::put_bytes(5, name.as_bytes(), &mut fields);
     edit::encode_span_attr("made", "true", &mut fields);
     let mut index = Index::default();
-    let admitted = admit(bytes, &keys().0, &mut index).unwrap();
+    let admitted = admit(Signal::Traces, bytes, &keys().0, &mut index).unwrap();
     let (mut out, mut expected) = (Vec::new(), Vec::new());
-    for entry in &index.spans {
+    for entry in &index.items {
         let payload = entry.bytes.of(&admitted.bytes);
         write_child(payload, [7; 8], &fields, keeps, &mut out);
         let mut span = Span::decode(payload).unwrap();
@@ -44,7 +44,7 @@ fn check(bytes: &[u8], name: &str) {
     assert_eq!(ScopeSpans::decode(&*out).unwrap().spans, expected);
     let mut request = Vec::new();
     wire::put_message(1, &mut request, |group| wire::put_bytes(2, &out, group));
-    pdata::validate(&request, &keys().0, &mut index).unwrap();
+    pdata::validate(Signal::Traces, &request, &keys().0, &mut index).unwrap();
     assert!(!index.needs_repair);
 }
 

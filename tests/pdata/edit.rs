@@ -8,7 +8,7 @@ use crate::{Request, cases, fixtures};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
-use wayspan::pdata::{Index, admit, edit};
+use wayspan::pdata::{Index, Signal, admit, edit};
 
 fn change() -> impl Strategy<Value = Change> {
     let status = (prop_oneof![0..3i32, any::<i32>()], "[a-z]{0,150}");
@@ -62,7 +62,7 @@ proptest! {
         ] };
         let bytes = odd(&request.encode_to_vec(), Oddities::VALID, seed);
         let mut index = Index::default();
-        let admitted = admit(&bytes, &keys().0, &mut index).unwrap();
+        let admitted = admit(Signal::Traces, &bytes, &keys().0, &mut index).unwrap();
         check_resource(index.resources[0].resource.of(&admitted.bytes), &changes);
     }
 

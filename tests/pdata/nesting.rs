@@ -1,7 +1,7 @@
 /*! Depth is counted as prost counts it, to the level. */
 
 use crate::oracle::agree;
-use wayspan::pdata::{Index, Keys, validate, wire};
+use wayspan::pdata::{Index, Keys, Signal, validate, wire};
 
 /// Wraps `payload` in fields with these numbers, innermost first.
 fn wrap(mut payload: Vec<u8>, numbers: &[u32]) -> Vec<u8> {
@@ -21,7 +21,13 @@ const EVENT_ATTRIBUTE: [u32; 5] = [3, 11, 2, 2, 1];
 const RESOURCE_ATTRIBUTE: [u32; 3] = [1, 1, 1];
 
 fn accepted(bytes: &[u8]) -> bool {
-    validate(bytes, &Keys::default(), &mut Index::default()).is_ok()
+    validate(
+        Signal::Traces,
+        bytes,
+        &Keys::default(),
+        &mut Index::default(),
+    )
+    .is_ok()
 }
 
 #[test]
@@ -152,9 +158,14 @@ fn every_key_at_every_level() {
 #[test]
 fn a_refusal_says_where_and_why() {
     let refusal = |bytes: &[u8]| {
-        validate(bytes, &Keys::default(), &mut Index::default())
-            .unwrap_err()
-            .to_string()
+        validate(
+            Signal::Traces,
+            bytes,
+            &Keys::default(),
+            &mut Index::default(),
+        )
+        .unwrap_err()
+        .to_string()
     };
     let bytes = wrap(vec![0x12, 91, 0], &[2, 1]);
     assert_eq!(

@@ -7,7 +7,8 @@ request, strings that are not UTF-8.
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use wayspan::pdata::{
-    schema::{self, Kind, Message},
+    Signal,
+    schema::{self, DenseKind, Label, SchemaMessage},
     wire::{self, Fields, Value, Wire},
 };
 
@@ -72,13 +73,18 @@ impl Oddities {
     }
 }
 
-/// Rewrites `request`.
+/// Rewrites a request of traces.
 pub fn odd(request: &[u8], oddities: Oddities, seed: u64) -> Vec<u8> {
+    odd_of(Signal::Traces, request, oddities, seed)
+}
+
+/// Rewrites a signal's request.
+pub fn odd_of(signal: Signal, request: &[u8], oddities: Oddities, seed: u64) -> Vec<u8> {
     let mut writer = Writer {
         rng: StdRng::seed_from_u64(seed),
         odd: oddities,
     };
-    writer.message(Message::Request, request)
+    writer.message(SchemaMessage::request(signal), request)
 }
 
 struct Writer {
@@ -87,24 +93,28 @@ struct Writer {
 }
 
 impl Writer {
-    fn message(&mut self, message: Message, payload: &[u8]) -> Vec<u8> {
+    fn message(&mut self, message: SchemaMessage, payload: &[u8]) -> Vec<u8> {
         let mut fields: Vec<(u32, Vec<u8>)> = Vec::new();
         for field in Fields::new(payload) {
-            let Some(known) = schema::field(message, field.number) else {
+            let known = schema::field(message, field.number);
+            if known.kind == DenseKind::Unknown {
                 fields.push((field.number, field.raw.to_vec()));
                 continue;
-            };
-            let may_repeat = self.odd.repeat && !known.repeated && self.rng.random_ratio(1, 12);
+            }
+            let may_repeat =
+                self.odd.repeat && !known.is_repeated() && self.rng.random_ratio(1, 12);
             if may_repeat {
-                let number = if message == Message::AnyValue {
-                    self.rng.random_range(1..9)
+                let number = if known.is_variant() {
+                    let variants = message.fields().iter().filter(|f| f.label == Label::OneOf);
+                    let variants: Vec<u32> = variants.map(|f| f.number).collect();
+                    *variants.choose(&mut self.rng).unwrap()
                 } else {
                     field.number
                 };
                 fields.push((field.number, self.decoy(message, number)));
             }
             match (known.kind, field.value) {
-                (Kind::Message(child), Value::Len(payload)) => {
+                (DenseKind::Message(child), Value::Len(payload)) => {
                     let payload = self.message(child, payload);
                     if may_repeat {
                         let cuts: Vec<_> = Fields::new(&payload).map(|f| f.at).collect();
@@ -115,9 +125,18 @@ impl Writer {
                         fields.push((field.number, self.len(field.number, &payload)));
                     }
                 }
+                (DenseKind::Fixed64, Value::Len(packed)) if self.odd.repeat => {
+                    for value in packed.as_chunks::<8>().0 {
+                        let mut out = self.tag(field.number, Wire::Fixed64);
+                        out.extend(value);
+                        fields.push((field.number, out));
+                    }
+                }
                 (_, Value::Len(bytes)) => {
                     let mut bytes = bytes.to_vec();
-                    if known.kind == Kind::Text && self.odd.bad_utf8 && self.rng.random_ratio(1, 20)
+                    if known.kind == DenseKind::Text
+                        && self.odd.bad_utf8
+                        && self.rng.random_ratio(1, 20)
                     {
                         let at = self.rng.random_range(0..=bytes.len());
                         bytes.insert(at, *[0xff, 0xc3, 0x80, 0xed].choose(&mut self.rng).unwrap());
@@ -150,28 +169,28 @@ impl Writer {
     }
 
     /// An earlier value of a singular field.
-    fn decoy(&mut self, message: Message, number: u32) -> Vec<u8> {
-        let kind = schema::field(message, number).unwrap().kind;
+    fn decoy(&mut self, message: SchemaMessage, number: u32) -> Vec<u8> {
+        let kind = schema::field(message, number).kind;
         let mut out = self.tag(number, kind.wire());
         match kind {
-            Kind::Varint => {
+            DenseKind::Varint => {
                 let value = self.value();
                 self.varint(value, &mut out);
             }
-            Kind::Fixed64 => out.extend([1, 2, 3, 4, 5, 6, 7, 8]),
-            Kind::Fixed32 => out.extend([1, 2, 3, 4]),
-            Kind::Bytes | Kind::Text => {
+            DenseKind::Fixed64 => out.extend([1, 2, 3, 4, 5, 6, 7, 8]),
+            DenseKind::Fixed32 => out.extend([1, 2, 3, 4]),
+            DenseKind::Bytes | DenseKind::Text => {
                 self.varint(3, &mut out);
                 out.extend(b"old");
             }
-            Kind::Message(child) => {
+            DenseKind::Unknown => unreachable!("a decoy of an unknown field"),
+            DenseKind::Message(child) => {
                 let payload = if self.odd.unknown && self.rng.random() {
                     self.unknown()
                 } else if self.rng.random() {
                     Vec::new()
                 } else {
-                    let inner = if child == Message::Status { 2 } else { 1 };
-                    self.decoy(child, inner)
+                    self.decoy(child, child.fields()[0].number)
                 };
                 self.varint(payload.len() as u64, &mut out);
                 out.extend(payload);

@@ -12,10 +12,9 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use wayspan::pdata::{
-    AnyValue, Edits, Fault, Index, KeyValue, Keys, Slot, admit, canon, edit_resource,
-    schema::{self, Kind, Message},
-    split, validate,
-    view::{self, indexed_str, indexed_value},
+    AnyValue, Edits, Fault, Index, KeyValue, Keys, Signal, Slot, admit, canon, edit_resource,
+    schema::{self, DenseKind, SchemaMessage as Message},
+    split, validate, view,
     wire::Fields,
     write_span,
 };
@@ -120,7 +119,7 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
         let resource = Resource::decode(ours.resource.of(bytes)).unwrap();
         same(&resource, &theirs.resource.clone().unwrap_or_default());
         assert_eq!(ours.schema_url.of(bytes), theirs.schema_url.as_bytes());
-        assert_eq!(ours.first_span as usize, span_at);
+        assert_eq!(ours.first_item as usize, span_at);
         for theirs in &theirs.scope_spans {
             let ours = &index.scopes[scope_at];
             assert_eq!(ours.has_scope, theirs.scope.is_some());
@@ -128,7 +127,7 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
             same(&scope, &theirs.scope.clone().unwrap_or_default());
             assert_eq!(ours.schema_url.of(bytes), theirs.schema_url.as_bytes());
             for theirs in &theirs.spans {
-                let ours = &index.spans[span_at];
+                let ours = &index.items[span_at];
                 assert_eq!(
                     (ours.resource as usize, ours.scope as usize),
                     (at, scope_at)
@@ -145,10 +144,11 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
                         Some(Value::StringValue(text)) => Some(text.as_bytes()),
                         _ => None,
                     };
-                    assert_eq!(ours.attr(*slot).is_some(), value.is_some());
-                    assert_eq!(indexed_str(bytes, ours, *slot), text);
+                    let at = index.attr(ours, *slot);
+                    assert_eq!(at.is_some(), value.is_some());
+                    assert_eq!(at.and_then(|at| view::text_at(bytes, at)), text);
                     if let Some(kv) = value {
-                        let ours = indexed_value(bytes, ours, *slot).unwrap();
+                        let ours = view::value_at(bytes, at.unwrap()).unwrap();
                         assert!(same_value(ours, kv.value.as_ref()));
                     }
                 }
@@ -156,9 +156,9 @@ pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Reque
             }
             scope_at += 1;
         }
-        assert_eq!(ours.end_span as usize, span_at);
+        assert_eq!(ours.end_item as usize, span_at);
     }
-    assert_eq!(index.spans.len(), span_at);
+    assert_eq!(index.items.len(), span_at);
 }
 
 /// Validates and decodes `bytes` and compares the verdicts, and then all that
@@ -167,16 +167,19 @@ pub fn agree(bytes: &[u8]) {
     let (keys, slots) = keys();
     let mut index = Index::default();
     let theirs = Request::decode(bytes);
-    match (validate(bytes, &keys, &mut index), theirs) {
+    match (validate(Signal::Traces, bytes, &keys, &mut index), theirs) {
         (Ok(()), Ok(model)) => {
             if !index.needs_repair {
                 check_index(bytes, &index, &slots, &model);
             }
-            let admitted = admit(bytes, &keys, &mut index).unwrap();
+            let admitted = admit(Signal::Traces, bytes, &keys, &mut index).unwrap();
             assert_eq!(admitted.utf8_replaced, 0);
             assert!(!index.needs_repair);
             check_index(&admitted.bytes, &index, &slots, &model);
-            assert_eq!(split::count_spans(&admitted.bytes), index.spans.len());
+            assert_eq!(
+                split::count(Signal::Traces, &admitted.bytes),
+                index.items.len()
+            );
         }
         (Ok(()), Err(error)) => {
             assert!(
@@ -184,7 +187,7 @@ pub fn agree(bytes: &[u8]) {
                 "we accept, prost says: {error}"
             );
             assert!(index.needs_repair);
-            let admitted = admit(bytes, &keys, &mut index).unwrap();
+            let admitted = admit(Signal::Traces, bytes, &keys, &mut index).unwrap();
             assert!(!index.needs_repair);
             let model = Request::decode(&*admitted.bytes).unwrap();
             check_index(&admitted.bytes, &index, &slots, &model);
@@ -196,9 +199,9 @@ pub fn agree(bytes: &[u8]) {
 
 /// Nothing that takes bytes panics, whatever they are.
 pub fn survive(bytes: &[u8]) {
-    canon::repair(bytes);
-    split::halve(bytes);
-    split::select(bytes, 1..3);
+    canon::repair(Signal::Traces, bytes);
+    split::halve(Signal::Traces, bytes);
+    split::select(Signal::Traces, bytes, 1..3);
     let mut edits = Edits::default();
     edits.set_str("node_id", "x");
     edits.set_name("n");
@@ -223,13 +226,12 @@ pub fn survive(bytes: &[u8]) {
 pub fn unknown(message: Message, payload: &[u8]) -> Vec<(String, Vec<u8>)> {
     fn walk(message: Message, payload: &[u8], path: &str, found: &mut Vec<(String, Vec<u8>)>) {
         for field in Fields::new(payload) {
-            match schema::field(message, field.number) {
-                None => found.push((path.to_owned(), field.raw.to_vec())),
-                Some(known) => {
-                    if let (Kind::Message(child), Some(payload)) = (known.kind, field.bytes()) {
-                        walk(child, payload, &format!("{path}/{}", field.number), found);
-                    }
+            match (schema::field(message, field.number).kind, field.bytes()) {
+                (DenseKind::Unknown, _) => found.push((path.to_owned(), field.raw.to_vec())),
+                (DenseKind::Message(child), Some(payload)) => {
+                    walk(child, payload, &format!("{path}/{}", field.number), found);
                 }
+                _ => {}
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::{Request, cases, fixtures, generate};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use prost::Message as _;
-use wayspan::pdata::{schema::Message, split::*};
+use wayspan::pdata::{Signal, schema::SchemaMessage as Message, split, wire::Fields};
 
 /// Each span with everything that stands around it.
 fn spans(request: &Request) -> Vec<(Request, Span)> {
@@ -29,25 +29,35 @@ fn spans(request: &Request) -> Vec<(Request, Span)> {
     all
 }
 
+/// Payload of the span that is number `at` in order.
+fn span_at(request: &[u8], at: usize) -> Option<&[u8]> {
+    let inside = |message, number| {
+        let fields = Fields::new(message).filter(move |field| field.number == number);
+        fields.filter_map(|field| field.bytes())
+    };
+    let scopes = inside(request, 1).flat_map(|group| inside(group, 2));
+    scopes.flat_map(|group| inside(group, 2)).nth(at)
+}
+
 fn check(bytes: &[u8]) {
     let model = Request::decode(bytes).unwrap();
     let all = spans(&model);
-    assert_eq!(count_spans(bytes), all.len());
+    assert_eq!(split::count(Signal::Traces, bytes), all.len());
     for (at, (around, span)) in all.iter().enumerate() {
         assert_eq!(&Span::decode(span_at(bytes, at).unwrap()).unwrap(), span);
-        let one = select(bytes, at..at + 1);
+        let one = split::select(Signal::Traces, bytes, at..at + 1);
         let one = spans(&Request::decode(&*one).unwrap());
         assert_eq!(one, [(around.clone(), span.clone())]);
     }
     assert_eq!(span_at(bytes, all.len()), None);
     assert_eq!(
-        Request::decode(&*select(bytes, 0..all.len()))
+        Request::decode(&*split::select(Signal::Traces, bytes, 0..all.len()))
             .unwrap()
             .resource_spans
             .is_empty(),
         all.is_empty() || model.resource_spans.is_empty()
     );
-    let Some((first, second)) = halve(bytes) else {
+    let Some((first, second)) = split::halve(Signal::Traces, bytes) else {
         assert!(all.len() < 2);
         return;
     };
@@ -71,20 +81,20 @@ fn check(bytes: &[u8]) {
         );
     }
     let own = |bytes: &[u8]| {
-        let mut found = unknown(Message::Request, bytes);
-        found.retain(|(path, _)| path == Message::Request.name());
+        let mut found = unknown(Message::TracesRequest, bytes);
+        found.retain(|(path, _)| path == Message::TracesRequest.name());
         found
     };
     assert_eq!(own(&first), own(bytes));
     assert_eq!(own(&second), []);
     let mut parts = [
-        unknown(Message::Request, &first),
-        unknown(Message::Request, &second),
+        unknown(Message::TracesRequest, &first),
+        unknown(Message::TracesRequest, &second),
     ]
     .concat();
     parts.sort();
     parts.dedup();
-    let mut whole = unknown(Message::Request, bytes);
+    let mut whole = unknown(Message::TracesRequest, bytes);
     whole.dedup();
     assert_eq!(parts, whole);
 }
@@ -99,21 +109,23 @@ fn fixtures_split() {
 #[test]
 fn the_requests_own_unknown_fields_are_not_repeated() {
     let unknown = b"\x7a\x03new";
-    let fixture = fixtures().into_iter().find(|body| count_spans(body) > 3);
+    let fixture = fixtures()
+        .into_iter()
+        .find(|body| split::count(Signal::Traces, body) > 3);
     let body = [unknown, &*fixture.unwrap(), unknown].concat();
     check(&body);
-    let (first, second) = halve(&body).unwrap();
+    let (first, second) = split::halve(Signal::Traces, &body).unwrap();
     let has = |part: &[u8]| part.windows(unknown.len()).filter(|w| w == unknown).count();
     assert_eq!((has(&first), has(&second)), (2, 0));
-    let (first, second) = halve(&first).unwrap();
+    let (first, second) = split::halve(Signal::Traces, &first).unwrap();
     assert_eq!((has(&first), has(&second)), (2, 0));
 }
 
 #[test]
 fn nothing_to_split() {
-    assert_eq!(halve(&[]), None);
-    assert_eq!(count_spans(&[]), 0);
-    assert!(select(&[0x0a, 0], 0..0).is_empty());
+    assert_eq!(split::halve(Signal::Traces, &[]), None);
+    assert_eq!(split::count(Signal::Traces, &[]), 0);
+    assert!(split::select(Signal::Traces, &[0x0a, 0], 0..0).is_empty());
 }
 
 proptest! {

@@ -6,16 +6,16 @@ use crate::{Request, cases, fixtures, generate};
 use proptest::prelude::*;
 use prost::Message as _;
 use wayspan::pdata::{
-    Index, SpanView, admit,
+    Index, Signal, SpanView, admit,
     view::{ScopeView, resource_attributes, resource_dropped_attributes_count},
 };
 
 fn check(bytes: &[u8]) {
     let mut index = Index::default();
-    let admitted = admit(bytes, &keys().0, &mut index).unwrap();
+    let admitted = admit(Signal::Traces, bytes, &keys().0, &mut index).unwrap();
     let bytes = &*admitted.bytes;
     let model = Request::decode(bytes).unwrap();
-    let (mut scopes, mut spans) = (index.scopes.iter(), index.spans.iter());
+    let (mut scopes, mut spans) = (index.scopes.iter(), index.items.iter());
     for (entry, theirs) in index.resources.iter().zip(&model.resource_spans) {
         let (ours, theirs_resource) = (
             entry.resource.of(bytes),

@@ -320,7 +320,8 @@ fn refuses_values_that_do_not_fit_and_names_the_place() {
 fn repaired(json: &[u8]) -> (Vec<Span>, u64) {
     let bytes = request_from_json(json).unwrap();
     let (keys, mut index) = Default::default();
-    let admitted = crate::pdata::admit(&bytes, &keys, &mut index).unwrap();
+    let admitted =
+        crate::pdata::admit(crate::pdata::Signal::Traces, &bytes, &keys, &mut index).unwrap();
     let mut request = Request::decode(&admitted.bytes[..]).unwrap();
     let spans = request.resource_spans.remove(0).scope_spans.remove(0).spans;
     (spans, admitted.utf8_replaced)
@@ -647,7 +648,7 @@ proptest! {
         if let Ok(bytes) = request_from_json(&json) {
             // Text need not be Unicode before it is admitted.
             let (keys, mut index) = Default::default();
-            let admitted = crate::pdata::admit(&bytes, &keys, &mut index).unwrap();
+            let admitted = crate::pdata::admit(crate::pdata::Signal::Traces, &bytes, &keys, &mut index).unwrap();
             prop_assert!(Request::decode(&admitted.bytes[..]).is_ok());
         }
         json.truncate(at);

@@ -102,7 +102,7 @@ impl Slots {
         }
         let mut bits = u16::from(self.is_unset_error(span));
         for slot in self.present() {
-            bits = bits << 1 | u16::from(span.entry.attr(slot).is_some());
+            bits = bits << 1 | u16::from(span.has(slot));
         }
         out.extend_from_slice(&bits.to_le_bytes());
         if self.hides_destination(span) {
@@ -118,9 +118,7 @@ impl Slots {
 
     /// Whether the span says that it failed and its status does not.
     fn is_unset_error(&self, span: &Span<'_>) -> bool {
-        span.entry.status == 0
-            && span.entry.attr(self.error.slot).is_some()
-            && view::indexed_value(span.request, span.entry, self.error.slot).is_some_and(is_true)
+        span.entry.status == 0 && span.value(self.error.slot).is_some_and(is_true)
     }
 
     /// Whether the rules may want another span name. Nearly every name begins
@@ -144,9 +142,7 @@ impl Slots {
 
     /// The parent, whose `node_id` stands for that of a span without one.
     fn parent<'a>(&self, span: &Span<'a>) -> Option<Span<'a>> {
-        if span.entry.attr(self.node_id.slot).is_some()
-            || span.text(self.component.slot) != Some(b"proxy")
-        {
+        if span.has(self.node_id.slot) || span.text(self.component.slot) != Some(b"proxy") {
             return None;
         }
         let view = |s: &Span<'a>| view::SpanView::new(s.entry.bytes.of(s.request));
@@ -156,9 +152,7 @@ impl Slots {
             return None;
         }
         span.siblings().take(SIBLINGS).find(|s| {
-            s.entry.attr(self.node_id.slot).is_some()
-                && view(s).span_id() == parent
-                && view(s).trace_id() == trace
+            s.has(self.node_id.slot) && view(s).span_id() == parent && view(s).trace_id() == trace
         })
     }
 }
@@ -166,7 +160,6 @@ impl Slots {
 /// The attribute field as it stands on the wire, or a zero byte.
 fn put_field(span: &Span<'_>, slot: Slot, out: &mut Vec<u8>) {
     let field = span
-        .entry
         .attr(slot)
         .and_then(|at| Fields::from(span.request, at).next());
     match field {
@@ -244,10 +237,7 @@ impl<'a> Gather<'a> {
         let is_error = match self.edits.get(key::ERROR) {
             Edited::Deleted => false,
             Edited::Set(value) => is_true(value),
-            Edited::Unchanged => {
-                let (span, slot) = (self.span, self.slots.error.slot);
-                view::indexed_value(span.request, span.entry, slot).is_some_and(is_true)
-            }
+            Edited::Unchanged => self.span.value(self.slots.error.slot).is_some_and(is_true),
         };
         let status = self.edits.status().map(|(code, _)| code);
         is_error && status.unwrap_or(self.span.entry.status.into()) == 0
@@ -256,7 +246,7 @@ impl<'a> Gather<'a> {
     fn attr(&self, key: Key) -> Attr<'a> {
         match self.edits.get(key.name) {
             Edited::Unchanged => {
-                self.span.entry.attr(key.slot)?;
+                self.span.attr(key.slot)?;
                 Some(self.span.text(key.slot).map_or("", text))
             }
             Edited::Deleted => None,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     mesh::{Kiali, Knowledge, Version, alias, model, pages},
-    pdata::{Index, admit, write_span},
+    pdata::{Index, Signal, admit, write_span},
     pipeline::Markers,
 };
 use opentelemetry_proto::tonic::{
@@ -50,9 +50,9 @@ impl Shard {
     /// after each its marker.
     fn run(&mut self, request: &[u8], before: impl Fn(&mut Edits)) -> Vec<(Resource, ProtoSpan)> {
         let mut index = Index::default();
-        let admitted = admit(request, &self.keys, &mut index).unwrap();
+        let admitted = admit(Signal::Traces, request, &self.keys, &mut index).unwrap();
         let mut out = Vec::new();
-        for entry in &index.spans {
+        for entry in &index.items {
             let span = Span {
                 request: &admitted.bytes,
                 index: &index,
@@ -474,13 +474,15 @@ fn sees_what_earlier_processors_did() {
 #[test]
 fn leaves_keys_for_others() {
     let mut keys = Keys::default();
+    let first = keys.add("first");
     let settings = Settings::default();
     let current = Current::new(Knowledge::of(&settings));
     Mesh::new(&settings, &current, &mut keys);
-    let more = crate::pdata::MAX_KEYS - 22;
-    for key in ["a", "b"].into_iter().take(more) {
-        keys.add(key);
-    }
+    let own = keys.len();
+    let last = keys.add("last");
+    assert_eq!(keys.lookup(b"first"), Some(first));
+    assert_eq!(keys.lookup(b"last"), Some(last));
+    assert_eq!((first.index(), last.index()), (0, own));
 }
 
 /// Spans that only share a resource have nothing to say about each other.

@@ -54,7 +54,7 @@ pub struct Converted {
 #[error("{place}: {reason}")]
 pub struct Malformed {
     place: &'static str,
-    reason: wire::Reason,
+    reason: wire::WireReason,
 }
 
 /// Reads `logs`, an `ExportLogsServiceRequest`.
@@ -103,7 +103,7 @@ impl Converted {
         if self.connections + self.ignored >= Index::MAX_ENTRIES as u64 {
             return Err(Malformed {
                 place: RECORDS,
-                reason: wire::Reason::TooMany,
+                reason: wire::WireReason::TooMany(Index::MAX_ENTRIES),
             });
         }
         match connection(record) {
@@ -164,7 +164,7 @@ fn each(
             continue;
         }
         if tag.wire != Wire::Len {
-            return Err(wrong(wire::Reason::WrongWireType {
+            return Err(wrong(wire::WireReason::WrongWireType {
                 found: tag.wire,
                 expected: Wire::Len,
             }));

@@ -9,7 +9,7 @@ use super::{
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value,
 };
-use wayspan::pdata::{Index, admit};
+use wayspan::pdata::{Index, Signal, admit};
 
 /// Bytes at the end of an input that say what to change; the request is before them.
 const SCRIPT: usize = 24;
@@ -25,7 +25,7 @@ fn run(bytes: &[u8]) {
         return;
     };
     let mut index = Index::default();
-    let Ok(admitted) = admit(request, &keys().0, &mut index) else {
+    let Ok(admitted) = admit(Signal::Traces, request, &keys().0, &mut index) else {
         return;
     };
     let changes = Script { bytes: script, at: 0 }.changes();

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::collector::{
 };
 use prost::Message as _;
 use wayspan::pdata::{
-    Index, admit,
+    Index, Signal, admit,
     json::{logs_from_json, request_from_json, request_to_json},
 };
 
@@ -28,7 +28,7 @@ fn run(bytes: &[u8]) {
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     let mut index = Index::default();
-    let admitted = admit(&read, &keys().0, &mut index).expect("what is read can enter");
+    let admitted = admit(Signal::Traces, &read, &keys().0, &mut index).expect("what is read can enter");
     let model = Request::decode(&admitted.bytes[..]).expect("what entered can be decoded");
     let written = request_to_json(&admitted.bytes).expect("what entered can be written");
     let again = request_from_json(&written).expect("what was written can be read");

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message as _;
 use wayspan::{
     mesh::ztunnel::Connection,
-    pdata::{Index, validate},
+    pdata::{Index, Signal, validate},
 };
 
 pub const TARGET: Target = Target {
@@ -42,7 +42,7 @@ fn run(bytes: &[u8]) {
         }],
     };
     let mut index = Index::default();
-    validate(&request.encode_to_vec(), &keys().0, &mut index).unwrap();
+    validate(Signal::Traces, &request.encode_to_vec(), &keys().0, &mut index).unwrap();
     assert!(!index.needs_repair);
-    assert!(index.spans.iter().all(|span| span.fault.is_none()));
+    assert!(index.items.iter().all(|span| span.fault.is_none()));
 }
