@@ -32,7 +32,7 @@ use crate::{
     pdata::{Signal, split},
     pipeline::{DropReason, QueuedBatch},
     queue::Queue,
-    telemetry::ExporterStats,
+    telemetry::{ExportedItems, ExporterStats},
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -216,11 +216,13 @@ impl Run<'_> {
                 parts.extend([second, first]);
                 continue;
             }
-            let (cause, given_up, halves) = match self.part(number, &part).await {
+            let (cause, given_up, halves) = match self.part(number, tally.signal(), &part).await {
                 Settled::Delivered { rejected, message } => {
                     let rejected = rejected.min(part.spans);
-                    self.stats.sent_spans.add(part.spans - rejected);
-                    self.stats.rejected_spans.add(rejected);
+                    self.stats.items[tally.signal()]
+                        .sent
+                        .add(part.spans - rejected);
+                    self.stats.items[tally.signal()].rejected.add(rejected);
                     if rejected > 0 || !message.is_empty() {
                         self.on.log.partial(rejected, &message);
                     }
@@ -256,7 +258,7 @@ impl Run<'_> {
                 Some([first, second]) => parts.extend([second, first]),
                 None => {
                     lost.add(&part, cause);
-                    self.stats.send_failed_spans.add(part.spans);
+                    self.stats.items[tally.signal()].send_failed.add(part.spans);
                     match given_up {
                         true => tally.dropped(part.spans, DropReason::GaveUp),
                         false => tally.answered(0, part.spans),
@@ -270,7 +272,7 @@ impl Run<'_> {
     }
 
     /// Attempts one request until that makes no more sense.
-    async fn part(&self, number: u64, part: &Part) -> Settled {
+    async fn part(&self, number: u64, signal: Signal, part: &Part) -> Settled {
         let payload = match self.on.sender.prepare(&part.chunks) {
             Ok(payload) => payload,
             Err(outcome) => return Settled::from_final(outcome),
@@ -286,7 +288,7 @@ impl Run<'_> {
                 retries.add(1);
             }
             let outcome = {
-                let _counted = InFlight::new(self.stats);
+                let _counted = InFlight::new(&self.stats.items[signal]);
                 self.on.sender.send(&payload, retries).await
             };
             let (after, cause, misconfigured) = match outcome {
@@ -397,6 +399,10 @@ impl<'a> Tally<'a> {
         }
     }
 
+    fn signal(&self) -> Signal {
+        self.queued.batch.signal
+    }
+
     fn answered(&self, delivered: u64, refused: u64) {
         self.queued.route.account.answered(delivered, refused);
         self.settle(delivered + refused);
@@ -423,7 +429,7 @@ impl Drop for Tally<'_> {
             return self.queued.keep(open);
         }
         if open > 0 {
-            self.run.stats.send_failed_spans.add(open);
+            self.run.stats.items[self.signal()].send_failed.add(open);
             self.run.abandoned.set(self.run.abandoned.get() + open);
             self.dropped(open, DropReason::Shutdown);
         }
@@ -432,10 +438,10 @@ impl Drop for Tally<'_> {
 }
 
 /// A request counted as in flight for as long as this lives.
-struct InFlight<'a>(&'a ExporterStats);
+struct InFlight<'a>(&'a ExportedItems);
 
 impl<'a> InFlight<'a> {
-    fn new(stats: &'a ExporterStats) -> Self {
+    fn new(stats: &'a ExportedItems) -> Self {
         stats.requests_started.add(1);
         Self(stats)
     }

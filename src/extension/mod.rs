@@ -1,3 +1,4 @@
-/*! What runs beside the pipelines: health checks. */
+/*! What runs beside the pipelines. */
 
 pub mod health_check;
+pub mod zpages;

@@ -99,13 +99,13 @@ impl Engine {
 
     /// Counts spans that were refused because of [`Engine::busy`].
     pub fn refused(&self, spans: u64) {
-        self.stats.limiter_refused.add(spans);
+        self.stats.limiter.refused.add(spans);
     }
 
     /// Counts spans of a request that others take and this pipeline has no room
     /// for.
     pub fn pass_by(&self, spans: u64) {
-        self.stats.limiter_refused.add(spans);
+        self.stats.limiter.refused.add(spans);
         self.stats.taken.count.add(spans);
         for exit in &self.outlet.exits {
             exit.route.account.passed_by(spans);
@@ -144,7 +144,7 @@ impl Engine {
     /// [`Malformed`] when its framing is broken; nothing of it was taken then.
     pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Taken, Malformed> {
         let admitted = pdata::admit(Signal::Traces, request, &self.keys, &mut self.index)?;
-        self.stats.utf8_replaced.add(admitted.utf8_replaced);
+        self.stats.batch.utf8_replaced.add(admitted.utf8_replaced);
         for stage in &mut self.stages {
             stage.processor.begin(Some(peer));
         }
@@ -197,10 +197,10 @@ impl Engine {
             self.keep_rest(index.rest.of(request));
         }
         self.stats.taken.publish();
-        self.stats.rejected_spans.add(taken.rejected);
-        self.stats.limiter_accepted.add(taken.accepted);
+        self.stats.batch.rejected.add(taken.rejected);
+        self.stats.limiter.accepted.add(taken.accepted);
         for stage in &mut self.stages {
-            stage.stats.flush();
+            stage.stats.publish();
             stage.processor.end();
         }
         taken
@@ -215,7 +215,7 @@ impl Engine {
             return;
         }
         if rest.len() > MAX_REST || self.batch.must_seal_before(rest.len(), 0) {
-            self.stats.unknown_dropped.add(rest.len() as u64);
+            self.stats.batch.unknown_dropped.add(rest.len() as u64);
             return;
         }
         self.batch.append_rest(rest);
@@ -238,7 +238,10 @@ impl Engine {
                 .processor
                 .process(&span, &mut self.resources, &mut decision);
             let markers = decision.markers.len() - markers;
-            stage.stats.saw(!decision.drop, markers);
+            stage.stats.saw(match decision.drop {
+                true => 0,
+                false => 1 + markers,
+            });
             if decision.drop {
                 break;
             }
@@ -388,7 +391,7 @@ impl Engine {
         if !self.awaits_log() {
             return;
         }
-        self.stats.late.add(1);
+        self.stats.log.late.add(1);
         tracing::warn!(
             "the segment log in {} has not written within {patience:?}: senders are answered from \
              memory until it keeps up, and a crash would lose what is not written. Is the disk \

@@ -74,7 +74,7 @@ impl Inlet {
 
     fn refuse(&self, request: &[u8], into: &[usize], why: &str) -> Refusal {
         let spans = split::count(Signal::Traces, request) as u64;
-        self.stats.refused_spans.add(spans);
+        self.stats.items[Signal::Traces].refused.add(spans);
         for at in into {
             let _ = self.shard.with(*at, |pipeline| pipeline.refused(spans));
         }
@@ -121,19 +121,21 @@ impl Inlet {
                 Ok(Err(malformed)) => return Err(Refusal::malformed(malformed.to_string())),
                 Err(Panicked) => {
                     let spans = split::count(Signal::Traces, request) as u64;
-                    self.stats.failed_spans.add(spans);
+                    self.stats.items[Signal::Traces].failed.add(spans);
                     return Err(Refusal::failed());
                 }
             }
         }
         let taken = first.unwrap_or_default();
-        self.stats.accepted_spans.add(taken.accepted);
+        self.stats.items[Signal::Traces]
+            .accepted
+            .add(taken.accepted);
         let mut answer = Taken {
             stored: self.shard.commits().and_then(Commits::ticket),
             ..Taken::default()
         };
         if let Some(fault) = taken.fault {
-            self.stats.refused_spans.add(taken.rejected);
+            self.stats.items[Signal::Traces].refused.add(taken.rejected);
             answer.rejected = taken.rejected;
             answer.message = self.faulty(taken.rejected, fault);
         }

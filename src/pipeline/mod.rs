@@ -18,6 +18,7 @@ builds a graph of pipelines and runs it.
 */
 
 pub mod account;
+pub mod account_metrics;
 pub mod batch;
 pub mod commit;
 pub mod engine;
@@ -35,6 +36,7 @@ mod sealed;
 pub mod shard;
 
 pub use account::{Account, Balance, DropReason};
+pub use account_metrics::NamedRoute;
 pub use ingest::{Ingest, Refusal, RefusalKind, Taken, Ticket};
 pub use log_cursor::LogCursor;
 pub use markers::Markers;

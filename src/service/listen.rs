@@ -9,7 +9,6 @@ it for all.
 
 use super::{
     StartError,
-    accounts::{self, Way},
     balance::{self, Balance},
     guards,
     shard::{Connection, Entrance},
@@ -17,7 +16,8 @@ use super::{
 use crate::{
     auth,
     config::{Config, HealthCheck},
-    extension::health_check::Health,
+    extension::{health_check::Health, zpages},
+    pipeline::NamedRoute,
     receiver::{HANDSHAKE_TIMEOUT, Protocol},
     telemetry::{Registry, http, process},
     tls,
@@ -223,7 +223,7 @@ pub struct Admin {
     /// The health page.
     pub health: Option<HealthPage>,
     /// `/debug/pipelinez`.
-    pub zpages: Option<(StdListener, Vec<Way>)>,
+    pub zpages: Option<(StdListener, Vec<NamedRoute>)>,
     /// No more connections.
     pub stop: watch::Receiver<bool>,
     /// The end.
@@ -250,9 +250,9 @@ impl Admin {
                 (asked == path).then(|| state.page())
             });
         }
-        if let Some((socket, ways)) = self.zpages {
+        if let Some((socket, routes)) = self.zpages {
             spawn_page(socket, None, move |path| {
-                (path == "/debug/pipelinez").then(|| accounts::page(&ways))
+                (path == "/debug/pipelinez").then(|| zpages::page(&routes))
             });
         }
         let balance = Rc::new(Balance::new(self.shards));

@@ -1,32 +1,85 @@
 /*!
 Makes every counter of a service and registers its series.
 
-Names, labels and meanings are the Collector's; what it has no name for begins
-with `wayspan_`. All series exist, with the value zero, from the first scrape.
+All series exist, with the value zero, from the first scrape; those of signals
+that no pipeline carries do not exist at all.
 */
-
-mod rows;
 
 use super::{ExporterReport, Report, listen::Bound, storage::Logs};
 use crate::{
     config::{Config, Id, Pipeline, Processor, ProcessorKind},
     pdata::Signal,
     pipeline::{self, DropReason, QueuedBatch, Route, outlet::ExporterRoute},
-    queue::{
-        Budget, Queue,
-        log::{Log, Status},
-    },
+    processor::mesh::MeshStats,
+    queue::{Budget, Queue},
     telemetry::{
-        Count, ExporterStats, PipelineStats, ProcessorStats, ReceiverStats, Registry,
-        registry::Labels,
+        BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, Count, ExporterStats, Metric, PipelineStats,
+        ProcessorItems, ProcessorStats, ReceiverStats, Registry,
     },
 };
 use metrics::Histogram;
-use rows::{
-    BATCH, BATCH_ITEMS, EXPORTER, LOG, MEMORY_LIMITER, MEMORY_LIMITER_ITEMS, MESH, PROCESSOR,
-    RECEIVER, REPAIRS, Row,
-};
 use std::sync::Arc;
+
+const BATCH_METADATA_CARDINALITY: Metric = Metric::gauge(
+    "otelcol_processor_batch_metadata_cardinality",
+    "Distinct metadata values batched apart; always 1.",
+    &["processor"],
+);
+const QUEUE_BATCH_SEND_SIZE: Metric = Metric::histogram(
+    "otelcol_exporter_queue_batch_send_size",
+    "Items in a batch given to the exporter.",
+    &["exporter"],
+);
+const QUEUE_BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
+    "otelcol_exporter_queue_batch_send_size_bytes",
+    "Bytes of a batch given to the exporter.",
+    &["exporter"],
+);
+const ENQUEUE_FAILED: Metric = Metric::counter(
+    "otelcol_exporter_enqueue_failed_{items}",
+    "Items lost because the queue was full, while other exporters of the pipeline had room.",
+    &["exporter"],
+);
+const QUEUE_SIZE: Metric = Metric::gauge(
+    "otelcol_exporter_queue_size",
+    "Batches waiting to be sent.",
+    &["exporter", "data_type"],
+);
+const QUEUE_CAPACITY: Metric = Metric::gauge(
+    "otelcol_exporter_queue_capacity",
+    "Batches that may wait.",
+    &["exporter", "data_type"],
+);
+const IN_FLIGHT: Metric = Metric::gauge(
+    "otelcol_exporter_in_flight_requests",
+    "Requests sent and not answered.",
+    &["exporter", "data_type"],
+);
+const EXPORTER_UP: Metric = Metric::gauge(
+    "wayspan_exporter_up",
+    "1 while the backend answers or has not been asked; 0 from the first failure of an outage \
+     until it does.",
+    &["exporter"],
+);
+const HELD_BYTES: Metric = Metric::gauge(
+    "wayspan_held_bytes",
+    "Bytes of bodies under way, open batches, and sealed batches not yet delivered.",
+    &[],
+);
+const HELD_BYTES_LIMIT: Metric = Metric::gauge(
+    "wayspan_held_bytes_limit",
+    "Bytes at which senders are refused.",
+    &[],
+);
+
+/// The counters of one processor on one shard.
+#[derive(Clone, Default)]
+pub struct StageStats {
+    /// What went in and came out.
+    pub items: ProcessorStats,
+    /// What `mesh` processors count.
+    pub mesh: MeshStats,
+}
 
 /// The counters of a service, by shard.
 pub struct Account {
@@ -35,7 +88,7 @@ pub struct Account {
     /// Per pipeline, per shard.
     pub pipelines: Vec<Vec<PipelineStats>>,
     /// Per pipeline, per processor, per shard.
-    pub stages: Vec<Vec<Vec<ProcessorStats>>>,
+    pub stages: Vec<Vec<Vec<StageStats>>>,
     /// Per exporter, with its id.
     pub exporters: Vec<(String, Arc<ExporterStats>)>,
     /// Per exporter, how batches on the way to it are measured.
@@ -60,8 +113,8 @@ impl Account {
     }
 
     /// Counters of the processors of one shard, per pipeline.
-    pub fn stages_of_shard(&self, shard: usize) -> Vec<Vec<ProcessorStats>> {
-        let of_pipeline = |stages: &Vec<Vec<ProcessorStats>>| {
+    pub fn stages_of_shard(&self, shard: usize) -> Vec<Vec<StageStats>> {
+        let of_pipeline = |stages: &Vec<Vec<StageStats>>| {
             stages.iter().map(|stage| stage[shard].clone()).collect()
         };
         self.stages.iter().map(of_pipeline).collect()
@@ -94,7 +147,7 @@ impl Account {
                 .receivers
                 .iter()
                 .flatten()
-                .map(|s| s.accepted_spans.get())
+                .map(|s| s.items[Signal::Traces].accepted.get())
                 .sum(),
             aliases: self
                 .stages
@@ -135,7 +188,10 @@ impl Meters<'_> {
             .collect();
         for (at, (pipeline, stats)) in self.config.pipelines.iter().zip(&pipelines).enumerate() {
             if logs.has(at) {
-                self.counters(&[("pipeline", &pipeline.id.to_string())], stats, LOG);
+                let log = stats.iter().map(|stats| &stats.log);
+                let labels = [pipeline.id.to_string()];
+                let labels = labels.each_ref().map(String::as_str);
+                self.registry.counters_of(pipeline.signal, &labels, log);
             }
         }
         let routes = self.routes(&pipelines, queues, budget, logs);
@@ -183,7 +239,7 @@ impl Meters<'_> {
                 let taken = pipeline::account::Taken(taken.clone());
                 Arc::new(Route::new(
                     *exporter,
-                    Signal::Traces,
+                    pipeline.signal,
                     Arc::clone(&queues[*exporter]),
                     pipeline::Account::new(taken),
                     budget.clone(),
@@ -196,97 +252,85 @@ impl Meters<'_> {
         pipelines.map(of_pipeline).collect()
     }
 
-    /// Registers one counter per row, each the sum over `stats`.
-    fn counters<S>(&self, labels: Labels<'_>, stats: &[S], rows: &[Row<S>]) {
-        for (name, help, read) in rows {
-            let counts = stats.iter().map(|stats| read(stats).clone()).collect();
-            self.registry.counter(name, help, labels, counts);
-        }
-    }
-
     fn receiver(&self, bound: &Bound, shards: usize) -> Vec<ReceiverStats> {
         let stats: Vec<_> = (0..shards).map(|_| ReceiverStats::default()).collect();
-        let id = self.config.receivers[bound.listener.receiver]
-            .id
-            .to_string();
-        let transport = bound.listener.transport.label();
-        self.counters(
-            &[("receiver", &id), ("transport", transport)],
-            &stats,
-            RECEIVER,
-        );
+        let receiver = bound.listener.receiver;
+        let id = self.config.receivers[receiver].id.to_string();
+        let labels = [id.as_str(), bound.listener.transport.label()];
+        self.registry.counters(&labels, &stats);
+        for signal in self.signals(|pipeline| pipeline.receivers.contains(&receiver)) {
+            let items = stats.iter().map(|stats| &stats.items[signal]);
+            self.registry.counters_of(signal, &labels, items);
+        }
         stats
     }
 
-    fn stages(&self, pipeline: &Pipeline, shards: usize) -> Vec<Vec<ProcessorStats>> {
+    /// The signals of the pipelines that `have` something.
+    fn signals(&self, have: impl Fn(&Pipeline) -> bool) -> Vec<Signal> {
+        let pipelines = self
+            .config
+            .pipelines
+            .iter()
+            .filter(|pipeline| have(pipeline));
+        let carried: Vec<Signal> = pipelines.map(|pipeline| pipeline.signal).collect();
+        let in_order = Signal::ALL.into_iter();
+        in_order.filter(|signal| carried.contains(signal)).collect()
+    }
+
+    fn stages(&self, pipeline: &Pipeline, shards: usize) -> Vec<Vec<StageStats>> {
+        let signal = pipeline.signal;
         let of = |made: &Processor| {
             let id = made.id.to_string();
-            let stats: Vec<_> = (0..shards).map(|_| ProcessorStats::default()).collect();
-            self.counters(&processor(&id), &stats, PROCESSOR);
+            let stats: Vec<_> = (0..shards).map(|_| StageStats::default()).collect();
+            let items: Vec<_> = stats.iter().map(|stats| stats.items.items()).collect();
+            self.registry.counters(&[&id, signal.as_str()], &items);
             match made.kind {
-                ProcessorKind::Mesh(_) => self.mesh(&id, &stats),
+                ProcessorKind::Mesh(_) => {
+                    let mesh = stats.iter().map(|stats| &stats.mesh);
+                    self.registry.counters(&[&id], mesh);
+                }
             }
             stats
         };
         pipeline.processors.iter().map(of).collect()
     }
 
-    fn mesh(&self, id: &str, stats: &[ProcessorStats]) {
-        self.counters(&[("processor", id)], stats, MESH);
-        for (repair, row) in REPAIRS {
-            self.counters(
-                &[("processor", id), ("repair", repair)],
-                stats,
-                std::slice::from_ref(row),
-            );
-        }
-    }
-
     fn batch(&self, pipeline: &Pipeline, shards: usize) -> Vec<PipelineStats> {
+        let signal = pipeline.signal;
         let id = pipeline.batch.id.to_string();
-        let labels = [("processor", id.as_str())];
-        let histogram = |name, help| self.registry.histogram(name, help, &labels);
-        let send_size = histogram(
-            "otelcol_processor_batch_batch_send_size",
-            "Spans in a sealed batch.",
-        );
-        let send_size_bytes = histogram(
-            "otelcol_processor_batch_batch_send_size_bytes",
-            "Bytes of a sealed batch.",
-        );
+        let labels = [id.as_str()];
+        let send_size = self.registry.histogram(&BATCH_SEND_SIZE, &labels);
+        let send_size_bytes = self.registry.histogram(&BATCH_SEND_SIZE_BYTES, &labels);
         let stats: Vec<_> = (0..shards)
             .map(|_| PipelineStats::new(send_size.clone(), send_size_bytes.clone()))
             .collect();
-        self.counters(&labels, &stats, BATCH);
+        let batch = stats.iter().map(|stats| &stats.batch);
+        self.registry.counters_of(signal, &labels, batch);
+        let passing = |id: &str, items: fn(&PipelineStats) -> &Count| {
+            let items = stats
+                .iter()
+                .map(|stats| ProcessorItems::passing(items(stats)));
+            let items: Vec<_> = items.collect();
+            self.registry.counters(&[id, signal.as_str()], &items);
+        };
         if let Some(limiter) = pipeline.memory_limiter.as_ref().map(Id::to_string) {
-            self.counters(&[("processor", &limiter)], &stats, MEMORY_LIMITER);
-            self.counters(&processor(&limiter), &stats, MEMORY_LIMITER_ITEMS);
+            let limiters = stats.iter().map(|stats| &stats.limiter);
+            self.registry.counters_of(signal, &[&limiter], limiters);
+            passing(&limiter, |stats| &stats.limiter.accepted);
         }
-        // Every span that goes into the batch processor comes out of it.
-        self.counters(&processor(&id), &stats, BATCH_ITEMS);
-        self.registry.gauge(
-            "otelcol_processor_batch_metadata_cardinality",
-            "Distinct metadata values batched apart; always 1.",
-            &labels,
-            || 1.0,
-        );
+        passing(&id, |stats| &stats.batch.batched);
+        self.registry
+            .gauge(&BATCH_METADATA_CARDINALITY, &labels, || 1.0);
         stats
     }
 
-    /// Histograms of the batches given to an exporter: spans, bytes.
+    /// Histograms of the batches given to an exporter: items, bytes.
     fn sizes(&self, id: &Id) -> (Histogram, Histogram) {
         let id = id.to_string();
-        let labels = [("exporter", id.as_str())];
-        let histogram = |name, help| self.registry.histogram(name, help, &labels);
         (
-            histogram(
-                "otelcol_exporter_queue_batch_send_size",
-                "Spans in a batch given to the exporter.",
-            ),
-            histogram(
-                "otelcol_exporter_queue_batch_send_size_bytes",
-                "Bytes of a batch given to the exporter.",
-            ),
+            self.registry.histogram(&QUEUE_BATCH_SEND_SIZE, &[&id]),
+            self.registry
+                .histogram(&QUEUE_BATCH_SEND_SIZE_BYTES, &[&id]),
         )
     }
 
@@ -298,120 +342,56 @@ impl Meters<'_> {
         routes: Vec<Arc<Route>>,
     ) {
         let id = id.to_string();
-        self.counters(
-            &[("exporter", &id)],
-            std::slice::from_ref(&**stats),
-            EXPORTER,
-        );
-        self.registry.counter_fn(
-            "otelcol_exporter_enqueue_failed_spans",
-            "Spans lost because the queue was full, while other exporters of the pipeline had room.",
-            &[("exporter", &id)],
-            move || {
+        self.registry.counters(&[&id], [&**stats]);
+        let outage = stats.outage.clone();
+        self.registry.gauge(&EXPORTER_UP, &[&id], move || {
+            f64::from(u8::from(outage.since().is_none()))
+        });
+        for signal in Signal::ALL {
+            let routes = routes.iter().filter(|route| route.signal == signal);
+            let routes: Vec<_> = routes.cloned().collect();
+            if !routes.is_empty() {
+                self.exported(&id, signal, queue, stats, routes);
+            }
+        }
+    }
+
+    fn exported(
+        &self,
+        id: &str,
+        signal: Signal,
+        queue: &Arc<Queue<QueuedBatch>>,
+        stats: &ExporterStats,
+        routes: Vec<Arc<Route>>,
+    ) {
+        let items = &stats.items[signal];
+        self.registry.counters_of(signal, &[id], [items]);
+        self.registry
+            .counter(&ENQUEUE_FAILED.of(signal), &[id], move || {
                 let full = |route: &Arc<Route>| {
                     route.account.balance().dropped[DropReason::QueueFull as usize]
                 };
                 routes.iter().map(full).sum()
-            },
-        );
-
-        let labels = [("exporter", id.as_str()), ("data_type", "traces")];
+            });
+        let labels = [id, signal.as_str()];
         let (waiting, room) = (Arc::clone(queue), queue.capacity());
-        self.registry.gauge(
-            "otelcol_exporter_queue_size",
-            "Batches waiting to be sent.",
-            &labels,
-            move || waiting.len() as f64,
-        );
-        self.registry.gauge(
-            "otelcol_exporter_queue_capacity",
-            "Batches that may wait.",
-            &labels,
-            move || room as f64,
-        );
-        let outage = stats.outage.clone();
-        self.registry.gauge(
-            "wayspan_exporter_up",
-            "1 while the backend answers or has not been asked; 0 from the first failure of an \
-             outage until it does.",
-            &[("exporter", &id)],
-            move || f64::from(u8::from(outage.since().is_none())),
-        );
-        let (started, ended) = (stats.requests_started.clone(), stats.requests_ended.clone());
-        self.registry.gauge(
-            "otelcol_exporter_in_flight_requests",
-            "Requests sent and not answered.",
-            &labels,
-            move || {
-                // Read in this order, the difference is never negative.
-                let ended = ended.get();
-                started.get().saturating_sub(ended) as f64
-            },
-        );
+        self.registry
+            .gauge(&QUEUE_SIZE, &labels, move || waiting.len() as f64);
+        self.registry
+            .gauge(&QUEUE_CAPACITY, &labels, move || room as f64);
+        let (started, ended) = (items.requests_started.clone(), items.requests_ended.clone());
+        self.registry.gauge(&IN_FLIGHT, &labels, move || {
+            // Read in this order, the difference is never negative.
+            let ended = ended.get();
+            started.get().saturating_sub(ended) as f64
+        });
     }
 
     fn budget(&self, budget: &Budget) {
         let (held, limit) = (budget.clone(), budget.limit());
-        self.registry.gauge(
-            "wayspan_held_bytes",
-            "Bytes of bodies under way, open batches, and sealed batches not yet delivered.",
-            &[],
-            move || held.held() as f64,
-        );
-        self.registry.gauge(
-            "wayspan_held_bytes_limit",
-            "Bytes at which senders are refused.",
-            &[],
-            move || limit as f64,
-        );
+        self.registry
+            .gauge(&HELD_BYTES, &[], move || held.held() as f64);
+        self.registry
+            .gauge(&HELD_BYTES_LIMIT, &[], move || limit as f64);
     }
-}
-
-/// Registers what is to be known of a pipeline's segment log.
-pub fn log(registry: &Registry, pipeline: &str, log: &Log) {
-    let labels = [("pipeline", pipeline)];
-    let gauge = |name, help, read: fn(&Status) -> f64| {
-        let log = log.clone();
-        registry.gauge(name, help, &labels, move || read(&log.status()));
-    };
-    let counter = |name, help, read: fn(&Status) -> u64| {
-        let log = log.clone();
-        registry.counter_fn(name, help, &labels, move || read(&log.status()));
-    };
-    gauge(
-        "wayspan_log_healthy",
-        "1 while the segment log takes what it is given, else 0.",
-        |status| f64::from(u8::from(status.degraded.is_none())),
-    );
-    gauge("wayspan_log_bytes", "Bytes of the log's files.", |s| {
-        s.bytes as f64
-    });
-    gauge("wayspan_log_segments", "Files of the log.", |s| {
-        s.segments as f64
-    });
-    counter("wayspan_log_commits", "Group commits written.", |s| {
-        s.counts.commits
-    });
-    counter(
-        "wayspan_log_committed_bytes",
-        "Bytes written to the log.",
-        |s| s.counts.committed_bytes,
-    );
-    counter("wayspan_log_fsyncs", "Syncs to the device.", |s| {
-        s.counts.fsyncs
-    });
-    counter(
-        "wayspan_log_failed_spans",
-        "Spans that could not be written: held in memory only.",
-        |s| s.counts.failed_spans,
-    );
-    counter(
-        "wayspan_log_damaged_records",
-        "Records that could not be read back.",
-        |s| s.counts.damaged_records,
-    );
-}
-
-fn processor(id: &str) -> [(&'static str, &str); 2] {
-    [("processor", id), ("otel_signal", "traces")]
 }

@@ -18,7 +18,6 @@ what is open, close the queues, deliver until the deadline, and say what became
 of every span.
 */
 
-mod accounts;
 mod announce;
 mod balance;
 mod files;
@@ -41,7 +40,7 @@ use crate::{
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
-    pipeline::QueuedBatch,
+    pipeline::{self, QueuedBatch},
     processor::mesh::{follow_kiali, watch_kubernetes},
     queue::{Budget, Queue, log::OpenError},
     telemetry::{ExporterStats, Registry, ShardLoad},
@@ -190,8 +189,8 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         &budget,
         &logs,
     );
-    let ways = storage::ways(config, account.routes());
-    accounts::register(&registry, &ways);
+    let routes = storage::named_routes(config, account.routes());
+    pipeline::account_metrics::register(&registry, &routes);
     logs.register(&registry, &state, config);
 
     let (stop, stop_seen) = watch::channel(false);
@@ -257,7 +256,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             shards: shards.iter().map(ShardHandle::entrance).collect(),
             metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
             health: health.map(|(page, _)| page),
-            zpages: zpages.map(|(socket, _)| (socket, ways)),
+            zpages: zpages.map(|(socket, _)| (socket, routes)),
             stop: stop_seen,
             end: end_seen.clone(),
         };

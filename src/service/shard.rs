@@ -8,7 +8,7 @@ length of one synchronous call. The only clock is that of the oldest open
 batch.
 */
 
-use super::{StartError, Thread, listen::Listener, on_runtime};
+use super::{StartError, Thread, listen::Listener, meters::StageStats, on_runtime};
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
@@ -27,7 +27,7 @@ use crate::{
     processor::mesh::Mesh,
     queue::{Budget, log::Log, purse},
     receiver::{self, Endpoint, Leaving},
-    telemetry::{PipelineStats, ProcessorStats, ReceiverStats, ShardLoad},
+    telemetry::{PipelineStats, ReceiverStats, ShardLoad},
 };
 use std::{
     collections::BTreeMap,
@@ -122,7 +122,7 @@ pub struct Build {
     /// Counters per pipeline.
     pub pipeline_stats: Vec<PipelineStats>,
     /// Counters per pipeline and processor.
-    pub stage_stats: Vec<Vec<ProcessorStats>>,
+    pub stage_stats: Vec<Vec<StageStats>>,
     /// What each `mesh` processor's decisions rest on.
     pub knowledge: BTreeMap<Id, Current>,
     /// Told if the thread dies.
@@ -284,7 +284,7 @@ fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Engine> {
         let log = build.logs[at].as_ref().zip(commits);
         let recorder = log.map(|((log, _), commits)| {
             let lane = log.new_lane(commits.written());
-            Recorder::new(log.clone(), lane, stats.unlogged.clone())
+            Recorder::new(log.clone(), lane, stats.log.unlogged.clone())
         });
         let outlet = Outlet::new(
             Signal::Traces,
@@ -314,7 +314,7 @@ fn processors(build: &Build, pipeline: usize) -> (Keys, Vec<Stage>) {
             };
             Stage {
                 processor,
-                stats: stats.clone(),
+                stats: stats.items.clone(),
             }
         });
     let stages = stages.collect();

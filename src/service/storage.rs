@@ -7,13 +7,14 @@ that pipelines do not mix. What an earlier run has left in it is looked through
 beside the start, which it must not delay, and is delivered first.
 */
 
-use super::{StartError, accounts::Way, recovery::recover};
+use super::{StartError, recovery::recover};
 use crate::{
     config::{Config, Fsync, Pipeline, Storage},
     extension::health_check::Health,
-    pipeline::{LogCursor, Route},
+    pdata::Signal,
+    pipeline::{LogCursor, NamedRoute, Route},
     queue::log::{self, Log, Orphan, Recovered},
-    telemetry::Registry,
+    telemetry::{Metric, Registry},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
@@ -31,6 +32,13 @@ const FOLDER: &str = "wayspan";
 
 /// What may stand in the name of a pipeline's directory as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
+
+const UNREAD_LANES: Metric = Metric::gauge(
+    "wayspan_log_unread_lanes",
+    "Parts of an earlier run's log that were not looked through yet: what they have is in no \
+     account.",
+    &["pipeline"],
+);
 
 /// A pipeline's log.
 #[derive(Debug)]
@@ -83,15 +91,11 @@ impl Logs {
         let open = self.0.iter().zip(pipelines);
         let mut logs = Vec::new();
         for (open, pipeline) in open.filter_map(|(open, p)| Some((open.as_ref()?, p))) {
-            super::meters::log(registry, &pipeline, &open.log);
+            open.log.register(registry, &pipeline, Signal::Traces);
             let unread = Arc::clone(&open.unread);
-            registry.gauge(
-                "wayspan_log_unread_lanes",
-                "Parts of an earlier run's log that were not looked through yet: what they have \
-                 is in no account.",
-                &[("pipeline", &pipeline)],
-                move || unread.load(Relaxed) as f64,
-            );
+            registry.gauge(&UNREAD_LANES, &[&pipeline], move || {
+                unread.load(Relaxed) as f64
+            });
             logs.push((open.log.clone(), pipeline));
         }
         if !logs.is_empty() {
@@ -229,12 +233,12 @@ fn directory(storage: &Storage, pipeline: &Pipeline) -> PathBuf {
     storage.directory.join(FOLDER).join(name)
 }
 
-/// The ways that accounts tell of.
-pub fn ways(config: &Config, routes: &[Vec<Arc<Route>>]) -> Vec<Way> {
+/// Returns every route with the names of its ends.
+pub fn named_routes(config: &Config, routes: &[Vec<Arc<Route>>]) -> Vec<NamedRoute> {
     let pipelines = config.pipelines.iter().zip(routes);
     pipelines
         .flat_map(|(pipeline, routes)| {
-            routes.iter().map(|route| Way {
+            routes.iter().map(|route| NamedRoute {
                 pipeline: pipeline.id.to_string(),
                 exporter: config.exporters[route.exporter].id.to_string(),
                 route: Arc::clone(route),

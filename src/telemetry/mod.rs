@@ -3,18 +3,27 @@ What wayspan says about itself: counters, Prometheus text, logs.
 
 Counting must not cost what it counts. A [`Count`] has one writer, so adding is
 a plain load and store; every shard has its own, and they are summed when
-somebody scrapes ([`registry`]). Metric names are the Collector's.
+somebody scrapes ([`registry`]). A counter and the metric that shows it are
+declared in one place ([`metric`]). Metric names are the Collector's; what it has
+no name for begins with `wayspan_`.
 */
 
+mod count;
 pub mod http;
 mod load;
 pub mod logs;
+pub mod metric;
 pub mod process;
 pub mod registry;
 mod stats;
 
+pub use count::{Count, Tally};
 pub use load::ShardLoad;
+pub(crate) use metric::counters;
+pub use metric::{BySignal, Counter, Counters, Metric, MetricKind};
 pub use registry::Registry;
 pub use stats::{
-    Count, ExporterStats, MeshStats, Outage, PipelineStats, ProcessorStats, ReceiverStats,
+    BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, BatchStats, ExportedItems, ExporterStats, LimiterStats,
+    LogUseStats, Outage, PipelineStats, ProcessorItems, ProcessorStats, ReceivedItems,
+    ReceiverStats,
 };

@@ -1,36 +1,35 @@
 /*! The process's own figures, from `/proc`; absent where there is none. */
 
-use super::Registry;
+use super::{Metric, Registry};
 use std::{fs, time::Instant};
 
 /// Linux reports CPU time in ticks of 1/100 s on every supported architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Registers `otelcol_process_*` and `target_info`.
+const TARGET_INFO: Metric = Metric::gauge(
+    "target_info",
+    "What is scraped.",
+    &["service_name", "service_version"],
+);
+const UPTIME: Metric = Metric::counter("otelcol_process_uptime", "Seconds since start.", &[]);
+/// Whole seconds, since counters are integers here.
+const CPU_SECONDS: Metric =
+    Metric::counter("otelcol_process_cpu_seconds", "CPU seconds used.", &[]);
+const MEMORY_RSS: Metric = Metric::gauge("otelcol_process_memory_rss", "Resident bytes.", &[]);
+
+/// Registers the metrics of the process.
 pub fn register(registry: &Registry) {
-    let target = [
-        ("service_name", "wayspan"),
-        ("service_version", env!("CARGO_PKG_VERSION")),
-    ];
-    registry.gauge("target_info", "What is scraped.", &target, || 1.0);
+    let target = ["wayspan", env!("CARGO_PKG_VERSION")];
+    registry.gauge(&TARGET_INFO, &target, || 1.0);
     let started = Instant::now();
-    registry.counter_fn(
-        "otelcol_process_uptime",
-        "Seconds since start.",
-        &[],
-        move || started.elapsed().as_secs(),
-    );
+    registry.counter(&UPTIME, &[], move || started.elapsed().as_secs());
     if cpu_seconds().is_some() {
-        // Whole seconds: the exporter's counters are integers.
-        registry.counter_fn(
-            "otelcol_process_cpu_seconds",
-            "CPU seconds used.",
-            &[],
-            || cpu_seconds().unwrap_or_default() as u64,
-        );
+        registry.counter(&CPU_SECONDS, &[], || {
+            cpu_seconds().unwrap_or_default() as u64
+        });
     }
     if resident_bytes().is_some() {
-        registry.gauge("otelcol_process_memory_rss", "Resident bytes.", &[], || {
+        registry.gauge(&MEMORY_RSS, &[], || {
             resident_bytes().unwrap_or_default() as f64
         });
     }

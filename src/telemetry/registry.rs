@@ -8,7 +8,8 @@ first loss if the series appears only with it. Values are read when somebody
 scrapes; nothing is pushed.
 */
 
-use super::Count;
+use super::{Count, Counters, Metric, MetricKind};
+use crate::pdata::Signal;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -18,9 +19,6 @@ use std::{
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
-
-/// Label names and values of a series.
-pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
 enum Source {
     Counts(Counter, Vec<Count>),
@@ -46,8 +44,8 @@ impl fmt::Debug for Registry {
 const METADATA: Metadata<'static> =
     Metadata::new("wayspan", metrics::Level::INFO, Some(module_path!()));
 
-/// The Collector's buckets for batch sizes in spans.
-const SPAN_BUCKETS: [f64; 24] = [
+/// The Collector's buckets for batch sizes in items.
+const ITEM_BUCKETS: [f64; 24] = [
     10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3,
     9e3, 1e4, 2e4, 3e4, 5e4, 1e5, 2e5, 5e5,
 ];
@@ -60,7 +58,7 @@ impl Registry {
         let builder = PrometheusBuilder::new();
         // Both bucket lists are constants and not empty, the only error there is.
         let builder = match builder
-            .set_buckets_for_metric(Matcher::Suffix("_send_size".into()), &SPAN_BUCKETS)
+            .set_buckets_for_metric(Matcher::Suffix("_send_size".into()), &ITEM_BUCKETS)
             .and_then(|b| {
                 b.set_buckets_for_metric(Matcher::Suffix("_size_bytes".into()), &byte_buckets)
             }) {
@@ -85,63 +83,93 @@ impl Registry {
         before.push(Box::new(prepare));
     }
 
-    /// Registers a counter that is the sum of `counts`. Registered again with
-    /// the same labels (two pipelines may share a processor's id), it is the
-    /// sum of both.
-    pub fn counter(&self, name: &'static str, help: &str, labels: Labels<'_>, counts: Vec<Count>) {
-        let (key, counter) = self.new_counter(name, help, labels);
-        let mut sources = self.sources();
-        match sources.get_mut(&key) {
-            Some(Source::Counts(_, all)) => all.extend(counts),
-            _ => drop(sources.insert(key, Source::Counts(counter, counts))),
+    /// Registers every counter of `stats`, each as the sum over all of them,
+    /// with the values of the labels that their struct names. Registered again
+    /// with the same labels (two pipelines may share a processor's id), a
+    /// counter is the sum of both.
+    pub fn counters<'s, C: Counters>(
+        &self,
+        labels: &[&str],
+        stats: impl IntoIterator<Item = &'s C> + Clone,
+    ) {
+        self.all_counters(None, labels, stats);
+    }
+
+    /// As [`Registry::counters`], where the names leave the signal open.
+    pub fn counters_of<'s, C: Counters>(
+        &self,
+        signal: Signal,
+        labels: &[&str],
+        stats: impl IntoIterator<Item = &'s C> + Clone,
+    ) {
+        self.all_counters(Some(signal), labels, stats);
+    }
+
+    fn all_counters<'s, C: Counters>(
+        &self,
+        signal: Option<Signal>,
+        labels: &[&str],
+        stats: impl IntoIterator<Item = &'s C> + Clone,
+    ) {
+        for declared in C::COUNTERS {
+            let metric = declared.metric(C::LABELS);
+            let metric = signal.map_or(metric, |signal| metric.of(signal));
+            let labels = labelled(&metric, labels, declared.label);
+            let (key, counter) = self.new_counter(&metric, labels);
+            let counts = stats.clone().into_iter();
+            let counts = counts.map(|stats| (declared.read)(stats).clone());
+            let mut sources = self.sources();
+            match sources.get_mut(&key) {
+                Some(Source::Counts(_, all)) => all.extend(counts),
+                _ => drop(sources.insert(key, Source::Counts(counter, counts.collect()))),
+            }
         }
     }
 
-    /// Registers a counter read by `read`.
-    pub fn counter_fn(
+    /// Registers a counter read by `read`, with the values of its labels.
+    pub fn counter(
         &self,
-        name: &'static str,
-        help: &str,
-        labels: Labels<'_>,
+        metric: &Metric,
+        labels: &[&str],
         read: impl Fn() -> u64 + Send + 'static,
     ) {
-        let (key, counter) = self.new_counter(name, help, labels);
+        debug_assert_eq!(metric.kind, MetricKind::Counter, "{metric:?}");
+        let (key, counter) = self.new_counter(metric, labelled(metric, labels, &[]));
         self.sources()
             .insert(key, Source::Counter(counter, Box::new(read)));
     }
 
-    fn new_counter(&self, name: &str, help: &str, labels: Labels<'_>) -> (Key, Counter) {
+    fn new_counter(&self, metric: &Metric, labels: Vec<Label>) -> (Key, Counter) {
         let suffix = if self.type_suffix { "_total" } else { "" };
-        let name = format!("{name}{suffix}");
+        let name = format!("{}{suffix}", metric.name());
         self.recorder
-            .describe_counter(KeyName::from(name.clone()), None, owned(help));
-        let key = key(name, labels);
+            .describe_counter(KeyName::from(name.clone()), None, help(metric));
+        let key = Key::from_parts(name, labels);
         let counter = self.recorder.register_counter(&key, &METADATA);
         (key, counter)
     }
 
-    /// Registers a gauge read by `read`.
-    pub fn gauge(
-        &self,
-        name: &'static str,
-        help: &str,
-        labels: Labels<'_>,
-        read: impl Fn() -> f64 + Send + 'static,
-    ) {
+    /// Registers a gauge read by `read`, with the values of its labels.
+    pub fn gauge(&self, metric: &Metric, labels: &[&str], read: impl Fn() -> f64 + Send + 'static) {
+        debug_assert_eq!(metric.kind, MetricKind::Gauge, "{metric:?}");
+        let name = metric.name();
         self.recorder
-            .describe_gauge(KeyName::from(name), None, owned(help));
-        let key = key(name.to_owned(), labels);
+            .describe_gauge(KeyName::from(name.clone()), None, help(metric));
+        let key = Key::from_parts(name, labelled(metric, labels, &[]));
         let gauge = self.recorder.register_gauge(&key, &METADATA);
         self.sources()
             .insert(key, Source::Gauge(gauge, Box::new(read)));
     }
 
-    /// Registers a histogram; the caller records into it.
-    pub fn histogram(&self, name: &'static str, help: &str, labels: Labels<'_>) -> Histogram {
+    /// Registers a histogram with the values of its labels; the caller records
+    /// into it.
+    pub fn histogram(&self, metric: &Metric, labels: &[&str]) -> Histogram {
+        debug_assert_eq!(metric.kind, MetricKind::Histogram, "{metric:?}");
+        let name = metric.name();
         self.recorder
-            .describe_histogram(KeyName::from(name), None, owned(help));
-        self.recorder
-            .register_histogram(&key(name.to_owned(), labels), &METADATA)
+            .describe_histogram(KeyName::from(name.clone()), None, help(metric));
+        let key = Key::from_parts(name, labelled(metric, labels, &[]));
+        self.recorder.register_histogram(&key, &METADATA)
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<Key, Source>> {
@@ -167,63 +195,59 @@ impl Registry {
     }
 }
 
-fn key(name: String, labels: Labels<'_>) -> Key {
-    let labels: Vec<Label> = labels
-        .iter()
-        .map(|(name, value)| Label::new(*name, (*value).to_owned()))
-        .collect();
-    Key::from_parts(name, labels)
+fn labelled(metric: &Metric, values: &[&str], more: &[(&'static str, &'static str)]) -> Vec<Label> {
+    debug_assert_eq!(metric.labels.len(), values.len(), "{metric:?}");
+    let declared = metric.labels.iter().zip(values);
+    let declared = declared.map(|(name, value)| Label::new(*name, (*value).to_owned()));
+    let more = more.iter().map(|(name, value)| Label::new(*name, *value));
+    declared.chain(more).collect()
 }
 
-fn owned(help: &str) -> SharedString {
-    SharedString::from(help.to_owned())
+fn help(metric: &Metric) -> SharedString {
+    SharedString::from(metric.help())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::{BATCH_SEND_SIZE, LimiterStats, ReceivedItems};
 
     #[test]
     fn series_are_there_from_the_start_and_follow_their_counts() {
         let registry = Registry::new(false);
-        let counts = [Count::default(), Count::default()];
-        registry.counter(
-            "otelcol_receiver_accepted_spans",
-            "Spans taken.",
-            &[("receiver", "otlp"), ("transport", "grpc")],
-            counts.to_vec(),
-        );
+        let stats = [ReceivedItems::default(), ReceivedItems::default()];
+        registry.counters_of(Signal::Traces, &["otlp", "grpc"], &stats);
         let series = r#"otelcol_receiver_accepted_spans{receiver="otlp",transport="grpc"}"#;
         assert!(
             registry.render().contains(&format!("{series} 0")),
             "{}",
             registry.render()
         );
-        counts[0].add(2);
-        counts[1].add(3);
+        stats[0].accepted.add(2);
+        stats[1].accepted.add(3);
         assert!(registry.render().contains(&format!("{series} 5")));
     }
 
     #[test]
     fn the_same_series_registered_twice_is_one_sum() {
         let registry = Registry::new(false);
-        let counts = [Count::default(), Count::default()];
-        for count in &counts {
-            registry.counter("a", "A.", &[("processor", "batch")], vec![count.clone()]);
-            count.add(2);
+        let stats = [LimiterStats::default(), LimiterStats::default()];
+        for stats in &stats {
+            registry.counters_of(Signal::Logs, &["a"], [stats]);
+            stats.refused.add(2);
         }
+        let text = registry.render();
         assert!(
-            registry.render().contains(r#"a{processor="batch"} 4"#),
-            "{}",
-            registry.render()
+            text.contains(r#"memory_limiter_refused_log_records{processor="a"} 4"#),
+            "{text}"
         );
     }
 
     #[test]
     fn the_type_suffix_is_for_counters_alone() {
         let registry = Registry::new(true);
-        registry.counter_fn("a", "A.", &[], || 1);
-        registry.gauge("b", "B.", &[], || 1.5);
+        registry.counter(&Metric::counter("a", "A.", &[]), &[], || 1);
+        registry.gauge(&Metric::gauge("b", "B.", &[]), &[], || 1.5);
         let text = registry.render();
         assert!(
             text.contains("a_total 1") && text.contains("b 1.5"),
@@ -234,15 +258,15 @@ mod tests {
     #[test]
     fn batch_sizes_have_the_collectors_buckets() {
         let registry = Registry::new(false);
-        let sizes = registry.histogram("otelcol_processor_batch_batch_send_size", "Spans.", &[]);
+        let sizes = registry.histogram(&BATCH_SEND_SIZE, &["batch"]);
         sizes.record(60.0);
         let text = registry.render();
         assert!(
-            text.contains(r#"batch_send_size_bucket{le="50"} 0"#),
+            text.contains(r#"batch_send_size_bucket{processor="batch",le="50"} 0"#),
             "{text}"
         );
         assert!(
-            text.contains(r#"batch_send_size_bucket{le="75"} 1"#),
+            text.contains(r#"batch_send_size_bucket{processor="batch",le="75"} 1"#),
             "{text}"
         );
     }

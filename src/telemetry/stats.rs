@@ -1,32 +1,77 @@
-/*! Counters of the pipeline's parts, each with one writer. */
+/*!
+The counters that every receiver, processor, exporter and pipeline has, each
+with one writer. What only one kind of component counts stands with it.
+*/
 
+use super::{BySignal, Count, Metric, Tally, metric::counters};
 use metrics::Histogram;
 use std::{
-    cell::Cell,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-/// A counter with one writer: adding is a load and a store, not a locked add.
-#[derive(Clone, Debug, Default)]
-pub struct Count(Arc<AtomicU64>);
-
-impl Count {
-    /// Adds `n`. Only the owning thread may call this.
-    pub fn add(&self, n: u64) {
-        self.0.store(
-            self.0.load(Ordering::Relaxed).wrapping_add(n),
-            Ordering::Relaxed,
-        );
+counters! {
+    /// What one listener on one shard did with the items of one signal.
+    pub struct ReceivedItems ["receiver", "transport"] {
+        /// Items taken from senders.
+        accepted: "otelcol_receiver_accepted_{items}",
+        /// Items not taken: no room, or faults of their own.
+        refused: "otelcol_receiver_refused_{items}",
+        /// Items lost inside the receiver.
+        failed: "otelcol_receiver_failed_{items}",
     }
+}
 
-    /// The value so far; any thread.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+counters! {
+    /// Counters of one listener on one shard.
+    pub struct ReceiverStats ["receiver", "transport"] {
+        /// Export requests answered with success.
+        requests: "wayspan_receiver_requests",
+        /// Requests refused: malformed, too large, unknown, unauthenticated, or no room.
+        refused_requests: "wayspan_receiver_refused_requests",
+        /// Spans made of connections in ztunnel's access log; part of the accepted spans.
+        connections: "wayspan_ztunnel_connections",
+        /// Log records that were no completed connection in ztunnel's access log.
+        ignored_logs: "wayspan_logs_ignored_records",
+        /// Requests refused for missing or wrong credentials, unread: their items are not counted.
+        unauthenticated_requests: "wayspan_receiver_unauthenticated_requests",
+        /// Connections refused by TLS: plaintext, no certificate, or a wrong one.
+        failed_handshakes: "wayspan_receiver_failed_handshakes",
+    } and {
+        /// What became of the items, by signal.
+        items: BySignal<ReceivedItems>,
+    }
+}
+
+counters! {
+    /// What one exporter did with the items of one signal. All its tasks run on
+    /// one thread.
+    pub struct ExportedItems ["exporter"] {
+        /// Items that the backend took.
+        sent: "otelcol_exporter_sent_{items}",
+        /// Items given up, after all retries.
+        send_failed: "otelcol_exporter_send_failed_{items}",
+        /// Items that the backend rejected by partial success.
+        rejected: "wayspan_exporter_rejected_{items}",
+    } and {
+        /// Requests begun; less the ended ones, those in flight.
+        requests_started: Count,
+        /// Requests answered or given up.
+        requests_ended: Count,
+    }
+}
+
+counters! {
+    /// Counters of one exporter.
+    pub struct ExporterStats ["exporter"] {
+        /// Requests sent again, to the same address or another.
+        retries: "wayspan_exporter_retries",
+    } and {
+        /// What became of the items, by signal.
+        items: BySignal<ExportedItems>,
+        /// Whether the exporter fails to deliver.
+        outage: Outage,
     }
 }
 
@@ -36,18 +81,18 @@ impl Count {
 pub struct Outage(Arc<Mutex<Option<Instant>>>);
 
 impl Outage {
-    /// Delivery fails from `at` on.
+    /// Notes that delivery fails from `at` on.
     pub fn begin(&self, at: Instant) {
         self.lock().get_or_insert(at);
     }
 
-    /// The backend has answered.
+    /// Notes that the backend has answered.
     pub fn end(&self) {
         *self.lock() = None;
     }
 
-    /// When the failures since the last success began; None: it delivers, or
-    /// has not been asked to.
+    /// Returns when the failures since the last success began; None: the
+    /// exporter delivers, or has had nothing to deliver.
     pub fn since(&self) -> Option<Instant> {
         *self.lock()
     }
@@ -57,187 +102,124 @@ impl Outage {
     }
 }
 
-/// Counters of one listener on one shard.
-#[derive(Clone, Debug, Default)]
-pub struct ReceiverStats {
-    /// Spans taken (`otelcol_receiver_accepted_spans`).
-    pub accepted_spans: Count,
-    /// Spans refused: no room, or a fault of their own
-    /// (`otelcol_receiver_refused_spans`).
-    pub refused_spans: Count,
-    /// Spans that failed inside wayspan (`otelcol_receiver_failed_spans`).
-    pub failed_spans: Count,
-    /// Requests refused, by any cause (`wayspan_receiver_refused_requests`).
-    pub refused_requests: Count,
-    /// Requests without the credentials that the receiver demands
-    /// (`wayspan_receiver_unauthenticated_requests`).
-    pub unauthenticated_requests: Count,
-    /// Connections that ended before a request, for want of TLS or of trust
-    /// (`wayspan_receiver_failed_handshakes`).
-    pub failed_handshakes: Count,
-    /// Requests answered with success (`wayspan_receiver_requests`).
-    pub requests: Count,
-    /// Spans made of connections in ztunnel's access log; accepted as others
-    /// are (`wayspan_ztunnel_connections`).
-    pub connections: Count,
-    /// Log records that were no such connections
-    /// (`wayspan_logs_ignored_records`).
-    pub ignored_logs: Count,
+counters! {
+    /// What went into and came out of one processor on one shard.
+    pub struct ProcessorItems ["processor", "otel_signal"] {
+        /// Items given to the processor.
+        incoming: "otelcol_processor_incoming_items",
+        /// Items that the processor passed on, those it made included.
+        outgoing: "otelcol_processor_outgoing_items",
+    }
 }
 
-/// Counters of one exporter. All its tasks run on one thread.
-#[derive(Clone, Debug, Default)]
-pub struct ExporterStats {
-    /// Spans the backend took (`otelcol_exporter_sent_spans`).
-    pub sent_spans: Count,
-    /// Spans given up on (`otelcol_exporter_send_failed_spans`).
-    pub send_failed_spans: Count,
-    /// Spans the backend rejected by partial success
-    /// (`wayspan_exporter_rejected_spans`).
-    pub rejected_spans: Count,
-    /// Requests sent again (`wayspan_exporter_retries`).
-    pub retries: Count,
-    /// Whether it fails to deliver (`wayspan_exporter_up`, the other way round).
-    pub outage: Outage,
-    /// Requests begun; less the ended ones, those in flight
-    /// (`otelcol_exporter_in_flight_requests`).
-    pub requests_started: Count,
-    /// See `requests_started`.
-    pub requests_ended: Count,
+impl ProcessorItems {
+    /// Counters of a processor that passes on all that it is given.
+    pub fn passing(items: &Count) -> Self {
+        Self {
+            incoming: items.clone(),
+            outgoing: items.clone(),
+        }
+    }
 }
 
-/// What went into and came out of one processor on one shard. Spans are
-/// counted in plain cells and published once a request.
+/// What went into and came out of one processor on one shard, counted item by
+/// item and published once a request.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessorStats {
-    seen: Cell<u64>,
-    kept: Cell<u64>,
-    /// `otelcol_processor_incoming_items`.
-    pub incoming: Count,
-    /// `otelcol_processor_outgoing_items`.
-    pub outgoing: Count,
-    /// What a `mesh` processor counts besides.
-    pub mesh: MeshStats,
+    incoming: Tally,
+    outgoing: Tally,
 }
 
 impl ProcessorStats {
-    /// Counts one span, and the markers that it was given.
-    pub fn saw(&self, kept: bool, markers: usize) {
-        self.seen.set(self.seen.get() + 1);
-        self.kept
-            .set(self.kept.get() + u64::from(kept) + markers as u64);
-    }
-
-    /// Publishes what was counted since the last call.
-    pub fn flush(&self) {
-        self.incoming.add(self.seen.take());
-        self.outgoing.add(self.kept.take());
-    }
-}
-
-/// What one `mesh` processor did on one shard besides naming and tagging.
-/// Counted and published as [`ProcessorStats`] are.
-#[derive(Clone, Debug, Default)]
-pub struct MeshStats {
-    new: Cell<[u64; 4]>,
-    /// `wayspan_mesh_repairs{repair="status"}`.
-    pub status: Count,
-    /// `wayspan_mesh_repairs{repair="node_id"}`.
-    pub node_id: Count,
-    /// `wayspan_mesh_repairs{repair="span_name"}`.
-    pub span_name: Count,
-    /// `wayspan_mesh_alias_spans`.
-    pub alias_spans: Count,
-}
-
-impl MeshStats {
-    /// Counts what was repaired of a span.
-    pub fn repaired(&self, status: bool, node_id: bool, span_name: bool) {
-        let mut new = self.new.get();
-        for (n, repaired) in new.iter_mut().zip([status, node_id, span_name]) {
-            *n += u64::from(repaired);
-        }
-        self.new.set(new);
-    }
-
-    /// Counts one marker.
-    pub fn marked(&self) {
-        let [status, node_id, span_name, markers] = self.new.get();
-        self.new.set([status, node_id, span_name, markers + 1]);
+    /// Counts one item that went in, and how many came out of it.
+    pub fn saw(&self, outgoing: usize) {
+        self.incoming.one();
+        self.outgoing.add(outgoing as u64);
     }
 
     /// Publishes what was counted since the last call.
     pub fn publish(&self) {
-        let new = self.new.take();
-        if new == [0; 4] {
-            return;
-        }
-        let counts = [
-            &self.status,
-            &self.node_id,
-            &self.span_name,
-            &self.alias_spans,
-        ];
-        for (count, n) in counts.into_iter().zip(new) {
-            count.add(n);
+        self.incoming.publish();
+        self.outgoing.publish();
+    }
+
+    /// Returns the published counters.
+    pub fn items(&self) -> ProcessorItems {
+        ProcessorItems {
+            incoming: self.incoming.count.clone(),
+            outgoing: self.outgoing.count.clone(),
         }
     }
 }
 
-/// A count of spans that is published once a request, so that a span costs no
-/// store that others see.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    new: Cell<u64>,
-    /// What was published.
-    pub count: Count,
-}
-
-impl Tally {
-    /// Counts one.
-    pub fn one(&self) {
-        self.new.set(self.new.get() + 1);
-    }
-
-    /// Publishes what was counted since the last call.
-    pub fn publish(&self) {
-        self.count.add(self.new.take());
+counters! {
+    /// What the `memory_limiter` of one pipeline did on one shard. What it
+    /// refuses never enters the pipeline.
+    pub struct LimiterStats ["processor"] {
+        /// Items that the memory limiter let pass.
+        accepted: "otelcol_processor_memory_limiter_accepted_{items}",
+        /// Items refused for want of room.
+        refused: "otelcol_processor_memory_limiter_refused_{items}",
     }
 }
+
+counters! {
+    /// What validating and batching did in one pipeline on one shard.
+    pub struct BatchStats ["processor"] {
+        /// Batches sealed because they were large enough.
+        size_trigger: "otelcol_processor_batch_batch_size_trigger_send",
+        /// Batches sealed because they were old enough.
+        timeout_trigger: "otelcol_processor_batch_timeout_trigger_send",
+        /// Items dropped for ids of the wrong length or all zero.
+        rejected: "wayspan_rejected_{items}",
+        /// Strings in which invalid UTF-8 was replaced by U+FFFD.
+        utf8_replaced: "wayspan_utf8_replaced_strings",
+        /// Bytes of large unknown fields of whole requests, which belong to no item.
+        unknown_dropped: "wayspan_unknown_field_bytes_dropped",
+    } and {
+        /// Items sealed into batches.
+        batched: Count,
+    }
+}
+
+counters! {
+    /// How one pipeline fared with its segment log on one shard.
+    pub struct LogUseStats ["pipeline"] {
+        /// Items held in memory only, since the segment log did not work or was late.
+        unlogged: "wayspan_log_unlogged_{items}",
+        /// Times that the segment log took longer than its timeout.
+        late: "wayspan_log_late",
+    }
+}
+
+/// The histogram of [`PipelineStats::send_size`].
+pub const BATCH_SEND_SIZE: Metric = Metric::histogram(
+    "otelcol_processor_batch_batch_send_size",
+    "Items in a sealed batch.",
+    &["processor"],
+);
+
+/// The histogram of [`PipelineStats::send_size_bytes`].
+pub const BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
+    "otelcol_processor_batch_batch_send_size_bytes",
+    "Bytes of a sealed batch.",
+    &["processor"],
+);
 
 /// Counters of one pipeline on one shard.
 #[derive(Clone)]
 pub struct PipelineStats {
-    /// Spans put into batches, for the accounts of the exporters.
+    /// Items put into batches, for the accounts of the exporters.
     pub taken: Tally,
-    /// Spans held in memory only, since the segment log did not take them
-    /// (`wayspan_log_unlogged_spans`).
-    pub unlogged: Count,
-    /// Times that the segment log was late (`wayspan_log_late`).
-    pub late: Count,
-    /// Strings in which invalid UTF-8 was replaced
-    /// (`wayspan_utf8_replaced_strings`).
-    pub utf8_replaced: Count,
-    /// Spans dropped for a fault of their own (`wayspan_rejected_spans`).
-    pub rejected_spans: Count,
-    /// Bytes of unknown fields of requests that were not kept
-    /// (`wayspan_unknown_field_bytes_dropped`).
-    pub unknown_dropped: Count,
-    /// Spans the memory limiter let pass
-    /// (`otelcol_processor_memory_limiter_accepted_spans`).
-    pub limiter_accepted: Count,
-    /// Spans refused for want of room
-    /// (`otelcol_processor_memory_limiter_refused_spans`).
-    pub limiter_refused: Count,
-    /// Spans sealed into batches: into and out of the batch processor.
-    pub batched: Count,
-    /// `otelcol_processor_batch_batch_size_trigger_send`.
-    pub size_trigger: Count,
-    /// `otelcol_processor_batch_timeout_trigger_send`.
-    pub timeout_trigger: Count,
-    /// `otelcol_processor_batch_batch_send_size`, in spans.
+    /// The pipeline's `memory_limiter`.
+    pub limiter: LimiterStats,
+    /// Validating and batching.
+    pub batch: BatchStats,
+    /// The use of the segment log.
+    pub log: LogUseStats,
+    /// The number of items in each sealed batch.
     pub send_size: Histogram,
-    /// `otelcol_processor_batch_batch_send_size_bytes`.
+    /// The number of bytes of each sealed batch.
     pub send_size_bytes: Histogram,
 }
 
@@ -248,20 +230,13 @@ impl fmt::Debug for PipelineStats {
 }
 
 impl PipelineStats {
-    /// Counters at zero that record batch sizes into these histograms.
+    /// Makes counters at zero that record batch sizes into these histograms.
     pub fn new(send_size: Histogram, send_size_bytes: Histogram) -> Self {
         Self {
             taken: Tally::default(),
-            unlogged: Count::default(),
-            late: Count::default(),
-            utf8_replaced: Count::default(),
-            rejected_spans: Count::default(),
-            unknown_dropped: Count::default(),
-            limiter_accepted: Count::default(),
-            limiter_refused: Count::default(),
-            batched: Count::default(),
-            size_trigger: Count::default(),
-            timeout_trigger: Count::default(),
+            limiter: LimiterStats::default(),
+            batch: BatchStats::default(),
+            log: LogUseStats::default(),
             send_size,
             send_size_bytes,
         }
@@ -269,14 +244,14 @@ impl PipelineStats {
 
     /// Counts a sealed batch; `by_size` says whether a limit sealed it rather
     /// than its age.
-    pub fn batch_sealed(&self, by_size: bool, spans: u32, bytes: usize) {
-        self.batched.add(u64::from(spans));
-        self.send_size.record(f64::from(spans));
+    pub fn batch_sealed(&self, by_size: bool, items: u32, bytes: usize) {
+        self.batch.batched.add(u64::from(items));
+        self.send_size.record(f64::from(items));
         self.send_size_bytes.record(bytes as f64);
         if by_size {
-            &self.size_trigger
+            &self.batch.size_trigger
         } else {
-            &self.timeout_trigger
+            &self.batch.timeout_trigger
         }
         .add(1);
     }

@@ -4,6 +4,7 @@
 use crate::support::*;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tonic::Status;
+use wayspan::pdata::Signal::Traces;
 use wayspan::{
     config::{Balancer, Encoding, Exporter as Settings, ExporterKind, Retry},
     exporter::{otlp::grpc::OtlpGrpc, outcome::Outcome},
@@ -47,7 +48,7 @@ async fn push_until(running: &Running, done: impl Fn() -> bool) -> u64 {
         running.push(batch(pushed..pushed + 1));
         pushed += 1;
         let stats = Arc::clone(&running.stats);
-        until(|| stats.sent_spans.get() == pushed).await;
+        until(|| stats.items[Traces].sent.get() == pushed).await;
     }
     pushed
 }
@@ -63,7 +64,7 @@ async fn all_addresses_take_turns() {
     }
     let (_, stats) = running.finish().await;
     assert_eq!(
-        (stats.sent_spans.get(), stats.retries.get()),
+        (stats.items[Traces].sent.get(), stats.retries.get()),
         (pushed + 30, 0)
     );
     for (log, before) in logs.iter().zip(before) {
@@ -97,7 +98,7 @@ async fn whatever_the_address_the_host_is_the_configured_one() {
         let running = Running::start_with(&settings, Arc::new(Names::new(&[address])));
         running.push(batch(0..5));
         let (_, stats) = running.finish().await;
-        assert_eq!(stats.sent_spans.get(), 5, "http2: {http2}");
+        assert_eq!(stats.items[Traces].sent.get(), 5, "http2: {http2}");
     }
 }
 
@@ -116,7 +117,10 @@ async fn with_pick_first_one_gets_all_until_it_is_gone() {
         running.push(batch(id..id + 1));
     }
     let (_, stats) = running.finish().await;
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (20, 0));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (20, 0)
+    );
     assert_eq!(second_log.len(), 0);
 }
 
@@ -201,7 +205,7 @@ async fn only_when_all_addresses_fail_does_a_batch_wait() {
     let running = Running::start_with(&settings, Arc::new(Names::new(&[first, second])));
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
-    assert_eq!(stats.sent_spans.get(), 5);
+    assert_eq!(stats.items[Traces].sent.get(), 5);
     let mut asked: Vec<_> = [first_log.all(), second_log.all()].concat();
     asked.sort_by_key(|got| got.at);
     assert_eq!(asked.len(), 3);
@@ -216,7 +220,7 @@ async fn replicas_that_are_replaced_are_found() {
     let running = Running::start_with(&named(), Arc::new(names.clone()));
     running.push(batch(0..5));
     let stats = Arc::clone(&running.stats);
-    until(|| stats.sent_spans.get() == 5).await;
+    until(|| stats.items[Traces].sent.get() == 5).await;
     assert_eq!((first_log.len(), names.asked()), (1, 1));
     // The first Pod goes away, and its address with it.
     let gone = refusing().await;
@@ -228,7 +232,10 @@ async fn replicas_that_are_replaced_are_found() {
     until(|| stats.outage.since().is_some()).await;
     names.set(Some(&[other]));
     let (_, stats) = running.finish().await;
-    assert_eq!((stats.sent_spans.get(), other_log.accepted().len()), (5, 5));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), other_log.accepted().len()),
+        (5, 5)
+    );
 }
 
 #[tokio::test]

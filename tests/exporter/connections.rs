@@ -12,6 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use wayspan::config::Exporter as Settings;
+use wayspan::pdata::Signal::Traces;
 
 /// Whoever waits for a backoff does so for an hour.
 fn impatient(settings: Settings) -> Settings {
@@ -65,7 +66,10 @@ async fn a_backend_that_lets_connections_age_loses_nothing() {
     }
     let (_, stats) = running.finish().await;
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (60, 0)
     );
     let mut ids = order.lock().unwrap().clone();
@@ -174,7 +178,7 @@ async fn a_connection_that_ends_between_requests_costs_nothing() {
         }
         let (_, stats) = running.finish().await;
         assert_eq!(
-            (stats.sent_spans.get(), stats.outage.since()),
+            (stats.items[Traces].sent.get(), stats.outage.since()),
             (20, None),
             "http2: {http2}"
         );
@@ -285,7 +289,10 @@ async fn a_backend_that_takes_one_request_at_a_time_gets_them_so() {
         running.push(batch(id..id + 1));
     }
     let (_, stats) = running.finish().await;
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (30, 0));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (30, 0)
+    );
     let mut ids = order.lock().unwrap().clone();
     ids.sort_unstable();
     assert_eq!(ids, (0..30).collect::<Vec<_>>());

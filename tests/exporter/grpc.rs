@@ -11,6 +11,7 @@ use std::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 use wayspan::config::{Compression, ExporterKind};
+use wayspan::pdata::Signal::Traces;
 
 #[tokio::test]
 async fn delivers_every_span_once() {
@@ -27,10 +28,16 @@ async fn delivers_every_span_once() {
     assert_eq!(drained.abandoned, 0);
     assert_eq!(log.accepted(), (0..200).collect::<Vec<_>>());
     assert_eq!(
-        (stats.sent_spans.get(), stats.requests_started.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].requests_started.get()
+        ),
         (200, 20)
     );
-    assert_eq!((stats.retries.get(), stats.send_failed_spans.get()), (0, 0));
+    assert_eq!(
+        (stats.retries.get(), stats.items[Traces].send_failed.get()),
+        (0, 0)
+    );
     let headers = log.all()[0].headers.clone();
     assert_eq!(headers["x-tenant"], "blue");
     assert_eq!(headers["grpc-timeout"], "30000m");
@@ -76,7 +83,7 @@ async fn what_passes_is_tried_again() {
         let (_, stats) = running.finish().await;
         assert_eq!(log.accepted(), [0, 1, 2, 3, 4], "{code:?}");
         assert_eq!(
-            (stats.retries.get(), stats.sent_spans.get()),
+            (stats.retries.get(), stats.items[Traces].sent.get()),
             (2, 5),
             "{code:?}"
         );
@@ -96,7 +103,10 @@ async fn what_is_refused_for_good_costs_only_its_own_batch() {
     let (drained, stats) = running.finish().await;
     assert_eq!(log.accepted(), [5, 6, 7, 8, 9]);
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (5, 5)
     );
     assert_eq!((stats.retries.get(), drained.abandoned), (0, 0));
@@ -133,7 +143,10 @@ async fn gives_up_after_max_elapsed_and_at_once_without_retry() {
         let running = Running::start(&settings);
         running.push(batch(0..5));
         let (drained, stats) = running.finish().await;
-        assert_eq!((stats.send_failed_spans.get(), drained.abandoned), (5, 0));
+        assert_eq!(
+            (stats.items[Traces].send_failed.get(), drained.abandoned),
+            (5, 0)
+        );
         assert_eq!(log.len() > 1, enabled, "{} attempts", log.len());
     }
 }
@@ -145,7 +158,13 @@ async fn partial_success_is_counted_and_not_sent_again() {
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
     assert_eq!(log.len(), 1);
-    assert_eq!((stats.sent_spans.get(), stats.rejected_spans.get()), (3, 2));
+    assert_eq!(
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].rejected.get()
+        ),
+        (3, 2)
+    );
 }
 
 #[tokio::test]
@@ -188,7 +207,7 @@ async fn as_many_in_flight_as_consumers_and_no_more() {
         running.push(batch(start..start + 1));
     }
     let (_, stats) = running.finish().await;
-    assert_eq!(stats.sent_spans.get(), 12);
+    assert_eq!(stats.items[Traces].sent.get(), 12);
     assert_eq!(peak.lock().unwrap().1, 4);
 }
 
@@ -206,7 +225,7 @@ async fn a_server_that_hangs_is_timed_out_and_asked_again() {
     let (_, stats) = running.finish().await;
     assert_eq!(log.accepted(), [0, 1, 2, 3, 4]);
     assert!(stats.retries.get() >= 1);
-    assert_eq!(stats.sent_spans.get(), 5);
+    assert_eq!(stats.items[Traces].sent.get(), 5);
 }
 
 #[tokio::test]
@@ -219,7 +238,7 @@ async fn a_server_that_is_away_at_first_gets_everything_later() {
     }
     let stats = Arc::clone(&running.stats);
     until(|| stats.retries.get() >= 10).await;
-    assert_eq!(stats.sent_spans.get(), 0);
+    assert_eq!(stats.items[Traces].sent.get(), 0);
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let log = grpc_server_on(listener, 64 << 20, |_, _| Reply::Ok);
     let (drained, _) = running.finish().await;
@@ -286,7 +305,7 @@ async fn compressed_messages_say_so_and_inflate_to_the_request() {
         let running = Running::start(&settings);
         running.push(batch((0..50).map(|id| id * 2)));
         let (_, stats) = running.finish().await;
-        assert_eq!(stats.sent_spans.get(), 50);
+        assert_eq!(stats.items[Traces].sent.get(), 50);
         assert_eq!(
             *got.lock().unwrap(),
             (0..50).map(|id| id * 2).collect::<Vec<_>>()
@@ -319,6 +338,9 @@ async fn a_proxy_that_answers_instead_is_understood() {
     let running = Running::start(&grpc(address));
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (5, 3));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (5, 3)
+    );
     assert!(first.elapsed() >= Duration::from_secs(1));
 }

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 use wayspan::config::{Compression, Encoding, ExporterKind};
+use wayspan::pdata::Signal::Traces;
 
 #[tokio::test]
 async fn delivers_every_span_once() {
@@ -28,7 +29,10 @@ async fn delivers_every_span_once() {
     let (drained, stats) = running.finish().await;
     assert_eq!(drained.abandoned, 0);
     assert_eq!(log.accepted(), (0..200).collect::<Vec<_>>());
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (200, 0));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (200, 0)
+    );
     let headers = log.all()[0].headers.clone();
     assert_eq!(headers["content-type"], "application/x-protobuf");
     assert_eq!(headers["authorization"], "Bearer abc");
@@ -81,7 +85,11 @@ async fn json_and_compression_arrive_as_the_same_request() {
         let sent = request(0..30, 40);
         running.push(seal(&sent));
         let (_, stats) = running.finish().await;
-        assert_eq!(stats.sent_spans.get(), 30, "{encoding:?} {compression:?}");
+        assert_eq!(
+            stats.items[Traces].sent.get(),
+            30,
+            "{encoding:?} {compression:?}"
+        );
         assert_eq!(
             got.lock().unwrap().as_ref(),
             Some(&sent),
@@ -103,7 +111,7 @@ async fn what_passes_is_tried_again() {
         let (_, stats) = running.finish().await;
         assert_eq!(log.accepted(), [0, 1, 2, 3, 4], "{status}");
         assert_eq!(
-            (stats.retries.get(), stats.sent_spans.get()),
+            (stats.retries.get(), stats.items[Traces].sent.get()),
             (2, 5),
             "{status}"
         );
@@ -125,7 +133,10 @@ async fn a_web_page_is_no_delivery() {
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
     assert_eq!(log.len(), 2);
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (5, 1));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (5, 1)
+    );
 }
 
 #[tokio::test]
@@ -136,7 +147,7 @@ async fn other_errors_are_final() {
         running.push(batch(0..5));
         let (_, stats) = running.finish().await;
         assert_eq!(
-            (log.len(), stats.send_failed_spans.get()),
+            (log.len(), stats.items[Traces].send_failed.get()),
             (1, 5),
             "{status}"
         );
@@ -178,5 +189,11 @@ async fn partial_success_is_counted_and_not_sent_again() {
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
     assert_eq!(log.len(), 1);
-    assert_eq!((stats.sent_spans.get(), stats.rejected_spans.get()), (1, 4));
+    assert_eq!(
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].rejected.get()
+        ),
+        (1, 4)
+    );
 }

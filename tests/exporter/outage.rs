@@ -10,6 +10,7 @@ use std::{
 };
 use tonic::Status;
 use wayspan::config::Exporter as Settings;
+use wayspan::pdata::Signal::Traces;
 
 fn every(settings: Settings, interval: Duration) -> Settings {
     let mut settings = settings;
@@ -66,7 +67,7 @@ async fn batches_that_waited_go_oldest_first() {
     let order = Arc::default();
     tokio::spawn(serve_in_order(listener, Arc::clone(&order)));
     let (_, stats) = running.finish().await;
-    assert_eq!(stats.sent_spans.get(), 8);
+    assert_eq!(stats.items[Traces].sent.get(), 8);
     let order: Vec<u64> = order.lock().unwrap().clone();
     // The first was the probe; the others went when it was answered.
     let (probe, others) = order.split_first().unwrap();
@@ -132,7 +133,10 @@ async fn batches_whose_time_is_over_are_given_up_with_the_cause() {
         running.push(batch(id * 5..id * 5 + 5));
     }
     let (drained, stats) = running.finish().await;
-    assert_eq!((stats.send_failed_spans.get(), drained.abandoned), (50, 0));
+    assert_eq!(
+        (stats.items[Traces].send_failed.get(), drained.abandoned),
+        (50, 0)
+    );
     assert!(stats.outage.since().is_some());
 }
 
@@ -152,6 +156,6 @@ async fn without_retries_each_batch_has_its_one_attempt() {
     }
     let (_, stats) = running.finish().await;
     assert_eq!(log.accepted(), (5..10).collect::<Vec<_>>());
-    assert_eq!((log.len(), stats.send_failed_spans.get()), (10, 5));
+    assert_eq!((log.len(), stats.items[Traces].send_failed.get()), (10, 5));
     assert_eq!((stats.retries.get(), stats.outage.since()), (0, None));
 }

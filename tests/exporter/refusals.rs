@@ -9,6 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 use tonic::Status;
+use wayspan::pdata::Signal::Traces;
 
 #[tokio::test]
 async fn a_batch_too_large_arrives_in_parts() {
@@ -22,7 +23,10 @@ async fn a_batch_too_large_arrives_in_parts() {
     assert_eq!(log.accepted(), (0..301).collect::<Vec<_>>());
     assert!(log.len() > 8);
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (301, 0)
     );
     assert_eq!(stats.retries.get(), 0, "a part is a new request, no retry");
@@ -57,7 +61,10 @@ async fn a_span_too_large_by_itself_is_lost_alone() {
         (0..40).filter(|id| *id != 13).collect::<Vec<_>>()
     );
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (39, 1)
     );
 }
@@ -81,7 +88,10 @@ async fn invalid_spans_do_not_take_the_others_with_them() {
         (0..100).filter(|id| !bad.contains(id)).collect::<Vec<_>>()
     );
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (97, 3)
     );
 }
@@ -92,7 +102,7 @@ async fn a_backend_that_refuses_everything_is_not_asked_about_every_span() {
     let running = Running::start(&grpc(address));
     running.push(batch(0..4096));
     let (_, stats) = running.finish().await;
-    assert_eq!(stats.send_failed_spans.get(), 4096);
+    assert_eq!(stats.items[Traces].send_failed.get(), 4096);
     assert!(log.len() <= 256 + 13, "{} requests", log.len());
 
     // Nor one that calls everything too large, even after a limit was learned.
@@ -106,10 +116,10 @@ async fn a_backend_that_refuses_everything_is_not_asked_about_every_span() {
     let running = Running::start(&settings);
     running.push(batch(0..2));
     let stats = Arc::clone(&running.stats);
-    until(|| stats.sent_spans.get() == 2).await;
+    until(|| stats.items[Traces].sent.get() == 2).await;
     running.push(batch(0..4096));
     let (_, stats) = running.finish().await;
-    assert_eq!(stats.send_failed_spans.get(), 4096);
+    assert_eq!(stats.items[Traces].send_failed.get(), 4096);
     assert!(log.len() <= 3 + 256 + 13, "{} requests", log.len());
 }
 
@@ -124,7 +134,7 @@ async fn what_is_known_to_be_too_large_is_cut_before_it_is_sent() {
     let refusals = |log: &Log| log.all().iter().filter(|got| !got.accepted).count();
     running.push(seal(&request(0..600, 100)));
     let stats = Arc::clone(&running.stats);
-    until(|| stats.sent_spans.get() == 600).await;
+    until(|| stats.items[Traces].sent.get() == 600).await;
     let first = refusals(&log);
     assert!((1..=8).contains(&first), "one way down, not all: {first}");
     for start in 1..4 {
@@ -132,7 +142,7 @@ async fn what_is_known_to_be_too_large_is_cut_before_it_is_sent() {
     }
     let (_, stats) = running.finish().await;
     assert_eq!(log.accepted(), (0..2400).collect::<Vec<_>>());
-    assert_eq!(stats.send_failed_spans.get(), 0);
+    assert_eq!(stats.items[Traces].send_failed.get(), 0);
     assert_eq!(refusals(&log), first, "no later batch needs a refusal");
 }
 
@@ -178,7 +188,10 @@ async fn the_same_over_http() {
         (0..64).filter(|id| *id != 17).collect::<Vec<_>>()
     );
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (63, 1)
     );
 }
@@ -206,7 +219,10 @@ async fn a_refusal_that_comes_before_the_body_is_read_counts() {
     running.push(seal(&request(0..3000, 1000)));
     let (_, stats) = running.finish().await;
     assert_eq!(log.accepted(), (0..3000).collect::<Vec<_>>());
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (3000, 0));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (3000, 0)
+    );
 }
 
 /// Reads a request's head and answers 413 if its body is longer than `limit`;

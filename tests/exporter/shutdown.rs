@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tonic::Status;
+use wayspan::pdata::Signal::Traces;
 use wayspan::pipeline::{Logged, Offer};
 
 #[tokio::test]
@@ -25,7 +26,10 @@ async fn what_hangs_is_abandoned_at_the_deadline_and_counted() {
     let (drained, stats) = running.finish().await;
     assert_eq!(drained.abandoned, 50);
     assert_eq!(
-        (stats.send_failed_spans.get(), stats.sent_spans.get()),
+        (
+            stats.items[Traces].send_failed.get(),
+            stats.items[Traces].sent.get()
+        ),
         (50, 0)
     );
     assert_eq!(log.len(), 2);
@@ -55,7 +59,7 @@ async fn a_deadline_moved_to_now_ends_the_drain_at_once() {
         until(|| queue.is_closed() && queue.is_empty()).await;
         let (drained, stats) = running.finish().await;
         assert_eq!(drained.abandoned, 50);
-        assert_eq!(stats.send_failed_spans.get(), 50);
+        assert_eq!(stats.items[Traces].send_failed.get(), 50);
     }
 }
 
@@ -72,7 +76,7 @@ async fn shutdown_cuts_a_long_wait_short_and_delivers() {
     let running = Running::start(&settings);
     running.push(batch(0..5));
     let stats = Arc::clone(&running.stats);
-    until(|| stats.requests_ended.get() == 1).await;
+    until(|| stats.items[Traces].requests_ended.get() == 1).await;
     running
         .deadline
         .send(Some(Instant::now() + Duration::from_secs(50)))
@@ -117,12 +121,15 @@ async fn only_the_undelivered_parts_of_a_batch_are_abandoned() {
     running.push(batch(0..16));
     until(|| log.accepted().len() == 8).await;
     let stats = Arc::clone(&running.stats);
-    until(|| stats.sent_spans.get() == 8).await;
+    until(|| stats.items[Traces].sent.get() == 8).await;
     running.deadline.send(Some(Instant::now())).unwrap();
     let (drained, stats) = running.finish().await;
     assert_eq!(drained.abandoned, 8);
     assert_eq!(
-        (stats.sent_spans.get(), stats.send_failed_spans.get()),
+        (
+            stats.items[Traces].sent.get(),
+            stats.items[Traces].send_failed.get()
+        ),
         (8, 8)
     );
 }
@@ -166,5 +173,5 @@ async fn the_debug_exporter_takes_everything() {
         running.push(batch(start * 10..start * 10 + 10));
     }
     let (drained, stats) = running.finish().await;
-    assert_eq!((drained.abandoned, stats.sent_spans.get()), (0, 50));
+    assert_eq!((drained.abandoned, stats.items[Traces].sent.get()), (0, 50));
 }

@@ -302,7 +302,10 @@ impl Running {
         self.queue.close();
         let drained = limit(self.ended).await.unwrap();
         let stats = &self.stats;
-        assert_eq!(stats.requests_started.get(), stats.requests_ended.get());
+        assert_eq!(
+            stats.items[Signal::Traces].requests_started.get(),
+            stats.items[Signal::Traces].requests_ended.get()
+        );
         let account = &self.route.account;
         assert_eq!((account.balance().in_memory, account.bytes()), (0, 0));
         (drained, self.stats)

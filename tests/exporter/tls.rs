@@ -15,6 +15,7 @@ use tokio_rustls::{
         server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
     },
 };
+use wayspan::pdata::Signal::Traces;
 use wayspan::{
     config::{ClientTls, Encoding, ExporterKind, Pem},
     exporter::Exporter,
@@ -147,7 +148,10 @@ async fn delivers(settings: &wayspan::config::Exporter) {
     let running = Running::start(settings);
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
-    assert_eq!((stats.sent_spans.get(), stats.retries.get()), (5, 0));
+    assert_eq!(
+        (stats.items[Traces].sent.get(), stats.retries.get()),
+        (5, 0)
+    );
 }
 
 #[tokio::test]
@@ -346,6 +350,6 @@ async fn what_is_replaced_is_used_without_a_restart() {
         ca.identity();
         std::fs::copy(ca.file("ca.pem"), ca.file("trust.pem")).unwrap();
         let (_, stats) = running.finish().await;
-        assert_eq!(stats.sent_spans.get(), 5);
+        assert_eq!(stats.items[Traces].sent.get(), 5);
     }
 }

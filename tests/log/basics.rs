@@ -190,7 +190,7 @@ fn what_comes_after_closing_fails_at_once() {
     log.close();
     store(&mut writer, &[100]);
     assert!(writer.holds(0..2) && !writer.holds(2..3) && !writer.holds(1..3));
-    assert_eq!(log.status().counts.failed_spans, 3);
+    assert_eq!(log.status().counts.failed_items, 3);
     assert_eq!(writer.undecided_bytes(), 0);
 }
 

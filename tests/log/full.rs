@@ -113,8 +113,8 @@ fn a_full_disk_loses_nothing_that_was_stored_and_heals() {
             let counts = log.status().counts;
             assert_eq!(counts.failed_records, before.failed_records + 2);
             assert_eq!(
-                counts.failed_spans,
-                before.failed_spans + 2 * end + 3,
+                counts.failed_items,
+                before.failed_items + 2 * end + 3,
                 "spans are numbered like records, from one"
             );
         }
@@ -195,7 +195,7 @@ fn a_commit_that_fits_in_part_is_stored_in_part() {
     let held: Vec<u64> = (0..8).filter(|seq| writer.holds(*seq..seq + 1)).collect();
     assert_eq!(held, [0, 1, 2, 3, 4, 5], "two in each of three segments");
     let counts = log.status().counts;
-    assert_eq!((counts.failed_records, counts.failed_spans), (2, 7 + 8));
+    assert_eq!((counts.failed_records, counts.failed_items), (2, 7 + 8));
     let read = read_all(&log, writer.id(), 0, 8, 5_000);
     assert_eq!(read, payloads[..6]);
     log.close();

@@ -11,7 +11,7 @@ use crate::{
         watch::kiali::{Follower, Shown, Status},
     },
     service::{StartError, on_runtime, web::Web},
-    telemetry::Registry,
+    telemetry::{Metric, Registry},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -20,6 +20,29 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
+
+const SCHEME: Metric = Metric::gauge(
+    "wayspan_kiali_scheme",
+    "1 for the Kiali whose questions names answer now, by form of waypoint names; 0 for those \
+     before.",
+    &[
+        "processor",
+        "form",
+        "namespace_selector",
+        "version",
+        "source",
+    ],
+);
+const READ_ERRORS: Metric = Metric::counter(
+    "wayspan_kiali_read_errors",
+    "Failed attempts to read Kiali's own configuration.",
+    &["processor"],
+);
+const LAST_READ: Metric = Metric::gauge(
+    "wayspan_kiali_last_read_timestamp_seconds",
+    "When Kiali's own configuration was last known for sure; 0: never.",
+    &["processor"],
+);
 
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
 /// registers what metrics show of them.
@@ -128,30 +151,22 @@ fn show(
     let mut own = shown.clone();
     own.version = label(versions, &shown.version);
     let labels = [
-        ("processor", processor),
-        ("form", own.form),
-        (
-            "namespace_selector",
-            if own.namespace_selector {
-                "true"
-            } else {
-                "false"
-            },
-        ),
-        ("version", &own.version),
-        ("source", own.source),
+        processor,
+        own.form,
+        if own.namespace_selector {
+            "true"
+        } else {
+            "false"
+        },
+        &own.version,
+        own.source,
     ];
     let (status, versions, own) = (Arc::clone(status), Arc::clone(versions), own.clone());
-    registry.gauge(
-        "wayspan_kiali_scheme",
-        "1 for the Kiali whose questions names answer now, by form of waypoint names.",
-        &labels,
-        move || {
-            let mut now = status.shown();
-            now.version = label(&versions, &now.version);
-            f64::from(u8::from(now == own))
-        },
-    );
+    registry.gauge(&SCHEME, &labels, move || {
+        let mut now = status.shown();
+        now.version = label(&versions, &now.version);
+        f64::from(u8::from(now == own))
+    });
 }
 
 /// What the health page says of one processor's Kiali.
@@ -170,21 +185,10 @@ fn detail(status: &Status) -> Value {
 }
 
 fn register(registry: &Registry, processor: &str, status: &Arc<Status>) {
-    let labels = [("processor", processor)];
     let read = Arc::clone(status);
-    registry.counter_fn(
-        "wayspan_kiali_read_errors",
-        "Failed attempts to read Kiali's own configuration.",
-        &labels,
-        move || read.errors(),
-    );
+    registry.counter(&READ_ERRORS, &[processor], move || read.errors());
     let read = Arc::clone(status);
-    registry.gauge(
-        "wayspan_kiali_last_read_timestamp_seconds",
-        "When Kiali's own configuration was last known for sure; 0: never.",
-        &labels,
-        move || read.last_read() as f64,
-    );
+    registry.gauge(&LAST_READ, &[processor], move || read.last_read() as f64);
 }
 
 #[cfg(test)]

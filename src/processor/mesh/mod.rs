@@ -13,6 +13,7 @@ what the rules rest on besides the span was replaced ([`Current`]).
 mod facts;
 pub(crate) mod follow_kiali;
 mod memo;
+mod stats;
 pub(crate) mod watch_kubernetes;
 pub(crate) mod ztunnel_log;
 
@@ -20,10 +21,10 @@ use crate::pipeline::{Decision, Processor, ResourceId, Resources, Span, markers}
 use crate::{
     mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
-    telemetry::MeshStats,
 };
 use facts::{Gather, Slots, put_name};
 use memo::{Answer, Marker, Memo, Need, Outcome};
+pub use stats::MeshStats;
 use std::net::IpAddr;
 
 /// `STATUS_CODE_ERROR`.

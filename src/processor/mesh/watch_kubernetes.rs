@@ -13,7 +13,7 @@ use crate::{
         watch::{Kind, Kubernetes, Reason, Status, in_cluster},
     },
     service::{StartError, Watchdog},
-    telemetry::Registry,
+    telemetry::{Metric, Registry},
 };
 use serde_json::{Value, json};
 use std::{
@@ -22,6 +22,27 @@ use std::{
     thread::{self, JoinHandle},
 };
 use tokio::{runtime::Runtime, sync::watch, task::LocalSet};
+
+const WATCH_UP: Metric = Metric::gauge(
+    "wayspan_kubernetes_watch_up",
+    "1 while all `pods`, `services` or `namespaces` are known and followed.",
+    &["resource"],
+);
+const OBJECTS: Metric = Metric::gauge(
+    "wayspan_kubernetes_objects",
+    "Objects known.",
+    &["resource"],
+);
+const ERRORS: Metric = Metric::counter(
+    "wayspan_kubernetes_errors",
+    "Errors while watching Kubernetes. Reason `expired` is harmless.",
+    &["resource", "reason"],
+);
+const DIRECTORY_UPDATES: Metric = Metric::counter(
+    "wayspan_directory_updates",
+    "Times a changed directory of Pods, Services and Namespaces was put in place.",
+    &[],
+);
 
 /// Watchers that are ready to start.
 pub struct Watchers(Vec<(Kubernetes, Runtime)>);
@@ -67,38 +88,26 @@ impl Watchers {
         }
         let all: Arc<[Arc<Status>]> = self.0.iter().map(|(w, _)| w.status()).collect();
         for kind in Kind::ALL {
-            let labels = [("resource", kind.as_str())];
+            let labels = [kind.as_str()];
             let of = Arc::clone(&all);
-            registry.gauge(
-                "wayspan_kubernetes_watch_up",
-                "Whether all objects of the kind are known and followed.",
-                &labels,
-                move || f64::from(u8::from(of.iter().all(|status| status.view(kind).up))),
-            );
+            registry.gauge(&WATCH_UP, &labels, move || {
+                f64::from(u8::from(of.iter().all(|status| status.view(kind).up)))
+            });
             let of = Arc::clone(&all);
-            registry.gauge(
-                "wayspan_kubernetes_objects",
-                "Objects known.",
-                &labels,
-                move || of.iter().map(|s| s.view(kind).objects as f64).sum(),
-            );
+            registry.gauge(&OBJECTS, &labels, move || {
+                of.iter().map(|s| s.view(kind).objects as f64).sum()
+            });
             for reason in Reason::ALL {
                 let of = Arc::clone(&all);
-                registry.counter_fn(
-                    "wayspan_kubernetes_errors",
-                    "Errors while watching Kubernetes.",
-                    &[("resource", kind.as_str()), ("reason", reason.as_str())],
-                    move || of.iter().map(|status| status.errors(kind, reason)).sum(),
-                );
+                registry.counter(&ERRORS, &[kind.as_str(), reason.as_str()], move || {
+                    of.iter().map(|status| status.errors(kind, reason)).sum()
+                });
             }
         }
         let of = Arc::clone(&all);
-        registry.counter_fn(
-            "wayspan_directory_updates",
-            "Times a changed directory of Pods, Services and Namespaces was put in place.",
-            &[],
-            move || of.iter().map(|status| status.updates()).sum(),
-        );
+        registry.counter(&DIRECTORY_UPDATES, &[], move || {
+            of.iter().map(|status| status.updates()).sum()
+        });
         health.detail("kubernetes", move || detail(&all));
     }
 

@@ -122,7 +122,7 @@ impl Commit {
             lane.fail(start..self.records.end);
             for (header, _) in records(&self.bytes, lane.id).filter(|(h, _)| h.seq >= start) {
                 add(&lane.meters.failed_records, 1);
-                add(&lane.meters.failed_spans, header.spans.into());
+                add(&lane.meters.failed_items, header.spans.into());
             }
         } else {
             add(&lane.meters.commits, 1);
@@ -197,7 +197,7 @@ impl LaneWriter {
             }
             _ => {
                 add(&self.shared.meters.failed_records, 1);
-                add(&self.shared.meters.failed_spans, spans.into());
+                add(&self.shared.meters.failed_items, spans.into());
                 self.shared.fail(seq..seq + 1);
                 self.buffer.truncate(self.whole);
             }

@@ -32,6 +32,7 @@ mod catalog;
 mod check;
 mod format;
 mod lane;
+mod metrics;
 mod open;
 mod ranges;
 mod read;
@@ -45,7 +46,7 @@ mod walk;
 pub use check::check_recovery;
 pub use lane::LaneWriter;
 pub use read::{Read, Scan};
-pub use status::{Counts, Degraded, Status};
+pub use status::{Degraded, LogCounts, LogStatus};
 pub use trouble::OpenError;
 
 use catalog::{Catalog, Place};
@@ -260,7 +261,7 @@ impl Log {
     }
 
     /// How it is.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> LogStatus {
         self.store.meters.status()
     }
 

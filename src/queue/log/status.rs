@@ -10,7 +10,7 @@ use std::{
 
 /// A snapshot of a log.
 #[derive(Clone, Debug, Default)]
-pub struct Status {
+pub struct LogStatus {
     /// Why nothing is written, if nothing is.
     pub degraded: Option<Degraded>,
     /// Of all files, in bytes.
@@ -18,7 +18,7 @@ pub struct Status {
     /// Segment files.
     pub segments: u64,
     /// What has happened since it was opened.
-    pub counts: Counts,
+    pub counts: LogCounts,
 }
 
 /// Nothing can be written.
@@ -32,7 +32,7 @@ pub struct Degraded {
 
 /// Counters since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct LogCounts {
     /// Hand-overs that got into the log as a whole.
     pub commits: u64,
     /// Their bytes, headers included.
@@ -41,8 +41,8 @@ pub struct Counts {
     pub fsyncs: u64,
     /// Records that did not get into the log.
     pub failed_records: u64,
-    /// Spans of those.
-    pub failed_spans: u64,
+    /// Items of those.
+    pub failed_items: u64,
     /// Damages found while reading: a record each, or what lies between two
     /// readable ones.
     pub damaged_records: u64,
@@ -65,7 +65,7 @@ pub struct Meters {
     pub committed_bytes: AtomicU64,
     pub fsyncs: AtomicU64,
     pub failed_records: AtomicU64,
-    pub failed_spans: AtomicU64,
+    pub failed_items: AtomicU64,
     pub damaged_records: AtomicU64,
     pub torn_tails: AtomicU64,
     pub deleted_segments: AtomicU64,
@@ -98,19 +98,19 @@ impl Meters {
         self.degraded.store(false, Ordering::Release);
     }
 
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> LogStatus {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Status {
+        LogStatus {
             degraded: trouble.clone(),
             bytes: get(&self.bytes),
             segments: get(&self.segments),
-            counts: Counts {
+            counts: LogCounts {
                 commits: get(&self.commits),
                 committed_bytes: get(&self.committed_bytes),
                 fsyncs: get(&self.fsyncs),
                 failed_records: get(&self.failed_records),
-                failed_spans: get(&self.failed_spans),
+                failed_items: get(&self.failed_items),
                 damaged_records: get(&self.damaged_records),
                 torn_tails: get(&self.torn_tails),
                 deleted_segments: get(&self.deleted_segments),

@@ -1,0 +1,57 @@
+/*! What a `mesh` processor counts besides what every processor does. */
+
+use crate::telemetry::counters;
+use std::cell::Cell;
+
+counters! {
+    /// What one `mesh` processor repaired and added on one shard, counted span
+    /// by span and published once a request.
+    pub struct MeshStats ["processor"] {
+        /// Spans whose status, node_id or name was repaired.
+        status: "wayspan_mesh_repairs" {"repair" = "status"},
+        /// Spans whose status, node_id or name was repaired.
+        node_id: "wayspan_mesh_repairs" {"repair" = "node_id"},
+        /// Spans whose status, node_id or name was repaired.
+        span_name: "wayspan_mesh_repairs" {"repair" = "span_name"},
+        /// Marker spans added; part of the outgoing items.
+        alias_spans: "wayspan_mesh_alias_spans",
+    } and {
+        /// What was not published yet, in the order of the counters.
+        unpublished: Cell<[u64; 4]>,
+    }
+}
+
+impl MeshStats {
+    /// Counts what was repaired of a span.
+    pub fn repaired(&self, status: bool, node_id: bool, span_name: bool) {
+        let mut new = self.unpublished.get();
+        for (n, repaired) in new.iter_mut().zip([status, node_id, span_name]) {
+            *n += u64::from(repaired);
+        }
+        self.unpublished.set(new);
+    }
+
+    /// Counts one marker.
+    pub fn marked(&self) {
+        let [status, node_id, span_name, markers] = self.unpublished.get();
+        self.unpublished
+            .set([status, node_id, span_name, markers + 1]);
+    }
+
+    /// Publishes what was counted since the last call.
+    pub fn publish(&self) {
+        let new = self.unpublished.take();
+        if new == [0; 4] {
+            return;
+        }
+        let counts = [
+            &self.status,
+            &self.node_id,
+            &self.span_name,
+            &self.alias_spans,
+        ];
+        for (count, n) in counts.into_iter().zip(new) {
+            count.add(n);
+        }
+    }
+}

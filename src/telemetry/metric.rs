@@ -1,0 +1,227 @@
+/*!
+How a metric is declared: once, beside the counter that it shows.
+
+A [`Metric`] has a name, a kind, a sentence that says what it is, and the names of its
+labels. Counters are declared with the struct that keeps them, by `counters!`:
+a field's doc line is the help text of its metric. In a name and its help the
+word of the signal may be left open: `{items}` in a name is `spans`,
+`metric_points` or `log_records`, and the words *Items* and *items* in the help
+become what they are called in a sentence.
+*/
+
+use super::Count;
+use crate::pdata::Signal;
+use std::ops::Index;
+
+/// Stands for the items of a signal in a metric's name.
+const ITEMS: &str = "{items}";
+
+/// The kinds of metrics that Prometheus knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts values by size.
+    Histogram,
+}
+
+/// The declaration of a metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    name: &'static str,
+    help: &'static str,
+    pub(super) kind: MetricKind,
+    pub(super) labels: &'static [&'static str],
+    signal: Option<Signal>,
+}
+
+impl Metric {
+    /// Declares a counter.
+    pub const fn counter(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Self {
+        Self::new(MetricKind::Counter, name, help, labels)
+    }
+
+    /// Declares a gauge.
+    pub const fn gauge(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Self {
+        Self::new(MetricKind::Gauge, name, help, labels)
+    }
+
+    /// Declares a histogram.
+    pub const fn histogram(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Self {
+        Self::new(MetricKind::Histogram, name, help, labels)
+    }
+
+    const fn new(
+        kind: MetricKind,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            help,
+            kind,
+            labels,
+            signal: None,
+        }
+    }
+
+    /// Returns the metric of one signal, where the name leaves that open.
+    #[must_use]
+    pub const fn of(self, signal: Signal) -> Self {
+        Self {
+            signal: Some(signal),
+            ..self
+        }
+    }
+
+    /// The name on the wire, without the suffix of a counter.
+    pub(super) fn name(&self) -> String {
+        match self.signal {
+            Some(signal) => self.name.replace(ITEMS, signal.items()),
+            None => self.name.to_owned(),
+        }
+    }
+
+    /// What the metric is, in the words of its signal.
+    pub(super) fn help(&self) -> String {
+        let help = self.help.trim();
+        let Some(signal) = self.signal.filter(|_| self.name.contains(ITEMS)) else {
+            return help.to_owned();
+        };
+        let (upper, lower) = match signal {
+            Signal::Traces => ("Spans", "spans"),
+            Signal::Metrics => ("Data points", "data points"),
+            Signal::Logs => ("Log records", "log records"),
+        };
+        help.replace("Items", upper).replace("items", lower)
+    }
+}
+
+/// A struct of counters, each with its metric: see `counters!`.
+pub trait Counters: Sized + 'static {
+    /// The label names of all its metrics.
+    const LABELS: &'static [&'static str];
+    /// The counters, in the order of the fields.
+    const COUNTERS: &'static [Counter<Self>];
+}
+
+/// One counter of a struct.
+#[derive(Debug)]
+pub struct Counter<S> {
+    /// Its metric's name, perhaps with `{items}`.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// A label that tells it from others of the same name: its name and value.
+    pub label: &'static [(&'static str, &'static str)],
+    /// Finds it.
+    pub read: fn(&S) -> &Count,
+}
+
+impl<S> Counter<S> {
+    pub(super) const fn metric(&self, labels: &'static [&'static str]) -> Metric {
+        Metric::counter(self.name, self.help, labels)
+    }
+}
+
+/// Declares a struct of [`Count`]s together with the metrics that show them:
+///
+/// ```text
+/// counters! {
+///     /// Counters of one thing.
+///     pub struct ThingStats ["thing"] {
+///         /// Items that the thing took.
+///         taken: "wayspan_thing_taken_{items}",
+///         /// Repairs, by what was repaired.
+///         left: "wayspan_thing_repairs" {"side" = "left"},
+///     } and {
+///         /// A field that no metric shows.
+///         since: Instant,
+///     }
+/// }
+/// ```
+macro_rules! counters {
+    (
+        $(#[doc = $about:literal])+
+        pub struct $name:ident [$($label:literal),*] {
+            $(
+                $(#[doc = $help:literal])+
+                $field:ident: $metric:literal $({$key:literal = $value:literal})?,
+            )+
+        }
+        $(and { $( $(#[doc = $other_help:literal])+ $other:ident: $kind:ty, )+ })?
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            $(
+                $(#[doc = $help])+
+                pub $field: $crate::telemetry::Count,
+            )+
+            $($(
+                $(#[doc = $other_help])+
+                pub $other: $kind,
+            )+)?
+        }
+
+        impl $crate::telemetry::Counters for $name {
+            const LABELS: &'static [&'static str] = &[$($label),*];
+            const COUNTERS: &'static [$crate::telemetry::Counter<Self>] = &[$(
+                $crate::telemetry::Counter {
+                    name: $metric,
+                    help: concat!($($help),+),
+                    label: &[$(($key, $value))?],
+                    read: |stats| &stats.$field,
+                },
+            )+];
+        }
+    };
+}
+pub(crate) use counters;
+
+/// A value for each signal.
+#[derive(Clone, Debug, Default)]
+pub struct BySignal<T>([T; Signal::ALL.len()]);
+
+impl<T> Index<Signal> for BySignal<T> {
+    type Output = T;
+
+    fn index(&self, signal: Signal) -> &T {
+        &self.0[signal as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_help_are_in_the_words_of_the_signal() {
+        const METRIC: Metric =
+            Metric::counter("x_accepted_{items}", " Items taken; all items.", &[]);
+        let logs = METRIC.of(Signal::Logs);
+        assert_eq!(logs.name(), "x_accepted_log_records");
+        assert_eq!(logs.help(), "Log records taken; all log records.");
+        const PLAIN: Metric = Metric::counter("x_items", "Items.", &[]);
+        let traces = PLAIN.of(Signal::Traces);
+        assert_eq!(
+            (traces.name(), traces.help()),
+            ("x_items".into(), "Items.".into())
+        );
+    }
+}
