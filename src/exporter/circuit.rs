@@ -23,9 +23,12 @@ that is answered closes the circuit, and all that wait go at once, oldest first.
 All on one thread, as the exporter is.
 */
 
-use super::deliver::Deadline;
+use super::{
+    deliver::Deadline,
+    retry::{is_over, next_wait, within_reason},
+};
 use crate::{
-    backoff::{Backoff, is_over, within_reason},
+    backoff::{Backoff, Growth},
     config::Retry,
     telemetry::Outage,
 };
@@ -150,7 +153,7 @@ impl Circuit {
             circuit: self,
             number,
             started: Instant::now(),
-            backoff: Backoff::new(&self.retry),
+            backoff: Backoff::new(&Growth::from(&self.retry)),
             mark: None,
             failed: false,
             probes: 0,
@@ -360,7 +363,7 @@ impl<'a> Attempts<'a> {
             let others = self.mark.is_some_and(|mark| state.answered > mark);
             self.mark = Some(state.answered);
             state.wish(now, after);
-            let own = self.backoff.next(after, rand::random());
+            let own = next_wait(&mut self.backoff, after);
             let probe = pass.probes.take() == Some(state.outages);
             match &mut state.open {
                 Some(open) => {
@@ -369,7 +372,7 @@ impl<'a> Attempts<'a> {
                         open.cause = cause.to_owned();
                         open.pause = Pause {
                             begun: now,
-                            until: now + open.backoff.next(after, rand::random()),
+                            until: now + next_wait(&mut open.backoff, after),
                         };
                         self.probes += 1;
                         // Some may have to give up.
@@ -386,10 +389,10 @@ impl<'a> Attempts<'a> {
                     alone
                 }
                 None => {
-                    let mut backoff = Backoff::new(&circuit.retry);
+                    let mut backoff = Backoff::new(&Growth::from(&circuit.retry));
                     let pause = Pause {
                         begun: now,
-                        until: now + backoff.next(after, rand::random()),
+                        until: now + next_wait(&mut backoff, after),
                     };
                     state.outages += 1;
                     state.open = Some(Open {

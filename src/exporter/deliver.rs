@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     config::Retry,
-    http::body::joined,
+    http::joined,
     pdata::{Signal, split},
     pipeline::{DropReason, QueuedBatch},
     queue::Queue,

@@ -23,14 +23,12 @@ pub mod delivery_log;
 pub mod limit;
 pub mod otlp;
 pub mod outcome;
+pub mod retry;
 
 use crate::{
-    config::{Client, Exporter as Settings, ExporterKind},
-    http::{
-        body::Payload,
-        pool::{self, Reach},
-        resolve::{Resolve, System},
-    },
+    backoff::Growth,
+    config::{Exporter as Settings, ExporterKind},
+    http::{ConnectOptions, Payload, Resolver, SystemResolver},
     pipeline::QueuedBatch,
     queue::Queue,
     telemetry::{Count, ExporterStats},
@@ -77,7 +75,7 @@ impl Exporter {
     ///
     /// When a file cannot be read or is not what it should be.
     pub fn build(settings: &Settings) -> Result<Self, BuildError> {
-        Self::build_with(settings, Arc::new(System))
+        Self::build_with(settings, Arc::new(SystemResolver))
     }
 
     /// The same with another resolver of names than the system's.
@@ -85,7 +83,10 @@ impl Exporter {
     /// # Errors
     ///
     /// As [`Self::build`].
-    pub fn build_with(settings: &Settings, resolver: Arc<dyn Resolve>) -> Result<Self, BuildError> {
+    pub fn build_with(
+        settings: &Settings,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, BuildError> {
         let id = settings.id.to_string();
         let sender = Sender::build(settings, resolver).map_err(|message| BuildError {
             id: id.clone(),
@@ -131,18 +132,15 @@ pub enum Sender {
 }
 
 impl Sender {
-    fn build(settings: &Settings, resolver: Arc<dyn Resolve>) -> Result<Self, String> {
-        let reach = |client: &Client| Reach {
-            timeout: settings.timeout,
-            balancer: client.balancer,
-            retry: settings.retry.clone(),
+    fn build(settings: &Settings, resolver: Arc<dyn Resolver>) -> Result<Self, String> {
+        let options = ConnectOptions {
             resolver,
-            refresh: pool::REFRESH,
+            ..ConnectOptions::new(settings.timeout, Growth::from(&settings.retry))
         };
         Ok(match &settings.kind {
-            ExporterKind::OtlpGrpc(client) => Self::Grpc(OtlpGrpc::build(client, reach(client))?),
+            ExporterKind::OtlpGrpc(client) => Self::Grpc(OtlpGrpc::build(client, options)?),
             ExporterKind::OtlpHttp(client, encoding) => {
-                Self::Http(OtlpHttp::build(client, *encoding, reach(client))?)
+                Self::Http(OtlpHttp::build(client, *encoding, options)?)
             }
             ExporterKind::Debug(debug) => Self::Debug(Debug::new(debug.verbosity)),
         })

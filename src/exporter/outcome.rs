@@ -15,6 +15,7 @@ not be lost to something that passes:
   for a backend that is down.
 */
 
+use crate::http::NoAnswer;
 use http::StatusCode;
 use std::time::Duration;
 use tonic::Code;
@@ -53,6 +54,16 @@ pub enum Outcome {
         /// The backend's words.
         cause: String,
     },
+}
+
+impl From<NoAnswer> for Outcome {
+    fn from(no_answer: NoAnswer) -> Self {
+        Self::Retry {
+            after: None,
+            cause: no_answer.cause,
+            misconfigured: no_answer.misconfigured,
+        }
+    }
 }
 
 impl Outcome {

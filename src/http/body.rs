@@ -124,8 +124,8 @@ impl http_body::Body for Body {
     }
 }
 
-/// The value of `content-encoding` or `grpc-encoding`.
-pub fn encoding(compression: Compression) -> Option<&'static str> {
+/// Returns the value of `content-encoding` or `grpc-encoding`.
+pub fn content_encoding(compression: Compression) -> Option<&'static str> {
     match compression {
         Compression::None => None,
         Compression::Gzip => Some("gzip"),
@@ -133,7 +133,7 @@ pub fn encoding(compression: Compression) -> Option<&'static str> {
     }
 }
 
-/// The pieces joined, where an API needs them so.
+/// Joins the pieces, where an API needs them so.
 pub fn joined(chunks: &[Bytes]) -> Bytes {
     match chunks {
         [one] => one.clone(),

@@ -1,5 +1,5 @@
 /*!
-The HTTP client under both OTLP exporters, and of what else asks over HTTP.
+The HTTP client for one host.
 
 A request goes to one of the target's addresses ([`pool`](super::pool)). One
 that gets no answer there, or one that says "not now", goes to the next address
@@ -11,30 +11,30 @@ connection, a few times at most.
 
 use super::{
     body::{Body, Payload},
-    connect::{Connection, Connector, Failure},
-    pool::{Place, Pool},
+    connect::{Connector, HttpConnection, SendError},
+    no_answer::NoAnswer,
+    pool::{Checkout, ConnectOptions, Pool},
+    protocol::Protocol,
     resolve::Target,
 };
-pub use super::{connect::Protocol, pool::Reach};
-use crate::{auth, config, exporter::outcome::Outcome, telemetry::Count};
+use crate::{auth, config, telemetry::Count};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{fmt, net::SocketAddr, time::Duration};
 use tokio::time::timeout;
 
-/// As much of an answer as is read; the rest is drained. An answer is a few
-/// dozen bytes or an error message.
+/// The most that is read of an answer to a post; the rest is drained. An answer
+/// is a few dozen bytes or an error message.
 const ANSWER_LIMIT: usize = 64 * 1024;
 /// How often a request whose connection ended is sent again at once.
 const RESENDS: u32 = 3;
 
-/// A client for one URL.
+/// A client for the host of one URL.
 pub struct HttpClient {
     pool: Pool,
     timeout: Duration,
-    uri: Uri,
     headers: HeaderMap,
     auth: Option<auth::Client>,
 }
@@ -43,14 +43,14 @@ impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers may hold credentials.
         f.debug_struct("HttpClient")
-            .field("uri", &self.uri)
+            .field("authority", &self.authority())
             .finish_non_exhaustive()
     }
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// Status and headers.
     pub head: http::response::Parts,
     /// The body, cut at a bound.
@@ -59,29 +59,28 @@ pub struct Answer {
     pub trailers: Option<HeaderMap>,
 }
 
-/// What became of a request at one address.
-enum Attempt {
-    Answered(Answer),
-    /// Its connection ended, which says little about the address.
-    Ended(Outcome),
-    Failed(Outcome),
+/// Why a request got no answer at one address.
+struct Unanswered {
+    why: NoAnswer,
+    /// The connection ended, which says little about the address.
+    ended: bool,
 }
 
 impl HttpClient {
-    /// A client that posts to `uri` with the settings' TLS and, on top of
+    /// A client for the host of `uri`, with the settings' TLS and, on top of
     /// `headers`, the settings' headers.
     ///
     /// # Errors
     ///
     /// Says which setting is wrong.
     pub fn build(
-        uri: Uri,
+        uri: &Uri,
         settings: &config::Client,
         protocol: Protocol,
         mut headers: HeaderMap,
-        reach: Reach,
+        options: ConnectOptions,
     ) -> Result<Self, String> {
-        let target = Target::of(&uri).ok_or_else(|| {
+        let target = Target::of(uri).ok_or_else(|| {
             format!("endpoint {uri:?}: expected http(s)://host:port, as in http://jaeger:4317")
         })?;
         let agent = concat!("wayspan/", env!("CARGO_PKG_VERSION"));
@@ -97,15 +96,14 @@ impl HttpClient {
         let encrypted = uri.scheme_str() == Some("https");
         let default = config::ClientTls::default();
         let tls = encrypted.then(|| settings.tls.as_ref().unwrap_or(&default));
-        let connector = Connector::build(&target, tls, protocol, reach.timeout)?;
+        let connector = Connector::build(&target, tls, protocol, options.timeout)?;
         let auth = settings.auth.as_ref();
         let auth = auth
             .map(|auth| auth::Client::build(format!("credentials for {target}"), auth))
             .transpose()?;
         Ok(Self {
-            timeout: reach.timeout,
-            pool: Pool::new(target, connector, reach),
-            uri,
+            timeout: options.timeout,
+            pool: Pool::new(target, connector, settings.balancer, options),
             headers,
             auth,
         })
@@ -116,29 +114,26 @@ impl HttpClient {
         self.pool.connector().authority()
     }
 
-    /// Posts `payload` until an address has taken it or all have failed; each
-    /// time but the first is counted in `resent`. `judge` says what an answer
-    /// means.
-    pub async fn post(
+    /// Posts `payload` to `uri`, a URL of this client's host, until `judge`
+    /// accepts an answer or all addresses have failed. An answer for which
+    /// `judge` returns an error is asked for at another address. Each time but
+    /// the first is counted in `resent`.
+    ///
+    /// # Errors
+    ///
+    /// What the last address came to.
+    pub async fn post<T, E: From<NoAnswer>>(
         &self,
+        uri: &Uri,
         payload: &Payload,
         resent: &Count,
-        judge: impl Fn(&Answer) -> Outcome,
-    ) -> Outcome {
-        let request = match Request::post(self.uri.clone()).body(payload.body()) {
-            Ok(request) => request,
-            Err(error) => {
-                return Outcome::Permanent {
-                    cause: error.to_string(),
-                };
-            }
-        };
-        let judge = |answer| match judge(&answer) {
-            outcome if outcome.passes_elsewhere() => Err(outcome),
-            outcome => Ok(outcome),
-        };
-        let result = self.exchange(request, ANSWER_LIMIT, resent, judge).await;
-        result.unwrap_or_else(|outcome| outcome)
+        judge: impl Fn(&HttpAnswer) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut request = Request::new(payload.body());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        let judge = |answer: HttpAnswer| judge(&answer);
+        self.exchange(request, ANSWER_LIMIT, resent, judge).await
     }
 
     /// Sends `request`, with this client's headers over its own, and reads at
@@ -146,20 +141,20 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// When no whole answer came, as the [`Outcome`] that this is.
-    pub async fn send(&self, request: Request<Body>, limit: usize) -> Result<Answer, Outcome> {
+    /// Why no whole answer came.
+    pub async fn send(&self, request: Request<Body>, limit: usize) -> Result<HttpAnswer, NoAnswer> {
         self.exchange(request, limit, &Count::default(), Ok).await
     }
 
     /// Asks one address after the other. An answer for which `judge` has an
     /// error is asked for elsewhere.
-    async fn exchange<T>(
+    async fn exchange<T, E: From<NoAnswer>>(
         &self,
         mut request: Request<Body>,
         limit: usize,
         resent: &Count,
-        judge: impl Fn(Answer) -> Result<T, Outcome>,
-    ) -> Result<T, Outcome> {
+        judge: impl Fn(HttpAnswer) -> Result<T, E>,
+    ) -> Result<T, E> {
         match request.headers().is_empty() {
             true => *request.headers_mut() = self.headers.clone(),
             false => request.headers_mut().extend(self.headers.clone()),
@@ -172,83 +167,87 @@ impl HttpClient {
         let mut last = None;
         let mut ended = 0;
         loop {
-            let mut place = match self.pool.take(&tried).await {
-                Ok(place) => place,
+            let mut checkout = match self.pool.take(&tried).await {
+                Ok(checkout) => checkout,
                 // What an address said weighs more than that there is no other.
-                Err(outcome) => return Err(last.unwrap_or(outcome)),
+                Err(no_answer) => return Err(last.unwrap_or_else(|| no_answer.into())),
             };
             if ended > 0 || !tried.is_empty() {
                 resent.add(1);
             }
-            let outcome = match self.attempt(&mut place, &request, limit).await {
-                Attempt::Answered(answer) => {
+            let error = match self.attempt(&mut checkout, &request, limit).await {
+                Ok(answer) => {
                     let judged = judge(answer);
-                    place.answered(judged.is_ok());
+                    checkout.answered(judged.is_ok());
                     match judged {
                         Ok(done) => return Ok(done),
-                        Err(outcome) => outcome,
+                        Err(error) => error,
                     }
                 }
-                Attempt::Ended(_) if ended < RESENDS => {
+                Err(unanswered) if unanswered.ended && ended < RESENDS => {
                     ended += 1;
                     continue;
                 }
-                Attempt::Ended(outcome) => {
-                    place.failed();
-                    outcome
+                Err(unanswered) => {
+                    if unanswered.ended {
+                        checkout.failed();
+                    }
+                    unanswered.why.into()
                 }
-                Attempt::Failed(outcome) => outcome,
             };
-            tried.push(place.address);
-            last = Some(outcome);
+            tried.push(checkout.address);
+            last = Some(error);
         }
     }
 
-    async fn attempt(&self, place: &mut Place, request: &Request<Body>, limit: usize) -> Attempt {
-        let connection = match place.connection().await {
-            Ok(connection) => connection,
-            Err(outcome) => return Attempt::Failed(outcome),
-        };
+    async fn attempt(
+        &self,
+        checkout: &mut Checkout,
+        request: &Request<Body>,
+        limit: usize,
+    ) -> Result<HttpAnswer, Unanswered> {
+        let failed = |why| Unanswered { why, ended: false };
+        let connection = checkout.connection().await.map_err(failed)?;
         let answers = connection.answers();
         let asked = timeout(self.timeout, ask(connection, request.clone(), limit)).await;
-        let failure = match asked {
-            Ok(Ok(answer)) => return Attempt::Answered(answer),
-            Ok(Err(failure)) => failure,
+        let error = match asked {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
             Err(_) => {
                 // A connection on which others are answered is not to blame.
-                if !place.is_alive(answers) {
-                    place.lost();
-                    place.failed();
+                if !checkout.is_alive(answers) {
+                    checkout.lost();
+                    checkout.failed();
                 }
-                return Attempt::Failed(Outcome::retry(format!(
+                return Err(failed(NoAnswer::passing(format!(
                     "no answer from {} within {:?}",
                     self.authority(),
                     self.timeout
-                )));
+                ))));
             }
         };
-        let connector = self.pool.connector();
-        let outcome = connector.trouble(&failure.error, connection.speaks());
-        place.lost();
-        if failure.untouched || answers > 0 {
-            return Attempt::Ended(outcome);
+        let peer = connection.peer();
+        let why = self.pool.connector().diagnose(&error.error, peer);
+        checkout.lost();
+        let ended = error.untouched || answers > 0;
+        if !ended {
+            checkout.failed();
         }
-        place.failed();
-        Attempt::Failed(outcome)
+        Err(Unanswered { why, ended })
     }
 }
 
 /// Sends a request and reads its answer.
 async fn ask(
-    connection: &mut Connection,
+    connection: &mut HttpConnection,
     request: Request<Body>,
     limit: usize,
-) -> Result<Answer, Failure> {
+) -> Result<HttpAnswer, SendError> {
     let response = connection.send(request).await?;
     Ok(read(response, limit).await?)
 }
 
-async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, hyper::Error> {
+async fn read(response: Response<Incoming>, limit: usize) -> Result<HttpAnswer, hyper::Error> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
     let mut trailers = None;
@@ -261,7 +260,7 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, hype
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    Ok(Answer {
+    Ok(HttpAnswer {
         head,
         body: body.freeze(),
         trailers,

@@ -15,11 +15,12 @@ connection, which grpc-go's servers would punish.
 use super::{
     body::Body,
     endpoints::Channel,
+    no_answer::{self, NoAnswer},
+    protocol::Protocol,
     resolve::Target,
-    sniff::{Seen, Sniffed, Speaks},
-    trouble,
+    sniff::{FirstBytes, PeerProtocol, SniffedStream},
 };
-use crate::{config, exporter::outcome::Outcome, tls};
+use crate::{config, tls};
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::{
     body::Incoming,
@@ -60,17 +61,6 @@ const ALL: Duration = Duration::from_secs(10);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What is spoken over the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// OTLP/gRPC.
-    Grpc,
-    /// OTLP/HTTP.
-    Http,
-    /// HTTP, of whatever is served there.
-    Web,
-}
-
 /// Makes connections to the addresses of one target.
 pub struct Connector {
     protocol: Protocol,
@@ -94,9 +84,9 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// From checked settings (None: plaintext). `patience` is the time of one
-    /// attempt to deliver: a connection is given up before, so that the error
-    /// can say that there was none.
+    /// Builds from checked settings (None: plaintext). `timeout` is the time of a
+    /// whole attempt: connecting is given up a little earlier, so that the error
+    /// can say that there was no connection.
     ///
     /// # Errors
     ///
@@ -105,13 +95,9 @@ impl Connector {
         target: &Target,
         tls: Option<&config::ClientTls>,
         protocol: Protocol,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Self, String> {
         let authority = target.to_string();
-        let protocols: &[&[u8]] = match protocol {
-            Protocol::Grpc => &[b"h2"],
-            Protocol::Http | Protocol::Web => &[b"h2", b"http/1.1"],
-        };
         let tls = tls.map(|settings| -> Result<Tls, String> {
             let name = match settings.server_name_override.as_deref() {
                 Some(name) => tls::server_name(name)?,
@@ -124,7 +110,7 @@ impl Connector {
             };
             let what = format!("TLS to {authority}");
             let config = tls::Client::build(what, Some(settings), move |mut config| {
-                config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+                config.alpn_protocols = protocol.alpn().iter().map(|name| name.to_vec()).collect();
                 TlsConnector::from(Arc::new(config))
             })?;
             Ok(Tls { config, name })
@@ -133,7 +119,7 @@ impl Connector {
             protocol,
             tls: tls.transpose()?,
             authority,
-            limit: (patience / 5 * 4).min(ALL),
+            limit: (timeout / 5 * 4).min(ALL),
         })
     }
 
@@ -147,10 +133,10 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// As the [`Outcome`] that this is.
-    pub async fn connect(&self, address: SocketAddr) -> Result<Connection, Outcome> {
-        let seen = Seen::default();
-        let failed = |error: BoxError| self.trouble(&*error, seen.get());
+    /// Why there is no connection.
+    pub async fn connect(&self, address: SocketAddr) -> Result<HttpConnection, NoAnswer> {
+        let seen = FirstBytes::default();
+        let failed = |error: BoxError| self.diagnose(&*error, seen.get());
         let end = Instant::now() + self.limit;
         let socket = match timeout(self.limit.min(TCP), tcp(address)).await {
             Ok(connected) => connected.map_err(|error| failed(error.into()))?,
@@ -158,7 +144,7 @@ impl Connector {
         };
         match timeout_at(end, self.handshake(socket, &seen)).await {
             Ok(connected) => connected.map_err(failed),
-            Err(_) => Err(Outcome::retry(format!(
+            Err(_) => Err(NoAnswer::passing(format!(
                 "{} takes connections but does not begin to speak {}: does the backend hang, or \
                  does a proxy answer for one that is not there?",
                 self.authority,
@@ -171,8 +157,12 @@ impl Connector {
         }
     }
 
-    async fn handshake(&self, socket: TcpStream, seen: &Seen) -> Result<Connection, BoxError> {
-        let http2 = self.protocol == Protocol::Grpc;
+    async fn handshake(
+        &self,
+        socket: TcpStream,
+        seen: &FirstBytes,
+    ) -> Result<HttpConnection, BoxError> {
+        let http2 = self.protocol == Protocol::OtlpGrpc;
         let Some(tls) = &self.tls else {
             return speak(socket, seen, http2).await;
         };
@@ -182,14 +172,14 @@ impl Connector {
         speak(stream, seen, http2 || negotiated).await
     }
 
-    /// What a failure on a connection to this target means.
-    pub fn trouble(&self, error: &(dyn Error + 'static), seen: Speaks) -> Outcome {
-        let place = trouble::Place {
+    /// Finds out what a failure on a connection to this target means.
+    pub fn diagnose(&self, error: &(dyn Error + 'static), seen: PeerProtocol) -> NoAnswer {
+        let expected = no_answer::Expected {
             authority: &self.authority,
             protocol: self.protocol,
             tls: self.tls.is_some(),
         };
-        trouble::outcome(error, seen, place)
+        no_answer::diagnose(error, seen, expected)
     }
 }
 
@@ -203,12 +193,12 @@ async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// HTTP on a stream. The connection's own work is a task that ends with it.
-async fn speak<T>(stream: T, seen: &Seen, http2: bool) -> Result<Connection, BoxError>
+/// Begins HTTP on a stream. A task does the connection's own work and ends with it.
+async fn speak<T>(stream: T, seen: &FirstBytes, http2: bool) -> Result<HttpConnection, BoxError>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let stream = Sniffed::new(TokioIo::new(stream), seen.clone());
+    let stream = SniffedStream::new(TokioIo::new(stream), seen.clone());
     let http = if http2 {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -220,12 +210,12 @@ where
         let early = async {
             let speaks = seen.first().await;
             // What else there is cannot be read as a frame, which ends it.
-            if matches!(speaks, Speaks::Http1 | Speaks::Tls) {
+            if matches!(speaks, PeerProtocol::Http1 | PeerProtocol::Tls) {
                 std::future::pending::<()>().await;
             }
         };
         select! {
-            () = early => Http::Two(sender),
+            () = early => RequestSender::Two(sender),
             ended = ended => {
                 ended??;
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -234,9 +224,9 @@ where
     } else {
         let (sender, connection) = http1::handshake(stream).await?;
         tokio::spawn(connection);
-        Http::One(sender)
+        RequestSender::One(sender)
     };
-    Ok(Connection {
+    Ok(HttpConnection {
         http,
         seen: seen.clone(),
         answers: Arc::default(),
@@ -246,36 +236,36 @@ where
 /// A connection on which requests can be sent: over HTTP/2 several at once,
 /// each through a handle of its own.
 #[derive(Debug)]
-pub struct Connection {
-    http: Http,
-    seen: Seen,
-    /// Answers that came on it.
+pub struct HttpConnection {
+    http: RequestSender,
+    seen: FirstBytes,
+    /// Answers read on it so far, shared by all handles.
     answers: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-enum Http {
+enum RequestSender {
     One(http1::SendRequest<Body>),
     Two(http2::SendRequest<Body>),
 }
 
-/// A request without an answer.
+/// A request got no answer.
 #[derive(Debug)]
-pub struct Failure {
-    /// Why.
+pub struct SendError {
+    /// The cause.
     pub error: hyper::Error,
-    /// Whether it is certain that the peer did nothing about it.
+    /// Whether the peer certainly did nothing about the request.
     pub untouched: bool,
 }
 
-impl From<hyper::Error> for Failure {
+impl From<hyper::Error> for SendError {
     fn from(error: hyper::Error) -> Self {
         let untouched = refused(&error);
         Self { error, untouched }
     }
 }
 
-impl Connection {
+impl HttpConnection {
     /// Sends a request for an absolute URL. The answer's body is still to be read.
     ///
     /// # Errors
@@ -284,51 +274,51 @@ impl Connection {
     pub async fn send(
         &mut self,
         mut request: Request<Body>,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<Incoming>, SendError> {
         let sent = match &mut self.http {
-            Http::Two(sender) => sender.try_send_request(request).await,
-            Http::One(sender) => {
+            RequestSender::Two(sender) => sender.try_send_request(request).await,
+            RequestSender::One(sender) => {
                 address_http1(&mut request);
                 if let Err(error) = sender.ready().await {
                     let untouched = true;
-                    return Err(Failure { error, untouched });
+                    return Err(SendError { error, untouched });
                 }
                 sender.try_send_request(request).await
             }
         };
         sent.map_err(|mut error| {
             let back = error.take_message().is_some();
-            let failure = Failure::from(error.into_error());
+            let failure = SendError::from(error.into_error());
             let untouched = failure.untouched || back;
-            Failure {
+            SendError {
                 untouched,
                 ..failure
             }
         })
     }
 
-    /// Notes that an answer was read to its end.
-    pub fn answered(&self) {
+    /// Counts an answer that was read to its end.
+    pub fn count_answer(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Answers that came so far, to requests of all handles.
+    /// Returns how many answers came so far, to requests of all handles.
     pub fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// What its peer speaks.
-    pub fn speaks(&self) -> Speaks {
+    /// Returns what its peer speaks.
+    pub fn peer(&self) -> PeerProtocol {
         self.seen.get()
     }
 }
 
-impl Channel for Connection {
+impl Channel for HttpConnection {
     fn share(&self) -> Option<Self> {
         match &self.http {
-            Http::One(_) => None,
-            Http::Two(sender) => Some(Self {
-                http: Http::Two(sender.clone()),
+            RequestSender::One(_) => None,
+            RequestSender::Two(sender) => Some(Self {
+                http: RequestSender::Two(sender.clone()),
                 seen: self.seen.clone(),
                 answers: Arc::clone(&self.answers),
             }),
@@ -337,8 +327,8 @@ impl Channel for Connection {
 
     fn is_open(&self) -> bool {
         match &self.http {
-            Http::One(sender) => !sender.is_closed(),
-            Http::Two(sender) => !sender.is_closed(),
+            RequestSender::One(sender) => !sender.is_closed(),
+            RequestSender::Two(sender) => !sender.is_closed(),
         }
     }
 
@@ -347,7 +337,7 @@ impl Channel for Connection {
     }
 }
 
-/// HTTP/1.1 has the host in a header and only the path in its first line.
+/// Moves the host into a header and leaves the path, as HTTP/1.1 has it.
 fn address_http1(request: &mut Request<Body>) {
     let uri = request.uri();
     let host = match (uri.host(), uri.port_u16(), uri.scheme_str()) {
@@ -367,7 +357,7 @@ fn address_http1(request: &mut Request<Body>) {
 /// stream was refused, or came after the last one that a GOAWAY promised to
 /// answer (RFC 9113, 8.7).
 fn refused(error: &hyper::Error) -> bool {
-    trouble::find::<h2::Error>(error).is_some_and(|error| {
+    no_answer::find::<h2::Error>(error).is_some_and(|error| {
         let left = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
         error.is_remote() && (left || error.reason() == Some(h2::Reason::REFUSED_STREAM))
     })

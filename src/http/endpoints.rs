@@ -12,15 +12,15 @@ of them ([`super::pool`]). What holds:
   grows with each failure. When that is over it gets one request for a try; an
   answer makes it well. Nothing waits for it while another address is well.
 - When none is well, those set aside are used all the same: there is nothing
-  better, and the exporter's own backoff ([`crate::exporter::circuit`]) decides how often.
+  better, and the caller's own backoff decides how often.
 - At most [`MOST`] addresses are connected to at once. Which of more they are
   differs from process to process, so that all get load.
 */
 
+use super::no_answer::NoAnswer;
 use crate::{
-    backoff::Backoff,
-    config::{Balancer, Retry},
-    exporter::outcome::Outcome,
+    backoff::{Backoff, Growth},
+    config::Balancer,
 };
 use foldhash::fast::RandomState;
 use std::{hash::BuildHasher, net::SocketAddr, time::Duration};
@@ -51,17 +51,17 @@ pub trait Channel: Sized {
 #[derive(Debug)]
 pub struct Endpoints<C> {
     balancer: Balancer,
-    retry: Retry,
+    growth: Growth,
     /// How long an address that is tried again has for its answer.
     trial: Duration,
     order: RandomState,
-    all: Vec<Endpoint<C>>,
+    all: Vec<AddressState<C>>,
     /// Where the next turn begins.
     turn: usize,
 }
 
 #[derive(Debug)]
-struct Endpoint<C> {
+struct AddressState<C> {
     address: SocketAddr,
     /// Connections that can carry a request, with their last use.
     ready: Vec<(C, Instant)>,
@@ -71,23 +71,23 @@ struct Endpoint<C> {
     own: bool,
     /// Requests under way.
     requests: usize,
-    aside: Option<Aside>,
+    aside: Option<Cooldown>,
     backoff: Backoff,
 }
 
 #[derive(Debug)]
-struct Aside {
+struct Cooldown {
     until: Instant,
     failed: Instant,
     /// Whether it has been tried since, and so may fail anew.
     tried: bool,
     /// What its connecting came to, if that is what failed.
-    cause: Option<Outcome>,
+    cause: Option<NoAnswer>,
 }
 
 /// Where to send a request.
 #[derive(Debug)]
-pub struct Taken<C> {
+pub struct Selection<C> {
     /// The address.
     pub address: SocketAddr,
     /// A connection to it; None: make one.
@@ -96,10 +96,10 @@ pub struct Taken<C> {
 
 impl<C: Channel> Endpoints<C> {
     /// None yet.
-    pub fn new(balancer: Balancer, retry: &Retry, trial: Duration) -> Self {
+    pub fn new(balancer: Balancer, growth: &Growth, trial: Duration) -> Self {
         Self {
             balancer,
-            retry: retry.clone(),
+            growth: growth.clone(),
             trial,
             order: RandomState::default(),
             all: Vec::new(),
@@ -122,7 +122,7 @@ impl<C: Channel> Endpoints<C> {
             let known = before.iter().position(|known| known.address == address);
             self.all.push(match known {
                 Some(at) => before.swap_remove(at),
-                None => Endpoint::new(address, &self.retry),
+                None => AddressState::new(address, &self.growth),
             });
         }
     }
@@ -139,7 +139,7 @@ impl<C: Channel> Endpoints<C> {
 
     /// An address that can take a request at once, but for those `tried`;
     /// `any`: set aside or not.
-    pub fn take(&mut self, now: Instant, tried: &[SocketAddr], any: bool) -> Option<Taken<C>> {
+    pub fn take(&mut self, now: Instant, tried: &[SocketAddr], any: bool) -> Option<Selection<C>> {
         let count = self.all.len();
         self.prune(now);
         let usable = |at: usize| {
@@ -171,7 +171,7 @@ impl<C: Channel> Endpoints<C> {
             }
             None => None,
         };
-        Some(Taken {
+        Some(Selection {
             address: endpoint.address,
             connection,
         })
@@ -196,7 +196,7 @@ impl<C: Channel> Endpoints<C> {
                 usize::try_from(more).map_or(MOST, |more| more.saturating_add(1).min(MOST))
             }
         };
-        let live = |endpoint: &&Endpoint<C>| {
+        let live = |endpoint: &&AddressState<C>| {
             endpoint.connecting || (endpoint.is_ready() && endpoint.is_due(now))
         };
         let mut room = most.saturating_sub(self.all.iter().filter(live).count());
@@ -244,7 +244,7 @@ impl<C: Channel> Endpoints<C> {
     }
 
     /// A connection could not be made.
-    pub fn unreachable(&mut self, address: SocketAddr, cause: Outcome, now: Instant) {
+    pub fn unreachable(&mut self, address: SocketAddr, cause: NoAnswer, now: Instant) {
         if let Some(endpoint) = self.find(address) {
             endpoint.connecting = false;
             endpoint.own = false;
@@ -289,14 +289,13 @@ impl<C: Channel> Endpoints<C> {
 
     /// Why no address can be connected to: what somebody must put right, if any
     /// of them says so, else what the first says.
-    pub fn cause(&self) -> Option<Outcome> {
+    pub fn cause(&self) -> Option<NoAnswer> {
         let causes = || {
             self.all
                 .iter()
                 .filter_map(|e| e.aside.as_ref()?.cause.as_ref())
         };
-        let blamed = causes()
-            .find(|cause| matches!(cause, Outcome::Retry { misconfigured, .. } if *misconfigured));
+        let blamed = causes().find(|cause| cause.misconfigured);
         blamed.or_else(|| causes().next()).cloned()
     }
 
@@ -305,13 +304,13 @@ impl<C: Channel> Endpoints<C> {
         self.all.iter_mut().for_each(|endpoint| endpoint.prune(now));
     }
 
-    fn find(&mut self, address: SocketAddr) -> Option<&mut Endpoint<C>> {
+    fn find(&mut self, address: SocketAddr) -> Option<&mut AddressState<C>> {
         self.all.iter_mut().find(|e| e.address == address)
     }
 }
 
-impl<C: Channel> Endpoint<C> {
-    fn new(address: SocketAddr, retry: &Retry) -> Self {
+impl<C: Channel> AddressState<C> {
+    fn new(address: SocketAddr, growth: &Growth) -> Self {
         Self {
             address,
             ready: Vec::new(),
@@ -319,7 +318,7 @@ impl<C: Channel> Endpoint<C> {
             own: false,
             requests: 0,
             aside: None,
-            backoff: Backoff::new(retry),
+            backoff: Backoff::new(growth),
         }
     }
 
@@ -339,13 +338,13 @@ impl<C: Channel> Endpoint<C> {
         self.aside.as_ref().is_none_or(|aside| aside.until <= now)
     }
 
-    fn set_aside(&mut self, cause: Option<Outcome>, now: Instant) {
+    fn set_aside(&mut self, cause: Option<NoAnswer>, now: Instant) {
         // Requests that were under way together fail together: one failure.
         let until = match &self.aside {
             Some(aside) if !aside.tried && aside.until > now => aside.until,
-            _ => now + self.backoff.next(None, rand::random()),
+            _ => now + self.backoff.next_wait(),
         };
-        self.aside = Some(Aside {
+        self.aside = Some(Cooldown {
             until,
             failed: now,
             tried: false,

@@ -2,19 +2,38 @@
 The client side of HTTP: one way to reach a host by its name, for exporters,
 watchers and commands.
 
-[`client`] is what others use: a request goes out, a whole answer or one error
-with cause and remedy comes back. Under it, [`pool`] has an address and a
-connection to it, made by [`connect`] with [`crate::tls`] and [`crate::auth`] to
-what [`resolve`] says; which address that is, [`endpoints`] decides. [`sniff`]
-and [`trouble`] find out what is wrong when there is no answer. [`body`] sends
-bytes that stand in several pieces without joining or copying them.
+What others may use:
+
+- [`HttpClient`] posts a [`Payload`] to one host. A whole [`HttpAnswer`] comes
+  back, or a [`NoAnswer`] with cause and remedy.
+- [`WebClient`] on top of it asks the API of a web service, such as Kiali's.
+
+Under them, `pool` chooses an address and a connection to it, made by `connect`
+with [`crate::tls`] and [`crate::auth`] to what `resolve` has found; which
+address that is, `endpoints` decides. `sniff` and `no_answer` find out what is
+wrong when there is no answer. `body` sends bytes that stand in several pieces
+without joining or copying them.
+
+- Nothing happens without requests: no look-up, no connection.
+- A request that gets no answer at one address goes to the next at once. Waiting
+  and trying again later is the caller's.
 */
 
-pub mod body;
-pub mod client;
-pub mod connect;
-pub mod endpoints;
-pub mod pool;
-pub mod resolve;
-pub mod sniff;
-pub mod trouble;
+mod body;
+mod client;
+mod connect;
+mod endpoints;
+mod no_answer;
+mod pool;
+mod protocol;
+mod resolve;
+mod sniff;
+mod web;
+
+pub use body::{Body, Payload, content_encoding, joined};
+pub use client::{HttpAnswer, HttpClient};
+pub use no_answer::NoAnswer;
+pub use pool::ConnectOptions;
+pub use protocol::Protocol;
+pub use resolve::{Resolver, Resolving, SystemResolver};
+pub use web::{WebAnswer, WebClient, WebRequest};

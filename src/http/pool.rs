@@ -11,14 +11,12 @@ is answered. While DNS does not answer, those known stay in use.
 */
 
 use super::{
-    connect::{Connection, Connector},
-    endpoints::{Endpoints, Taken},
-    resolve::{Resolve, Target},
+    connect::{Connector, HttpConnection},
+    endpoints::{Endpoints, Selection},
+    no_answer::NoAnswer,
+    resolve::{Resolver, SystemResolver, Target},
 };
-use crate::{
-    config::{Balancer, Retry},
-    exporter::outcome::Outcome,
-};
+use crate::{backoff::Growth, config::Balancer};
 use std::{
     io,
     net::SocketAddr,
@@ -32,122 +30,137 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// How often a name is asked about, as a rule.
-pub const REFRESH: Duration = Duration::from_secs(30);
-/// And not sooner than after this long, whatever fails.
+/// How often a name is looked up again, as a rule.
+const REFRESH: Duration = Duration::from_secs(30);
+/// The least time between two look-ups, whatever fails.
 const LEAST: Duration = Duration::from_secs(1);
 /// Longest wait for the resolver.
 const RESOLVE: Duration = Duration::from_secs(30);
 
-/// How a client reaches its target.
+/// How a client connects to its target.
 #[derive(Clone, Debug)]
-pub struct Reach {
-    /// Of a whole attempt at one address.
+pub struct ConnectOptions {
+    /// The longest time of an attempt at one address.
     pub timeout: Duration,
-    /// How requests are spread.
-    pub balancer: Balancer,
-    /// For how long a failing address is set aside.
-    pub retry: Retry,
-    /// Who knows addresses.
-    pub resolver: Arc<dyn Resolve>,
-    /// A name is asked about again after this long: [`REFRESH`].
+    /// How long a failing address is set aside.
+    pub backoff: Growth,
+    /// Finds the addresses of the target's name.
+    pub resolver: Arc<dyn Resolver>,
+    /// How often the name is looked up again.
     pub refresh: Duration,
+}
+
+impl ConnectOptions {
+    /// The system's resolver, asked every half minute.
+    pub fn new(timeout: Duration, backoff: Growth) -> Self {
+        Self {
+            timeout,
+            backoff,
+            resolver: Arc::new(SystemResolver),
+            refresh: REFRESH,
+        }
+    }
 }
 
 /// The connections to one target.
 #[derive(Debug)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool(Arc<PoolInner>);
 
 #[derive(Debug)]
-struct Shared {
+struct PoolInner {
     target: Target,
     connector: Connector,
-    resolver: Arc<dyn Resolve>,
+    resolver: Arc<dyn Resolver>,
     timeout: Duration,
     refresh: Duration,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     /// A connection was made or failed, or the resolver has answered.
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
-    endpoints: Endpoints<Connection>,
-    names: Names,
+struct PoolState {
+    endpoints: Endpoints<HttpConnection>,
+    names: NameLookup,
 }
 
-/// What is known of the name's resolution.
+/// What is known of the name's look-up.
 #[derive(Debug, Default)]
-struct Names {
+struct NameLookup {
     asking: bool,
     asked: Option<Instant>,
-    /// Why the last answer was none, once that was told.
+    /// Why the last look-up found nothing, once that was logged.
     error: Option<String>,
 }
 
-/// An address that has a request, until this is dropped.
+/// An address that was chosen for one request; dropping this ends the request.
 #[derive(Debug)]
-pub struct Place {
-    shared: Arc<Shared>,
-    /// Where it is.
+pub struct Checkout {
+    shared: Arc<PoolInner>,
+    /// Where the request goes.
     pub address: SocketAddr,
-    connection: Option<Connection>,
+    connection: Option<HttpConnection>,
     /// Whether the connection has no request under way.
     idle: bool,
 }
 
 impl Pool {
-    /// The way to `target`. Connects when first needed.
-    pub fn new(target: Target, connector: Connector, reach: Reach) -> Self {
-        let mut endpoints = Endpoints::new(reach.balancer, &reach.retry, reach.timeout);
+    /// A pool for `target`, which connects when first needed.
+    pub fn new(
+        target: Target,
+        connector: Connector,
+        balancer: Balancer,
+        options: ConnectOptions,
+    ) -> Self {
+        let mut endpoints = Endpoints::new(balancer, &options.backoff, options.timeout);
         endpoints.replace(target.address().as_slice());
-        Self(Arc::new(Shared {
+        Self(Arc::new(PoolInner {
             target,
             connector,
-            resolver: reach.resolver,
-            timeout: reach.timeout,
-            refresh: reach.refresh,
-            state: Mutex::new(State {
+            resolver: options.resolver,
+            timeout: options.timeout,
+            refresh: options.refresh,
+            state: Mutex::new(PoolState {
                 endpoints,
-                names: Names::default(),
+                names: NameLookup::default(),
             }),
             changed: Notify::new(),
         }))
     }
 
-    /// How connections are made.
+    /// Returns what makes the connections.
     pub fn connector(&self) -> &Connector {
         &self.0.connector
     }
 
-    /// An address for a request, other than those `tried`: at once where one is
-    /// well, else as soon as a connection stands.
+    /// Chooses an address for a request, other than those `tried`: at once where
+    /// one is well, else as soon as there is a connection.
     ///
     /// # Errors
     ///
     /// Why there is none, when all have failed or it takes too long.
-    pub async fn take(&self, tried: &[SocketAddr]) -> Result<Place, Outcome> {
-        match timeout(self.0.timeout, Shared::take(&self.0, tried)).await {
+    pub async fn take(&self, tried: &[SocketAddr]) -> Result<Checkout, NoAnswer> {
+        match timeout(self.0.timeout, PoolInner::take(&self.0, tried)).await {
             Ok(taken) => taken,
             Err(_) => Err(self.0.cause(&self.0.lock())),
         }
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolInner {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn take(self: &Arc<Self>, tried: &[SocketAddr]) -> Result<Place, Outcome> {
+    async fn take(self: &Arc<Self>, tried: &[SocketAddr]) -> Result<Checkout, NoAnswer> {
         let since = Instant::now();
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             let stagger = {
                 let mut state = self.lock();
-                if let Some(place) = self.next(&mut state, tried, since)? {
-                    return Ok(place);
+                if let Some(checkout) = self.next(&mut state, tried, since)? {
+                    return Ok(checkout);
                 }
                 state.endpoints.stagger()
             };
@@ -158,18 +171,18 @@ impl Shared {
         }
     }
 
-    /// The next address; None: there may be one when something has changed.
+    /// Chooses the next address; None: there may be one when something has changed.
     fn next(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut PoolState,
         tried: &[SocketAddr],
         since: Instant,
-    ) -> Result<Option<Place>, Outcome> {
+    ) -> Result<Option<Checkout>, NoAnswer> {
         let now = Instant::now();
         self.refresh(&mut state.names, self.refresh);
         self.connect(state.endpoints.connect(now, since, tried, false));
         if let Some(taken) = state.endpoints.take(now, tried, false) {
-            return Ok(Some(self.place(taken)));
+            return Ok(Some(self.checkout(taken)));
         }
         // Addresses may have come for those that are gone.
         self.refresh(&mut state.names, LEAST);
@@ -177,7 +190,7 @@ impl Shared {
             return Ok(None);
         }
         if let Some(taken) = state.endpoints.take(now, tried, true) {
-            return Ok(Some(self.place(taken)));
+            return Ok(Some(self.checkout(taken)));
         }
         if self.connect(state.endpoints.connect(now, since, tried, true)) || state.names.asking {
             return Ok(None);
@@ -185,8 +198,8 @@ impl Shared {
         Err(self.cause(state))
     }
 
-    fn place(self: &Arc<Self>, taken: Taken<Connection>) -> Place {
-        Place {
+    fn checkout(self: &Arc<Self>, taken: Selection<HttpConnection>) -> Checkout {
+        Checkout {
             shared: Arc::clone(self),
             address: taken.address,
             connection: taken.connection,
@@ -194,7 +207,7 @@ impl Shared {
         }
     }
 
-    /// Begins to connect to `chosen`; says whether that are any.
+    /// Begins to connect to `chosen`; returns whether there are any.
     fn connect(self: &Arc<Self>, chosen: Vec<SocketAddr>) -> bool {
         for &address in &chosen {
             let shared = Arc::clone(self);
@@ -206,7 +219,7 @@ impl Shared {
         !chosen.is_empty()
     }
 
-    fn connected(self: &Arc<Self>, address: SocketAddr, result: Result<Connection, Outcome>) {
+    fn connected(self: &Arc<Self>, address: SocketAddr, result: Result<HttpConnection, NoAnswer>) {
         let now = Instant::now();
         let mut state = self.lock();
         match result {
@@ -220,8 +233,8 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Asks for the name's addresses, unless it was asked less than `age` ago.
-    fn refresh(self: &Arc<Self>, names: &mut Names, age: Duration) {
+    /// Looks the name up, unless that was done less than `age` ago.
+    fn refresh(self: &Arc<Self>, names: &mut NameLookup, age: Duration) {
         let recent = names.asked.is_some_and(|asked| asked.elapsed() < age);
         if recent || names.asking || self.target.address().is_some() {
             return;
@@ -238,7 +251,7 @@ impl Shared {
 
     fn resolved(&self, answer: io::Result<Vec<SocketAddr>>) {
         let mut state = self.lock();
-        let State { endpoints, names } = &mut *state;
+        let PoolState { endpoints, names } = &mut *state;
         names.asking = false;
         names.asked = Some(Instant::now());
         let endpoint = self.connector.authority();
@@ -269,43 +282,40 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Why no request can be sent.
-    fn cause(&self, state: &State) -> Outcome {
+    /// Says why no request can be sent.
+    fn cause(&self, state: &PoolState) -> NoAnswer {
         let authority = self.connector.authority();
         let count = state.endpoints.len();
         if count == 0 {
             let error = state.names.error.as_deref();
-            return Outcome::retry(format!(
+            return NoAnswer::passing(format!(
                 "cannot resolve {authority}: is the name right, and its namespace? ({})",
                 error.unwrap_or("DNS has not answered yet")
             ));
         }
         let Some(cause) = state.endpoints.cause() else {
-            return Outcome::retry(format!("no connection to {authority} in time"));
+            return NoAnswer::passing(format!("no connection to {authority} in time"));
         };
-        match cause {
-            Outcome::Retry {
-                after,
-                cause,
-                misconfigured,
-            } if count > 1 => Outcome::Retry {
-                after,
-                cause: format!("{cause} (none of its {count} addresses can be used)"),
-                misconfigured,
+        match count {
+            1 => cause,
+            _ => NoAnswer {
+                cause: format!(
+                    "{} (none of its {count} addresses can be used)",
+                    cause.cause
+                ),
+                ..cause
             },
-            cause => cause,
         }
     }
 }
 
-impl Place {
-    /// The connection that goes there, for one request; made now if there is
-    /// none.
+impl Checkout {
+    /// Returns the connection for the request, and makes it if there is none.
     ///
     /// # Errors
     ///
     /// When it cannot be made.
-    pub async fn connection(&mut self) -> Result<&mut Connection, Outcome> {
+    pub async fn connection(&mut self) -> Result<&mut HttpConnection, NoAnswer> {
         let made = match self.connection.take() {
             Some(connection) => connection,
             None => match self.shared.connector.connect(self.address).await {
@@ -324,17 +334,18 @@ impl Place {
         Ok(self.connection.insert(made))
     }
 
-    /// Whether an answer has come on the connection since it had `answers`.
+    /// Returns true if an answer has come on the connection since it had `answers`.
     pub fn is_alive(&self, answers: u64) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|connection| connection.answers() > answers)
     }
 
-    /// An answer was read to its end; `well`: and it does not say "not now".
+    /// Notes that an answer was read to its end, and whether it is a good one:
+    /// not if it says "not now".
     pub fn answered(&mut self, well: bool) {
         self.idle = true;
         if let Some(connection) = &self.connection {
-            connection.answered();
+            connection.count_answer();
         }
         let mut state = self.shared.lock();
         match well {
@@ -343,7 +354,7 @@ impl Place {
         }
     }
 
-    /// The connection is of no more use.
+    /// Gives up a connection that is of no more use.
     pub fn lost(&mut self) {
         if let Some(connection) = self.connection.take() {
             let mut state = self.shared.lock();
@@ -351,14 +362,14 @@ impl Place {
         }
     }
 
-    /// The address is to be set aside.
+    /// Sets the address aside.
     pub fn failed(&self) {
         let mut state = self.shared.lock();
         state.endpoints.failed(self.address, Instant::now());
     }
 }
 
-impl Drop for Place {
+impl Drop for Checkout {
     fn drop(&mut self) {
         let connection = self.connection.take().filter(|_| self.idle);
         let mut state = self.shared.lock();

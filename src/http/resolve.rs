@@ -1,10 +1,10 @@
 /*!
-Which addresses a name stands for.
+Finding the addresses of a name.
 
-Asking may take seconds, so nothing here is asked while a batch waits that has
-an address to go to: [`super::pool`] asks beside the stream and keeps what
-was known until there is an answer. [`System`] asks what the system asks (hosts
-file, `resolv.conf`, search domains), on a thread for blocking work.
+A look-up may take seconds, so no request that has an address waits for one:
+[`super::pool`] looks names up in a task of its own and uses what was known until
+there is an answer. [`SystemResolver`] asks what the system asks (hosts file,
+`resolv.conf`, search domains), on a thread for blocking work.
 */
 
 use std::{
@@ -13,25 +13,25 @@ use std::{
     pin::Pin,
 };
 
-/// Addresses, or why there are none.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+/// Addresses to come, or the reason why there are none.
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// Says which addresses a name stands for.
-pub trait Resolve: fmt::Debug + Send + Sync {
-    /// All addresses of `host` with `port`, the preferred ones first.
+/// Finds the addresses of a name.
+pub trait Resolver: fmt::Debug + Send + Sync {
+    /// Returns all addresses of `host` with `port`, the preferred ones first.
     ///
     /// # Errors
     ///
-    /// When there are none, or nobody can say.
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Answer<'a>;
+    /// When there are none, or no server answers.
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
 }
 
 /// The system's resolver.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct System;
+pub struct SystemResolver;
 
-impl Resolve for System {
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Answer<'a> {
+impl Resolver for SystemResolver {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
         Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
     }
 }
@@ -46,7 +46,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Host and port of a URL with a scheme that is spoken here.
+    /// Takes host and port of a URL; None for a scheme other than http and https.
     pub fn of(uri: &http::Uri) -> Option<Self> {
         let host = uri.host().filter(|host| !host.is_empty())?;
         let port = match (uri.port_u16(), uri.scheme_str()?) {
@@ -62,7 +62,7 @@ impl Target {
         Some(Self { host, port })
     }
 
-    /// The address, where no name has to be resolved.
+    /// Returns the address where no name has to be resolved.
     pub fn address(&self) -> Option<SocketAddr> {
         let host: IpAddr = self.host.parse().ok()?;
         Some(SocketAddr::new(host, self.port))
@@ -107,12 +107,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_system_knows_this_machine_and_no_invalid_name() {
-        let here = System.resolve("localhost", 4317).await.unwrap();
+        let here = SystemResolver.resolve("localhost", 4317).await.unwrap();
         assert!(
             here.iter()
                 .all(|at| at.ip().is_loopback() && at.port() == 4317)
         );
         assert!(!here.is_empty());
-        assert!(System.resolve("jaeger.invalid", 4317).await.is_err());
+        assert!(
+            SystemResolver
+                .resolve("jaeger.invalid", 4317)
+                .await
+                .is_err()
+        );
     }
 }

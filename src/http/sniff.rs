@@ -5,7 +5,7 @@ A gRPC client pointed at a TLS port, or at an HTTP/1.1 port, only ever sees a
 "frame size error": the bytes `HTTP/1.1 400 …` or a TLS alert, read as a frame.
 So each connection's first bytes are looked at once, before HTTP parses them,
 and an error can then say which port this is. That they have come at all tells a
-server from a proxy that accepts connections for one that is gone. [`Sniffed`]
+server from a proxy that accepts connections for one that is gone. [`SniffedStream`]
 changes nothing on the wire.
 */
 
@@ -20,8 +20,8 @@ use tokio::sync::watch;
 
 /// A protocol recognised by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// Nothing was read, or nothing known.
+pub enum PeerProtocol {
+    /// Nothing was read yet, or nothing that is known.
     Unknown,
     /// `HTTP/1.x …`.
     Http1,
@@ -31,7 +31,7 @@ pub enum Speaks {
     Tls,
 }
 
-impl Speaks {
+impl PeerProtocol {
     fn of(first: &[u8]) -> Self {
         match first {
             [b'H', b'T', b'T', b'P', b'/', ..] => Self::Http1,
@@ -44,46 +44,46 @@ impl Speaks {
     }
 }
 
-/// What one connection's peer spoke.
+/// What the first bytes of one connection's peer showed.
 #[derive(Clone, Debug)]
-pub struct Seen(Arc<watch::Sender<Option<Speaks>>>);
+pub struct FirstBytes(Arc<watch::Sender<Option<PeerProtocol>>>);
 
-impl Default for Seen {
+impl Default for FirstBytes {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
 }
 
-impl Seen {
-    /// The finding so far.
-    pub fn get(&self) -> Speaks {
-        self.0.borrow().unwrap_or(Speaks::Unknown)
+impl FirstBytes {
+    /// Returns what is known so far.
+    pub fn get(&self) -> PeerProtocol {
+        self.0.borrow().unwrap_or(PeerProtocol::Unknown)
     }
 
-    /// Ends when the peer's first bytes have come.
-    pub async fn first(&self) -> Speaks {
+    /// Waits for the peer's first bytes.
+    pub async fn first(&self) -> PeerProtocol {
         let mut first = self.0.subscribe();
         match first.wait_for(Option::is_some).await {
-            Ok(speaks) => speaks.unwrap_or(Speaks::Unknown),
+            Ok(speaks) => speaks.unwrap_or(PeerProtocol::Unknown),
             // Its sender is in `self`.
-            Err(_) => Speaks::Unknown,
+            Err(_) => PeerProtocol::Unknown,
         }
     }
 }
 
 /// A connection whose first read is looked at and whose end is found by reading.
 #[derive(Debug)]
-pub struct Sniffed<T> {
+pub struct SniffedStream<T> {
     io: T,
     /// None once the first bytes are read.
-    seen: Option<Seen>,
+    seen: Option<FirstBytes>,
     /// A write has failed.
     broken: bool,
 }
 
-impl<T> Sniffed<T> {
-    /// Wraps a new connection; what its peer speaks is told to `seen`.
-    pub fn new(io: T, seen: Seen) -> Self {
+impl<T> SniffedStream<T> {
+    /// Wraps a new connection and reports to `seen` what its peer speaks.
+    pub fn new(io: T, seen: FirstBytes) -> Self {
         Self {
             io,
             seen: Some(seen),
@@ -103,7 +103,7 @@ impl<T> Sniffed<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Sniffed<T> {
+impl<T: Read + Unpin> Read for SniffedStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -119,7 +119,7 @@ impl<T: Read + Unpin> Read for Sniffed<T> {
         let mut buffer = ReadBuf::new(first.get_mut(..room).unwrap_or_default());
         ready!(Pin::new(&mut this.io).poll_read(cx, buffer.unfilled()))?;
         if !buffer.filled().is_empty() {
-            seen.0.send_replace(Some(Speaks::of(buffer.filled())));
+            seen.0.send_replace(Some(PeerProtocol::of(buffer.filled())));
         }
         into.put_slice(buffer.filled());
         this.seen = None;
@@ -127,7 +127,7 @@ impl<T: Read + Unpin> Read for Sniffed<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Sniffed<T> {
+impl<T: Write + Unpin> Write for SniffedStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,10 +176,19 @@ mod tests {
 
     #[test]
     fn protocols_are_known_by_their_first_bytes() {
-        assert_eq!(Speaks::of(b"HTTP/1.1 400 Bad Request\r\n"), Speaks::Http1);
-        assert_eq!(Speaks::of(&[0x15, 3, 1, 0, 2, 2, 0x46]), Speaks::Tls);
-        assert_eq!(Speaks::of(&[0, 0, 18, 4, 0, 0, 0, 0, 0]), Speaks::Http2);
-        assert_eq!(Speaks::of(b"SSH-2.0"), Speaks::Unknown);
-        assert_eq!(Speaks::of(b""), Speaks::Unknown);
+        assert_eq!(
+            PeerProtocol::of(b"HTTP/1.1 400 Bad Request\r\n"),
+            PeerProtocol::Http1
+        );
+        assert_eq!(
+            PeerProtocol::of(&[0x15, 3, 1, 0, 2, 2, 0x46]),
+            PeerProtocol::Tls
+        );
+        assert_eq!(
+            PeerProtocol::of(&[0, 0, 18, 4, 0, 0, 0, 0, 0]),
+            PeerProtocol::Http2
+        );
+        assert_eq!(PeerProtocol::of(b"SSH-2.0"), PeerProtocol::Unknown);
+        assert_eq!(PeerProtocol::of(b""), PeerProtocol::Unknown);
     }
 }

@@ -30,7 +30,6 @@ mod report;
 mod run;
 mod shard;
 mod storage;
-pub(crate) mod web;
 
 pub use report::{ExporterReport, Report};
 pub use run::run;

@@ -6,9 +6,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tonic::Status;
 use wayspan::pdata::Signal::Traces;
 use wayspan::{
-    config::{Balancer, Encoding, Exporter as Settings, ExporterKind, Retry},
+    backoff::Growth,
+    config::{Balancer, Encoding, Exporter as Settings, ExporterKind},
     exporter::{otlp::grpc::OtlpGrpc, outcome::Outcome},
-    http::pool::Reach,
+    http::ConnectOptions,
     telemetry::Count,
 };
 
@@ -254,17 +255,17 @@ async fn a_name_unknown_at_first_is_asked_again() {
 
 /// A client that asks for the name at each request.
 fn curious(names: &Names) -> OtlpGrpc {
-    let reach = Reach {
+    let options = ConnectOptions {
         resolver: Arc::new(names.clone()),
         refresh: Duration::ZERO,
-        retry: Retry {
-            initial_interval: HOUR,
-            max_interval: HOUR,
-            ..reach(HOUR).retry
+        backoff: Growth {
+            first: HOUR,
+            longest: HOUR,
+            ..options(HOUR).backoff
         },
-        ..reach(HOUR)
+        ..options(HOUR)
     };
-    OtlpGrpc::build(&client("http://backend.test:4317"), reach).unwrap()
+    OtlpGrpc::build(&client("http://backend.test:4317"), options).unwrap()
 }
 
 async fn send(grpc: &OtlpGrpc) -> bool {

@@ -26,7 +26,7 @@ pub async fn grpc_cause_within(url: String, timeout: Duration) -> (String, bool)
 async fn grpc_attempt(url: String, tls: Option<ClientTls>, timeout: Duration) -> (String, bool) {
     let mut settings = client(url);
     settings.tls = tls;
-    let grpc = OtlpGrpc::build(&settings, reach(timeout)).unwrap();
+    let grpc = OtlpGrpc::build(&settings, options(timeout)).unwrap();
     let payload = grpc.prepare(&batch(0..3).chunks).unwrap();
     cause(limit(grpc.send(&payload, &Count::default())).await)
 }
@@ -47,7 +47,7 @@ pub async fn http_cause_within(url: String, timeout: Duration) -> (String, bool)
 async fn http_attempt(url: String, tls: Option<ClientTls>, timeout: Duration) -> (String, bool) {
     let mut settings = client(url);
     settings.tls = tls;
-    let http = OtlpHttp::build(&settings, Encoding::Proto, reach(timeout)).unwrap();
+    let http = OtlpHttp::build(&settings, Encoding::Proto, options(timeout)).unwrap();
     let payload = http.prepare(&batch(0..3).chunks).unwrap();
     cause(limit(http.send(&payload, &Count::default())).await)
 }

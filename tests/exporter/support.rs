@@ -30,15 +30,13 @@ use tokio::{
 };
 use tonic_types::StatusExt as _;
 use wayspan::{
+    backoff::Growth,
     config::{
         Balancer, Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry,
         SendingQueue,
     },
     exporter::{Drained, Exporter},
-    http::{
-        pool::{self, Reach},
-        resolve::{self, Resolve, System},
-    },
+    http::{ConnectOptions, Resolver, Resolving, SystemResolver},
     pdata::Signal,
     pipeline::{Account, Logged, Offer, QueuedBatch, Route, SealedBatch, account::Taken},
     queue::{Budget, Queue},
@@ -142,15 +140,9 @@ fn retry() -> Retry {
     }
 }
 
-/// How a client without an exporter reaches its target.
-pub fn reach(timeout: Duration) -> Reach {
-    Reach {
-        timeout,
-        balancer: Balancer::RoundRobin,
-        retry: retry(),
-        resolver: Arc::new(System),
-        refresh: pool::REFRESH,
-    }
+/// How a client without an exporter connects to its target.
+pub fn options(timeout: Duration) -> ConnectOptions {
+    ConnectOptions::new(timeout, Growth::from(&retry()))
 }
 
 /// Retries soon and forever.
@@ -205,8 +197,8 @@ impl Names {
     }
 }
 
-impl Resolve for Names {
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> resolve::Answer<'a> {
+impl Resolver for Names {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
         assert_eq!((host, port), ("backend.test", 4317));
         let mut state = self.0.lock().unwrap();
         state.1 += 1;
@@ -256,10 +248,10 @@ pub struct Running {
 
 impl Running {
     pub fn start(settings: &Settings) -> Self {
-        Self::start_with(settings, Arc::new(System))
+        Self::start_with(settings, Arc::new(SystemResolver))
     }
 
-    pub fn start_with(settings: &Settings, resolver: Arc<dyn Resolve>) -> Self {
+    pub fn start_with(settings: &Settings, resolver: Arc<dyn Resolver>) -> Self {
         let exporter = Exporter::build_with(settings, resolver).unwrap();
         let queue = Arc::new(Queue::new(settings.queue.batches));
         let stats = Arc::new(ExporterStats::default());

@@ -11,7 +11,7 @@ text and nothing else.
 use super::outcome::Outcome;
 use crate::{
     config::{Compression, Verbosity},
-    http::body::{Payload, joined},
+    http::{Payload, joined},
 };
 use bytes::Bytes;
 use opentelemetry_proto::tonic::{

@@ -11,10 +11,7 @@ costs that detail, not the status.
 use crate::{
     config,
     exporter::outcome::Outcome,
-    http::{
-        body::{Payload, encoding},
-        client::{Answer, HttpClient, Protocol, Reach},
-    },
+    http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding},
     telemetry::Count,
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
@@ -43,6 +40,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug)]
 pub struct OtlpGrpc {
     client: HttpClient,
+    uri: Uri,
     compression: config::Compression,
 }
 
@@ -52,7 +50,7 @@ impl OtlpGrpc {
     /// # Errors
     ///
     /// Says which setting is wrong.
-    pub fn build(settings: &config::Client, reach: Reach) -> Result<Self, String> {
+    pub fn build(settings: &config::Client, options: ConnectOptions) -> Result<Self, String> {
         let uri = Uri::try_from(&settings.url)
             .ok()
             .and_then(|uri| {
@@ -74,15 +72,16 @@ impl OtlpGrpc {
         );
         headers.insert(
             HeaderName::from_static("grpc-timeout"),
-            grpc_timeout(reach.timeout),
+            grpc_timeout(options.timeout),
         );
-        if let Some(encoding) = encoding(settings.compression) {
+        if let Some(encoding) = content_encoding(settings.compression) {
             let name = HeaderName::from_static("grpc-encoding");
             headers.insert(name, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(uri, settings, Protocol::Grpc, headers, reach)?;
+        let client = HttpClient::build(&uri, settings, Protocol::OtlpGrpc, headers, options)?;
         Ok(Self {
             client,
+            uri,
             compression: settings.compression,
         })
     }
@@ -106,8 +105,13 @@ impl OtlpGrpc {
     /// Sends it, to one address after the other until one takes it; each time
     /// but the first is counted in `resent`.
     pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
-        let judge = |answer: &Answer| outcome(answer, self.endpoint());
-        self.client.post(payload, resent, judge).await
+        let judge = |answer: &HttpAnswer| outcome(answer, self.endpoint());
+        let judge = |answer: &HttpAnswer| match judge(answer) {
+            outcome if outcome.passes_elsewhere() => Err(outcome),
+            outcome => Ok(outcome),
+        };
+        let result = self.client.post(&self.uri, payload, resent, judge).await;
+        result.unwrap_or_else(|outcome| outcome)
     }
 }
 
@@ -120,7 +124,7 @@ fn grpc_timeout(timeout: Duration) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("5S"))
 }
 
-fn outcome(answer: &Answer, endpoint: &str) -> Outcome {
+fn outcome(answer: &HttpAnswer, endpoint: &str) -> Outcome {
     let headers = &answer.head.headers;
     let with_status = [answer.trailers.as_ref(), Some(headers)]
         .into_iter()
@@ -191,7 +195,7 @@ mod tests {
         headers: &[(&'static str, &str)],
         body: &[u8],
         trailers: &[(&'static str, &str)],
-    ) -> Answer {
+    ) -> HttpAnswer {
         let map = |pairs: &[(&'static str, &str)]| {
             pairs
                 .iter()
@@ -201,7 +205,7 @@ mod tests {
         let (mut head, ()) = http::Response::new(()).into_parts();
         head.headers = map(headers);
         let trailers = (!trailers.is_empty()).then(|| map(trailers));
-        Answer {
+        HttpAnswer {
             head,
             body: Bytes::copy_from_slice(body),
             trailers,

@@ -11,10 +11,7 @@ that is neither is shown as it is.
 use crate::{
     config,
     exporter::outcome::Outcome,
-    http::{
-        body::{Payload, encoding, joined},
-        client::{Answer, HttpClient, Protocol, Reach},
-    },
+    http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding, joined},
     pdata,
     telemetry::Count,
 };
@@ -28,6 +25,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug)]
 pub struct OtlpHttp {
     client: HttpClient,
+    uri: Uri,
     encoding: config::Encoding,
     compression: config::Compression,
 }
@@ -41,7 +39,7 @@ impl OtlpHttp {
     pub fn build(
         settings: &config::Client,
         body: config::Encoding,
-        reach: Reach,
+        options: ConnectOptions,
     ) -> Result<Self, String> {
         let uri = Uri::try_from(&settings.url)
             .map_err(|error| format!("endpoint {:?}: {error}", settings.url))?;
@@ -51,12 +49,13 @@ impl OtlpHttp {
             config::Encoding::Json => "application/json",
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        if let Some(encoding) = encoding(settings.compression) {
+        if let Some(encoding) = content_encoding(settings.compression) {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(uri, settings, Protocol::Http, headers, reach)?;
+        let client = HttpClient::build(&uri, settings, Protocol::OtlpHttp, headers, options)?;
         Ok(Self {
             client,
+            uri,
             encoding: body,
             compression: settings.compression,
         })
@@ -88,13 +87,18 @@ impl OtlpHttp {
     /// Sends it, to one address after the other until one takes it; each time
     /// but the first is counted in `resent`.
     pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
-        let judge = |answer: &Answer| outcome(answer, self.endpoint(), SystemTime::now());
-        self.client.post(payload, resent, judge).await
+        let judge = |answer: &HttpAnswer| outcome(answer, self.endpoint(), SystemTime::now());
+        let judge = |answer: &HttpAnswer| match judge(answer) {
+            outcome if outcome.passes_elsewhere() => Err(outcome),
+            outcome => Ok(outcome),
+        };
+        let result = self.client.post(&self.uri, payload, resent, judge).await;
+        result.unwrap_or_else(|outcome| outcome)
     }
 }
 
-fn outcome(answer: &Answer, endpoint: &str, now: SystemTime) -> Outcome {
-    let Answer { head, body, .. } = answer;
+fn outcome(answer: &HttpAnswer, endpoint: &str, now: SystemTime) -> Outcome {
+    let HttpAnswer { head, body, .. } = answer;
     if head.status.is_success() {
         return match media_type(&head.headers).as_deref() {
             Some("application/json") => delivered_json(body),
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
     use ::http::StatusCode;
 
-    fn answer(status: u16, kind: &str, body: &[u8], retry_after: Option<&str>) -> Answer {
+    fn answer(status: u16, kind: &str, body: &[u8], retry_after: Option<&str>) -> HttpAnswer {
         let (mut head, ()) = http::Response::new(()).into_parts();
         head.status = StatusCode::from_u16(status).unwrap();
         head.headers
@@ -209,7 +213,7 @@ mod tests {
             head.headers
                 .insert(header::RETRY_AFTER, value.parse().unwrap());
         }
-        Answer {
+        HttpAnswer {
             head,
             body: Bytes::copy_from_slice(body),
             trailers: None,

@@ -34,15 +34,13 @@ const TRIAL: Duration = Duration::from_secs(5);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn endpoints(balancer: Balancer, count: u8) -> (Endpoints<Fake>, Instant) {
-    let retry = Retry {
-        enabled: true,
-        initial_interval: SECOND,
-        randomization_factor: 0.0,
-        multiplier: 2.0,
-        max_interval: 8 * SECOND,
-        max_elapsed: None,
+    let growth = Growth {
+        first: SECOND,
+        factor: 2.0,
+        longest: 8 * SECOND,
+        jitter: 1.0..1.0,
     };
-    let mut endpoints = Endpoints::new(balancer, &retry, TRIAL);
+    let mut endpoints = Endpoints::new(balancer, &growth, TRIAL);
     endpoints.replace(&addresses(count));
     (endpoints, Instant::now())
 }
@@ -55,8 +53,8 @@ fn address(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 4317))
 }
 
-fn refused() -> Outcome {
-    Outcome::retry("refused")
+fn refused() -> NoAnswer {
+    NoAnswer::passing("refused")
 }
 
 /// All connected, by HTTP/2.
@@ -206,7 +204,7 @@ fn what_cannot_be_reached_is_tried_once_for_each_who_waits() {
 #[test]
 fn the_cause_that_somebody_must_put_right_is_told_first() {
     let (mut endpoints, now) = endpoints(Balancer::RoundRobin, 3);
-    let blame = Outcome::misconfigured("unknown CA");
+    let blame = NoAnswer::misconfigured("unknown CA");
     for (at, cause) in [(1, refused()), (2, blame.clone()), (3, refused())] {
         endpoints.unreachable(address(at), cause, now);
     }

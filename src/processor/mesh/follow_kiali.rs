@@ -3,6 +3,7 @@ Starts the followers of Kiali's own configuration. All run on one thread, which 
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
+use super::kiali_client::KialiClient;
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
@@ -10,7 +11,7 @@ use crate::{
         Current, Settings, Source,
         watch::kiali::{Follower, Shown, Status},
     },
-    service::{StartError, on_runtime, web::Web},
+    service::{StartError, on_runtime},
     telemetry::{Metric, Registry},
 };
 use futures_util::future::join_all;
@@ -113,7 +114,7 @@ async fn follow(
     on_change: impl Fn(&Shown) + 'static,
 ) {
     let web = match settings.follow.as_ref().map(|follow| &follow.source) {
-        Some(Source::Url(endpoint)) => Some(Web::new(endpoint)),
+        Some(Source::Url(endpoint)) => Some(KialiClient::new(endpoint)),
         _ => None,
     };
     if let Some(follower) = Follower::new(id, &settings, current, status, on_change) {

@@ -12,6 +12,7 @@ what the rules rest on besides the span was replaced ([`Current`]).
 
 mod facts;
 pub(crate) mod follow_kiali;
+mod kiali_client;
 mod memo;
 mod stats;
 pub(crate) mod watch_kubernetes;

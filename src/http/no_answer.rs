@@ -1,31 +1,60 @@
 /*!
-What to tell the operator when no answer came: the place, the cause, the remedy.
+Why a request got no answer, in words for the operator: where, why, and what to
+do.
 
 The chain of a failed request's errors is five levels of wrapping around one
-fact. This module finds the fact and turns it into one [`Outcome`]: passing
-(refused, reset, timed out) or a setting to change (wrong port, TLS on one side
-only, unknown CA).
+fact. [`diagnose`] finds the fact and turns it into one [`NoAnswer`]: it may pass
+by itself (refused, reset, timed out), or a setting has to be changed (wrong port,
+TLS on one side only, unknown CA).
 */
 
-use super::{connect::Protocol, sniff::Speaks};
-use crate::exporter::outcome::Outcome;
+use super::{protocol::Protocol, sniff::PeerProtocol};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::{error::Error, io};
 
-/// Where a request was sent and what was expected there.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// `host:port`.
-    pub authority: &'a str,
-    /// What is spoken.
-    pub protocol: Protocol,
-    /// Whether through TLS.
-    pub tls: bool,
+/// Why a request got no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// What happened, and what to do about it where that is known.
+    pub cause: String,
+    /// Whether the request can only succeed after somebody changes a setting.
+    pub misconfigured: bool,
 }
 
-/// Turns a failed request into an outcome.
-pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) -> Outcome {
-    let Place { authority, .. } = place;
+impl NoAnswer {
+    /// A failure that may pass by itself.
+    pub(super) fn passing(cause: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            misconfigured: false,
+        }
+    }
+
+    /// A setting is wrong, here or at the peer.
+    pub(super) fn misconfigured(cause: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            misconfigured: true,
+        }
+    }
+}
+
+/// Where a request was sent, and what was expected there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'a> {
+    /// `host:port`.
+    pub(super) authority: &'a str,
+    pub(super) protocol: Protocol,
+    pub(super) tls: bool,
+}
+
+/// Finds out why a request failed, where `seen` is what the peer speaks.
+pub(super) fn diagnose(
+    error: &(dyn Error + 'static),
+    seen: PeerProtocol,
+    expected: Expected<'_>,
+) -> NoAnswer {
+    let Expected { authority, .. } = expected;
     // What rustls met after the handshake comes through HTTP/2 as text only.
     let said = text(error);
     if let Some(tls) = find::<rustls::Error>(error) {
@@ -37,58 +66,57 @@ pub fn outcome(error: &(dyn Error + 'static), seen: Speaks, place: Place<'_>) ->
             authority,
         );
     }
-    if let Some(outcome) = wrong_port(seen, place) {
-        return outcome;
+    if let Some(no_answer) = wrong_port(seen, expected) {
+        return no_answer;
     }
-    let (what, port) = match place.protocol {
-        Protocol::Grpc => ("the backend", "OTLP/gRPC port (4317)"),
-        Protocol::Http => ("the backend", "OTLP/HTTP port (4318)"),
-        Protocol::Web => ("it", "HTTP port"),
-    };
+    let (what, port) = (expected.protocol.server(), expected.protocol.port());
     match find::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => Outcome::retry(format!(
+        Some(io::ErrorKind::ConnectionRefused) => NoAnswer::passing(format!(
             "connection refused by {authority}: is {what} running, and is this its {port}?"
         )),
-        Some(io::ErrorKind::TimedOut) => Outcome::retry(format!(
+        Some(io::ErrorKind::TimedOut) => NoAnswer::passing(format!(
             "no connection to {authority} in time: is the address right, and does no \
              NetworkPolicy or firewall stand in between?"
         )),
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Outcome::retry(
-            format!("no route to {authority}: is the address right? ({said})"),
-        ),
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+            NoAnswer::passing(format!(
+                "no route to {authority}: is the address right? ({said})"
+            ))
+        }
         // Often the wrong port, but a backend that restarts looks the same.
-        _ if seen == Speaks::Unknown => Outcome::retry(format!(
+        _ if seen == PeerProtocol::Unknown => NoAnswer::passing(format!(
             "connection to {authority} ended without an answer ({said}): if this goes on, is this \
              its {port}, and does it speak TLS?"
         )),
-        _ => Outcome::retry(format!("connection to {authority} failed: {said}")),
+        _ => NoAnswer::passing(format!("connection to {authority} failed: {said}")),
     }
 }
 
-/// The backend is there but speaks something else.
-fn wrong_port(seen: Speaks, place: Place<'_>) -> Option<Outcome> {
-    let Place {
+/// Recognises a peer that is there and speaks something else.
+fn wrong_port(seen: PeerProtocol, expected: Expected<'_>) -> Option<NoAnswer> {
+    let Expected {
         authority,
         protocol,
         tls,
-    } = place;
+    } = expected;
     let remedy = match (seen, protocol) {
-        (Speaks::Tls, _) if !tls => {
+        (PeerProtocol::Tls, _) if !tls => {
             "the port speaks TLS and was spoken to in plaintext: use https:// and tls.ca_file, or \
              the plaintext port"
         }
-        (Speaks::Http1, Protocol::Grpc) => {
+        (PeerProtocol::Http1, Protocol::OtlpGrpc) => {
             "the port speaks HTTP/1.1: use otlp_http, or the gRPC port (4317)"
         }
-        (Speaks::Http2, Protocol::Http) if !tls => {
+        (PeerProtocol::Http2, Protocol::OtlpHttp) if !tls => {
             "the port speaks HTTP/2, as gRPC does: use otlp_grpc, or the OTLP/HTTP port (4318)"
         }
         _ => return None,
     };
-    Some(Outcome::misconfigured(format!("{authority}: {remedy}")))
+    Some(NoAnswer::misconfigured(format!("{authority}: {remedy}")))
 }
 
-fn from_tls(error: &rustls::Error, authority: &str) -> Outcome {
+/// Turns an error of TLS into its remedy.
+fn from_tls(error: &rustls::Error, authority: &str) -> NoAnswer {
     use rustls::Error as E;
     let remedy = match error {
         E::InvalidMessage(
@@ -121,10 +149,10 @@ fn from_tls(error: &rustls::Error, authority: &str) -> Outcome {
         }
         _ => "check the tls settings on both sides",
     };
-    Outcome::misconfigured(format!("TLS with {authority} failed: {remedy} ({error})"))
+    NoAnswer::misconfigured(format!("TLS with {authority} failed: {remedy} ({error})"))
 }
 
-/// Errors from the outermost in. An `io::Error`'s `source` skips the error it
+/// Iterates over the errors from the outermost inwards. An `io::Error`'s `source` skips the error it
 /// wraps, so that one is asked for explicitly.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
@@ -141,15 +169,15 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-/// The innermost error of a type.
-pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+/// Returns the innermost error of a type.
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(error)
         .filter_map(|error| error.downcast_ref::<T>())
         .last()
 }
 
-/// The chain as one line, without levels that repeat the one above.
-pub fn text(error: &(dyn Error + 'static)) -> String {
+/// Writes the chain as one line, without levels that repeat the one above.
+fn text(error: &(dyn Error + 'static)) -> String {
     let mut said = String::new();
     for level in chain(error).map(|error| error.to_string()) {
         if said.is_empty() {
@@ -166,27 +194,20 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
-    const GRPC: Place<'_> = Place {
+    const GRPC: Expected<'_> = Expected {
         authority: "jaeger:4317",
-        protocol: Protocol::Grpc,
+        protocol: Protocol::OtlpGrpc,
         tls: false,
     };
 
-    fn cause(outcome: Outcome) -> (String, bool) {
-        match outcome {
-            Outcome::Retry {
-                cause,
-                misconfigured,
-                ..
-            } => (cause, misconfigured),
-            other => panic!("{other:?}"),
-        }
+    fn cause(no_answer: NoAnswer) -> (String, bool) {
+        (no_answer.cause, no_answer.misconfigured)
     }
 
     #[test]
     fn a_refused_connection_names_the_port_to_check() {
         let error = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let (cause, misconfigured) = cause(outcome(&error, Speaks::Unknown, GRPC));
+        let (cause, misconfigured) = cause(diagnose(&error, PeerProtocol::Unknown, GRPC));
         assert!(
             cause.contains("refused by jaeger:4317") && cause.contains("OTLP/gRPC port (4317)")
         );
@@ -200,7 +221,7 @@ mod tests {
     fn a_tls_error_is_found_under_any_wrapping() {
         let tls = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let error = io::Error::other(io::Error::other(tls));
-        let (cause, misconfigured) = cause(outcome(&error, Speaks::Unknown, GRPC));
+        let (cause, misconfigured) = cause(diagnose(&error, PeerProtocol::Unknown, GRPC));
         assert!(cause.contains("tls.ca_file"), "{cause}");
         assert!(misconfigured);
     }
@@ -209,15 +230,16 @@ mod tests {
     fn the_wrong_port_is_recognised() {
         let error = io::Error::other("frame size error");
         for (seen, protocol, words) in [
-            (Speaks::Http1, Protocol::Grpc, "use otlp_http"),
-            (Speaks::Tls, Protocol::Grpc, "speaks TLS"),
-            (Speaks::Tls, Protocol::Http, "speaks TLS"),
-            (Speaks::Http2, Protocol::Http, "use otlp_grpc"),
+            (PeerProtocol::Http1, Protocol::OtlpGrpc, "use otlp_http"),
+            (PeerProtocol::Tls, Protocol::OtlpGrpc, "speaks TLS"),
+            (PeerProtocol::Tls, Protocol::OtlpHttp, "speaks TLS"),
+            (PeerProtocol::Http2, Protocol::OtlpHttp, "use otlp_grpc"),
         ] {
-            let (cause, misconfigured) = cause(outcome(&error, seen, Place { protocol, ..GRPC }));
+            let (cause, misconfigured) =
+                cause(diagnose(&error, seen, Expected { protocol, ..GRPC }));
             assert!(cause.contains(words) && misconfigured, "{cause}");
         }
-        let (cause, _) = cause(outcome(&error, Speaks::Http2, GRPC));
+        let (cause, _) = cause(diagnose(&error, PeerProtocol::Http2, GRPC));
         assert!(cause.contains("frame size error"), "{cause}");
     }
 }

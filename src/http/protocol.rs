@@ -1,0 +1,39 @@
+/*! What a client expects to be spoken at the other end. */
+
+/// The protocol of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP over gRPC, which is HTTP/2 only.
+    OtlpGrpc,
+    /// OTLP over HTTP.
+    OtlpHttp,
+    /// Any other service over HTTP.
+    Web,
+}
+
+impl Protocol {
+    /// The versions of HTTP to offer in a TLS handshake.
+    pub(super) const fn alpn(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::OtlpGrpc => &[b"h2"],
+            Self::OtlpHttp | Self::Web => &[b"h2", b"http/1.1"],
+        }
+    }
+
+    /// The server in a question to the operator: "is … running".
+    pub(super) const fn server(self) -> &'static str {
+        match self {
+            Self::OtlpGrpc | Self::OtlpHttp => "the backend",
+            Self::Web => "it",
+        }
+    }
+
+    /// Its port in a question to the operator: "is this its …".
+    pub(super) const fn port(self) -> &'static str {
+        match self {
+            Self::OtlpGrpc => "OTLP/gRPC port (4317)",
+            Self::OtlpHttp => "OTLP/HTTP port (4318)",
+            Self::Web => "HTTP port",
+        }
+    }
+}
