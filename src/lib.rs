@@ -34,6 +34,7 @@ pub mod extension;
 pub mod htpasswd;
 pub mod http;
 pub mod mesh;
+pub mod net;
 pub mod pdata;
 pub mod pipeline;
 pub mod processor;

@@ -5,7 +5,7 @@ All series exist, with the value zero, from the first scrape; those of signals
 that no pipeline carries do not exist at all.
 */
 
-use super::{ExporterReport, Report, listen::Bound, storage::Logs};
+use super::{ExporterReport, Report, receivers::Bound, storage::Logs};
 use crate::{
     config::{Config, Id, Pipeline, Processor, ProcessorKind},
     pdata::Signal,

@@ -8,7 +8,7 @@ Threads, and what each owns:
 - one **exporter** thread for each exporter: it compresses and delivers that
   exporter's sealed batches. None waits for another's compression;
 - one **admin** thread: accepting connections and handing each to a shard that
-  has time ([`listen`], [`balance`]), metrics, health. A scrape never delays a span;
+  has time ([`admin`], [`net`](crate::net)), metrics, health. A scrape never delays a span;
 - one **watchers** thread, where Kiali's own configuration is followed
   ([`follow_kiali`]);
 - one **kubernetes** thread for each way to watch Kubernetes ([`watch_kubernetes`]).
@@ -18,13 +18,12 @@ what is open, close the queues, deliver until the deadline, and say what became
 of every span.
 */
 
+mod admin;
 mod announce;
-mod balance;
 mod files;
-mod guards;
-mod listen;
 mod meters;
 mod panics;
+mod receivers;
 mod recovery;
 mod report;
 mod run;
@@ -34,18 +33,19 @@ mod storage;
 pub use report::{ExporterReport, Report};
 pub use run::run;
 
+pub use crate::net::accept::BindError;
 use crate::{
     config::{Config, Id, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
+    net::accept::bind,
     pipeline::{self, QueuedBatch},
     processor::mesh::{follow_kiali, watch_kubernetes},
     queue::{Budget, Queue, log::OpenError},
     telemetry::{ExporterStats, Registry, ShardLoad},
 };
-pub use listen::BindError;
-use listen::Transport;
+use receivers::Transport;
 use shard::ShardHandle;
 use std::{
     collections::BTreeMap,
@@ -144,19 +144,16 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let budget = Budget::new(config.memory_limit);
 
     // Everything that can fail for the operator's reasons comes first.
-    let receivers = listen::bind_receivers(config)?;
+    let receivers = receivers::bind_receivers(config)?;
     let metrics = config
         .telemetry
         .metrics
-        .map(|at| listen::bind(at, "metrics"))
+        .map(|at| bind(at, "metrics"))
         .transpose()?;
     let health = (config.health_check.as_ref())
-        .map(|check| listen::bind_health(check, &state))
+        .map(|check| admin::bind_health(check, &state))
         .transpose()?;
-    let zpages = config
-        .zpages
-        .map(|at| listen::bind(at, "zpages"))
-        .transpose()?;
+    let zpages = config.zpages.map(|at| bind(at, "zpages")).transpose()?;
     let mut logs = Logs::open(config)?;
     let exporters: Vec<Exporter> = config
         .exporters
@@ -250,9 +247,9 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let metrics_address = metrics.as_ref().map(|(_, address)| *address);
     let health_address = health.as_ref().map(|(_, address)| *address);
     let admin_thread = {
-        let admin = listen::Admin {
+        let admin = admin::Admin {
             receivers,
-            shards: shards.iter().map(ShardHandle::entrance).collect(),
+            shards: shards.iter().map(ShardHandle::sender).collect(),
             metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
             health: health.map(|(page, _)| page),
             zpages: zpages.map(|(socket, _)| (socket, routes)),

@@ -8,11 +8,16 @@ length of one synchronous call. The only clock is that of the oldest open
 batch.
 */
 
-use super::{StartError, Thread, listen::Listener, meters::StageStats, on_runtime};
+use super::{StartError, Thread, meters::StageStats, on_runtime, receivers::Listener};
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
     mesh::Current,
+    net::{
+        admission::Admission,
+        closing::Leaving,
+        handover::{ShardCommand, ShardInbox, ShardSender},
+    },
     pdata::{Keys, Signal},
     pipeline::{
         Processor,
@@ -26,23 +31,18 @@ use crate::{
     },
     processor::mesh::Mesh,
     queue::{Budget, log::Log, purse},
-    receiver::{self, Endpoint, Leaving},
+    receiver::otlp::{self, Endpoint},
     telemetry::{PipelineStats, ReceiverStats, ShardLoad},
 };
 use std::{
     collections::BTreeMap,
-    net::{SocketAddr, TcpStream as StdStream},
     pin::pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::watch,
     task::{JoinError, JoinSet},
     time,
 };
@@ -50,60 +50,6 @@ use tokio::{
 /// How long connections may take at shutdown, at most, to finish what they are
 /// sending.
 const CONNECTION_GRACE: Duration = Duration::from_secs(5);
-
-/// A connection on its way to a shard.
-#[derive(Debug)]
-pub struct Connection {
-    /// Index of the listener that accepted it.
-    pub listener: usize,
-    /// The socket, in no runtime's reactor.
-    pub socket: StdStream,
-    /// Who is at the other end.
-    pub peer: SocketAddr,
-}
-
-/// What a shard is asked to do.
-#[derive(Debug)]
-enum Errand {
-    Serve(Connection),
-    /// Let so many connections finish and go.
-    LetGo(usize),
-}
-
-/// Where a shard takes connections.
-#[derive(Clone, Debug)]
-pub struct Entrance {
-    sender: mpsc::UnboundedSender<Errand>,
-    connections: Arc<AtomicUsize>,
-    load: ShardLoad,
-}
-
-impl Entrance {
-    /// Connections the shard has.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    /// Gives the shard a connection. One that is shutting down drops it.
-    pub fn give(&self, connection: Connection) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        if self.sender.send(Errand::Serve(connection)).is_err() {
-            self.connections.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// How busy the shard is.
-    pub fn load(&self) -> &ShardLoad {
-        &self.load
-    }
-
-    /// Asks so many connections to finish what is under way and go, so that
-    /// their senders come back and are placed anew.
-    pub fn let_go(&self, connections: usize) {
-        // A shard that is shutting down lets all of them go.
-        let _ = self.sender.send(Errand::LetGo(connections));
-    }
-}
 
 /// Everything a shard's thread builds itself from.
 pub struct Build {
@@ -134,7 +80,7 @@ pub struct Build {
 /// A running shard.
 #[derive(Debug)]
 pub struct ShardHandle {
-    entrance: Entrance,
+    sender: ShardSender,
     thread: Thread<()>,
 }
 
@@ -146,25 +92,19 @@ impl ShardHandle {
         stop: watch::Receiver<bool>,
         deadline: watch::Receiver<Option<Instant>>,
     ) -> Result<Self, StartError> {
-        let (sender, errands) = mpsc::unbounded_channel();
-        let entrance = Entrance {
-            sender,
-            connections: Arc::default(),
-            load: build.load.clone(),
-        };
-        let count = Arc::clone(&entrance.connections);
+        let (sender, inbox) = ShardSender::new(build.load.clone());
         let (name, health) = (format!("shard-{at}"), build.health.clone());
         let (load, most) = (build.load.clone(), build.config.gather);
         let prepare = |builder: &mut _| gather::install(builder, load, most);
         let thread = on_runtime(name, health, prepare, move || {
-            run(build, errands, count, stop, deadline)
+            run(build, inbox, stop, deadline)
         })?;
-        Ok(Self { entrance, thread })
+        Ok(Self { sender, thread })
     }
 
-    /// Where it takes connections.
-    pub fn entrance(&self) -> Entrance {
-        self.entrance.clone()
+    /// Returns where it takes connections.
+    pub fn sender(&self) -> ShardSender {
+        self.sender.clone()
     }
 
     /// Waits for its end.
@@ -176,8 +116,7 @@ impl ShardHandle {
 
 async fn run(
     build: Build,
-    mut errands: mpsc::UnboundedReceiver<Errand>,
-    count: Arc<AtomicUsize>,
+    mut inbox: ShardInbox,
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
 ) {
@@ -206,22 +145,22 @@ async fn run(
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
-            errand = errands.recv() => {
-                let connection = match errand {
-                    Some(Errand::Serve(connection)) => connection,
-                    Some(Errand::LetGo(count)) => {
+            command = inbox.next() => {
+                let connection = match command {
+                    Some(ShardCommand::Serve(connection)) => connection,
+                    Some(ShardCommand::CloseConnections(count)) => {
                         leaving.order(count);
                         continue;
                     }
                     None => break,
                 };
-                let counted = Counted(Arc::clone(&count));
+                let guard = inbox.guard();
                 let Ok(socket) = TcpStream::from_std(connection.socket) else { continue };
                 let endpoint = Rc::clone(&endpoints[connection.listener]);
                 let shutdown = shutdown.clone();
                 open.spawn_local(async move {
-                    receiver::serve(endpoint, socket, connection.peer, shutdown).await;
-                    drop(counted);
+                    otlp::serve(endpoint, socket, connection.peer, shutdown).await;
+                    drop(guard);
                 });
             }
             Some(_) = open.join_next() => {}
@@ -230,7 +169,7 @@ async fn run(
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
-    errands.close();
+    inbox.close();
     // Batches go on being sealed meanwhile: a sender that never ends its
     // request must not keep what others have sent from being delivered.
     tokio::select! {
@@ -266,15 +205,6 @@ async fn grace_over(mut deadline: watch::Receiver<Option<Instant>>) {
             () = time::sleep_until((begun + grace).into()) => return,
             Ok(()) = deadline.changed() => {}
         }
-    }
-}
-
-/// One connection in the shard's count.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -344,7 +274,7 @@ fn endpoints(build: &Build, shard: &Rc<Shard>, leaving: &Rc<Leaving>) -> Vec<Rc<
         Rc::new(Endpoint {
             protocol: listener.protocol.clone(),
             tls: listener.tls.clone(),
-            admission: listener.auth.clone().map(receiver::Admission::new),
+            admission: listener.auth.clone().map(Admission::new),
             ingest: Rc::new(Inlet {
                 shard: Rc::clone(shard),
                 of_logs: of_logs.collect(),

@@ -30,7 +30,7 @@ use wayspan::{
     config::{GrpcServer, ServerKeepalive},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken},
-    receiver::{Endpoint, Protocol, serve},
+    receiver::otlp::{Endpoint, Protocol, serve},
     telemetry::ReceiverStats,
 };
 

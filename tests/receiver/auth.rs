@@ -8,7 +8,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use wayspan::{
     auth,
     config::{BearerToken, Secret, ServerAuth},
-    receiver::Protocol,
+    receiver::otlp::Protocol,
 };
 
 fn bearer() -> BearerToken {

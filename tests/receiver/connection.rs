@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
     sync::mpsc,
 };
-use wayspan::receiver::Protocol;
+use wayspan::receiver::otlp::Protocol;
 
 async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address).await.unwrap()

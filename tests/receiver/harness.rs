@@ -25,9 +25,10 @@ use tokio::{
 use wayspan::{
     auth,
     config::{GrpcServer, HttpServer, ServerKeepalive},
+    net::{admission::Admission, closing::Leaving},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken},
-    receiver::{Admission, Endpoint, Leaving, Protocol, serve},
+    receiver::otlp::{Endpoint, Protocol, serve},
     telemetry::ReceiverStats,
     tls,
 };

@@ -11,7 +11,7 @@ use tonic::{Code, codec::CompressionEncoding};
 use tonic_types::StatusExt;
 use wayspan::{
     pipeline::{Refusal, Taken},
-    receiver::Protocol,
+    receiver::otlp::Protocol,
 };
 
 fn request() -> ExportLogsServiceRequest {

@@ -19,7 +19,7 @@ use tokio_rustls::{
 };
 use wayspan::{
     config::{Pem, Secret, ServerTls, TlsLimits, TlsVersion},
-    receiver::Protocol,
+    receiver::otlp::Protocol,
     tls,
 };
 

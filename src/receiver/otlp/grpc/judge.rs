@@ -8,23 +8,25 @@ RetryInfo, which OTLP senders must not send again.
 */
 
 use super::{
-    LOGS_REMEDY,
-    admission::Denied,
-    body::BodyError,
-    connection::Context,
-    content::{self, Content, named},
+    super::{
+        CROWDED_RETRY_AFTER, Context, LOGS_REMEDY, body::BodyError, http as otlp_http,
+        reply::Reply, status::Refusal,
+    },
     frame::{self, FrameError},
-    h2::Head,
-    health, http as otlp_http,
-    inflate::{self, Coding, InflateError, inflated},
-    notice::Notice,
-    reply::Reply,
-    status::Refusal,
+    health,
 };
-use crate::{pdata::Signal, pipeline::Taken};
+use crate::{
+    net::{admission::Denied, h2::Head, notice::Notice},
+    pdata::Signal,
+    pipeline::Taken,
+    receiver::{
+        content::{self, Content, named},
+        inflate::{self, Coding, InflateError, inflated},
+    },
+};
 use ::http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use bytes::Bytes;
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 use tonic::Code;
 
 /// The one method of the trace service.
@@ -39,8 +41,6 @@ const OTHER_SIGNALS: [(&str, &str); 3] = [
     ("/opentelemetry.proto.collector.metrics.v1.", "metrics"),
     ("/opentelemetry.proto.collector.profiles.", "profiles"),
 ];
-
-const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a request is, by its head.
 #[derive(Debug)]
@@ -101,8 +101,8 @@ impl Refused {
     }
 
     /// Credentials are wanting.
-    pub fn denied(denied: &Denied) -> Self {
-        let (notice, refusal) = denied.refusal();
+    pub fn denied(denied: Denied) -> Self {
+        let (notice, refusal) = Refusal::denied(denied);
         Self {
             is_unauthenticated: refusal.code == Code::Unauthenticated,
             ..Self::grpc(notice, refusal)

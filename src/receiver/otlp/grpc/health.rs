@@ -5,7 +5,7 @@ Kubernetes gRPC probes and grpc-go's client-side health checking ask it. The
 answer is read off the shutdown channel, so there is no state to keep in step.
 */
 
-use super::{frame, status::Refusal};
+use super::{super::status::Refusal, frame};
 use bytes::Bytes;
 use prost::Message;
 use tonic::Code;

@@ -30,7 +30,7 @@ impl Leaving {
 
     /// Whether a connection is to go that was accepted at `since` and sends
     /// now; then it is one less.
-    pub(super) fn claims(&self, since: Instant) -> bool {
+    pub fn claims(&self, since: Instant) -> bool {
         let (count, Some(given)) = (self.count.get(), self.given.get()) else {
             return false;
         };

@@ -5,7 +5,7 @@ What fails here loses spans in silence, since a sender does not say why its
 connection broke: so each kind of failure is told once, with its remedy.
 */
 
-use super::{HANDSHAKE_TIMEOUT, Protocol, notice::Notice};
+use super::{connection::HANDSHAKE_TIMEOUT, notice::Notice};
 use crate::tls;
 use rustls::{AlertDescription, CertificateError};
 use std::{io, net::SocketAddr, time::Duration};
@@ -63,22 +63,22 @@ pub async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
     }
 }
 
-/// Does the TLS handshake, and tells which HTTP follows. None: it failed, which
-/// has been told.
+/// Does the TLS handshake and returns which HTTP follows: `unnegotiated` if the
+/// sender does not say. None: it failed, which has been logged.
 pub async fn accept(
     tls: &tls::Server,
     socket: TcpStream,
-    protocol: &Protocol,
+    unnegotiated: Version,
     peer: SocketAddr,
 ) -> Option<(TlsStream<TcpStream>, Version)> {
     let shaken = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(socket)).await;
     match shaken {
         Ok(Ok(stream)) => {
-            let version = match (stream.get_ref().1.alpn_protocol(), protocol) {
-                (Some(b"h2"), _) => Version::Two,
+            let version = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Version::Two,
+                Some(_) => Version::One,
                 // A sender that negotiates nothing speaks what the port is for.
-                (None, Protocol::Grpc(_)) => Version::Two,
-                _ => Version::One,
+                None => unnegotiated,
             };
             Some((stream, version))
         }

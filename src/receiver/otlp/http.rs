@@ -7,20 +7,21 @@ be sent again is 429 or 503 and has Retry-After. A body over the limit is 413.
 */
 
 use super::{
-    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, LOGS_REMEDY,
+    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, CROWDED_RETRY_AFTER, Context, LOGS_REMEDY,
     body::{BodyError, Patience, collect, discard},
-    connection::Context,
-    content::{self, Content},
-    inflate::{self, Coding, InflateError, inflated},
-    notice::Notice,
     reply::{self, Reply},
     status::Refusal,
     stored,
 };
 use crate::{
     config::HttpServer,
+    net::notice::Notice,
     pdata::{Signal, json},
     pipeline::{self, RefusalKind},
+    receiver::{
+        content::{self, Content},
+        inflate::{self, Coding, InflateError, inflated},
+    },
 };
 use ::http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
@@ -31,14 +32,12 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use std::time::Duration;
 use tonic::Code;
 
 const PATIENCE: Patience = Patience {
     idle: BODY_IDLE_TIMEOUT,
     total: BODY_TOTAL_TIMEOUT,
 };
-const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Answers one request on the HTTP port.
 pub async fn answer(
@@ -120,7 +119,7 @@ async fn export(
     if let (Some(admission), false) = (&context.endpoint.admission, content.is_grpc())
         && let Err(denied) = admission.admit(&head.headers).await
     {
-        let (notice, refusal) = denied.refusal();
+        let (notice, refusal) = Refusal::denied(denied);
         let status = match refusal.code {
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             _ => StatusCode::TOO_MANY_REQUESTS,

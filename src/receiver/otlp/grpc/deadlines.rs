@@ -7,11 +7,16 @@ connection whose requests come whole pays for neither.
 */
 
 use super::{
-    FIRST_BYTE_TIMEOUT, FRAME_TIMEOUT, STALL_TIMEOUT,
-    calls::Calls,
-    h2::{Connection, Failure, Reason},
+    super::{FRAME_TIMEOUT, STALL_TIMEOUT},
+    call::Calls,
 };
-use crate::config::GrpcServer;
+use crate::{
+    config::GrpcServer,
+    net::{
+        connection::FIRST_BYTE_TIMEOUT,
+        h2::{Connection, Failure, Reason},
+    },
+};
 use std::{
     future::Future,
     pin::Pin,

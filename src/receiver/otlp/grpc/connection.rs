@@ -9,14 +9,18 @@ what the peer does not take.
 */
 
 use super::{
-    activity::{Activity, Order},
-    calls::Calls,
-    connection::Context,
-    h2::{Connection, Event, FRAME_HEAD, Failure, Limits, MAX_PAYLOAD},
-    spare,
-    vigil::{Socket, Vigil},
+    super::Context,
+    call::Calls,
+    deadlines::{Socket, Vigil},
 };
-use crate::config::GrpcServer;
+use crate::{
+    config::GrpcServer,
+    net::{
+        activity::{Activity, Order},
+        buffers as spare,
+        h2::{Connection, Event, FRAME_HEAD, Failure, Limits, MAX_PAYLOAD},
+    },
+};
 use std::{
     cell::RefCell,
     fmt,

@@ -10,18 +10,21 @@ and watchers of the health service.
 */
 
 use super::{
-    BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT,
-    admission::Denied,
-    body::BodyError,
-    connection::{Context, turned_true},
-    frame,
-    grpc::{self, Call, Refused, Verdict},
-    h2::{Connection, End, Event, hpack},
-    health,
+    super::{
+        BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Context,
+        body::BodyError,
+        reply::{self, Reply},
+    },
+    frame, health,
     joined::Joined,
-    reply::{self, Reply},
+    judge::{self as grpc, Call, Refused, Verdict},
 };
 use crate::{
+    net::{
+        admission::Denied,
+        connection::turned_true,
+        h2::{Connection, End, Event, hpack},
+    },
     pdata::Signal,
     pipeline::{Taken, Ticket},
 };
@@ -151,7 +154,7 @@ impl Calls {
             Some(admission) => match admission.judge(h2.head().credentials()) {
                 Some(Ok(())) => verdict.into(),
                 // Without credentials one is told no more than that they are wanting.
-                Some(Err(denied)) => State::refusing(Refused::denied(&denied)),
+                Some(Err(denied)) => State::refusing(Refused::denied(denied)),
                 None => {
                     let given = h2.head().credentials().unwrap_or_default().to_vec();
                     self.check(stream, given);
@@ -369,7 +372,7 @@ impl Calls {
         };
         let state = match outcome {
             Ok(()) => (*verdict).into(),
-            Err(denied) => State::refusing(Refused::denied(&denied)),
+            Err(denied) => State::refusing(Refused::denied(denied)),
         };
         if open.ended {
             return self.finish(h2, stream, state, &open.joined);

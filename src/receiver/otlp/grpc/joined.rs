@@ -6,10 +6,10 @@ the shard's budget for half-received bodies.
 */
 
 use super::{
-    body::{BodyError, Charge, HALF_RECEIVED},
+    super::body::{BodyError, Charge, HALF_RECEIVED},
     frame::{self, FrameError},
-    spare,
 };
+use crate::net::buffers as spare;
 
 /// The pieces so far.
 #[derive(Debug, Default)]

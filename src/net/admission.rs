@@ -10,16 +10,13 @@ is the shard's own, is bounded, and is void once the users have changed.
 The health service is not asked for credentials: kubelets have none to give.
 */
 
-use super::{notice::Notice, status::Refusal};
 use crate::auth::{Attempt, Generation, Server};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 use tokio::sync::OnceCell;
-use tonic::Code;
 
 /// Credentials remembered; a mesh has a handful.
 const REMEMBERED: usize = 1024;
-const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// One listener's admission on one shard.
 #[derive(Debug)]
@@ -40,28 +37,15 @@ impl std::fmt::Debug for Memory {
     }
 }
 
-/// Why a request is not taken.
-#[derive(Debug, PartialEq, Eq)]
+/// Why a request is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// Missing or wrong credentials.
-    Unauthenticated(Notice, &'static str),
-    /// Too many are being checked.
+    /// It has no credentials.
+    Missing,
+    /// Its credentials are not those of a user.
+    Wrong,
+    /// Too many passwords are being checked.
     Crowded,
-}
-
-impl Denied {
-    /// In the protocol's words.
-    pub fn refusal(&self) -> (Notice, Refusal) {
-        match self {
-            Self::Unauthenticated(notice, message) => {
-                (*notice, Refusal::new(Code::Unauthenticated, *message))
-            }
-            Self::Crowded => (
-                Notice::Busy,
-                Refusal::busy(CROWDED_RETRY_AFTER, "too many passwords to check at once"),
-            ),
-        }
-    }
 }
 
 impl Admission {
@@ -95,10 +79,7 @@ impl Admission {
     /// Judges credentials, if that is quick; else see [`Self::check`].
     pub fn judge(&self, given: Option<&[u8]>) -> Option<Result<(), Denied>> {
         let Some(given) = given else {
-            return Some(Err(Denied::Unauthenticated(
-                Notice::NoCredentials,
-                "the request has no credentials, which auth of this receiver demands",
-            )));
+            return Some(Err(Denied::Missing));
         };
         let now = self.server.generation();
         match self.server.judge(&now, given) {
@@ -129,10 +110,7 @@ impl Admission {
 fn judged(good: bool) -> Result<(), Denied> {
     match good {
         true => Ok(()),
-        false => Err(Denied::Unauthenticated(
-            Notice::WrongCredentials,
-            "the request's credentials are not those that auth of this receiver expects",
-        )),
+        false => Err(Denied::Wrong),
     }
 }
 

@@ -15,7 +15,7 @@ it is kept from that, because other processes have the cores or a quota is
 spent, a second thread would only compete with it.
 */
 
-use super::shard::Entrance;
+use super::handover::ShardSender;
 use std::{
     cell::RefCell,
     time::{Duration, Instant},
@@ -62,7 +62,7 @@ impl Watched {
 /// What is known of the shards' loads.
 #[derive(Debug)]
 pub struct Balance {
-    shards: Vec<Entrance>,
+    shards: Vec<ShardSender>,
     state: RefCell<State>,
 }
 
@@ -76,7 +76,7 @@ struct State {
 
 impl Balance {
     /// Watches `shards`.
-    pub fn new(shards: Vec<Entrance>) -> Self {
+    pub fn new(shards: Vec<ShardSender>) -> Self {
         let watched = shards.iter().map(|_| Watched::default()).collect();
         Self {
             shards,
@@ -90,7 +90,7 @@ impl Balance {
     }
 
     /// The shard for one more connection.
-    pub fn place(&self) -> Option<&Entrance> {
+    pub fn place(&self) -> Option<&ShardSender> {
         let mut state = self.state.borrow_mut();
         let at = choose(&state.watched)?;
         state.watched[at].placed[0] += 1;
@@ -113,14 +113,14 @@ impl Balance {
         if state.watched.iter().all(|shard| shard.full == 0) {
             state.settle = SETTLE.0;
         }
-        let connections: Vec<_> = self.shards.iter().map(Entrance::connections).collect();
+        let connections: Vec<_> = self.shards.iter().map(ShardSender::connections).collect();
         if let Some((at, count)) = surplus(&state.watched, &connections) {
             tracing::debug!(
                 "shard {at} is full while another has time: {count} of its {} connections are \
                  asked to reconnect",
                 connections[at]
             );
-            self.shards[at].let_go(count);
+            self.shards[at].close_connections(count);
             state.settled = Some(now + state.settle);
             state.settle = (state.settle * 2).min(SETTLE.1);
         }

@@ -3,14 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::{
-    super::{
-        BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, FIRST_BYTE_TIMEOUT, FRAME_TIMEOUT, Ingest,
-        Protocol, STALL_TIMEOUT, h2::hpack,
+    super::super::{
+        BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, FRAME_TIMEOUT, Ingest, Protocol,
+        STALL_TIMEOUT,
     },
     *,
 };
 use crate::{
     config::ServerKeepalive,
+    net::{connection::FIRST_BYTE_TIMEOUT, h2::hpack},
     pdata::Signal,
     pipeline::{Refusal, Taken, Ticket},
     telemetry::ReceiverStats,

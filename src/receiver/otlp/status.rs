@@ -5,7 +5,8 @@ The OTLP specification wants BadRequest details on bad data and RetryInfo (or
 Retry-After) on exactly what may be sent again.
 */
 
-use super::{SHUTDOWN_RETRY_AFTER, notice::Notice, reply::Reply};
+use super::{CROWDED_RETRY_AFTER, SHUTDOWN_RETRY_AFTER, reply::Reply};
+use crate::net::{admission::Denied, notice::Notice};
 use crate::pipeline::{self, RefusalKind};
 use http::Response;
 use prost::Message;
@@ -64,6 +65,30 @@ impl Refusal {
             code,
             message,
             detail,
+        }
+    }
+
+    /// A refusal for want of credentials, and how it is logged.
+    pub fn denied(denied: Denied) -> (Notice, Self) {
+        match denied {
+            Denied::Missing => (
+                Notice::NoCredentials,
+                Self::new(
+                    Code::Unauthenticated,
+                    "the request has no credentials, which auth of this receiver demands",
+                ),
+            ),
+            Denied::Wrong => (
+                Notice::WrongCredentials,
+                Self::new(
+                    Code::Unauthenticated,
+                    "the request's credentials are not those that auth of this receiver expects",
+                ),
+            ),
+            Denied::Crowded => (
+                Notice::Busy,
+                Self::busy(CROWDED_RETRY_AFTER, "too many passwords to check at once"),
+            ),
         }
     }
 

@@ -1,0 +1,60 @@
+/*!
+What guards a listener, TLS and credentials: made at the start, and followed as
+their files change. The admin thread looks, so that no shard ever waits for a
+disk.
+*/
+
+use crate::{
+    auth,
+    config::{ServerAuth, ServerTls},
+    tls,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{task, time};
+
+/// How often files of tokens and users are looked at.
+const CREDENTIALS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The certificate that a listener presents, and the credentials it demands.
+pub type Guards = (Option<Arc<tls::Server>>, Option<Arc<auth::Server>>);
+
+/// Builds both from their settings; `what` names the listener in errors.
+///
+/// # Errors
+///
+/// When a file cannot be read or is not what it should be.
+pub fn build(
+    what: &str,
+    tls: Option<&ServerTls>,
+    auth: Option<&ServerAuth>,
+) -> Result<Guards, String> {
+    let tls = tls.map(|tls| tls::Server::build(what, tls));
+    let auth = auth.map(|auth| auth::Server::build(what, auth));
+    Ok((
+        tls.transpose()?.map(Arc::new),
+        auth.transpose()?.map(Arc::new),
+    ))
+}
+
+/// Looks at the files of tokens and users from now on, if there are any. For a
+/// runtime with a `LocalSet`.
+pub fn follow_credentials(auth: &Arc<auth::Server>) {
+    if auth.has_files() {
+        let auth = Arc::clone(auth);
+        every(CREDENTIALS_INTERVAL, move || auth.look());
+    }
+}
+
+/// Looks at certificates from now on. For a runtime with a `LocalSet`.
+pub fn follow_tls(tls: Arc<tls::Server>, interval: Duration) {
+    every(interval, move || tls.look());
+}
+
+fn every(interval: Duration, look: impl Fn() -> bool + 'static) {
+    task::spawn_local(async move {
+        loop {
+            time::sleep(interval).await;
+            look();
+        }
+    });
+}

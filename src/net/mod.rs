@@ -1,0 +1,25 @@
+/*!
+The server side of a connection: accepting it, giving it to a shard, TLS and
+credentials, and HTTP/2.
+
+Nothing here knows what a request means: [`receiver`](crate::receiver) asks this
+room for connections and says what they serve. Where to begin: [`accept`] takes
+a socket and sends it to a shard by [`handover`]; [`connection`] finds out what
+the peer speaks. [`h2`] is HTTP/2 as a pure state machine.
+
+A connection is served by one task on one thread, so nothing here but the
+hand-over is `Send`, and nothing is locked.
+*/
+
+pub mod accept;
+pub mod activity;
+pub mod admission;
+pub mod balance;
+pub mod buffers;
+pub mod closing;
+pub mod connection;
+pub mod guards;
+pub(crate) mod h2;
+pub mod handover;
+mod handshake;
+pub mod notice;

@@ -1,0 +1,164 @@
+/*!
+The admin thread: accepting connections, watching the shards' loads, and the
+pages for metrics and health.
+*/
+
+use super::{StartError, receivers::Bound};
+use crate::{
+    config::HealthCheck,
+    extension::{health_check::Health, zpages},
+    net::{
+        accept::{accept, bind},
+        balance::{self, Balance},
+        connection::HANDSHAKE_TIMEOUT,
+        guards,
+        handover::ShardSender,
+    },
+    pipeline::NamedRoute,
+    telemetry::{Registry, http, process},
+    tls,
+};
+use ::http::StatusCode;
+use std::{
+    net::{SocketAddr, TcpListener as StdListener},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task,
+    time::{MissedTickBehavior, timeout},
+};
+
+/// Where and how health checks are answered.
+pub struct HealthPage {
+    /// Where.
+    pub socket: StdListener,
+    /// What it presents; None: plaintext.
+    pub tls: Option<Arc<tls::Server>>,
+    /// The settings.
+    pub settings: HealthCheck,
+    /// What there is to tell.
+    pub state: Health,
+}
+
+/// Binds the address of health checks.
+pub fn bind_health(
+    settings: &HealthCheck,
+    state: &Health,
+) -> Result<(HealthPage, SocketAddr), StartError> {
+    const WHAT: &str = "health_check";
+    let tls = settings.tls.as_ref();
+    let tls = tls.map(|tls| tls::Server::for_page(WHAT, tls).map(Arc::new));
+    let tls = tls.transpose().map_err(|message| StartError::Receiver {
+        what: WHAT.to_owned(),
+        message,
+    })?;
+    let (socket, address) = bind(settings.endpoint, WHAT)?;
+    let page = HealthPage {
+        socket,
+        tls,
+        settings: settings.clone(),
+        state: state.clone(),
+    };
+    Ok((page, address))
+}
+
+/// What the admin thread runs.
+pub struct Admin {
+    /// Listeners whose connections go to the shards.
+    pub receivers: Vec<Bound>,
+    /// The shards.
+    pub shards: Vec<ShardSender>,
+    /// The metrics page.
+    pub metrics: Option<(StdListener, Arc<Registry>)>,
+    /// The health page.
+    pub health: Option<HealthPage>,
+    /// `/debug/pipelinez`.
+    pub zpages: Option<(StdListener, Vec<NamedRoute>)>,
+    /// No more connections.
+    pub stop: watch::Receiver<bool>,
+    /// The end.
+    pub end: watch::Receiver<bool>,
+}
+
+impl Admin {
+    /// Runs until told to end.
+    pub async fn run(mut self) {
+        if let Some((socket, registry)) = self.metrics {
+            process::register(&registry);
+            spawn_page(socket, None, move |path| {
+                let is_metrics = path == "/metrics";
+                is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, registry.render()))
+            });
+        }
+        if let Some(health) = self.health {
+            let interval = health.settings.tls.and_then(|tls| tls.reload_interval);
+            if let Some((tls, interval)) = health.tls.clone().zip(interval) {
+                guards::follow_tls(tls, interval);
+            }
+            let (path, state) = (health.settings.path, health.state);
+            spawn_page(health.socket, health.tls, move |asked| {
+                (asked == path).then(|| state.page())
+            });
+        }
+        if let Some((socket, routes)) = self.zpages {
+            spawn_page(socket, None, move |path| {
+                (path == "/debug/pipelinez").then(|| zpages::page(&routes))
+            });
+        }
+        let balance = Rc::new(Balance::new(self.shards));
+        for (at, bound) in self.receivers.into_iter().enumerate() {
+            bound.listener.follow_files();
+            let balance = Rc::clone(&balance);
+            let mut stop = self.stop.clone();
+            task::spawn_local(async move {
+                tokio::select! {
+                    () = accept(at, bound.socket, bound.address, &balance) => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+        tokio::select! {
+            _ = self.end.wait_for(|end| *end) => {}
+            () = watch_loads(&balance) => {}
+        }
+    }
+}
+
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+fn spawn_page(
+    socket: StdListener,
+    tls: Option<Arc<tls::Server>>,
+    page: impl Fn(&str) -> Option<http::Page> + 'static,
+) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!("cannot serve a page: {error}"),
+    };
+    match tls {
+        None => {
+            let plain = |socket| std::future::ready(Some(socket));
+            task::spawn_local(http::serve(listener, plain, page));
+        }
+        Some(tls) => {
+            let encrypted = move |socket| {
+                let shaken = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(socket));
+                async { shaken.await.ok()?.ok() }
+            };
+            task::spawn_local(http::serve(listener, encrypted, page));
+        }
+    }
+}
+
+async fn watch_loads(balance: &Balance) {
+    let mut looks = tokio::time::interval(balance::INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        balance.look(Instant::now());
+    }
+}
