@@ -24,19 +24,9 @@ const MAX_LINE: usize = 4 << 20;
 /// What an error may say.
 const MAX_REFUSAL: usize = 64 << 10;
 
-/// How long a watch stands before it is believed to work.
-pub const PROVEN: Duration = Duration::from_secs(10);
-
-/// Watches that fail in a row for a reason that a new list may mend, before
-/// that is called a failure.
-pub const PASSING: u32 = 5;
-
-/// A server that ends watches at once is not asked more often than this.
-pub const WATCH_PAUSE: Duration = Duration::from_secs(1);
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ApiError {
     /// The client's, or the API server's own.
     #[error(transparent)]
     Client(#[from] kube::Error),
@@ -47,14 +37,14 @@ pub enum Error {
     #[error("its answer is longer than {} MiB", .0 >> 20)]
     TooLong(usize),
     /// It is not what was asked for. The text quotes nothing of it.
-    #[error("its answer is odd: {0}")]
+    #[error("unexpected answer: {0}")]
     Malformed(String),
     /// A watch whose connection ended in the middle.
     #[error("cut off: {0}")]
     CutOff(kube::Error),
 }
 
-impl Error {
+impl ApiError {
     fn json(error: &serde_json::Error) -> Self {
         Self::Malformed(error.to_string())
     }
@@ -65,14 +55,14 @@ pub async fn get<T: DeserializeOwned>(
     client: &Client,
     request: Request<Vec<u8>>,
     limit: Duration,
-) -> Result<T, Error> {
+) -> Result<T, ApiError> {
     let answer = async {
         let body = read(send(client, request).await?.into_body(), MAX_PAGE).await?;
-        serde_json::from_slice(&body).map_err(|error| Error::json(&error))
+        serde_json::from_slice(&body).map_err(|error| ApiError::json(&error))
     };
     timeout(limit, answer)
         .await
-        .map_err(|_| Error::Timeout(limit))?
+        .map_err(|_| ApiError::Timeout(limit))?
 }
 
 /// Begins a watch within `limit`.
@@ -80,10 +70,10 @@ pub async fn watch<T: DeserializeOwned>(
     client: &Client,
     request: Request<Vec<u8>>,
     limit: Duration,
-) -> Result<Events<T>, Error> {
+) -> Result<Events<T>, ApiError> {
     let answer = timeout(limit, send(client, request))
         .await
-        .map_err(|_| Error::Timeout(limit))??;
+        .map_err(|_| ApiError::Timeout(limit))??;
     Ok(Events {
         body: answer.into_body(),
         lines: Lines::default(),
@@ -91,7 +81,7 @@ pub async fn watch<T: DeserializeOwned>(
     })
 }
 
-async fn send(client: &Client, request: Request<Vec<u8>>) -> Result<Response<Body>, Error> {
+async fn send(client: &Client, request: Request<Vec<u8>>) -> Result<Response<Body>, ApiError> {
     let answer = client.send(request.map(Body::from)).await?;
     let code = answer.status();
     if !code.is_client_error() && !code.is_server_error() {
@@ -106,10 +96,10 @@ async fn send(client: &Client, request: Request<Vec<u8>>) -> Result<Response<Bod
     Err(kube::Error::Api(Box::new(status)).into())
 }
 
-async fn read(body: Body, limit: usize) -> Result<bytes::Bytes, Error> {
+async fn read(body: Body, limit: usize) -> Result<bytes::Bytes, ApiError> {
     match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLong(limit)),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLong(limit)),
         Err(error) => Err(match error.downcast::<kube::Error>() {
             Ok(error) => (*error).into(),
             Err(error) => kube::Error::Service(error).into(),
@@ -127,7 +117,7 @@ pub struct Events<T> {
 impl<T: DeserializeOwned> Events<T> {
     /// The next one; None: the server has ended the watch. May be dropped and
     /// called again.
-    pub async fn next(&mut self) -> Result<Option<WatchEvent<T>>, Error> {
+    pub async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ApiError> {
         loop {
             while let Some(line) = self.lines.next()? {
                 if !line.trim_ascii().is_empty() {
@@ -140,7 +130,7 @@ impl<T: DeserializeOwned> Events<T> {
                         self.lines.bytes.extend_from_slice(&data);
                     }
                 }
-                Some(Err(error)) => return Err(Error::CutOff(error)),
+                Some(Err(error)) => return Err(ApiError::CutOff(error)),
                 // What is left is a part of a line.
                 None => return Ok(None),
             }
@@ -148,10 +138,10 @@ impl<T: DeserializeOwned> Events<T> {
     }
 }
 
-fn event<T: DeserializeOwned>(line: &[u8]) -> Result<WatchEvent<T>, Error> {
+fn event<T: DeserializeOwned>(line: &[u8]) -> Result<WatchEvent<T>, ApiError> {
     serde_json::from_slice(line).map_err(|error| match serde_json::from_slice::<Status>(line) {
         Ok(status) if status.code >= 400 => kube::Error::Api(Box::new(status)).into(),
-        _ => Error::json(&error),
+        _ => ApiError::json(&error),
     })
 }
 
@@ -159,24 +149,24 @@ fn event<T: DeserializeOwned>(line: &[u8]) -> Result<WatchEvent<T>, Error> {
 #[derive(Default)]
 struct Lines {
     bytes: BytesMut,
-    /// So many have no end of line in them.
+    /// How many of them have no end of line.
     searched: usize,
 }
 
 impl Lines {
-    fn next(&mut self) -> Result<Option<BytesMut>, Error> {
+    fn next(&mut self) -> Result<Option<BytesMut>, ApiError> {
         let rest = self.bytes.get(self.searched..).unwrap_or_default();
         let Some(at) = rest.iter().position(|byte| *byte == b'\n') else {
             self.searched = self.bytes.len();
             return match self.searched > MAX_LINE {
-                true => Err(Error::TooLong(MAX_LINE)),
+                true => Err(ApiError::TooLong(MAX_LINE)),
                 false => Ok(None),
             };
         };
         let line = self.bytes.split_to(self.searched + at + 1);
         self.searched = 0;
         match line.len() > MAX_LINE {
-            true => Err(Error::TooLong(MAX_LINE)),
+            true => Err(ApiError::TooLong(MAX_LINE)),
             false => Ok(Some(line)),
         }
     }
@@ -199,6 +189,6 @@ mod tests {
         }
         assert_eq!(seen, ["one\n", "two\n", "\n", "three\n"]);
         lines.bytes.resize(MAX_LINE + 1, b'x');
-        assert!(matches!(lines.next(), Err(Error::TooLong(MAX_LINE))));
+        assert!(matches!(lines.next(), Err(ApiError::TooLong(MAX_LINE))));
     }
 }

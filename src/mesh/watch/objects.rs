@@ -3,7 +3,7 @@ Objects as the API server writes them, of which only what records need is read.
 The rest (specs, statuses, managed fields) is skipped as it is parsed.
 */
 
-use super::status::Kind;
+use super::resource::Resource;
 use crate::mesh::directory::{Labels, NamespaceRecord, Phase, PodRecord, ServiceRecord};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
@@ -31,9 +31,9 @@ struct Owner {
 
 /// Sets of labels, each kept once: those of replicas are the same.
 #[derive(Debug, Default)]
-pub struct Pool(HashSet<Arc<Labels>>);
+pub struct LabelPool(HashSet<Arc<Labels>>);
 
-impl Pool {
+impl LabelPool {
     fn share(&mut self, labels: Option<Labels>) -> Arc<Labels> {
         let labels = labels.unwrap_or_default();
         if let Some(shared) = self.0.get(&labels) {
@@ -50,18 +50,18 @@ impl Pool {
     }
 }
 
-/// An object that is watched.
+/// An object of a directory, as it is read.
 pub trait Object: DeserializeOwned + Clone + 'static {
     /// What is kept of it.
     type Record: PartialEq + 'static;
-    /// Its kind.
-    const KIND: Kind;
+    /// The kind of object.
+    const RESOURCE: Resource;
 
     /// Its `metadata`.
     fn meta(&self) -> &Meta;
 
     /// What to keep.
-    fn record(self, pool: &mut Pool) -> Self::Record;
+    fn record(self, pool: &mut LabelPool) -> Self::Record;
 
     /// Tells it apart from others of its kind.
     fn key(&self) -> String {
@@ -104,13 +104,13 @@ struct PodIp {
 
 impl Object for Pod {
     type Record = PodRecord;
-    const KIND: Kind = Kind::Pods;
+    const RESOURCE: Resource = Resource::Pods;
 
     fn meta(&self) -> &Meta {
         &self.metadata
     }
 
-    fn record(self, pool: &mut Pool) -> PodRecord {
+    fn record(self, pool: &mut LabelPool) -> PodRecord {
         let phase = match self.status.phase.as_str() {
             "Running" => Phase::Running,
             "Succeeded" | "Failed" => Phase::Finished,
@@ -208,13 +208,13 @@ struct ServiceSpec {
 
 impl Object for Service {
     type Record = ServiceRecord;
-    const KIND: Kind = Kind::Services;
+    const RESOURCE: Resource = Resource::Services;
 
     fn meta(&self) -> &Meta {
         &self.metadata
     }
 
-    fn record(self, pool: &mut Pool) -> ServiceRecord {
+    fn record(self, pool: &mut LabelPool) -> ServiceRecord {
         ServiceRecord {
             namespace: self.metadata.namespace,
             name: self.metadata.name,
@@ -232,13 +232,13 @@ pub struct Namespace {
 
 impl Object for Namespace {
     type Record = NamespaceRecord;
-    const KIND: Kind = Kind::Namespaces;
+    const RESOURCE: Resource = Resource::Namespaces;
 
     fn meta(&self) -> &Meta {
         &self.metadata
     }
 
-    fn record(self, pool: &mut Pool) -> NamespaceRecord {
+    fn record(self, pool: &mut LabelPool) -> NamespaceRecord {
         NamespaceRecord {
             name: self.metadata.name,
             labels: pool.share(self.metadata.labels),
@@ -254,7 +254,7 @@ mod tests {
 
     fn pod(value: serde_json::Value) -> PodRecord {
         let pod: Pod = serde_json::from_value(value).unwrap();
-        pod.record(&mut Pool::default())
+        pod.record(&mut LabelPool::default())
     }
 
     #[test]
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn replicas_share_their_labels() {
-        let mut pool = Pool::default();
+        let mut pool = LabelPool::default();
         let labels = || Some(Labels::from([("app".to_owned(), "a".to_owned())]));
         let (a, b) = (pool.share(labels()), pool.share(labels()));
         assert!(Arc::ptr_eq(&a, &b));

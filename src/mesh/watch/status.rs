@@ -1,103 +1,78 @@
 /*!
-How the watching goes, for metrics and for the health page. Written by the
-watcher at each turn of events, read when somebody looks.
+The state of a directory's watches, for metrics and for the health page. Written by
+the watcher when something changes, read when somebody looks.
 */
 
-use super::trouble::Reason;
+use super::{condition::Condition, error::WatchErrorKind, resource::Resource};
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// What is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Pods.
-    Pods,
-    /// Services.
-    Services,
-    /// Namespaces, only their metadata.
-    Namespaces,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Pods, Kind::Services, Kind::Namespaces];
-
-    /// The resource's name in the API and in RBAC.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Pods => "pods",
-            Kind::Services => "services",
-            Kind::Namespaces => "namespaces",
-        }
-    }
-}
-
-/// One watch of one kind: in one namespace, or everywhere.
+/// The state of one list and watch: in one namespace, or everywhere.
 #[derive(Debug, Default)]
-struct Watch {
-    /// It has listed or has failed to.
-    tried: bool,
-    up: bool,
+struct WatchState {
+    condition: Condition,
     objects: usize,
-    trouble: Option<String>,
 }
 
 #[derive(Debug, Default)]
-struct OfKind {
-    watches: Mutex<Vec<Watch>>,
-    errors: [AtomicU64; Reason::ALL.len()],
+struct ResourceState {
+    watches: Mutex<Vec<WatchState>>,
+    errors: [AtomicU64; WatchErrorKind::ALL.len()],
 }
 
-/// How one watcher does.
+/// The state of all watches that one directory is built from.
 #[derive(Debug, Default)]
-pub struct Status {
-    kinds: [OfKind; 3],
+pub struct DirectoryStatus {
+    /// In the order of [`Resource::OF_DIRECTORY`].
+    resources: [ResourceState; Resource::OF_DIRECTORY.len()],
     updates: AtomicU64,
 }
 
-/// How the watching of one kind goes.
+/// The state of one kind of object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindView {
-    /// Whether everything of it is known and followed.
+pub struct ResourceView {
+    /// All its objects are known and followed.
     pub up: bool,
-    /// Objects known.
+    /// How many objects are known.
     pub objects: usize,
-    /// What is wrong, if something is.
+    /// Cause and remedy of what is wrong.
     pub trouble: Option<String>,
 }
 
-impl Status {
-    /// With `watches` watches of each kind, nothing done yet.
+impl DirectoryStatus {
+    /// With `watches` watches of each resource, none tried yet.
     pub fn new(watches: usize) -> Self {
         let status = Self::default();
-        for kind in &status.kinds {
-            kind.lock().resize_with(watches, Watch::default);
+        for resource in &status.resources {
+            resource.lock().resize_with(watches, WatchState::default);
         }
         status
     }
 
-    fn of(&self, kind: Kind) -> &OfKind {
-        &self.kinds[kind as usize]
+    /// `resource` is one of [`Resource::OF_DIRECTORY`], which are the first.
+    fn of(&self, resource: Resource) -> &ResourceState {
+        &self.resources[resource as usize]
     }
 
-    /// How the watching of `kind` goes.
-    pub fn view(&self, kind: Kind) -> KindView {
-        let watches = self.of(kind).lock();
-        KindView {
-            up: watches.iter().all(|watch| watch.up),
+    /// The state of `resource` in all its watches together.
+    pub fn view(&self, resource: Resource) -> ResourceView {
+        let watches = self.of(resource).lock();
+        let mut conditions = watches.iter().map(|watch| &watch.condition);
+        ResourceView {
+            up: conditions.clone().all(|condition| condition.up),
             objects: watches.iter().map(|watch| watch.objects).sum(),
-            trouble: watches.iter().find_map(|watch| watch.trouble.clone()),
+            trouble: conditions.find_map(|condition| condition.trouble.clone()),
         }
     }
 
-    /// Errors so far.
-    pub fn errors(&self, kind: Kind, reason: Reason) -> u64 {
-        self.of(kind).errors[reason as usize].load(Relaxed)
+    /// How many errors there were of this kind.
+    pub fn errors(&self, resource: Resource, kind: WatchErrorKind) -> u64 {
+        self.of(resource).errors[kind as usize].load(Relaxed)
     }
 
-    /// Directories put in place so far.
+    /// How many directories were put in place.
     pub fn updates(&self) -> u64 {
         self.updates.load(Relaxed)
     }
@@ -108,55 +83,51 @@ impl Status {
 
     /// Whether every watch has listed or has failed to.
     pub(super) fn all_tried(&self) -> bool {
-        self.kinds.iter().all(|k| k.lock().iter().all(|w| w.tried))
+        let tried = |state: &ResourceState| state.lock().iter().all(|w| w.condition.tried);
+        self.resources.iter().all(tried)
     }
 
-    /// Objects of a kind in all watches but one.
-    pub(super) fn objects_beside(&self, kind: Kind, at: usize) -> usize {
-        let watches = self.of(kind).lock();
+    /// Objects of a resource in all watches but the one at `at`.
+    pub(super) fn objects_beside(&self, resource: Resource, at: usize) -> usize {
+        let watches = self.of(resource).lock();
         let others = watches.iter().enumerate().filter(|(i, _)| *i != at);
         others.map(|(_, watch)| watch.objects).sum()
     }
 
-    pub(super) fn set_objects(&self, kind: Kind, at: usize, objects: usize) {
-        if let Some(watch) = self.of(kind).lock().get_mut(at) {
+    pub(super) fn set_objects(&self, resource: Resource, at: usize, objects: usize) {
+        if let Some(watch) = self.of(resource).lock().get_mut(at) {
             watch.objects = objects;
         }
     }
 
-    /// It works. Returns whether it has failed before.
-    pub(super) fn up(&self, kind: Kind, at: usize, trouble: Option<String>) -> bool {
-        let mut watches = self.of(kind).lock();
-        let Some(watch) = watches.get_mut(at) else {
-            return false;
-        };
-        let came_back = watch.tried && !watch.up;
-        (watch.tried, watch.up) = (true, true);
-        watch.trouble = trouble;
-        came_back
+    /// See [`Condition::works`].
+    pub(super) fn works(&self, resource: Resource, at: usize, trouble: Option<String>) -> bool {
+        let mut watches = self.of(resource).lock();
+        let watch = watches.get_mut(at);
+        watch.is_some_and(|watch| watch.condition.works(trouble))
     }
 
-    /// It does not work. Returns whether that is news.
-    pub(super) fn down(&self, kind: Kind, at: usize, reason: Reason, trouble: &str) -> bool {
-        self.count(kind, reason);
-        let mut watches = self.of(kind).lock();
-        let Some(watch) = watches.get_mut(at) else {
-            return false;
-        };
-        watch.tried = true;
-        watch.up = false;
-        let news = watch.trouble.as_deref() != Some(trouble);
-        watch.trouble = Some(trouble.to_owned());
-        news
+    /// Counts an error; else as [`Condition::failed`].
+    pub(super) fn failed(
+        &self,
+        resource: Resource,
+        at: usize,
+        kind: WatchErrorKind,
+        trouble: &str,
+    ) -> bool {
+        self.count(resource, kind);
+        let mut watches = self.of(resource).lock();
+        let watch = watches.get_mut(at);
+        watch.is_some_and(|watch| watch.condition.failed(trouble))
     }
 
-    pub(super) fn count(&self, kind: Kind, reason: Reason) {
-        self.of(kind).errors[reason as usize].fetch_add(1, Relaxed);
+    pub(super) fn count(&self, resource: Resource, kind: WatchErrorKind) {
+        self.of(resource).errors[kind as usize].fetch_add(1, Relaxed);
     }
 }
 
-impl OfKind {
-    fn lock(&self) -> MutexGuard<'_, Vec<Watch>> {
+impl ResourceState {
+    fn lock(&self) -> MutexGuard<'_, Vec<WatchState>> {
         // Plain values: a panic elsewhere leaves nothing half done.
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,75 +1,222 @@
 /*!
-The records of one watch, and whether they have changed.
+Keeps the objects of one kind, in one namespace or everywhere, as records.
+
+What was known stays known while the API server is away; only where lists have
+been forbidden for [`KEEP_FORBIDDEN`] is it forgotten (an API server that has
+just started forbids for a moment what it will permit).
 */
 
-use super::objects::Object;
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use super::{
+    error::{Verb, WatchError, WatchErrorKind},
+    list_watch::{self, PASSING, Query, Store},
+    objects::{LabelPool, Object},
+    records::{Records, SharedRecords},
+    resource::Resource,
+    status::DirectoryStatus,
+};
+use kube::Client;
+use std::{
+    cell::RefCell, convert::Infallible, ops::ControlFlow, rc::Rc, sync::Arc, time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
 
-/// The records of one watch of one kind.
-pub type Table<O> = Rc<RefCell<Records<O>>>;
+/// Objects asked for at a time: a page of Pods is a few megabytes.
+const PAGE: u32 = 250;
 
-/// See [`Table`].
-pub struct Records<O: Object> {
-    records: HashMap<String, Arc<O::Record>>,
-    /// A list was complete; else nothing is known.
-    pub listed: bool,
-    /// Some are missing, for want of room.
-    pub truncated: bool,
+/// Objects of one kind that are kept.
+pub const MAX_OBJECTS: usize = 200_000;
+
+/// See the prologue.
+const KEEP_FORBIDDEN: Duration = Duration::from_secs(300);
+
+/// What the stores of a watcher share.
+pub struct Shared {
+    pub client: Client,
+    pub status: Arc<DirectoryStatus>,
+    pub pool: RefCell<LabelPool>,
+    /// Notified when a record has changed.
+    pub changed: Notify,
+    /// Objects of one kind that are kept: [`MAX_OBJECTS`].
+    pub most: usize,
 }
 
-impl<O: Object> Default for Records<O> {
-    fn default() -> Self {
-        Self {
-            records: HashMap::new(),
-            listed: false,
-            truncated: false,
+/// The records of one list and watch.
+pub struct RecordStore<O: Object> {
+    pub shared: Rc<Shared>,
+    /// The only namespace to look into.
+    pub namespace: Option<String>,
+    /// Its position in [`DirectoryStatus`].
+    pub at: usize,
+    pub records: SharedRecords<O>,
+    /// Since when lists are forbidden.
+    pub forbidden: Option<Instant>,
+}
+
+/// A list on its way: its records, and how many there may be.
+pub struct NewList<O: Object> {
+    records: Records<O>,
+    room: usize,
+}
+
+impl<O: Object> RecordStore<O> {
+    const RESOURCE: Resource = O::RESOURCE;
+
+    /// Follows for ever.
+    pub async fn run(self) -> Infallible {
+        let shared = Rc::clone(&self.shared);
+        let query = self.query();
+        list_watch::follow(&shared.client, &query, self).await
+    }
+
+    fn query(&self) -> Query {
+        let namespace = self.namespace.as_deref();
+        // Namespaces lie in none: one of them is picked by its name.
+        let picked = namespace.filter(|_| Self::RESOURCE == Resource::Namespaces);
+        Query {
+            path: Self::RESOURCE.path(namespace),
+            field_selector: picked.map(|name| format!("metadata.name={name}")),
+            metadata_only: Self::RESOURCE == Resource::Namespaces,
+            page: Some(PAGE),
+            answer: Duration::from_secs(60),
+            watch_seconds: 240..=299,
+            pauses: [1, 60].map(Duration::from_secs),
+        }
+    }
+
+    /// Puts records in place, and tells if that changes anything.
+    fn set(&self, records: Records<O>) {
+        let changed = !self.records.borrow().same(&records);
+        self.records.replace(records);
+        if changed {
+            self.changed();
+        }
+    }
+
+    fn changed(&self) {
+        let objects = self.records.borrow().len();
+        let status = &self.shared.status;
+        status.set_objects(Self::RESOURCE, self.at, objects);
+        self.shared.changed.notify_one();
+    }
+
+    /// How many objects may be kept here.
+    fn room(&self) -> usize {
+        let others = (self.shared.status).objects_beside(Self::RESOURCE, self.at);
+        self.shared.most.saturating_sub(others)
+    }
+
+    /// Counts that there are too many objects, and warns if this is new.
+    fn overflow(&self, new: bool) {
+        let status = &self.shared.status;
+        status.count(Self::RESOURCE, WatchErrorKind::TooMany);
+        if new {
+            tracing::warn!("{}", self.too_many());
+        }
+    }
+
+    fn too_many(&self) -> String {
+        let what = Self::RESOURCE.plural();
+        let message = format!(
+            "more than {} {what}: the rest is not known, and nothing is concluded from all \
+             {what} together. Limit kubernetes.namespaces to those of the mesh",
+            self.shared.most
+        );
+        WatchError::new(WatchErrorKind::TooMany, Verb::List, message).line(Self::RESOURCE, None)
+    }
+}
+
+impl<O: Object> Store for RecordStore<O> {
+    type Object = O;
+    type List = NewList<O>;
+
+    fn version(object: &O) -> Option<&str> {
+        Some(&object.meta().resource_version)
+    }
+
+    fn new_list(&self) -> NewList<O> {
+        NewList {
+            records: Records::default(),
+            room: self.room(),
+        }
+    }
+
+    fn add(&self, list: &mut NewList<O>, object: O) -> ControlFlow<()> {
+        if list.records.len() >= list.room {
+            list.records.truncated = true;
+            return ControlFlow::Break(());
+        }
+        let record = object.key();
+        (list.records).put(record, object.record(&mut self.shared.pool.borrow_mut()));
+        ControlFlow::Continue(())
+    }
+
+    fn replace(&mut self, list: NewList<O>) {
+        let mut records = list.records;
+        records.listed = true;
+        self.forbidden = None;
+        if records.truncated {
+            self.overflow(true);
+        }
+        self.set(records);
+    }
+
+    fn put(&mut self, object: O) {
+        let key = object.key();
+        let mut records = self.records.borrow_mut();
+        if !records.has(&key) && records.len() >= self.room() {
+            let new = !records.truncated;
+            records.truncated = true;
+            return self.overflow(new);
+        }
+        let record = object.record(&mut self.shared.pool.borrow_mut());
+        let changed = records.put(key, record);
+        drop(records);
+        if changed {
+            self.changed();
+        }
+    }
+
+    fn remove(&mut self, object: O) {
+        if self.records.borrow_mut().remove(&object.key()) {
+            self.changed();
+        }
+    }
+
+    fn works(&mut self) {
+        let trouble = self.records.borrow().truncated.then(|| self.too_many());
+        if (self.shared.status).works(Self::RESOURCE, self.at, trouble) {
+            let namespace = self.namespace.as_deref();
+            let place = namespace.map(|name| format!(" in namespace {name}"));
+            tracing::info!(
+                "kubernetes: {}{} are watched now",
+                Self::RESOURCE.plural(),
+                place.unwrap_or_default()
+            );
+        }
+    }
+
+    fn failed(&mut self, error: &WatchError, failed_watches: u32) {
+        let line = error.line(Self::RESOURCE, self.namespace.as_deref());
+        let status = &self.shared.status;
+        if error.kind == WatchErrorKind::Expired && failed_watches < PASSING {
+            // Part of the protocol: the list that follows mends it.
+            status.count(Self::RESOURCE, WatchErrorKind::Expired);
+            tracing::debug!("{line}");
+        } else if status.failed(Self::RESOURCE, self.at, error.kind, &line) {
+            tracing::warn!("{line}");
+        } else {
+            tracing::debug!("{line}");
+        }
+        if (error.kind, error.verb) != (WatchErrorKind::Forbidden, Verb::List) {
+            self.forbidden = None;
+            return;
+        }
+        let since = self.forbidden.get_or_insert_with(Instant::now);
+        if since.elapsed() > KEEP_FORBIDDEN {
+            self.set(Records::default());
         }
     }
 }
 
-impl<O: Object> Records<O> {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Whether there is one with this key.
-    pub fn has(&self, key: &str) -> bool {
-        self.records.contains_key(key)
-    }
-
-    /// Keeps a record. Returns whether that changes anything.
-    pub fn put(&mut self, key: String, record: O::Record) -> bool {
-        match self.records.get_mut(&key) {
-            Some(old) if **old == record => false,
-            Some(old) => {
-                *old = Arc::new(record);
-                true
-            }
-            None => {
-                self.records.insert(key, Arc::new(record));
-                true
-            }
-        }
-    }
-
-    /// Forgets a record. Returns whether there was one.
-    pub fn remove(&mut self, key: &str) -> bool {
-        self.records.remove(key).is_some()
-    }
-
-    /// Whether both hold the same.
-    pub fn same(&self, other: &Self) -> bool {
-        self.is_whole() == other.is_whole() && self.records == other.records
-    }
-
-    /// Whether nothing is missing.
-    pub fn is_whole(&self) -> bool {
-        self.listed && !self.truncated
-    }
-
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = Arc<O::Record>> + '_ {
-        self.records.values().map(Arc::clone)
-    }
-}
+#[cfg(test)]
+pub(super) mod tests;

@@ -3,13 +3,13 @@ Starts the followers of Kiali's own configuration. All run on one thread, which 
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
-use super::kiali_client::KialiClient;
+use super::kiali_client::KialiHttp;
 use crate::{
     config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
     mesh::{
         Current, Settings, Source,
-        watch::kiali::{Follower, Shown, Status},
+        watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
     },
     service::{StartError, on_runtime},
     telemetry::{Metric, Registry},
@@ -65,8 +65,8 @@ pub(crate) fn start(
             continue;
         };
         let id = processor.id.to_string();
-        let shown = Shown::of(&current.get().scheme, "static");
-        let status = Arc::new(Status::new(shown.clone()));
+        let shown = SchemeLabels::of(&current.get().scheme, "static");
+        let status = Arc::new(KialiStatus::new(shown.clone()));
         let versions = Versions::default();
         show(registry, &id, &status, &versions, &shown);
         if settings.follow.is_none() {
@@ -80,7 +80,7 @@ pub(crate) fn start(
         return Ok(());
     }
     health.detail("kiali", move || {
-        let of = |(id, status): &(String, Arc<Status>)| (id.clone(), detail(status));
+        let of = |(id, status): &(String, Arc<KialiStatus>)| (id.clone(), detail(status));
         followed.iter().map(of).collect()
     });
     let registry = Arc::clone(registry);
@@ -92,7 +92,7 @@ pub(crate) fn start(
                 let registry = Arc::clone(&registry);
                 let on_change = {
                     let (id, status) = (id.clone(), Arc::clone(&status));
-                    move |shown: &Shown| show(&registry, &id, &status, &versions, shown)
+                    move |shown: &SchemeLabels| show(&registry, &id, &status, &versions, shown)
                 };
                 follow(id, settings, current, status, on_change)
             });
@@ -110,14 +110,14 @@ async fn follow(
     id: String,
     settings: Settings,
     current: Current,
-    status: Arc<Status>,
-    on_change: impl Fn(&Shown) + 'static,
+    status: Arc<KialiStatus>,
+    on_change: impl Fn(&SchemeLabels) + 'static,
 ) {
     let web = match settings.follow.as_ref().map(|follow| &follow.source) {
-        Some(Source::Url(endpoint)) => Some(KialiClient::new(endpoint)),
+        Some(Source::Url(endpoint)) => Some(KialiHttp::new(endpoint)),
         _ => None,
     };
-    if let Some(follower) = Follower::new(id, &settings, current, status, on_change) {
+    if let Some(follower) = KialiFollower::new(id, &settings, current, status, on_change) {
         follower.run(web).await;
     }
 }
@@ -145,9 +145,9 @@ fn label(versions: &Versions, version: &str) -> String {
 fn show(
     registry: &Registry,
     processor: &str,
-    status: &Arc<Status>,
+    status: &Arc<KialiStatus>,
     versions: &Versions,
-    shown: &Shown,
+    shown: &SchemeLabels,
 ) {
     let mut own = shown.clone();
     own.version = label(versions, &shown.version);
@@ -164,15 +164,15 @@ fn show(
     ];
     let (status, versions, own) = (Arc::clone(status), Arc::clone(versions), own.clone());
     registry.gauge(&SCHEME, &labels, move || {
-        let mut now = status.shown();
+        let mut now = status.in_force();
         now.version = label(&versions, &now.version);
         f64::from(u8::from(now == own))
     });
 }
 
 /// What the health page says of one processor's Kiali.
-fn detail(status: &Status) -> Value {
-    let shown = status.shown();
+fn detail(status: &KialiStatus) -> Value {
+    let shown = status.in_force();
     let mut value = json!({
         "version": shown.version,
         "form": shown.form,
@@ -185,7 +185,7 @@ fn detail(status: &Status) -> Value {
     value
 }
 
-fn register(registry: &Registry, processor: &str, status: &Arc<Status>) {
+fn register(registry: &Registry, processor: &str, status: &Arc<KialiStatus>) {
     let read = Arc::clone(status);
     registry.counter(&READ_ERRORS, &[processor], move || read.errors());
     let read = Arc::clone(status);

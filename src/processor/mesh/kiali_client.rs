@@ -5,15 +5,15 @@ use crate::{
     http::{WebClient, WebRequest},
     mesh::{
         Endpoint,
-        watch::kiali::{Ask, Fetch, Reply},
+        watch::kiali::{KialiClient, KialiReply, KialiRequest},
     },
 };
 
 /// The client of one Kiali.
 #[derive(Debug)]
-pub(super) struct KialiClient(WebClient);
+pub(super) struct KialiHttp(WebClient);
 
-impl KialiClient {
+impl KialiHttp {
     pub(super) fn new(endpoint: &Endpoint) -> Self {
         let tls = endpoint.tls.clone();
         let tls = ClientTls {
@@ -26,16 +26,16 @@ impl KialiClient {
     }
 }
 
-impl Fetch for KialiClient {
-    async fn fetch(&self, ask: Ask<'_>) -> Result<Reply, String> {
+impl KialiClient for KialiHttp {
+    async fn send(&self, request: KialiRequest<'_>) -> Result<KialiReply, String> {
         let request = WebRequest {
-            path: ask.path,
-            token: ask.token.map(|token| token.reveal()),
-            cookies: ask.cookies,
-            form: ask.login.map(|token| ("token", token.reveal())),
+            path: request.path,
+            token: request.token.map(|token| token.reveal()),
+            cookies: request.cookies,
+            form: request.login.map(|token| ("token", token.reveal())),
         };
         let answer = self.0.ask(request).await?;
-        Ok(Reply {
+        Ok(KialiReply {
             status: answer.status,
             body: answer.body,
             set_cookies: answer.set_cookies,

@@ -10,7 +10,7 @@ use crate::{
     extension::health_check::Health,
     mesh::{
         Current, KubernetesMode, KubernetesSettings,
-        watch::{Kind, Kubernetes, Reason, Status, in_cluster},
+        watch::{DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster},
     },
     service::{StartError, Watchdog},
     telemetry::{Metric, Registry},
@@ -45,7 +45,7 @@ const DIRECTORY_UPDATES: Metric = Metric::counter(
 );
 
 /// Watchers that are ready to start.
-pub struct Watchers(Vec<(Kubernetes, Runtime)>);
+pub struct Watchers(Vec<(DirectoryWatcher, Runtime)>);
 
 impl Watchers {
     /// Finds out what is to be watched, and how.
@@ -86,21 +86,21 @@ impl Watchers {
         if self.0.is_empty() {
             return;
         }
-        let all: Arc<[Arc<Status>]> = self.0.iter().map(|(w, _)| w.status()).collect();
-        for kind in Kind::ALL {
-            let labels = [kind.as_str()];
+        let all: Arc<[Arc<DirectoryStatus>]> = self.0.iter().map(|(w, _)| w.status()).collect();
+        for resource in Resource::OF_DIRECTORY {
+            let labels = [resource.plural()];
             let of = Arc::clone(&all);
             registry.gauge(&WATCH_UP, &labels, move || {
-                f64::from(u8::from(of.iter().all(|status| status.view(kind).up)))
+                f64::from(u8::from(of.iter().all(|status| status.view(resource).up)))
             });
             let of = Arc::clone(&all);
             registry.gauge(&OBJECTS, &labels, move || {
-                of.iter().map(|s| s.view(kind).objects as f64).sum()
+                of.iter().map(|s| s.view(resource).objects as f64).sum()
             });
-            for reason in Reason::ALL {
+            for kind in WatchErrorKind::ALL {
                 let of = Arc::clone(&all);
-                registry.counter(&ERRORS, &[kind.as_str(), reason.as_str()], move || {
-                    of.iter().map(|status| status.errors(kind, reason)).sum()
+                registry.counter(&ERRORS, &[resource.plural(), kind.as_str()], move || {
+                    of.iter().map(|status| status.errors(resource, kind)).sum()
                 });
             }
         }
@@ -136,13 +136,13 @@ fn is_wanted(settings: &KubernetesSettings) -> bool {
 fn prepare(
     settings: &KubernetesSettings,
     targets: Vec<Current>,
-) -> Result<(Kubernetes, Runtime), StartError> {
+) -> Result<(DirectoryWatcher, Runtime), StartError> {
     let make = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(failed)?;
-        let watcher = runtime.block_on(Kubernetes::new(settings, targets))?;
+        let watcher = runtime.block_on(DirectoryWatcher::new(settings, targets))?;
         Ok((watcher, runtime))
     };
     thread::scope(|scope| {
@@ -161,7 +161,7 @@ fn failed(source: std::io::Error) -> StartError {
 const NAME: &str = "kubernetes";
 
 fn start(
-    watcher: Kubernetes,
+    watcher: DirectoryWatcher,
     runtime: Runtime,
     health: Health,
     mut end: watch::Receiver<bool>,
@@ -194,9 +194,9 @@ fn start(
 }
 
 /// What the health page says: a line per kind, the worst of all watchers.
-fn detail(all: &[Arc<Status>]) -> Value {
-    let of = |kind: Kind| {
-        let views: Vec<_> = all.iter().map(|status| status.view(kind)).collect();
+fn detail(all: &[Arc<DirectoryStatus>]) -> Value {
+    let of = |resource: Resource| {
+        let views: Vec<_> = all.iter().map(|status| status.view(resource)).collect();
         let objects: usize = views.iter().map(|view| view.objects).sum();
         let trouble = views.iter().find_map(|view| view.trouble.clone());
         let up = views.iter().all(|view| view.up);
@@ -204,9 +204,9 @@ fn detail(all: &[Arc<Status>]) -> Value {
         if let Some(trouble) = trouble {
             value["trouble"] = trouble.into();
         }
-        (kind.as_str().to_owned(), value)
+        (resource.plural().to_owned(), value)
     };
-    Kind::ALL.into_iter().map(of).collect()
+    Resource::OF_DIRECTORY.into_iter().map(of).collect()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ Follows a Kiali's own configuration, so that names fit its questions after an
 upgrade or a change of its settings.
 
 - [`documents`] and [`answers`] say what each source says: pure;
-- [`objects`] watches a ConfigMap or custom resource, [`poll`] asks Kiali;
-- [`Follower`] lays what was read under the keys of wayspan's file, puts the
+- [`watch`] follows a ConfigMap or custom resource, [`poll`] asks Kiali;
+- [`KialiFollower`] lays what was read under the keys of wayspan's file, puts the
   result in force, and tells the operator.
 
 Reading may fail at any time and for any time: what was last known stays in
@@ -13,52 +13,51 @@ force, one line says why and what to do, one says that it is over.
 
 mod answers;
 pub mod documents;
-mod objects;
 mod poll;
 mod status;
+mod watch;
 
-pub use poll::{Ask, Fetch, Reply};
-pub use status::{Shown, Status};
+pub use poll::{KialiClient, KialiReply, KialiRequest};
+pub use status::{KialiStatus, SchemeLabels};
 
 use crate::mesh::{Current, Described, Follow, KubernetesSettings, Scheme, Settings, Source};
 use documents::Reading;
 use std::{cell::RefCell, sync::Arc};
 
-/// One processor's follower. Lives on one thread.
-pub struct Follower {
+/// Follows the Kiali of one processor. Lives on one thread.
+pub struct KialiFollower {
     processor: String,
     follow: Follow,
     kubernetes: KubernetesSettings,
-    /// In force where nobody says a cluster.
+    /// In force where neither Kiali nor wayspan's file names a cluster.
     cluster_id: String,
     current: Current,
-    status: Arc<Status>,
-    on_change: Box<dyn Fn(&Shown)>,
-    state: RefCell<State>,
+    status: Arc<KialiStatus>,
+    on_change: Box<dyn Fn(&SchemeLabels)>,
+    learned: RefCell<Learned>,
 }
 
 #[derive(Default)]
-struct State {
+struct Learned {
     /// What Kiali said last.
     kiali: Described,
     trust_domain: Option<String>,
     read_before: bool,
-    trouble: Option<String>,
     /// Warnings that hold, each given once: of what was read, and of where
     /// wayspan's file says otherwise.
     notes: Vec<String>,
     contradictions: Vec<String>,
 }
 
-impl Follower {
+impl KialiFollower {
     /// For the processor with this id. `on_change` is called with each new
-    /// scheme once [`Status::shown`] has it. None: its Kiali is not followed.
+    /// scheme once [`KialiStatus::in_force`] has it. None: its Kiali is not followed.
     pub fn new(
         processor: String,
         settings: &Settings,
         current: Current,
-        status: Arc<Status>,
-        on_change: impl Fn(&Shown) + 'static,
+        status: Arc<KialiStatus>,
+        on_change: impl Fn(&SchemeLabels) + 'static,
     ) -> Option<Self> {
         Some(Self {
             processor,
@@ -68,29 +67,24 @@ impl Follower {
             current,
             status,
             on_change: Box::new(on_change),
-            state: RefCell::default(),
+            learned: RefCell::default(),
         })
     }
 
-    /// Follows for ever. `fetch` is asked where the source is a URL.
-    pub async fn run(&self, fetch: Option<impl Fetch>) {
-        match (&self.follow.source, fetch) {
-            (Source::Url(endpoint), Some(fetch)) => poll::run(self, endpoint, fetch).await,
+    /// Follows for ever. `client` is asked where the source is a URL.
+    pub async fn run(&self, client: Option<impl KialiClient>) {
+        match (&self.follow.source, client) {
+            (Source::Url(endpoint), Some(client)) => poll::run(self, endpoint, client).await,
             (Source::Url(_), None) => {}
-            _ => objects::run(self).await,
+            _ => watch::run(self).await,
         }
     }
 
     /// What was read is in force from now on; `watching`: until the source says
     /// otherwise by itself.
     fn learned(&self, reading: Reading, watching: bool) {
-        self.status.read(watching);
-        let was_in_trouble = {
-            let mut state = self.state.borrow_mut();
-            state.kiali = reading.said;
-            state.trouble.take().is_some()
-        };
-        if was_in_trouble {
+        self.learned.borrow_mut().kiali = reading.said;
+        if self.status.read(watching) {
             tracing::info!(
                 "{}: Kiali's configuration can be read again from {}",
                 self.processor,
@@ -104,15 +98,15 @@ impl Follower {
     /// As [`Self::learned`], where a part could not be read: the trouble lasts.
     fn learned_in_part(&self, reading: Reading) {
         self.status.read_in_part();
-        self.state.borrow_mut().kiali = reading.said;
+        self.learned.borrow_mut().kiali = reading.said;
         self.warn(|state| &mut state.notes, reading.notes);
         self.apply();
     }
 
     fn learned_trust_domain(&self, domain: String) {
-        self.state.borrow_mut().trust_domain = Some(domain);
+        self.learned.borrow_mut().trust_domain = Some(domain);
         // Until Kiali itself was read, its own part is unknown and stays.
-        if self.state.borrow().read_before {
+        if self.learned.borrow().read_before {
             self.apply();
         }
     }
@@ -126,9 +120,7 @@ impl Follower {
 
     /// Reading failed: what was known stays. Said once per cause.
     fn failed(&self, cause: &str) {
-        self.status.failed(cause);
-        let mut state = self.state.borrow_mut();
-        if state.trouble.as_deref() != Some(cause) {
+        if self.status.failed(cause) {
             let scheme = &self.current.get().scheme;
             tracing::warn!(
                 "{}: cannot read Kiali's configuration from {}, names stay as for Kiali {} ({} names, \
@@ -143,14 +135,13 @@ impl Follower {
                     "off"
                 },
             );
-            state.trouble = Some(cause.to_owned());
         }
     }
 
     fn apply(&self) {
         let given = &self.follow.given;
         let (merged, contradictions, first) = {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.learned.borrow_mut();
             let trust = Described {
                 trust_domain: state.trust_domain.clone(),
                 ..Described::default()
@@ -173,7 +164,7 @@ impl Follower {
         let scheme = Scheme::new(&merged.kiali());
         let cluster_id = merged.cluster_id.clone().unwrap_or(self.cluster_id.clone());
         let before = self.current.get();
-        let shown = Shown::of(&scheme, self.follow.source.kind());
+        let labels = SchemeLabels::of(&scheme, self.follow.source.kind());
         let changed = before.scheme != scheme || before.cluster_id != cluster_id;
         if changed {
             self.current.update(|knowledge| {
@@ -190,15 +181,15 @@ impl Follower {
                 merged.said().join(", ")
             );
         }
-        if self.status.shown() != shown {
-            self.status.show(shown.clone());
-            (self.on_change)(&shown);
+        if self.status.in_force() != labels {
+            self.status.set_in_force(labels.clone());
+            (self.on_change)(&labels);
         }
     }
 
     /// Each warning once, and again only after it was gone.
-    fn warn(&self, list: impl Fn(&mut State) -> &mut Vec<String>, notes: Vec<String>) {
-        let mut state = self.state.borrow_mut();
+    fn warn(&self, list: impl Fn(&mut Learned) -> &mut Vec<String>, notes: Vec<String>) {
+        let mut state = self.learned.borrow_mut();
         let before = list(&mut state);
         for note in notes.iter().filter(|note| !before.contains(note)) {
             tracing::warn!("{}: {}: {note}", self.processor, self.follow.source);
@@ -214,7 +205,7 @@ mod tests {
     use crate::mesh::{Knowledge, ObjectName, Version};
     use std::rc::Rc;
 
-    fn follower(given: Described) -> (Follower, Current, Rc<RefCell<Vec<Shown>>>) {
+    fn follower(given: Described) -> (KialiFollower, Current, Rc<RefCell<Vec<SchemeLabels>>>) {
         let settings = Settings {
             kiali: given.kiali(),
             cluster_id: given.cluster_id.clone().unwrap_or_default(),
@@ -229,11 +220,14 @@ mod tests {
             ..Settings::default()
         };
         let current = Current::new(Knowledge::of(&settings));
-        let status = Arc::new(Status::new(Shown::of(&current.get().scheme, "static")));
+        let status = Arc::new(KialiStatus::new(SchemeLabels::of(
+            &current.get().scheme,
+            "static",
+        )));
         let seen = Rc::new(RefCell::new(Vec::new()));
-        let follower = Follower::new("mesh".to_owned(), &settings, current.clone(), status, {
+        let follower = KialiFollower::new("mesh".to_owned(), &settings, current.clone(), status, {
             let seen = Rc::clone(&seen);
-            move |shown: &Shown| seen.borrow_mut().push(shown.clone())
+            move |shown: &SchemeLabels| seen.borrow_mut().push(shown.clone())
         });
         (follower.unwrap(), current, seen)
     }
@@ -291,7 +285,7 @@ mod tests {
         assert!(now.scheme.namespace_selector);
         assert_eq!(now.scheme.version(), Version::new(2, 21));
         assert_eq!(now.cluster_id, "west");
-        let warned = follower.state.borrow().contradictions.join("\n");
+        let warned = follower.learned.borrow().contradictions.join("\n");
         for part in [
             "kiali.namespace_selector: true, which wins",
             "says cluster_id: west",
@@ -299,7 +293,7 @@ mod tests {
             assert!(warned.contains(part), "{warned}");
         }
         follower.learned(says((2, 21), true), false);
-        assert_eq!(follower.state.borrow().contradictions.len(), 1);
+        assert_eq!(follower.learned.borrow().contradictions.len(), 1);
     }
 
     #[test]

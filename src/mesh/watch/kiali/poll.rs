@@ -9,11 +9,11 @@ at `/api/auth/info`:
 - `token`: a session, begun by posting the token to `/api/authenticate`.
 
 So the token is sent along, and where that does not help a session is begun.
-How requests are sent is the caller's ([`Fetch`]).
+Sending requests is up to the caller ([`KialiClient`]).
 */
 
 use super::{
-    Follower,
+    KialiFollower,
     answers::{self, Answers},
     documents::Reading,
 };
@@ -23,9 +23,9 @@ use rand::Rng as _;
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, future::Future};
 
-/// One request.
+/// A request to Kiali.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct KialiRequest<'a> {
     /// Below Kiali's web root, such as `/api/tracing`.
     pub path: &'a str,
     /// Sent as a bearer token.
@@ -36,9 +36,9 @@ pub struct Ask<'a> {
     pub login: Option<&'a Secret>,
 }
 
-/// An answer.
+/// Kiali's answer.
 #[derive(Clone, Debug, Default)]
-pub struct Reply {
+pub struct KialiReply {
     /// The HTTP status.
     pub status: u16,
     /// The body.
@@ -47,14 +47,14 @@ pub struct Reply {
     pub set_cookies: Vec<String>,
 }
 
-/// How requests are sent.
-pub trait Fetch {
+/// Sends requests to one Kiali.
+pub trait KialiClient {
     /// Sends one request; the error says cause and remedy.
-    fn fetch(&self, ask: Ask<'_>) -> impl Future<Output = Result<Reply, String>>;
+    fn send(&self, request: KialiRequest<'_>) -> impl Future<Output = Result<KialiReply, String>>;
 }
 
-pub(super) async fn run(follower: &Follower, endpoint: &Endpoint, fetch: impl Fetch) {
-    let mut poller = Poller::new(endpoint, fetch);
+pub(super) async fn run(follower: &KialiFollower, endpoint: &Endpoint, client: impl KialiClient) {
+    let mut poller = Poller::new(endpoint, client);
     loop {
         let faults = poller.read().await;
         // The other two only refine what the first says.
@@ -79,7 +79,7 @@ pub(super) async fn run(follower: &Follower, endpoint: &Endpoint, fetch: impl Fe
 
 struct Poller<'e, F> {
     endpoint: &'e Endpoint,
-    fetch: F,
+    client: F,
     cookies: BTreeMap<String, String>,
     answers: Answers,
     /// What was made known last.
@@ -90,11 +90,11 @@ struct Poller<'e, F> {
     progress: bool,
 }
 
-impl<'e, F: Fetch> Poller<'e, F> {
-    fn new(endpoint: &'e Endpoint, fetch: F) -> Self {
+impl<'e, F: KialiClient> Poller<'e, F> {
+    fn new(endpoint: &'e Endpoint, client: F) -> Self {
         Self {
             endpoint,
-            fetch,
+            client,
             cookies: BTreeMap::new(),
             answers: Answers::default(),
             settled: None,
@@ -193,31 +193,31 @@ impl<'e, F: Fetch> Poller<'e, F> {
         }
     }
 
-    async fn send(&self, path: &str, token: Option<&Secret>) -> Result<Reply, String> {
+    async fn send(&self, path: &str, token: Option<&Secret>) -> Result<KialiReply, String> {
         let pairs: Vec<String> = self
             .cookies
             .iter()
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
-        let ask = Ask {
+        let request = KialiRequest {
             path,
             token,
             cookies: &pairs.join("; "),
             login: None,
         };
-        self.fetch.fetch(ask).await
+        self.client.send(request).await
     }
 
     /// Begins a session, as Kiali's login page does.
     async fn log_in(&mut self, token: &Secret) -> Result<(), String> {
         self.cookies.clear();
-        let ask = Ask {
+        let request = KialiRequest {
             path: "/api/authenticate",
             token: None,
             cookies: "",
             login: Some(token),
         };
-        let reply = self.fetch.fetch(ask).await?;
+        let reply = self.client.send(request).await?;
         if reply.status != 200 {
             return Err(refused_token());
         }
@@ -268,21 +268,21 @@ mod tests {
         }
     }
 
-    impl Fetch for &FakeKiali {
-        async fn fetch(&self, ask: Ask<'_>) -> Result<Reply, String> {
-            self.asked.borrow_mut().push(ask.path.to_owned());
+    impl KialiClient for &FakeKiali {
+        async fn send(&self, request: KialiRequest<'_>) -> Result<KialiReply, String> {
+            self.asked.borrow_mut().push(request.path.to_owned());
             let good = |secret: Option<&Secret>| secret.is_some_and(|s| s.reveal() == "good");
-            let reply = |status, body: &str| Reply {
+            let reply = |status, body: &str| KialiReply {
                 status,
                 body: Bytes::copy_from_slice(body.as_bytes()),
                 set_cookies: Vec::new(),
             };
-            if ask.path == *self.broken.borrow() {
+            if request.path == *self.broken.borrow() {
                 return Ok(reply(500, "boom"));
             }
-            if let Some(secret) = ask.login {
+            if let Some(secret) = request.login {
                 return Ok(match self.strategy == "token" && good(Some(secret)) {
-                    true => Reply {
+                    true => KialiReply {
                         set_cookies: vec![
                             "kiali-token-east=abc; Path=/kiali; HttpOnly".to_owned(),
                             "kiali-old=; Max-Age=0".to_owned(),
@@ -294,10 +294,10 @@ mod tests {
             }
             let known = match self.strategy {
                 "anonymous" => true,
-                "header" => good(ask.token),
-                _ => ask.cookies == "kiali-token-east=abc",
+                "header" => good(request.token),
+                _ => request.cookies == "kiali-token-east=abc",
             };
-            Ok(match (known, ask.path) {
+            Ok(match (known, request.path) {
                 (false, _) => reply(401, "Unauthorized"),
                 (_, "/api/tracing") => reply(200, TRACING),
                 (_, "/api/config") => reply(200, CONFIG),

@@ -1,17 +1,14 @@
 //! What metrics and the health page show of reading Kiali's configuration.
 
-use crate::mesh::Scheme;
+use crate::mesh::{Scheme, watch::condition::Condition};
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 /// The scheme in force, as labels of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct SchemeLabels {
     /// `app`, `waypoint` or `host`.
     pub form: &'static str,
     /// Whether names carry a namespace.
@@ -22,8 +19,8 @@ pub struct Shown {
     pub source: &'static str,
 }
 
-impl Shown {
-    /// Of `scheme`, known from `source`.
+impl SchemeLabels {
+    /// Describes `scheme`, which is known from `source`.
     pub fn of(scheme: &Scheme, source: &'static str) -> Self {
         Self {
             form: scheme.form_name(),
@@ -34,89 +31,96 @@ impl Shown {
     }
 }
 
-/// Written by one watcher, read by whoever scrapes.
+/// How the configuration of one processor's Kiali is read: written by its
+/// follower, read by whoever scrapes.
 #[derive(Debug)]
-pub struct Status {
-    shown: Mutex<Shown>,
-    /// Why it could not be read last.
-    trouble: Mutex<Option<String>>,
-    errors: AtomicU64,
+pub struct KialiStatus(Mutex<KialiState>);
+
+#[derive(Debug)]
+struct KialiState {
+    condition: Condition,
+    in_force: SchemeLabels,
+    errors: u64,
     /// Seconds since 1970; 0: never.
-    last_read: AtomicU64,
+    last_read: u64,
     /// A watch stands: what was read last still holds.
-    watching: AtomicBool,
+    watching: bool,
 }
 
-impl Status {
+impl KialiStatus {
     /// Begins with what the file alone says.
-    pub fn new(shown: Shown) -> Self {
-        Self {
-            shown: Mutex::new(shown),
-            trouble: Mutex::default(),
-            errors: AtomicU64::new(0),
-            last_read: AtomicU64::new(0),
-            watching: AtomicBool::new(false),
-        }
+    pub fn new(in_force: SchemeLabels) -> Self {
+        Self(Mutex::new(KialiState {
+            condition: Condition::default(),
+            in_force,
+            errors: 0,
+            last_read: 0,
+            watching: false,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, KialiState> {
+        // Plain values: a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The scheme in force.
-    pub fn shown(&self) -> Shown {
-        self.shown
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn in_force(&self) -> SchemeLabels {
+        self.lock().in_force.clone()
     }
 
-    pub(super) fn show(&self, shown: Shown) {
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+    pub(super) fn set_in_force(&self, labels: SchemeLabels) {
+        self.lock().in_force = labels;
     }
 
-    /// Failed reads.
+    /// How many reads have failed.
     pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
+        self.lock().errors
     }
 
-    /// Cause and remedy, as long as it cannot be read.
+    /// Cause and remedy, as long as the configuration cannot be read.
     pub fn trouble(&self) -> Option<String> {
-        let trouble = self.trouble.lock();
-        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().condition.trouble.clone()
     }
 
-    fn put_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    /// Reading has failed. Returns whether `cause` is another than before.
+    pub(super) fn failed(&self, cause: &str) -> bool {
+        let mut state = self.lock();
+        state.errors += 1;
+        state.watching = false;
+        state.condition.failed(cause)
     }
 
-    pub(super) fn failed(&self, cause: &str) {
-        self.put_trouble(Some(cause.to_owned()));
-        self.errors.fetch_add(1, Ordering::Relaxed);
-        self.watching.store(false, Ordering::Relaxed);
-    }
-
-    pub(super) fn read(&self, watching: bool) {
-        self.put_trouble(None);
-        self.last_read.store(now(), Ordering::Relaxed);
-        self.watching.store(watching, Ordering::Relaxed);
+    /// All was read; `watching` says whether a change will be seen at once.
+    /// Returns whether reading had failed before.
+    pub(super) fn read(&self, watching: bool) -> bool {
+        let mut state = self.lock();
+        state.last_read = now();
+        state.watching = watching;
+        state.condition.works(None)
     }
 
     /// It was read, but what holds it up stays.
     pub(super) fn read_in_part(&self) {
-        self.last_read.store(now(), Ordering::Relaxed);
+        self.lock().last_read = now();
     }
 
-    /// A watch that stood is over; the next attempt tells more.
+    /// A watch that stood is over; the next attempt shows more.
     pub(super) fn watch_failed(&self) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
-        if self.watching.swap(false, Ordering::Relaxed) {
-            self.last_read.store(now(), Ordering::Relaxed);
+        let mut state = self.lock();
+        state.errors += 1;
+        if std::mem::take(&mut state.watching) {
+            state.last_read = now();
         }
     }
 
     /// When Kiali's configuration was last known for sure, in seconds since
     /// 1970; 0: never.
     pub fn last_read(&self) -> u64 {
-        match self.watching.load(Ordering::Relaxed) {
+        let state = self.lock();
+        match state.watching {
             true => now(),
-            false => self.last_read.load(Ordering::Relaxed),
+            false => state.last_read,
         }
     }
 }

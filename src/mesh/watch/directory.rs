@@ -1,6 +1,6 @@
 /*!
-The watcher of Kubernetes: one watch of each kind, and a directory built from
-what they hold.
+Keeps a directory up to date: one list and watch of each kind of object, and a
+directory built from what they hold.
 
 A directory is put in place soon after the first lists are complete, and again
 at most once a second while records change; where building one takes long, as
@@ -11,10 +11,11 @@ the next second.
 
 use super::{
     client::{self, ClientError},
-    follow::{Follower, MAX_OBJECTS, Shared},
-    objects::{Namespace, Object, Pod, Pool, Service},
-    status::{Kind, Status},
-    store::{Records, Table},
+    objects::{LabelPool, Namespace, Object, Pod, Service},
+    records::{Records, SharedRecords},
+    resource::Resource,
+    status::DirectoryStatus,
+    store::{MAX_OBJECTS, RecordStore, Shared},
 };
 use crate::mesh::{Current, Directory, KubernetesSettings, directory::AppLabels};
 use std::{
@@ -35,23 +36,23 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the first directory waits for the slowest of the first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
 
-/// Watches Kubernetes for the processors that have the same settings.
+/// Watches Kubernetes for the processors with the same settings.
 #[derive(Debug)]
-pub struct Kubernetes {
+pub struct DirectoryWatcher {
     config: kube::Config,
     namespaces: Vec<Option<String>>,
     targets: Vec<Current>,
-    status: Arc<Status>,
+    status: Arc<DirectoryStatus>,
 }
 
-/// The records of all watches.
-struct Tables {
-    pods: Vec<Table<Pod>>,
-    services: Vec<Table<Service>>,
-    namespaces: Vec<Table<Namespace>>,
+/// The records of all stores.
+struct AllRecords {
+    pods: Vec<SharedRecords<Pod>>,
+    services: Vec<SharedRecords<Service>>,
+    namespaces: Vec<SharedRecords<Namespace>>,
 }
 
-impl Kubernetes {
+impl DirectoryWatcher {
     /// A watcher that will keep the directories of `targets`. Asks nothing of
     /// the API server yet, but needs a runtime.
     ///
@@ -71,18 +72,18 @@ impl Kubernetes {
         };
         Ok(Self {
             config,
-            status: Arc::new(Status::new(namespaces.len())),
+            status: Arc::new(DirectoryStatus::new(namespaces.len())),
             namespaces,
             targets,
         })
     }
 
-    /// How it does.
-    pub fn status(&self) -> Arc<Status> {
+    /// The state of its watches.
+    pub fn status(&self) -> Arc<DirectoryStatus> {
         Arc::clone(&self.status)
     }
 
-    /// What is watched, for the log.
+    /// Says what is watched, for the log.
     pub fn describe(&self) -> String {
         let names: Vec<&str> = self
             .namespaces
@@ -109,18 +110,18 @@ impl Kubernetes {
         let shared = Rc::new(Shared {
             client: client::client(self.config)?,
             status: self.status,
-            pool: RefCell::new(Pool::default()),
+            pool: RefCell::new(LabelPool::default()),
             changed: Notify::new(),
             most: MAX_OBJECTS,
         });
         let mut watches = JoinSet::new();
-        let tables = Tables {
+        let records = AllRecords {
             pods: follow(&shared, &self.namespaces, &mut watches),
             services: follow(&shared, &self.namespaces, &mut watches),
             namespaces: follow(&shared, &self.namespaces, &mut watches),
         };
         tokio::select! {
-            () = publish(&shared, &tables, &self.targets) => {}
+            () = publish(&shared, &records, &self.targets) => {}
             // Each follows for ever: this is how a panic of one is passed on.
             Some(Err(ended)) = watches.join_next() => {
                 if ended.is_panic() {
@@ -132,34 +133,36 @@ impl Kubernetes {
     }
 }
 
-/// Starts the watches of one kind.
+/// Starts to follow the objects of one kind.
 fn follow<O: Object>(
     shared: &Rc<Shared>,
     namespaces: &[Option<String>],
     watches: &mut JoinSet<std::convert::Infallible>,
-) -> Vec<Table<O>> {
+) -> Vec<SharedRecords<O>> {
     let of = |(at, namespace): (usize, &Option<String>)| {
-        let table: Table<O> = Rc::new(RefCell::new(Records::default()));
-        let follower = Follower {
+        let records: SharedRecords<O> = Rc::new(RefCell::new(Records::default()));
+        let store = RecordStore {
             shared: Rc::clone(shared),
             namespace: namespace.clone(),
             at,
-            table: Rc::clone(&table),
+            records: Rc::clone(&records),
+            forbidden: None,
         };
-        watches.spawn_local(follower.run());
-        table
+        watches.spawn_local(store.run());
+        records
     };
     namespaces.iter().enumerate().map(of).collect()
 }
 
 /// Puts directories in place, for ever.
-async fn publish(shared: &Shared, tables: &Tables, targets: &[Current]) {
+async fn publish(shared: &Shared, records: &AllRecords, targets: &[Current]) {
     let begun = Instant::now();
     while !shared.status.all_tried() && begun.elapsed() < FIRST_LISTS {
-        // A list of nothing changes nothing, and rings nobody.
+        // A list of nothing changes nothing, and notifies nobody.
         let _ = timeout(Duration::from_millis(50), shared.changed.notified()).await;
     }
-    let [pods, services, namespaces] = Kind::ALL.map(|kind| shared.status.view(kind).objects);
+    let [pods, services, namespaces] =
+        Resource::OF_DIRECTORY.map(|resource| shared.status.view(resource).objects);
     tracing::info!(
         "kubernetes: {pods} pods, {services} services and {namespaces} namespaces are known"
     );
@@ -177,7 +180,7 @@ async fn publish(shared: &Shared, tables: &Tables, targets: &[Current]) {
             let directory = match ready {
                 Some((_, directory)) => Arc::clone(directory),
                 None => {
-                    let directory = Arc::new(tables.directory(&labels));
+                    let directory = Arc::new(records.directory(&labels));
                     made.push((labels.clone(), Arc::clone(&directory)));
                     directory
                 }
@@ -194,7 +197,7 @@ async fn publish(shared: &Shared, tables: &Tables, targets: &[Current]) {
     }
 }
 
-impl Tables {
+impl AllRecords {
     fn directory(&self, labels: &AppLabels) -> Directory {
         let directory = Directory::build(
             all(&self.pods),
@@ -202,14 +205,14 @@ impl Tables {
             all(&self.namespaces),
             labels,
         );
-        match self.pods.iter().all(|table| table.borrow().is_whole()) {
+        match self.pods.iter().all(|records| records.borrow().is_whole()) {
             true => directory,
             false => directory.truncated(),
         }
     }
 }
 
-fn all<O: Object>(tables: &[Table<O>]) -> Vec<Arc<O::Record>> {
-    let of = |table: &Table<O>| table.borrow().all().collect::<Vec<_>>();
-    tables.iter().flat_map(of).collect()
+fn all<O: Object>(records: &[SharedRecords<O>]) -> Vec<Arc<O::Record>> {
+    let of = |records: &SharedRecords<O>| records.borrow().all().collect::<Vec<_>>();
+    records.iter().flat_map(of).collect()
 }

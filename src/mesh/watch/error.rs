@@ -1,19 +1,19 @@
 /*!
-What goes wrong with a watch, in words that say what to do.
+What goes wrong with lists and watches, in words that say what to do.
 */
 
-use super::{api, status::Kind};
+use super::{api::ApiError, resource::Resource};
 use kube::core::Status as Answer;
 use std::fmt::Write as _;
 
-/// Kinds of errors, as metrics tell them apart.
+/// Kinds of errors, which metrics tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum WatchErrorKind {
     /// 403: a rule is missing.
     Forbidden,
     /// 401: the API server does not know who we are.
     Unauthorized,
-    /// 410: what was to be continued is over; it is listed anew.
+    /// 410: the server no longer knows where to go on; everything is listed again.
     Expired,
     /// 429 and 5xx.
     Refused,
@@ -25,28 +25,28 @@ pub enum Reason {
     TooMany,
 }
 
-impl Reason {
-    /// All of them.
-    pub const ALL: [Reason; 7] = [
-        Reason::Forbidden,
-        Reason::Unauthorized,
-        Reason::Expired,
-        Reason::Refused,
-        Reason::Unreachable,
-        Reason::Malformed,
-        Reason::TooMany,
+impl WatchErrorKind {
+    /// All kinds, in the order of their counters.
+    pub const ALL: [WatchErrorKind; 7] = [
+        WatchErrorKind::Forbidden,
+        WatchErrorKind::Unauthorized,
+        WatchErrorKind::Expired,
+        WatchErrorKind::Refused,
+        WatchErrorKind::Unreachable,
+        WatchErrorKind::Malformed,
+        WatchErrorKind::TooMany,
     ];
 
     /// The label's value.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Forbidden => "forbidden",
-            Reason::Unauthorized => "unauthorized",
-            Reason::Expired => "expired",
-            Reason::Refused => "refused",
-            Reason::Unreachable => "unreachable",
-            Reason::Malformed => "malformed",
-            Reason::TooMany => "too_many",
+            WatchErrorKind::Forbidden => "forbidden",
+            WatchErrorKind::Unauthorized => "unauthorized",
+            WatchErrorKind::Expired => "expired",
+            WatchErrorKind::Refused => "refused",
+            WatchErrorKind::Unreachable => "unreachable",
+            WatchErrorKind::Malformed => "malformed",
+            WatchErrorKind::TooMany => "too_many",
         }
     }
 }
@@ -67,61 +67,71 @@ impl Verb {
     }
 }
 
-/// An error, told apart.
+/// A failed list or watch.
 #[derive(Debug)]
-pub struct Trouble {
-    pub reason: Reason,
+pub struct WatchError {
+    pub kind: WatchErrorKind,
     pub verb: Verb,
+    /// The status of an answer with an error in it.
+    pub code: Option<u16>,
     /// The API server's or the system's own words.
-    message: String,
+    pub message: String,
 }
 
-impl Trouble {
-    pub fn new(reason: Reason, verb: Verb, message: impl Into<String>) -> Self {
+impl WatchError {
+    pub fn new(kind: WatchErrorKind, verb: Verb, message: impl Into<String>) -> Self {
         Self {
-            reason,
+            kind,
             verb,
+            code: None,
             message: message.into(),
         }
     }
 
     /// An answer with an error in it.
     pub fn answer(verb: Verb, answer: &Answer) -> Self {
-        let reason = match answer.code {
-            401 => Reason::Unauthorized,
-            403 => Reason::Forbidden,
-            410 => Reason::Expired,
-            _ => Reason::Refused,
+        let kind = match answer.code {
+            401 => WatchErrorKind::Unauthorized,
+            403 => WatchErrorKind::Forbidden,
+            410 => WatchErrorKind::Expired,
+            _ => WatchErrorKind::Refused,
         };
-        Self::new(
-            reason,
-            verb,
-            format!("{} ({})", answer.message, answer.code),
-        )
+        Self {
+            code: Some(answer.code),
+            ..Self::new(kind, verb, &answer.message)
+        }
     }
 
     /// An error of a request.
-    pub fn error(verb: Verb, error: &api::Error) -> Self {
-        let reason = match error {
-            api::Error::Client(kube::Error::Api(answer)) => return Self::answer(verb, answer),
-            api::Error::TooLong(_) | api::Error::Malformed(_) => Reason::Malformed,
-            _ => Reason::Unreachable,
+    pub fn of(verb: Verb, error: &ApiError) -> Self {
+        let kind = match error {
+            ApiError::Client(kube::Error::Api(answer)) => return Self::answer(verb, answer),
+            ApiError::TooLong(_) | ApiError::Malformed(_) => WatchErrorKind::Malformed,
+            _ => WatchErrorKind::Unreachable,
         };
-        Self::new(reason, verb, causes(error))
+        Self::new(kind, verb, causes(error))
     }
 
-    /// One line: what does not work, why, what is done meanwhile, what to do.
-    pub fn line(&self, kind: Kind, namespace: Option<&str>) -> String {
-        let (what, verb) = (kind.as_str(), self.verb.as_str());
+    /// The message, with the status if there is one.
+    fn said(&self) -> String {
+        match self.code {
+            Some(code) => format!("{} ({code})", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// Describes the error in one line: what fails, why, what is done meanwhile, and the remedy.
+    pub fn line(&self, resource: Resource, namespace: Option<&str>) -> String {
+        let (what, verb) = (resource.plural(), self.verb.as_str());
         let place = match namespace {
             Some(namespace) => format!("in namespace {namespace}"),
             None => "cluster-wide".to_owned(),
         };
-        match self.reason {
-            Reason::Forbidden => {
+        match self.kind {
+            WatchErrorKind::Forbidden => {
                 let user = user(&self.message);
                 let place = match namespace {
-                    Some(name) if kind == Kind::Namespaces => {
+                    Some(name) if resource == Resource::Namespaces => {
                         format!("resourceNames [\"{name}\"]")
                     }
                     _ => place,
@@ -132,20 +142,20 @@ impl Trouble {
                      [\"\"], resources [\"{what}\"], verbs [\"list\", \"watch\"], {place}. Spans \
                      are named without {what} until it is there; trying again within a minute. \
                      To grant it: {}",
-                    grant(kind, namespace, user)
+                    grant(resource, namespace, user)
                 )
             }
-            Reason::Unauthorized => format!(
+            WatchErrorKind::Unauthorized => format!(
                 "kubernetes: the API server does not accept the credentials when asked to {verb} \
                  {what} {place}: {}. Check the service account's token or the kubeconfig; trying \
                  again",
-                self.message
+                self.said()
             ),
-            Reason::TooMany => format!("kubernetes: {}", self.message),
+            WatchErrorKind::TooMany => format!("kubernetes: {}", self.message),
             _ => format!(
                 "kubernetes: cannot {verb} {what} {place}: {}. Spans are named by what was known \
                  before; trying again",
-                self.message
+                self.said()
             ),
         }
     }
@@ -195,8 +205,8 @@ fn user(message: &str) -> Option<User<'_>> {
 }
 
 /// The commands that give the rule.
-fn grant(kind: Kind, namespace: Option<&str>, user: Option<User<'_>>) -> String {
-    let what = kind.as_str();
+fn grant(resource: Resource, namespace: Option<&str>, user: Option<User<'_>>) -> String {
+    let what = resource.plural();
     let subject = match user {
         Some(User::ServiceAccount { namespace, name }) => {
             format!("--serviceaccount={namespace}:{name}")
@@ -208,7 +218,7 @@ fn grant(kind: Kind, namespace: Option<&str>, user: Option<User<'_>>) -> String 
     let verbs = format!("--verb=list,watch --resource={what}");
     match namespace {
         // Namespaces lie in no namespace: a Role cannot name them.
-        Some(namespace) if kind == Kind::Namespaces => format!(
+        Some(namespace) if resource == Resource::Namespaces => format!(
             "kubectl create clusterrole {name}-{namespace} {verbs} --resource-name={namespace} && \
              kubectl create clusterrolebinding {name}-{namespace} \
              --clusterrole={name}-{namespace} {subject}"
@@ -232,8 +242,8 @@ mod tests {
     fn a_missing_rule_is_named_with_its_remedy() {
         let message = "pods is forbidden: User \"system:serviceaccount:istio-system:wayspan\" \
                        cannot list resource \"pods\" in API group \"\" at the cluster scope";
-        let trouble = Trouble::new(Reason::Forbidden, Verb::List, message);
-        let line = trouble.line(Kind::Pods, None);
+        let trouble = WatchError::new(WatchErrorKind::Forbidden, Verb::List, message);
+        let line = trouble.line(Resource::Pods, None);
         for part in [
             "service account istio-system/wayspan may not list pods",
             "apiGroups [\"\"], resources [\"pods\"], verbs [\"list\", \"watch\"], cluster-wide",
@@ -242,8 +252,12 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part}\n{line}");
         }
-        let trouble = Trouble::new(Reason::Forbidden, Verb::Watch, "User \"ann\" cannot");
-        let line = trouble.line(Kind::Services, Some("shop"));
+        let trouble = WatchError::new(
+            WatchErrorKind::Forbidden,
+            Verb::Watch,
+            "User \"ann\" cannot",
+        );
+        let line = trouble.line(Resource::Services, Some("shop"));
         for part in [
             "user \"ann\" may not watch services",
             "in namespace shop",
@@ -252,8 +266,8 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part}\n{line}");
         }
-        let line =
-            Trouble::new(Reason::Forbidden, Verb::List, "no").line(Kind::Namespaces, Some("shop"));
+        let line = WatchError::new(WatchErrorKind::Forbidden, Verb::List, "no")
+            .line(Resource::Namespaces, Some("shop"));
         assert!(
             line.contains("clusterrole wayspan-namespaces-shop"),
             "{line}"

@@ -1,9 +1,9 @@
-//! A follower before an API server that keeps to a script. The clock stands
+//! A store before an API server that keeps to a script. The clock stands
 //! still but where everything waits for it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use crate::mesh::watch::objects::Service;
+use crate::mesh::watch::{list_watch::MAX_EMPTY_PAGES, objects::Service};
 use bytes::Bytes;
 use http::{Request as HttpRequest, Response};
 use http_body_util::Full;
@@ -88,9 +88,9 @@ fn refusal(code: u16) -> String {
 }
 
 /// Plays the script; returns the names kept at its end, and the status.
-async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<Status>) {
+async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<DirectoryStatus>) {
     let server = Server::new(script);
-    let status = Arc::new(Status::new(1));
+    let status = Arc::new(DirectoryStatus::new(1));
     let shared = Rc::new(Shared {
         client: Client::new(server.clone(), "default"),
         status: Arc::clone(&status),
@@ -98,22 +98,23 @@ async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<Status>) {
         changed: Notify::new(),
         most,
     });
-    let table: Table<Service> = Table::default();
-    let follower = Follower {
+    let records: SharedRecords<Service> = SharedRecords::default();
+    let store = RecordStore {
         shared,
         namespace: None,
         at: 0,
-        table: Rc::clone(&table),
+        records: Rc::clone(&records),
+        forbidden: None,
     };
     tokio::select! {
-        never = follower.run() => match never {},
+        never = store.run() => match never {},
         () = server.over.notified() => {}
     }
     let name = |record: Arc<crate::mesh::directory::ServiceRecord>| {
         let app = record.selector.get("app").cloned().unwrap_or_default();
         format!("{}={app}", record.name)
     };
-    let mut names: Vec<String> = table.borrow().all().map(name).collect();
+    let mut names: Vec<String> = records.borrow().all().map(name).collect();
     names.sort();
     (names, status)
 }
@@ -150,9 +151,12 @@ async fn it_lists_page_by_page_and_watches_from_there() {
     ];
     let (names, status) = play(10, script).await;
     assert_eq!(names, ["a=a", "e=e"]);
-    let view = status.view(Kind::Services);
+    let view = status.view(Resource::Services);
     assert_eq!((view.up, view.objects, view.trouble), (true, 2, None));
-    assert_eq!(status.errors(Kind::Services, Reason::Expired), 1);
+    assert_eq!(
+        status.errors(Resource::Services, WatchErrorKind::Expired),
+        1
+    );
 
     // The same without the last two steps, to see what the watch brought.
     let script = vec![
@@ -184,12 +188,15 @@ async fn no_more_are_kept_than_there_is_room_for() {
     ];
     let (names, status) = play(3, script).await;
     assert_eq!(names, ["a=a", "b=b", "c=c"]);
-    let view = status.view(Kind::Services);
+    let view = status.view(Resource::Services);
     assert!(
         view.trouble
             .is_some_and(|trouble| trouble.contains("more than 3 services"))
     );
-    assert_eq!(status.errors(Kind::Services, Reason::TooMany), 2);
+    assert_eq!(
+        status.errors(Resource::Services, WatchErrorKind::TooMany),
+        2
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,7 +229,7 @@ async fn what_was_known_stays_until_it_is_forbidden_for_long() {
         let (kept, status) = play(10, script).await;
         let code = then.first().map(|step| (step.1, then.len()));
         assert_eq!(kept, names, "{code:?}");
-        assert_eq!(status.view(Kind::Services).up, up, "{code:?}");
+        assert_eq!(status.view(Resource::Services).up, up, "{code:?}");
     }
 }
 
@@ -230,8 +237,8 @@ async fn what_was_known_stays_until_it_is_forbidden_for_long() {
 async fn watches_that_open_and_fail_are_asked_ever_more_seldom() {
     let gone = events(&[("ERROR", json!({"code": 410, "message": "too old"}))]);
     for (answer, reason, passing) in [
-        ("{not json}\n".to_owned(), Reason::Malformed, 0),
-        (gone, Reason::Expired, PASSING - 1),
+        ("{not json}\n".to_owned(), WatchErrorKind::Malformed, 0),
+        (gone, WatchErrorKind::Expired, PASSING - 1),
     ] {
         let begun = Instant::now();
         let round = [
@@ -243,10 +250,10 @@ async fn watches_that_open_and_fail_are_asked_ever_more_seldom() {
             let script = script.take(2 * rounds as usize).collect();
             let (names, status) = play(10, script).await;
             assert_eq!(names, ["a=a"]);
-            let view = status.view(Kind::Services);
+            let view = status.view(Resource::Services);
             assert_eq!(view.up, rounds <= passing, "{reason:?} {rounds}");
             assert_eq!(view.trouble.is_none(), view.up, "{:?}", view.trouble);
-            assert_eq!(status.errors(Kind::Services, reason), u64::from(rounds));
+            assert_eq!(status.errors(Resource::Services, reason), u64::from(rounds));
         }
         // The last twelve alone wait for minutes.
         assert!(begun.elapsed() > Duration::from_secs(180));
@@ -271,20 +278,23 @@ async fn answers_without_end_are_refused() {
         (line, "its answer is longer than 4 MiB"),
     ] {
         let (_, status) = play(10, script).await;
-        let trouble = status.view(Kind::Services).trouble.unwrap_or_default();
+        let trouble = status.view(Resource::Services).trouble.unwrap_or_default();
         assert!(trouble.contains(said), "{trouble}");
-        assert_eq!(status.errors(Kind::Services, Reason::Malformed), 1);
+        assert_eq!(
+            status.errors(Resource::Services, WatchErrorKind::Malformed),
+            1
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_of_lists_is_over_with_a_list() {
     let (_, status) = play(10, vec![("limit=250", 503, refusal(503))]).await;
-    assert!(!status.view(Kind::Services).up);
+    assert!(!status.view(Resource::Services).up);
     let script = vec![
         ("limit=250", 503, refusal(503)),
         ("limit=250", 200, page(&["a"], "")),
     ];
     let (_, status) = play(10, script).await;
-    assert!(status.view(Kind::Services).up);
+    assert!(status.view(Resource::Services).up);
 }

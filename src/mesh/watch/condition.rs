@@ -1,0 +1,35 @@
+/*! Whether something that is followed works. */
+
+/// Whether something that is followed works, and what is wrong otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// It was tried: it works or has failed.
+    pub tried: bool,
+    /// It works.
+    pub up: bool,
+    /// Cause and remedy of what is wrong. What works may have some, too.
+    pub trouble: Option<String>,
+}
+
+impl Condition {
+    /// It works, but for `trouble`. Returns whether it had failed before.
+    pub fn works(&mut self, trouble: Option<String>) -> bool {
+        let came_back = self.tried && !self.up;
+        *self = Self {
+            tried: true,
+            up: true,
+            trouble,
+        };
+        came_back
+    }
+
+    /// It has failed. Returns whether `trouble` is another than before.
+    pub fn failed(&mut self, trouble: &str) -> bool {
+        (self.tried, self.up) = (true, false);
+        if self.trouble.as_deref() == Some(trouble) {
+            return false;
+        }
+        self.trouble = Some(trouble.to_owned());
+        true
+    }
+}
