@@ -1,61 +1,43 @@
 //! What each step of a span's way costs by itself. Elements are spans.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod shard;
+mod support;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
-use shard::{Shard, captured};
 use std::{hint::black_box, sync::Arc};
+use support::{Decider, Engine, captured};
 use wayspan::{
-    pdata::{AnyValue, Edits, Index, Signal, admit, validate, write_span},
-    pipeline::SealedBatch,
+    pdata::{AnyValue, Edits, Index, Signal, admit, split, validate, write_span},
+    pipeline::{Resources, Scopes, SealedBatch, batch::Batch},
     queue::{Budget, Queue},
 };
 
 const FOLDERS: [&str; 3] = ["ambient-istio-1.24", "ambient-istio-1.30", "sidecar"];
 
 fn spans(requests: &[Vec<u8>]) -> u64 {
-    let mut shard = Shard::new();
-    let mut count = 0;
-    for request in requests {
-        validate(Signal::Traces, request, &shard.keys, &mut shard.index).unwrap();
-        count += shard.index.items.len() as u64;
-    }
-    count
+    let count = |request: &Vec<u8>| split::count(Signal::Traces, request) as u64;
+    requests.iter().map(count).sum()
 }
 
 /// Validation over captured requests as they came, and over all in one.
 fn bench_validate(c: &mut Criterion) {
     let mut group = c.benchmark_group("validate");
+    let (_, keys) = Engine::new().processor();
+    let mut index = Index::default();
     for folder in FOLDERS {
         let requests = captured(folder);
-        let mut shard = Shard::new();
         group.throughput(Throughput::Elements(spans(&requests)));
         group.bench_function(folder, |b| {
             b.iter(|| {
                 for request in &requests {
-                    validate(
-                        Signal::Traces,
-                        black_box(request),
-                        &shard.keys,
-                        &mut shard.index,
-                    )
-                    .unwrap();
+                    validate(Signal::Traces, black_box(request), &keys, &mut index).unwrap();
                 }
             });
         });
         let joined = requests.concat();
         group.bench_function(format!("{folder}, all in one request"), |b| {
-            b.iter(|| {
-                validate(
-                    Signal::Traces,
-                    black_box(&joined),
-                    &shard.keys,
-                    &mut shard.index,
-                )
-                .unwrap()
-            });
+            b.iter(|| validate(Signal::Traces, black_box(&joined), &keys, &mut index).unwrap());
         });
     }
     group.finish();
@@ -63,10 +45,10 @@ fn bench_validate(c: &mut Criterion) {
 
 /// Writing a span: as it is, with attributes added, with one replaced.
 fn bench_edit(c: &mut Criterion) {
-    let shard = Shard::new();
+    let (_, keys) = Engine::new().processor();
     let request = &captured("ambient-istio-1.30")[0];
     let mut index = Index::default();
-    let admitted = admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
+    let admitted = admit(Signal::Traces, request, &keys, &mut index).unwrap();
     let span = index.items[0].bytes.of(&admitted.bytes);
     let unchanged = Edits::default();
     let mut added = Edits::default();
@@ -102,65 +84,67 @@ fn bench_mesh(c: &mut Criterion) {
     let mut group = c.benchmark_group("mesh");
     for folder in FOLDERS {
         let request = captured(folder).concat();
-        let mut shard = Shard::new();
+        let mut decider = Decider::of(&Engine::new());
         let mut index = Index::default();
-        let admitted = admit(Signal::Traces, &request, &shard.keys, &mut index).unwrap();
+        let admitted = admit(Signal::Traces, &request, &decider.keys, &mut index).unwrap();
         group.throughput(Throughput::Elements(index.items.len() as u64));
         group.bench_function(folder, |b| {
-            b.iter(|| {
-                shard.each(&admitted.bytes, &index, |shard, span, resource, _| {
-                    let decision = shard.decide(&span, resource);
-                    black_box(&decision);
-                    shard.done(decision);
-                });
-            });
+            b.iter(|| decider.decide(&admitted.bytes, &index));
         });
     }
     group.finish();
 }
 
-/// Appending, and sealing when full; then all of the way through a shard.
+/// Appending, and sealing when full; then all of the way through an engine.
 fn bench_batch(c: &mut Criterion) {
     let requests = captured("ambient-istio-1.30");
     let mut group = c.benchmark_group("batch");
     group.throughput(Throughput::Elements(spans(&requests)));
-    let mut shard = Shard::new();
-    let scope = shard.scopes.intern(b"", b"", b"");
-    let resource = shard.resources.intern(b"", b"", b"");
+    let (mut resources, mut scopes) = (Resources::default(), Scopes::default());
+    let scope = scopes.intern(b"", b"", b"");
+    let resource = resources.intern(b"", b"", b"");
+    let mut batch = Batch::new(Signal::Traces, &support::batch());
+    let budget = Budget::new(usize::MAX);
     let span = vec![7; 1500];
     group.bench_function("append 100 spans of 1.5 kB, seal when full", |b| {
         b.iter(|| {
             for _ in 0..100 {
-                if shard.batch.must_seal_before(span.len(), 0) {
-                    black_box(shard.seal());
+                if batch.must_seal_before(span.len(), 0) {
+                    black_box(batch.seal(&resources, &scopes, &budget, None));
                 }
-                let out = shard.batch.group(resource, scope);
+                let out = batch.group(resource, scope);
                 out.extend_from_slice(black_box(&span));
-                shard.batch.appended(span.len(), 0);
+                batch.appended(span.len(), 0, 1);
             }
         });
     });
-    let mut shard = Shard::new();
-    group.bench_function("a shard's whole way, 5 spans a request", |b| {
-        b.iter(|| {
-            for request in &requests {
-                shard.take(black_box(request), drop);
-            }
+    let joined = [requests.concat()];
+    for (name, engine, requests) in [
+        (
+            "a shard's whole way, 5 spans a request",
+            Engine::new(),
+            &requests[..],
+        ),
+        (
+            "the same, Kubernetes watched",
+            Engine::watching(),
+            &requests,
+        ),
+        (
+            "a shard's whole way, 100 spans a request",
+            Engine::new(),
+            &joined,
+        ),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                for request in requests {
+                    engine.take(black_box(request));
+                    black_box(engine.sealed());
+                }
+            });
         });
-    });
-    let mut shard = Shard::watching();
-    group.bench_function("the same, Kubernetes watched", |b| {
-        b.iter(|| {
-            for request in &requests {
-                shard.take(black_box(request), drop);
-            }
-        });
-    });
-    let mut shard = Shard::new();
-    let joined = requests.concat();
-    group.bench_function("a shard's whole way, 100 spans a request", |b| {
-        b.iter(|| shard.take(black_box(&joined), drop));
-    });
+    }
     group.finish();
 }
 

@@ -5,20 +5,9 @@ All series of one scrape are of one moment, so that they can be held against
 each other: accepted + recovered = delivered + refused + dropped + held.
 */
 
-use super::{Balance, DropReason, Route};
+use super::{Balance, DropReason, NamedRoute};
 use crate::telemetry::{Metric, Registry};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The way from a pipeline to one of its exporters, with the names of both.
-#[derive(Clone, Debug)]
-pub struct NamedRoute {
-    /// The pipeline's id.
-    pub pipeline: String,
-    /// The exporter's id.
-    pub exporter: String,
-    /// The way.
-    pub route: Arc<Route>,
-}
 
 const LABELS: &[&str] = &["pipeline", "exporter"];
 

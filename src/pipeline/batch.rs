@@ -1,13 +1,14 @@
 /*!
-The open batch of a pipeline on one shard.
+The open batch of a pipeline on one shard, of any signal: resource groups, scope
+groups and items have the fields 1, 2 and 2 in all three.
 
-Spans arrive already patched and encoded, and are appended to the group of
+Items arrive already patched and encoded, and are appended to the group of
 their resource and scope, so that the output has one `ResourceSpans` with one
 `ScopeSpans` per distinct (resource, scope, schema URLs): Kiali with Tempo
 reads only the first scope of a resource, and Envoy's resource is sent once a
 batch instead of once per five spans.
 
-Lengths are unknown until a batch is sealed, so a group keeps only span bytes;
+Lengths are unknown until a batch is sealed, so a group keeps only its items;
 [`Batch::seal`] writes the headers. Large groups leave as they are, as pieces
 of the sealed request; small ones are copied together, since each piece costs
 a write of its own on the way out.
@@ -17,10 +18,12 @@ record as a request of its own, so that the log has an open batch in parts that
 can be sent as they are.
 */
 
-use super::resources::{Header, ResourceId, Resources, ScopeId, Scopes};
+use super::{LogPosition, ResourceId, Resources, ScopeId, Scopes, SealedBatch, resources::Header};
 use crate::{
     config,
+    pdata::Signal,
     pdata::wire::{put_bytes, put_varint, varint_len},
+    queue::Budget,
 };
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -35,17 +38,6 @@ const PIECE: usize = 16 << 10;
 /// What the framing of one more group may cost: three tags and lengths.
 const GROUP_FRAMING: usize = 18;
 
-/// A sealed request, not yet counted against a budget.
-#[derive(Debug)]
-pub struct Sealed {
-    /// The request's bytes, in order.
-    pub chunks: Vec<Bytes>,
-    /// Their sum.
-    pub bytes: usize,
-    /// Spans inside.
-    pub spans: u32,
-}
-
 /// Why a batch was sealed; the Collector's `batch` counts both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -59,8 +51,8 @@ pub enum Trigger {
 struct Group {
     resource: ResourceId,
     scope: ScopeId,
-    /// Empty until the batch has a span of this group.
-    spans: Vec<u8>,
+    /// Its items' fields; empty until the batch has one of this group.
+    fields: Vec<u8>,
     /// How many of those bytes are in a record.
     recorded: usize,
     /// Bytes the group had in the last batch: what this one will need, since
@@ -71,7 +63,8 @@ struct Group {
 /// Spans waiting to be sealed.
 #[derive(Debug)]
 pub struct Batch {
-    max_spans: u32,
+    signal: Signal,
+    max_items: u32,
     max_bytes: usize,
     timeout: Duration,
     groups: Vec<Group>,
@@ -81,7 +74,7 @@ pub struct Batch {
     last: usize,
     /// Unknown fields of requests, which belong to no span.
     rest: Vec<u8>,
-    spans: u32,
+    items: u32,
     bytes: usize,
     opened: Option<Instant>,
     /// Groups with bytes in no record yet; each once.
@@ -95,13 +88,14 @@ pub struct Batch {
 
 impl Batch {
     /// An empty batch with the limits of `settings`.
-    pub fn new(settings: &config::Batch) -> Self {
+    pub fn new(signal: Signal, settings: &config::Batch) -> Self {
         let sizes = [settings.spans, settings.max_spans];
-        let max_spans = sizes.into_iter().filter(|n| *n > 0).min();
+        let max_items = sizes.into_iter().filter(|n| *n > 0).min();
         // The Collector sends at once when size or timeout is zero.
         let immediate = settings.spans == 0 || settings.timeout.is_zero();
         Self {
-            max_spans: max_spans
+            signal,
+            max_items: max_items
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(u32::MAX),
             max_bytes: settings.bytes,
@@ -115,7 +109,7 @@ impl Batch {
             hasher: foldhash::fast::FixedState::default(),
             last: 0,
             rest: Vec::new(),
-            spans: 0,
+            items: 0,
             bytes: 0,
             opened: None,
             unrecorded: Vec::new(),
@@ -127,15 +121,15 @@ impl Batch {
     /// Whether adding `span_bytes` for this resource and scope would exceed a
     /// limit, so that the batch must be sealed first. Never for an empty
     /// batch: a span larger than the limit travels alone.
-    pub fn must_seal_before(&self, span_bytes: usize, headers: usize) -> bool {
-        self.spans > 0
-            && (self.spans >= self.max_spans
-                || self.bytes + span_bytes + headers + GROUP_FRAMING > self.max_bytes)
+    pub fn must_seal_before(&self, bytes: usize, headers: usize) -> bool {
+        !self.is_empty()
+            && (self.items >= self.max_items
+                || self.bytes + bytes + headers + GROUP_FRAMING > self.max_bytes)
     }
 
     /// Whether a limit has been reached.
     pub fn is_full(&self) -> bool {
-        self.spans >= self.max_spans || self.bytes >= self.max_bytes
+        self.items >= self.max_items || self.bytes >= self.max_bytes
     }
 
     /// The buffer for spans of this resource and scope. Call
@@ -146,14 +140,14 @@ impl Batch {
             self.last = self.find_or_open(resource, scope);
         }
         let group = &mut self.groups[self.last];
-        if group.spans.len() == group.recorded {
+        if group.fields.len() == group.recorded {
             self.unrecorded.push(self.last as u32);
         }
-        if group.spans.capacity() == 0 {
-            group.spans.reserve(group.expected + group.expected / 8);
+        if group.fields.capacity() == 0 {
+            group.fields.reserve(group.expected + group.expected / 8);
         }
-        self.writing = Some(group.spans.len());
-        &mut group.spans
+        self.writing = Some(group.fields.len());
+        &mut group.fields
     }
 
     fn find_or_open(&mut self, resource: ResourceId, scope: ScopeId) -> usize {
@@ -170,7 +164,7 @@ impl Batch {
         self.groups.push(Group {
             resource,
             scope,
-            spans: Vec::new(),
+            fields: Vec::new(),
             recorded: 0,
             expected: 0,
         });
@@ -188,21 +182,22 @@ impl Batch {
             .insert_unique(hash(&(at as u32)), at as u32, hash);
     }
 
-    /// Counts one span of `span_bytes` just written to [`Batch::group`];
-    /// `headers` is the size of its resource and scope, counted when the group
-    /// is new. Returns true for the first span of a batch.
-    pub fn appended(&mut self, span_bytes: usize, headers: usize) -> bool {
+    /// Counts what was just written to [`Batch::group`]: a field of `bytes` that
+    /// holds so many `items`. `headers` is the size of its resource and scope,
+    /// counted when the group is new. Returns true for the first field of a
+    /// batch.
+    pub fn appended(&mut self, bytes: usize, headers: usize, items: u32) -> bool {
         let is_new_group = self
             .groups
             .get(self.last)
-            .is_some_and(|group| group.spans.len() == span_bytes);
-        self.bytes += span_bytes
+            .is_some_and(|group| group.fields.len() == bytes);
+        self.bytes += bytes
             + if is_new_group {
                 headers + GROUP_FRAMING
             } else {
                 0
             };
-        self.spans += 1;
+        self.items = self.items.saturating_add(items);
         self.writing = None;
         if self.opened.is_some() {
             return false;
@@ -227,9 +222,14 @@ impl Batch {
         self.timeout.is_zero()
     }
 
-    /// Spans that are in no record yet.
+    /// Items that are in no record yet.
     pub fn unrecorded(&self) -> u32 {
-        self.spans - self.recorded.0
+        self.items - self.recorded.0
+    }
+
+    /// Whether all of the batch is in records.
+    pub fn is_recorded(&self) -> bool {
+        self.unrecorded.is_empty() && self.recorded.1 == self.rest.len()
     }
 
     /// Bytes of the batch so far, framing included.
@@ -243,7 +243,7 @@ impl Batch {
     pub fn record(&mut self, resources: &Resources, scopes: &Scopes, out: &mut Vec<u8>) {
         for at in self.unrecorded.drain(..) {
             let group = &mut self.groups[at as usize];
-            let new = &group.spans[group.recorded..];
+            let new = &group.fields[group.recorded..];
             if new.is_empty() {
                 continue;
             }
@@ -251,36 +251,46 @@ impl Batch {
             open_group(resource, scope, new.len(), out);
             out.extend_from_slice(new);
             close_group(resource, scope, out);
-            group.recorded = group.spans.len();
+            group.recorded = group.fields.len();
         }
         out.extend_from_slice(&self.rest[self.recorded.1..]);
-        self.recorded = (self.spans, self.rest.len());
+        self.recorded = (self.items, self.rest.len());
     }
 
     /// What is in no record yet will be in none.
     pub fn skip_record(&mut self) {
         for at in self.unrecorded.drain(..) {
             let group = &mut self.groups[at as usize];
-            group.recorded = group.spans.len();
+            group.recorded = group.fields.len();
         }
-        self.recorded = (self.spans, self.rest.len());
+        self.recorded = (self.items, self.rest.len());
     }
 
-    /// Ends the batch and starts an empty one; `None` if nothing was in it.
-    pub fn seal(&mut self, resources: &Resources, scopes: &Scopes) -> Option<Sealed> {
-        if self.spans == 0 {
-            return None;
-        }
+    /// Whether nothing is in it. A metric may have no data points: a batch
+    /// without items need not be empty.
+    pub fn is_empty(&self) -> bool {
+        self.opened.is_none()
+    }
+
+    /// Ends the batch, whose bytes count against `budget` from here on, and
+    /// starts an empty one.
+    pub fn seal(
+        &mut self,
+        resources: &Resources,
+        scopes: &Scopes,
+        budget: &Budget,
+        position: Option<LogPosition>,
+    ) -> SealedBatch {
         let mut pieces = Pieces::default();
         for group in &mut self.groups {
-            let spans = std::mem::take(&mut group.spans);
+            let fields = std::mem::take(&mut group.fields);
             group.recorded = 0;
-            group.expected = spans.len();
-            if !spans.is_empty() {
+            group.expected = fields.len();
+            if !fields.is_empty() {
                 pieces.group(
                     resources.get(group.resource),
                     scopes.get(group.scope),
-                    spans,
+                    fields,
                 );
             }
         }
@@ -289,15 +299,18 @@ impl Batch {
         self.forget_idle_groups();
         pieces.open.append(&mut self.rest);
         pieces.close();
-        let sealed = Sealed {
+        let sealed = SealedBatch {
+            signal: self.signal,
             bytes: pieces.bytes,
             chunks: pieces.done,
-            spans: self.spans,
+            items: self.items,
+            lease: budget.lease(pieces.bytes),
+            position,
         };
-        self.spans = 0;
+        self.items = 0;
         self.bytes = 0;
         self.opened = None;
-        Some(sealed)
+        sealed
     }
 
     /// Drops the groups that the last batch had no span of.
@@ -314,7 +327,7 @@ impl Batch {
     /// Cuts off a span whose writing panicked.
     pub fn mend(&mut self) {
         if let (Some(whole), Some(group)) = (self.writing.take(), self.groups.get_mut(self.last)) {
-            group.spans.truncate(whole);
+            group.fields.truncate(whole);
         }
     }
 
@@ -325,7 +338,7 @@ impl Batch {
         self.recorded = (0, 0);
         self.bytes = 0;
         self.opened = None;
-        std::mem::take(&mut self.spans)
+        std::mem::take(&mut self.items)
     }
 
     /// Forgets all ids: the tables are about to be emptied. The batch must be
@@ -346,15 +359,15 @@ struct Pieces {
 }
 
 impl Pieces {
-    /// Writes one `ResourceSpans` with one `ScopeSpans` around `spans`.
-    fn group(&mut self, resource: &Header, scope: &Header, spans: Vec<u8>) {
-        open_group(resource, scope, spans.len(), &mut self.open);
-        if spans.len() < PIECE {
-            self.open.extend_from_slice(&spans);
+    /// Writes one resource group with one scope group around `fields`.
+    fn group(&mut self, resource: &Header, scope: &Header, fields: Vec<u8>) {
+        open_group(resource, scope, fields.len(), &mut self.open);
+        if fields.len() < PIECE {
+            self.open.extend_from_slice(&fields);
         } else {
             self.close();
-            self.bytes += spans.len();
-            self.done.push(Bytes::from(spans));
+            self.bytes += fields.len();
+            self.done.push(Bytes::from(fields));
         }
         close_group(resource, scope, &mut self.open);
     }
@@ -367,21 +380,21 @@ impl Pieces {
     }
 }
 
-/// Writes what stands before `spans` bytes of spans in a `ResourceSpans` with
+/// Writes what stands before `fields` bytes of items in a resource group with
 /// one `ScopeSpans`.
-fn open_group(resource: &Header, scope: &Header, spans: usize, out: &mut Vec<u8>) {
+fn open_group(resource: &Header, scope: &Header, fields: usize, out: &mut Vec<u8>) {
     let scope_len =
-        field_len(&scope.payload) + spans + field_len(&scope.schema_url) + scope.rest.len();
+        field_len(&scope.payload) + fields + field_len(&scope.schema_url) + scope.rest.len();
     let resource_len = field_len(&resource.payload)
         + 1
         + varint_len(scope_len as u64)
         + scope_len
         + field_len(&resource.schema_url)
         + resource.rest.len();
-    out.push(0x0A); // ExportTraceServiceRequest.resource_spans
+    out.push(0x0A); // resource_spans, resource_metrics, resource_logs
     put_varint(resource_len as u64, out);
     put_field(1, &resource.payload, out);
-    out.push(0x12); // ResourceSpans.scope_spans
+    out.push(0x12); // scope_spans, scope_metrics, scope_logs
     put_varint(scope_len as u64, out);
     put_field(1, &scope.payload, out);
 }
@@ -451,7 +464,7 @@ mod tests {
             Self {
                 resources: Resources::default(),
                 scopes: Scopes::default(),
-                batch: Batch::new(&settings(spans, bytes)),
+                batch: Batch::new(Signal::Traces, &settings(spans, bytes)),
             }
         }
 
@@ -473,11 +486,14 @@ mod tests {
             let before = out.len();
             put_bytes(2, &span, out);
             let written = out.len() - before;
-            self.batch.appended(written, headers);
+            self.batch.appended(written, headers, 1);
         }
 
-        fn seal(&mut self) -> (Sealed, ExportTraceServiceRequest) {
-            let sealed = self.batch.seal(&self.resources, &self.scopes).unwrap();
+        fn seal(&mut self) -> (SealedBatch, ExportTraceServiceRequest) {
+            assert!(!self.batch.is_empty());
+            let budget = Budget::new(usize::MAX);
+            let sealed = (self.batch).seal(&self.resources, &self.scopes, &budget, None);
+            assert_eq!(budget.held(), sealed.bytes);
             let whole = sealed.chunks.concat();
             assert_eq!(whole.len(), sealed.bytes);
             let request = ExportTraceServiceRequest::decode(&whole[..]).unwrap();
@@ -506,12 +522,9 @@ mod tests {
             bench.append(resource, name);
         }
         let (sealed, request) = bench.seal();
-        assert_eq!(sealed.spans, 5);
+        assert_eq!(sealed.items, 5);
         assert_eq!(names(&request), [vec!["1", "3"], vec!["2", "4"], vec!["5"]]);
-        assert!(
-            bench.batch.seal(&bench.resources, &bench.scopes).is_none(),
-            "empty again"
-        );
+        assert!(bench.batch.is_empty());
         bench.append("a", "6");
         assert_eq!(names(&bench.seal().1), [vec!["6"]]);
     }
@@ -526,7 +539,7 @@ mod tests {
         bench.seal();
         assert_eq!(bench.batch.groups.len(), 2);
         bench.append("busy", "name");
-        let capacity = bench.batch.groups[0].spans.capacity();
+        let capacity = bench.batch.groups[0].fields.capacity();
         assert!(capacity > 600, "room at once: {capacity}");
         assert_eq!(names(&bench.seal().1), [["name"]]);
         assert_eq!(bench.batch.groups.len(), 1);
@@ -617,10 +630,10 @@ mod tests {
 
     #[test]
     fn zero_means_at_once_and_the_smaller_of_two_sizes_holds() {
-        assert!(Batch::new(&settings(0, 100)).is_immediate());
-        assert!(!Batch::new(&settings(1, 100)).is_immediate());
+        assert!(Batch::new(Signal::Traces, &settings(0, 100)).is_immediate());
+        assert!(!Batch::new(Signal::Traces, &settings(1, 100)).is_immediate());
         let mut both = settings(100, 1 << 20);
         both.max_spans = 2;
-        assert_eq!(Batch::new(&both).max_spans, 2);
+        assert_eq!(Batch::new(Signal::Traces, &both).max_items, 2);
     }
 }

@@ -2,25 +2,25 @@
 Group commit: one hand-over to the segment logs per turn of a shard's loop.
 
 A task that is woken goes to the end of the runtime's queue, so when the first
-request of a turn wakes [`Commits::run`], it runs after all requests that came
-with it. It hands over what they added, and when the logs' threads have decided
-about it, lets go of everyone who waits with a [`Ticket`] of that turn. Requests
-that come meanwhile are of the next turn.
+request of a turn wakes the shard's committing task, that runs after all requests
+that came with it. It hands over what they added, and when the logs' threads have
+decided about it, everyone who waits with a [`Ticket`] of that turn is answered.
+Requests that come meanwhile are of the next turn. Here is the state of that; the
+task is `Shard::commit`.
 
 A log that takes longer than its storage's `timeout` is late: senders are then
 answered from memory until it has caught up, so that a slow disk costs what it
 was to protect and nothing more.
 */
 
-use super::{engine::Engine, gather, shard::Shard};
-use crate::pipeline::Ticket;
+use super::Ticket;
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
 
 /// The turns of one shard that has logs.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Commits {
         Arc::clone(&self.written)
     }
 
-    /// A request was taken into a pipeline with a log.
+    /// Counts a request that was taken into a pipeline with a log.
     pub fn took(&self) {
         if !self.begun.replace(true) {
             self.begin.notify_one();
@@ -89,56 +89,45 @@ impl Commits {
         Poll::Pending
     }
 
-    /// Commits turn after turn, forever.
-    pub async fn run(&self, shard: &Shard) {
-        loop {
-            self.begin.notified().await;
-            self.hand_over(shard);
-            gather::bide(|| !shard.any(Engine::awaits_log));
-            // Whoever waits for an answer is not kept by gathering requests.
-            gather::hold_off(true);
-            let turn = self.turn.get();
-            let decided = timeout(self.patience, self.all_decided(shard));
-            if decided.await.is_err() {
-                self.catch_up(shard).await;
-            }
-            self.decided.set(turn.max(self.decided.get()));
-            self.release();
-            gather::hold_off(false);
-            if shard.any(Engine::has_backlog) {
-                shard.turn();
-            }
-        }
+    /// Waits until a request of a turn was taken.
+    pub async fn begun(&self) {
+        self.begin.notified().await;
     }
 
-    /// Ends a turn.
-    fn hand_over(&self, shard: &Shard) {
+    /// Ends a turn: requests that come from now on are of the next. Returns the
+    /// number of the turn that ended, plus one.
+    pub fn end_turn(&self) -> u64 {
         self.begun.set(false);
         self.turn.set(self.turn.get() + 1);
-        shard.hand_over();
+        self.turn.get()
     }
 
-    async fn all_decided(&self, shard: &Shard) {
-        while shard.any(Engine::awaits_log) {
+    /// Waits until `done`, which is asked again whenever a log's thread has
+    /// decided something.
+    pub async fn until(&self, done: impl Fn() -> bool) {
+        while !done() {
             self.written.notified().await;
         }
     }
 
-    /// Answers from memory until the logs have decided about all they have.
-    async fn catch_up(&self, shard: &Shard) {
-        self.late.set(true);
+    /// Answers all requests of turns below `turn`.
+    pub fn decide(&self, turn: u64) {
+        self.decided.set(turn.max(self.decided.get()));
         self.release();
-        gather::hold_off(false);
-        shard.each(|pipeline| pipeline.tell_late(self.patience));
-        loop {
-            tokio::select! {
-                () = self.all_decided(shard) => break,
-                () = self.begin.notified() => self.hand_over(shard),
-            }
+    }
+
+    /// How long senders wait.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Begins or ends a time in which the logs are late: requests are answered
+    /// from memory meanwhile.
+    pub fn set_late(&self, late: bool) {
+        self.late.set(late);
+        if late {
+            self.release();
         }
-        self.late.set(false);
-        self.decided.set(self.turn.get());
-        tracing::info!("the segment log keeps up again: senders are answered after the write");
     }
 
     fn release(&self) {

@@ -22,7 +22,10 @@ What must not suffer:
 
 use crate::telemetry::ShardLoad;
 use std::{
-    cell::{Cell, RefCell},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -53,7 +56,7 @@ enum Mode {
 
 /// Decides how long to wait. Knows no clock but what it is told.
 #[derive(Debug)]
-struct Gather {
+struct Pace {
     most: Duration,
     mode: Mode,
     hold: Duration,
@@ -62,7 +65,7 @@ struct Gather {
     begun: Option<(Instant, u64)>,
 }
 
-impl Gather {
+impl Pace {
     fn new(most: Duration) -> Self {
         Self {
             most,
@@ -121,55 +124,73 @@ impl Gather {
     }
 }
 
-thread_local! {
-    static GATHER: RefCell<Option<Gather>> = const { RefCell::new(None) };
-    static HELD_OFF: Cell<bool> = const { Cell::new(false) };
-    static GATHERED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How long a step of [`bide`] is, and how many there may be. The segment log's
-/// thread takes about half a step to write what came in 5 ms.
+/// How long a step of [`Gather::wait_briefly`] is, and how many there may be.
+/// The segment log's thread takes about half a step to write what came in 5 ms.
 const STEP: Duration = Duration::from_micros(100);
 const STEPS: u32 = 3;
 
-/// Whether this thread must not gather now: answers of its own depend on being
-/// woken.
-pub fn hold_off(now: bool) {
-    HELD_OFF.set(now);
+/// The gathering of one shard. The runtime's hook and the shard share it; both
+/// are on the shard's thread, so its lock is never contended.
+#[derive(Debug)]
+pub struct Gather {
+    pace: Mutex<Pace>,
+    paused: AtomicBool,
+    gathered: AtomicBool,
 }
 
-/// Waits for another thread to be `done`, for a moment at most, and only where
-/// this one gathers requests, and so has time. What is waited for need not wake
-/// it then, and no request comes between: both would cost more than the moment.
-pub fn bide(done: impl Fn() -> bool) {
-    if !GATHERED.take() {
-        return;
+impl Gather {
+    /// Waits of `most` at most; zero: none.
+    pub fn new(most: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            pace: Mutex::new(Pace::new(most)),
+            paused: AtomicBool::new(false),
+            gathered: AtomicBool::new(false),
+        })
     }
-    for _ in 0..STEPS {
-        if done() {
-            return;
-        }
-        thread::sleep(STEP);
-    }
-}
 
-/// Makes the threads of a runtime tell `load` when they rest, and wait up to
-/// `most` (zero: never) before they do. For the runtime of one shard.
-pub fn install(builder: &mut tokio::runtime::Builder, load: ShardLoad, most: Duration) {
-    let resumed = load.clone();
-    builder.on_thread_park(move || {
+    /// Makes a runtime's thread tell `load` when it rests, and wait before it
+    /// does. For the runtime of one shard.
+    pub fn install(self: &Arc<Self>, builder: &mut tokio::runtime::Builder, load: ShardLoad) {
+        let (gather, resumed) = (Arc::clone(self), load.clone());
+        builder.on_thread_park(move || gather.park(&load));
+        builder.on_thread_unpark(move || resumed.resume(Instant::now()));
+    }
+
+    fn park(&self, load: &ShardLoad) {
         let now = Instant::now();
-        let wait = GATHER.with_borrow_mut(|gather| {
-            let gather = gather.get_or_insert_with(|| Gather::new(most));
-            gather.wait(now, load.requests())
-        });
+        let wait = self.pace().wait(now, load.requests());
         load.rest(now);
-        if !wait.is_zero() && !HELD_OFF.get() {
-            GATHERED.set(true);
+        if !wait.is_zero() && !self.paused.load(Relaxed) {
+            self.gathered.store(true, Relaxed);
             thread::sleep(wait);
         }
-    });
-    builder.on_thread_unpark(move || resumed.resume(Instant::now()));
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // A pace that a panic left is a guess like any other.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops or resumes gathering: answers of the shard depend on being woken.
+    pub fn pause(&self, paused: bool) {
+        self.paused.store(paused, Relaxed);
+    }
+
+    /// Waits for another thread to be `done`, for a moment at most, and only
+    /// where this one has gathered requests, and so has time. What is waited for
+    /// need not wake it then, and no request comes between: both would cost more
+    /// than the moment.
+    pub fn wait_briefly(&self, done: impl Fn() -> bool) {
+        if !self.gathered.swap(false, Relaxed) {
+            return;
+        }
+        for _ in 0..STEPS {
+            if done() {
+                return;
+            }
+            thread::sleep(STEP);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +202,7 @@ mod tests {
     /// Simulated senders against one shard, whose requests take 20 µs each.
     /// Returns the requests of each second.
     fn seconds(seconds: u32, mut arrivals: impl FnMut(Duration, Duration) -> u64) -> Vec<u64> {
-        let mut gather = Gather::new(MOST);
+        let mut gather = Pace::new(MOST);
         let begin = Instant::now();
         let (mut now, mut total) = (begin, 0);
         let mut out = Vec::new();
@@ -202,7 +223,7 @@ mod tests {
 
     #[test]
     fn open_senders_are_waited_for() {
-        let mut gather = Gather::new(MOST);
+        let mut gather = Pace::new(MOST);
         let begin = Instant::now();
         let waits: Vec<_> = (0..1000)
             .map(|ms| gather.wait(begin + Duration::from_millis(ms), 2 * ms))
@@ -220,7 +241,7 @@ mod tests {
             (0.5, MOST),
             (64.0, Duration::from_millis(1)),
         ] {
-            let mut gather = Gather::new(MOST);
+            let mut gather = Pace::new(MOST);
             let begin = Instant::now();
             let mut last = Duration::MAX;
             for ms in 0..500 {

@@ -7,9 +7,11 @@ and new requests are refused: what was accepted is not dropped for want of room,
 unless other exporters of the pipeline have it.
 */
 
-use super::recorder::Recorder;
-use super::{DropReason, Logged, Offer, QueuedBatch, Route, SealedBatch, batch::Sealed};
-use crate::{pdata::Signal, queue::Budget};
+use super::{
+    DropReason, LogPosition, Logged, Offer, QueuedBatch, Resources, Route, Scopes, SealedBatch,
+    batch::Batch, recorder::Recorder,
+};
+use crate::queue::{Budget, log::Log};
 use metrics::Histogram;
 use std::{collections::VecDeque, sync::Arc};
 
@@ -26,38 +28,34 @@ pub struct ExporterRoute {
 
 /// Where sealed batches go.
 pub struct Outlet {
-    signal: Signal,
-    /// The pipeline's exporters.
-    pub exits: Vec<ExporterRoute>,
+    exits: Vec<Exit>,
     /// Bytes held by batches until delivered.
     budget: Budget,
     /// The pipeline's segment log, where one of its exporters has one.
-    pub recorder: Option<Recorder>,
-    backlog: VecDeque<Waiting>,
+    recorder: Option<Recorder>,
 }
 
-/// A batch that waits for room in a queue, or for the log's word.
-struct Waiting {
-    exit: usize,
-    batch: Arc<SealedBatch>,
-    /// There was no room, and the log does not have it.
+/// One exporter, and the batches that wait for room in its queue or for the
+/// log's thread, in order.
+struct Exit {
+    to: ExporterRoute,
+    waiting: VecDeque<Arc<SealedBatch>>,
+    /// There was no room for the first of them, and it is in no log.
     stuck: bool,
 }
 
 impl Outlet {
     /// An outlet to these exporters, whose batches count against `budget`.
-    pub fn new(
-        signal: Signal,
-        exits: Vec<ExporterRoute>,
-        budget: Budget,
-        recorder: Option<Recorder>,
-    ) -> Self {
+    pub fn new(routes: Vec<ExporterRoute>, budget: Budget, recorder: Option<Recorder>) -> Self {
+        let exits = routes.into_iter().map(|to| Exit {
+            to,
+            waiting: VecDeque::new(),
+            stuck: false,
+        });
         Self {
-            signal,
-            exits,
+            exits: exits.collect(),
             budget,
             recorder,
-            backlog: VecDeque::new(),
         }
     }
 
@@ -67,115 +65,144 @@ impl Outlet {
         let logging = recorder.is_some_and(Recorder::works);
         if !logging && self.budget.is_over() {
             return Some(
-                "the memory limit for undelivered spans is reached; the backend is slow or away",
+                "the memory limit for undelivered data is reached; the backend is slow or away",
             );
         }
-        let blocked = |(at, exit): (usize, &ExporterRoute)| {
-            let absorbs = logging && exit.route.cursor().is_some();
-            self.is_stuck(at) || (!absorbs && !exit.route.has_room())
-        };
         // One that has room is not held up by those that have none.
         let exits = &self.exits;
-        if exits.is_empty() || !exits.iter().enumerate().all(blocked) {
+        if exits.is_empty() || !exits.iter().all(|exit| exit.is_blocked(logging)) {
             return None;
         }
         Some(match recorder {
             Some(_) if !logging => {
-                "the segment log does not take spans, and there is no more room in memory; the log \
+                "the segment log does not take data, and there is no more room in memory; the log \
                  of this process tells why"
             }
             _ => "an exporter's sending_queue is full; the backend is slow or away",
         })
     }
 
-    /// Takes a batch on, which ends the open one in the log.
-    pub fn send(&mut self, sealed: Sealed) {
-        let batch = Arc::new(SealedBatch {
-            lease: self.budget.lease(sealed.bytes),
-            chunks: sealed.chunks,
-            bytes: sealed.bytes,
-            items: sealed.spans,
-            signal: self.signal,
-            position: self.recorder.as_mut().map(Recorder::seal),
-        });
-        for (exit, to) in self.exits.iter().enumerate() {
-            to.route.account.sealed(batch.items, batch.bytes);
-            self.backlog.push_back(Waiting {
-                exit,
-                batch: Arc::clone(&batch),
-                stuck: false,
-            });
+    /// Counts items that shards have counted as taken and that came into no
+    /// batch, for want of room.
+    pub fn passed_by(&self, items: u64) {
+        for exit in &self.exits {
+            exit.to.route.account.passed_by(items);
+        }
+    }
+
+    /// Counts items of an open batch that were lost by a panic.
+    pub fn crashed(&self, items: u64) {
+        for exit in &self.exits {
+            exit.to.route.account.crashed(items);
+        }
+    }
+
+    /// Records what the open batch has in no record yet.
+    pub fn record(&mut self, batch: &mut Batch, resources: &Resources, scopes: &Scopes) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(batch, resources, scopes);
+        }
+    }
+
+    /// Gives the log's thread all records so far.
+    pub fn hand_over(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.hand_over();
+        }
+    }
+
+    /// Returns true while the log's thread has not decided about all records
+    /// that it was given.
+    pub fn awaits_log(&self) -> bool {
+        let recorder = self.recorder.as_ref();
+        recorder.is_some_and(|recorder| !recorder.is_caught_up())
+    }
+
+    /// The pipeline's segment log.
+    pub fn log(&self) -> Option<&Log> {
+        self.recorder.as_ref().map(Recorder::log)
+    }
+
+    /// Ends the open batch in the log; where the batch stands there.
+    pub fn end_batch(&mut self) -> Option<LogPosition> {
+        self.recorder.as_mut().map(Recorder::seal)
+    }
+
+    /// The budget that sealed batches count against.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Takes a sealed batch.
+    pub fn send(&mut self, batch: SealedBatch) {
+        let batch = Arc::new(batch);
+        for exit in &mut self.exits {
+            exit.to.route.account.sealed(batch.items, batch.bytes);
+            exit.waiting.push_back(Arc::clone(&batch));
         }
         self.move_on();
     }
 
-    /// Whether a batch for this exporter found no room and is in no log.
-    fn is_stuck(&self, exit: usize) -> bool {
-        let mut waiting = self.backlog.iter();
-        waiting.any(|waiting| waiting.stuck && waiting.exit == exit)
-    }
-
     /// Whether batches wait here.
     pub fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+        self.exits.iter().any(|exit| !exit.waiting.is_empty())
     }
 
     /// Moves waiting batches to their queues or to the log, in order for each
-    /// exporter.
+    /// exporter. Where some exporters have room, what is stuck for others is
+    /// dropped for those alone: refusing senders would lose it for all.
     pub fn move_on(&mut self) {
-        let mut waits = vec![false; self.exits.len()];
-        for _ in 0..self.backlog.len() {
-            let Some(mut waiting) = self.backlog.pop_front() else {
-                break;
-            };
-            if !waits[waiting.exit] {
-                let logged = match &self.recorder {
-                    Some(recorder) => recorder.logged(&waiting.batch),
-                    None => Logged::No,
-                };
-                let exit = &self.exits[waiting.exit];
-                if exit.route.offer(&waiting.batch, logged) == Offer::Taken {
-                    exit.send_size.record(f64::from(waiting.batch.items));
-                    exit.send_size_bytes.record(waiting.batch.bytes as f64);
-                    continue;
-                }
-                waits[waiting.exit] = true;
-                waiting.stuck = logged != Logged::Undecided;
-            }
-            self.backlog.push_back(waiting);
+        for exit in &mut self.exits {
+            exit.move_on(self.recorder.as_ref());
         }
-        self.drop_stuck();
-    }
-
-    /// Where some exporters have room, what is stuck for others is dropped for
-    /// those alone: refusing senders would lose it for all.
-    fn drop_stuck(&mut self) {
-        if (0..self.exits.len()).all(|exit| self.is_stuck(exit)) {
+        if self.exits.iter().all(|exit| exit.stuck) {
             return;
         }
-        let exits = &self.exits;
-        self.backlog.retain(|waiting| {
-            if waiting.stuck {
-                exits[waiting.exit].route.drop_batch(&waiting.batch);
+        for exit in self.exits.iter_mut().filter(|exit| exit.stuck) {
+            if let Some(batch) = exit.waiting.pop_front() {
+                exit.to.route.drop_batch(&batch);
             }
-            !waiting.stuck
-        });
+            exit.stuck = false;
+        }
     }
 
-    /// What waits here is left to the log, where that has it, or lost.
+    /// Leaves what waits here to the log, where that has it, and drops the
+    /// rest: the deadline of the shutdown has passed.
     pub fn give_up(&mut self) {
-        for waiting in std::mem::take(&mut self.backlog) {
-            let queued = QueuedBatch {
-                route: Arc::clone(&self.exits[waiting.exit].route),
-                batch: waiting.batch,
-            };
-            let spans = u64::from(queued.batch.items);
-            if queued.is_logged() {
-                queued.keep(spans);
-            } else {
-                queued.route.account.dropped(spans, DropReason::Shutdown);
-                queued.settle();
+        for exit in &mut self.exits {
+            exit.stuck = false;
+            for batch in std::mem::take(&mut exit.waiting) {
+                let route = Arc::clone(&exit.to.route);
+                let queued = QueuedBatch { batch, route };
+                let items = u64::from(queued.batch.items);
+                if queued.is_logged() {
+                    queued.keep(items);
+                } else {
+                    queued.route.account.dropped(items, DropReason::Shutdown);
+                    queued.settle();
+                }
             }
         }
+    }
+}
+
+impl Exit {
+    fn is_blocked(&self, logging: bool) -> bool {
+        let absorbs = logging && self.to.route.cursor().is_some();
+        self.stuck || (!absorbs && !self.to.route.has_room())
+    }
+
+    fn move_on(&mut self, recorder: Option<&Recorder>) {
+        while let Some(batch) = self.waiting.front() {
+            let logged = recorder.map_or(Logged::No, |recorder| recorder.logged(batch));
+            if self.to.route.offer(batch, logged) == Offer::NoRoom {
+                self.stuck = logged != Logged::Undecided;
+                return;
+            }
+            self.to.send_size.record(f64::from(batch.items));
+            self.to.send_size_bytes.record(batch.bytes as f64);
+            self.waiting.pop_front();
+        }
+        self.stuck = false;
     }
 }

@@ -1,14 +1,20 @@
 /*!
-Processors decide what happens to a span; the engine writes it once.
+What a processor is: it decides what happens to a span, and the engine writes it
+once.
 
 A processor reads a borrowed [`Span`] and adds to a [`Decision`]: edits to the
-span, which resource it belongs to, and markers to go with it. It keeps no state but memos of its own
-pure decisions, so every shard has its own instance and nothing is shared.
+span, and the resource that it goes out under. It keeps no state but memos of
+its own pure decisions, so every shard has its own instance and nothing is
+shared. What all instances of one configured processor share is its
+[`ProcessorFactory`].
 */
 
-use super::{Markers, ResourceId, Resources};
-use crate::pdata::{AnyValue, Edits, Index, ItemEntry, Slot, view};
-use std::net::IpAddr;
+use super::{Followers, ResourceId, Resources};
+use crate::{
+    pdata::{AnyValue, Edits, Index, ItemEntry, Keys, Signal, Slot, view},
+    telemetry::Registry,
+};
+use std::{fmt::Debug, net::IpAddr};
 
 /// A span as processors see it: the base bytes and where to find things.
 #[derive(Clone, Copy, Debug)]
@@ -74,15 +80,14 @@ pub struct Decision {
     pub resource: ResourceId,
     /// Changes to the span itself.
     pub edits: Edits,
-    /// Whether to drop the span, and its markers. Counted by the engine.
-    pub drop: bool,
-    /// Markers to write after the span.
-    pub markers: Markers,
+    /// Whether the processor at hand adds items once the span is written: see
+    /// [`Processor::follow`]. The engine clears it between processors.
+    pub follow: bool,
 }
 
-/// One configured processor, one instance per shard.
+/// One configured processor, one instance per shard and pipeline.
 pub trait Processor {
-    /// Called before the spans of a request: the moment to pick up what was
+    /// Prepares for the spans of one request: the moment to pick up what was
     /// replaced by other threads. `peer` is who sent it, where that is known.
     fn begin(&mut self, peer: Option<IpAddr>) {
         let _ = peer;
@@ -91,9 +96,65 @@ pub trait Processor {
     /// Adds this processor's changes for `span` to `decision`.
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision);
 
-    /// Called after the spans of a request: the moment to publish counts.
+    /// Adds the items that go with the span last processed, for which
+    /// [`Decision::follow`] was set. `written` is the span as it goes out, with
+    /// the edits of all processors: its field in its group.
+    fn follow(&mut self, written: &[u8], followers: &mut Followers) {
+        let _ = (written, followers);
+    }
+
+    /// Ends a request: the moment to publish counts.
     fn end(&mut self) {}
 
     /// Forgets every memo that holds a [`ResourceId`]: the table was emptied.
     fn forget(&mut self);
+}
+
+/// What the instances of one configured processor in one pipeline share.
+pub trait ProcessorFactory: Debug + Send + Sync {
+    /// Makes the instance of shard number `shard`, which knows nothing yet, and
+    /// registers the attributes it reads in `keys`. Called again for a shard
+    /// whose pipeline panicked.
+    fn instance(&self, shard: usize, keys: &mut Keys) -> Box<dyn Processor>;
+
+    /// Registers what its instances count besides the items that go in and out;
+    /// `id` is the processor's.
+    fn register(&self, registry: &Registry, id: &str) {
+        let _ = (registry, id);
+    }
+
+    /// What makes requests of the pipeline's signal out of those of another,
+    /// if this processor does.
+    fn converter(&self) -> Option<Box<dyn Converter>> {
+        None
+    }
+}
+
+/// Makes requests of one signal out of those of another, so that a pipeline can
+/// take both.
+pub trait Converter {
+    /// The signal that it reads.
+    fn reads(&self) -> Signal;
+
+    /// Converts a whole request.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request's framing, and where.
+    fn convert(&self, request: &[u8]) -> Result<Converted, String>;
+}
+
+/// What a [`Converter`] made of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// An export request of the pipeline's signal; empty where nothing of the
+    /// other was of use.
+    pub request: Vec<u8>,
+    /// Items in it.
+    pub made: u64,
+    /// Items of the request read that were of no use.
+    pub ignored: u64,
+    /// Why the first of those was of no use, and what to do, for the logs of
+    /// both sides; else empty.
+    pub why: String,
 }

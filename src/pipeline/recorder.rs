@@ -56,17 +56,17 @@ impl Recorder {
 
     /// Makes a record of what the open batch has in none.
     pub fn record(&mut self, batch: &mut Batch, resources: &Resources, scopes: &Scopes) {
-        let spans = batch.unrecorded();
-        if spans == 0 {
+        if batch.is_recorded() {
             return;
         }
+        let items = batch.unrecorded();
         if !self.works() {
             self.gap = true;
-            self.unlogged.add(u64::from(spans));
+            self.unlogged.add(u64::from(items));
             return batch.skip_record();
         }
         let write = |out: &mut Vec<u8>| batch.record(resources, scopes, out);
-        self.lane.append(spans, write);
+        self.lane.append(items, write);
     }
 
     /// Gives the log's thread all records so far.
@@ -90,7 +90,7 @@ impl Recorder {
 
     /// Whether all records given to the log's thread are written, or never will
     /// be.
-    pub fn is_handed_over_decided(&self) -> bool {
+    pub fn is_caught_up(&self) -> bool {
         self.lane.decided() >= self.handed_over
     }
 

@@ -183,7 +183,9 @@ impl Route {
             let read = match read.await {
                 Ok(read) => read,
                 Err(panicked) => {
-                    tracing::error!("reading the segment log failed of a bug: {panicked}");
+                    tracing::error!(
+                        "reading the segment log failed because of a bug in wayspan: {panicked}"
+                    );
                     return;
                 }
             };

@@ -1,10 +1,12 @@
 /*!
-The pipelines of one shard: what takes requests, what keeps their clock, and
-what goes on after a bug.
+A shard: the pipelines of one thread, and all that they share there.
+
+It takes requests, keeps the pipelines' clock, commits to their segment logs,
+and goes on after a bug. It owns its state; no thread-local stands for any of it.
 
 All work on a pipeline goes through [`Shard::with`]. A panic in it costs the
-request in which it showed: the pipeline's tables and processors begin anew,
-while what it had answered for, whole spans in the open batch and sealed
+request in which it showed: the pipeline's tables and processors begin again,
+while what it had answered for, whole items in the open batch and sealed
 batches, goes on its way. The panic hook has logged it by then and turned the
 health check red, so that the process is replaced in good order.
 */
@@ -12,12 +14,15 @@ health check red, so that the process is replaced in good order.
 use super::{
     commit::Commits,
     engine::{Engine, Stage},
+    gather::Gather,
 };
-use crate::pdata::Keys;
+use crate::{pdata::Keys, queue::ShardBudget};
 use std::{
     cell::RefCell,
     future,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -32,15 +37,19 @@ mod tests;
 const BACKLOG_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Makes the processors of a pipeline, by its number.
-type Anew = Box<dyn Fn(usize) -> (Keys, Vec<Stage>)>;
+type MakeStages = Box<dyn Fn(usize) -> (Keys, Vec<Stage>)>;
 
-/// The pipelines of one shard, the bell that starts their clock, and the turns
-/// of its segment logs.
+/// The pipelines of one thread.
 pub struct Shard {
     pipelines: RefCell<Vec<Engine>>,
-    anew: Anew,
+    /// What open batches, and bodies under way, count against.
+    budget: Rc<ShardBudget>,
+    make_stages: MakeStages,
+    /// A batch was opened: its clock starts.
     opened: Notify,
+    /// The turns of its segment logs, where it has some.
     commits: Option<Commits>,
+    gather: Arc<Gather>,
 }
 
 /// A pipeline panicked over what it was given.
@@ -48,17 +57,22 @@ pub struct Shard {
 pub struct Panicked;
 
 impl Shard {
-    /// A shard to these pipelines; `anew` makes the processors of one of them.
+    /// A shard of these pipelines; `make_stages` makes the processors of one of
+    /// them.
     pub fn new(
         pipelines: Vec<Engine>,
+        budget: Rc<ShardBudget>,
         commits: Option<Commits>,
-        anew: impl Fn(usize) -> (Keys, Vec<Stage>) + 'static,
+        gather: Arc<Gather>,
+        make_stages: impl Fn(usize) -> (Keys, Vec<Stage>) + 'static,
     ) -> Self {
         Self {
             pipelines: RefCell::new(pipelines),
-            anew: Box::new(anew),
+            budget,
+            make_stages: Box::new(make_stages),
             opened: Notify::new(),
             commits,
+            gather,
         }
     }
 
@@ -73,37 +87,24 @@ impl Shard {
         // What the panic left is never looked at: all of it is replaced, but for
         // the batches, which are mended.
         catch_unwind(AssertUnwindSafe(|| work(pipeline))).map_err(|_| {
-            let (keys, stages) = (self.anew)(at);
-            pipeline.restart(keys, stages);
+            pipeline.restart((self.make_stages)(at));
             Panicked
         })
     }
 
-    fn with_each(&self, mut work: impl FnMut(&mut Engine)) {
-        let all = self.pipelines.borrow().len();
-        for at in 0..all {
-            // A pipeline that panicked is as new, and has nothing to do.
-            let _ = self.with(at, &mut work);
-        }
+    /// The shard's share of the memory, for bodies under way.
+    pub fn budget(&self) -> Rc<ShardBudget> {
+        Rc::clone(&self.budget)
     }
 
-    /// Asks each pipeline, without changing it.
-    pub fn any(&self, ask: impl Fn(&Engine) -> bool) -> bool {
-        self.pipelines.borrow().iter().any(ask)
-    }
-
-    /// Looks at each pipeline, without changing it.
-    pub fn each(&self, look: impl Fn(&Engine)) {
-        self.pipelines.borrow().iter().for_each(look);
-    }
-
-    /// Engine number `at` has taken a request; `opened`: its batch has begun.
+    /// Notes that pipeline number `at` has taken a request; `opened`: it was
+    /// the first of a batch.
     pub fn took(&self, at: usize, opened: bool) {
         if opened {
             self.opened.notify_one();
         }
         if let Some(commits) = &self.commits
-            && self.pipelines.borrow()[at].recorder().is_some()
+            && self.pipelines.borrow()[at].log().is_some()
         {
             commits.took();
         }
@@ -112,21 +113,6 @@ impl Shard {
     /// The turns of the segment logs.
     pub fn commits(&self) -> Option<&Commits> {
         self.commits.as_ref()
-    }
-
-    /// The next moment [`Shard::turn`] has something to do.
-    fn deadline(&self) -> Option<Instant> {
-        let backlog = self.any(Engine::has_backlog);
-        let retry = backlog.then(|| Instant::now() + BACKLOG_INTERVAL);
-        let pipelines = self.pipelines.borrow();
-        let deadlines = pipelines.iter().filter_map(Engine::deadline);
-        deadlines.chain(retry).min()
-    }
-
-    /// Seals what is old enough, and moves what waits for room.
-    pub fn turn(&self) {
-        let now = Instant::now();
-        self.with_each(|pipeline| pipeline.turn(now));
     }
 
     /// Seals batches as they come of age, forever.
@@ -142,23 +128,78 @@ impl Shard {
         }
     }
 
-    /// Gives the segment logs what came since the last time.
-    pub fn hand_over(&self) {
-        self.with_each(Engine::commit);
+    /// The next moment [`Shard::turn`] has something to do.
+    fn deadline(&self) -> Option<Instant> {
+        let backlog = self.any(Engine::has_backlog);
+        let retry = backlog.then(|| Instant::now() + BACKLOG_INTERVAL);
+        let pipelines = self.pipelines.borrow();
+        let deadlines = pipelines.iter().filter_map(Engine::deadline);
+        deadlines.chain(retry).min()
     }
 
-    /// Commits to the segment logs, forever.
+    /// Seals what is old enough, and moves what waits for room.
+    fn turn(&self) {
+        let now = Instant::now();
+        self.with_each(|pipeline| pipeline.turn(now));
+    }
+
+    /// Commits to the segment logs turn after turn, forever.
     pub async fn commit(&self) {
-        match &self.commits {
-            Some(commits) => commits.run(self).await,
-            None => future::pending().await,
+        let Some(commits) = &self.commits else {
+            return future::pending().await;
+        };
+        loop {
+            commits.begun().await;
+            let turn = self.end_turn(commits);
+            self.gather.wait_briefly(|| self.is_committed());
+            // Whoever waits for an answer is not kept by gathering requests.
+            self.gather.pause(true);
+            let committed = commits.until(|| self.is_committed());
+            if time::timeout(commits.patience(), committed).await.is_err() {
+                self.catch_up(commits).await;
+            }
+            commits.decide(turn);
+            self.gather.pause(false);
+            if self.any(Engine::has_backlog) {
+                self.turn();
+            }
         }
+    }
+
+    /// Gives the logs what the turn's requests added, and begins the next turn.
+    fn end_turn(&self, commits: &Commits) -> u64 {
+        let turn = commits.end_turn();
+        self.with_each(Engine::commit);
+        turn
+    }
+
+    fn is_committed(&self) -> bool {
+        !self.any(Engine::awaits_log)
+    }
+
+    /// Answers from memory until the logs have decided about all they have.
+    async fn catch_up(&self, commits: &Commits) {
+        commits.set_late(true);
+        self.gather.pause(false);
+        let patience = commits.patience();
+        let pipelines = || self.pipelines.borrow();
+        pipelines().iter().for_each(|p| p.warn_late(patience));
+        let mut turn = 0;
+        loop {
+            tokio::select! {
+                () = commits.until(|| self.is_committed()) => break,
+                () = commits.begun() => turn = self.end_turn(commits),
+            }
+        }
+        commits.set_late(false);
+        commits.decide(turn);
+        tracing::info!("the segment log keeps up again: senders are answered after the write");
     }
 
     /// Seals everything and waits for room in the queues, until the deadline.
     pub async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
         self.with_each(Engine::flush);
-        self.hand_over();
+        self.with_each(Engine::commit);
         loop {
             self.turn();
             let waiting = self.any(Engine::has_backlog);
@@ -170,5 +211,17 @@ impl Shard {
             }
             time::sleep(BACKLOG_INTERVAL).await;
         }
+    }
+
+    fn with_each(&self, mut work: impl FnMut(&mut Engine)) {
+        let all = self.pipelines.borrow().len();
+        for at in 0..all {
+            // A pipeline that panicked is as new, and has nothing to do.
+            let _ = self.with(at, &mut work);
+        }
+    }
+
+    fn any(&self, ask: impl Fn(&Engine) -> bool) -> bool {
+        self.pipelines.borrow().iter().any(ask)
     }
 }

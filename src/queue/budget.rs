@@ -7,9 +7,12 @@ every request each shard holds in a [`purse`] of its own, filled from the budget
 by the quarter of a megabyte: a request then touches no word that shards share.
 */
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// A process-wide count of bytes held, with a limit.
@@ -75,86 +78,110 @@ impl Drop for Lease {
     }
 }
 
-/// What this thread holds of a budget.
-pub mod purse {
-    use super::Budget;
-    use std::cell::RefCell;
+/// What one shard holds of a [`Budget`]: bodies under way and open batches.
+///
+/// It takes from the budget by the quarter of a megabyte, so that a request
+/// touches no word that shards share. Dropping it gives all back.
+#[derive(Debug)]
+pub struct ShardBudget {
+    budget: Budget,
+    /// Bytes taken from the budget.
+    filled: Cell<usize>,
+    /// Bytes of those that are in use.
+    used: Cell<usize>,
+}
 
-    /// By how much a purse is filled, at least.
+impl ShardBudget {
+    /// By how much it is filled, at least.
     const FILL: usize = 256 << 10;
 
-    struct Purse {
-        budget: Budget,
-        /// Bytes taken from the budget.
-        filled: usize,
-        /// Bytes of those that are in use.
-        used: usize,
-    }
-
-    thread_local! {
-        static PURSE: RefCell<Option<Purse>> = const { RefCell::new(None) };
-    }
-
-    impl Drop for Purse {
-        fn drop(&mut self) {
-            self.budget.remove(self.filled);
-        }
-    }
-
-    impl Purse {
-        fn hold(&mut self, bytes: usize, within: bool) -> bool {
-            let used = self.used.saturating_add(bytes);
-            if let Some(lacking) = used.checked_sub(self.filled).filter(|n| *n > 0) {
-                let more = lacking.max(FILL);
-                let limit = self.budget.limit();
-                if within && self.budget.held().saturating_add(lacking) > limit {
-                    return false;
-                }
-                self.budget.add(more);
-                self.filled += more;
-            }
-            self.used = used;
-            true
-        }
-
-        fn release(&mut self, bytes: usize) {
-            self.used = self.used.saturating_sub(bytes);
-            let spare = self.filled - self.used;
-            if spare > 2 * FILL {
-                self.budget.remove(spare - FILL);
-                self.filled -= spare - FILL;
-            }
-        }
-    }
-
-    fn with<T>(otherwise: T, run: impl FnOnce(&mut Purse) -> T) -> T {
-        PURSE.with_borrow_mut(|purse| purse.as_mut().map_or(otherwise, run))
-    }
-
-    /// Gives the calling thread a purse. Without one all is free.
-    pub fn open(budget: &Budget) {
-        PURSE.set(Some(Purse {
+    /// A share of `budget` that holds nothing yet.
+    pub fn new(budget: &Budget) -> Self {
+        Self {
             budget: budget.clone(),
-            filled: 0,
-            used: 0,
-        }));
+            filled: Cell::new(0),
+            used: Cell::new(0),
+        }
     }
 
-    /// Holds `bytes`, if the budget has room; false: it has not, and nothing is
-    /// held.
+    /// A share of a budget without a limit.
+    pub fn unlimited() -> Self {
+        Self::new(&Budget::new(usize::MAX))
+    }
+
+    /// Holds `bytes`. Returns false if the budget has no room, and nothing is
+    /// held then.
     #[must_use]
-    pub fn hold(bytes: usize) -> bool {
-        with(true, |purse| purse.hold(bytes, true))
+    pub fn hold(&self, bytes: usize) -> bool {
+        self.take(bytes, true)
     }
 
     /// Holds `bytes` of what was accepted already.
-    pub fn hold_accepted(bytes: usize) {
-        with(true, |purse| purse.hold(bytes, false));
+    pub fn hold_accepted(&self, bytes: usize) {
+        self.take(bytes, false);
     }
 
     /// Gives `bytes` back that were held.
+    pub fn release(&self, bytes: usize) {
+        let used = self.used.get().saturating_sub(bytes);
+        self.used.set(used);
+        let spare = self.filled.get() - used;
+        if spare > 2 * Self::FILL {
+            self.budget.remove(spare - Self::FILL);
+            self.filled.set(used + Self::FILL);
+        }
+    }
+
+    fn take(&self, bytes: usize, within: bool) -> bool {
+        let used = self.used.get().saturating_add(bytes);
+        let filled = self.filled.get();
+        if let Some(lacking) = used.checked_sub(filled).filter(|n| *n > 0) {
+            let held = self.budget.held().saturating_add(lacking);
+            if within && held > self.budget.limit() {
+                return false;
+            }
+            let more = lacking.max(Self::FILL);
+            self.budget.add(more);
+            self.filled.set(filled + more);
+        }
+        self.used.set(used);
+        true
+    }
+}
+
+impl Drop for ShardBudget {
+    fn drop(&mut self) {
+        self.budget.remove(self.filled.get());
+    }
+}
+
+/// The calling thread's [`ShardBudget`], for receivers that are not given one.
+pub mod purse {
+    use super::{Budget, ShardBudget};
+    use std::cell::RefCell;
+
+    thread_local! {
+        static PURSE: RefCell<Option<ShardBudget>> = const { RefCell::new(None) };
+    }
+
+    /// Gives the calling thread a share. Without one all is free.
+    pub fn open(budget: &Budget) {
+        PURSE.set(Some(ShardBudget::new(budget)));
+    }
+
+    /// See [`ShardBudget::hold`].
+    #[must_use]
+    pub fn hold(bytes: usize) -> bool {
+        PURSE.with_borrow(|purse| purse.as_ref().is_none_or(|purse| purse.hold(bytes)))
+    }
+
+    /// See [`ShardBudget::release`].
     pub fn release(bytes: usize) {
-        with((), |purse| purse.release(bytes));
+        PURSE.with_borrow(|purse| {
+            if let Some(purse) = purse {
+                purse.release(bytes);
+            }
+        });
     }
 }
 
@@ -163,33 +190,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_purse_takes_from_the_budget_and_gives_back() {
+    fn a_shard_takes_from_the_budget_and_gives_back() {
         let budget = Budget::new(1 << 20);
-        assert!(purse::hold(usize::MAX), "no purse, no limit");
-        purse::open(&budget);
-        assert!(purse::hold(100));
+        let shard = ShardBudget::new(&budget);
+        assert!(shard.hold(100));
         let filled = budget.held();
         assert!((100..=(256 << 10)).contains(&filled));
-        assert!(purse::hold(1000));
-        assert_eq!(budget.held(), filled, "from the purse");
-        assert!(!purse::hold(1 << 20), "more than there is");
-        purse::hold_accepted(1 << 20);
+        assert!(shard.hold(1000));
+        assert_eq!(budget.held(), filled, "from what it has");
+        assert!(!shard.hold(1 << 20), "more than there is");
+        shard.hold_accepted(1 << 20);
         assert!(budget.is_over());
-        purse::release(1 << 20);
+        shard.release(1 << 20);
         assert!(!budget.is_over());
-        purse::release(1100);
+        shard.release(1100);
         let lease = budget.lease(5);
         assert!(budget.held() <= 5 + (512 << 10));
         drop(lease);
-        std::thread::spawn({
-            let budget = budget.clone();
-            move || {
-                purse::open(&budget);
-                assert!(purse::hold(700 << 10));
-            }
-        })
-        .join()
-        .unwrap_or_else(|_| panic!("the other thread failed"));
-        assert!(budget.held() <= 512 << 10, "an ended thread holds nothing");
+        let other = ShardBudget::new(&budget);
+        assert!(other.hold(400 << 10));
+        drop(other);
+        assert!(budget.held() <= 512 << 10, "an ended shard holds nothing");
     }
 }

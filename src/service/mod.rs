@@ -21,14 +21,12 @@ of every span.
 mod admin;
 mod announce;
 mod files;
-mod meters;
+mod metrics;
 mod panics;
 mod receivers;
-mod recovery;
 mod report;
 mod run;
 mod shard;
-mod storage;
 
 pub use report::{ExporterReport, Report};
 pub use run::run;
@@ -40,11 +38,12 @@ use crate::{
     extension::health_check::Health,
     mesh::{Current, Knowledge, watch::ClientError},
     net::accept::bind,
-    pipeline::{self, QueuedBatch},
-    processor::mesh::{follow_kiali, watch_kubernetes},
-    queue::{Budget, Queue, log::OpenError},
-    telemetry::{ExporterStats, Registry, ShardLoad},
+    pipeline::{Graph, OpenLogError},
+    processor::mesh::{MeshFactory, follow_kiali, watch_kubernetes},
+    queue::log::Log,
+    telemetry::{ReceiverStats, Registry, ShardLoad},
 };
+use metrics::ListenerStats;
 use receivers::Transport;
 use shard::ShardHandle;
 use std::{
@@ -55,7 +54,6 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use storage::Logs;
 use tokio::{
     runtime::{self, LocalOptions},
     sync::watch,
@@ -79,13 +77,8 @@ pub enum StartError {
         message: String,
     },
     /// A segment log could not be opened.
-    #[error("extension {storage}: {source}")]
-    Log {
-        /// The storage's id.
-        storage: String,
-        /// What is wrong, with the directory and the remedy.
-        source: OpenError,
-    },
+    #[error(transparent)]
+    Log(#[from] OpenLogError),
     /// Kubernetes cannot be watched, and must be.
     #[error("cannot watch Kubernetes: {0}")]
     Kubernetes(#[from] ClientError),
@@ -107,16 +100,15 @@ pub struct Service {
     health: Option<SocketAddr>,
     state: Health,
     shards: Vec<ShardHandle>,
-    queues: Vec<Arc<Queue<QueuedBatch>>>,
+    graph: Graph,
+    listeners: Vec<ListenerStats>,
     exporters: Vec<Thread<Drained>>,
     /// Where segment logs are looked through and fetched from.
     readers: Option<Thread<()>>,
-    logs: Logs,
     admin: Thread<()>,
     kubernetes: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
     signals: Signals,
-    account: meters::Account,
 }
 
 /// How the threads are told to stop.
@@ -141,7 +133,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
     let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
     let state = Health::default();
-    let budget = Budget::new(config.memory_limit);
 
     // Everything that can fail for the operator's reasons comes first.
     let receivers = receivers::bind_receivers(config)?;
@@ -154,7 +145,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(|check| admin::bind_health(check, &state))
         .transpose()?;
     let zpages = config.zpages.map(|at| bind(at, "zpages")).transpose()?;
-    let mut logs = Logs::open(config)?;
     let exporters: Vec<Exporter> = config
         .exporters
         .iter()
@@ -165,29 +155,21 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let kubernetes = watch_kubernetes::Watchers::prepare(config, &knowledge)?;
     kubernetes.register(&registry, &state);
 
-    let queues: Vec<Arc<Queue<QueuedBatch>>> = config
-        .exporters
-        .iter()
-        .map(|e| Arc::new(Queue::new(e.queue.batches)))
-        .collect();
-    let exporter_stats: Vec<Arc<ExporterStats>> =
-        config.exporters.iter().map(|_| Arc::default()).collect();
-
-    let meters = meters::Meters {
+    let mut graph = Graph::build(
         config,
-        registry: &registry,
-    };
-    let account = meters.register(
-        &receivers,
         shard_count,
-        &queues,
-        &exporter_stats,
-        &budget,
-        &logs,
-    );
-    let routes = storage::named_routes(config, account.routes());
-    pipeline::account_metrics::register(&registry, &routes);
-    logs.register(&registry, &state, config);
+        &registry,
+        |processor| match &processor.kind {
+            ProcessorKind::Mesh(settings) => Arc::new(MeshFactory::new(
+                settings.clone(),
+                knowledge[&processor.id].clone(),
+                shard_count,
+            )),
+        },
+    )?;
+    let listeners = listener_stats(config, &receivers, shard_count);
+    metrics::register(&registry, &graph, &listeners);
+    show_logs(&graph, &state);
 
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
@@ -195,19 +177,13 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
 
     let shards = (0..shard_count)
         .map(|at| {
+            let of_shard = receivers.iter().zip(&listeners);
             let build = shard::Build {
-                config: config.clone(),
-                listeners: receivers
-                    .iter()
-                    .map(|bound| bound.listener.clone())
+                plan: graph.plan(at),
+                listeners: of_shard
+                    .map(|(bound, stats)| (bound.listener.clone(), stats.shards[at].clone()))
                     .collect(),
-                exits: account.exits(),
-                logs: logs.for_shards(),
-                budget: budget.clone(),
-                receiver_stats: account.receivers.iter().map(|l| l[at].clone()).collect(),
-                pipeline_stats: account.pipelines.iter().map(|p| p[at].clone()).collect(),
-                stage_stats: account.stages_of_shard(at),
-                knowledge: knowledge.clone(),
+                gather: config.gather,
                 health: state.clone(),
                 load: ShardLoad::default(),
             };
@@ -215,19 +191,19 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let exporter_threads = (exporters.into_iter().zip(&config.exporters))
-        .zip(queues.iter().cloned().zip(exporter_stats))
-        .map(|((exporter, settings), (queue, stats))| {
+    let exporter_threads = (exporters.into_iter().zip(&graph.exporters))
+        .map(|(exporter, node)| {
+            let (queue, stats) = (Arc::clone(&node.queue), Arc::clone(&node.stats));
             let deadline = deadline_seen.clone();
             on_runtime(
-                settings.id.to_string(),
+                node.id.to_string(),
                 state.clone(),
                 |_| {},
                 move || exporter.run(queue, stats, deadline),
             )
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let feeders = logs.feeders(account.routes(), &stop_seen);
+    let feeders = graph.feeders(&stop_seen);
     let readers = match feeders.is_empty() {
         true => None,
         false => Some(on_runtime(
@@ -252,7 +228,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             shards: shards.iter().map(ShardHandle::sender).collect(),
             metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
             health: health.map(|(page, _)| page),
-            zpages: zpages.map(|(socket, _)| (socket, routes)),
+            zpages: zpages.map(|(socket, _)| (socket, graph.routes())),
             stop: stop_seen,
             end: end_seen.clone(),
         };
@@ -269,10 +245,10 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         health: health_address,
         state,
         shards,
-        queues,
+        graph,
+        listeners,
         exporters: exporter_threads,
         readers,
-        logs,
         admin: admin_thread,
         kubernetes,
         drain_timeout: config.drain_timeout,
@@ -281,7 +257,6 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
             deadline: Arc::new(deadline),
             end,
         },
-        account,
     })
 }
 
@@ -304,8 +279,8 @@ impl Service {
         });
         self.signals.stop.send_replace(true);
         self.shards.into_iter().for_each(ShardHandle::join);
-        for queue in &self.queues {
-            queue.close();
+        for exporter in &self.graph.exporters {
+            exporter.queue.close();
         }
         for exporter in self.exporters {
             // What it could not deliver is in the accounts.
@@ -314,13 +289,13 @@ impl Service {
         if let Some(readers) = self.readers {
             let _ = readers.join();
         }
-        self.logs.close();
+        self.graph.close_logs();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
         for watcher in self.kubernetes {
             let _ = watcher.join();
         }
-        self.account.report()
+        Report::of(&self.graph, &self.listeners)
     }
 
     /// How it is.
@@ -332,6 +307,48 @@ impl Service {
     fn deadline(&self) -> Arc<watch::Sender<Option<Instant>>> {
         Arc::clone(&self.signals.deadline)
     }
+}
+
+/// Counters for each listener and shard.
+fn listener_stats(
+    config: &Config,
+    bound: &[receivers::Bound],
+    shards: usize,
+) -> Vec<ListenerStats> {
+    let stats = |bound: &receivers::Bound| ListenerStats {
+        receiver: config.receivers[bound.listener.receiver].id.clone(),
+        index: bound.listener.receiver,
+        transport: bound.listener.transport.label(),
+        shards: (0..shards).map(|_| ReceiverStats::default()).collect(),
+    };
+    bound.iter().map(stats).collect()
+}
+
+/// Shows on the health page how each segment log fares.
+fn show_logs(graph: &Graph, health: &Health) {
+    let logs = graph.pipelines.iter().filter_map(|pipeline| {
+        let log = pipeline.log.as_ref()?;
+        Some((log.log.clone(), pipeline.id.to_string()))
+    });
+    let logs: Vec<_> = logs.collect();
+    if logs.is_empty() {
+        return;
+    }
+    health.detail("segmentLog", move || {
+        let state = |(log, pipeline): &(Log, String)| {
+            let state = match log.status().degraded {
+                None => "works".to_owned(),
+                Some(trouble) => format!(
+                    "does not work for {} s: {}",
+                    trouble.since.elapsed().as_secs(),
+                    trouble.reason
+                ),
+            };
+            (pipeline.clone(), serde_json::Value::from(state))
+        };
+        let states = logs.iter().map(state);
+        states.collect::<serde_json::Map<_, _>>().into()
+    });
 }
 
 /// Where each `mesh` processor's decisions begin, by its id: one for all shards

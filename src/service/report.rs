@@ -1,14 +1,22 @@
-/*! The last word about every span. */
+/*! What is logged at the end: what became of every item. */
 
+use super::metrics::ListenerStats;
+use crate::{
+    pdata::Signal,
+    pipeline::{DropReason, Graph, PipelineNode},
+    telemetry::ProcessorStats,
+};
 use std::fmt;
 
-/// What became of the spans, told at shutdown.
+/// What became of the items, logged at shutdown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Spans taken from senders.
+    /// Items taken from senders.
     pub accepted: u64,
-    /// Marker spans added, to be delivered as well.
+    /// Items that processors added, to be delivered as well.
     pub aliases: u64,
+    /// Whether some items are no spans.
+    pub mixed: bool,
     /// What each exporter did.
     pub exporters: Vec<ExporterReport>,
 }
@@ -18,17 +26,51 @@ pub struct Report {
 pub struct ExporterReport {
     /// Its id.
     pub id: String,
-    /// Spans the backend took.
+    /// Items the backend took.
     pub sent: u64,
-    /// Spans given up on or rejected by the backend.
+    /// Items given up or rejected by the backend.
     pub failed: u64,
-    /// Of those, spans still undelivered when the drain ended, and in no log.
+    /// Of those, items still undelivered when the drain ended, and in no log.
     pub abandoned: u64,
-    /// Spans left in the segment log, which the next start delivers.
+    /// Items left in the segment log, which the next start delivers.
     pub kept: u64,
 }
 
 impl Report {
+    /// What the accounts of `graph` say now.
+    pub fn of(graph: &Graph, listeners: &[ListenerStats]) -> Self {
+        let routes = graph.routes();
+        let of_exporter = |at: usize| {
+            let mut report = ExporterReport {
+                id: graph.exporters[at].id.to_string(),
+                ..ExporterReport::default()
+            };
+            for named in routes.iter().filter(|named| named.route.exporter == at) {
+                let balance = named.route.account.balance();
+                report.sent += balance.delivered;
+                report.failed += balance.refused + balance.dropped();
+                report.abandoned += balance.dropped[DropReason::Shutdown as usize];
+                report.kept += balance.in_log;
+            }
+            report
+        };
+        let accepted = listeners.iter().flat_map(|listener| &listener.shards);
+        let accepted =
+            accepted.flat_map(|s| Signal::ALL.map(|signal| s.items[signal].accepted.get()));
+        let stages = graph.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        let added = |stats: &ProcessorStats| {
+            let items = stats.items();
+            items.outgoing.get().saturating_sub(items.incoming.get())
+        };
+        let mixed = |pipeline: &PipelineNode| pipeline.signal != Signal::Traces;
+        Self {
+            accepted: accepted.sum(),
+            aliases: stages.flat_map(|stage| &stage.stats).map(added).sum(),
+            mixed: graph.pipelines.iter().any(mixed),
+            exporters: (0..graph.exporters.len()).map(of_exporter).collect(),
+        }
+    }
+
     /// Whether the drain ended before everything was delivered or refused.
     pub fn is_incomplete(&self) -> bool {
         self.exporters.iter().any(|exporter| exporter.abandoned > 0)
@@ -37,7 +79,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "spans accepted {}", self.accepted)?;
+        let items = if self.mixed { "items" } else { "spans" };
+        write!(f, "{items} accepted {}", self.accepted)?;
         if self.aliases > 0 {
             write!(f, ", added as aliases {}", self.aliases)?;
         }

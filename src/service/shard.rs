@@ -1,43 +1,30 @@
 /*!
-A shard: one thread, one single-threaded runtime, its connections and its part
-of every pipeline.
+A shard's thread: one single-threaded runtime, its connections and its part of
+every pipeline.
 
 A request is read, validated, edited and appended to the open batch without
-leaving the thread and without a lock: [`Shard`] borrows the pipelines for the
-length of one synchronous call. The only clock is that of the oldest open
-batch.
+leaving the thread and without a lock: `pipeline::Shard` borrows the pipelines
+for the length of one synchronous call. The only clock is that of the oldest
+open batch.
 */
 
-use super::{StartError, Thread, meters::StageStats, on_runtime, receivers::Listener};
+use super::{StartError, Thread, on_runtime, receivers::Listener};
 use crate::{
-    config::{Config, Id, ProcessorKind},
     extension::health_check::Health,
-    mesh::Current,
     net::{
         admission::Admission,
         closing::Leaving,
         handover::{ShardCommand, ShardInbox, ShardSender},
     },
-    pdata::{Keys, Signal},
-    pipeline::{
-        Processor,
-        commit::Commits,
-        engine::{Engine, Stage},
-        gather,
-        inlet::Inlet,
-        outlet::{ExporterRoute, Outlet},
-        recorder::Recorder,
-        shard::Shard,
-    },
-    processor::mesh::Mesh,
-    queue::{Budget, log::Log, purse},
+    pipeline::{ShardPlan, gather::Gather},
+    queue::purse,
     receiver::otlp::{self, Endpoint},
-    telemetry::{PipelineStats, ReceiverStats, ShardLoad},
+    telemetry::{ReceiverStats, ShardLoad},
 };
 use std::{
-    collections::BTreeMap,
     pin::pin,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -53,25 +40,14 @@ const CONNECTION_GRACE: Duration = Duration::from_secs(5);
 
 /// Everything a shard's thread builds itself from.
 pub struct Build {
-    /// The whole configuration.
-    pub config: Config,
-    /// All listeners; a connection names its own by index.
-    pub listeners: Vec<Listener>,
-    /// Per pipeline, the way to each of its exporters.
-    pub exits: Vec<Vec<ExporterRoute>>,
-    /// Per pipeline, its segment log and how long senders wait for it.
-    pub logs: Vec<Option<(Log, Duration)>>,
-    /// Bytes held after sealing.
-    pub budget: Budget,
-    /// Counters per listener.
-    pub receiver_stats: Vec<ReceiverStats>,
-    /// Counters per pipeline.
-    pub pipeline_stats: Vec<PipelineStats>,
-    /// Counters per pipeline and processor.
-    pub stage_stats: Vec<Vec<StageStats>>,
-    /// What each `mesh` processor's decisions rest on.
-    pub knowledge: BTreeMap<Id, Current>,
-    /// Told if the thread dies.
+    /// Its part of the graph.
+    pub plan: ShardPlan,
+    /// All listeners, with the shard's counters; a connection names its own by
+    /// index.
+    pub listeners: Vec<(Listener, ReceiverStats)>,
+    /// How long it may gather requests.
+    pub gather: Duration,
+    /// Turns red if the thread dies.
     pub health: Health,
     /// Tells others how busy it is.
     pub load: ShardLoad,
@@ -94,10 +70,11 @@ impl ShardHandle {
     ) -> Result<Self, StartError> {
         let (sender, inbox) = ShardSender::new(build.load.clone());
         let (name, health) = (format!("shard-{at}"), build.health.clone());
-        let (load, most) = (build.load.clone(), build.config.gather);
-        let prepare = |builder: &mut _| gather::install(builder, load, most);
+        let gather = Gather::new(build.gather);
+        let (load, hooks) = (build.load.clone(), Arc::clone(&gather));
+        let prepare = move |builder: &mut _| hooks.install(builder, load);
         let thread = on_runtime(name, health, prepare, move || {
-            run(build, inbox, stop, deadline)
+            run(build, gather, inbox, stop, deadline)
         })?;
         Ok(Self { sender, thread })
     }
@@ -116,23 +93,29 @@ impl ShardHandle {
 
 async fn run(
     build: Build,
+    gather: Arc<Gather>,
     mut inbox: ShardInbox,
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
 ) {
     build.load.begin();
-    purse::open(&build.budget);
-    let patience = build.logs.iter().flatten().map(|(_, patience)| *patience);
-    let commits = patience.min().map(Commits::new);
-    let build = Rc::new(build);
-    let pipelines = pipelines(&build, commits.as_ref());
-    let anew = {
-        let build = Rc::clone(&build);
-        move |pipeline| processors(&build, pipeline)
-    };
-    let shard = Rc::new(Shard::new(pipelines, commits, anew));
+    purse::open(build.plan.budget());
+    let plan = Rc::new(build.plan);
+    let shard = plan.build(gather);
     let leaving = Rc::<Leaving>::default();
-    let endpoints = endpoints(&build, &shard, &leaving);
+    let endpoint = |(listener, stats): (Listener, ReceiverStats)| {
+        let load = build.load.clone();
+        let inlet = plan.inlet(&shard, listener.receiver, stats.clone(), load);
+        Rc::new(Endpoint {
+            protocol: listener.protocol,
+            tls: listener.tls,
+            admission: listener.auth.map(Admission::new),
+            ingest: Rc::new(inlet),
+            leaving: Rc::clone(&leaving),
+            stats,
+        })
+    };
+    let endpoints: Vec<_> = build.listeners.into_iter().map(endpoint).collect();
     // Polled here and not as a task of its own: if it panicked there, batches
     // would stay open and nobody would know.
     let mut clock = pin!(shard.keep_time());
@@ -206,85 +189,4 @@ async fn grace_over(mut deadline: watch::Receiver<Option<Instant>>) {
             Ok(()) = deadline.changed() => {}
         }
     }
-}
-
-fn pipelines(build: &Build, commits: Option<&Commits>) -> Vec<Engine> {
-    let of = |at: usize| {
-        let (pipeline, stats) = (&build.config.pipelines[at], &build.pipeline_stats[at]);
-        let log = build.logs[at].as_ref().zip(commits);
-        let recorder = log.map(|((log, _), commits)| {
-            let lane = log.new_lane(commits.written());
-            Recorder::new(log.clone(), lane, stats.log.unlogged.clone())
-        });
-        let outlet = Outlet::new(
-            Signal::Traces,
-            build.exits[at].clone(),
-            build.budget.clone(),
-            recorder,
-        );
-        let (keys, stages) = processors(build, at);
-        Engine::new(&pipeline.batch, keys, stages, outlet, stats.clone())
-    };
-    (0..build.config.pipelines.len()).map(of).collect()
-}
-
-/// The processors of a pipeline, knowing nothing yet, and the keys they read.
-fn processors(build: &Build, pipeline: usize) -> (Keys, Vec<Stage>) {
-    let mut keys = Keys::default();
-    let processors = build.config.pipelines[pipeline].processors.iter();
-    let stages = processors
-        .zip(&build.stage_stats[pipeline])
-        .map(|(processor, stats)| {
-            let processor: Box<dyn Processor> = match &processor.kind {
-                ProcessorKind::Mesh(settings) => {
-                    let current = &build.knowledge[&processor.id];
-                    let mesh = Mesh::new(settings, current, &mut keys);
-                    Box::new(mesh.counting(stats.mesh.clone()))
-                }
-            };
-            Stage {
-                processor,
-                stats: stats.items.clone(),
-            }
-        });
-    let stages = stages.collect();
-    (keys, stages)
-}
-
-/// Whether one of its processors makes spans of ztunnel's access log.
-fn takes_logs(pipeline: &crate::config::Pipeline) -> bool {
-    pipeline
-        .processors
-        .iter()
-        .any(|processor| match &processor.kind {
-            ProcessorKind::Mesh(settings) => settings.ztunnel_connections,
-        })
-}
-
-fn endpoints(build: &Build, shard: &Rc<Shard>, leaving: &Rc<Leaving>) -> Vec<Rc<Endpoint>> {
-    let all = build.listeners.iter().zip(&build.receiver_stats);
-    all.map(|(listener, stats)| {
-        let with_receiver =
-            |pipeline: &crate::config::Pipeline| pipeline.receivers.contains(&listener.receiver);
-        let all = &build.config.pipelines;
-        let pipelines: Vec<_> = (0..all.len())
-            .filter(|at| with_receiver(&all[*at]))
-            .collect();
-        let of_logs = pipelines.iter().copied().filter(|at| takes_logs(&all[*at]));
-        Rc::new(Endpoint {
-            protocol: listener.protocol.clone(),
-            tls: listener.tls.clone(),
-            admission: listener.auth.clone().map(Admission::new),
-            ingest: Rc::new(Inlet {
-                shard: Rc::clone(shard),
-                of_logs: of_logs.collect(),
-                pipelines,
-                stats: stats.clone(),
-                load: build.load.clone(),
-            }),
-            leaving: Rc::clone(leaving),
-            stats: stats.clone(),
-        })
-    })
-    .collect()
 }

@@ -137,6 +137,11 @@ impl ProcessorStats {
         self.outgoing.add(outgoing as u64);
     }
 
+    /// Counts items that the processor made.
+    pub fn added(&self, items: usize) {
+        self.outgoing.add(items as u64);
+    }
+
     /// Publishes what was counted since the last call.
     pub fn publish(&self) {
         self.incoming.publish();

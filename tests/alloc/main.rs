@@ -8,8 +8,8 @@ When a change makes a number here smaller, lower it; when larger, think.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod receiver;
-#[path = "../../benches/shard/mod.rs"]
-mod shard;
+#[path = "../../benches/support/mod.rs"]
+mod support;
 
 use allocation_counter::{AllocationInfo, measure};
 use opentelemetry_proto::tonic::{
@@ -19,11 +19,13 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use prost::Message;
-use shard::{PEER, Shard, captured};
+use std::sync::Arc;
+use support::{Decider, Engine, captured};
 use wayspan::{
     mesh::Settings,
-    pdata::{Index, Signal, admit},
-    pipeline::{Processor, batch::Sealed},
+    pdata::{Index, Keys, Signal, admit, wire::put_bytes},
+    pipeline::{Resources, Scopes, SealedBatch, batch::Batch},
+    queue::Budget,
 };
 
 /// Mixed Istio versions, ambient and sidecars; 5 spans a request.
@@ -34,14 +36,12 @@ fn requests() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A shard that has seen every request, its batch empty.
-fn warm(requests: &[Vec<u8>]) -> Shard {
-    let mut shard = Shard::new();
-    for request in requests {
-        shard.take(request, drop);
-    }
-    shard.seal().unwrap();
-    shard
+/// An engine that has seen every request, its batch empty.
+fn warm(requests: &[Vec<u8>]) -> Engine {
+    let engine = Engine::new();
+    requests.iter().for_each(|request| engine.take(request));
+    engine.seal();
+    engine
 }
 
 fn count(run: impl FnOnce()) -> AllocationInfo {
@@ -58,17 +58,33 @@ fn the_counter_counts() {
 #[test]
 fn admitting_a_request_allocates_nothing_and_copies_nothing() {
     let requests = requests();
-    let shard = warm(&requests);
+    let (_, keys) = Engine::new().processor();
     let mut index = Index::default();
-    let largest = requests.iter().max_by_key(|r| r.len()).unwrap();
-    admit(Signal::Traces, largest, &shard.keys, &mut index).unwrap();
+    // Every request once: the index then has room for each.
+    for request in &requests {
+        admit(Signal::Traces, request, &keys, &mut index).unwrap();
+    }
     let info = count(|| {
         for request in &requests {
-            let admitted = admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
+            let admitted = admit(Signal::Traces, request, &keys, &mut index).unwrap();
             assert_eq!(admitted.bytes.as_ptr(), request.as_ptr());
         }
     });
     assert_eq!(info.count_total, 0);
+}
+
+/// Lets the processor of `engine` decide about all requests twice; nothing may
+/// be allocated the second time.
+fn deciding_again_allocates_nothing(engine: &Engine, requests: &[Vec<u8>]) {
+    let mut decider = Decider::of(engine);
+    let mut index = Index::default();
+    for round in 0..2 {
+        for request in requests {
+            admit(Signal::Traces, request, &decider.keys, &mut index).unwrap();
+            let info = count(|| decider.decide(request, &index));
+            assert!(round == 0 || info.count_total == 0, "{}", info.count_total);
+        }
+    }
 }
 
 /// Spans of applications are known by who sends them, which is looked up in a
@@ -77,24 +93,10 @@ fn admitting_a_request_allocates_nothing_and_copies_nothing() {
 fn deciding_allocates_nothing_where_kubernetes_is_watched() {
     let mut requests = requests();
     requests.push(application());
-    let mut shard = Shard::watching();
-    for request in &requests {
-        shard.take(request, drop);
-    }
-    let mut index = Index::default();
-    for request in &requests {
-        admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
-        let info = count(|| {
-            shard.mesh.begin(Some(PEER));
-            shard.each(request, &index, |shard, span, resource, _| {
-                let decision = shard.decide(&span, resource);
-                shard.done(decision);
-            });
-        });
-        assert_eq!(info.count_total, 0);
-    }
-    let batch = shard.seal().unwrap();
-    let bytes: Vec<u8> = batch.chunks.concat();
+    let engine = Engine::watching();
+    deciding_again_allocates_nothing(&engine, &requests);
+    requests.iter().for_each(|request| engine.take(request));
+    let bytes: Vec<u8> = engine.seal().chunks.concat();
     assert!(bytes.windows(14).any(|part| part == b"App-0.bookinfo"));
 }
 
@@ -130,27 +132,14 @@ fn application() -> Vec<u8> {
 
 #[test]
 fn deciding_about_a_known_kind_of_span_allocates_nothing() {
-    let requests = requests();
-    let mut shard = warm(&requests);
-    let mut index = Index::default();
-    for request in &requests {
-        admit(Signal::Traces, request, &shard.keys, &mut index).unwrap();
-        let info = count(|| {
-            shard.each(request, &index, |shard, span, resource, _| {
-                let decision = shard.decide(&span, resource);
-                shard.done(decision);
-            });
-        });
-        assert_eq!(info.count_total, 0);
-    }
+    deciding_again_allocates_nothing(&Engine::new(), &requests());
 }
 
-/// Fills the batch until it is sealed; how many spans, and that batch.
-fn fill(shard: &mut Shard, requests: &[Vec<u8>]) -> Sealed {
-    let mut sealed = None;
+/// Fills the batch until it is sealed.
+fn fill(engine: &Engine, requests: &[Vec<u8>]) -> Arc<SealedBatch> {
     for request in requests.iter().cycle() {
-        shard.take(request, |batch| sealed = Some(batch));
-        if let Some(batch) = sealed {
+        engine.take(request);
+        if let Some(batch) = engine.sealed() {
             return batch;
         }
     }
@@ -160,12 +149,11 @@ fn fill(shard: &mut Shard, requests: &[Vec<u8>]) -> Sealed {
 #[test]
 fn a_request_allocates_only_where_its_groups_grow() {
     let requests = requests();
-    let mut shard = warm(&requests);
+    let engine = warm(&requests);
     let (mut quiet, mut growths) = (0, 0);
     for request in requests.iter().cycle() {
-        let mut sealed = false;
-        let info = count(|| shard.take(request, |_| sealed = true));
-        if sealed {
+        let info = count(|| engine.take(request));
+        if engine.sealed().is_some() {
             break;
         }
         quiet += u64::from(info.count_total == 0);
@@ -183,14 +171,14 @@ fn a_request_allocates_only_where_its_groups_grow() {
 #[test]
 fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
     let requests = requests();
-    let mut shard = warm(&requests);
-    fill(&mut shard, &requests);
+    let engine = warm(&requests);
+    fill(&engine, &requests);
     let mut batch = None;
-    let info = count(|| batch = Some(fill(&mut shard, &requests)));
+    let info = count(|| batch = Some(fill(&engine, &requests)));
     let batch = batch.unwrap();
     // How often groups grow depends on where the batch before ended: these are
     // one sample of numbers that vary by a fifth from batch to batch.
-    assert_eq!((batch.spans, batch.bytes), (2778, 3_145_235));
+    assert_eq!((batch.items, batch.bytes), (2778, 3_145_235));
     assert_eq!(
         (info.count_total, info.bytes_total),
         (70, 3_545_145),
@@ -201,12 +189,13 @@ fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
 #[test]
 fn sealing_copies_headers_and_small_groups_only() {
     let requests = requests();
-    let mut shard = warm(&requests);
+    let engine = warm(&requests);
     for request in requests.iter().cycle().take(500) {
-        shard.take(request, |_| panic!("full before it should be"));
+        engine.take(request);
+        assert!(engine.sealed().is_none(), "full before it should be");
     }
     let mut sealed = None;
-    let info = count(|| sealed = shard.seal());
+    let info = count(|| sealed = Some(engine.seal()));
     assert_eq!(sealed.unwrap().bytes, 2_834_301);
     assert_eq!(
         (info.count_total, info.bytes_total),
@@ -220,29 +209,25 @@ fn sealing_copies_headers_and_small_groups_only() {
 #[test]
 fn markers_allocate_nothing_of_their_own() {
     let requests = requests();
-    let mut shard = Shard::with(&Settings {
+    let engine = Engine::with(&Settings {
         aliases: true,
         ..Settings::default()
     });
-    for request in &requests {
-        shard.take(request, drop);
-    }
-    let mut plain = warm(&requests);
-    requests
-        .iter()
-        .for_each(|request| plain.take(request, drop));
-    let plain = plain.seal().unwrap();
-    shard.seal().unwrap();
+    requests.iter().for_each(|request| engine.take(request));
+    let plain = warm(&requests);
+    requests.iter().for_each(|request| plain.take(request));
+    let plain = plain.seal();
+    engine.seal();
     let (mut quiet, mut growths) = (0, 0);
     for request in &requests {
-        let info = count(|| shard.take(request, |_| panic!("full before it should be")));
+        let info = count(|| engine.take(request));
         quiet += u64::from(info.count_total == 0);
         growths += info.count_total;
     }
-    let batch = shard.seal().unwrap();
-    let (spans, bytes) = (batch.spans - plain.spans, batch.bytes - plain.bytes);
+    let batch = engine.seal();
+    let (items, bytes) = (batch.items - plain.items, batch.bytes - plain.bytes);
     assert_eq!(
-        (spans, bytes, quiet, growths),
+        (items, bytes, quiet, growths),
         (220, 113_787, 62, 16),
         "markers, their bytes, requests that allocate nothing, allocations in all others"
     );
@@ -253,23 +238,31 @@ fn markers_allocate_nothing_of_their_own() {
 #[test]
 fn recording_for_the_segment_log_allocates_nothing_and_copies_a_span_once() {
     let requests = requests();
-    let mut shard = warm(&requests);
+    let (mut resources, mut scopes) = (Resources::default(), Scopes::default());
+    let mut batch = Batch::new(Signal::Traces, &support::batch());
+    let mut index = Index::default();
     let mut record = Vec::with_capacity(1 << 20);
-    let (mut spans, mut bytes) = (0, 0);
+    let (mut recorded, mut bytes) = (0, 0);
     for request in &requests {
-        shard.take(request, |_| panic!("full before it should be"));
-        spans += shard.batch.unrecorded();
+        admit(Signal::Traces, request, &Keys::default(), &mut index).unwrap();
+        for item in &index.items {
+            let group = &index.resources[item.resource as usize];
+            let resource = resources.intern(group.resource.of(request), b"", b"");
+            let scope = scopes.intern(b"", b"", b"");
+            let out = batch.group(resource, scope);
+            let before = out.len();
+            put_bytes(2, item.bytes.of(request), out);
+            let written = out.len() - before;
+            batch.appended(written, group.resource.len(), item.count);
+        }
+        recorded += batch.unrecorded();
         record.clear();
-        let info = count(|| {
-            shard
-                .batch
-                .record(&shard.resources, &shard.scopes, &mut record);
-        });
+        let info = count(|| batch.record(&resources, &scopes, &mut record));
         assert_eq!(info.count_total, 0);
         bytes += record.len();
     }
-    let batch = shard.seal().unwrap();
-    assert_eq!(spans, batch.spans);
+    let sealed = batch.seal(&resources, &scopes, &Budget::new(usize::MAX), None);
+    assert_eq!(recorded, sealed.items);
     // Headers come again with each record, as they came with each request.
-    assert!(bytes < batch.bytes * 5 / 4, "{bytes} of {}", batch.bytes);
+    assert!(bytes < sealed.bytes * 5 / 4, "{bytes} of {}", sealed.bytes);
 }

@@ -7,7 +7,7 @@ connection costs. How a stream's bytes are cut into reads is the kernel's
 business, so the figures are bounds.
 */
 
-use crate::shard::captured;
+use crate::support::captured;
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;

@@ -9,7 +9,7 @@ use crate::{
         account::Taken,
         outlet::{ExporterRoute, Outlet},
     },
-    queue::{Budget, Queue},
+    queue::{Budget, Queue, ShardBudget},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use futures_util::FutureExt;
@@ -72,10 +72,13 @@ fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
         send_size: none(),
         send_size_bytes: none(),
     };
-    let outlet = Outlet::new(Signal::Traces, vec![exit], budget, None);
-    let (keys, first) = stages();
-    let pipeline = Engine::new(&batch, keys, first, outlet, stats);
-    (Shard::new(vec![pipeline], None, |_| stages()), queue, route)
+    let shard_budget = Rc::new(ShardBudget::new(&budget));
+    let outlet = Outlet::new(vec![exit], budget, None);
+    let held = Rc::clone(&shard_budget);
+    let pipeline = Engine::new(Signal::Traces, &batch, stages(), outlet, held, stats);
+    let gather = Gather::new(Duration::ZERO);
+    let shard = Shard::new(vec![pipeline], shard_budget, None, gather, |_| stages());
+    (shard, queue, route)
 }
 
 fn request(names: &[&str]) -> Vec<u8> {

@@ -10,22 +10,27 @@ share an answer only if the rules could not tell them apart; it is emptied when
 what the rules rest on besides the span was replaced ([`Current`]).
 */
 
+mod factory;
 mod facts;
 pub(crate) mod follow_kiali;
 mod kiali_client;
+mod markers;
 mod memo;
 mod stats;
 pub(crate) mod watch_kubernetes;
 pub(crate) mod ztunnel_log;
 
-use crate::pipeline::{Decision, Processor, ResourceId, Resources, Span, markers};
 use crate::{
     mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
+    pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
+pub use factory::MeshFactory;
 use facts::{Gather, Slots, put_name};
+use markers::Markers;
 use memo::{Answer, Marker, Memo, Need, Outcome};
 pub use stats::MeshStats;
+use stats::MeshTally;
 use std::net::IpAddr;
 
 /// `STATUS_CODE_ERROR`.
@@ -45,7 +50,10 @@ pub struct Mesh {
     /// The key of the span at hand.
     key: Vec<u8>,
     resource_edits: Edits,
-    stats: MeshStats,
+    /// Markers of the span at hand.
+    markers: Markers,
+    marker_scope: Vec<u8>,
+    tally: MeshTally,
 }
 
 impl Mesh {
@@ -60,13 +68,18 @@ impl Mesh {
             peer: None,
             key: Vec::new(),
             resource_edits: Edits::default(),
-            stats: MeshStats::default(),
+            markers: Markers::default(),
+            marker_scope: markers::scope(),
+            tally: MeshTally::default(),
         }
     }
 
     /// Counts into `stats`.
     pub fn counting(self, stats: MeshStats) -> Self {
-        Self { stats, ..self }
+        Self {
+            tally: MeshTally::new(stats),
+            ..self
+        }
     }
 
     /// What the rules say, applied to the resource; and what had a part in it
@@ -165,7 +178,7 @@ fn put(need: Need, span: &Span<'_>, peer: Option<IpAddr>, key: &mut Vec<u8>) {
 }
 
 /// Puts an answer into the decision, and counts it.
-fn apply(answer: &Answer, decision: &mut Decision, stats: &MeshStats) {
+fn apply(answer: &Answer, decision: &mut Decision, markers: &mut Markers, tally: &MeshTally) {
     decision.resource = answer.resource;
     if !answer.tags.is_empty() {
         decision.edits.append_encoded(&answer.tags);
@@ -184,13 +197,12 @@ fn apply(answer: &Answer, decision: &mut Decision, stats: &MeshStats) {
             node_id,
             span_name,
         } = answer.repairs;
-        stats.repaired(status, node_id, span_name);
+        tally.repaired(status, node_id, span_name);
     }
     if let Some(marker) = &answer.marker {
-        decision
-            .markers
-            .add(marker.resource, marker.salt, &marker.template);
-        stats.marked();
+        markers.add(marker.resource, marker.salt, &marker.template);
+        decision.follow = true;
+        tally.marked();
     }
 }
 
@@ -206,28 +218,31 @@ impl Processor for Mesh {
 
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
         let id = decision.resource;
+        self.markers.clear();
         if !decision.edits.is_empty() {
             // An earlier processor changed the span: the bytes do not say all.
             let (answer, _) = self.answer(span, &decision.edits, id, resources);
-            apply(&answer, decision, &self.stats);
+            apply(&answer, decision, &mut self.markers, &self.tally);
             return;
         }
         self.key.clear();
         self.slots.key(span, id, &mut self.key);
         let mut asked = None;
         match self.memo.get(&self.key) {
-            Some(Outcome::Known(answer)) => return apply(answer, decision, &self.stats),
+            Some(Outcome::Known(answer)) => {
+                return apply(answer, decision, &mut self.markers, &self.tally);
+            }
             Some(Outcome::By(need)) => {
                 asked = Some(*need);
                 put(*need, span, self.peer, &mut self.key);
                 if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
-                    return apply(answer, decision, &self.stats);
+                    return apply(answer, decision, &mut self.markers, &self.tally);
                 }
             }
             None => {}
         }
         let (answer, need) = self.answer(span, &decision.edits, id, resources);
-        apply(&answer, decision, &self.stats);
+        apply(&answer, decision, &mut self.markers, &self.tally);
         if let Some(need) = need.filter(|need| asked != Some(*need)) {
             self.memo.put(&self.key, Outcome::By(need));
             put(need, span, self.peer, &mut self.key);
@@ -235,8 +250,12 @@ impl Processor for Mesh {
         self.memo.put(&self.key, Outcome::Known(answer));
     }
 
+    fn follow(&mut self, written: &[u8], followers: &mut Followers) {
+        self.markers.write(written, &self.marker_scope, followers);
+    }
+
     fn end(&mut self) {
-        self.stats.publish();
+        self.tally.publish();
     }
 
     fn forget(&mut self) {

@@ -4,8 +4,7 @@ use crate::telemetry::counters;
 use std::cell::Cell;
 
 counters! {
-    /// What one `mesh` processor repaired and added on one shard, counted span
-    /// by span and published once a request.
+    /// What one `mesh` processor repaired and added on one shard.
     pub struct MeshStats ["processor"] {
         /// Spans whose status, node_id or name was repaired.
         status: "wayspan_mesh_repairs" {"repair" = "status"},
@@ -15,13 +14,27 @@ counters! {
         span_name: "wayspan_mesh_repairs" {"repair" = "span_name"},
         /// Marker spans added; part of the outgoing items.
         alias_spans: "wayspan_mesh_alias_spans",
-    } and {
-        /// What was not published yet, in the order of the counters.
-        unpublished: Cell<[u64; 4]>,
     }
 }
 
-impl MeshStats {
+/// Counts span by span and publishes once a request, so that a span costs no
+/// store that other threads see.
+#[derive(Debug, Default)]
+pub struct MeshTally {
+    /// What was not published yet, in the order of the counters.
+    unpublished: Cell<[u64; 4]>,
+    stats: MeshStats,
+}
+
+impl MeshTally {
+    /// Publishes to `stats`.
+    pub fn new(stats: MeshStats) -> Self {
+        Self {
+            unpublished: Cell::default(),
+            stats,
+        }
+    }
+
     /// Counts what was repaired of a span.
     pub fn repaired(&self, status: bool, node_id: bool, span_name: bool) {
         let mut new = self.unpublished.get();
@@ -45,10 +58,10 @@ impl MeshStats {
             return;
         }
         let counts = [
-            &self.status,
-            &self.node_id,
-            &self.span_name,
-            &self.alias_spans,
+            &self.stats.status,
+            &self.stats.node_id,
+            &self.stats.span_name,
+            &self.stats.alias_spans,
         ];
         for (count, n) in counts.into_iter().zip(new) {
             count.add(n);

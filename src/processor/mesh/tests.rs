@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     mesh::{Kiali, Knowledge, Version, alias, model, pages},
     pdata::{Index, Signal, admit, write_span},
-    pipeline::Markers,
+    pipeline::Followers,
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest as Request,
@@ -65,15 +65,16 @@ impl Shard {
             let mut decision = Decision {
                 resource: id,
                 edits: Edits::default(),
-                drop: false,
-                markers: Markers::default(),
+                follow: false,
             };
             before(&mut decision.edits);
             self.mesh.process(&span, &mut self.resources, &mut decision);
-            assert!(!decision.drop);
             let mut bytes = Vec::new();
             write_span(entry.bytes.of(&admitted.bytes), &decision.edits, &mut bytes);
-            decision.markers.write(&bytes);
+            let mut followers = Followers::default();
+            if decision.follow {
+                self.mesh.follow(&bytes, &mut followers);
+            }
             let mut push = |id, bytes: &[u8]| {
                 let mut spans = ScopeSpans::decode(bytes).unwrap().spans;
                 assert_eq!(spans.len(), 1);
@@ -81,7 +82,7 @@ impl Shard {
                 out.push((resource.unwrap(), spans.remove(0)));
             };
             push(decision.resource, &bytes);
-            for (id, bytes) in decision.markers.written() {
+            for (id, _, bytes) in followers.iter() {
                 push(id, bytes);
             }
         }

@@ -15,9 +15,10 @@ use crate::{
         ztunnel::{Connection, Ignored},
     },
     pdata::{
-        Index,
+        Index, Signal,
         wire::{self, Wire},
     },
+    pipeline::{self, Converter},
 };
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
@@ -25,6 +26,7 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 use prost::Message;
+use std::sync::Once;
 
 /// Longer records are not decoded: ztunnel's lines have a kilobyte or two, and a
 /// decoded attribute is forty times larger than its bytes may be.
@@ -95,6 +97,45 @@ pub fn convert(logs: &[u8]) -> Result<Converted, Malformed> {
         Ok(())
     })?;
     Ok(out)
+}
+
+/// Reads ztunnel's access log in place of spans.
+#[derive(Clone, Copy, Debug)]
+pub struct ZtunnelLog;
+
+impl Converter for ZtunnelLog {
+    fn reads(&self) -> Signal {
+        Signal::Logs
+    }
+
+    fn convert(&self, request: &[u8]) -> Result<pipeline::Converted, String> {
+        let converted = convert(request).map_err(|malformed| malformed.to_string())?;
+        let why = match converted.ignored {
+            0 => String::new(),
+            ignored => useless(ignored, converted.why),
+        };
+        Ok(pipeline::Converted {
+            request: converted.request,
+            made: converted.connections,
+            ignored: converted.ignored,
+            why,
+        })
+    }
+}
+
+/// Says what log records were not of use, the first time in the log too.
+fn useless(ignored: u64, why: Option<Ignored>) -> String {
+    let why = why.map(|why| why.to_string()).unwrap_or_default();
+    let message = format!("{ignored} log record(s) ignored; the first: {why}");
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| {
+        tracing::warn!(
+            "{message}. Only completed connections in ztunnel's access log become spans: \
+             let the sender of these logs send nothing else here. \
+             wayspan_logs_ignored_records counts from now on, without a line in the log"
+        );
+    });
+    message
 }
 
 impl Converted {

@@ -1,13 +1,12 @@
 /*!
 Marker spans that go with a span: scratch that a shard reuses.
 
-A processor says under which resource a marker goes, and how it differs from
-others ([`Markers::add`]); the engine writes it from its span's final bytes, so
-that it has the attributes that any processor gave the span. What a marker is
-for is told in [`crate::mesh::alias`].
+What was decided about a span says under which resource its marker goes, and how
+it differs from others ([`Markers::add`]); it is written from the span's final
+bytes, so that it has the attributes that any processor gave the span. What a
+marker is for is told in [`crate::mesh::alias`].
 */
 
-use super::ResourceId;
 use crate::{
     mesh::{
         alias::{self, Salt},
@@ -19,6 +18,7 @@ use crate::{
         wire::{Fields, Wire, put_bytes, put_tag, put_varint},
         write_child,
     },
+    pipeline::{Followers, ResourceId},
 };
 use std::ops::Range;
 
@@ -31,8 +31,6 @@ pub struct Markers {
     list: Vec<Marker>,
     /// Templates.
     arena: Vec<u8>,
-    /// Written markers.
-    written: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -40,7 +38,6 @@ struct Marker {
     resource: ResourceId,
     salt: Salt,
     template: Range<usize>,
-    written: Range<usize>,
 }
 
 /// The fields in which a marker named `span_name` differs from its span, for
@@ -72,16 +69,6 @@ impl Markers {
         self.arena.clear();
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
     /// Adds one. `template` is what [`template`] made.
     pub fn add(&mut self, resource: ResourceId, salt: Salt, template: &[u8]) {
         let start = self.arena.len();
@@ -90,40 +77,23 @@ impl Markers {
             resource,
             salt,
             template: start..self.arena.len(),
-            written: 0..0,
         });
     }
 
-    /// Writes all markers of the span whose field `ScopeSpans.spans`, as it
-    /// goes out, is `span`.
-    pub fn write(&mut self, span: &[u8]) {
-        self.written.clear();
+    /// Adds all markers of the span whose field `ScopeSpans.spans`, as it goes
+    /// out, is `span`, to `followers`, under the scope whose payload is `scope`.
+    pub fn write(&self, span: &[u8], scope: &[u8], followers: &mut Followers) {
         let span = Fields::new(span).next().and_then(|field| field.bytes());
         let span = span.unwrap_or_default();
-        for marker in &mut self.list {
+        for marker in &self.list {
             // Spans with ids of another length were rejected before.
             let id = SpanView::new(span).span_id().try_into();
             let id = marker.salt.span_id(id.unwrap_or_default());
             let template = self.arena.get(marker.template.clone());
-            let start = self.written.len();
-            write_child(
-                span,
-                id,
-                template.unwrap_or_default(),
-                alias::keeps,
-                &mut self.written,
-            );
-            marker.written = start..self.written.len();
+            followers.add(marker.resource, scope, |out| {
+                write_child(span, id, template.unwrap_or_default(), alias::keeps, out);
+            });
         }
-    }
-
-    /// Each marker's resource and its field `ScopeSpans.spans`, after
-    /// [`Markers::write`].
-    pub fn written(&self) -> impl Iterator<Item = (ResourceId, &[u8])> {
-        self.list.iter().map(|marker| {
-            let bytes = self.written.get(marker.written.clone());
-            (marker.resource, bytes.unwrap_or_default())
-        })
     }
 }
 
@@ -157,15 +127,14 @@ mod tests {
                 ..ScopeSpans::default()
             };
             markers.clear();
-            assert!(markers.is_empty());
             for (resource, salt) in ids.into_iter().zip(salts) {
                 markers.add(resource, salt, &template("host", None));
             }
-            // Written again, they are the same.
-            markers.write(&field.encode_to_vec());
-            markers.write(&field.encode_to_vec());
-            assert_eq!((markers.len(), markers.written().count()), (2, 2));
-            for ((resource, bytes), at) in markers.written().zip(0..) {
+            let mut followers = Followers::default();
+            markers.write(&field.encode_to_vec(), b"scope", &mut followers);
+            assert_eq!(followers.len(), 2);
+            for ((resource, scope, bytes), at) in followers.iter().zip(0..) {
+                assert_eq!(scope, b"scope");
                 assert_eq!(resource, ids[at]);
                 let [made] = &ScopeSpans::decode(bytes).unwrap().spans[..] else {
                     panic!("one span")

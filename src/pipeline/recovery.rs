@@ -5,10 +5,8 @@ then delivered first.
 Until a part of it was looked through, what it has is in no account.
 */
 
-use crate::{
-    pipeline::Route,
-    queue::log::{Log, OldLane, Recovered, Scan},
-};
+use super::Route;
+use crate::queue::log::{Log, OldLane, Recovered, Scan};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
@@ -42,7 +40,9 @@ pub async fn recover(
         let scan = match spawn_blocking(move || of.scan(id)).await {
             Ok(scan) => scan,
             Err(panicked) => {
-                tracing::error!("reading the segment log failed of a bug: {panicked}");
+                tracing::error!(
+                    "reading the segment log failed because of a bug in wayspan: {panicked}"
+                );
                 return;
             }
         };

@@ -1,0 +1,166 @@
+/*!
+The segment log of a pipeline: one for each pipeline that has an exporter whose
+queue names a storage.
+
+A log stands in a directory of its pipeline's own below that of the storage, so
+that pipelines do not mix. What an earlier run has left in it is looked through
+beside the start, which it must not delay, and is delivered first.
+*/
+
+use super::{LogCursor, Route, recovery::recover};
+use crate::{
+    config::{Config, Fsync, Pipeline, Storage},
+    queue::log::{self, Log, OpenError, Orphan, Recovered},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// The directory below the storage's, of which other programs know nothing.
+const FOLDER: &str = "wayspan";
+
+/// What may stand in the name of a pipeline's directory as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
+
+/// A segment log that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("extension {storage}: {source}")]
+pub struct OpenLogError {
+    /// The storage's id.
+    pub storage: String,
+    /// What is wrong, with the directory and the remedy.
+    pub source: OpenError,
+}
+
+/// A pipeline's log.
+#[derive(Debug)]
+pub struct PipelineLog {
+    /// The log.
+    pub log: Log,
+    /// How long senders wait for a write.
+    patience: Duration,
+    /// Indices of the exporters that have it, in the log's order.
+    exporters: Vec<usize>,
+    recovered: Option<Recovered>,
+    /// Lanes of earlier runs that were not looked through yet.
+    pub unread: Arc<AtomicUsize>,
+}
+
+impl PipelineLog {
+    /// Opens the log of `pipeline`, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When the directory or its files cannot be used.
+    pub fn open(config: &Config, pipeline: &Pipeline) -> Result<Option<Self>, OpenLogError> {
+        let stored = |exporter: &usize| config.exporters[*exporter].queue.storage;
+        let exporters: Vec<usize> = (pipeline.exporters.iter().copied())
+            .filter(|exporter| stored(exporter).is_some())
+            .collect();
+        let Some(storage) = exporters.first().and_then(stored) else {
+            return Ok(None);
+        };
+        let storage = &config.storages[storage];
+        for other in exporters.iter().filter_map(stored) {
+            let other = &config.storages[other];
+            if other.id != storage.id {
+                tracing::warn!(
+                    "pipeline {}: its exporters name the storages {} and {}; a pipeline has one \
+                     log, which is in {}",
+                    pipeline.id,
+                    storage.id,
+                    other.id,
+                    storage.id
+                );
+            }
+        }
+        let id = |exporter: &usize| config.exporters[*exporter].id.to_string();
+        let settings = log::Settings {
+            directory: directory(storage, pipeline),
+            create_directory: storage.create_directory,
+            max_bytes: storage.max_bytes,
+            segment_bytes: log::Settings::SEGMENT_BYTES,
+            fsync: match storage.fsync {
+                Fsync::Always => log::Fsync::Always,
+                Fsync::Interval(every) => log::Fsync::Interval(every),
+                Fsync::Never => log::Fsync::Never,
+            },
+            exporters: exporters.iter().map(id).collect(),
+        };
+        let (log, recovered) = Log::open(settings).map_err(|source| OpenLogError {
+            storage: storage.id.to_string(),
+            source,
+        })?;
+        (recovered.orphans.iter()).for_each(|orphan| warn_of_orphan(&log, orphan));
+        Ok(Some(Self {
+            log,
+            patience: storage.timeout,
+            exporters,
+            unread: Arc::new(AtomicUsize::new(recovered.lanes.len())),
+            recovered: Some(recovered),
+        }))
+    }
+
+    /// An exporter's place in the log.
+    pub fn cursor(&self, exporter: usize) -> Option<LogCursor> {
+        let at = self.exporters.iter().position(|e| *e == exporter)?;
+        Some(LogCursor::new(self.log.clone(), at))
+    }
+
+    /// The log, and how long senders wait for it.
+    pub fn for_shards(&self) -> (Log, Duration) {
+        (self.log.clone(), self.patience)
+    }
+
+    /// Brings back what earlier runs left and fetches what this one leaves,
+    /// until `stop`. `routes` are all those of the pipeline.
+    pub fn feed(
+        &mut self,
+        routes: Vec<Arc<Route>>,
+        mut stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + use<> {
+        let logged = |route: &Arc<Route>| route.cursor().is_some();
+        let routes: Vec<_> = routes.into_iter().filter(logged).collect();
+        let recovered = self.recovered.take();
+        let (log, unread) = (self.log.clone(), Arc::clone(&self.unread));
+        async move {
+            let feed = async {
+                let recover = recover(&log, recovered, &routes, &unread);
+                let feed = routes.iter().map(|route| Arc::clone(route).feed());
+                tokio::join!(recover, futures_util::future::join_all(feed));
+            };
+            tokio::select! {
+                () = feed => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+    }
+}
+
+/// Warns an operator of data in the log that nobody gets.
+fn warn_of_orphan(log: &Log, orphan: &Orphan) {
+    let (directory, lane) = (log.directory().display(), orphan.lane);
+    let mib = orphan.bytes.div_ceil(1 << 20);
+    match &orphan.unreadable {
+        Some(why) => tracing::error!(
+            "{directory}/{lane}-*.seg ({mib} MiB of undelivered spans) cannot be read: {why}; \
+             repair the permissions or the disk and start again, or delete the files"
+        ),
+        None => tracing::warn!(
+            "{directory}/{lane}-*.seg has {mib} MiB of undelivered spans for {}, which this \
+             pipeline has no more: give an exporter with a storage that id and they are \
+             delivered, or delete the files",
+            orphan.exporters.join(", "),
+        ),
+    }
+}
+
+fn directory(storage: &Storage, pipeline: &Pipeline) -> PathBuf {
+    let id = pipeline.id.to_string();
+    let name = utf8_percent_encode(&id, PLAIN).to_string();
+    storage.directory.join(FOLDER).join(name)
+}

@@ -1,0 +1,122 @@
+/*! What a shard builds its pipelines and inlets from, on its own thread. */
+
+use super::{
+    ProcessorFactory,
+    commit::Commits,
+    engine::{Engine, Stage},
+    gather::Gather,
+    inlet::{Conversion, Inlet},
+    outlet::{ExporterRoute, Outlet},
+    recorder::Recorder,
+    shard::Shard,
+};
+use crate::{
+    config,
+    pdata::{Keys, Signal},
+    queue::{Budget, ShardBudget, log::Log},
+    telemetry::{PipelineStats, ProcessorStats, ReceiverStats, ShardLoad},
+};
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+/// One shard's part of a `Graph`.
+pub struct ShardPlan {
+    pub(super) at: usize,
+    pub(super) budget: Budget,
+    pub(super) pipelines: Vec<PipelinePlan>,
+}
+
+/// One pipeline on one shard.
+pub(super) struct PipelinePlan {
+    pub(super) signal: Signal,
+    pub(super) receivers: Vec<usize>,
+    pub(super) batch: config::Batch,
+    pub(super) stages: Vec<StagePlan>,
+    pub(super) routes: Vec<ExporterRoute>,
+    /// The segment log, and how long senders wait for it.
+    pub(super) log: Option<(Log, Duration)>,
+    pub(super) stats: PipelineStats,
+}
+
+/// One processor of a pipeline on one shard.
+pub(super) struct StagePlan {
+    pub(super) factory: Arc<dyn ProcessorFactory>,
+    pub(super) stats: ProcessorStats,
+}
+
+impl ShardPlan {
+    /// What the shard's bytes count against.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Builds the shard. `gather` is what its runtime's thread gathers by.
+    pub fn build(self: &Rc<Self>, gather: Arc<Gather>) -> Rc<Shard> {
+        let logs = self.pipelines.iter().filter_map(|plan| plan.log.as_ref());
+        let commits = logs.map(|(_, patience)| *patience).min().map(Commits::new);
+        let budget = Rc::new(ShardBudget::new(&self.budget));
+        let engines = self.pipelines.iter().map(|plan| {
+            let recorder = plan.log.as_ref().zip(commits.as_ref());
+            let recorder = recorder.map(|((log, _), commits)| {
+                let lane = log.new_lane(commits.written());
+                Recorder::new(log.clone(), lane, plan.stats.log.unlogged.clone())
+            });
+            let outlet = Outlet::new(plan.routes.clone(), self.budget.clone(), recorder);
+            Engine::new(
+                plan.signal,
+                &plan.batch,
+                plan.stages(self.at),
+                outlet,
+                Rc::clone(&budget),
+                plan.stats.clone(),
+            )
+        });
+        let engines = engines.collect();
+        let plan = Rc::clone(self);
+        let make_stages = move |pipeline: usize| plan.pipelines[pipeline].stages(plan.at);
+        Rc::new(Shard::new(engines, budget, commits, gather, make_stages))
+    }
+
+    /// The way of receiver number `receiver` into its pipelines on `shard`.
+    pub fn inlet(
+        &self,
+        shard: &Rc<Shard>,
+        receiver: usize,
+        stats: ReceiverStats,
+        load: ShardLoad,
+    ) -> Inlet {
+        let mut into: [Vec<usize>; Signal::ALL.len()] = Default::default();
+        let mut conversions: Vec<Conversion> = Vec::new();
+        let plans = self.pipelines.iter().enumerate();
+        for (at, plan) in plans.filter(|(_, plan)| plan.receivers.contains(&receiver)) {
+            into[plan.signal as usize].push(at);
+            for converter in plan.stages.iter().filter_map(|s| s.factory.converter()) {
+                let reads = converter.reads();
+                match conversions
+                    .iter_mut()
+                    .find(|c| c.converter.reads() == reads && c.signal == plan.signal)
+                {
+                    Some(known) => known.pipelines.push(at),
+                    None => conversions.push(Conversion {
+                        signal: plan.signal,
+                        pipelines: vec![at],
+                        converter,
+                    }),
+                }
+            }
+        }
+        Inlet::new(Rc::clone(shard), into, conversions, stats, load)
+    }
+}
+
+impl PipelinePlan {
+    /// The processors, which know nothing yet, and the keys they read.
+    fn stages(&self, shard: usize) -> (Keys, Vec<Stage>) {
+        let mut keys = Keys::default();
+        let stage = |plan: &StagePlan| Stage {
+            processor: plan.factory.instance(shard, &mut keys),
+            stats: plan.stats.clone(),
+        };
+        let stages = self.stages.iter().map(stage).collect();
+        (keys, stages)
+    }
+}

@@ -1,0 +1,45 @@
+/*! What the instances of one `mesh` processor in one pipeline share. */
+
+use super::{Mesh, MeshStats, ztunnel_log::ZtunnelLog};
+use crate::{
+    mesh::{Current, Settings},
+    pdata::Keys,
+    pipeline::{Converter, Processor, ProcessorFactory},
+    telemetry::Registry,
+};
+
+/// Makes instances of one processor, a set of counters for each shard.
+#[derive(Debug)]
+pub struct MeshFactory {
+    settings: Settings,
+    current: Current,
+    stats: Vec<MeshStats>,
+}
+
+impl MeshFactory {
+    /// A factory for so many `shards`, whose decisions rest on `current`.
+    pub fn new(settings: Settings, current: Current, shards: usize) -> Self {
+        Self {
+            settings,
+            current,
+            stats: (0..shards).map(|_| MeshStats::default()).collect(),
+        }
+    }
+}
+
+impl ProcessorFactory for MeshFactory {
+    fn instance(&self, shard: usize, keys: &mut Keys) -> Box<dyn Processor> {
+        let mesh = Mesh::new(&self.settings, &self.current, keys);
+        let stats = self.stats.get(shard).cloned().unwrap_or_default();
+        Box::new(mesh.counting(stats))
+    }
+
+    fn register(&self, registry: &Registry, id: &str) {
+        registry.counters(&[id], &self.stats);
+    }
+
+    fn converter(&self) -> Option<Box<dyn Converter>> {
+        let wanted = self.settings.ztunnel_connections;
+        wanted.then(|| Box::new(ZtunnelLog) as Box<dyn Converter>)
+    }
+}
