@@ -136,6 +136,8 @@ macro_rules! tests {
 
 tests!(
     validate,
+    validate_metrics,
+    validate_logs,
     edit,
     json,
     json_write,

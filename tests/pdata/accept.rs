@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use wayspan::pdata::{Index, Signal, validate};
 
 /// One small injury.
-fn damage(bytes: &mut Vec<u8>, rng: &mut StdRng) {
+pub fn damage(bytes: &mut Vec<u8>, rng: &mut StdRng) {
     if bytes.is_empty() {
         return bytes.push(rng.random());
     }

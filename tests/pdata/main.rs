@@ -13,9 +13,12 @@ mod changes;
 mod child;
 mod edit;
 mod generate;
+mod items;
+mod json;
 mod nesting;
 mod odd;
 mod oracle;
+mod signals;
 mod split;
 mod view;
 

@@ -1,20 +1,18 @@
 /*!
-What prost makes of the same bytes, compared with the verdict, the index and
-the views. Shared with `tests/fuzz`.
+What prost makes of spans, compared with the index and the views. Shared with `tests/fuzz`.
 */
 
+pub use super::signals::same;
+use super::signals::{self, Group, Model, ScopeGroup};
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest as Request,
-    common::v1::{InstrumentationScope, any_value::Value},
-    resource::v1::Resource,
+    collector::trace::v1::ExportTraceServiceRequest as Request, common::v1::any_value::Value,
     trace::v1::Span,
 };
-use prost::Message as _;
 use wayspan::pdata::{
-    AnyValue, Edits, Fault, Index, KeyValue, Keys, Signal, Slot, admit, canon, edit_resource,
+    AnyValue, Edits, Fault, Index, ItemEntry, KeyValue, Keys, Signal, Slot, edit_resource,
     schema::{self, DenseKind, SchemaMessage as Message},
-    split, validate, view,
+    view,
     wire::Fields,
     write_span,
 };
@@ -77,13 +75,6 @@ pub fn same_attributes<'a>(
             .all(|(a, b)| a.key == b.key && same_value(a.value, b.value.as_ref()))
 }
 
-/// Fails where the messages differ. NaN equals NaN, by its bits.
-#[track_caller]
-pub fn same<M: prost::Message + PartialEq + std::fmt::Debug>(ours: &M, theirs: &M) {
-    let same = ours == theirs || ours.encode_to_vec() == theirs.encode_to_vec();
-    assert!(same, "{ours:#?}\nis not\n{theirs:#?}");
-}
-
 fn fault(span: &Span) -> Option<Fault> {
     let zero = |id: &[u8]| id.iter().all(|b| *b == 0);
     match (
@@ -100,108 +91,61 @@ fn fault(span: &Span) -> Option<Fault> {
     }
 }
 
-/// Checks that `index` describes `bytes` as prost decodes them.
-pub fn check_index(bytes: &[u8], index: &Index, slots: &[Slot; 4], model: &Request) {
-    assert_eq!(index.resources.len(), model.resource_spans.len());
-    let scopes: usize = model
-        .resource_spans
-        .iter()
-        .map(|r| r.scope_spans.len())
-        .sum();
-    assert_eq!(index.scopes.len(), scopes);
-    let (mut scope_at, mut span_at) = (0usize, 0usize);
-    for (at, (ours, theirs)) in index
-        .resources
-        .iter()
-        .zip(&model.resource_spans)
-        .enumerate()
-    {
-        let resource = Resource::decode(ours.resource.of(bytes)).unwrap();
-        same(&resource, &theirs.resource.clone().unwrap_or_default());
-        assert_eq!(ours.schema_url.of(bytes), theirs.schema_url.as_bytes());
-        assert_eq!(ours.first_item as usize, span_at);
-        for theirs in &theirs.scope_spans {
-            let ours = &index.scopes[scope_at];
-            assert_eq!(ours.has_scope, theirs.scope.is_some());
-            let scope = InstrumentationScope::decode(ours.scope.of(bytes)).unwrap();
-            same(&scope, &theirs.scope.clone().unwrap_or_default());
-            assert_eq!(ours.schema_url.of(bytes), theirs.schema_url.as_bytes());
-            for theirs in &theirs.spans {
-                let ours = &index.items[span_at];
-                assert_eq!(
-                    (ours.resource as usize, ours.scope as usize),
-                    (at, scope_at)
-                );
-                same(&Span::decode(ours.bytes.of(bytes)).unwrap(), theirs);
-                assert_eq!(ours.name.of(bytes), theirs.name.as_bytes());
-                assert_eq!(ours.kind, u8::try_from(theirs.kind).unwrap_or(255));
-                let code = theirs.status.as_ref().map_or(0, |s| s.code);
-                assert_eq!(ours.status, u8::try_from(code).unwrap_or(255));
-                assert_eq!(ours.fault, fault(theirs));
-                for (key, slot) in INDEXED.iter().zip(slots) {
-                    let value = theirs.attributes.iter().find(|kv| kv.key == *key);
-                    let text = match value.and_then(|kv| kv.value.as_ref()?.value.as_ref()) {
-                        Some(Value::StringValue(text)) => Some(text.as_bytes()),
-                        _ => None,
-                    };
-                    let at = index.attr(ours, *slot);
-                    assert_eq!(at.is_some(), value.is_some());
-                    assert_eq!(at.and_then(|at| view::text_at(bytes, at)), text);
-                    if let Some(kv) = value {
-                        let ours = view::value_at(bytes, at.unwrap()).unwrap();
-                        assert!(same_value(ours, kv.value.as_ref()));
-                    }
-                }
-                span_at += 1;
-            }
-            scope_at += 1;
-        }
-        assert_eq!(ours.end_item as usize, span_at);
+impl Model for Request {
+    const SIGNAL: Signal = Signal::Traces;
+    type Item = Span;
+
+    fn groups(&self) -> Vec<Group<'_, Span>> {
+        let groups = self.resource_spans.iter().map(|group| Group {
+            resource: group.resource.as_ref(),
+            schema_url: &group.schema_url,
+            scopes: group
+                .scope_spans
+                .iter()
+                .map(|scope| ScopeGroup {
+                    scope: scope.scope.as_ref(),
+                    schema_url: &scope.schema_url,
+                    items: &scope.spans,
+                })
+                .collect(),
+        });
+        groups.collect()
     }
-    assert_eq!(index.items.len(), span_at);
+
+    fn check_item(bytes: &[u8], index: &Index, ours: &ItemEntry, theirs: &Span) {
+        let (_, slots) = keys();
+        assert_eq!(ours.name.of(bytes), theirs.name.as_bytes());
+        assert_eq!(ours.kind, u8::try_from(theirs.kind).unwrap_or(255));
+        let code = theirs.status.as_ref().map_or(0, |s| s.code);
+        assert_eq!(ours.status, u8::try_from(code).unwrap_or(255));
+        assert_eq!(ours.fault, fault(theirs));
+        assert_eq!(ours.count, 1);
+        for (key, slot) in INDEXED.iter().zip(slots) {
+            let value = theirs.attributes.iter().find(|kv| kv.key == *key);
+            let text = match value.and_then(|kv| kv.value.as_ref()?.value.as_ref()) {
+                Some(Value::StringValue(text)) => Some(text.as_bytes()),
+                _ => None,
+            };
+            let at = index.attr(ours, slot);
+            assert_eq!(at.is_some(), value.is_some());
+            assert_eq!(at.and_then(|at| view::text_at(bytes, at)), text);
+            if let Some(kv) = value {
+                let ours = view::value_at(bytes, at.unwrap()).unwrap();
+                assert!(same_value(ours, kv.value.as_ref()));
+            }
+        }
+    }
 }
 
-/// Validates and decodes `bytes` and compares the verdicts, and then all that
-/// follows from them.
+/// Validates and decodes a request of traces, and compares; see
+/// [`signals::agree`].
 pub fn agree(bytes: &[u8]) {
-    let (keys, slots) = keys();
-    let mut index = Index::default();
-    let theirs = Request::decode(bytes);
-    match (validate(Signal::Traces, bytes, &keys, &mut index), theirs) {
-        (Ok(()), Ok(model)) => {
-            if !index.needs_repair {
-                check_index(bytes, &index, &slots, &model);
-            }
-            let admitted = admit(Signal::Traces, bytes, &keys, &mut index).unwrap();
-            assert_eq!(admitted.utf8_replaced, 0);
-            assert!(!index.needs_repair);
-            check_index(&admitted.bytes, &index, &slots, &model);
-            assert_eq!(
-                split::count(Signal::Traces, &admitted.bytes),
-                index.items.len()
-            );
-        }
-        (Ok(()), Err(error)) => {
-            assert!(
-                error.to_string().contains("UTF-8"),
-                "we accept, prost says: {error}"
-            );
-            assert!(index.needs_repair);
-            let admitted = admit(Signal::Traces, bytes, &keys, &mut index).unwrap();
-            assert!(!index.needs_repair);
-            let model = Request::decode(&*admitted.bytes).unwrap();
-            check_index(&admitted.bytes, &index, &slots, &model);
-        }
-        (Err(malformed), Ok(_)) => panic!("prost accepts, we say: {malformed}"),
-        (Err(malformed), Err(_)) => assert!(malformed.offset <= bytes.len()),
-    }
+    signals::agree::<Request>(bytes);
 }
 
 /// Nothing that takes bytes panics, whatever they are.
 pub fn survive(bytes: &[u8]) {
-    canon::repair(Signal::Traces, bytes);
-    split::halve(Signal::Traces, bytes);
-    split::select(Signal::Traces, bytes, 1..3);
+    signals::survive::<Request>(bytes);
     let mut edits = Edits::default();
     edits.set_str("node_id", "x");
     edits.set_name("n");

@@ -12,7 +12,7 @@ use crate::{
     config,
     exporter::outcome::Outcome,
     http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding, joined},
-    pdata,
+    pdata::{self, Signal},
     telemetry::Count,
 };
 use ::http::{HeaderMap, HeaderValue, Uri, header};
@@ -76,7 +76,7 @@ impl OtlpHttp {
         match self.encoding {
             config::Encoding::Proto => Payload::http(chunks, self.compression),
             config::Encoding::Json => {
-                let json = pdata::json::request_to_json(&joined(chunks))
+                let json = pdata::json::request_to_json(Signal::Traces, &joined(chunks))
                     .map_err(|error| refused(error.to_string()))?;
                 Payload::http(&[json.into()], self.compression)
             }

@@ -1,7 +1,8 @@
 /*!
 OTLP/JSON to protobuf bytes and back.
 
-Both directions are driven by one table (`schema`) and touch no structs: the
+Both directions are driven by the table of all messages ([`schema`](super::schema))
+and touch no structs: the
 reader (`read`) writes protobuf while it parses, the writer (`write`) walks
 protobuf while it prints. That keeps a request of a million tiny objects as
 small as its text (decoded spans are a hundred times larger), and names the JSON
@@ -21,6 +22,7 @@ JSON mapping:
 - Enums are integers; their protobuf names are read as well.
 - Text that is not Unicode (stray bytes, a lone surrogate such as `"\ud83d"`) is
   passed on as bytes that are not UTF-8: [`super::admit`] replaces and counts it.
+- Repeated numbers are written packed; protobuf takes both forms.
 - Doubles are numbers, or the strings `NaN`, `Infinity`, `-Infinity`.
 
 Nesting is bounded by the JSON parser at 128 brackets and here at
@@ -29,12 +31,10 @@ decoded.
 */
 
 mod read;
-mod schema;
-#[cfg(test)]
-mod tests;
+mod scalar;
 mod write;
 
-pub use read::{logs_from_json, request_from_json};
+pub use read::request_from_json;
 pub use write::request_to_json;
 
 /// Deepest nesting of messages, the request itself not counted. prost takes 100.

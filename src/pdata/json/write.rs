@@ -6,27 +6,24 @@ message is passed over once per field of its type (a handful), which needs no
 memory but the output's. Defaults are left out, as protobuf's JSON does.
 */
 
-use super::{
-    JsonError, MAX_DEPTH,
-    schema::{Field, Kind, Label, Message, REQUEST},
+use super::{JsonError, MAX_DEPTH};
+use crate::pdata::{
+    Signal,
+    schema::{Label, SchemaField, SchemaKind as Kind, SchemaMessage},
+    wire::{self, Wire, WireReason},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use prost::{
-    DecodeError,
-    bytes::Buf,
-    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
-};
 use std::borrow::Cow;
 
-/// Protobuf bytes of an `ExportTraceServiceRequest` (valid) to OTLP/JSON.
+/// Turns the protobuf bytes of the signal's request (valid) into OTLP/JSON.
 /// Unknown fields have no JSON form and are left out; invalid UTF-8 is replaced
 /// by U+FFFD.
 ///
 /// # Errors
 /// When the bytes are not valid protobuf.
-pub fn request_to_json(bytes: &[u8]) -> Result<Vec<u8>, JsonError> {
+pub fn request_to_json(signal: Signal, bytes: &[u8]) -> Result<Vec<u8>, JsonError> {
     let mut out = Vec::with_capacity(bytes.len().saturating_mul(2));
-    match message(&REQUEST, bytes, MAX_DEPTH, &mut out) {
+    match message(SchemaMessage::request(signal), bytes, MAX_DEPTH, &mut out) {
         Ok(()) => Ok(out),
         Err(error) => Err(JsonError(error.to_string())),
     }
@@ -34,80 +31,99 @@ pub fn request_to_json(bytes: &[u8]) -> Result<Vec<u8>, JsonError> {
 
 /// A field's value on the wire.
 #[derive(Clone, Copy)]
-enum Wire<'a> {
+enum Found<'a> {
     Number(u64),
     Bytes(&'a [u8]),
+    /// Numbers in a row, without tags.
+    Packed(&'a [u8]),
 }
 
-/// The fields of a message's payload that its type knows, as (number, value).
-struct Fields<'a> {
-    message: &'static Message,
-    rest: &'a [u8],
+/// The fields of a message's payload that its type knows.
+struct Known<'a> {
+    message: SchemaMessage,
+    payload: &'a [u8],
+    pos: usize,
+    /// How many levels the message may still nest, as [`wire::skip`] counts.
+    depth: u32,
 }
 
-impl<'a> Fields<'a> {
-    fn next(&mut self) -> Result<Option<(u32, Wire<'a>)>, DecodeError> {
-        while !self.rest.is_empty() {
-            let (number, wire_type) = decode_key(&mut self.rest)?;
-            let Some(field) = self.message.fields.iter().find(|f| f.number == number) else {
-                skip_field(wire_type, number, &mut self.rest, DecodeContext::default())?;
+impl<'a> Known<'a> {
+    fn new(message: SchemaMessage, payload: &'a [u8], depth: usize) -> Self {
+        Self {
+            message,
+            payload,
+            pos: 0,
+            depth: depth as u32 + 1,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<(&'static SchemaField, Found<'a>)>, WireReason> {
+        let buf = self.payload;
+        while self.pos < buf.len() {
+            let (tag, pos) = wire::tag(buf, self.pos)?;
+            let mut fields = self.message.fields().iter();
+            let Some(field) = fields.find(|f| f.number == tag.number) else {
+                self.pos = wire::skip(buf, pos, tag, self.depth)?;
                 continue;
             };
-            if wire_type as u32 != field.kind.wire_type() {
-                return Err(invalid("a field has the wrong wire type"));
+            let expected = field.kind.wire();
+            if tag.wire == Wire::Len {
+                let (start, end) = wire::len_delimited(buf, pos)?;
+                self.pos = end;
+                let bytes = buf.get(start..end).unwrap_or_default();
+                if expected == Wire::Len {
+                    return Ok(Some((field, Found::Bytes(bytes))));
+                }
+                if field.label == Label::Many {
+                    return Ok(Some((field, Found::Packed(bytes))));
+                }
             }
-            let value = match wire_type {
-                WireType::Varint => Wire::Number(decode_varint(&mut self.rest)?),
-                WireType::SixtyFourBit => Wire::Number(fixed(&mut self.rest, Buf::try_get_u64_le)?),
-                WireType::ThirtyTwoBit => {
-                    Wire::Number(fixed(&mut self.rest, Buf::try_get_u32_le)?.into())
-                }
-                _ => {
-                    let len = usize::try_from(decode_varint(&mut self.rest)?).ok();
-                    let Some((bytes, rest)) = len.and_then(|l| self.rest.split_at_checked(l))
-                    else {
-                        return Err(invalid("a field is longer than its message"));
-                    };
-                    self.rest = rest;
-                    Wire::Bytes(bytes)
-                }
-            };
-            return Ok(Some((number, value)));
+            if tag.wire != expected {
+                let found = tag.wire;
+                return Err(WireReason::WrongWireType { found, expected });
+            }
+            let (value, end) = number_at(field.kind, buf, pos)?;
+            self.pos = end;
+            return Ok(Some((field, Found::Number(value))));
         }
         Ok(None)
     }
 }
 
-fn fixed<'a, T, E>(
-    rest: &mut &'a [u8],
-    get: impl Fn(&mut &'a [u8]) -> Result<T, E>,
-) -> Result<T, DecodeError> {
-    get(rest).map_err(|_| invalid("a field is longer than its message"))
-}
-
-fn invalid(what: &'static str) -> DecodeError {
-    #[allow(deprecated)] // prost keeps it for implementors of its traits.
-    DecodeError::new(what)
+/// Reads a number at `pos`; returns it and the position after it.
+fn number_at(kind: Kind, buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
+    let rest = buf.get(pos..).unwrap_or_default();
+    match kind.wire() {
+        Wire::Fixed64 => match rest.first_chunk() {
+            Some(bytes) => Ok((u64::from_le_bytes(*bytes), pos + 8)),
+            None => Err(WireReason::FixedCut),
+        },
+        Wire::Fixed32 => match rest.first_chunk() {
+            Some(bytes) => Ok((u32::from_le_bytes(*bytes).into(), pos + 4)),
+            None => Err(WireReason::FixedCut),
+        },
+        _ => wire::varint(buf, pos),
+    }
 }
 
 fn message(
-    message: &'static Message,
+    message: SchemaMessage,
     payload: &[u8],
     depth: usize,
     out: &mut Vec<u8>,
-) -> Result<(), DecodeError> {
+) -> Result<(), WireReason> {
     out.push(b'{');
     let mut first = true;
-    let variant = variant(message, payload)?;
-    for field in message.fields {
+    let variant = variant(message, payload, depth)?;
+    for field in message.fields() {
         match field.label {
             Label::Many => many(field, message, payload, depth, &mut first, out)?,
             Label::OneOf if variant != Some(field.number) => {}
-            Label::One | Label::OneOf => {
-                let Some(value) = single(field, message, payload)? else {
+            Label::One | Label::Optional | Label::OneOf => {
+                let Some(value) = single(field, message, payload, depth)? else {
                     continue;
                 };
-                if field.label == Label::OneOf || !value.is_default(field) {
+                if field.label != Label::One || !value.is_default(field) {
                     name(field, &mut first, out);
                     value.print(field, depth, out)?;
                 }
@@ -119,41 +135,31 @@ fn message(
 }
 
 /// The number of the oneof field that counts: the last on the wire.
-fn variant(message: &'static Message, payload: &[u8]) -> Result<Option<u32>, DecodeError> {
+fn variant(
+    message: SchemaMessage,
+    payload: &[u8],
+    depth: usize,
+) -> Result<Option<u32>, WireReason> {
     let mut last = None;
-    let mut fields = Fields {
-        message,
-        rest: payload,
-    };
-    while let Some((number, _)) = fields.next()? {
-        if message
-            .fields
-            .iter()
-            .any(|f| f.number == number && f.label == Label::OneOf)
-        {
-            last = Some(number);
+    let mut fields = Known::new(message, payload, depth);
+    while let Some((field, _)) = fields.next()? {
+        if field.label == Label::OneOf {
+            last = Some(field.number);
         }
     }
     Ok(last)
 }
 
 fn many(
-    field: &'static Field,
-    message: &'static Message,
+    field: &'static SchemaField,
+    message: SchemaMessage,
     payload: &[u8],
     depth: usize,
     first: &mut bool,
     out: &mut Vec<u8>,
-) -> Result<(), DecodeError> {
+) -> Result<(), WireReason> {
     let mut begun = false;
-    let mut fields = Fields {
-        message,
-        rest: payload,
-    };
-    while let Some((number, value)) = fields.next()? {
-        if number != field.number {
-            continue;
-        }
+    let mut item = |value: Value<'_>, out: &mut Vec<u8>| {
         if begun {
             out.push(b',');
         } else {
@@ -161,7 +167,25 @@ fn many(
             out.push(b'[');
             begun = true;
         }
-        Value::of(value).print(field, depth, out)?;
+        value.print(field, depth, out)
+    };
+    let mut fields = Known::new(message, payload, depth);
+    while let Some((found, value)) = fields.next()? {
+        if found.number != field.number {
+            continue;
+        }
+        match value {
+            Found::Number(number) => item(Value::Number(number), out)?,
+            Found::Bytes(bytes) => item(Value::Bytes(Cow::Borrowed(bytes)), out)?,
+            Found::Packed(packed) => {
+                let mut pos = 0;
+                while pos < packed.len() {
+                    let (number, end) = number_at(field.kind, packed, pos)?;
+                    item(Value::Number(number), out)?;
+                    pos = end;
+                }
+            }
+        }
     }
     if begun {
         out.push(b']');
@@ -169,12 +193,12 @@ fn many(
     Ok(())
 }
 
-fn name(field: &Field, first: &mut bool, out: &mut Vec<u8>) {
+fn name(field: &SchemaField, first: &mut bool, out: &mut Vec<u8>) {
     if !std::mem::take(first) {
         out.push(b',');
     }
     out.push(b'"');
-    out.extend_from_slice(field.name.as_bytes());
+    out.extend_from_slice(field.json_name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
@@ -182,24 +206,25 @@ fn name(field: &Field, first: &mut bool, out: &mut Vec<u8>) {
 /// merged, which is what their payloads mean in a row. In a oneof, another
 /// variant in between ends what came before.
 fn single<'a>(
-    field: &Field,
-    message: &'static Message,
+    field: &SchemaField,
+    message: SchemaMessage,
     payload: &'a [u8],
-) -> Result<Option<Value<'a>>, DecodeError> {
+    depth: usize,
+) -> Result<Option<Value<'a>>, WireReason> {
     let mut found: Option<Value<'a>> = None;
-    let mut fields = Fields {
-        message,
-        rest: payload,
-    };
-    while let Some((number, value)) = fields.next()? {
-        if number == field.number {
-            found = Some(match (found.take(), field.kind, value) {
-                (Some(Value::Bytes(before)), Kind::Message(_), Wire::Bytes(more)) => {
-                    Value::Bytes(Cow::Owned([&before[..], more].concat()))
+    let mut fields = Known::new(message, payload, depth);
+    while let Some((other, value)) = fields.next()? {
+        if other.number == field.number {
+            found = match (found.take(), field.kind, value) {
+                (Some(Value::Bytes(before)), Kind::Nested(_), Found::Bytes(more)) => {
+                    Some(Value::Bytes(Cow::Owned([&before[..], more].concat())))
                 }
-                (_, _, value) => Value::of(value),
-            });
-        } else if field.label == Label::OneOf {
+                (_, _, Found::Bytes(bytes)) => Some(Value::Bytes(Cow::Borrowed(bytes))),
+                (_, _, Found::Number(number)) => Some(Value::Number(number)),
+                // Only repeated fields are packed.
+                (before, _, Found::Packed(_)) => before,
+            };
+        } else if field.label == Label::OneOf && other.label == Label::OneOf {
             found = None;
         }
     }
@@ -211,21 +236,16 @@ enum Value<'a> {
     Bytes(Cow<'a, [u8]>),
 }
 
-impl<'a> Value<'a> {
-    fn of(wire: Wire<'a>) -> Self {
-        match wire {
-            Wire::Number(number) => Value::Number(number),
-            Wire::Bytes(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
-        }
-    }
-
+impl Value<'_> {
     /// Whether the value is what absence means too. A message is present even
     /// when it is empty.
-    fn is_default(&self, field: &Field) -> bool {
+    fn is_default(&self, field: &SchemaField) -> bool {
         match (self, field.kind) {
-            (_, Kind::Message(_)) => false,
+            (_, Kind::Nested(_)) => false,
             // Varints wider than their type are cut by protobuf.
-            (Value::Number(n), Kind::U32 | Kind::I32 | Kind::Enum(_)) => *n as u32 == 0,
+            (Value::Number(n), Kind::U32 | Kind::I32 | Kind::ZigZag32 | Kind::Enum(_)) => {
+                *n as u32 == 0
+            }
             (Value::Number(n), _) => *n == 0,
             (Value::Bytes(bytes), _) => bytes.is_empty(),
         }
@@ -233,15 +253,15 @@ impl<'a> Value<'a> {
 
     fn print(
         &self,
-        field: &'static Field,
+        field: &'static SchemaField,
         depth: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), WireReason> {
         match (self, field.kind) {
             (Value::Number(n), kind) => number(*n, kind, out),
-            (Value::Bytes(bytes), Kind::Message(inner)) => {
+            (Value::Bytes(bytes), Kind::Nested(inner)) => {
                 let Some(depth) = depth.checked_sub(1) else {
-                    return Err(invalid("recursion limit reached"));
+                    return Err(WireReason::TooDeep);
                 };
                 message(inner, bytes, depth, out)?;
             }
@@ -271,7 +291,8 @@ fn number(n: u64, kind: Kind, out: &mut Vec<u8>) {
         Kind::Bool => (n != 0).to_string(),
         Kind::U32 | Kind::Fixed32 => (n as u32).to_string(),
         Kind::I32 | Kind::Enum(_) => (n as i32).to_string(),
-        Kind::I64 => format!("\"{}\"", n as i64),
+        Kind::ZigZag32 => zigzag(n as u32).to_string(),
+        Kind::I64 | Kind::SignedFixed64 => format!("\"{}\"", n as i64),
         Kind::Double => match f64::from_bits(n) {
             v if v.is_nan() => "\"NaN\"".to_owned(),
             f64::INFINITY => "\"Infinity\"".to_owned(),
@@ -282,6 +303,11 @@ fn number(n: u64, kind: Kind, out: &mut Vec<u8>) {
         _ => format!("\"{n}\""),
     };
     out.extend_from_slice(shown.as_bytes());
+}
+
+/// The integer whose zigzag form is `n`.
+fn zigzag(n: u32) -> i32 {
+    (n >> 1) as i32 ^ -((n & 1) as i32)
 }
 
 fn quoted(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {

@@ -144,16 +144,10 @@ async fn export(
         .map_err(|error| refuse_body(error, limit))?;
     let peer = context.peer.ip();
     let take = |bytes: &[u8]| match content {
-        Content::Json => {
-            let read = match signal {
-                Signal::Logs => json::logs_from_json(bytes),
-                _ => json::request_from_json(bytes),
-            };
-            match read {
-                Ok(request) => context.endpoint.ingest.take(signal, &request, peer),
-                Err(error) => Err(pipeline::Refusal::malformed(error.to_string())),
-            }
-        }
+        Content::Json => match json::request_from_json(signal, bytes) {
+            Ok(request) => context.endpoint.ingest.take(signal, &request, peer),
+            Err(error) => Err(pipeline::Refusal::malformed(error.to_string())),
+        },
         _ => context.endpoint.ingest.take(signal, bytes, peer),
     };
     let taken = inflated(coding, &body, limit, take).map_err(|error| match error {

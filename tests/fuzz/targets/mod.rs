@@ -14,6 +14,8 @@ lines in `fuzz_targets` and `Cargo.toml` that cargo-fuzz wants.
 mod changes;
 #[path = "../../pdata/oracle.rs"]
 mod oracle;
+#[path = "../../pdata/signals.rs"]
+mod signals;
 
 /// A function of bytes and how inputs for it are made of others.
 #[derive(Clone, Copy)]
@@ -46,6 +48,8 @@ macro_rules! targets {
 
 targets!(
     validate,
+    validate_metrics,
+    validate_logs,
     edit,
     json,
     json_write,

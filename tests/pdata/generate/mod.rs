@@ -1,13 +1,18 @@
 /*! Requests with every field of the schema, every kind of value, and text of every script. */
 
-use crate::{Request, oracle::KEYS};
+pub mod logs;
+pub mod metrics;
+pub mod traces;
+
+pub use traces::{request, span};
+
+use crate::oracle::KEYS;
 use opentelemetry_proto::tonic::{
     common::v1::{
         AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList,
         any_value::Value,
     },
     resource::v1::Resource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -43,7 +48,7 @@ pub fn any_value() -> impl Strategy<Value = AnyValue> {
         1 => any::<bool>().prop_map(Value::BoolValue),
         1 => any::<i64>().prop_map(Value::IntValue),
         1 => (-9i64..200).prop_map(Value::IntValue),
-        1 => (prop::num::f64::NORMAL | prop::num::f64::ZERO).prop_map(Value::DoubleValue),
+        1 => double().prop_map(Value::DoubleValue),
         1 => vec(any::<u8>(), 0..20).prop_map(Value::BytesValue),
         1 => any::<i32>().prop_map(Value::StringValueStrindex),
     ];
@@ -61,6 +66,15 @@ pub fn any_value() -> impl Strategy<Value = AnyValue> {
         ]
         .prop_map(|value| AnyValue { value: Some(value) })
     })
+}
+
+/// A number that equals itself.
+fn double() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        8 => prop::num::f64::NORMAL | prop::num::f64::ZERO,
+        1 => Just(f64::INFINITY),
+        1 => Just(f64::NEG_INFINITY),
+    ]
 }
 
 fn strindex() -> impl Strategy<Value = i32> {
@@ -85,76 +99,8 @@ fn count() -> impl Strategy<Value = u32> {
     prop_oneof![4 => Just(0u32), 1 => any::<u32>()]
 }
 
-fn event() -> impl Strategy<Value = span::Event> {
-    (any::<u64>(), text(), attributes(2), count()).prop_map(
-        |(time_unix_nano, name, attributes, dropped_attributes_count)| span::Event {
-            time_unix_nano,
-            name,
-            attributes,
-            dropped_attributes_count,
-        },
-    )
-}
-
-fn link() -> impl Strategy<Value = span::Link> {
-    (id(16), id(8), text(), attributes(2), count(), any::<u32>()).prop_map(
-        |(trace_id, span_id, trace_state, attributes, dropped_attributes_count, flags)| {
-            span::Link {
-                trace_id,
-                span_id,
-                trace_state,
-                attributes,
-                dropped_attributes_count,
-                flags,
-            }
-        },
-    )
-}
-
 fn enumeration() -> impl Strategy<Value = i32> {
     prop_oneof![8 => 0..6i32, 1 => any::<i32>()]
-}
-
-pub fn span() -> impl Strategy<Value = Span> {
-    let ids = (id(16), id(8), id(8), text(), text());
-    let numbers = (
-        enumeration(),
-        any::<u64>(),
-        any::<u64>(),
-        any::<u32>(),
-        [count(), count(), count()],
-    );
-    let status = (enumeration(), text()).prop_map(|(code, message)| Status { message, code });
-    let parts = (
-        attributes(8),
-        vec(event(), 0..2),
-        vec(link(), 0..2),
-        option::of(status),
-    );
-    (ids, numbers, parts).prop_map(
-        |(
-            (trace_id, span_id, parent_span_id, trace_state, name),
-            (kind, start, end, flags, [dropped_attributes, dropped_events, dropped_links]),
-            (attributes, events, links, status),
-        )| Span {
-            trace_id,
-            span_id,
-            trace_state,
-            parent_span_id,
-            flags,
-            name,
-            kind,
-            start_time_unix_nano: start,
-            end_time_unix_nano: end,
-            attributes,
-            dropped_attributes_count: dropped_attributes,
-            events,
-            dropped_events_count: dropped_events,
-            links,
-            dropped_links_count: dropped_links,
-            status,
-        },
-    )
 }
 
 fn entity_ref() -> impl Strategy<Value = EntityRef> {
@@ -187,28 +133,4 @@ fn scope() -> impl Strategy<Value = InstrumentationScope> {
             dropped_attributes_count,
         },
     )
-}
-
-fn scope_spans() -> impl Strategy<Value = ScopeSpans> {
-    (option::of(scope()), vec(span(), 0..4), text()).prop_map(|(scope, spans, schema_url)| {
-        ScopeSpans {
-            scope,
-            spans,
-            schema_url,
-        }
-    })
-}
-
-fn resource_spans() -> impl Strategy<Value = ResourceSpans> {
-    (option::of(resource()), vec(scope_spans(), 0..3), text()).prop_map(
-        |(resource, scope_spans, schema_url)| ResourceSpans {
-            resource,
-            scope_spans,
-            schema_url,
-        },
-    )
-}
-
-pub fn request() -> impl Strategy<Value = Request> {
-    vec(resource_spans(), 0..3).prop_map(|resource_spans| Request { resource_spans })
 }
