@@ -10,17 +10,11 @@ Sender and sink decode nothing and run on one thread each, so that they cost
 less than what stands between them.
 */
 
-mod client;
 mod histogram;
-#[allow(dead_code, reason = "tests/loss looks spans up")]
-mod ids;
-mod pace;
-mod payload;
 mod relay;
 mod send;
 mod sink;
 mod usage;
-mod walk;
 
 use clap::Parser;
 

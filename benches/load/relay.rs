@@ -7,10 +7,10 @@ are the request of both), and sends those with tonic. Two worker threads, no
 decoding, no processing, no metrics, no limits.
 */
 
-use crate::walk;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use std::{convert::Infallible, net::SocketAddr, task, time::Duration};
+use testkit::{EXPORT, Signal};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -91,7 +91,6 @@ async fn send(
     batches: std::sync::Arc<tokio::sync::Mutex<mpsc::Receiver<Bytes>>>,
     channel: Channel,
 ) {
-    let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
     let mut client = tonic::client::Grpc::new(channel);
     loop {
         let Some(batch) = batches.lock().await.recv().await else {
@@ -99,7 +98,7 @@ async fn send(
         };
         let sent = match client.ready().await {
             Ok(()) => {
-                let path = PathAndQuery::from_static(path);
+                let path = PathAndQuery::from_static(EXPORT);
                 client.unary(Request::new(batch), path, Raw).await
             }
             Err(error) => Err(Status::unavailable(error.to_string())),
@@ -151,7 +150,7 @@ impl UnaryService<Bytes> for Relay {
         let joiner = self.joiner.clone();
         Box::pin(async move {
             let request = request.into_inner();
-            let spans = walk::all_spans(&request).count();
+            let spans = Signal::items(&request).count();
             let sent = joiner.send((request, spans)).await;
             sent.map_err(|_| Status::unavailable("stopping"))?;
             Ok(Response::new(Bytes::new()))

@@ -6,16 +6,14 @@ begin of the measured time, so that it and the spans counted from then on belong
 together; `benches/run` reads it again when the last span has arrived.
 */
 
-use crate::{
-    client::{Answer, Link, Protocol},
-    histogram::Histogram,
-    pace::Pace,
-    payload::Source,
-    usage::cpu_nanos,
-};
+use crate::{histogram::Histogram, usage::cpu_nanos};
 use anyhow::ensure;
 use serde_json::json;
 use std::{cell::RefCell, net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
+use testkit::{
+    Protocol, Signal,
+    load::{Answer, Link, Pace, Source},
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -84,7 +82,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut links = Vec::new();
     for _ in 0..options.connections {
         let (protocol, gzip) = (options.protocol, options.gzip);
-        links.push(Link::connect(options.to, protocol, gzip, options.in_flight).await?);
+        links.push(
+            Link::connect(
+                options.to,
+                Signal::Traces,
+                protocol,
+                gzip,
+                options.in_flight,
+            )
+            .await?,
+        );
     }
     let run = Rc::new(RefCell::new(Run {
         source,
@@ -101,7 +108,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut senders = JoinSet::new();
     if options.idle {
         for link in links.iter_mut().flatten() {
-            let (frame, _) = run.borrow_mut().source.next();
+            let (frame, _) = run.borrow_mut().source.next_request();
             link.post(frame).await?;
         }
     } else {
@@ -166,7 +173,7 @@ async fn send(mut link: Link, run: Rc<RefCell<Run>>, pace: Pace) -> anyhow::Resu
         if run.borrow().done {
             return Ok(());
         }
-        let (frame, spans) = run.borrow_mut().source.next();
+        let (frame, spans) = run.borrow_mut().source.next_request();
         let begin = Instant::now();
         let answer = link.post(frame).await?;
         let micros = begin.elapsed().as_micros() as u64;

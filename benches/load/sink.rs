@@ -1,9 +1,12 @@
 /*!
 The sink: an OTLP backend over gRPC and HTTP that counts spans by id and keeps
 nothing. `GET /stats` on the HTTP port gives the counts.
+
+It is not the backend of `testkit`: that one looks at a mode, notes headers and
+time of every request and lives in one process with a test, and all of that is
+CPU time that the measured process would compete with.
 */
 
-use crate::{ids::Seen, payload::PREFIX, walk};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full, combinators::WithTrailers};
@@ -20,6 +23,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
+use testkit::{Signal, frames::PREFIX, load::ids::Seen};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Where to listen.
@@ -134,8 +138,8 @@ fn count(request: &[u8], counts: &Shared) {
     let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
     counts.requests += 1;
     counts.bytes += request.len() as u64;
-    for span in walk::all_spans(request) {
-        counts.seen.count(walk::span_id(span));
+    for span in Signal::items(request) {
+        counts.seen.count(Signal::Traces.span_id(span));
     }
 }
 

@@ -1,21 +1,13 @@
 //! Markers and repairs through the binary: what arrives, and that the account
 //! of it adds up.
 
-use crate::{
-    client::Grpc,
-    http1,
-    proc::{PATIENCE, free_port},
-    process::spawn_ready,
-    sink::Sink,
-};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
     trace::v1::{ResourceSpans, Span},
 };
 use prost::Message;
-use std::{path::Path, process::Command};
-use tempfile::TempDir;
+use testkit::{Backend, Grpc, Setup, Wayspan, root};
 
 fn value<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
     let found = attributes.iter().find(|kv| kv.key == key);
@@ -31,10 +23,9 @@ fn service(group: &ResourceSpans) -> &str {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn markers_arrive_beside_their_spans_and_are_accounted_for() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // Twenty visits through the gateway and three waypoints, in one request;
     // the first span of each of the Envoys' requests is made a failed one.
-    let visits = root.join("tests/fixtures/ambient-istio-1.30");
+    let visits = root().join("tests/fixtures/ambient-istio-1.30");
     let mut request = ExportTraceServiceRequest::default();
     for file in std::fs::read_dir(visits).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -66,38 +57,21 @@ async fn markers_arrive_beside_their_spans_and_are_accounted_for() {
     assert_eq!(sent.len(), 100);
     assert!((1..=20).contains(&lent));
 
-    let sink = Sink::start();
-    let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
-    let dir = TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
-    command
-        .arg("--config")
-        .arg(root.join("pipelines/ambient-newest-kiali.yaml"));
-    let to = sink.port();
-    for set in [
-        "processors.mesh.aliases=on".to_owned(),
-        "processors.mesh.kiali.use_waypoint_name=false".to_owned(),
-        format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
-        format!("receivers.otlp.protocols.http.endpoint=127.0.0.1:{http}"),
-        format!("extensions.health_check.endpoint=127.0.0.1:{health}"),
-        format!("exporters.otlp_grpc/jaeger.endpoint=127.0.0.1:{to}"),
-        format!(
-            "service.telemetry.metrics.readers=[{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]"
-        ),
-    ] {
-        command.arg("--set").arg(set);
-    }
-    let mut process = spawn_ready(dir.path(), command, health).await;
-    let mut client = Grpc::connect(grpc).await;
+    let backend = Backend::grpc();
+    let setup = Setup::file(root().join("pipelines/ambient-newest-kiali.yaml"))
+        .exporter("otlp_grpc/jaeger", backend.port)
+        .layer("processors: {mesh: {aliases: on, kiali: {use_waypoint_name: false}}}");
+    let mut wayspan = Wayspan::start(setup);
+    let mut client = Grpc::connect(wayspan.grpc).await;
     let reply = client.export(&request.encode_to_vec()).await;
     assert_eq!(reply.grpc_status(), Some(0));
     // Three waypoint spans and the gateway's client span have a second name.
     let (markers, all) = (80, 180);
-    let spans = sink.wait(all).await;
+    let spans = backend.wait(all);
     assert_eq!(spans.len(), all);
 
     let mut names = Vec::new();
-    for group in sink.resource_spans() {
+    for group in backend.resource_spans() {
         let [scope] = &group.scope_spans[..] else {
             panic!("one scope a resource: {group:?}")
         };
@@ -140,12 +114,7 @@ async fn markers_arrive_beside_their_spans_and_are_accounted_for() {
     });
     assert_eq!(failed.count(), groups);
 
-    let page = http1::get(metrics, "/metrics", &[]).unwrap().body;
-    let metric = |series: &str| {
-        let line = page.lines().find(|line| line.starts_with(series));
-        let line = line.unwrap_or_else(|| panic!("no {series} in\n{page}"));
-        line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()
-    };
+    let page = wayspan.page();
     for (series, want) in [
         ("wayspan_mesh_alias_spans{processor=\"mesh\"}", markers),
         (
@@ -165,18 +134,17 @@ async fn markers_arrive_beside_their_spans_and_are_accounted_for() {
             sent.len(),
         ),
         (
-            "otelcol_processor_incoming_items{processor=\"mesh\"",
+            "otelcol_processor_incoming_items{processor=\"mesh\"}",
             sent.len(),
         ),
-        ("otelcol_processor_outgoing_items{processor=\"mesh\"", all),
-        ("otelcol_processor_incoming_items{processor=\"batch\"", all),
+        ("otelcol_processor_outgoing_items{processor=\"mesh\"}", all),
+        ("otelcol_processor_incoming_items{processor=\"batch\"}", all),
     ] {
-        assert_eq!(metric(series), want, "{series}\n{page}");
+        let sum = page.sum(series).map(|sum| sum as usize);
+        assert_eq!(sum, Some(want), "{series}\n{}", page.text());
     }
-    process.terminate();
-    let status = tokio::task::block_in_place(|| process.wait_end(PATIENCE));
-    assert!(status.success());
-    let log = process.log();
+    wayspan.stop();
+    let log = wayspan.log();
     let line = format!(
         "accepted {}, added as aliases {markers}; otlp_grpc/jaeger: delivered {all}, failed 0",
         sent.len()

@@ -1,14 +1,10 @@
 //! Bad input on the OTLP/gRPC port: the specified status, a message that says
 //! what was wrong, neighbours unharmed, the process alive.
 
-use crate::{
-    client::{EXPORT, Grpc, Reply, frame, http},
-    process::{Setup, Wayspan},
-    sink::Sink,
-    spans::{good, gzip, request, span},
-};
+use crate::spans::{good, request, span};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
+use testkit::{Backend, EXPORT, Grpc, GrpcReply, Setup, Wayspan, frames, http};
 
 const INVALID_ARGUMENT: u16 = 3;
 const RESOURCE_EXHAUSTED: u16 = 8;
@@ -16,22 +12,17 @@ const UNIMPLEMENTED: u16 = 12;
 
 /// Sends `bad` between two good requests on the same connection and checks
 /// that both of those are delivered.
-async fn between_neighbours<F>(bad: impl FnOnce(Grpc) -> F) -> Reply
+async fn between_neighbours<F>(bad: impl FnOnce(Grpc) -> F) -> GrpcReply
 where
-    F: Future<Output = Reply>,
+    F: Future<Output = GrpcReply>,
 {
-    let sink = Sink::start();
-    let wayspan = Wayspan::launch(Setup {
-        towards: sink.port(),
-        grpc_lines: "max_recv_msg_size_mib: 1",
-        ..Setup::default()
-    })
-    .await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend).grpc("max_recv_msg_size_mib: 1"));
     let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
     let reply = bad(client.clone()).await;
     assert_eq!(client.export(&good(2)).await.grpc_status(), Some(0));
-    let spans = sink.wait(2).await;
+    let spans = backend.wait(2);
     assert!(spans.iter().all(|span| span.name == "good"), "{spans:?}");
     wayspan.assert_alive();
     reply
@@ -81,7 +72,7 @@ async fn an_oversized_request_is_refused_for_good_and_names_the_key() {
 #[tokio::test]
 async fn a_length_that_is_only_claimed_reserves_nothing_and_is_refused() {
     let reply = between_neighbours(async |mut client: Grpc| {
-        let mut claims = frame(0, b"short");
+        let mut claims = frames::grpc(0, b"short");
         claims[1..5].copy_from_slice(&u32::MAX.to_be_bytes());
         client.send("POST", EXPORT, &[], claims).await
     })
@@ -92,7 +83,7 @@ async fn a_length_that_is_only_claimed_reserves_nothing_and_is_refused() {
 #[tokio::test]
 async fn a_message_cut_short_of_its_own_length_is_refused() {
     let reply = between_neighbours(async |mut client: Grpc| {
-        let mut short = frame(0, &good(9));
+        let mut short = frames::grpc(0, &good(9));
         short.pop();
         client.send("POST", EXPORT, &[], short).await
     })
@@ -107,7 +98,7 @@ async fn a_message_cut_short_of_its_own_length_is_refused() {
 #[tokio::test]
 async fn damaged_gzip_is_refused() {
     let reply = between_neighbours(async |mut client: Grpc| {
-        let mut packed = gzip(&good(9));
+        let mut packed = frames::gzip(&good(9));
         let middle = packed.len() / 2;
         packed[middle] ^= 0xff;
         client
@@ -115,7 +106,7 @@ async fn damaged_gzip_is_refused() {
                 "POST",
                 EXPORT,
                 &[("grpc-encoding", "gzip")],
-                frame(1, &packed),
+                frames::grpc(1, &packed),
             )
             .await
     })
@@ -130,14 +121,14 @@ async fn damaged_gzip_is_refused() {
 #[tokio::test]
 async fn a_compression_bomb_is_cut_at_the_limit() {
     let reply = between_neighbours(async |mut client: Grpc| {
-        let bomb = gzip(&vec![0; 64 << 20]);
+        let bomb = frames::gzip(&vec![0; 64 << 20]);
         assert!(bomb.len() < 1 << 20, "small when packed: {}", bomb.len());
         client
             .send(
                 "POST",
                 EXPORT,
                 &[("grpc-encoding", "gzip")],
-                frame(1, &bomb),
+                frames::grpc(1, &bomb),
             )
             .await
     })
@@ -153,7 +144,7 @@ async fn an_unknown_encoding_is_answered_with_the_known_ones() {
                 "POST",
                 EXPORT,
                 &[("grpc-encoding", "lz4")],
-                frame(1, &good(9)),
+                frames::grpc(1, &good(9)),
             )
             .await
     })
@@ -179,7 +170,7 @@ async fn an_unknown_service_or_method_is_unimplemented() {
         "/example.Nothing/Here",
     ] {
         let reply = between_neighbours(async |mut client: Grpc| {
-            client.send("POST", path, &[], frame(0, &[])).await
+            client.send("POST", path, &[], frames::grpc(0, &[])).await
         })
         .await;
         assert_eq!(
@@ -203,7 +194,7 @@ async fn a_wrong_content_type_is_http_415() {
                 "POST",
                 EXPORT,
                 &[("content-type", "text/html")],
-                frame(0, &good(9)),
+                frames::grpc(0, &good(9)),
             )
             .await
     })
@@ -213,8 +204,8 @@ async fn a_wrong_content_type_is_http_415() {
 
 #[tokio::test]
 async fn faulty_ids_cost_only_their_own_spans() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let mut short_trace = span(11, "short trace id");
     short_trace.trace_id.pop();
     let mut zero_span = span(12, "zero span id");
@@ -243,10 +234,10 @@ async fn faulty_ids_cost_only_their_own_spans() {
         partial.error_message
     );
 
-    sink.wait(2).await;
-    assert_eq!(sink.names(), ["first", "last"]);
+    backend.wait(2);
+    assert_eq!(backend.names(), ["first", "last"]);
     assert_eq!(
-        wayspan.metric("otelcol_receiver_refused_spans{receiver=\"otlp\",transport=\"grpc\""),
+        wayspan.metric("otelcol_receiver_refused_spans{receiver=\"otlp\",transport=\"grpc\"}"),
         Some(3.0)
     );
     wayspan.assert_alive();
@@ -254,26 +245,33 @@ async fn faulty_ids_cost_only_their_own_spans() {
 
 #[tokio::test]
 async fn invalid_utf8_is_replaced_and_counted() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let mut bytes = request("orders", vec![span(1, "caf?")]).encode_to_vec();
     let at = bytes.windows(4).position(|w| w == b"caf?").unwrap();
     bytes[at + 3] = 0xE9; // Latin-1 for é
 
     let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(client.export(&bytes).await.grpc_status(), Some(0));
-    sink.wait(1).await;
-    assert_eq!(sink.names(), ["caf\u{FFFD}"]);
+    backend.wait(1);
+    assert_eq!(backend.names(), ["caf\u{FFFD}"]);
     assert_eq!(wayspan.metric("wayspan_utf8_replaced_strings"), Some(1.0));
 }
 
 #[tokio::test]
 async fn grpc_over_http_1_1_is_told_the_cause_once_in_the_log() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     for _ in 0..2 {
         let headers = [("content-type", "application/grpc"), ("te", "trailers")];
-        let reply = http(wayspan.grpc, "POST", EXPORT, &headers, &frame(0, &good(1))).await;
+        let reply = http(
+            wayspan.grpc,
+            "POST",
+            EXPORT,
+            &headers,
+            &frames::grpc(0, &good(1)),
+        )
+        .await;
         assert!((400..600).contains(&reply.status), "{reply:?}");
         assert!(
             reply.text().contains("appProtocol: grpc"),
@@ -281,7 +279,7 @@ async fn grpc_over_http_1_1_is_told_the_cause_once_in_the_log() {
             reply.text()
         );
     }
-    let log = wayspan.process.log();
+    let log = wayspan.log();
     assert_eq!(log.matches("appProtocol: grpc").count(), 1, "{log}");
     let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(client.export(&good(2)).await.grpc_status(), Some(0));

@@ -1,14 +1,10 @@
 //! Bad input on the OTLP/HTTP port: status, body in the request's content
 //! type, neighbours unharmed, the process alive.
 
-use crate::{
-    client::{HttpReply, http},
-    process::{Setup, Wayspan},
-    sink::Sink,
-    spans::{good, gzip, request, span},
-};
+use crate::spans::{good, request, span};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
+use testkit::{Backend, HttpReply, Setup, Wayspan, frames, http};
 
 const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -37,13 +33,8 @@ async fn between_neighbours<F>(bad: impl FnOnce(u16) -> F) -> HttpReply
 where
     F: Future<Output = HttpReply>,
 {
-    let sink = Sink::start();
-    let wayspan = Wayspan::launch(Setup {
-        towards: sink.port(),
-        http_lines: "max_request_body_size: 1048576",
-        ..Setup::default()
-    })
-    .await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend).http("max_request_body_size: 1048576"));
     assert_eq!(
         http(wayspan.http, "POST", "/v1/traces", &[PROTO], &good(1))
             .await
@@ -57,7 +48,7 @@ where
             .status,
         200
     );
-    let spans = sink.wait(2).await;
+    let spans = backend.wait(2);
     assert!(spans.iter().all(|span| span.name == "good"), "{spans:?}");
     wayspan.assert_alive();
     reply
@@ -102,7 +93,7 @@ async fn too_large_is_413_by_length_or_by_what_it_inflates_to() {
     assert!(status(&reply).message.contains("max_request_body_size"));
 
     let reply = between_neighbours(async |port| {
-        post(port, &[PROTO, GZIP], &gzip(&vec![0; 64 << 20])).await
+        post(port, &[PROTO, GZIP], &frames::gzip(&vec![0; 64 << 20])).await
     })
     .await;
     assert_eq!(reply.status, 413, "{reply:?}");
@@ -111,7 +102,7 @@ async fn too_large_is_413_by_length_or_by_what_it_inflates_to() {
 #[tokio::test]
 async fn damaged_gzip_is_400() {
     let reply = between_neighbours(async |port| {
-        let mut packed = gzip(&good(9));
+        let mut packed = frames::gzip(&good(9));
         packed.truncate(packed.len() - 9);
         post(port, &[PROTO, GZIP], &packed).await
     })
@@ -155,8 +146,8 @@ async fn wrong_type_encoding_method_and_path_have_their_statuses() {
 
 #[tokio::test]
 async fn faulty_ids_are_a_partial_success_in_both_encodings() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let mut faulty = span(3, "faulty");
     faulty.trace_id.pop();
     let both = request("orders", vec![span(1, "proto"), faulty]);
@@ -176,14 +167,14 @@ async fn faulty_ids_are_a_partial_success_in_both_encodings() {
     let rejected = &answer["partialSuccess"]["rejectedSpans"];
     assert!(*rejected == "1" || *rejected == 1, "{answer}");
 
-    sink.wait(2).await;
-    assert_eq!(sink.names(), ["json", "proto"]);
+    backend.wait(2);
+    assert_eq!(backend.names(), ["json", "proto"]);
 }
 
 #[tokio::test]
 async fn full_success_says_nothing_more() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let reply = post(wayspan.http, &[PROTO], &good(1)).await;
     assert_eq!(
         (reply.status, reply.headers["content-type"].as_str()),
@@ -197,5 +188,5 @@ async fn full_success_says_nothing_more() {
     );
     let answer: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(answer, serde_json::json!({}));
-    sink.wait(1).await;
+    backend.wait(1);
 }

@@ -1,12 +1,6 @@
 //! ztunnel's access log in, as OTLP logs on the ports of traces; spans out.
 
-use crate::{
-    client::{Grpc, HttpReply, frame, http},
-    http1,
-    process::{Wayspan, shipped},
-    sink::Sink,
-    spans::{good, gzip, text},
-};
+use crate::spans::{good, text};
 use opentelemetry_proto::tonic::{
     collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse},
     common::v1::{AnyValue, KeyValue, any_value::Value},
@@ -14,25 +8,16 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, span::SpanKind},
 };
 use prost::Message;
+use testkit::{Backend, Grpc, HttpReply, Setup, Signal, Wayspan, frames, http, root};
 
-const EXPORT_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const EXPORT_LOGS: &str = Signal::Logs.grpc_path();
 const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// With `pipelines/ztunnel-connections.yaml`.
-async fn taking(sink: &Sink) -> Wayspan {
-    let file = shipped("pipelines", "ztunnel-connections.yaml");
-    let to = format!("127.0.0.1:{}", sink.port());
-    Wayspan::ready(&file, "otlp_grpc/jaeger", &to, |_| {}).await
-}
-
-/// The sum of a counter over all listeners.
-fn count(wayspan: &Wayspan, name: &str) -> f64 {
-    let page = http1::get(wayspan.metrics, "/metrics", &[]).unwrap().body;
-    page.lines()
-        .filter(|line| line.starts_with(&format!("{name}{{")))
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-        .sum()
+fn taking(backend: &Backend) -> Wayspan {
+    let file = root().join("pipelines/ztunnel-connections.yaml");
+    Wayspan::start(Setup::file(file).exporter("otlp_grpc/jaeger", backend.port))
 }
 
 /// A line from the node of `side`.
@@ -98,8 +83,8 @@ fn group(all: &[ResourceSpans], kind: SpanKind) -> &ResourceSpans {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sides_of_a_connection_become_spans_of_their_workloads() {
-    let sink = Sink::start();
-    let wayspan = taking(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = taking(&backend);
     let mut client = Grpc::connect(wayspan.grpc).await;
     let trace = [7; 16];
     let linked = LogRecord {
@@ -109,13 +94,13 @@ async fn both_sides_of_a_connection_become_spans_of_their_workloads() {
     };
     let request = logs(vec![linked, body(&line(1, "inbound"))]);
     let reply = client
-        .send("POST", EXPORT_LOGS, &[], frame(0, &request))
+        .send("POST", EXPORT_LOGS, &[], frames::grpc(0, &request))
         .await;
     assert_eq!(reply.grpc_status(), Some(0), "{reply:?}");
-    assert_eq!(reply.body, frame(0, b""), "no partial success");
+    assert_eq!(reply.body, frames::grpc(0, b""), "no partial success");
 
-    sink.wait(2).await;
-    let all = sink.resource_spans();
+    backend.wait(2);
+    let all = backend.resource_spans();
     for (kind, service, hostname) in [
         (SpanKind::Client, "web.shop", "web-v1-6d8bcd654d-t88gp"),
         (SpanKind::Server, "redis.shop", "redis-54845dfb75-4tsvd"),
@@ -150,15 +135,15 @@ async fn both_sides_of_a_connection_become_spans_of_their_workloads() {
         let named = usize::from(kind == SpanKind::Client);
         assert_eq!(links, want[..named]);
     }
-    assert_eq!(count(&wayspan, "wayspan_ztunnel_connections"), 2.0);
-    assert_eq!(count(&wayspan, "otelcol_receiver_accepted_spans"), 2.0);
-    assert_eq!(count(&wayspan, "wayspan_logs_ignored_records"), 0.0);
+    assert_eq!(wayspan.metric("wayspan_ztunnel_connections"), Some(2.0));
+    assert_eq!(wayspan.metric("otelcol_receiver_accepted_spans"), Some(2.0));
+    assert_eq!(wayspan.metric("wayspan_logs_ignored_records"), Some(0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_shape_over_every_protocol_is_the_same_span() {
-    let sink = Sink::start();
-    let wayspan = taking(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = taking(&backend);
     let object_of_line = object(1);
     let attributes = object_of_line
         .as_object()
@@ -187,9 +172,9 @@ async fn every_shape_over_every_protocol_is_the_same_span() {
         logs(vec![parsed]),
     ];
     for request in &shapes {
-        let plain = client.send("POST", EXPORT_LOGS, &[], frame(0, request));
+        let plain = client.send("POST", EXPORT_LOGS, &[], frames::grpc(0, request));
         assert_eq!(plain.await.grpc_status(), Some(0));
-        let gzipped = frame(1, &gzip(request));
+        let gzipped = frames::grpc(1, &frames::gzip(request));
         let headers = [("grpc-encoding", "gzip")];
         let reply = client.send("POST", EXPORT_LOGS, &headers, gzipped).await;
         assert_eq!(reply.grpc_status(), Some(0));
@@ -214,15 +199,15 @@ async fn every_shape_over_every_protocol_is_the_same_span() {
     .await;
     assert_eq!((reply.status, &*reply.text()), (200, "{}"));
 
-    let spans = sink.wait(13).await;
+    let spans = backend.wait(13);
     assert_eq!(spans.len(), 13);
     assert!(spans.iter().all(|span| *span == spans[0]), "{spans:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_logs_are_ignored_counted_and_told() {
-    let sink = Sink::start();
-    let wayspan = taking(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = taking(&backend);
     let mut client = Grpc::connect(wayspan.grpc).await;
     let opened = line(2, "outbound").replace("complete", "opened");
     let request = logs(vec![
@@ -236,7 +221,7 @@ async fn other_logs_are_ignored_counted_and_told() {
     };
     for _ in 0..2 {
         let reply = client
-            .send("POST", EXPORT_LOGS, &[], frame(0, &request))
+            .send("POST", EXPORT_LOGS, &[], frames::grpc(0, &request))
             .await;
         assert_eq!(reply.grpc_status(), Some(0));
         let partial = partial(&reply.body[5..]);
@@ -255,22 +240,24 @@ async fn other_logs_are_ignored_counted_and_told() {
     let said: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(said["partialSuccess"]["rejectedLogRecords"], "1", "{said}");
 
-    sink.wait(3).await;
-    assert_eq!(count(&wayspan, "wayspan_ztunnel_connections"), 3.0);
-    assert_eq!(count(&wayspan, "wayspan_logs_ignored_records"), 7.0);
-    let log = wayspan.process.log();
+    backend.wait(3);
+    assert_eq!(wayspan.metric("wayspan_ztunnel_connections"), Some(3.0));
+    assert_eq!(wayspan.metric("wayspan_logs_ignored_records"), Some(7.0));
+    let log = wayspan.log();
     assert_eq!(log.matches("log record(s) ignored").count(), 1, "{log}");
     assert!(log.contains("wayspan_logs_ignored_records"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_logs_are_refused_as_broken_traces_are() {
-    let sink = Sink::start();
-    let wayspan = taking(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = taking(&backend);
     let mut client = Grpc::connect(wayspan.grpc).await;
     let whole = logs(vec![body(&line(1, "outbound"))]);
     let cut = &whole[..whole.len() - 3];
-    let reply = client.send("POST", EXPORT_LOGS, &[], frame(0, cut)).await;
+    let reply = client
+        .send("POST", EXPORT_LOGS, &[], frames::grpc(0, cut))
+        .await;
     assert_eq!(reply.grpc_status(), Some(3));
     assert!(reply.message().contains("resource_logs"), "{reply:?}");
     let reply = http(wayspan.http, "POST", "/v1/logs", &[PROTO], cut).await;
@@ -287,20 +274,20 @@ async fn broken_logs_are_refused_as_broken_traces_are() {
 
     // Traces go on.
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
-    let spans = sink.wait(1).await;
+    let spans = backend.wait(1);
     assert_eq!(spans[0].name, "good");
-    assert_eq!(count(&wayspan, "wayspan_ztunnel_connections"), 0.0);
-    assert!(!wayspan.process.log().contains("panicked"));
+    assert_eq!(wayspan.metric("wayspan_ztunnel_connections"), Some(0.0));
+    assert!(!wayspan.log().contains("panicked"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_logs_are_not_taken_the_answer_names_the_remedy() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let mut client = Grpc::connect(wayspan.grpc).await;
     let request = logs(vec![body(&line(1, "outbound"))]);
     let reply = client
-        .send("POST", EXPORT_LOGS, &[], frame(0, &request))
+        .send("POST", EXPORT_LOGS, &[], frames::grpc(0, &request))
         .await;
     assert_eq!(reply.grpc_status(), Some(12));
     assert!(

@@ -1,22 +1,18 @@
 //! Delivery: everything accepted arrives, grouped; SIGTERM drains; the
 //! defaults work without a file; metrics are there from the start.
 
-use crate::{
-    client::Grpc,
-    http1,
-    proc::free_port,
-    process::{Setup, Wayspan, spawn_ready},
-    sink::Sink,
-    spans::{good, request, span},
-};
+use crate::spans::{good, request, span};
 use prost::Message;
 use std::{collections::HashSet, process::Command};
+use testkit::{
+    Backend, Grpc, Process, Protocol, Setup, Wayspan, binary, free_port, is_healthy, metrics::Page,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spans_of_one_resource_arrive_in_one_group() {
-    let sink = Sink::start();
+    let backend = Backend::grpc();
     // No batch comes of age: the drain alone seals, once.
-    let mut wayspan = Wayspan::start_batching(&sink, "1h").await;
+    let mut wayspan = Wayspan::start(Setup::to(&backend).batching("1h"));
     let mut client = Grpc::connect(wayspan.grpc).await;
     for n in 0..40u64 {
         let service = if n % 2 == 0 { "even" } else { "odd" };
@@ -27,7 +23,7 @@ async fn spans_of_one_resource_arrive_in_one_group() {
         assert_eq!(reply.grpc_status(), Some(0));
     }
     wayspan.stop();
-    let groups = sink.resource_spans();
+    let groups = backend.resource_spans();
     assert_eq!(groups.len(), 2, "one group a resource");
     for group in groups {
         assert_eq!(group.scope_spans.len(), 1, "one scope a resource");
@@ -40,15 +36,15 @@ async fn spans_of_one_resource_arrive_in_one_group() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_delivers_all_that_was_accepted_and_says_so() {
-    let sink = Sink::start();
-    let mut wayspan = Wayspan::start_batching(&sink, "1h").await;
+    let backend = Backend::grpc();
+    let mut wayspan = Wayspan::start(Setup::to(&backend).batching("1h"));
     let mut client = Grpc::connect(wayspan.grpc).await;
     for n in 1..=200 {
         assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
     }
     wayspan.stop();
-    assert_eq!(sink.spans().len(), 200);
-    let log = wayspan.process.log();
+    assert_eq!(backend.spans().len(), 200);
+    let log = wayspan.log();
     assert!(
         log.contains("accepted 200; otlp_grpc: delivered 200, failed 0"),
         "{log}"
@@ -57,90 +53,27 @@ async fn sigterm_delivers_all_that_was_accepted_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn series_exist_with_the_value_zero_before_any_span() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
-    for (series, value) in [
-        (
-            "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"}",
-            0.0,
-        ),
-        (
-            "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"http\"}",
-            0.0,
-        ),
-        (
-            "otelcol_receiver_refused_spans{receiver=\"otlp\",transport=\"grpc\"}",
-            0.0,
-        ),
-        ("otelcol_processor_incoming_items{processor=\"batch\"", 0.0),
-        ("otelcol_processor_outgoing_items{processor=\"batch\"", 0.0),
-        (
-            "otelcol_processor_batch_timeout_trigger_send{processor=\"batch\"}",
-            0.0,
-        ),
-        (
-            "otelcol_processor_batch_batch_size_trigger_send{processor=\"batch\"}",
-            0.0,
-        ),
-        ("otelcol_exporter_sent_spans{exporter=\"otlp_grpc\"}", 0.0),
-        (
-            "otelcol_exporter_send_failed_spans{exporter=\"otlp_grpc\"}",
-            0.0,
-        ),
-        (
-            "otelcol_exporter_enqueue_failed_spans{exporter=\"otlp_grpc\"}",
-            0.0,
-        ),
-        (
-            "otelcol_processor_memory_limiter_accepted_spans{processor=\"memory_limiter\"}",
-            0.0,
-        ),
-        (
-            "otelcol_processor_memory_limiter_refused_spans{processor=\"memory_limiter\"}",
-            0.0,
-        ),
-        (
-            "otelcol_processor_incoming_items{processor=\"memory_limiter\"",
-            0.0,
-        ),
-        (
-            "otelcol_exporter_queue_batch_send_size_count{exporter=\"otlp_grpc\"}",
-            0.0,
-        ),
-        (
-            "otelcol_processor_batch_batch_send_size_count{processor=\"batch\"}",
-            0.0,
-        ),
-        ("target_info{service_name=\"wayspan\"", 1.0),
-        ("otelcol_exporter_queue_size{exporter=\"otlp_grpc\"", 0.0),
-        (
-            "otelcol_exporter_queue_capacity{exporter=\"otlp_grpc\"",
-            1000.0,
-        ),
-        ("wayspan_exporter_up{exporter=\"otlp_grpc\"}", 1.0),
-    ] {
-        assert_eq!(wayspan.metric(series), Some(value), "{series}");
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
+    let page = wayspan.page();
+    for line in include_str!("series.txt").lines() {
+        let (selector, value) = line.rsplit_once(' ').unwrap();
+        assert_eq!(page.sum(selector), value.parse().ok(), "{selector}");
     }
 
     let mut client = Grpc::connect(wayspan.grpc).await;
     client.export(&good(1)).await;
-    sink.wait(1).await;
+    backend.wait(1);
     let accepted = "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"}";
     assert_eq!(wayspan.metric(accepted), Some(1.0));
-    tokio::task::spawn_blocking(move || {
-        let sent = "otelcol_exporter_sent_spans{exporter=\"otlp_grpc\"}";
-        crate::proc::wait_for("the sent span in the metrics", || {
-            (wayspan.metric(sent) == Some(1.0)).then_some(())
-        });
-    })
-    .await
-    .unwrap();
+    let sent = "otelcol_exporter_sent_spans{exporter=\"otlp_grpc\"}";
+    wayspan.wait_metric(sent, |value| value == 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_connections_share_the_work_and_lose_nothing() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let senders = (0..16u64).map(|sender| {
         let port = wayspan.grpc;
         tokio::spawn(async move {
@@ -154,7 +87,7 @@ async fn several_connections_share_the_work_and_lose_nothing() {
     for sender in senders.collect::<Vec<_>>() {
         sender.await.unwrap();
     }
-    let spans = sink.wait(400).await;
+    let spans = backend.wait(400);
     let ids: HashSet<_> = spans.iter().map(|span| span.span_id.clone()).collect();
     assert_eq!((spans.len(), ids.len()), (400, 400));
 }
@@ -163,42 +96,26 @@ async fn several_connections_share_the_work_and_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backend_that_is_away_is_told_and_gets_all_when_it_is_back() {
     let port = free_port();
-    let wayspan = Wayspan::launch(Setup {
-        towards: port,
-        ..Setup::default()
-    })
-    .await;
+    let wayspan = Wayspan::start(Setup::to_grpc(port));
     let mut client = Grpc::connect(wayspan.grpc).await;
     for n in 1..=5 {
         assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
     }
     let up = "wayspan_exporter_up{exporter=\"otlp_grpc\"}";
-    let (wayspan, sink) = tokio::task::spawn_blocking(move || {
-        crate::proc::wait_for("the outage in the metrics", || {
-            (wayspan.metric(up) == Some(0.0)).then_some(())
-        });
-        (wayspan, Sink::start_on(port))
-    })
-    .await
-    .unwrap();
-    sink.wait(5).await;
-    tokio::task::spawn_blocking(move || {
-        crate::proc::wait_for("its end in the metrics", || {
-            (wayspan.metric(up) == Some(1.0)).then_some(())
-        });
-        wayspan.assert_alive();
-        let log = wayspan.process.log();
-        assert!(log.contains("delivering again after"), "{log}");
-    })
-    .await
-    .unwrap();
+    wayspan.wait_metric(up, |value| value == 0.0);
+    let backend = Backend::start(port, Protocol::Grpc, true);
+    backend.wait(5);
+    wayspan.wait_metric(up, |value| value == 1.0);
+    wayspan.assert_alive();
+    let log = wayspan.log();
+    assert!(log.contains("delivering again after"), "{log}");
 }
 
 /// One exporter's thread hangs in the file of its credentials, as on a volume
 /// that has gone away: the other delivers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exporter_that_is_stuck_holds_up_no_other() {
-    let (stuck, well) = (Sink::start(), Sink::start());
+    let (stuck, well) = (Backend::grpc(), Backend::grpc());
     let dir = tempfile::TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);
     std::fs::write(path("token"), "one").unwrap();
@@ -217,15 +134,15 @@ service:
   pipelines:
     traces: {{receivers: [otlp], processors: [batch], exporters: [otlp_grpc/stuck, otlp_grpc/well]}}
 ",
-        well.port(),
+        well.port,
         path("token").display()
     );
     std::fs::write(path("config.yaml"), config).unwrap();
-    let to = format!("127.0.0.1:{}", stuck.port());
-    let mut wayspan = Wayspan::ready(&path("config.yaml"), "otlp_grpc/stuck", &to, |_| {}).await;
+    let setup = Setup::file(path("config.yaml")).exporter("otlp_grpc/stuck", stuck.port);
+    let mut wayspan = Wayspan::start(setup);
     let mut client = Grpc::connect(wayspan.grpc).await;
     client.export(&good(1)).await;
-    stuck.wait(1).await;
+    stuck.wait(1);
 
     // A pipe without a writer: opening it does not return.
     let made = Command::new("mkfifo").arg(path("pipe")).status().unwrap();
@@ -233,27 +150,27 @@ service:
     std::fs::rename(path("pipe"), path("token")).unwrap();
     for n in 2..=6 {
         assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
-        well.wait(n as usize).await;
+        well.wait(n as usize);
     }
     assert_eq!(stuck.spans().len(), 1);
 
     std::fs::rename(path("token"), path("pipe")).unwrap();
     std::fs::write(path("token"), "two").unwrap();
     tokio::task::block_in_place(|| std::fs::write(path("pipe"), "two").unwrap());
-    stuck.wait(6).await;
+    stuck.wait(6);
     wayspan.stop();
 }
 
 /// The embedded default on its own ports, which `--set` moves out of the way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_file_the_default_exports_where_the_environment_says() {
-    let sink = Sink::start();
+    let backend = Backend::grpc();
     let [grpc, http, health, metrics] = std::array::from_fn(|_| free_port());
     let dir = tempfile::TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    let mut command = binary();
     command.env(
         "WAYSPAN_EXPORT_ENDPOINT",
-        format!("127.0.0.1:{}", sink.port()),
+        format!("127.0.0.1:{}", backend.port),
     );
     for set in [
         format!("receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{grpc}"),
@@ -265,16 +182,13 @@ async fn without_a_file_the_default_exports_where_the_environment_says() {
     ] {
         command.arg("--set").arg(set);
     }
-    let process = spawn_ready(dir.path(), command, health).await;
+    let mut process = Process::start(dir.path(), "wayspan", &mut command);
+    process.wait_ready(|| is_healthy(health));
     let mut client = Grpc::connect(grpc).await;
     assert_eq!(client.export(&good(1)).await.grpc_status(), Some(0));
-    sink.wait(1).await;
-    let page = http1::get(metrics, "/metrics", &[]).unwrap();
-    assert!(
-        page.body.contains("otelcol_process_uptime"),
-        "{}",
-        page.body
-    );
+    backend.wait(1);
+    let page = Page::fetch(metrics).unwrap();
+    assert!(page.sum("otelcol_process_uptime").is_some());
     // The start says what it listens on, the pipeline, and the naming scheme.
     let log = process.log();
     for said in [
@@ -288,9 +202,9 @@ async fn without_a_file_the_default_exports_where_the_environment_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_taken_port_is_an_error_that_says_what_to_do() {
-    let sink = Sink::start();
-    let wayspan = Wayspan::start(&sink).await;
-    let output = Command::new(env!("CARGO_BIN_EXE_wayspan"))
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
+    let output = binary()
         .arg("--set")
         .arg(format!(
             "receivers.otlp.protocols.grpc.endpoint=127.0.0.1:{}",

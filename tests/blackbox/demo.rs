@@ -1,14 +1,10 @@
 //! `wayspan demo`: what it prints is what the README shows, and the numbers of
 //! pages are those measured with real Kialis.
 
-use std::process::Command;
+use testkit::{binary, free_port};
 
 fn demo(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_wayspan"))
-        .arg("demo")
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = binary().arg("demo").args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");
     assert_eq!(errors, "", "{arguments:?}");
@@ -62,8 +58,8 @@ fn pages_before_and_after_are_the_measured_ones() {
 
 #[test]
 fn a_jaeger_that_is_not_there_is_named_and_fails() {
-    let nobody = format!("127.0.0.1:{}", crate::proc::free_port());
-    let output = Command::new(env!("CARGO_BIN_EXE_wayspan"))
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let output = binary()
         .args(["demo", "--send-to", &nobody])
         .output()
         .unwrap();

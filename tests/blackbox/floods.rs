@@ -1,12 +1,8 @@
 //! HTTP/2 frames that cost a sender little: bounded on each connection, told,
 //! and no trouble for others.
 
-use crate::{
-    client::{EXPORT, Grpc},
-    process::{Setup, Wayspan},
-    sink::Sink,
-    spans::good,
-};
+use crate::spans::good;
+use testkit::{Backend, EXPORT, Grpc, Setup, Wayspan, frames};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -26,21 +22,12 @@ const CONTINUATION: u8 = 9;
 
 const ENHANCE_YOUR_CALM: u8 = 11;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
 /// POST / by HPACK's static table.
 const POST: [u8; 3] = [0x83, 0x86, 0x84];
 
 /// Opens a stream.
 fn open(stream: u32) -> Vec<u8> {
-    frame(HEADERS, 4, stream, &POST)
+    frames::http2(HEADERS, 4, stream, &POST)
 }
 
 /// Writes until the peer has closed, or has seen far more than it should bear.
@@ -71,19 +58,15 @@ async fn goaways(mut socket: OwnedReadHalf) -> Vec<u8> {
 
 /// Floods one connection while another sends.
 async fn check(first: Vec<u8>, bytes: impl Fn(u32) -> Vec<u8> + Send + 'static) {
-    let sink = Sink::start();
-    let wayspan = Wayspan::launch(Setup {
-        towards: sink.port(),
-        ..Setup::default()
-    })
-    .await;
+    let backend = Backend::grpc();
+    let wayspan = Wayspan::start(Setup::to(&backend));
     let mut neighbour = Grpc::connect(wayspan.grpc).await;
     assert_eq!(neighbour.export(&good(1)).await.grpc_status(), Some(0));
     let mut socket = TcpStream::connect(("127.0.0.1", wayspan.grpc))
         .await
         .unwrap();
     let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    hello.extend(frame(SETTINGS, 0, 0, &[]));
+    hello.extend(frames::http2(SETTINGS, 0, 0, &[]));
     hello.extend(first);
     socket.write_all(&hello).await.unwrap();
     let (read, write) = socket.into_split();
@@ -92,7 +75,7 @@ async fn check(first: Vec<u8>, bytes: impl Fn(u32) -> Vec<u8> + Send + 'static) 
     assert_eq!(codes, [ENHANCE_YOUR_CALM]);
     flooding.await.unwrap();
     assert_eq!(neighbour.export(&good(2)).await.grpc_status(), Some(0));
-    sink.wait(2).await;
+    backend.wait(2);
     let memory = wayspan.metric("otelcol_process_memory_rss").unwrap();
     assert!(memory < 200e6, "{memory}");
     wayspan.assert_alive();
@@ -101,7 +84,7 @@ async fn check(first: Vec<u8>, bytes: impl Fn(u32) -> Vec<u8> + Send + 'static) 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_are_reset_at_once() {
     check(vec![], |n| {
-        let cancel = frame(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes());
+        let cancel = frames::http2(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes());
         [open(2 * n + 1), cancel].concat()
     })
     .await;
@@ -110,7 +93,7 @@ async fn streams_that_are_reset_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_we_are_made_to_reset() {
     check(vec![], |n| {
-        let nothing = frame(WINDOW_UPDATE, 0, 2 * n + 1, &[0; 4]);
+        let nothing = frames::http2(WINDOW_UPDATE, 0, 2 * n + 1, &[0; 4]);
         [open(2 * n + 1), nothing].concat()
     })
     .await;
@@ -118,28 +101,31 @@ async fn streams_that_we_are_made_to_reset() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_block_without_an_end() {
-    check(frame(HEADERS, 0, 1, &POST), |_| {
-        frame(CONTINUATION, 0, 1, &[0x84; 100])
+    check(frames::http2(HEADERS, 0, 1, &POST), |_| {
+        frames::http2(CONTINUATION, 0, 1, &[0x84; 100])
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn continuations_of_nothing() {
-    check(frame(HEADERS, 0, 1, &POST), |_| {
-        frame(CONTINUATION, 0, 1, &[])
+    check(frames::http2(HEADERS, 0, 1, &POST), |_| {
+        frames::http2(CONTINUATION, 0, 1, &[])
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings() {
-    check(vec![], |_| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 1, 0])).await;
+    check(vec![], |_| {
+        frames::http2(SETTINGS, 0, 0, &[0, 4, 0, 0, 1, 0])
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pings() {
-    check(vec![], |_| frame(PING, 0, 0, &[7; 8])).await;
+    check(vec![], |_| frames::http2(PING, 0, 0, &[7; 8])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,5 +134,8 @@ async fn data_without_data() {
     let mut block = vec![0x83, 0x86, 0x04, u8::try_from(EXPORT.len()).unwrap()];
     block.extend(EXPORT.as_bytes());
     block.extend(b"\x0f\x10\x10application/grpc");
-    check(frame(HEADERS, 4, 1, &block), |_| frame(DATA, 0, 1, &[])).await;
+    check(frames::http2(HEADERS, 4, 1, &block), |_| {
+        frames::http2(DATA, 0, 1, &[])
+    })
+    .await;
 }

@@ -5,18 +5,14 @@
 mod bodies;
 mod slow;
 
-use crate::{
-    neighbour::Neighbour,
-    proc::wait_for,
-    process::{Setup, Wayspan},
-    sink::Sink,
-};
+use crate::neighbour::Neighbour;
+use testkit::{Backend, Setup, Wayspan};
 
 const MIB: u64 = 1 << 20;
 
 /// wayspan, where it sends to, and a good sender.
 struct Stage {
-    sink: Sink,
+    backend: Backend,
     wayspan: Wayspan,
     neighbour: Neighbour,
     /// Peak memory before anybody misbehaved.
@@ -28,18 +24,13 @@ impl Stage {
     async fn start(grpc_lines: &str) -> Self {
         // The binary under test inherits the limit of open files.
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
-        let sink = Sink::start();
-        let wayspan = Wayspan::launch(Setup {
-            towards: sink.port(),
-            grpc_lines,
-            ..Setup::default()
-        })
-        .await;
+        let backend = Backend::grpc();
+        let wayspan = Wayspan::start(Setup::to(&backend).grpc(grpc_lines));
         let neighbour = Neighbour::start(&wayspan);
         neighbour.served(30).await;
-        let before = wayspan.process.peak_memory();
+        let before = wayspan.process().peak_memory();
         Self {
-            sink,
+            backend,
             wayspan,
             neighbour,
             before,
@@ -50,7 +41,7 @@ impl Stage {
     /// had more than `most` MiB over what it had before.
     async fn bears(&self, most: u64) {
         self.neighbour.served(30).await;
-        let peak = self.wayspan.process.peak_memory();
+        let peak = self.wayspan.process().peak_memory();
         let grown = peak.saturating_sub(self.before) / MIB;
         assert!(grown <= most, "{grown} MiB more than before");
     }
@@ -58,16 +49,12 @@ impl Stage {
     /// The end: all that was good has arrived, and nothing panicked.
     async fn finish(self) {
         self.wayspan.assert_alive();
-        self.neighbour.finish(&self.sink).await;
+        self.neighbour.finish(&self.backend).await;
     }
 
     /// Waits until the counter of the gRPC port or of the HTTP port is `count`.
     fn counted(&self, name: &str, transport: &str, count: f64) {
         let series = format!("{name}{{receiver=\"otlp\",transport=\"{transport}\"}}");
-        tokio::task::block_in_place(|| {
-            wait_for(&format!("{series} {count}"), || {
-                (self.wayspan.metric(&series) == Some(count)).then_some(())
-            });
-        });
+        self.wayspan.wait_metric(&series, |value| value == count);
     }
 }

@@ -1,13 +1,8 @@
 //! What one sender does must not harm another: not by size, not by memory.
 
-use crate::{
-    client::{Grpc, http},
-    proc::free_port,
-    process::{Setup, Wayspan},
-    sink::Sink,
-    spans::{good, request, span},
-};
+use crate::spans::{good, request, span};
 use prost::Message;
+use testkit::{Backend, Grpc, Setup, Wayspan, free_port, http};
 use wayspan::pdata::wire;
 
 /// A request with an unknown field 99 of `len` bytes, and no span or one.
@@ -19,8 +14,8 @@ fn with_unknown_field(len: usize, spans: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_fields_of_a_request_do_not_swell_the_batch_of_others() {
-    let sink = Sink::start();
-    let mut wayspan = Wayspan::start_batching(&sink, "1h").await;
+    let backend = Backend::grpc();
+    let mut wayspan = Wayspan::start(Setup::to(&backend).batching("1h"));
     let mut client = Grpc::connect(wayspan.grpc).await;
     for n in 1..=20 {
         assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
@@ -36,18 +31,14 @@ async fn unknown_fields_of_a_request_do_not_swell_the_batch_of_others() {
     let largest = wayspan.metric("otelcol_process_memory_rss").unwrap();
     assert!(largest < 300e6, "100 MB were sent and not kept: {largest}");
     wayspan.stop();
-    assert_eq!(sink.spans().len(), 40);
+    assert_eq!(backend.spans().len(), 40);
 }
 
 #[tokio::test]
 async fn without_room_senders_are_told_when_to_try_again_and_empty_requests_succeed() {
     // Nobody takes what is held, and 1 MiB of it fills the limit.
-    let setup = Setup {
-        towards: free_port(),
-        memory_mib: 1,
-        ..Setup::default()
-    };
-    let wayspan = Wayspan::launch(setup).await;
+    let setup = Setup::to_grpc(free_port()).layer("processors: {memory_limiter: {limit_mib: 1}}");
+    let wayspan = Wayspan::start(setup);
     let mut client = Grpc::connect(wayspan.grpc).await;
     let large = request("orders", vec![span(1, &"x".repeat(64 << 10))]).encode_to_vec();
     let mut sent = 0;

@@ -1,13 +1,7 @@
 //! Names follow a Kiali that is asked over HTTP: one of our own, which answers
 //! as the real one does.
 
-use crate::{
-    client::Grpc,
-    proc::{free_port, wait_for},
-    process::{Setup, Wayspan},
-    sink::Sink,
-    spans::{request, span, text},
-};
+use crate::spans::{request, span, text};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -19,6 +13,7 @@ use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
 };
+use testkit::{Backend, Grpc, Setup, Wayspan, free_port};
 use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, rustls};
 
@@ -178,14 +173,14 @@ fn waypoint_span(n: u64) -> Vec<u8> {
     request("waypoint.bookinfo", vec![span]).encode_to_vec()
 }
 
-/// Sends the span with id `n`; its service name and cluster at the sink.
-async fn named(wayspan: &Wayspan, sink: &Sink, n: u64) -> (String, String) {
+/// Sends the span with id `n`; its service name and cluster at the backend.
+async fn named(wayspan: &Wayspan, backend: &Backend, n: u64) -> (String, String) {
     let mut client = Grpc::connect(wayspan.grpc).await;
     assert_eq!(
         client.export(&waypoint_span(n)).await.grpc_status(),
         Some(0)
     );
-    sink.wait(usize::try_from(n).unwrap()).await;
+    backend.wait(usize::try_from(n).unwrap());
     let value = |attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue], key: &str| {
         let found = attributes.iter().find(|a| a.key == key).cloned();
         match found.and_then(|a| a.value?.value) {
@@ -195,7 +190,7 @@ async fn named(wayspan: &Wayspan, sink: &Sink, n: u64) -> (String, String) {
             _ => String::new(),
         }
     };
-    let all = sink.resource_spans();
+    let all = backend.resource_spans();
     let of_span = all.iter().find_map(|resource_spans| {
         let mut spans = resource_spans
             .scope_spans
@@ -223,71 +218,59 @@ fn scheme(form: &str, selector: bool, version: &str, source: &str) -> String {
     )
 }
 
-async fn wait_metric(wayspan: &Wayspan, series: &str, is: impl Fn(f64) -> bool) {
-    tokio::task::block_in_place(|| {
-        wait_for(series, || wayspan.metric(series).filter(|value| is(*value)))
-    });
-}
-
-async fn wait_log(wayspan: &Wayspan, part: &str) {
-    tokio::task::block_in_place(|| {
-        wait_for(part, || wayspan.process.log().contains(part).then_some(()))
-    });
+/// A pipeline with the processor `mesh` of these settings, in flow style.
+fn with_mesh(settings: &str) -> String {
+    format!(
+        "processors: {{mesh: {settings}}}\n\
+         service: {{pipelines: {{traces: {{processors: [memory_limiter, mesh, batch]}}}}}}"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_follow_a_change_and_stay_when_kiali_is_out_of_order() {
-    let (sink, port) = (Sink::start(), free_port());
+    let (backend, port) = (Backend::grpc(), free_port());
     let kiali = Kiali::serve(port, OLD, None).await;
     let mesh = format!(
         "{{kiali: {{url: 'http://127.0.0.1:{port}/kiali/', token: s3cret-token, poll_interval: 100ms}}}}"
     );
-    let setup = Setup {
-        towards: sink.port(),
-        mesh: &mesh,
-        ..Setup::default()
-    };
-    let mut wayspan = Wayspan::launch(setup).await;
+    let setup = Setup::to(&backend).layer(with_mesh(&mesh));
+    let mut wayspan = Wayspan::start(setup);
     let old = scheme("waypoint", true, "2.7", "url");
-    wait_metric(&wayspan, &old, |value| value == 1.0).await;
+    wayspan.wait_metric(&old, |value| value == 1.0);
     assert_eq!(
-        named(&wayspan, &sink, 1).await,
+        named(&wayspan, &backend, 1).await,
         pair("waypoint.bookinfo", "east")
     );
 
     kiali.now_says(Some(NEW));
     let new = scheme("host", false, "2.30", "url");
-    wait_metric(&wayspan, &new, |value| value == 1.0).await;
+    wayspan.wait_metric(&new, |value| value == 1.0);
     assert_eq!(wayspan.metric(&old), Some(0.0));
     assert_eq!(
-        named(&wayspan, &sink, 2).await,
+        named(&wayspan, &backend, 2).await,
         pair("reviews.svc.td.example", "east")
     );
-    wait_log(
-        &wayspan,
-        "<app>.svc.td.example: Kiali 2.30 with use_waypoint_name off",
-    )
-    .await;
+    wayspan.wait_said("<app>.svc.td.example: Kiali 2.30 with use_waypoint_name off");
 
     kiali.now_says(None);
     let errors = "wayspan_kiali_read_errors{processor=\"mesh\"}";
     let before = wayspan.metric(errors).unwrap();
-    wait_metric(&wayspan, errors, |value| value >= before + 3.0).await;
+    wayspan.wait_metric(errors, |value| value >= before + 3.0);
     assert_eq!(wayspan.metric(&new), Some(1.0));
     assert_eq!(
-        named(&wayspan, &sink, 3).await,
+        named(&wayspan, &backend, 3).await,
         pair("reviews.svc.td.example", "east")
     );
-    wait_log(&wayspan, "/api/tracing is answered with 500").await;
+    wayspan.wait_said("/api/tracing is answered with 500");
 
     kiali.now_says(Some(OLD));
-    wait_metric(&wayspan, &old, |value| value == 1.0).await;
-    wait_log(&wayspan, "can be read again").await;
+    wayspan.wait_metric(&old, |value| value == 1.0);
+    wayspan.wait_said("can be read again");
     let read = "wayspan_kiali_last_read_timestamp_seconds{processor=\"mesh\"}";
     assert!(wayspan.metric(read).unwrap() > 1e9);
 
     wayspan.stop();
-    let log = wayspan.process.log();
+    let log = wayspan.log();
     assert_eq!(
         log.matches("answered with 500").count(),
         1,
@@ -300,43 +283,35 @@ async fn names_follow_a_change_and_stay_when_kiali_is_out_of_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kiali_that_comes_later_does_not_delay_the_start() {
-    let (sink, port) = (Sink::start(), free_port());
+    let (backend, port) = (Backend::grpc(), free_port());
     let mesh = format!(
         "{{kiali: {{url: 'http://127.0.0.1:{port}/kiali', poll_interval: 100ms, \
          namespace_selector: true}}, cluster_id: west}}"
     );
-    let setup = Setup {
-        towards: sink.port(),
-        mesh: &mesh,
-        ..Setup::default()
-    };
-    let wayspan = Wayspan::launch(setup).await;
-    wait_log(&wayspan, "connection refused").await;
+    let setup = Setup::to(&backend).layer(with_mesh(&mesh));
+    let wayspan = Wayspan::start(setup);
+    wayspan.wait_said("connection refused");
     let default = scheme("host", true, "2.30", "static");
     assert_eq!(wayspan.metric(&default), Some(1.0));
     assert_eq!(
-        named(&wayspan, &sink, 1).await,
+        named(&wayspan, &backend, 1).await,
         pair("reviews.bookinfo.svc.cluster.local", "west")
     );
     let kiali = Kiali::serve(port, NEW, None).await;
     // The file's keys win, and it is said where Kiali says otherwise.
     let followed = scheme("host", true, "2.30", "url");
-    wait_metric(&wayspan, &followed, |value| value == 1.0).await;
+    wayspan.wait_metric(&followed, |value| value == 1.0);
     assert_eq!(
-        named(&wayspan, &sink, 2).await,
+        named(&wayspan, &backend, 2).await,
         pair("reviews.bookinfo.svc.td.example", "west")
     );
-    wait_log(
-        &wayspan,
-        "kiali.namespace_selector: true, which wins, but Kiali says false",
-    )
-    .await;
+    wayspan.wait_said("kiali.namespace_selector: true, which wins, but Kiali says false");
     assert!(kiali.tokens.lock().unwrap().iter().all(String::is_empty));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_begun_with_the_token_where_kiali_wants_one() {
-    let (sink, port, dir) = (Sink::start(), free_port(), tempfile::tempdir().unwrap());
+    let (backend, port, dir) = (Backend::grpc(), free_port(), tempfile::tempdir().unwrap());
     let says = Says {
         session: true,
         ..OLD
@@ -348,19 +323,15 @@ async fn a_session_is_begun_with_the_token_where_kiali_wants_one() {
         "{{kiali: {{url: 'http://127.0.0.1:{port}/kiali', poll_interval: 100ms, token_file: {}}}}}",
         file.display()
     );
-    let setup = Setup {
-        towards: sink.port(),
-        mesh: &mesh,
-        ..Setup::default()
-    };
-    let wayspan = Wayspan::launch(setup).await;
-    wait_log(&wayspan, "Kiali does not accept the token").await;
+    let setup = Setup::to(&backend).layer(with_mesh(&mesh));
+    let wayspan = Wayspan::start(setup);
+    wayspan.wait_said("Kiali does not accept the token");
     std::fs::write(&file, "s3cret-token\n").unwrap();
     let followed = scheme("waypoint", true, "2.7", "url");
-    wait_metric(&wayspan, &followed, |value| value == 1.0).await;
+    wayspan.wait_metric(&followed, |value| value == 1.0);
     let tokens = kiali.tokens.lock().unwrap();
     assert!(tokens.iter().all(|token| token == "Bearer s3cret-token"));
-    assert!(!wayspan.process.log().contains("s3cret-token"));
+    assert!(!wayspan.log().contains("s3cret-token"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,22 +355,18 @@ async fn a_kiali_behind_tls_is_verified() {
             rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         )
         .unwrap();
-    let (sink, port, dir) = (Sink::start(), free_port(), tempfile::tempdir().unwrap());
+    let (backend, port, dir) = (Backend::grpc(), free_port(), tempfile::tempdir().unwrap());
     let file = dir.path().join("ca.pem");
     let _kiali = Kiali::serve(port, OLD, Some(TlsAcceptor::from(Arc::new(server)))).await;
     let url = format!("url: 'https://127.0.0.1:{port}/kiali', poll_interval: 100ms");
     let trusting = format!("{{kiali: {{{url}, tls: {{ca_file: {}}}}}}}", file.display());
-    let setup = |mesh| Setup {
-        towards: sink.port(),
-        mesh,
-        ..Setup::default()
-    };
-    let wayspan = Wayspan::launch(setup(&trusting)).await;
+    let setup = |mesh| Setup::to(&backend).layer(with_mesh(mesh));
+    let wayspan = Wayspan::start(setup(&trusting));
     // The CA's certificate may come late, and be another than before.
-    wait_log(&wayspan, "kiali.tls.ca_file").await;
+    wayspan.wait_said("kiali.tls.ca_file");
     std::fs::write(&file, stranger.pem()).unwrap();
-    wait_log(&wayspan, "signed by a CA that is not trusted").await;
+    wayspan.wait_said("signed by a CA that is not trusted");
     std::fs::write(&file, ca.pem()).unwrap();
     let followed = scheme("waypoint", true, "2.7", "url");
-    wait_metric(&wayspan, &followed, |value| value == 1.0).await;
+    wayspan.wait_metric(&followed, |value| value == 1.0);
 }

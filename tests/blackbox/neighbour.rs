@@ -1,12 +1,6 @@
 //! A well-behaved sender that goes on while others misbehave.
 
-use crate::{
-    client::{EXPORT, Grpc, frame, http},
-    proc::PATIENCE,
-    process::Wayspan,
-    sink::Sink,
-    spans::good,
-};
+use crate::spans::good;
 use std::{
     collections::HashSet,
     sync::{
@@ -15,6 +9,7 @@ use std::{
     },
     time::Duration,
 };
+use testkit::{Backend, EXPORT, Grpc, PATIENCE, Wayspan, frames, http};
 use tokio::{task::JoinHandle, time::timeout};
 
 /// Sends one span after another over both protocols, over connections that
@@ -39,7 +34,7 @@ impl Neighbour {
                 let n = 1 + count.load(Ordering::Relaxed);
                 let reply = match n % 3 {
                     0 => {
-                        let body = frame(0, &good(n));
+                        let body = frames::grpc(0, &good(n));
                         match standing.try_send("POST", EXPORT, &[], body).await {
                             Ok(reply) => reply.grpc_status(),
                             // A busy shard lets connections go, as any server may.
@@ -85,12 +80,12 @@ impl Neighbour {
     }
 
     /// Ends, and checks that all it sent has been delivered.
-    pub async fn finish(self, sink: &Sink) {
+    pub async fn finish(self, backend: &Backend) {
         self.served(3).await;
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
         let sent = usize::try_from(self.answered.load(Ordering::Relaxed)).unwrap();
-        let spans = sink.wait(sent).await;
+        let spans = backend.wait(sent);
         let good = spans.iter().filter(|span| span.name == "good");
         // What was sent again may be there twice.
         let ids: HashSet<_> = good.map(|span| &span.span_id).collect();

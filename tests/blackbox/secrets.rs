@@ -3,20 +3,17 @@
 //!
 //! Every secret here has [`HUSH`] in it, so that one search finds them all.
 
-use crate::{
-    ca::{Ca, Tls},
-    client::{EXPORT, Grpc, frame, http},
-    http1,
-    proc::{PATIENCE, Proc, free_port, wait_for},
-    process::spawn_ready,
-    spans::good,
-};
+use crate::spans::good;
 use std::{
     fs,
     path::Path,
     process::{Command, Output},
 };
 use tempfile::TempDir;
+use testkit::{
+    Ca, EXPORT, Grpc, PATIENCE, Process, Tls, binary, frames, free_port, get, http, is_healthy,
+    wait_for,
+};
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpListener, net::TcpStream};
 
 const HUSH: &str = "hu5h";
@@ -43,8 +40,8 @@ const VARIABLES: [(&str, &str); 4] = [
     ("HUSH_HTPASSWD", "eve:$6$salt$hu5h-sha-crypt"),
 ];
 
-fn wayspan() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+fn with_variables() -> Command {
+    let mut command = binary();
     command.envs(VARIABLES);
     command
 }
@@ -196,9 +193,10 @@ async fn no_secret_is_told_while_it_runs_and_everything_fails() {
         refuser: refuser().await,
     };
     let file = write(dir.path(), &everything(&ca, &ports));
-    let mut command = wayspan();
+    let mut command = with_variables();
     command.args(["--config", &file]).env("RUST_BACKTRACE", "1");
-    let mut process = spawn_ready(dir.path(), command, health).await;
+    let mut process = Process::start(dir.path(), "wayspan", &mut command);
+    process.wait_ready(|| is_healthy(health));
 
     // Senders with the right, with wrong and with nonsensical credentials.
     let socket = TcpStream::connect(("127.0.0.1", grpc)).await.unwrap();
@@ -213,7 +211,7 @@ async fn no_secret_is_told_while_it_runs_and_everything_fails() {
     ] {
         let headers = [("authorization", authorization), ("cookie", "hu5h-cookie")];
         let reply = client
-            .send("POST", EXPORT, &headers, frame(0, &good(1)))
+            .send("POST", EXPORT, &headers, frames::grpc(0, &good(1)))
             .await;
         assert_eq!(reply.grpc_status(), Some(status), "{reply:?}");
         assert_hushed(
@@ -263,7 +261,7 @@ async fn no_secret_is_told_while_it_runs_and_everything_fails() {
             process.log().contains("SHA-crypt").then_some(())
         });
         for (port, page) in [(health, "/"), (metrics, "/metrics"), (health, "/debug")] {
-            assert_hushed(page, &http1::get(port, page, &[]).unwrap().body);
+            assert_hushed(page, &get(port, page, &[]).unwrap().body);
         }
         process.terminate();
         process.wait_end(PATIENCE);
@@ -296,7 +294,7 @@ async fn print_config_has_secrets_only_when_told_to() {
     };
     let file = write(dir.path(), &everything(&ca, &ports));
     let print = |more: &[&str]| {
-        let mut command = wayspan();
+        let mut command = with_variables();
         command.args(["print-config", "--config", &file]).args(more);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", printed(&output));
@@ -317,7 +315,7 @@ async fn print_config_has_secrets_only_when_told_to() {
         assert!(shown.contains(secret), "{secret} is in the file");
     }
     assert_hushed("print-config", &print(&[]));
-    let output = wayspan()
+    let output = with_variables()
         .args(["validate", "--config", &file])
         .output()
         .unwrap();
@@ -408,7 +406,8 @@ fn no_error_in_a_configuration_tells_a_secret() {
         for config in [&file, &inline] {
             for command in ["validate", "run", "print-config"] {
                 let arguments = [command, "--config", &base, "--config", config];
-                let mut process = Proc::start(dir.path(), command, wayspan().args(arguments));
+                let mut process =
+                    Process::start(dir.path(), command, with_variables().args(arguments));
                 let status = process.wait_end(PATIENCE);
                 // Printing does not check.
                 assert!(command == "print-config" || !status.success(), "{mistake}");
@@ -427,7 +426,7 @@ fn no_error_in_a_configuration_tells_a_secret() {
         "processors.mesh.kiali.token=[hu5h]",
         "processors.mesh.kiali.token:hu5h",
     ] {
-        let output = wayspan()
+        let output = with_variables()
             .args(["validate", "--config", &base, "--set", set])
             .output();
         let output = output.unwrap();

@@ -1,22 +1,16 @@
 //! TLS and tokens through the binary: the ready configuration, and certificates
 //! that change under load.
 
-use crate::{
-    ca::{Ca, Pair, Tls},
-    client::{EXPORT, Grpc, frame, http, http_over},
-    proc::{PATIENCE, Proc, free_port, wait_for},
-    process::{Setup, Wayspan, shipped},
-    sink::Sink,
-    spans::good,
-};
-use std::{
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use crate::spans::good;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 use tempfile::TempDir;
+use testkit::{
+    Backend, Ca, EXPORT, Grpc, PATIENCE, Pair, Process, Setup, Tls, Wayspan, binary, frames,
+    free_port, http, http_over, root, wait_for,
+};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::client::TlsStream;
 
@@ -28,23 +22,21 @@ async fn connect(port: u16, tls: &Tls<'_>) -> TlsStream<TcpStream> {
 }
 
 /// With `pipelines/tls-and-token.yaml`.
-async fn ready(ca: &Ca, sink: &Sink) -> Wayspan {
+fn ready(ca: &Ca, backend: &Backend) -> Wayspan {
     ca.install(&ca.sign("localhost"));
     ca.put("tokens", &format!("another\n{TOKEN}\n"));
-    let file = shipped("pipelines", "tls-and-token.yaml");
-    let to = format!("127.0.0.1:{}", sink.port());
-    Wayspan::ready(&file, "otlp_grpc/jaeger", &to, |command| {
-        command.env("WAYSPAN_TLS_DIR", ca.path(""));
-        command.env("WAYSPAN_TOKENS", ca.path("tokens"));
-        command.args(["--set", "service.telemetry.logs.level=debug"]);
-    })
-    .await
+    let setup = Setup::file(root().join("pipelines/tls-and-token.yaml"))
+        .exporter("otlp_grpc/jaeger", backend.port)
+        .env("WAYSPAN_TLS_DIR", ca.path("").display())
+        .env("WAYSPAN_TOKENS", ca.path("tokens").display())
+        .layer("service: {telemetry: {logs: {level: debug}}}");
+    Wayspan::start(setup)
 }
 
 #[tokio::test]
 async fn a_wrong_token_and_a_missing_one_are_refused_on_both_ports() {
-    let (ca, sink) = (Ca::new(), Sink::start());
-    let wayspan = ready(&ca, &sink).await;
+    let (ca, backend) = (Ca::new(), Backend::grpc());
+    let wayspan = ready(&ca, &backend);
     let own = Tls {
         identity: Some(ca.sign("sender")),
         ..ca.client()
@@ -68,7 +60,7 @@ async fn a_wrong_token_and_a_missing_one_are_refused_on_both_ports() {
             &headers
         };
         let reply = client
-            .send("POST", EXPORT, headers, frame(0, &good(n)))
+            .send("POST", EXPORT, headers, frames::grpc(0, &good(n)))
             .await;
         assert_eq!(
             reply.grpc_status(),
@@ -89,17 +81,14 @@ async fn a_wrong_token_and_a_missing_one_are_refused_on_both_ports() {
             assert_eq!(reply.headers["www-authenticate"], "Bearer");
         }
     }
-    assert_eq!(sink.wait(2).await.len(), 2);
-    let page = crate::http1::get(wayspan.metrics, "/metrics", &[])
-        .unwrap()
-        .body;
+    assert_eq!(backend.wait(2).len(), 2);
     for transport in ["grpc", "http"] {
         let series = format!(
-            "wayspan_receiver_unauthenticated_requests{{receiver=\"otlp\",transport=\"{transport}\"}} 2"
+            "wayspan_receiver_unauthenticated_requests{{receiver=\"otlp\",transport=\"{transport}\"}}"
         );
-        assert!(page.contains(&series), "{page}");
+        assert_eq!(wayspan.metric(&series), Some(2.0));
     }
-    let log = wayspan.process.log();
+    let log = wayspan.log();
     assert!(
         log.contains("OTLP/gRPC over mutual TLS, with a token, on 127.0.0.1"),
         "{log}"
@@ -110,12 +99,12 @@ async fn a_wrong_token_and_a_missing_one_are_refused_on_both_ports() {
 #[test]
 fn a_certificate_that_is_missing_stops_the_start_with_its_name() {
     let dir = TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    let mut command = binary();
     command.args([
         "--set",
         "receivers.otlp.protocols.grpc.tls={cert_file: /nowhere/tls.crt, key_file: /nowhere/tls.key}",
     ]);
-    let mut process = Proc::start(dir.path(), "wayspan", &mut command);
+    let mut process = Process::start(dir.path(), "wayspan", &mut command);
     assert!(!process.wait_end(PATIENCE).success());
     let log = process.log();
     let said = "OTLP/gRPC (receiver otlp): tls.cert_file /nowhere/tls.crt: cannot be read";
@@ -128,19 +117,14 @@ fn a_certificate_that_is_missing_stops_the_start_with_its_name() {
 async fn certificates_change_under_load_without_a_lost_request() {
     const SENDERS: u64 = 4;
     const PER_CONNECTION: u64 = 5;
-    let (ca, sink) = (Arc::new(Ca::new()), Sink::start());
+    let (ca, backend) = (Arc::new(Ca::new()), Backend::grpc());
     ca.install(&ca.sign("localhost"));
     let tls_lines = format!(
-        "tls:\n  cert_file: {}\n  key_file: {}\n  reload_interval: 100ms",
+        "tls: {{cert_file: {}, key_file: {}, reload_interval: 100ms}}",
         ca.path("tls.crt").display(),
         ca.path("tls.key").display()
     );
-    let mut wayspan = Wayspan::launch(Setup {
-        towards: sink.port(),
-        grpc_lines: &tls_lines,
-        ..Setup::default()
-    })
-    .await;
+    let mut wayspan = Wayspan::start(Setup::to(&backend).grpc(&tls_lines));
     let (port, stop) = (wayspan.grpc, Arc::new(AtomicBool::new(false)));
     let senders: Vec<_> = (1..=SENDERS)
         .map(|sender| {
@@ -179,9 +163,8 @@ async fn certificates_change_under_load_without_a_lost_request() {
     for sender in senders {
         sent += sender.await.unwrap();
     }
-    let mut ids: Vec<_> = sink
+    let mut ids: Vec<_> = backend
         .wait(usize::try_from(sent).unwrap())
-        .await
         .into_iter()
         .map(|span| span.span_id)
         .collect();
@@ -193,25 +176,20 @@ async fn certificates_change_under_load_without_a_lost_request() {
         Some(0.0)
     );
     wayspan.stop();
-    assert!(!wayspan.process.log().contains("BEGIN"));
+    assert!(!wayspan.log().contains("BEGIN"));
 }
 
 /// TLS on the gRPC port, for senders with a certificate of `ca`; the HTTP port
 /// takes plaintext.
-async fn mutual(ca: &Ca, sink: &Sink) -> Wayspan {
+fn mutual(ca: &Ca, backend: &Backend) -> Wayspan {
     ca.install(&ca.sign("localhost"));
     let tls = format!(
-        "tls:\n  cert_file: {}\n  key_file: {}\n  client_ca_file: {}\n  reload_interval: 100ms",
+        "tls: {{cert_file: {}, key_file: {}, client_ca_file: {}, reload_interval: 100ms}}",
         ca.path("tls.crt").display(),
         ca.path("tls.key").display(),
         ca.path("ca.crt").display()
     );
-    Wayspan::launch(Setup {
-        towards: sink.port(),
-        grpc_lines: &tls,
-        ..Setup::default()
-    })
-    .await
+    Wayspan::start(Setup::to(backend).grpc(&tls))
 }
 
 /// Whether a span gets through to the gRPC port.
@@ -225,15 +203,15 @@ async fn delivers(port: u16, tls: &Tls<'_>, n: u64) -> bool {
         return false;
     };
     let reply = client
-        .try_send("POST", EXPORT, &[], frame(0, &good(n)))
+        .try_send("POST", EXPORT, &[], frames::grpc(0, &good(n)))
         .await;
     reply.is_ok_and(|reply| reply.grpc_status() == Some(0))
 }
 
 /// Refuses `stranger`, tells why, and takes a good sender's spans before and after.
 async fn refuses(ca: &Ca, stranger: Tls<'_>, why: &str) {
-    let sink = Sink::start();
-    let wayspan = mutual(ca, &sink).await;
+    let backend = Backend::grpc();
+    let wayspan = mutual(ca, &backend);
     let own = Tls {
         identity: Some(ca.sign("sender")),
         ..ca.client()
@@ -241,10 +219,10 @@ async fn refuses(ca: &Ca, stranger: Tls<'_>, why: &str) {
     assert!(delivers(wayspan.grpc, &own, 1).await);
     assert!(!delivers(wayspan.grpc, &stranger, 2).await);
     assert!(delivers(wayspan.grpc, &own, 3).await);
-    let names = sink.wait(2).await;
+    let names = backend.wait(2);
     assert_eq!(names.len(), 2);
     failed_handshakes(&wayspan, "grpc", 1.0);
-    let log = wayspan.process.log();
+    let log = wayspan.log();
     assert_eq!(log.matches(why).count(), 1, "{log}");
     wayspan.assert_alive();
 }
@@ -253,9 +231,7 @@ fn failed_handshakes(wayspan: &Wayspan, transport: &str, count: f64) {
     let series = format!(
         "wayspan_receiver_failed_handshakes{{receiver=\"otlp\",transport=\"{transport}\"}}"
     );
-    wait_for(&format!("{series} {count}"), || {
-        (wayspan.metric(&series) == Some(count)).then_some(())
-    });
+    wayspan.wait_metric(&series, |value| value == count);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -293,19 +269,19 @@ async fn a_sender_that_trusts_a_wrong_ca_is_told_of() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plaintext_to_a_tls_port_is_told_of() {
-    let (ca, sink) = (Ca::new(), Sink::start());
-    let wayspan = mutual(&ca, &sink).await;
+    let (ca, backend) = (Ca::new(), Backend::grpc());
+    let wayspan = mutual(&ca, &backend);
     let plain = [("content-type", "application/x-protobuf")];
     let reply = http(wayspan.grpc, "POST", "/v1/traces", &plain, &good(1)).await;
     assert_eq!(reply.status, 400, "{reply:?}");
     assert!(reply.text().contains("takes TLS"), "{}", reply.text());
     let mut client = Grpc::connect(wayspan.grpc).await;
     let refused = client
-        .try_send("POST", EXPORT, &[], frame(0, &good(2)))
+        .try_send("POST", EXPORT, &[], frames::grpc(0, &good(2)))
         .await;
     assert!(refused.is_err(), "{refused:?}");
     failed_handshakes(&wayspan, "grpc", 2.0);
-    let log = wayspan.process.log();
+    let log = wayspan.log();
     let told = log
         .matches("speaks plaintext, but this port takes TLS")
         .count();
@@ -320,11 +296,11 @@ async fn plaintext_to_a_tls_port_is_told_of() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_to_a_plaintext_port_is_told_of() {
-    let (ca, sink) = (Ca::new(), Sink::start());
-    let wayspan = mutual(&ca, &sink).await;
+    let (ca, backend) = (Ca::new(), Backend::grpc());
+    let wayspan = mutual(&ca, &backend);
     assert!(!delivers(wayspan.http, &ca.client(), 1).await);
     failed_handshakes(&wayspan, "http", 1.0);
-    let log = wayspan.process.log();
+    let log = wayspan.log();
     assert_eq!(
         log.matches("speaks TLS, but this port takes plaintext")
             .count(),
@@ -341,11 +317,11 @@ async fn tls_to_a_plaintext_port_is_told_of() {
 /// use goes on being served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_is_replaced_by_nonsense_stays_in_use() {
-    let (ca, sink) = (Ca::new(), Sink::start());
-    let wayspan = mutual(&ca, &sink).await;
+    let (ca, backend) = (Ca::new(), Backend::grpc());
+    let wayspan = mutual(&ca, &backend);
     ca.put("tls.crt", "no certificate");
     wait_for("words about the new file", || {
-        let log = wayspan.process.log();
+        let log = wayspan.log();
         (log.contains("no PEM certificate in it") && log.contains("stays in use")).then_some(())
     });
     let own = Tls {
@@ -362,7 +338,7 @@ async fn health_is_served_over_tls() {
     let (ca, dir) = (Ca::new(), TempDir::new().unwrap());
     ca.install(&ca.sign("localhost"));
     let [health, grpc] = [free_port(), free_port()];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+    let mut command = binary();
     let tls = format!(
         "{{cert_file: {}, key_file: {}, reload_interval: 100ms}}",
         ca.path("tls.crt").display(),
@@ -375,7 +351,7 @@ async fn health_is_served_over_tls() {
     ] {
         command.args(["--set", &set]);
     }
-    let mut process = Proc::start(dir.path(), "wayspan", &mut command);
+    let mut process = Process::start(dir.path(), "wayspan", &mut command);
     tokio::task::block_in_place(|| {
         process.wait_ready(|| std::net::TcpStream::connect(("127.0.0.1", health)).is_ok());
     });

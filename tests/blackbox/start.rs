@@ -1,8 +1,8 @@
 //! What stops a start, and what it says then.
 
-use crate::proc::{PATIENCE, Proc, free_port};
-use std::{fs, process::Command};
+use std::fs;
 use tempfile::TempDir;
+use testkit::{PATIENCE, Process, binary, free_port};
 
 /// `kubernetes: on` is a promise; where it cannot be kept the start fails.
 #[test]
@@ -35,12 +35,12 @@ fn kubernetes_that_must_be_watched_and_cannot() {
             free_port()
         );
         fs::write(&file, config).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
+        let mut command = binary();
         command.arg("--config").arg(&file);
         // No kubeconfig of whoever runs this.
         command.env("HOME", dir.path()).env_remove("KUBECONFIG");
         command.env_remove("KUBERNETES_SERVICE_HOST");
-        let mut process = Proc::start(dir.path(), "wayspan", &mut command);
+        let mut process = Process::start(dir.path(), "wayspan", &mut command);
         assert!(!process.wait_end(PATIENCE).success(), "{kubernetes}");
         let log = process.log();
         assert!(

@@ -3,7 +3,6 @@
 //! Invariant: accepted + recovered = delivered + refused + dropped + held, in
 //! every single scrape, at whatever moment.
 
-use crate::http1;
 use rand::Rng;
 use std::{
     collections::BTreeMap,
@@ -14,6 +13,7 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+use testkit::metrics::Page;
 
 /// The account of one pipeline and exporter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,42 +46,23 @@ impl Account {
 
 /// The accounts of a page of metrics, by exporter. Each test has an exporter
 /// in one pipeline only.
-pub fn read(page: &str) -> BTreeMap<String, Account> {
+pub fn read(page: &Page) -> BTreeMap<String, Account> {
     let mut accounts = BTreeMap::<String, Account>::new();
-    for line in page.lines().filter(|line| !line.starts_with('#')) {
-        let Some((name, rest)) = line.split_once('{') else {
-            continue;
-        };
-        let Some((labels, value)) = rest.rsplit_once("} ") else {
-            continue;
-        };
-        // Values with commas are not among the labels that matter.
-        let label = |wanted: &str| {
-            labels.split(',').find_map(|pair| {
-                let (key, value) = pair.split_once('=')?;
-                (key == wanted).then(|| value.trim_matches('"').to_owned())
-            })
-        };
-        let (Some(_), Some(exporter)) = (label("pipeline"), label("exporter")) else {
+    for sample in page.samples() {
+        let label = |name| sample.label(name).unwrap_or_default().to_owned();
+        let (Some(_), Some(exporter)) = (sample.label("pipeline"), sample.label("exporter")) else {
             continue;
         };
         let mut note = |of: &dyn Fn(&mut Account) -> &mut u64| {
-            let value: f64 = value.parse().unwrap();
-            *of(accounts.entry(exporter.clone()).or_default()) = value as u64;
+            *of(accounts.entry(exporter.to_owned()).or_default()) = sample.value as u64;
         };
-        match name {
+        match sample.name {
             "wayspan_accepted_spans" => note(&|a| &mut a.accepted),
             "wayspan_recovered_spans" => note(&|a| &mut a.recovered),
             "wayspan_delivered_spans" => note(&|a| &mut a.delivered),
             "wayspan_refused_spans" => note(&|a| &mut a.refused),
-            "wayspan_dropped_spans" => {
-                let reason = label("reason").unwrap();
-                note(&|a| a.dropped.entry(reason.clone()).or_default());
-            }
-            "wayspan_held_spans" => {
-                let place = label("in").unwrap();
-                note(&|a| a.held.entry(place.clone()).or_default());
-            }
+            "wayspan_dropped_spans" => note(&|a| a.dropped.entry(label("reason")).or_default()),
+            "wayspan_held_spans" => note(&|a| a.held.entry(label("in")).or_default()),
             _ => {}
         }
     }
@@ -102,9 +83,9 @@ impl Auditor {
         let thread = thread::spawn(move || {
             while !its_stop.load(Ordering::SeqCst) {
                 // An error: it is not running just now.
-                if let Ok(answer) = http1::get(metrics, "/metrics", &[]) {
-                    let accounts = read(&answer.body);
-                    assert!(!accounts.is_empty(), "no accounts in\n{}", answer.body);
+                if let Ok(page) = Page::fetch(metrics) {
+                    let accounts = read(&page);
+                    assert!(!accounts.is_empty(), "no accounts in\n{}", page.text());
                     accounts.values().for_each(Account::assert_balanced);
                     its_balanced.fetch_add(1, Ordering::SeqCst);
                 }

@@ -3,9 +3,7 @@
 
 use crate::{
     accounts::Auditor,
-    backend::Backend,
     load::{Load, SPANS},
-    proc::wait_for,
     service::{Service, Setup},
     verdict::nothing_lost,
 };
@@ -14,6 +12,7 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
+use testkit::{Backend, Protocol, wait_for};
 
 /// What a route keeps in memory, in MiB.
 const ROUTE_MIB: u64 = 24;
@@ -32,17 +31,17 @@ fn outage() -> Duration {
 
 #[test]
 fn memory_is_bounded_while_the_backend_is_away_and_all_arrives_after() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     let mut service = Service::start(&Setup::logged(backend.port));
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(10_000.0));
+    let load = Load::start(service.ports[0], Some(10_000.0));
     load.wait_answered(10_000);
     let before = service.resident_mib();
     backend.away();
     let mut most = 0;
     let begun = Instant::now();
     // At least so long, and until more is held than memory is to have.
-    while begun.elapsed() < outage() || service.metric("wayspan_log_bytes") < 64e6 {
+    while begun.elapsed() < outage() || service.count("wayspan_log_bytes") < 64e6 {
         most = most.max(service.resident_mib());
         sleep(Duration::from_millis(50));
     }
@@ -73,10 +72,10 @@ fn memory_is_bounded_while_the_backend_is_away_and_all_arrives_after() {
 /// on disk; what is on disk of this run comes after them.
 #[test]
 fn what_waits_on_disk_is_delivered_oldest_first() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&Setup::logged(backend.port));
-    let load = Load::start(service.grpc[0], Some(20_000.0));
+    let load = Load::start(service.ports[0], Some(20_000.0));
     load.wait_answered(20_000);
     load.pause();
     let old = load.ledger().answered.clone();
@@ -89,9 +88,9 @@ fn what_waits_on_disk_is_delivered_oldest_first() {
     let in_memory = service.account().held["memory"];
     backend.back();
     let newer = wait_for("the older spans", || {
-        let books = backend.books();
-        let arrived = old.iter().all(|first| books.taken.contains(*first));
-        arrived.then(|| books.taken.unique - (old.len() * SPANS) as u64)
+        let records = backend.records();
+        let arrived = old.iter().all(|first| records.taken.contains(*first));
+        arrived.then(|| records.taken.unique - (old.len() * SPANS) as u64)
     });
     println!("  with the last older span, {newer} newer ones had come, of {in_memory} in memory");
     // Several batches are under way at once, and come in any order.
@@ -102,12 +101,12 @@ fn what_waits_on_disk_is_delivered_oldest_first() {
 /// Only where `max_elapsed_time` says so: retries go on forever otherwise.
 #[test]
 fn what_is_given_up_is_counted_and_does_not_come_after_a_restart() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut setup = Setup::logged(backend.port);
     setup.retry_for = "500ms";
     let mut service = Service::start(&setup);
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(2_000);
     load.pause();
     service.wait_delivered();
@@ -118,7 +117,7 @@ fn what_is_given_up_is_counted_and_does_not_come_after_a_restart() {
     service.kill();
     service.restart();
     backend.back();
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(1_000);
     load.pause();
     service.wait_delivered();
@@ -129,7 +128,7 @@ fn what_is_given_up_is_counted_and_does_not_come_after_a_restart() {
         "{account:?}"
     );
     assert_eq!(
-        backend.books().taken.received,
+        backend.records().taken.received,
         load.ledger().answered_spans()
     );
 }

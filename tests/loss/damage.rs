@@ -2,7 +2,6 @@
 //! costs the records it hits, is counted, and the rest is delivered.
 
 use crate::{
-    backend::Backend,
     load::{Load, UNDER_WAY},
     service::{Service, Setup},
 };
@@ -10,14 +9,15 @@ use std::{
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
 };
+use testkit::{Backend, Protocol};
 
 /// Fills the log, damages it, and gives what became of the spans: how many
 /// were answered, how many of those are lost, and the service for more.
 fn damaged(damage: impl FnOnce(&[PathBuf])) -> (u64, u64, Service, Backend) {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&Setup::logged(backend.port));
-    let load = Load::start(service.grpc[0], Some(20_000.0));
+    let load = Load::start(service.ports[0], Some(20_000.0));
     // Some three segments.
     load.wait_answered(50_000);
     // Every record is answered for.
@@ -31,11 +31,11 @@ fn damaged(damage: impl FnOnce(&[PathBuf])) -> (u64, u64, Service, Backend) {
     service.wait_recovered();
     backend.back();
     service.wait_delivered();
-    let books = backend.books();
-    let lost = ledger.lost(&books).len() as u64;
-    assert_eq!(books.taken.received, books.taken.unique, "each once");
-    assert_eq!(books.taken.unique, ledger.answered_spans() - lost);
-    drop(books);
+    let records = backend.records();
+    let lost = ledger.lost(&records).len() as u64;
+    assert_eq!(records.taken.received, records.taken.unique, "each once");
+    assert_eq!(records.taken.unique, ledger.answered_spans() - lost);
+    drop(records);
     let answered = ledger.answered_spans();
     println!(
         "  answered {answered}, lost {lost}: {:?}",
@@ -62,7 +62,7 @@ fn bits_flipped_at_random() {
         }
     });
     assert!((1..=FLIPS * RECORD).contains(&lost), "{lost} lost");
-    let records = service.metric("wayspan_log_damaged_records");
+    let records = service.count("wayspan_log_damaged_records");
     assert!(
         (1.0..=FLIPS as f64).contains(&records),
         "{records} damaged records"
@@ -82,7 +82,7 @@ fn truncated_at_the_end() {
         (1..=lost_with(cut)).contains(&lost),
         "{lost} lost of {cut} bytes"
     );
-    assert!(service.said().contains("bytes were never answered for"));
+    assert!(service.log().contains("bytes were never answered for"));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn truncated_in_the_middle() {
         (1..=lost_with(cut)).contains(&lost),
         "{lost} lost of {cut} bytes"
     );
-    assert!(service.metric("wayspan_log_damaged_records") >= 1.0);
+    assert!(service.count("wayspan_log_damaged_records") >= 1.0);
 }
 
 /// Spans that so many damaged bytes cost at most: a span has some 1260.

@@ -4,13 +4,12 @@
 
 use crate::{
     accounts::Auditor,
-    backend::Backend,
     load::Load,
     mount::Mount,
-    proc::{PATIENCE, wait_for},
     service::{Service, Setup},
     verdict::nothing_lost,
 };
+use testkit::{Backend, PATIENCE, Protocol, wait_for};
 
 const RATE: f64 = 20_000.0;
 
@@ -38,15 +37,15 @@ fn wait_refused(service: &Service, load: &Load) {
 #[test]
 fn full_and_with_space_again() {
     let mount = Mount::tmpfs(40);
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let service = Service::start(&on(&mount, &backend));
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     wait_refused(&service, &load);
     service.wait_said("No space left on device");
     let account = service.account();
-    let metric = |name| service.metric(name);
+    let metric = |name| service.count(name);
     println!(
         "  when refused: {account:?}; unlogged {}, failed {}",
         metric("wayspan_log_unlogged_spans"),
@@ -64,22 +63,22 @@ fn full_and_with_space_again() {
     load.wait_answered(20_000);
     // It is the log again that holds what cannot be sent.
     backend.away();
-    let before = service.metric("wayspan_log_unlogged_spans");
+    let before = service.count("wayspan_log_unlogged_spans");
     load.wait_answered(20_000);
-    assert_eq!(service.metric("wayspan_log_unlogged_spans"), before);
+    assert_eq!(service.count("wayspan_log_unlogged_spans"), before);
     backend.back();
     nothing_lost("disk full", load, &service, &backend);
-    assert_eq!(service.metric("wayspan_log_damaged_records"), 0.0);
+    assert_eq!(service.count("wayspan_log_damaged_records"), 0.0);
     auditor.finish();
 }
 
 #[test]
 fn full_and_emptied_by_what_is_delivered() {
     let mount = Mount::tmpfs(40);
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&on(&mount, &backend));
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     wait_refused(&service, &load);
     backend.back();
     service.wait_metric("wayspan_log_healthy", |healthy| healthy == 1.0);
@@ -93,13 +92,13 @@ fn full_and_emptied_by_what_is_delivered() {
     service.restart();
     load.wait_answered(1_000);
     nothing_lost("disk full, emptied", load, &service, &backend);
-    assert_eq!(service.metric("wayspan_log_damaged_records"), 0.0);
+    assert_eq!(service.count("wayspan_log_damaged_records"), 0.0);
 }
 
 /// The limit of the log's own size is as good as a full disk.
 #[test]
 fn at_its_size_limit_and_below_it_again() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let service = Service::start(&Setup {
         log: Some("fsync: never, max_size_mib: 64"),
@@ -107,10 +106,10 @@ fn at_its_size_limit_and_below_it_again() {
         ..Setup::logged(backend.port)
     });
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(2.0 * RATE));
+    let load = Load::start(service.ports[0], Some(2.0 * RATE));
     wait_refused(&service, &load);
     service.wait_said("max_size_mib");
-    assert!(service.metric("wayspan_log_bytes") <= f64::from(64 << 20));
+    assert!(service.count("wayspan_log_bytes") <= f64::from(64 << 20));
     backend.back();
     service.wait_metric("wayspan_log_healthy", |healthy| healthy == 1.0);
     load.wait_answered(10_000);
@@ -121,10 +120,10 @@ fn at_its_size_limit_and_below_it_again() {
 #[test]
 fn read_only_at_the_start_is_an_error_and_writable_again_delivers() {
     let mount = Mount::tmpfs(200);
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&on(&mount, &backend));
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     load.wait_answered(20_000);
     service.kill();
     mount.read_only(true);
@@ -146,11 +145,11 @@ fn read_only_at_the_start_is_an_error_and_writable_again_delivers() {
 #[test]
 fn broken_under_load() {
     let mount = Mount::ext4(200);
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&on(&mount, &backend));
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     load.wait_answered(20_000);
     mount.break_down();
     wait_refused(&service, &load);
@@ -168,10 +167,10 @@ fn broken_under_load() {
 #[test]
 fn too_slow_and_fast_again() {
     let mut mount = Mount::ext4(200);
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     let service = Service::start(&on(&mount, &backend));
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(5_000);
     mount.freeze();
     service.wait_metric("wayspan_log_late", |late| late > 0.0);
@@ -182,11 +181,11 @@ fn too_slow_and_fast_again() {
         (backend.unique() > goal).then_some(())
     });
     mount.thaw();
-    let late = service.metric("wayspan_log_late");
+    let late = service.count("wayspan_log_late");
     load.wait_answered(10_000);
-    let unlogged = service.metric("wayspan_log_unlogged_spans");
+    let unlogged = service.count("wayspan_log_unlogged_spans");
     load.wait_answered(10_000);
-    assert_eq!(service.metric("wayspan_log_unlogged_spans"), unlogged);
+    assert_eq!(service.count("wayspan_log_unlogged_spans"), unlogged);
     println!("  late {late} times, {unlogged} spans in memory only");
     let verdict = nothing_lost("disk slow", load, &service, &backend);
     assert_eq!(verdict.refused, 0);

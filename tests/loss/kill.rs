@@ -3,13 +3,12 @@
 
 use crate::{
     accounts::Auditor,
-    backend::{Backend, Mode},
-    client::Protocol,
     load::Load,
     service::{Service, Setup, moment},
     verdict::{Verdict, nothing_lost},
 };
 use std::{thread::sleep, time::Duration};
+use testkit::{Backend, Mode, Protocol};
 
 const RATE: f64 = 10_000.0;
 
@@ -30,11 +29,11 @@ fn kill_often(service: &mut Service, times: u32) {
 
 #[test]
 fn twenty_kills_lose_nothing() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     let mut setup = Setup::logged(backend.port);
     let mut service = Service::start(&setup);
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     load.wait_answered(1);
     kill_often(&mut service, 16);
     setup.log = Some("fsync: always");
@@ -49,7 +48,7 @@ fn twenty_kills_lose_nothing() {
 
 #[test]
 fn kills_over_http_lose_nothing() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     let mut service = Service::start(&Setup::logged(backend.port));
     let load = Load::speaking(Protocol::Http, service.http, Some(RATE / 2.0));
     load.wait_answered(1);
@@ -61,7 +60,10 @@ fn kills_over_http_lose_nothing() {
 
 #[test]
 fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
-    let (fast, slow) = (Backend::start(), Backend::start());
+    let (fast, slow) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
         exporters: vec![("otlp_grpc/fast", fast.port), ("otlp_grpc/slow", slow.port)],
@@ -69,7 +71,7 @@ fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);
-    let loads = [0, 1].map(|at| Load::start(service.grpc[at], Some(RATE / 2.0)));
+    let loads = [0, 1].map(|at| Load::start(service.ports[at], Some(RATE / 2.0)));
     loads.iter().for_each(|load| load.wait_answered(1));
     kill_often(&mut service, 5);
     loads.iter().for_each(|load| load.wait_answered(1));
@@ -81,31 +83,34 @@ fn kills_with_two_pipelines_of_which_one_is_slow_lose_nothing() {
 
 #[test]
 fn kills_with_two_exporters_of_which_one_is_slow_lose_nothing() {
-    let (fast, slow) = (Backend::start(), Backend::start());
+    let (fast, slow) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     slow.set(Mode::Slow(Duration::from_millis(300)));
     let setup = Setup {
         exporters: vec![("otlp_grpc/fast", fast.port), ("otlp_grpc/slow", slow.port)],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     load.wait_answered(1);
     kill_often(&mut service, 5);
     load.wait_answered(1);
     load.pause();
     service.wait_delivered();
     // Each has everything, and the slow one has cost the other nothing.
-    let lost = load.ledger().lost(&slow.books());
+    let lost = load.ledger().lost(&slow.records());
     assert_eq!(lost.len(), 0, "at the slow one: {:?}", lost.first());
     nothing_lost("kills, two exporters", load, &service, &fast);
 }
 
 #[test]
 fn a_start_delivers_what_is_left_and_says_how_much() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&Setup::logged(backend.port));
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     load.wait_answered(5_000);
     load.pause();
     let left = load.ledger().answered_spans();
@@ -121,16 +126,16 @@ fn a_start_delivers_what_is_left_and_says_how_much() {
     backend.back();
     nothing_lost("left by a kill", load, &service, &backend);
     assert_eq!(service.account().delivered, left);
-    assert_eq!(backend.books().taken.received, left, "each once");
+    assert_eq!(backend.records().taken.received, left, "each once");
 }
 
 /// As where something kills it again and again before it is ready.
 #[test]
 fn a_crash_loop_loses_nothing() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.set(Mode::Slow(Duration::from_millis(100)));
     let mut service = Service::start(&Setup::logged(backend.port));
-    let load = Load::start(service.grpc[0], Some(RATE));
+    let load = Load::start(service.ports[0], Some(RATE));
     load.wait_answered(5_000);
     service.kill();
     for _ in 0..15 {
@@ -141,5 +146,5 @@ fn a_crash_loop_loses_nothing() {
     service.restart();
     load.wait_answered(1);
     nothing_lost("crash loop", load, &service, &backend);
-    assert_eq!(service.metric("wayspan_log_damaged_records"), 0.0);
+    assert_eq!(service.count("wayspan_log_damaged_records"), 0.0);
 }

@@ -1,17 +1,16 @@
 //! Spans that are larger than a segment, and than what a route keeps in memory.
 
-use crate::{
-    backend::Backend,
-    client::{Answer, Link, Protocol},
-    ids,
-    payload::PREFIX,
-    proc::wait_for,
-    service::{Service, Setup},
-};
+use crate::service::{Service, Setup};
 use bytes::Bytes;
 use std::net::SocketAddr;
+use testkit::{
+    Backend, Protocol, Signal,
+    frames::{PREFIX, fill_prefix},
+    load::{Answer, Link, ids},
+    wait_for,
+    wire::{put_bytes, put_message},
+};
 use tokio::task::LocalSet;
-use wayspan::pdata::wire::{put_bytes, put_message};
 
 /// MiB, beside segments of 16 and 24 in memory.
 const SIZES: [usize; 6] = [1, 17, 1, 30, 20, 40];
@@ -28,8 +27,7 @@ fn request(n: u64, mib: usize) -> Bytes {
             });
         });
     });
-    let length = u32::try_from(frame.len() - PREFIX).unwrap();
-    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+    fill_prefix(0, &mut frame);
     frame.into()
 }
 
@@ -40,7 +38,9 @@ fn send(port: u16, requests: impl Iterator<Item = Bytes>) {
         .unwrap();
     let to = SocketAddr::from(([127, 0, 0, 1], port));
     LocalSet::new().block_on(&runtime, async {
-        let mut links = Link::connect(to, Protocol::Grpc, false, 1).await.unwrap();
+        let mut links = Link::connect(to, Signal::Traces, Protocol::Grpc, false, 1)
+            .await
+            .unwrap();
         for request in requests {
             match links[0].post(request).await.unwrap() {
                 Answer::Taken { rejected } => assert_eq!(rejected, 0),
@@ -52,18 +52,18 @@ fn send(port: u16, requests: impl Iterator<Item = Bytes>) {
 
 #[test]
 fn spans_larger_than_a_segment_survive_a_kill() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.away();
     let mut service = Service::start(&Setup::logged(backend.port));
     let requests = SIZES.iter().zip(1..).map(|(mib, n)| request(n, *mib));
-    send(service.grpc[0], requests);
+    send(service.ports[0], requests);
     service.kill();
     service.restart();
     service.wait_recovered();
     assert_eq!(service.account().recovered, SIZES.len() as u64);
     backend.back();
     service.wait_delivered();
-    assert_eq!(backend.books().taken.received, SIZES.len() as u64);
+    assert_eq!(backend.records().taken.received, SIZES.len() as u64);
     wait_for("their segments to be deleted", || {
         service.segments().is_empty().then_some(())
     });

@@ -5,17 +5,9 @@
 //! Invariants: a request is noted as answered only after its whole answer was
 //! read; what got no answer is noted too, since it may arrive all the same.
 
-use crate::{
-    backend::Books,
-    client::{Answer, Link, Protocol},
-    pace::Pace,
-    payload::Source,
-    proc::wait_for,
-};
 use std::{
     cell::RefCell,
     net::SocketAddr,
-    path::Path,
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -23,6 +15,11 @@ use std::{
     },
     thread::{self, JoinHandle},
     time::Duration,
+};
+use testkit::{
+    Protocol, Records, Signal,
+    load::{Answer, Link, Pace, Source},
+    root, wait_for,
 };
 use tokio::{
     task::LocalSet,
@@ -58,24 +55,24 @@ impl Ledger {
     }
 
     /// Spans that were answered, and that the backend neither took nor refused.
-    pub fn lost(&self, books: &Books) -> Vec<u64> {
-        let there = |n: &u64| books.taken.contains(*n) || books.refused.contains(*n);
+    pub fn lost(&self, records: &Records) -> Vec<u64> {
+        let there = |n: &u64| records.taken.contains(*n) || records.refused.contains(*n);
         spans(&self.answered).filter(|n| !there(n)).collect()
     }
 
     /// Spans that were not answered, and have arrived.
-    pub fn arrived_unanswered(&self, books: &Books) -> u64 {
-        arrived(&self.unanswered, books)
+    pub fn arrived_unanswered(&self, records: &Records) -> u64 {
+        arrived(&self.unanswered, records)
     }
 
     /// Spans that were refused, and have arrived.
-    pub fn arrived_refused(&self, books: &Books) -> u64 {
-        arrived(&self.refused, books)
+    pub fn arrived_refused(&self, records: &Records) -> u64 {
+        arrived(&self.refused, records)
     }
 }
 
-fn arrived(requests: &[u64], books: &Books) -> u64 {
-    let arrived = spans(requests).filter(|n| books.taken.contains(*n));
+fn arrived(requests: &[u64], records: &Records) -> u64 {
+    let arrived = spans(requests).filter(|n| records.taken.contains(*n));
     arrived.count() as u64
 }
 
@@ -104,6 +101,7 @@ struct Shared {
     source: RefCell<Numbered>,
     pace: Pace,
     state: Arc<State>,
+    signal: Signal,
     protocol: Protocol,
 }
 
@@ -120,17 +118,23 @@ impl Load {
         Self::speaking(Protocol::Grpc, port, rate)
     }
 
+    /// The same over this protocol.
     pub fn speaking(protocol: Protocol, port: u16, rate: Option<f64>) -> Self {
-        let folder =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ambient-istio-1.30");
+        Self::sending(Signal::Traces, protocol, port, rate)
+    }
+
+    /// The same with items of this signal in place of spans.
+    pub fn sending(signal: Signal, protocol: Protocol, port: u16, rate: Option<f64>) -> Self {
+        let folder = root().join("tests/fixtures/ambient-istio-1.30");
         let state = Arc::<State>::default();
         let its_state = Arc::clone(&state);
         let thread = thread::spawn(move || {
-            let source = Source::load(&folder, SPANS, false).unwrap();
+            let source = Source::made(signal, &folder, SPANS).unwrap();
             let shared = Rc::new(Shared {
                 source: RefCell::new(Numbered { source, next: 1 }),
                 pace: Pace::new(rate.map(|rate| rate / SPANS as f64)),
                 state: its_state,
+                signal,
                 protocol,
             });
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -204,7 +208,7 @@ impl Drop for Load {
 /// Connects as soon as somebody listens, and sends until the end.
 async fn connection(to: SocketAddr, shared: Rc<Shared>) {
     while !shared.state.stop.load(Ordering::SeqCst) {
-        match Link::connect(to, shared.protocol, false, IN_FLIGHT).await {
+        match Link::connect(to, shared.signal, shared.protocol, false, IN_FLIGHT).await {
             Ok(links) => {
                 let senders = links.into_iter().map(|link| send(link, &shared));
                 futures_util::future::join_all(senders).await;
@@ -255,7 +259,7 @@ enum Became {
 async fn request(link: &mut Link, shared: &Shared) -> Became {
     let (frame, first) = {
         let mut numbered = shared.source.borrow_mut();
-        let (frame, spans) = numbered.source.next();
+        let (frame, spans) = numbered.source.next_request();
         let first = numbered.next;
         numbered.next += spans;
         (frame, first)

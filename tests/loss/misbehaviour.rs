@@ -3,14 +3,12 @@
 
 use crate::{
     accounts::Auditor,
-    backend::{Backend, Mode},
     load::Load,
-    proc::wait_for,
-    reply::Protocol,
     service::{Service, Setup, moment},
     verdict::nothing_lost,
 };
 use std::{thread::sleep, time::Duration};
+use testkit::{Backend, Mode, Protocol, wait_for};
 
 /// Every manner but being away.
 pub const MODES: [Mode; 12] = [
@@ -31,20 +29,19 @@ pub const MODES: [Mode; 12] = [
 /// Misbehaves in this way until requests have met it, and for a moment more.
 pub fn misbehave(backend: &Backend, mode: Mode) {
     let before = backend.met();
+    let what = format!("requests to meet {mode:?}");
     backend.set(mode);
-    wait_for(&format!("requests to meet {mode:?}"), || {
-        (backend.met() > before).then_some(())
-    });
+    wait_for(&what, || (backend.met() > before).then_some(()));
     sleep(moment(300, 700));
 }
 
 fn in_turn(exporter: &'static str, protocol: Protocol) {
-    let backend = Backend::speaking(protocol);
+    let backend = Backend::counting(protocol);
     let mut setup = Setup::logged(backend.port);
     setup.exporters[0].0 = exporter;
     let mut service = Service::start(&setup);
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(1_000);
     let before = service.resident_mib();
     let mut most = 0;
@@ -80,9 +77,9 @@ fn of_an_http_backend_in_turn() {
 /// Without kills the account is exact to the span.
 #[test]
 fn is_accounted_for_to_the_span() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     let service = Service::start(&Setup::logged(backend.port));
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(1_000);
     for mode in [
         Mode::Poison(211),
@@ -102,7 +99,7 @@ fn is_accounted_for_to_the_span() {
     // The page for people says the same.
     let page = service.pipelines();
     let row = format!(
-        "traces/0 otlp_grpc {} 0 {} {} 0 0 0 0 0",
+        "traces otlp_grpc {} 0 {} {} 0 0 0 0 0",
         verdict.answered, verdict.taken, verdict.rejected
     );
     let rows = page

@@ -3,19 +3,22 @@
 //! the same time: refused.
 
 use crate::{
-    backend::Backend,
     load::Load,
     service::{Service, Setup},
     verdict::nothing_lost,
 };
 use tempfile::TempDir;
+use testkit::{Backend, Protocol};
 
 const FIRST: &str = "otlp_grpc/first";
 const SECOND: &str = "otlp_grpc/second";
 
 #[test]
 fn an_exporter_that_is_back_gets_what_it_was_to_get() {
-    let (first, second) = (Backend::start(), Backend::start());
+    let (first, second) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     first.away();
     let to_first = Setup {
         exporters: vec![(FIRST, first.port)],
@@ -26,7 +29,7 @@ fn an_exporter_that_is_back_gets_what_it_was_to_get() {
         ..Setup::logged(0)
     };
     let mut service = Service::start(&to_first);
-    let load = Load::start(service.grpc[0], Some(10_000.0));
+    let load = Load::start(service.ports[0], Some(10_000.0));
     load.wait_answered(5_000);
     load.pause();
     let left = load.ledger().answered_spans();
@@ -35,7 +38,7 @@ fn an_exporter_that_is_back_gets_what_it_was_to_get() {
     service.configure(&to_second);
     service.restart();
     service.wait_said(FIRST);
-    let other = Load::start(service.grpc[0], Some(10_000.0));
+    let other = Load::start(service.ports[0], Some(10_000.0));
     other.wait_answered(5_000);
     nothing_lost("to the second alone", other, &service, &second);
     assert_eq!(service.accounts()[SECOND].recovered, 0);
@@ -45,19 +48,22 @@ fn an_exporter_that_is_back_gets_what_it_was_to_get() {
     service.restart();
     first.back();
     nothing_lost("to the first again", load, &service, &first);
-    assert_eq!(first.books().taken.received, left, "each once");
+    assert_eq!(first.records().taken.received, left, "each once");
 }
 
 #[test]
 fn an_exporter_that_is_new_gets_what_is_new() {
-    let (first, second) = (Backend::start(), Backend::start());
+    let (first, second) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     first.away();
     let mut setup = Setup {
         exporters: vec![(FIRST, first.port)],
         ..Setup::logged(0)
     };
     let mut service = Service::start(&setup);
-    let load = Load::start(service.grpc[0], Some(10_000.0));
+    let load = Load::start(service.ports[0], Some(10_000.0));
     load.wait_answered(5_000);
     load.pause();
     let left = load.ledger().answered_spans();
@@ -71,20 +77,20 @@ fn an_exporter_that_is_new_gets_what_is_new() {
     let new = load.ledger().answered_spans() - left;
     first.back();
     nothing_lost("to both", load, &service, &first);
-    assert_eq!(second.books().taken.received, new);
+    assert_eq!(second.records().taken.received, new);
 }
 
 /// As in a rolling update on one volume: the first goes on, undisturbed.
 #[test]
 fn a_second_process_is_not_let_in() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     let dir = TempDir::new().unwrap();
     let setup = Setup {
         directory: Some(dir.path().join("log")),
         ..Setup::logged(backend.port)
     };
     let service = Service::start(&setup);
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(1_000);
     let mut second = Service::new(&setup);
     second.spawn();

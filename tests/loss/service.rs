@@ -1,21 +1,17 @@
-//! The binary under test, which is killed and started again in one place: the
-//! same ports, the same segment log.
+//! The binary under test with the settings that decide about losses: exporters,
+//! pipelines, segment log, memory.
 
-use crate::{
-    accounts::{self, Account},
-    http1,
-    proc::{PATIENCE, Proc, free_port, wait_for},
-};
+use crate::accounts::{self, Account};
 use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
+    ops::{Deref, DerefMut},
     path::PathBuf,
-    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
+use testkit::{PATIENCE, Wayspan, free_port};
 
 /// What tests vary.
 #[derive(Clone)]
@@ -63,19 +59,25 @@ impl Setup {
 }
 
 pub struct Service {
-    // Dropped first: its logs are in `dir`.
-    process: Option<Proc>,
-    /// Ports of the receivers.
-    pub grpc: Vec<u16>,
-    /// OTLP/HTTP of the first receiver.
-    pub http: u16,
-    pub metrics: u16,
-    health: u16,
-    zpages: u16,
-    dir: TempDir,
+    wayspan: Wayspan,
+    /// gRPC ports of the receivers.
+    pub ports: Vec<u16>,
     log: PathBuf,
     is_logged: bool,
-    starts: u32,
+}
+
+impl Deref for Service {
+    type Target = Wayspan;
+
+    fn deref(&self) -> &Wayspan {
+        &self.wayspan
+    }
+}
+
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut Wayspan {
+        &mut self.wayspan
+    }
 }
 
 impl Service {
@@ -87,170 +89,85 @@ impl Service {
 
     /// Not started yet.
     pub fn new(setup: &Setup) -> Self {
-        let receivers = if setup.apart {
-            setup.exporters.len()
+        let wayspan = Wayspan::prepare(testkit::Setup::usual());
+        let more = if setup.apart {
+            setup.exporters.len() - 1
         } else {
-            1
+            0
         };
-        let dir = TempDir::new().unwrap();
+        let mut ports = vec![wayspan.grpc];
+        ports.extend((0..more).map(|_| free_port()));
         let log = setup.directory.clone();
-        let service = Self {
-            grpc: (0..receivers).map(|_| free_port()).collect(),
-            http: free_port(),
-            metrics: free_port(),
-            health: free_port(),
-            zpages: free_port(),
-            log: log.unwrap_or_else(|| dir.path().join("log")),
-            dir,
+        let mut service = Self {
+            ports,
+            log: log.unwrap_or_else(|| wayspan.dir().join("log")),
             is_logged: setup.log.is_some(),
-            starts: 0,
-            process: None,
+            wayspan,
         };
         service.configure(setup);
         service
     }
 
-    /// Writes the configuration for the next start.
-    pub fn configure(&self, setup: &Setup) {
-        let config = self.config(setup);
-        fs::write(self.dir.path().join("wayspan.yaml"), config).unwrap();
+    /// What the next start has.
+    pub fn configure(&mut self, setup: &Setup) {
+        let layer = self.layer(setup);
+        self.wayspan.configure(testkit::Setup::usual().layer(layer));
     }
 
-    fn config(&self, setup: &Setup) -> String {
-        let mut config = String::from("receivers:\n");
-        for (at, port) in self.grpc.iter().enumerate() {
-            let http = match at {
-                0 => format!(", http: {{endpoint: \"127.0.0.1:{}\"}}", self.http),
-                _ => String::new(),
-            };
-            writeln!(
-                config,
-                "  otlp/{at}: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:{port}\"}}{http}}}}}"
-            )
-            .unwrap();
-        }
+    fn layer(&self, setup: &Setup) -> String {
         let memory = setup.memory_mib;
-        write!(
-            config,
-            "processors:\n  memory_limiter: {{check_interval: 1s, limit_mib: {memory}}}\n  \
-             batch: {{timeout: 50ms}}\nexporters:\n"
-        )
-        .unwrap();
-        let retry_for = setup.retry_for;
+        let mut yaml = format!(
+            "processors:\n  memory_limiter: {{limit_mib: {memory}}}\n  batch: {{timeout: 50ms}}\n\
+             exporters:\n"
+        );
         for (id, port) in &setup.exporters {
-            let endpoint = match id.starts_with("otlp_http") {
-                true => format!("http://127.0.0.1:{port}"),
-                false => format!("127.0.0.1:{port}"),
-            };
-            let logged = setup.log.is_some() && setup.not_logged != Some(*id);
-            let storage = if logged {
-                "{storage: file_storage}"
-            } else {
-                ""
-            };
-            write!(
-                config,
-                "  {id}:\n    endpoint: {endpoint}\n    tls: {{insecure: true}}\n    \
-                 timeout: 1s\n    sending_queue: {storage}\n    retry_on_failure: \
-                 {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: {retry_for}}}\n"
-            )
-            .unwrap();
+            let is_logged = setup.log.is_some() && setup.not_logged != Some(*id);
+            yaml.push_str(&exporter(id, *port, is_logged, setup.retry_for));
         }
-        let (health, zpages, metrics) = (self.health, self.zpages, self.metrics);
-        write!(
-            config,
-            "extensions:\n  health_check: {{endpoint: \"127.0.0.1:{health}\"}}\n  \
-             zpages: {{endpoint: \"127.0.0.1:{zpages}\"}}\n"
-        )
-        .unwrap();
+        let mut extensions = "health_check, zpages".to_owned();
         if let Some(settings) = setup.log {
             let log = self.log.display();
-            writeln!(config, "  file_storage: {{directory: {log}, {settings}}}").unwrap();
+            writeln!(
+                yaml,
+                "extensions:\n  file_storage: {{directory: {log}, {settings}}}"
+            )
+            .unwrap();
+            extensions.push_str(", file_storage");
         }
-        let storage = if setup.log.is_some() {
-            ", file_storage"
-        } else {
-            ""
-        };
         let drain = setup.drain;
         write!(
-            config,
-            "service:\n  extensions: [health_check, zpages{storage}]\n  \
-             wayspan: {{drain_timeout: {drain}}}\n  telemetry: {{metrics: {{readers: [{{pull: \
-             {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]}}}}\n  \
+            yaml,
+            "service:\n  extensions: [{extensions}]\n  wayspan: {{drain_timeout: {drain}}}\n  \
              pipelines:\n"
         )
         .unwrap();
         let ids: Vec<_> = setup.exporters.iter().map(|(id, _)| *id).collect();
-        for (at, _) in self.grpc.iter().enumerate() {
-            let exporters = if setup.apart {
-                ids[at].to_owned()
-            } else {
-                ids.join(", ")
+        let mut receivers = String::new();
+        for (at, port) in self.ports.iter().enumerate() {
+            let exporters = match setup.apart {
+                true => ids[at].to_owned(),
+                false => ids.join(", "),
+            };
+            let name = match at {
+                0 => String::new(),
+                at => format!("/{at}"),
             };
             writeln!(
-                config,
-                "    traces/{at}: {{receivers: [otlp/{at}], processors: [memory_limiter, batch], \
+                yaml,
+                "    traces{name}: {{receivers: [otlp{name}], processors: [memory_limiter, batch], \
                  exporters: [{exporters}]}}"
             )
             .unwrap();
+            // The first is the one that is there already.
+            if at > 0 {
+                let grpc = format!("{{endpoint: \"127.0.0.1:{port}\"}}");
+                writeln!(receivers, "  otlp{name}: {{protocols: {{grpc: {grpc}}}}}").unwrap();
+            }
         }
-        config
-    }
-
-    /// Starts it again, and waits until it takes spans.
-    pub fn restart(&mut self) {
-        let health = self.health;
-        let process = self.spawn();
-        process.wait_ready(|| http1::get(health, "/", &[]).is_ok_and(|a| a.status == 200));
-    }
-
-    /// Starts it again, and does not wait.
-    pub fn spawn(&mut self) -> &mut Proc {
-        assert!(self.process.is_none(), "it runs");
-        self.starts += 1;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wayspan"));
-        command
-            .arg("--config")
-            .arg(self.dir.path().join("wayspan.yaml"));
-        let name = format!("wayspan-{}", self.starts);
-        self.process
-            .insert(Proc::start(self.dir.path(), &name, &mut command))
-    }
-
-    /// kill -9.
-    pub fn kill(&mut self) {
-        let mut process = self.process.take().expect("it runs");
-        process.signal("KILL");
-        process.wait_end(PATIENCE);
-    }
-
-    /// Asks it to stop.
-    pub fn terminate(&self) {
-        self.process().terminate();
-    }
-
-    /// Waits for the end: the exit code, and what it has said since its start.
-    pub fn wait_end(&mut self) -> (Option<i32>, String) {
-        let mut process = self.process.take().expect("it runs");
-        let status = process.wait_end(PATIENCE);
-        (status.code(), process.log())
-    }
-
-    pub fn process(&self) -> &Proc {
-        self.process.as_ref().expect("it runs")
-    }
-
-    /// What it has said since its start.
-    pub fn said(&self) -> String {
-        self.process().log()
-    }
-
-    /// Waits until it says this.
-    pub fn wait_said(&self, words: &str) {
-        wait_for(&format!("\"{words}\" in the log"), || {
-            self.said().contains(words).then_some(())
-        });
+        match receivers.is_empty() {
+            true => yaml,
+            false => format!("receivers:\n{receivers}{yaml}"),
+        }
     }
 
     /// Waits until it knows what earlier runs have left.
@@ -276,33 +193,11 @@ impl Service {
         found
     }
 
-    pub fn page(&self) -> String {
-        http1::get(self.metrics, "/metrics", &[]).unwrap().body
-    }
-
-    /// `/debug/pipelinez`.
-    pub fn pipelines(&self) -> String {
-        http1::get(self.zpages, "/debug/pipelinez", &[])
-            .unwrap()
-            .body
-    }
-
-    /// The sum of a metric's series.
-    pub fn metric(&self, name: &str) -> f64 {
+    /// A metric that is there from the start.
+    pub fn count(&self, selector: &str) -> f64 {
         let page = self.page();
-        let values = page.lines().filter_map(|line| {
-            let rest = line.strip_prefix(name)?;
-            rest.starts_with(['{', ' ']).then_some(())?;
-            rest.rsplit(' ').next()?.parse::<f64>().ok()
-        });
-        let values: Vec<_> = values.collect();
-        assert!(!values.is_empty(), "no {name} in\n{page}");
-        values.iter().sum()
-    }
-
-    /// Waits until a metric is as wanted.
-    pub fn wait_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) {
-        wait_for(name, || wanted(self.metric(name)).then_some(()));
+        let sum = page.sum(selector);
+        sum.unwrap_or_else(|| panic!("no {selector} in\n{}", page.text()))
     }
 
     /// The accounts, by exporter; each is balanced.
@@ -340,12 +235,24 @@ impl Service {
 
     /// Resident memory now, in MiB.
     pub fn resident_mib(&self) -> u64 {
-        let pid = self.process().pid();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        kib.unwrap().parse::<u64>().unwrap() / 1024
+        self.process().memory() >> 20
     }
+}
+
+fn exporter(id: &str, port: u16, is_logged: bool, retry_for: &str) -> String {
+    let scheme = match id.starts_with("otlp_http") {
+        true => "http://",
+        false => "",
+    };
+    let storage = match is_logged {
+        true => "{storage: file_storage}",
+        false => "",
+    };
+    format!(
+        "  {id}:\n    endpoint: {scheme}127.0.0.1:{port}\n    tls: {{insecure: true}}\n    \
+         timeout: 1s\n    sending_queue: {storage}\n    retry_on_failure: \
+         {{initial_interval: 50ms, max_interval: 100ms, max_elapsed_time: {retry_for}}}\n"
+    )
 }
 
 /// A random moment of a test under load.

@@ -3,21 +3,21 @@
 //! success, and the next start delivers it.
 
 use crate::{
-    backend::{Backend, Mode},
     load::Load,
     service::{Service, Setup},
     verdict::nothing_lost,
 };
 use std::time::{Duration, Instant};
+use testkit::{Backend, Mode, Protocol};
 
 const SLOW: Mode = Mode::Slow(Duration::from_millis(300));
 
 #[test]
 fn without_a_log_drains_within_the_deadline_and_tells() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.set(SLOW);
     let mut service = Service::start(&Setup::unlogged(backend.port));
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(5_000);
     let begun = Instant::now();
     service.terminate();
@@ -26,13 +26,13 @@ fn without_a_log_drains_within_the_deadline_and_tells() {
     let ledger = load.finish();
     println!("  drained in {took:?}");
     assert_eq!(code, Some(0), "{said}");
-    let books = backend.books();
-    let lost = ledger.lost(&books);
+    let records = backend.records();
+    let lost = ledger.lost(&records);
     assert_eq!(lost.len(), 0, "{:?}\n{said}", lost.first());
-    let taken = books.taken.unique;
+    let taken = records.taken.unique;
     assert_eq!(
         taken,
-        ledger.answered_spans() + ledger.arrived_unanswered(&books)
+        ledger.answered_spans() + ledger.arrived_unanswered(&records)
     );
     let last = said.lines().last().unwrap_or_default();
     assert!(
@@ -45,14 +45,14 @@ fn without_a_log_drains_within_the_deadline_and_tells() {
 
 #[test]
 fn without_a_log_what_a_hanging_backend_does_not_take_is_told() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.set(Mode::Hang);
     let setup = Setup {
         drain: "2s",
         ..Setup::unlogged(backend.port)
     };
     let mut service = Service::start(&setup);
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(5_000);
     load.pause();
     let begun = Instant::now();
@@ -74,13 +74,13 @@ fn without_a_log_what_a_hanging_backend_does_not_take_is_told() {
 
 #[test]
 fn with_a_log_what_is_left_stays_there_and_the_next_start_delivers_it() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.set(Mode::Hang);
     let mut service = Service::start(&Setup {
         drain: "1s",
         ..Setup::logged(backend.port)
     });
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(5_000);
     service.terminate();
     let (code, said) = service.wait_end();
@@ -97,18 +97,18 @@ fn with_a_log_what_is_left_stays_there_and_the_next_start_delivers_it() {
     );
     assert!(recovered >= load.ledger().answered_spans());
     nothing_lost("left by SIGTERM", load, &service, &backend);
-    assert_eq!(backend.books().taken.received, recovered, "each once");
+    assert_eq!(backend.records().taken.received, recovered, "each once");
 }
 
 #[test]
 fn a_second_one_ends_at_once_and_loses_nothing_with_a_log() {
-    let backend = Backend::start();
+    let backend = Backend::counting(Protocol::Grpc);
     backend.set(Mode::Hang);
     let mut service = Service::start(&Setup {
         drain: "1h",
         ..Setup::logged(backend.port)
     });
-    let load = Load::start(service.grpc[0], Some(5_000.0));
+    let load = Load::start(service.ports[0], Some(5_000.0));
     load.wait_answered(5_000);
     service.terminate();
     service.wait_said("draining");

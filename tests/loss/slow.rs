@@ -4,13 +4,12 @@
 
 use crate::{
     accounts::Auditor,
-    backend::{Backend, Mode},
     load::Load,
-    proc::wait_for,
     service::{Service, Setup},
     verdict::nothing_lost,
 };
 use std::time::{Duration, Instant};
+use testkit::{Backend, Mode, Protocol, wait_for};
 
 const GOOD: &str = "otlp_grpc/good";
 const HANGING: &str = "otlp_grpc/hanging";
@@ -32,10 +31,10 @@ fn assert_prompt(load: &Load, good: &Backend) {
     let answered = load.ledger().answered.len();
     let begun = Instant::now();
     wait_for("the spans of the good exporter", || {
-        let (ledger, books) = (load.ledger(), good.books());
+        let (ledger, records) = (load.ledger(), good.records());
         let mut requests = ledger.answered[..answered].iter().rev();
         requests
-            .all(|first| books.taken.contains(*first))
+            .all(|first| records.taken.contains(*first))
             .then_some(())
     });
     let took = begun.elapsed();
@@ -47,10 +46,13 @@ fn assert_prompt(load: &Load, good: &Backend) {
 
 #[test]
 fn without_a_log_the_loss_is_the_hanging_ones_alone_and_is_counted() {
-    let (good, hanging) = (Backend::start(), Backend::start());
+    let (good, hanging) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     let service = Service::start(&setup(&good, &hanging));
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(10_000.0));
+    let load = Load::start(service.ports[0], Some(10_000.0));
     wait_for("spans dropped", || {
         (service.accounts()[HANGING].dropped["queue_full"] > 20_000).then_some(())
     });
@@ -79,13 +81,16 @@ fn without_a_log_the_loss_is_the_hanging_ones_alone_and_is_counted() {
 
 #[test]
 fn with_a_log_nothing_is_lost_and_the_other_is_prompt() {
-    let (good, hanging) = (Backend::start(), Backend::start());
+    let (good, hanging) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     let service = Service::start(&Setup {
         log: Some("fsync: never"),
         ..setup(&good, &hanging)
     });
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(10_000.0));
+    let load = Load::start(service.ports[0], Some(10_000.0));
     // More than the memory has room for.
     load.wait_answered(60_000);
     assert_prompt(&load, &good);
@@ -99,7 +104,7 @@ fn with_a_log_nothing_is_lost_and_the_other_is_prompt() {
     );
     hanging.set(Mode::Take);
     service.wait_delivered();
-    let lost = load.ledger().lost(&hanging.books());
+    let lost = load.ledger().lost(&hanging.records());
     assert_eq!(lost.len(), 0, "{:?}", lost.first());
     nothing_lost("with a log", load, &service, &good);
     for account in service.accounts().values() {
@@ -112,14 +117,17 @@ fn with_a_log_nothing_is_lost_and_the_other_is_prompt() {
 /// other and of the process.
 #[test]
 fn beside_one_without_a_log_the_one_with_it_loses_nothing() {
-    let (good, hanging) = (Backend::start(), Backend::start());
+    let (good, hanging) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     let mut service = Service::start(&Setup {
         log: Some("fsync: never"),
         not_logged: Some(HANGING),
         ..setup(&good, &hanging)
     });
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(10_000.0));
+    let load = Load::start(service.ports[0], Some(10_000.0));
     wait_for("spans dropped", || {
         (service.accounts()[HANGING].dropped["queue_full"] > 5_000).then_some(())
     });

@@ -4,7 +4,6 @@
 
 use crate::{
     accounts::Auditor,
-    backend::{Backend, Mode},
     load::Load,
     misbehaviour::{MODES, misbehave},
     service::{Service, Setup, moment},
@@ -15,6 +14,7 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
+use testkit::{Backend, Mode, Protocol};
 
 fn duration() -> Duration {
     match env::var_os("WAYSPAN_LONG") {
@@ -25,7 +25,7 @@ fn duration() -> Duration {
 
 /// Spans a second that are answered when nobody waits.
 fn full_speed(service: &Service) -> f64 {
-    let load = Load::start(service.grpc[0], None);
+    let load = Load::start(service.ports[0], None);
     load.wait_answered(1_000);
     let (before, begun) = (load.ledger().answered_spans(), Instant::now());
     sleep(Duration::from_secs(2));
@@ -38,7 +38,10 @@ fn full_speed(service: &Service) -> f64 {
 
 #[test]
 fn at_half_of_full_speed_everything_in_turn() {
-    let (measured, backend) = (Backend::start(), Backend::start());
+    let (measured, backend) = (
+        Backend::counting(Protocol::Grpc),
+        Backend::counting(Protocol::Grpc),
+    );
     let mut setup = Setup::logged(measured.port);
     let mut service = Service::start(&setup);
     let rate = full_speed(&service) / 2.0;
@@ -48,12 +51,12 @@ fn at_half_of_full_speed_everything_in_turn() {
     service.restart();
 
     let auditor = Auditor::watch(service.metrics);
-    let load = Load::start(service.grpc[0], Some(rate));
+    let load = Load::start(service.ports[0], Some(rate));
     load.wait_answered(rate as u64);
     let mut resident = Vec::new();
     let (begun, mut turns) = (Instant::now(), 0u32);
     while begun.elapsed() < duration() {
-        let mode = MODES[turns as usize % MODES.len()];
+        let mode = MODES[turns as usize % MODES.len()].clone();
         misbehave(&backend, mode);
         // In the end it lives for longer: memory that leaks would show.
         let kills = begun.elapsed() < duration() * 2 / 3;

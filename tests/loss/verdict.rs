@@ -1,12 +1,12 @@
-//! The three books held against each other: what senders were told, what the
+//! The three records held against each other: what senders were told, what the
 //! backend got, what wayspan says.
 
 use crate::{
-    backend::Backend,
     load::{Load, SPANS},
     service::Service,
 };
 use std::fmt;
+use testkit::Backend;
 
 /// What it came to, in spans.
 pub struct Verdict {
@@ -44,17 +44,17 @@ impl fmt::Display for Verdict {
 pub fn nothing_lost(what: &str, load: Load, service: &Service, backend: &Backend) -> Verdict {
     let ledger = load.finish();
     service.wait_delivered();
-    let books = backend.books();
-    let lost = ledger.lost(&books);
+    let records = backend.records();
+    let lost = ledger.lost(&records);
     let sent = |requests: &[u64]| (requests.len() * SPANS) as u64;
     let verdict = Verdict {
         answered: ledger.answered_spans(),
         refused: sent(&ledger.refused),
         unanswered: sent(&ledger.unanswered),
-        arrived_unanswered: ledger.arrived_unanswered(&books),
-        taken: books.taken.unique,
-        rejected: books.refused.unique,
-        twice: books.taken.received - books.taken.unique,
+        arrived_unanswered: ledger.arrived_unanswered(&records),
+        taken: records.taken.unique,
+        rejected: records.refused.unique,
+        twice: records.taken.received - records.taken.unique,
     };
     println!("  {what}: {verdict}");
     assert!(
@@ -65,9 +65,9 @@ pub fn nothing_lost(what: &str, load: Load, service: &Service, backend: &Backend
         service.accounts(),
         service.process().log_tail()
     );
-    assert_eq!(books.taken.foreign + books.refused.foreign, 0, "{what}");
+    assert_eq!(records.taken.foreign + records.refused.foreign, 0, "{what}");
     assert!(verdict.answered > 0, "{what}: nothing was sent");
-    let behind = ledger.arrived_refused(&books);
+    let behind = ledger.arrived_refused(&records);
     assert_eq!(behind, 0, "{what}: spans arrived whose sender was refused");
     verdict
 }

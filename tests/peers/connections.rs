@@ -5,20 +5,21 @@
 //! end must show the trace of its own line and no other, whatever that Kiali
 //! asks; pages of workloads that had no connection stay empty.
 
-use crate::collector::{Setup, Wayspan};
+use crate::collector::named_with;
 use crate::installed::peer;
 use crate::jaeger::{Jaeger, Search};
 use crate::kiali::{self, Kiali};
-use crate::proc::{PATIENCE, Proc, wait_for};
 use opentelemetry_proto::tonic::{
     collector::logs::v1::{ExportLogsServiceRequest, logs_service_client::LogsServiceClient},
     common::v1::{AnyValue, any_value::Value},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
 };
+use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+use testkit::{PATIENCE, Process, Wayspan, wait_for};
 
 /// productpage calls reviews, seen from the node of `direction`.
 fn line(direction: &str) -> String {
@@ -76,11 +77,8 @@ fn l4_workloads_are_found() {
     ] {
         let dir = TempDir::new().unwrap();
         let jaeger = Jaeger::start(dir.path());
-        let setup = Setup {
-            ztunnel_connections: true,
-            ..Setup::to(jaeger.otlp_grpc).named_for(kiali)
-        };
-        let wayspan = Wayspan::start(dir.path(), &setup);
+        let on = json!({"ztunnel_connections": "on"});
+        let mut wayspan = Wayspan::start(named_with(jaeger.otlp_grpc, &kiali, on));
         // Twice: a log collector that sends again adds nothing.
         let records = vec![record("outbound"), record("inbound")];
         send(wayspan.grpc, records.clone());
@@ -157,11 +155,11 @@ const PARSED: [&str; 11] = [
 fn a_stock_exporter_is_understood() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let setup = Setup {
-        ztunnel_connections: true,
-        ..Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true))
-    };
-    let wayspan = Wayspan::start(dir.path(), &setup);
+    let (kiali, on) = (
+        Kiali::newest(true, true),
+        json!({"ztunnel_connections": "on"}),
+    );
+    let mut wayspan = Wayspan::start(named_with(jaeger.otlp_grpc, &kiali, on));
     let whole = line("outbound");
     for (name, port, http) in [("grpc", wayspan.grpc, false), ("http", wayspan.http, true)] {
         let run = |shape: &str, body: &str, attributes: &[&str]| {
@@ -210,7 +208,7 @@ fn telemetrygen(dir: &Path, name: &str, (port, http): (u16, bool), body: &str, w
     if http {
         command.arg("--otlp-http");
     }
-    let mut process = Proc::start(dir, name, &mut command);
+    let mut process = Process::start(dir, name, &mut command);
     let status = process.wait_end(PATIENCE);
     assert!(status.success(), "{status}\n{}", process.log_tail());
 }

@@ -4,11 +4,10 @@
 //! Idea: a span is sent again and again until it arrives under the name that
 //! is waited for, since nobody outside can tell when a change was taken in.
 
-use crate::collector::{Setup, Wayspan};
+use crate::collector::{health, named_with};
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
 use crate::kubernetes::Cluster;
-use crate::proc::wait_for;
 use crate::trace::Span as Stored;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
@@ -19,6 +18,7 @@ use serde_json::json;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+use testkit::{Wayspan, wait_for};
 
 type Tags<'a> = &'a [(&'a str, &'a str)];
 
@@ -31,13 +31,11 @@ struct Bench {
 impl Bench {
     fn start(dir: &Path, cluster: &Cluster, namespaces: &[&str]) -> Self {
         let jaeger = Jaeger::start(dir);
-        let setup = Setup {
-            kubernetes: Some(json!({
-                "mode": "on", "kubeconfig": cluster.kubeconfig(), "namespaces": namespaces,
-            })),
-            ..Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true))
-        };
-        let wayspan = Wayspan::start(dir, &setup);
+        let watching = json!({"kubernetes": {
+            "mode": "on", "kubeconfig": cluster.kubeconfig(), "namespaces": namespaces,
+        }});
+        let setup = named_with(jaeger.otlp_grpc, &Kiali::newest(true, true), watching);
+        let wayspan = Wayspan::start(setup);
         Self { jaeger, wayspan }
     }
 
@@ -82,11 +80,8 @@ impl Bench {
         })
     }
 
-    fn wait_for_sample(&self, sample: &str) {
-        wait_for(&format!("{sample} in the metrics"), || {
-            let page = self.wayspan.metrics();
-            page.lines().any(|line| line == sample).then_some(())
-        });
+    fn wait_for_metric(&self, selector: &str, value: f64) {
+        self.wayspan.wait_metric(selector, |now| now == value);
     }
 }
 
@@ -186,16 +181,17 @@ fn names_follow_the_labels_of_a_cluster() {
     let mut cluster = Cluster::start(dir.path());
     cluster.permit();
     let bookinfo = Bookinfo::new(&cluster);
-    let bench = Bench::start(dir.path(), &cluster, &[]);
+    let mut bench = Bench::start(dir.path(), &cluster, &[]);
     for (resource, least) in [("pods", 4), ("services", 3), ("namespaces", 2)] {
-        bench.wait_for_sample(&format!(
-            "wayspan_kubernetes_watch_up{{resource=\"{resource}\"}} 1"
-        ));
-        let health = bench.wayspan.health();
+        bench.wait_for_metric(
+            &format!("wayspan_kubernetes_watch_up{{resource=\"{resource}\"}}"),
+            1.0,
+        );
+        let health = health(&bench.wayspan);
         let objects = health["kubernetes"][resource]["objects"].as_u64();
         assert!(objects.is_some_and(|n| n >= least), "{health}");
     }
-    bench.wait_for_sample("wayspan_kubernetes_objects{resource=\"pods\"} 4");
+    bench.wait_for_metric("wayspan_kubernetes_objects{resource=\"pods\"}", 4.0);
 
     // A proxy, its destination, and what calls itself by other names.
     let to_ratings = bookinfo.sidecar("ratings");
@@ -251,18 +247,18 @@ fn names_follow_the_labels_of_a_cluster() {
     // The API server goes away and comes back.
     cluster.stop_api_server();
     bench.wait_for_line("kubernetes: cannot");
-    bench.wait_for_sample("wayspan_kubernetes_watch_up{resource=\"pods\"} 0");
+    bench.wait_for_metric("wayspan_kubernetes_watch_up{resource=\"pods\"}", 0.0);
     let stored = bench.stored(&sidecar, &borrowed(&to_ratings));
     assert_eq!(stored.service, "Reviews.bookinfo", "what was known stays");
-    assert_eq!(bench.wayspan.health()["kubernetes"]["pods"]["up"], false);
+    assert_eq!(health(&bench.wayspan)["kubernetes"]["pods"]["up"], false);
     cluster.start_api_server();
     cluster.patch(&path, &json!({"metadata": {"labels": {"app": "ReViews"}}}));
     bench.wait_for_name("ReViews.bookinfo", &sidecar, &borrowed(&to_ratings));
     bench.wait_for_line("kubernetes: pods are watched now");
-    bench.wait_for_sample("wayspan_kubernetes_watch_up{resource=\"pods\"} 1");
+    bench.wait_for_metric("wayspan_kubernetes_watch_up{resource=\"pods\"}", 1.0);
 
     cluster.delete(&path);
-    bench.wait_for_sample("wayspan_kubernetes_objects{resource=\"pods\"} 3");
+    bench.wait_for_metric("wayspan_kubernetes_objects{resource=\"pods\"}", 3.0);
     bench.wayspan.stop();
 }
 
@@ -271,7 +267,7 @@ fn without_permission_it_says_what_is_missing() {
     let dir = TempDir::new().unwrap();
     let cluster = Cluster::start(dir.path());
     Bookinfo::new(&cluster);
-    let bench = Bench::start(dir.path(), &cluster, &[]);
+    let mut bench = Bench::start(dir.path(), &cluster, &[]);
     for resource in ["pods", "services", "namespaces"] {
         let line = bench.wait_for_line(&format!("may not list {resource}"));
         for part in [
@@ -283,15 +279,16 @@ fn without_permission_it_says_what_is_missing() {
         ] {
             assert!(line.contains(part), "{part}\n{line}");
         }
-        let health = bench.wayspan.health();
+        let health = health(&bench.wayspan);
         let trouble = &health["kubernetes"][resource]["trouble"];
         assert!(
             trouble.as_str().is_some_and(|t| line.contains(t)),
             "{health}"
         );
-        bench.wait_for_sample(&format!(
-            "wayspan_kubernetes_watch_up{{resource=\"{resource}\"}} 0"
-        ));
+        bench.wait_for_metric(
+            &format!("wayspan_kubernetes_watch_up{{resource=\"{resource}\"}}"),
+            0.0,
+        );
     }
     // Spans flow, under the names that they say themselves.
     let resource = [
@@ -301,11 +298,9 @@ fn without_permission_it_says_what_is_missing() {
     assert_eq!(bench.stored(&resource, &[]).service, "reviews.bookinfo");
     let forbidden = wait_for("errors in the metrics", || {
         let name = "wayspan_kubernetes_errors{resource=\"pods\",reason=\"forbidden\"}";
-        let page = bench.wayspan.metrics();
-        let line = page.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().parse::<u64>().ok().filter(|n| *n > 0)
+        bench.wayspan.metric(name).filter(|count| *count > 0.0)
     });
-    assert!(forbidden < 20, "asked {forbidden} times in a few seconds");
+    assert!(forbidden < 20.0, "asked {forbidden} times in a few seconds");
 
     cluster.permit();
     bench.wait_for_name("REVIEWS.bookinfo", &resource, &[]);
@@ -316,7 +311,7 @@ fn without_permission_it_says_what_is_missing() {
         .count();
     assert_eq!(lines, 1, "{log}");
     bench.wait_for_line("kubernetes: pods are watched now");
-    bench.wait_for_sample("wayspan_kubernetes_objects{resource=\"pods\"} 4");
+    bench.wait_for_metric("wayspan_kubernetes_objects{resource=\"pods\"}", 4.0);
     bench.wayspan.stop();
 }
 
@@ -333,7 +328,7 @@ fn rights_in_one_namespace_suffice_for_it() {
     for n in 0..MANY {
         cluster.service("bookinfo", &format!("many-{n}"), json!({"app": "many"}));
     }
-    let bench = Bench::start(dir.path(), &cluster, &["bookinfo"]);
+    let mut bench = Bench::start(dir.path(), &cluster, &["bookinfo"]);
     for part in [
         "may not list pods: the missing rule is apiGroups [\"\"], resources [\"pods\"], verbs \
          [\"list\", \"watch\"], in namespace bookinfo",
@@ -382,9 +377,10 @@ fn rights_in_one_namespace_suffice_for_it() {
     ];
     bench.wait_for_name("REVIEWS.bookinfo", &resource, &[]);
     for (resource, objects) in [("pods", 4), ("services", 3 + MANY), ("namespaces", 1)] {
-        bench.wait_for_sample(&format!(
-            "wayspan_kubernetes_objects{{resource=\"{resource}\"}} {objects}"
-        ));
+        bench.wait_for_metric(
+            &format!("wayspan_kubernetes_objects{{resource=\"{resource}\"}}"),
+            objects as f64,
+        );
     }
     bench.wayspan.stop();
 }

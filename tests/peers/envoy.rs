@@ -5,12 +5,11 @@
 //! Invariants: only the flush interval differs from Istio (so that no test
 //! waits five seconds); a flush still takes five spans.
 
-use crate::http;
 use crate::installed::peer;
-use crate::proc::{Proc, free_port};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
+use testkit::{Process, free_port, get};
 
 /// How spans leave Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +199,7 @@ impl Envoy {
         }
     }
 
-    pub fn start(mut self, dir: &Path) -> Proc {
+    pub fn start(mut self, dir: &Path) -> Process {
         let admin = free_port();
         let kind = match self.role {
             Role::Gateway => "router",
@@ -238,8 +237,8 @@ impl Envoy {
         if let Some(attributes) = &self.resource {
             command.env("OTEL_RESOURCE_ATTRIBUTES", attributes);
         }
-        let mut process = Proc::start(dir, &format!("{kind}-{}", self.workload), &mut command);
-        process.wait_ready(|| http::get(admin, "/ready", &[]).is_ok_and(|a| a.status == 200));
+        let mut process = Process::start(dir, &format!("{kind}-{}", self.workload), &mut command);
+        process.wait_ready(|| get(admin, "/ready", &[]).is_ok_and(|a| a.status == 200));
         process
     }
 }

@@ -3,14 +3,13 @@
 //! Idea: the connection there is our own, so what it does with frames that no
 //! client of ours sends is judged by others, in plaintext and in TLS.
 
-use crate::collector::start;
 use crate::installed::peer;
-use crate::proc::{Proc, free_port};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
+use testkit::{Process, Setup, Wayspan, free_port};
 
 /// What fails in plaintext, on purpose: what does not begin as HTTP/2 does is
 /// answered as HTTP/1.1, where h2spec wants the connection closed at once. In
@@ -24,7 +23,7 @@ fn failures(dir: &Path, name: &str, port: u16, more: &[&str]) -> Vec<String> {
         .args(["--strict", "--timeout", "10", "--host", "127.0.0.1"])
         .args(["--port", &port.to_string()])
         .args(more);
-    let mut process = Proc::start(dir, name, &mut command);
+    let mut process = Process::start(dir, name, &mut command);
     process.wait_end(Duration::from_secs(300));
     let log = process.log();
     let counts = log.lines().find(|line| line.contains(" tests, "));
@@ -51,34 +50,17 @@ fn every_case_passes_in_plaintext_and_in_tls() {
     let [cert, key] = ["tls.crt", "tls.key"].map(|name| dir.path().join(name));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let [plain, tls, health, metrics] = std::array::from_fn(|_| free_port());
-    let at = |port: u16| format!("127.0.0.1:{port}");
-    let config = json!({
-        "receivers": {
-            "otlp": {"protocols": {"grpc": {"endpoint": at(plain)}}},
-            "otlp/tls": {"protocols": {"grpc": {
-                "endpoint": at(tls),
-                "tls": {"cert_file": cert, "key_file": key},
-            }}},
-        },
-        "processors": {"batch": {}},
-        // Nothing is sent that could be exported.
-        "exporters": {"otlp_grpc": {"endpoint": at(free_port()), "tls": {"insecure": true}}},
-        "extensions": {"health_check": {"endpoint": at(health)}},
-        "service": {
-            "extensions": ["health_check"],
-            "pipelines": {"traces": {
-                "receivers": ["otlp", "otlp/tls"],
-                "processors": ["batch"],
-                "exporters": ["otlp_grpc"],
-            }},
-            "telemetry": {"metrics": {"readers": [{"pull": {"exporter": {
-                "prometheus": {"host": "127.0.0.1", "port": metrics},
-            }}}]}},
-        },
+    let tls = free_port();
+    let layer = json!({
+        "receivers": {"otlp/tls": {"protocols": {"grpc": {
+            "endpoint": format!("127.0.0.1:{tls}"),
+            "tls": {"cert_file": cert, "key_file": key},
+        }}}},
+        "service": {"pipelines": {"traces": {"receivers": ["otlp", "otlp/tls"]}}},
     });
-    let wayspan = start(dir.path(), &config, health);
-    let failed = failures(dir.path(), "plaintext", plain, &[]);
+    // Nothing is sent that could be exported.
+    let wayspan = Wayspan::start(Setup::to_grpc(free_port()).layer(layer.to_string()));
+    let failed = failures(dir.path(), "plaintext", wayspan.grpc, &[]);
     assert!(
         failed.len() <= 1 && failed.iter().all(|case| case.ends_with(ANSWERED)),
         "{failed:#?}"

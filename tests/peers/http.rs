@@ -1,10 +1,5 @@
-//! HTTP/1.1 for the mesh: the shared client, and the smallest server, which is
-//! an application of the mesh.
-
-#[path = "../support/http.rs"]
-mod client;
-
-pub use client::get;
+//! HTTP/1.1 for the mesh: the smallest server, which is an application of the
+//! mesh.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -5,7 +5,6 @@
 
 use crate::http;
 use crate::installed::peer;
-use crate::proc::{Proc, free_port, wait_for};
 use crate::trace::{Span, Tags, Trace};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -20,6 +19,7 @@ mod api_v2 {
 }
 
 use api_v2::query_service_client::QueryServiceClient;
+use testkit::{Process, free_port, get, wait_for};
 
 /// What Kiali asks of Jaeger: spans of one service that carry all of the tags.
 pub struct Search<'a> {
@@ -34,7 +34,7 @@ pub struct Jaeger {
     query_http: u16,
     query_grpc: u16,
     runtime: tokio::runtime::Runtime,
-    _process: Proc,
+    _process: Process,
 }
 
 impl Jaeger {
@@ -59,14 +59,14 @@ impl Jaeger {
         // JSON is YAML, so nothing need be spelt twice.
         let file = dir.join("jaeger.yaml");
         std::fs::write(&file, config.to_string()).unwrap();
-        let mut process = Proc::start(
+        let mut process = Process::start(
             dir,
             "jaeger",
             Command::new(peer("bin/jaeger")).arg("--config").arg(&file),
         );
         process.wait_ready(|| {
-            http::get(health, "/status", &[]).is_ok_and(|a| a.status == 200)
-                && http::get(query_http, "/api/services", &[]).is_ok_and(|a| a.status == 200)
+            get(health, "/status", &[]).is_ok_and(|a| a.status == 200)
+                && get(query_http, "/api/services", &[]).is_ok_and(|a| a.status == 200)
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -102,7 +102,7 @@ impl Jaeger {
             start * 1_000_000,
             http::escape(&json!(tags).to_string()),
         );
-        let answer = http::get(self.query_http, &path, &[]).map_err(|e| e.to_string())?;
+        let answer = get(self.query_http, &path, &[]).map_err(|e| e.to_string())?;
         if answer.status != 200 {
             return Err(format!("{}: {}", answer.status, answer.body));
         }
@@ -167,7 +167,7 @@ impl Jaeger {
     }
 
     pub fn trace(&self, id: &str) -> Option<Trace> {
-        let answer = http::get(self.query_http, &format!("/api/traces/{id}"), &[]).ok()?;
+        let answer = get(self.query_http, &format!("/api/traces/{id}"), &[]).ok()?;
         (answer.status == 200)
             .then(|| traces_of_json(&answer.body))?
             .pop()

@@ -5,13 +5,13 @@
 //! `istio-system/wayspan`, which has exactly the rights a test gives it.
 
 use crate::installed::peer;
-use crate::proc::{Proc, free_port};
 use http::{Method, Request};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use testkit::{Process, free_port, wait_for};
 use tokio::runtime::Runtime;
 
 pub struct Cluster {
@@ -20,15 +20,15 @@ pub struct Cluster {
     port: u16,
     runtime: Runtime,
     client: Client,
-    api_server: Option<Proc>,
-    _etcd: Proc,
+    api_server: Option<Process>,
+    _etcd: Process,
 }
 
 impl Cluster {
     pub fn start(dir: &Path) -> Self {
         let [etcd_port, peer_port, port] = std::array::from_fn(|_| free_port());
         let at = |port: u16| format!("http://127.0.0.1:{port}");
-        let etcd = Proc::start(
+        let etcd = Process::start(
             dir,
             "etcd",
             Command::new(peer("bin/etcd"))
@@ -196,8 +196,8 @@ fn path(object: &Value) -> String {
     format!("/{group}/{version}{namespace}/{kind}s/{name}")
 }
 
-fn start_api_server(dir: &Path, etcd_port: u16, port: u16) -> Proc {
-    Proc::start(
+fn start_api_server(dir: &Path, etcd_port: u16, port: u16) -> Process {
+    Process::start(
         dir,
         "kube-apiserver",
         Command::new(peer("bin/kube-apiserver"))
@@ -237,7 +237,7 @@ fn kubeconfig(dir: &Path, port: u16, token: &str) -> Value {
 /// The administrator's client. The server writes its certificate when it starts.
 fn client(dir: &Path, port: u16, runtime: &Runtime) -> Client {
     let certificate = dir.join("certs/apiserver.crt");
-    crate::proc::wait_for("the API server's certificate", || {
+    wait_for("the API server's certificate", || {
         std::fs::read_to_string(&certificate)
             .is_ok_and(|text| text.trim_end().ends_with("-----END CERTIFICATE-----"))
             .then_some(())

@@ -23,8 +23,6 @@ mod kubernetes;
 mod matrix;
 mod mesh;
 mod naming;
-#[path = "../support/proc.rs"]
-mod proc;
 mod sdk;
 mod senders;
 mod trace;

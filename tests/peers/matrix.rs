@@ -15,7 +15,6 @@ mod recording;
 mod table;
 mod ways;
 
-use crate::collector;
 use crate::jaeger::Jaeger;
 use crate::kiali::{GATEWAY_SERVICE, Kiali};
 use crate::mesh::Form;
@@ -142,7 +141,7 @@ fn found(asker: &mut Asker, kiali: &Kiali, form: &Form, sent: &BTreeSet<String>)
 }
 
 /// Every form's Envoys, a few meshes at a time.
-fn record(runtime: &tokio::runtime::Runtime) -> Vec<Recording> {
+fn record() -> Vec<Recording> {
     let next = Mutex::new(0..FORMS.len());
     let made = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -152,7 +151,7 @@ fn record(runtime: &tokio::runtime::Runtime) -> Vec<Recording> {
                     let Some(i) = next.lock().unwrap().next() else {
                         return;
                     };
-                    let recording = Recording::make(FORMS[i], runtime);
+                    let recording = Recording::make(FORMS[i]);
                     made.lock().unwrap().push((i, recording));
                 }
             });
@@ -171,12 +170,12 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
         .enable_all()
         .build()
         .unwrap();
-    let recordings = record(&runtime);
+    let recordings = record();
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
     let kialis = columns().into_iter().flat_map(|(_, kialis)| kialis);
     let ways = Ways::new(kialis, jaeger.otlp_grpc);
-    let wayspan = ways.start(dir.path());
+    let mut wayspan = ways.start();
     runtime.block_on(async {
         for (w, way) in ways.all.iter().enumerate() {
             let address = format!("http://127.0.0.1:{}", way.port);
@@ -187,7 +186,7 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
         }
     });
     // It ends when everything is delivered, and Jaeger answers when it has stored.
-    collector::stop(wayspan);
+    wayspan.stop();
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_secs()).unwrap();

@@ -6,10 +6,10 @@
 //! is one value of [`Form`].
 
 use crate::envoy::{Collector, Envoy, Hop, Role};
-use crate::http::{self, Headers, Server};
-use crate::proc::Proc;
+use crate::http::{Headers, Server};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use testkit::{Process, get};
 
 /// A way in which Istio configures tracing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ fn host(app: &str) -> String {
 pub struct Mesh {
     entry: u16,
     traces: Arc<Mutex<Vec<String>>>,
-    _proxies: Vec<Proc>,
+    _proxies: Vec<Process>,
     _apps: Vec<Server>,
 }
 
@@ -133,7 +133,7 @@ impl Mesh {
     pub fn send(&self, requests: usize) -> Vec<String> {
         for _ in 0..requests {
             let host = ("host", "bookinfo.example.com");
-            let answer = http::get(self.entry, "/productpage", &[host]).unwrap();
+            let answer = get(self.entry, "/productpage", &[host]).unwrap();
             assert_eq!(answer.status, 200, "the mesh says: {}", answer.body);
             assert_eq!(answer.body, "productpage reviews ratings");
         }
@@ -147,7 +147,7 @@ struct Parts<'a> {
     dir: &'a Path,
     form: &'a Form,
     collector: Collector,
-    proxies: Vec<Proc>,
+    proxies: Vec<Process>,
     apps: Vec<Server>,
 }
 
@@ -317,7 +317,7 @@ fn serve(app: &str, next: Option<u16>, note: Option<Arc<Mutex<Vec<String>>>>) ->
             .filter_map(|name| Some((name, headers.get(name)?)))
             .chain([("user-agent", "bookinfo")])
             .collect();
-        match http::get(next, "/", &passed) {
+        match get(next, "/", &passed) {
             Ok(answer) => (answer.status, format!("{app} {}", answer.body)),
             Err(error) => (502, format!("{app}: {error}")),
         }

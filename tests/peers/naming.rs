@@ -4,7 +4,7 @@
 //! Idea: each run has processes of its own (Envoys, wayspan, Jaeger), and every
 //! expectation is a set of pages, so a failure names the page.
 
-use crate::collector::{Setup, Wayspan};
+use crate::collector::naming;
 use crate::envoy::{Collector, Export};
 use crate::jaeger::Jaeger;
 use crate::kiali::{self, GATEWAY_SERVICE, Kiali, Page};
@@ -12,6 +12,7 @@ use crate::mesh::{Form, Mesh};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tempfile::TempDir;
+use testkit::Wayspan;
 
 const REQUESTS: usize = 20;
 
@@ -26,8 +27,7 @@ struct Run {
 impl Run {
     fn new(dir: &Path, form: &Form, export: Export, kiali: Option<Kiali>) -> Self {
         let jaeger = Jaeger::start(dir);
-        let setup = |kiali| Setup::to(jaeger.otlp_grpc).named_for(kiali);
-        let wayspan = kiali.map(|kiali| Wayspan::start(dir, &setup(kiali)));
+        let wayspan = kiali.map(|kiali| Wayspan::start(naming(jaeger.otlp_grpc, &kiali)));
         let (grpc, http) = wayspan
             .as_ref()
             .map_or((jaeger.otlp_grpc, jaeger.otlp_http), |w| (w.grpc, w.http));

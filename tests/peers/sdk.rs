@@ -4,22 +4,22 @@
 //! Idea: the same script sends to Jaeger and to wayspan, and the two traces
 //! are compared tag by tag; so the expectation is Jaeger's own reading.
 
-use crate::collector::{Setup, Wayspan};
+use crate::collector::naming;
 use crate::installed::peer;
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
-use crate::proc::{PATIENCE, Proc, wait_for};
 use crate::trace::{Span, Trace};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use testkit::{PATIENCE, Process, Wayspan, wait_for};
 
 const SPANS: usize = 5;
 
 fn send(dir: &Path, protocol: &str, port: u16, compression: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/sdk.py");
-    let mut python = Proc::start(
+    let mut python = Process::start(
         dir,
         &format!("sdk-{protocol}-{compression}-{port}"),
         Command::new(peer("venv/bin/python")).arg(script).args([
@@ -75,8 +75,7 @@ fn stock_python_exporters() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
     // The mesh processor leaves a service that is no part of the mesh alone.
-    let setup = Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true));
-    let wayspan = Wayspan::start(dir.path(), &setup);
+    let mut wayspan = Wayspan::start(naming(jaeger.otlp_grpc, &Kiali::newest(true, true)));
     let plain = stored(&jaeger, &send(dir.path(), "grpc", jaeger.otlp_grpc, "none"));
 
     // The comparison is worth something only if Jaeger read what was sent.

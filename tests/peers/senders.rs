@@ -4,11 +4,10 @@
 //! Idea: three counts must agree: what the sender sent, what wayspan's metrics
 //! say, and what Jaeger holds.
 
-use crate::collector::{Setup, Wayspan};
+use crate::collector::naming;
 use crate::installed::peer;
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
-use crate::proc::{Proc, wait_for};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
@@ -18,6 +17,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
+use testkit::{Process, Setup, Wayspan, binary, wait_for};
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -38,25 +38,21 @@ fn telemetrygen(dir: &Path, service: &str, (port, http): (u16, bool), load: &[&[
     if http {
         command.arg("--otlp-http");
     }
-    let mut process = Proc::start(dir, service, &mut command);
+    let mut process = Process::start(dir, service, &mut command);
     let status = process.wait_end(Duration::from_secs(600));
     let failed = !status.success() || process.log().contains("failed");
     assert!(!failed, "{status}\n{}", process.log_tail());
 }
 
 fn wait_for_metric(wayspan: &Wayspan, name: &str, value: usize) {
-    wait_for(&format!("{name} = {value}"), || {
-        let now = wayspan.metric(name)?;
-        (now == value as f64).then_some(())
-    });
+    wayspan.wait_metric(name, |now| now == value as f64);
 }
 
 #[test]
 fn telemetrygen_over_grpc_and_http() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let setup = Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true));
-    let wayspan = Wayspan::start(dir.path(), &setup);
+    let mut wayspan = Wayspan::start(naming(jaeger.otlp_grpc, &Kiali::newest(true, true)));
     // Each of 2 × 500 traces is a parent and three children.
     let size = ["--workers", "2", "--traces", "500", "--child-spans", "3"];
     let over = [
@@ -83,12 +79,8 @@ fn telemetrygen_over_grpc_and_http() {
 fn export_over_http() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let setup = Setup {
-        export_grpc: None,
-        export_http: Some(jaeger.otlp_http),
-        ..Setup::to(0)
-    };
-    let wayspan = Wayspan::start(dir.path(), &setup);
+    let setup = Setup::usual().exporter("otlp_http", jaeger.otlp_http);
+    let mut wayspan = Wayspan::start(setup);
     let size = ["--traces", "500"];
     telemetrygen(
         dir.path(),
@@ -109,11 +101,8 @@ fn export_over_http() {
 fn sigterm_drains_what_was_answered() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let setup = Setup {
-        batch_timeout: "60s",
-        ..Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true))
-    };
-    let wayspan = Wayspan::start(dir.path(), &setup);
+    let setup = naming(jaeger.otlp_grpc, &Kiali::newest(true, true)).batching("60s");
+    let mut wayspan = Wayspan::start(setup);
     let size = ["--workers", "2", "--traces", "500"];
     telemetrygen(
         dir.path(),
@@ -191,7 +180,7 @@ fn one_span(i: u8) -> ExportTraceServiceRequest {
 fn grpc_health_answers() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let wayspan = Wayspan::start(dir.path(), &Setup::to(jaeger.otlp_grpc));
+    let mut wayspan = Wayspan::start(Setup::to_grpc(jaeger.otlp_grpc));
     let status = block_on(async {
         let address = format!("http://127.0.0.1:{}", wayspan.grpc);
         let channel = Channel::from_shared(address).unwrap().connect_lazy();
@@ -212,8 +201,7 @@ fn soak() {
     }
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let setup = Setup::to(jaeger.otlp_grpc).named_for(Kiali::newest(true, true));
-    let wayspan = Wayspan::start(dir.path(), &setup);
+    let mut wayspan = Wayspan::start(naming(jaeger.otlp_grpc, &Kiali::newest(true, true)));
     let size = ["--workers", "4", "--traces", "10000", "--child-spans", "4"];
     let send = |service, to| telemetrygen(dir.path(), service, to, &[&size, &PRESSING]);
     let (grpc, http) = ((wayspan.grpc, false), (wayspan.http, true));
@@ -239,7 +227,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 fn the_demo_reaches_a_jaeger() {
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
-    let output = Command::new(env!("CARGO_BIN_EXE_wayspan"))
+    let output = binary()
         .args(["demo", "--send-to"])
         .arg(format!("127.0.0.1:{}", jaeger.otlp_grpc))
         .output()

@@ -7,9 +7,6 @@ notes what it was given.
 */
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-#[path = "../support/ca.rs"]
-mod ca;
-
 mod auth;
 mod connection;
 mod grpc;

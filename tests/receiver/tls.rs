@@ -1,11 +1,9 @@
 //! TLS and mutual TLS on both ports, and the words for each failure.
 
-use crate::{
-    ca::{Ca, Pair, Tls},
-    harness::*,
-};
+use crate::harness::*;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{io, sync::Arc};
+use testkit::{Ca, Pair, Tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -1,13 +1,10 @@
 //! Bodies and heads that are too large, or say so.
 
 use super::{MIB, Stage};
-use crate::{
-    client::{EXPORT, Grpc, Reply, frame, http},
-    proc::PATIENCE,
-    spans::{good, gzip},
-};
+use crate::spans::good;
 use bytes::Bytes;
 use http::Request;
+use testkit::{EXPORT, Grpc, GrpcReply, PATIENCE, frames, http};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -39,7 +36,7 @@ fn zeros(mib: u64) -> impl std::io::Read {
 }
 
 /// Refused for good: RetryInfo would make the sender try the same again.
-fn assert_refused(reply: &Reply) {
+fn assert_refused(reply: &GrpcReply) {
     assert_eq!(reply.grpc_status(), Some(RESOURCE_EXHAUSTED), "{reply:?}");
     assert!(
         reply.message().contains("max_recv_msg_size_mib"),
@@ -57,7 +54,7 @@ async fn gzip_and_zstd_bombs_on_both_ports() {
     let (grpc, http_port) = (stage.wayspan.grpc, stage.wayspan.http);
     let bombs = [
         // Members one after another are one body.
-        ("gzip", gzip(&vec![0; MIB as usize]).repeat(512)),
+        ("gzip", frames::gzip(&vec![0; MIB as usize]).repeat(512)),
         ("zstd", zstd(zeros(4096))),
     ];
     let mut sending = JoinSet::new();
@@ -69,7 +66,11 @@ async fn gzip_and_zstd_bombs_on_both_ports() {
             sending.spawn(async move {
                 let mut client = Grpc::connect(grpc).await;
                 let headers = [("grpc-encoding", coding)];
-                assert_refused(&client.send("POST", EXPORT, &headers, frame(1, &body)).await);
+                assert_refused(
+                    &client
+                        .send("POST", EXPORT, &headers, frames::grpc(1, &body))
+                        .await,
+                );
             });
             let body = bomb.clone();
             sending.spawn(async move {
@@ -88,7 +89,7 @@ async fn gzip_and_zstd_bombs_on_both_ports() {
             2.0 * EACH as f64,
         );
     }
-    let log = stage.wayspan.process.log();
+    let log = stage.wayspan.log();
     assert_eq!(
         log.matches("request refused").count(),
         1,
@@ -102,7 +103,7 @@ fn gzip_members(bytes: &[u8]) -> Vec<u8> {
     let (mut out, mut last) = (Vec::new(), (&[][..], Vec::new()));
     for piece in bytes.chunks(MIB as usize) {
         if piece != last.0 {
-            last = (piece, gzip(piece));
+            last = (piece, frames::gzip(piece));
         }
         out.extend_from_slice(&last.1);
     }
@@ -133,7 +134,7 @@ async fn sixty_four_mib_are_taken_and_one_byte_more_is_not() {
             let headers = [("grpc-encoding", coding)];
             let headers = &headers[..usize::from(packed)];
             let reply = client
-                .send("POST", EXPORT, headers, frame(packed, &sent))
+                .send("POST", EXPORT, headers, frames::grpc(packed, &sent))
                 .await;
             match taken {
                 true => assert_eq!(reply.grpc_status(), Some(0), "{coding}: {reply:?}"),
@@ -272,7 +273,7 @@ async fn a_head_over_the_limit_is_refused() {
         let Ok((answer, mut body)) = sender.send_request(request, false) else {
             continue;
         };
-        let _ = body.send_data(Bytes::from(frame(0, &good(1))), true);
+        let _ = body.send_data(Bytes::from(frames::grpc(0, &good(1))), true);
         let answer = timeout(PATIENCE, answer).await.expect("an end");
         if let Ok(answer) = answer {
             assert_eq!(answer.status(), 431, "{answer:?}");

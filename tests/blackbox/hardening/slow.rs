@@ -1,18 +1,10 @@
 //! A thousand connections that take their time.
 
 use super::{MIB, Stage};
-use crate::{
-    ca::{Ca, Tls},
-    client::{EXPORT, Grpc, frame},
-    http1,
-    proc::{Proc, free_port, wait_for},
-    process::{Setup, Wayspan, spawn_ready},
-    sink::Sink,
-    spans::good,
-};
+use crate::spans::good;
 use bytes::Bytes;
-use std::{process::Command, time::Duration};
-use tempfile::TempDir;
+use std::time::Duration;
+use testkit::{Backend, Ca, EXPORT, Grpc, Setup, Tls, Wayspan, frames};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -72,7 +64,7 @@ async fn a_thousand_dripping_http_bodies() {
     drop(kept);
     // Each was a request that never came to its end.
     stage.counted("wayspan_receiver_refused_requests", "http", MANY as f64);
-    let log = stage.wayspan.process.log();
+    let log = stage.wayspan.log();
     assert_eq!(log.matches("request refused").count(), 1, "{log}");
     stage.finish().await;
 }
@@ -89,7 +81,7 @@ async fn drip(port: u16) -> Dripping {
     tokio::spawn(connection);
     let mut sender = sender.ready().await.unwrap();
     let (answer, mut stream) = sender.send_request(request(), false).unwrap();
-    let begun = Bytes::from(frame(0, &good(1))).split_to(9);
+    let begun = Bytes::from(frames::grpc(0, &good(1))).split_to(9);
     stream.send_data(begun, false).unwrap();
     Dripping {
         stream,
@@ -127,21 +119,16 @@ async fn a_thousand_dripping_grpc_bodies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_half_tls_handshakes() {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let (ca, sink) = (Ca::new(), Sink::start());
+    let (ca, backend) = (Ca::new(), Backend::grpc());
     ca.install(&ca.sign("localhost"));
     let tls = format!(
         "tls: {{cert_file: {}, key_file: {}}}",
         ca.path("tls.crt").display(),
         ca.path("tls.key").display()
     );
-    let wayspan = Wayspan::launch(Setup {
-        towards: sink.port(),
-        grpc_lines: &tls,
-        ..Setup::default()
-    })
-    .await;
+    let wayspan = Wayspan::start(Setup::to(&backend).grpc(&tls));
     let port = wayspan.grpc;
-    let before = wayspan.process.peak_memory();
+    let before = wayspan.process().peak_memory();
     let kept = keep(MANY, move |n| async move {
         let mut stream = connect(port).await;
         // A ClientHello's header and less of it than that says; of every other
@@ -162,20 +149,16 @@ async fn a_thousand_half_tls_handshakes() {
         let reply = Grpc::over(stream).await.export(&good(n)).await;
         assert_eq!(reply.grpc_status(), Some(0), "{reply:?}");
     }
-    let grown = wayspan.process.peak_memory().saturating_sub(before) / MIB;
+    let grown = wayspan.process().peak_memory().saturating_sub(before) / MIB;
     assert!(grown <= 64, "{grown} MiB more than before");
     // They are given up after ten seconds, each is counted, and each is closed.
     let series = "wayspan_receiver_failed_handshakes{receiver=\"otlp\",transport=\"grpc\"}";
-    tokio::task::block_in_place(|| {
-        wait_for("the end of the handshakes", || {
-            (wayspan.metric(series) == Some(MANY as f64)).then_some(())
-        });
-    });
+    wayspan.wait_metric(series, |value| value == MANY as f64);
     for mut stream in kept {
         let end = timeout(Duration::from_secs(20), stream.read(&mut [0; 64])).await;
         assert!(matches!(end, Ok(Ok(0) | Err(_))), "still open: {end:?}");
     }
-    sink.wait(20).await;
+    backend.wait(20);
     wayspan.assert_alive();
 }
 
@@ -227,55 +210,34 @@ async fn window_of_zero(port: u16) -> Box<dyn Send> {
             break;
         };
         // An empty request is answered with success, and with a body.
-        let _ = body.send_data(Bytes::from(frame(0, b"")), true);
+        let _ = body.send_data(Bytes::from(frames::grpc(0, b"")), true);
         answers.push((answer, body));
     }
     Box::new((sender, answers))
-}
-
-/// Starts with no more than `limit` open files, soft and, with `hard`, hard.
-async fn limited(dir: &TempDir, limit: u32, hard: bool, ports: [u16; 3]) -> Proc {
-    let [grpc, health, metrics] = ports;
-    let config = format!(
-        "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: \"127.0.0.1:{grpc}\"}}}}}}}}\n\
-         exporters: {{debug: }}\n\
-         extensions: {{health_check: {{endpoint: \"127.0.0.1:{health}\"}}}}\n\
-         service:\n  extensions: [health_check]\n  \
-         pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}\n  \
-         telemetry: {{metrics: {{readers: [{{pull: {{exporter: {{prometheus: \
-         {{host: 127.0.0.1, port: {metrics}}}}}}}}}]}}}}\n"
-    );
-    let file = dir.path().join("config.yaml");
-    std::fs::write(&file, config).unwrap();
-    let mut command = Command::new("sh");
-    let soft = if hard { "" } else { "S" };
-    command
-        .arg("-c")
-        .arg(format!("ulimit -{soft}n {limit}; exec \"$@\""))
-        .arg("sh");
-    command
-        .arg(env!("CARGO_BIN_EXE_wayspan"))
-        .arg("--config")
-        .arg(&file);
-    spawn_ready(dir.path(), command, health).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_low_soft_limit_of_open_files_is_raised_and_a_low_hard_one_is_told() {
     let few = 64;
     for hard in [false, true] {
-        let dir = TempDir::new().unwrap();
-        let ports = std::array::from_fn(|_| free_port());
-        let process = limited(&dir, few, hard, ports).await;
-        let told = process.log().contains("at most 64 files may be open");
-        assert_eq!(told, hard, "{}", process.log());
+        let soft = if hard { "" } else { "S" };
+        let setup = Setup::usual()
+            .layer(
+                "exporters: {debug: }\n\
+                 service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}",
+            )
+            .after(&format!("ulimit -{soft}n {few}"));
+        let wayspan = Wayspan::start(setup);
+        let told = wayspan.log().contains("at most 64 files may be open");
+        assert_eq!(told, hard, "{}", wayspan.log());
         if hard {
             continue;
         }
-        let kept = keep(200, move |_| connect(ports[0])).await;
-        let reply = Grpc::connect(ports[0]).await.export(&good(1)).await;
+        let port = wayspan.grpc;
+        let kept = keep(200, move |_| connect(port)).await;
+        let reply = Grpc::connect(port).await.export(&good(1)).await;
         assert_eq!(reply.grpc_status(), Some(0), "{reply:?}");
-        assert_eq!(http1::get(ports[1], "/", &[]).unwrap().status, 200);
+        wayspan.assert_alive();
         drop(kept);
     }
 }

@@ -7,19 +7,15 @@
 
 use crate::envoy::{Collector, Export};
 use crate::mesh::{Form, Mesh};
-use crate::proc::wait_for;
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-    trace_service_client::TraceServiceClient,
-    trace_service_server::{TraceService, TraceServiceServer},
+    ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
+use testkit::{Backend, wait_for};
 
 const REQUESTS: usize = 3;
 const CLUSTER_ID: &str = "istio.cluster_id";
@@ -42,30 +38,26 @@ pub struct Recording {
 
 impl Recording {
     /// Runs the Envoys of a mesh against a collector that only takes notes.
-    pub fn make(form: Form, runtime: &Runtime) -> Self {
+    pub fn make(form: Form) -> Self {
         let dir = TempDir::new().unwrap();
-        let notes = Notes::default();
-        let _inside = runtime.enter();
-        let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let port = incoming.local_addr().unwrap().port();
-        let service = TraceServiceServer::new(notes.clone());
-        let server = runtime.spawn(
-            Server::builder()
-                .add_service(service)
-                .serve_with_incoming(incoming),
-        );
+        let backend = Backend::grpc();
         let export = Export::Grpc;
+        let port = backend.port;
         let mesh = Mesh::start(dir.path(), &form, Collector { export, port });
         mesh.send(REQUESTS);
         let expected = REQUESTS * form.spans();
         wait_for(&format!("{expected} spans of {}", form.label), || {
-            let noted = notes.spans();
+            let noted = backend.spans().len();
             assert!(noted <= expected, "{}: {noted} spans", form.label);
             (noted == expected).then_some(())
         });
         drop(mesh);
-        server.abort();
-        let requests = std::mem::take(&mut *notes.0.lock().unwrap());
+        let records = backend.records();
+        let requests = records
+            .requests
+            .iter()
+            .map(|request| ExportTraceServiceRequest::decode(request.message.clone()).unwrap());
+        let requests = requests.collect();
         Self { form, requests }
     }
 
@@ -98,27 +90,6 @@ impl Recording {
     pub fn window(replay: &Replay, now: i64) -> (i64, i64) {
         let ago = i64::try_from(replay.hours_ago * 3600).unwrap();
         (now - ago - 1800, now - ago + 1800)
-    }
-}
-
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
-
-impl Notes {
-    fn spans(&self) -> usize {
-        let requests = self.0.lock().unwrap();
-        requests.iter().flat_map(spans).count()
-    }
-}
-
-#[tonic::async_trait]
-impl TraceService for Notes {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.0.lock().unwrap().push(request.into_inner());
-        Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 

@@ -3,9 +3,8 @@
 use super::recording::Replay;
 use crate::collector;
 use crate::kiali::Kiali;
-use crate::proc::{Proc, free_port};
 use serde_json::{Value, json};
-use std::path::Path;
+use testkit::{Setup, Wayspan, free_port};
 
 /// Whether the `mesh` processor can make marker spans.
 pub const ALIASES: bool = true;
@@ -59,13 +58,12 @@ impl Ways {
     }
 
     /// One wayspan for all ways that are not straight.
-    pub fn start(&self, dir: &Path) -> Proc {
-        let health = free_port();
-        collector::start(dir, &self.config(health), health)
+    pub fn start(&self) -> Wayspan {
+        Wayspan::start(Setup::usual().layer(self.config().to_string()))
     }
 
     /// A pipeline for each of them.
-    fn config(&self, health: u16) -> Value {
+    fn config(&self) -> Value {
         let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
         let mut config = json!({
             "receivers": {},
@@ -74,12 +72,7 @@ impl Ways {
                 "endpoint": format!("127.0.0.1:{}", self.jaeger),
                 "tls": {"insecure": true},
             }},
-            "extensions": {"health_check": at(health)},
-            "service": {
-                "extensions": ["health_check"],
-                "pipelines": {},
-                "telemetry": {"metrics": {"level": "none"}},
-            },
+            "service": {"pipelines": {}},
         });
         for way in &self.all {
             let Some(kiali) = &way.kiali else { continue };

@@ -1,5 +1,6 @@
 //! A client that can say anything: raw gRPC over HTTP/2, raw HTTP/1.1.
 
+use crate::{EXPORT, frames};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -11,18 +12,16 @@ use tokio::{
     net::TcpStream,
 };
 
-pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
 /// What came back for a gRPC request.
 #[derive(Debug)]
-pub struct Reply {
+pub struct GrpcReply {
     pub http_status: u16,
     /// Headers and trailers.
     pub fields: HeaderMap,
     pub body: Bytes,
 }
 
-impl Reply {
+impl GrpcReply {
     pub fn grpc_status(&self) -> Option<u16> {
         self.fields.get("grpc-status")?.to_str().ok()?.parse().ok()
     }
@@ -72,7 +71,7 @@ impl Grpc {
         path: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> Reply {
+    ) -> GrpcReply {
         self.try_send(method, path, headers, body).await.unwrap()
     }
 
@@ -83,7 +82,7 @@ impl Grpc {
         path: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> hyper::Result<Reply> {
+    ) -> hyper::Result<GrpcReply> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://localhost{path}"))
@@ -106,7 +105,7 @@ impl Grpc {
         if let Some(trailers) = body.trailers() {
             fields.extend(trailers.clone());
         }
-        Ok(Reply {
+        Ok(GrpcReply {
             http_status: parts.status.as_u16(),
             fields,
             body: body.to_bytes(),
@@ -114,17 +113,10 @@ impl Grpc {
     }
 
     /// An Export call of `message`.
-    pub async fn export(&mut self, message: &[u8]) -> Reply {
-        self.send("POST", EXPORT, &[], frame(0, message)).await
+    pub async fn export(&mut self, message: &[u8]) -> GrpcReply {
+        self.send("POST", EXPORT, &[], frames::grpc(0, message))
+            .await
     }
-}
-
-/// A gRPC message with its five bytes of prefix.
-pub fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
-    let mut framed = vec![flag];
-    framed.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
-    framed.extend_from_slice(message);
-    framed
 }
 
 /// What came back for an HTTP/1.1 request.

@@ -1,6 +1,10 @@
-/*! The sender's side of a connection: OTLP over h2 itself, or over HTTP/1.1. */
+//! The sender's side of a connection: OTLP over h2 itself, or over HTTP/1.1.
 
-use crate::payload::PREFIX;
+use crate::{
+    Protocol, Signal,
+    frames::PREFIX,
+    wire::{Fields, Value, inside},
+};
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
@@ -8,22 +12,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, rc::Rc};
 use tokio::net::TcpStream;
-use wayspan::pdata::wire::{Fields, Value};
-
-/// What is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Protocol {
-    /// OTLP/gRPC
-    Grpc,
-    /// OTLP/HTTP with protobuf, HTTP/1.1
-    Http,
-}
 
 /// What became of a request.
 pub enum Answer {
-    /// Taken, but for so many spans.
+    /// Taken, but for so many items.
     Taken {
-        /// `partial_success.rejected_spans`
+        /// `partial_success.rejected_spans` and the like
         rejected: u64,
     },
     /// Not taken.
@@ -86,23 +80,22 @@ impl Link {
     /// request at a time, and so one handle.
     pub async fn connect(
         to: SocketAddr,
+        signal: Signal,
         protocol: Protocol,
         gzip: bool,
         in_flight: usize,
     ) -> anyhow::Result<Vec<Self>> {
         let mut headers = HeaderMap::new();
         let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-        let path = match protocol {
+        match protocol {
             Protocol::Grpc => {
                 set(header::CONTENT_TYPE, "application/grpc");
                 set(header::TE, "trailers");
-                "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
             }
             Protocol::Http => {
                 set(header::CONTENT_TYPE, "application/x-protobuf");
-                "/v1/traces"
             }
-        };
+        }
         match (gzip, protocol) {
             (true, Protocol::Grpc) => drop(set(
                 header::HeaderName::from_static("grpc-encoding"),
@@ -127,7 +120,11 @@ impl Link {
                 vec![Sender::Http(sender)]
             }
         };
-        let uri = Uri::try_from(format!("http://{to}{path}"))?;
+        let path = protocol.path(signal);
+        let uri = match protocol {
+            Protocol::Grpc => Uri::try_from(format!("http://{to}{path}"))?,
+            Protocol::Http => Uri::from_static(path),
+        };
         let link = |sender| Self {
             sender,
             uri: uri.clone(),
@@ -141,14 +138,13 @@ impl Link {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.headers_mut() = self.headers.clone();
+        *request.uri_mut() = self.uri.clone();
         match &mut self.sender {
             Sender::Grpc(sender) => {
-                *request.uri_mut() = self.uri.clone();
                 *request.version_mut() = Version::HTTP_2;
                 grpc(sender.ready().await?, request, frame).await
             }
             Sender::Http(sender) => {
-                *request.uri_mut() = Uri::from_static("/v1/traces");
                 let request = request.map(|()| Full::new(frame.slice(PREFIX..)));
                 sender.ready().await?;
                 let (head, body) = sender.send_request(request).await?.into_parts();
@@ -192,10 +188,10 @@ async fn grpc(
     })
 }
 
-/// Reads an `ExportTraceServiceResponse`.
+/// Reads the answer to a request that was taken; all signals have the number of
+/// rejected items in the same place.
 fn taken(response: &[u8]) -> Answer {
-    let partial = Fields::new(response).find(|field| field.number == 1);
-    let partial = partial.and_then(|field| field.bytes()).unwrap_or_default();
+    let partial = inside(response, 1).next().unwrap_or_default();
     let rejected = Fields::new(partial).find_map(|field| match field.value {
         Value::Varint(count) if field.number == 1 => Some(count),
         _ => None,

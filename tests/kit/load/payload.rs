@@ -6,12 +6,16 @@ Spans keep their resource and scope: a template has one `ResourceSpans` with
 one `ScopeSpans` for each that its spans came under, as a batching sender has.
 */
 
-use crate::{ids, walk};
+use super::ids;
+use crate::{
+    Signal,
+    frames::{PREFIX, fill_prefix},
+    wire::{Fields, inside, put_bytes, put_message},
+};
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use std::{fs, io::Write as _, path::Path};
-use wayspan::pdata::wire::{Fields, put_bytes, put_message};
 
 /// A request without ids.
 struct Template {
@@ -21,12 +25,9 @@ struct Template {
     ids: Vec<(usize, usize)>,
 }
 
-/// The frame's header: flag and length.
-pub const PREFIX: usize = 5;
-
-/// What a span stands under: the fields around `spans`, in wire order.
-#[derive(Clone, PartialEq)]
-struct Place {
+/// What an item stands under: the fields around it, in wire order.
+#[derive(Clone, Default, PartialEq)]
+struct Surroundings {
     /// Fields of `ResourceSpans` but `scope_spans`.
     resource: Vec<u8>,
     /// Fields of `ScopeSpans` but `spans`.
@@ -49,15 +50,31 @@ const POOL_SPANS: usize = 64 << 10;
 impl Source {
     /// Requests of `spans` spans each made of the `.pb` files in `folder`.
     pub fn load(folder: &Path, spans: usize, gzip: bool) -> anyhow::Result<Self> {
+        Self::of_items(Signal::Traces, &read(folder)?, spans, gzip)
+    }
+
+    /// Requests of `items` items each: those of [`Source::load`], or log
+    /// records or metrics with nothing in them but ids.
+    pub fn made(signal: Signal, folder: &Path, items: usize) -> anyhow::Result<Self> {
+        match made(signal) {
+            None => Self::load(folder, items, false),
+            Some(item) => Self::of_items(signal, &[(Surroundings::default(), item)], items, false),
+        }
+    }
+
+    fn of_items(
+        signal: Signal,
+        all: &[(Surroundings, Vec<u8>)],
+        spans: usize,
+        gzip: bool,
+    ) -> anyhow::Result<Self> {
         ensure!(spans > 0, "a request needs a span");
-        let captured = read(folder)?;
-        let all: Vec<&(Place, Vec<u8>)> = captured.iter().collect();
         // As many requests as it takes to use every span equally often.
         let requests = all.len() / gcd(all.len(), spans);
         let templates = (0..requests)
             .map(|request| {
-                let picked = (request * spans..(request + 1) * spans).map(|n| all[n % all.len()]);
-                template(picked)
+                let picked = (request * spans..(request + 1) * spans).map(|n| &all[n % all.len()]);
+                template(signal, picked)
             })
             .collect::<anyhow::Result<_>>()?;
         let mut source = Self {
@@ -83,7 +100,7 @@ impl Source {
 
     /// The next request, framed for gRPC, and its number of spans. Without the
     /// first [`PREFIX`] bytes it is the body for HTTP.
-    pub fn next(&mut self) -> (Bytes, u64) {
+    pub fn next_request(&mut self) -> (Bytes, u64) {
         if let Some(request) = self.pool.get(self.next) {
             self.next = (self.next + 1) % self.pool.len();
             return request.clone();
@@ -108,13 +125,14 @@ impl Source {
         let (frame, spans) = self.patched();
         let mut encoder = GzEncoder::new(vec![0; PREFIX], Compression::new(6));
         encoder.write_all(&frame[PREFIX..])?;
-        let frame = close_frame(encoder.finish()?, true)?;
+        let mut frame = encoder.finish()?;
+        fill_prefix(1, &mut frame);
         Ok((frame.into(), spans))
     }
 }
 
 /// Every span of every file, with its surroundings.
-fn read(folder: &Path) -> anyhow::Result<Vec<(Place, Vec<u8>)>> {
+fn read(folder: &Path) -> anyhow::Result<Vec<(Surroundings, Vec<u8>)>> {
     let shown = folder.display();
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {shown}"))?;
     let mut files: Vec<_> = entries
@@ -125,13 +143,13 @@ fn read(folder: &Path) -> anyhow::Result<Vec<(Place, Vec<u8>)>> {
     let mut spans = Vec::new();
     for file in files {
         let request = fs::read(&file)?;
-        for resource in walk::resource_spans(&request) {
-            for scope in walk::scope_spans(resource) {
-                let place = Place {
+        for resource in inside(&request, 1) {
+            for scope in inside(resource, 2) {
+                let place = Surroundings {
                     resource: without(resource, 2),
                     scope: without(scope, 2),
                 };
-                spans.extend(walk::spans(scope).map(|span| (place.clone(), span.to_vec())));
+                spans.extend(inside(scope, 2).map(|span| (place.clone(), span.to_vec())));
             }
         }
     }
@@ -145,9 +163,12 @@ fn without(message: &[u8], number: u32) -> Vec<u8> {
     kept.flat_map(|field| field.raw).copied().collect()
 }
 
-fn template<'a>(spans: impl Iterator<Item = &'a (Place, Vec<u8>)>) -> anyhow::Result<Template> {
-    let mut groups: Vec<(&Place, Vec<u8>)> = Vec::new();
-    for (place, span) in spans {
+fn template<'a>(
+    signal: Signal,
+    items: impl Iterator<Item = &'a (Surroundings, Vec<u8>)>,
+) -> anyhow::Result<Template> {
+    let mut groups: Vec<(&Surroundings, Vec<u8>)> = Vec::new();
+    for (place, item) in items {
         let at = match groups.iter().position(|(known, _)| *known == place) {
             Some(at) => at,
             None => {
@@ -155,7 +176,7 @@ fn template<'a>(spans: impl Iterator<Item = &'a (Place, Vec<u8>)>) -> anyhow::Re
                 groups.len() - 1
             }
         };
-        put_bytes(2, span, &mut groups[at].1);
+        put_bytes(2, item, &mut groups[at].1);
     }
     let mut frame = vec![0; PREFIX];
     for (place, scope_spans) in &groups {
@@ -164,11 +185,11 @@ fn template<'a>(spans: impl Iterator<Item = &'a (Place, Vec<u8>)>) -> anyhow::Re
             put_bytes(2, scope_spans, out);
         });
     }
-    let frame = close_frame(frame, false)?;
+    fill_prefix(0, &mut frame);
     let at = |part: &[u8]| part.as_ptr() as usize - frame.as_ptr() as usize;
-    let ids = walk::all_spans(&frame[PREFIX..])
-        .map(|span| {
-            let (trace, id) = (walk::trace_id(span), walk::span_id(span));
+    let ids = Signal::items(&frame[PREFIX..])
+        .map(|item| {
+            let (trace, id) = (signal.trace_id(item), signal.span_id(item));
             ensure!(
                 trace.len() == 16 && id.len() == 8,
                 "a captured span has odd ids"
@@ -179,12 +200,28 @@ fn template<'a>(spans: impl Iterator<Item = &'a (Place, Vec<u8>)>) -> anyhow::Re
     Ok(Template { frame, ids })
 }
 
-/// Fills in the frame's header.
-fn close_frame(mut frame: Vec<u8>, compressed: bool) -> anyhow::Result<Vec<u8>> {
-    let length = u32::try_from(frame.len() - PREFIX)?;
-    frame[0] = u8::from(compressed);
-    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
-    Ok(frame)
+/// An item with room for ids and nothing else; None: spans are captured.
+fn made(signal: Signal) -> Option<Vec<u8>> {
+    let mut item = Vec::new();
+    match signal {
+        Signal::Traces => return None,
+        Signal::Logs => {
+            put_bytes(9, &[0; 16], &mut item);
+            put_bytes(10, &[0; 8], &mut item);
+        }
+        Signal::Metrics => {
+            put_bytes(1, b"requests", &mut item);
+            put_message(5, &mut item, |gauge| {
+                put_message(1, gauge, |point| {
+                    put_message(5, point, |exemplar| {
+                        put_bytes(4, &[0; 8], exemplar);
+                        put_bytes(5, &[0; 16], exemplar);
+                    });
+                });
+            });
+        }
+    }
+    Some(item)
 }
 
 fn gcd(a: usize, b: usize) -> usize {

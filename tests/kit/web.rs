@@ -7,13 +7,13 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-pub struct Answer {
+pub struct WebReply {
     pub status: u16,
     pub body: String,
 }
 
 /// GET of `path` at 127.0.0.1:`port`.
-pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
+pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<WebReply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -30,7 +30,12 @@ pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer
     parse(&raw).ok_or_else(|| io::Error::other("the answer is not HTTP, or not whole"))
 }
 
-fn parse(raw: &[u8]) -> Option<Answer> {
+/// Whether the health check on this port says yes.
+pub fn is_healthy(port: u16) -> bool {
+    get(port, "/", &[]).is_ok_and(|reply| reply.status == 200)
+}
+
+fn parse(raw: &[u8]) -> Option<WebReply> {
     let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&raw[..end]).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
@@ -44,7 +49,7 @@ fn parse(raw: &[u8]) -> Option<Answer> {
         let whole = length.is_none_or(|length| length.parse() == Ok(body.len()));
         whole.then(|| body.to_vec())?
     };
-    Some(Answer {
+    Some(WebReply {
         status,
         body: String::from_utf8(body).ok()?,
     })

@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 /// Long enough for a loaded machine; only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Proc {
+pub struct Process {
     name: String,
     log: PathBuf,
     child: Child,
 }
 
-impl Proc {
+impl Process {
     pub fn start(dir: &Path, name: &str, command: &mut Command) -> Self {
         let log = dir.join(format!("{name}.log"));
         let out = File::create(&log).unwrap();
@@ -81,22 +81,42 @@ impl Proc {
         assert!(sent.success(), "kill -{name} {}", self.name);
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// The memory it has resident now, in bytes (Linux).
+    pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
     /// The most memory it has had resident so far, in bytes (Linux).
-    #[allow(dead_code, reason = "not every suite measures")]
     pub fn peak_memory(&self) -> u64 {
-        let file = format!("/proc/{}/status", self.child.id());
+        self.status("VmHWM:")
+    }
+
+    /// A size in `/proc/PID/status`, in bytes.
+    fn status(&self, name: &str) -> u64 {
+        let file = format!("/proc/{}/status", self.pid());
         let status = std::fs::read_to_string(file).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
         kib.unwrap().parse::<u64>().unwrap() << 10
     }
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it says this.
+    pub fn wait_said(&self, words: &str) {
+        wait_for(&format!("\"{words}\" in the log"), || {
+            self.log().contains(words).then_some(())
+        });
     }
 
     pub fn log_tail(&self) -> String {
@@ -111,7 +131,7 @@ impl Proc {
     }
 }
 
-impl Drop for Proc {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -32,6 +32,12 @@ pub struct Ca {
     dir: TempDir,
 }
 
+impl Default for Ca {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Ca {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
