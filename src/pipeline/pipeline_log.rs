@@ -10,7 +10,8 @@ beside the start, which it must not delay, and is delivered first.
 use super::{LogCursor, Route, recovery::recover};
 use crate::{
     config::{Config, Fsync, Pipeline, Storage},
-    queue::log::{self, Log, OpenError, Orphan, Recovered},
+    pdata::Signal,
+    queue::log::{Log, LogOpenError, LogSettings, OrphanLane, Recovered, SyncPolicy},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
@@ -33,7 +34,7 @@ pub struct OpenLogError {
     /// The storage's id.
     pub storage: String,
     /// What is wrong, with the directory and the remedy.
-    pub source: OpenError,
+    pub source: LogOpenError,
 }
 
 /// A pipeline's log.
@@ -79,15 +80,16 @@ impl PipelineLog {
             }
         }
         let id = |exporter: &usize| config.exporters[*exporter].id.to_string();
-        let settings = log::Settings {
+        let settings = LogSettings {
             directory: directory(storage, pipeline),
             create_directory: storage.create_directory,
             max_bytes: storage.max_bytes,
-            segment_bytes: log::Settings::SEGMENT_BYTES,
-            fsync: match storage.fsync {
-                Fsync::Always => log::Fsync::Always,
-                Fsync::Interval(every) => log::Fsync::Interval(every),
-                Fsync::Never => log::Fsync::Never,
+            segment_bytes: LogSettings::SEGMENT_BYTES,
+            signal: pipeline.signal,
+            sync: match storage.fsync {
+                Fsync::Always => SyncPolicy::Always,
+                Fsync::Interval(every) => SyncPolicy::Interval(every),
+                Fsync::Never => SyncPolicy::Never,
             },
             exporters: exporters.iter().map(id).collect(),
         };
@@ -95,7 +97,7 @@ impl PipelineLog {
             storage: storage.id.to_string(),
             source,
         })?;
-        (recovered.orphans.iter()).for_each(|orphan| warn_of_orphan(&log, orphan));
+        (recovered.orphans.iter()).for_each(|orphan| warn_of_orphan(&log, pipeline.signal, orphan));
         Ok(Some(Self {
             log,
             patience: storage.timeout,
@@ -142,16 +144,17 @@ impl PipelineLog {
 }
 
 /// Warns an operator of data in the log that nobody gets.
-fn warn_of_orphan(log: &Log, orphan: &Orphan) {
+fn warn_of_orphan(log: &Log, signal: Signal, orphan: &OrphanLane) {
+    let item = signal.item();
     let (directory, lane) = (log.directory().display(), orphan.lane);
     let mib = orphan.bytes.div_ceil(1 << 20);
     match &orphan.unreadable {
         Some(why) => tracing::error!(
-            "{directory}/{lane}-*.seg ({mib} MiB of undelivered spans) cannot be read: {why}; \
+            "{directory}/{lane}-*.seg ({mib} MiB of undelivered {item}s) cannot be read: {why}; \
              repair the permissions or the disk and start again, or delete the files"
         ),
         None => tracing::warn!(
-            "{directory}/{lane}-*.seg has {mib} MiB of undelivered spans for {}, which this \
+            "{directory}/{lane}-*.seg has {mib} MiB of undelivered {item}s for {}, which this \
              pipeline has no more: give an exporter with a storage that id and they are \
              delivered, or delete the files",
             orphan.exporters.join(", "),

@@ -6,7 +6,7 @@ Until a part of it was looked through, what it has is in no account.
 */
 
 use super::Route;
-use crate::queue::log::{Log, OldLane, Recovered, Scan};
+use crate::queue::log::{LaneScan, Log, OldLane, Recovered};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
@@ -67,12 +67,12 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, lane: &OldLane, scan: &Scan, routes: &[Arc<Route>]) {
+    fn add(&mut self, lane: &OldLane, scan: &LaneScan, routes: &[Arc<Route>]) {
         self.damaged += scan.damaged;
         self.torn += scan.torn_bytes;
         for (at, route) in routes.iter().enumerate() {
             let of = |spans: &[u64]| spans.get(at).copied().unwrap_or(0);
-            let (pending, damaged) = (of(&scan.pending_spans), of(&scan.damaged_spans));
+            let (pending, damaged) = (of(&scan.pending_items), of(&scan.damaged_items));
             let first = lane.pending.get(at).copied().flatten();
             let (Some(cursor), Some(first)) = (route.cursor(), first) else {
                 continue;

@@ -189,13 +189,13 @@ impl Route {
                     return;
                 }
             };
-            if read.spans > 0 {
-                self.account.loaded(read.spans, read.bytes);
+            if read.items > 0 {
+                self.account.loaded(read.items, read.bytes);
                 let batch = Arc::new(SealedBatch {
                     lease: self.budget.lease(read.bytes),
                     bytes: read.bytes,
                     signal: self.signal,
-                    items: u32::try_from(read.spans).unwrap_or(u32::MAX),
+                    items: u32::try_from(read.items).unwrap_or(u32::MAX),
                     chunks: read.payloads,
                     position: Some(LogPosition {
                         lane: due.lane,
@@ -209,7 +209,7 @@ impl Route {
                 };
                 if let Err(Full(back)) = self.queue.push(queued) {
                     // It stays where it was, to be fetched again.
-                    back.keep(read.spans);
+                    back.keep(read.items);
                     if self.queue.is_closed() {
                         return;
                     }
@@ -236,7 +236,7 @@ impl Route {
             } else {
                 failures = 0;
             }
-            let lost = cursor.fetched(due.lane, next, read.spans);
+            let lost = cursor.fetched(due.lane, next, read.items);
             self.account.damaged(lost);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use std::{cell::RefCell, time::Duration};
-use wayspan::queue::log::{Fsync, LaneId, Log, OpenError, Settings};
+use wayspan::queue::log::{LaneId, Log, LogOpenError, LogSettings, SyncPolicy};
 
 #[test]
 fn what_is_stored_is_read_back_in_pieces_of_any_size() {
@@ -24,7 +24,7 @@ fn what_is_stored_is_read_back_in_pieces_of_any_size() {
         }
     }
     let read = log.read(writer.id(), 2, 7, 5001);
-    assert_eq!((read.next, read.spans, read.at_end), (4, 3 + 4, false));
+    assert_eq!((read.next, read.items, read.at_end), (4, 3 + 4, false));
     log.close();
 
     let (log, recovered) = open(settings(dir.path()));
@@ -35,7 +35,7 @@ fn what_is_stored_is_read_back_in_pieces_of_any_size() {
     assert_eq!(read_all(&log, old.id, 0, u64::MAX, 6000), stored);
     let scan = log.scan(old.id);
     assert_eq!((scan.end, scan.records, scan.damaged), (7, 7, 0));
-    assert_eq!((scan.torn_bytes, scan.pending_spans), (0, vec![28, 28]));
+    assert_eq!((scan.torn_bytes, scan.pending_items), (0, vec![28, 28]));
     let read = log.read(old.id, 0, u64::MAX, 1 << 20);
     assert_eq!((read.next, read.at_end), (7, true));
     log.close();
@@ -57,7 +57,7 @@ fn an_unknown_lane_has_nothing() {
 #[test]
 fn segments_roll_and_a_large_record_has_one_of_its_own() {
     let dir = directory();
-    let (log, _) = open(Settings {
+    let (log, _) = open(LogSettings {
         segment_bytes: 1000,
         ..settings(dir.path())
     });
@@ -154,8 +154,8 @@ fn buffers_come_back_and_an_unfinished_record_leaves_nothing() {
 fn the_policy_says_when_data_is_synced() {
     let syncs = |fsync, then: &dyn Fn(&Log)| {
         let dir = directory();
-        let (log, _) = open(Settings {
-            fsync,
+        let (log, _) = open(LogSettings {
+            sync: fsync,
             ..settings(dir.path())
         });
         let mut writer = lane(&log);
@@ -168,13 +168,13 @@ fn the_policy_says_when_data_is_synced() {
         (before, log.status().counts.fsyncs)
     };
     let nothing = |_: &_| {};
-    assert_eq!(syncs(Fsync::Always, &nothing), (5, 5));
-    assert_eq!(syncs(Fsync::Never, &nothing), (0, 0));
+    assert_eq!(syncs(SyncPolicy::Always, &nothing), (5, 5));
+    assert_eq!(syncs(SyncPolicy::Never, &nothing), (0, 0));
     assert_eq!(
-        syncs(Fsync::Interval(Duration::from_secs(3600)), &nothing),
+        syncs(SyncPolicy::Interval(Duration::from_secs(3600)), &nothing),
         (0, 1)
     );
-    let (before, _) = syncs(Fsync::Interval(Duration::from_millis(5)), &|log| {
+    let (before, _) = syncs(SyncPolicy::Interval(Duration::from_millis(5)), &|log| {
         until("an interval's sync", || log.status().counts.fsyncs > 0);
     });
     assert!((1..=5).contains(&before), "{before}");
@@ -219,7 +219,7 @@ fn a_dropped_writer_has_handed_over_and_a_dropped_log_is_released() {
 fn opening_says_what_is_wrong_and_what_to_do() {
     let dir = directory();
     let missing = dir.path().join("missing");
-    let error = Log::open(Settings {
+    let error = Log::open(LogSettings {
         create_directory: false,
         ..settings(&missing)
     })
@@ -233,9 +233,9 @@ fn opening_says_what_is_wrong_and_what_to_do() {
     let error = Log::open(settings(&file)).unwrap_err().to_string();
     assert!(error.contains(file.to_str().unwrap()), "{error}");
 
-    let error = Log::open(Settings {
+    let error = Log::open(LogSettings {
         exporters: vec!["x".repeat(40_000), "y".repeat(40_000)],
         ..settings(dir.path())
     });
-    assert!(matches!(error, Err(OpenError::Exporters(_))));
+    assert!(matches!(error, Err(LogOpenError::Exporters(_))));
 }

@@ -8,29 +8,28 @@ use std::{
     },
     thread,
 };
-use tokio::sync::Notify;
-use wayspan::queue::log::{Fsync, Settings};
+use wayspan::queue::log::{LogSettings, SyncPolicy};
 
 #[test]
 fn what_was_decided_is_there_after_a_kill_at_any_time() {
     let dir = directory();
-    let (log, _) = open(Settings {
+    let (log, _) = open(LogSettings {
         segment_bytes: 200_000,
-        fsync: Fsync::Always,
+        sync: SyncPolicy::Always,
         ..settings(dir.path())
     });
     let stop = Arc::new(AtomicBool::new(false));
     // Each lane has a reader of its progress and a thread that writes it.
     let lanes: Vec<_> = (0..3)
-        .map(|lane| {
-            let mut writer = log.new_lane(Arc::new(Notify::new()));
+        .map(|at| {
+            let mut writer = lane(&log);
             let id = writer.id();
             let (progress, told) = (Arc::new(std::sync::Mutex::new(0)), Arc::clone(&stop));
             let tell = Arc::clone(&progress);
             let thread = thread::spawn(move || {
                 let mut round = 0;
                 while !told.load(Ordering::Relaxed) && round < 100_000 {
-                    append(&mut writer, &vec![round % 3000; 1 + lane * 5]);
+                    append(&mut writer, &vec![round % 3000; 1 + at * 5]);
                     writer.hand_over();
                     round += 1;
                     *tell.lock().unwrap() = writer.decided();

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
-use wayspan::queue::log::{LaneId, Settings};
+use wayspan::queue::log::{LaneId, LogSettings};
 
 const HEADER: usize = 28;
 
@@ -25,7 +25,7 @@ struct Lane {
 /// Records in one segment, or with the last ones in `file` and others before.
 fn lane_of(lengths: &[usize], segment_bytes: u64) -> Lane {
     let dir = directory();
-    let (log, _) = open(Settings {
+    let (log, _) = open(LogSettings {
         segment_bytes,
         ..settings(dir.path())
     });
@@ -192,7 +192,7 @@ fn what_a_payload_says_is_not_taken_for_a_record() {
 #[test]
 fn a_missing_file_is_damage_and_an_empty_one_is_not() {
     let dir = directory();
-    let (log, _) = open(Settings {
+    let (log, _) = open(LogSettings {
         segment_bytes: 250,
         ..settings(dir.path())
     });

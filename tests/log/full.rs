@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 use tempfile::TempDir;
-use wayspan::queue::log::{Fsync, LaneWriter, Log, OpenError, Settings};
+use wayspan::queue::log::{Log, LogOpenError, LogSettings, SyncPolicy};
 
 /// A file system of a size of its own.
 struct Disk(TempDir);
@@ -52,7 +52,7 @@ impl Drop for Disk {
 }
 
 /// Stores until the log is degraded. Returns what was stored, with numbers.
-fn fill(log: &Log, writer: &mut LaneWriter, length: usize) -> Vec<(u64, Vec<u8>)> {
+fn fill(log: &Log, writer: &mut Writer, length: usize) -> Vec<(u64, Vec<u8>)> {
     let mut stored = vec![];
     for _ in 0..10_000 {
         let start = writer.next_seq();
@@ -70,7 +70,7 @@ fn fill(log: &Log, writer: &mut LaneWriter, length: usize) -> Vec<(u64, Vec<u8>)
 }
 
 /// What is stored is what is read, before and after a restart, and no more.
-fn verify(log: &Log, writer: &LaneWriter, dir: &Path, stored: &[(u64, Vec<u8>)]) {
+fn verify(log: &Log, writer: &Writer, dir: &Path, stored: &[(u64, Vec<u8>)]) {
     let expected: Vec<_> = stored.iter().map(|(_, payload)| payload.clone()).collect();
     let read = read_all(log, writer.id(), 0, writer.decided(), 50_000);
     assert!(read == expected, "{} of {}", read.len(), expected.len());
@@ -85,13 +85,13 @@ fn verify(log: &Log, writer: &LaneWriter, dir: &Path, stored: &[(u64, Vec<u8>)])
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_stored_and_heals() {
-    for fsync in [Fsync::Always, Fsync::Never] {
+    for fsync in [SyncPolicy::Always, SyncPolicy::Never] {
         let disk = Disk::new("2m");
         let ballast = disk.path().join("ballast");
         std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();
         let log_dir = disk.path().join("log");
-        let (log, _) = open(Settings {
-            fsync,
+        let (log, _) = open(LogSettings {
+            sync: fsync,
             segment_bytes: 200_000,
             ..settings(&log_dir)
         });
@@ -150,7 +150,7 @@ fn a_full_disk_loses_nothing_that_was_stored_and_heals() {
 fn the_size_limit_holds_and_is_left_when_something_is_delivered() {
     let dir = directory();
     let max_bytes = 300_000;
-    let (log, _) = open(Settings {
+    let (log, _) = open(LogSettings {
         max_bytes,
         segment_bytes: 50_000,
         ..settings(dir.path())
@@ -185,7 +185,7 @@ fn the_size_limit_holds_and_is_left_when_something_is_delivered() {
 #[test]
 fn a_commit_that_fits_in_part_is_stored_in_part() {
     let dir = directory();
-    let (log, _) = open(Settings {
+    let (log, _) = open(LogSettings {
         max_bytes: 25_000,
         segment_bytes: 10_000,
         ..settings(dir.path())
@@ -230,7 +230,7 @@ fn a_read_only_disk_is_noticed_and_so_is_its_return() {
     log.close();
 
     match Log::open(settings(&read_only.path().join("new"))) {
-        Err(error @ OpenError::Io { .. }) => {
+        Err(error @ LogOpenError::Io { .. }) => {
             let error = error.to_string();
             assert!(
                 error.contains("mount its file system for writing"),

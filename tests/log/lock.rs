@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use std::{env, path::PathBuf, process::Command};
-use wayspan::queue::log::{Log, OpenError};
+use wayspan::queue::log::{Log, LogOpenError};
 
 /// Set in the other process: the directory it is to try.
 const DIRECTORY: &str = "WAYSPAN_TEST_LOG";
@@ -37,7 +37,7 @@ fn a_directory_is_for_one_process() {
     // So is a second log in this one.
     assert!(matches!(
         Log::open(settings(dir.path())),
-        Err(OpenError::Locked(_))
+        Err(LogOpenError::Locked(_))
     ));
     log.close();
     let said = other();

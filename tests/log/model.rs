@@ -8,7 +8,7 @@ use std::{
     fs,
 };
 use tempfile::TempDir;
-use wayspan::queue::log::{LaneId, LaneWriter, Log, Seq, Settings};
+use wayspan::queue::log::{LaneId, Log, LogSettings, Seq};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -53,14 +53,14 @@ struct Lane {
 struct World {
     dir: TempDir,
     log: Log,
-    writers: [LaneWriter; 2],
+    writers: [Writer; 2],
     lanes: BTreeMap<LaneId, Lane>,
     /// Records that changes of bytes may have cost, at most.
     hits: usize,
 }
 
-fn small(dir: &TempDir) -> Settings {
-    Settings {
+fn small(dir: &TempDir) -> LogSettings {
+    LogSettings {
         segment_bytes: 700,
         ..settings(dir.path())
     }
@@ -81,14 +81,14 @@ impl World {
 
     fn pick(&self, lane: Index) -> LaneId {
         let mut ids: BTreeSet<_> = self.lanes.keys().copied().collect();
-        ids.extend(self.writers.iter().map(LaneWriter::id));
+        ids.extend(self.writers.iter().map(|writer| writer.id()));
         *ids.iter().nth(lane.index(ids.len())).unwrap()
     }
 
     /// Where reading may end.
     fn end(&self, lane: LaneId) -> Seq {
         let live = self.writers.iter().find(|writer| writer.id() == lane);
-        live.map_or(Seq::MAX, LaneWriter::decided)
+        live.map_or(Seq::MAX, |writer| writer.decided())
     }
 
     fn restart(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::{Deref, DerefMut, Range},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -9,19 +10,23 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
-use wayspan::queue::log::{Fsync, LaneId, LaneWriter, Log, Recovered, Seq, Settings};
+use wayspan::{
+    pdata::Signal,
+    queue::log::{LaneId, LaneWriter, Log, LogSettings, Recovered, Seq, SyncPolicy},
+};
 
 /// Longer than anything here takes: not a measurement, an end to a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Settings for quick tests with two exporters.
-pub fn settings(directory: &Path) -> Settings {
-    Settings {
+/// LogSettings for quick tests with two exporters.
+pub fn settings(directory: &Path) -> LogSettings {
+    LogSettings {
         directory: directory.to_owned(),
         create_directory: true,
         max_bytes: 1 << 30,
-        segment_bytes: Settings::SEGMENT_BYTES,
-        fsync: Fsync::Never,
+        segment_bytes: LogSettings::SEGMENT_BYTES,
+        sync: SyncPolicy::Never,
+        signal: Signal::Traces,
         exporters: vec!["otlp/jaeger".to_owned(), "debug".to_owned()],
     }
 }
@@ -30,12 +35,46 @@ pub fn directory() -> TempDir {
     TempDir::new().unwrap()
 }
 
-pub fn open(settings: Settings) -> (Log, Recovered) {
+pub fn open(settings: LogSettings) -> (Log, Recovered) {
     Log::open(settings).unwrap()
 }
 
-pub fn lane(log: &Log) -> LaneWriter {
-    log.new_lane(Arc::new(Notify::new()))
+/// A lane's writer, with what its shard has besides.
+pub struct Writer {
+    writer: LaneWriter,
+    log: Log,
+    decided: Arc<Notify>,
+}
+
+impl Writer {
+    /// Whether the log has all these records.
+    pub fn holds(&self, records: Range<Seq>) -> bool {
+        self.log.holds(self.writer.id(), records)
+    }
+}
+
+impl Deref for Writer {
+    type Target = LaneWriter;
+
+    fn deref(&self) -> &LaneWriter {
+        &self.writer
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut LaneWriter {
+        &mut self.writer
+    }
+}
+
+/// Begins a lane.
+pub fn lane(log: &Log) -> Writer {
+    let decided = Arc::new(Notify::new());
+    Writer {
+        writer: log.new_lane(Arc::clone(&decided)),
+        log: log.clone(),
+        decided,
+    }
 }
 
 /// Bytes that tell which record they are.
@@ -51,7 +90,7 @@ pub fn payload(seq: Seq, length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Appends records of these lengths, with as many spans as their number plus one.
+/// Appends records of these lengths, with as many items as their number plus one.
 pub fn append(lane: &mut LaneWriter, lengths: &[usize]) -> Vec<Vec<u8>> {
     lengths
         .iter()
@@ -69,7 +108,7 @@ pub fn append(lane: &mut LaneWriter, lengths: &[usize]) -> Vec<Vec<u8>> {
 }
 
 /// Appends, hands over and waits until that is decided.
-pub fn store(lane: &mut LaneWriter, lengths: &[usize]) -> Vec<Vec<u8>> {
+pub fn store(lane: &mut Writer, lengths: &[usize]) -> Vec<Vec<u8>> {
     let payloads = append(lane, lengths);
     let end = lane.hand_over();
     decided(lane, end);
@@ -77,16 +116,15 @@ pub fn store(lane: &mut LaneWriter, lengths: &[usize]) -> Vec<Vec<u8>> {
 }
 
 /// Waits, as a shard does, until everything below `end` is decided.
-pub fn decided(lane: &LaneWriter, end: Seq) {
-    let notify = lane.notify();
+pub fn decided(lane: &Writer, end: Seq) {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap()
         .block_on(async {
             let wait = async {
-                while lane.decided() < end {
-                    notify.notified().await;
+                while lane.writer.decided() < end {
+                    lane.decided.notified().await;
                 }
             };
             tokio::time::timeout(PATIENCE, wait).await

@@ -5,31 +5,27 @@ One lock guards it, held for a look-up or a note and never while a file is
 touched. The log thread alone adds and removes segments.
 */
 
-use super::{LaneId, Seq, lane::Shared, ranges::Ranges};
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    path::{Path, PathBuf},
-    sync::Arc,
+use super::{
+    commit::LaneState,
+    ids::{LaneId, Seq},
+    ranges::Ranges,
 };
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// A place to start reading is remembered about every so many bytes.
 const MARK: u64 = 256 << 10;
 
-/// Lanes are numbered below this, far beyond any clock.
-pub const MAX_LANE: u64 = u64::MAX >> 1;
-
-/// See the module.
+/// All lanes that are known.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    pub lanes: BTreeMap<LaneId, Lane>,
+    pub lanes: BTreeMap<LaneId, KnownLane>,
 }
 
-/// A sequence of records.
+/// What is known of a lane.
 #[derive(Debug, Default)]
-pub struct Lane {
+pub struct KnownLane {
     /// By the number of the first record.
-    pub segments: BTreeMap<Seq, Segment>,
+    pub segments: BTreeMap<Seq, KnownSegment>,
     /// The configured exporters that are to get its records, as indexes.
     pub addressed: Vec<usize>,
     /// The ids of those that are not configured any more.
@@ -40,63 +36,42 @@ pub struct Lane {
     pub others_settled: BTreeMap<String, Ranges>,
     /// Records below this are decided; None: an old lane that was not scanned.
     pub end: Option<Seq>,
-    /// Someone writes it.
+    /// True while a writer writes it.
     pub live: bool,
-    /// Unix milliseconds.
-    pub created: u64,
-    /// What its writer knows, in the run that began it.
-    pub written: Option<Arc<Shared>>,
+    /// What its writer knows, in the run that began the lane.
+    pub state: Option<Arc<LaneState>>,
 }
 
-/// A file.
+/// What is known of a segment's file.
 #[derive(Clone, Debug, Default)]
-pub struct Segment {
+pub struct KnownSegment {
     /// Its length, without what an undone write may have left.
     pub bytes: u64,
-    /// Nothing is added any more.
+    /// True once nothing is added any more.
     pub closed: bool,
     /// The number after the last record written to it; None: an old one.
     pub end: Option<Seq>,
-    /// Where to start reading.
-    pub marks: Marks,
+    /// Places to start reading.
+    pub marks: ReadMarks,
     /// Damage before this offset was counted.
     inspected: u64,
-    /// Its unfinished end was counted.
+    /// True once its unfinished end was counted.
     torn: bool,
 }
 
 /// Records and their offsets, in order, [`MARK`] bytes apart or more.
 #[derive(Clone, Debug, Default)]
-pub struct Marks(Vec<(Seq, u64)>);
+pub struct ReadMarks(Vec<(Seq, u64)>);
 
-/// Where to read.
+/// Where reading begins.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ReadPoint {
     pub first: Seq,
     pub bytes: u64,
     /// A record's number and offset at or before what is asked for.
     pub mark: Option<(Seq, u64)>,
     /// First record of the segment after it.
     pub next: Option<Seq>,
-}
-
-/// The name of a segment file.
-pub fn segment_path(directory: &Path, lane: LaneId, first: Seq) -> PathBuf {
-    directory.join(format!("{lane}-{first:020}.seg"))
-}
-
-/// The lane and first record that a segment file's name tells.
-pub fn parse_segment_name(name: &str) -> Option<(LaneId, Seq)> {
-    let (lane, first) = name.strip_suffix(".seg")?.split_once('-')?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if lane.len() != 16 || first.len() != 20 || !digits(lane) || !digits(first) {
-        return None;
-    }
-    let lane = LaneId(u64::from_str_radix(lane, 16).ok()?);
-    let first = first.parse().ok()?;
-    // Names that would be written otherwise are not ours.
-    let ours = segment_path(Path::new(""), lane, first) == Path::new(name);
-    (ours && lane.0 < MAX_LANE && first < Seq::MAX).then_some((lane, first))
 }
 
 impl Catalog {
@@ -123,14 +98,14 @@ impl Catalog {
         })
     }
 
-    /// Where to read the record `from`, or the first after it.
-    pub fn place(&self, lane: LaneId, from: Seq) -> Option<Place> {
+    /// Finds where to read the record `from`, or the first after it.
+    pub fn read_point(&self, lane: LaneId, from: Seq) -> Option<ReadPoint> {
         let lane = self.lanes.get(&lane)?;
         let (&first, segment) = match lane.segments.range(..=from).next_back() {
             Some(found) if lane.end_of(*found.0).is_none_or(|end| end > from) => found,
             _ => lane.segments.range(from..).next()?,
         };
-        Some(Place {
+        Some(ReadPoint {
             first,
             bytes: segment.bytes,
             mark: segment.marks.before(from),
@@ -160,8 +135,8 @@ impl Catalog {
         (news, u64::from(new_torn))
     }
 
-    /// The closed segments with any of `records` that nobody needs any more,
-    /// taken out, with their lengths.
+    /// Takes out the closed segments with any of `records` that no exporter needs
+    /// any more; returns their first records and lengths.
     pub fn take_settled(&mut self, id: LaneId, records: Range<Seq>) -> Vec<(Seq, u64)> {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return vec![];
@@ -192,8 +167,8 @@ impl Catalog {
     }
 }
 
-impl Lane {
-    /// Whether every exporter that is to get these records has settled them.
+impl KnownLane {
+    /// Returns true if every exporter that is to get these records has settled them.
     pub fn is_settled(&self, records: Range<Seq>) -> bool {
         self.addressed.iter().all(|exporter| {
             let settled = self.settled.get(exporter);
@@ -212,14 +187,14 @@ impl Lane {
         }
     }
 
-    /// Bytes of all segments.
+    /// Returns the length of all segments together.
     pub fn bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.bytes).sum()
     }
 }
 
-impl Segment {
-    /// Of an earlier run.
+impl KnownSegment {
+    /// Makes the entry of a segment of an earlier run.
     pub fn old(bytes: u64) -> Self {
         Self {
             bytes,
@@ -228,7 +203,7 @@ impl Segment {
         }
     }
 
-    /// With no record yet.
+    /// Makes the entry of a segment with no record yet.
     pub fn begun(bytes: u64, first: Seq) -> Self {
         Self {
             bytes,
@@ -238,8 +213,8 @@ impl Segment {
     }
 }
 
-impl Marks {
-    /// Remembers where a record starts, if that is far enough.
+impl ReadMarks {
+    /// Remembers where a record starts, if that is far enough from the last.
     pub fn add(&mut self, seq: Seq, offset: u64) {
         let far = |&(last, at): &(Seq, u64)| seq > last && offset >= at + MARK;
         if self.0.last().is_none_or(far) {
@@ -254,7 +229,7 @@ impl Marks {
         }
     }
 
-    /// The last one at or before a record.
+    /// Returns the last one at or before a record.
     fn before(&self, seq: Seq) -> Option<(Seq, u64)> {
         let after = self.0.partition_point(|(marked, _)| *marked <= seq);
         self.0.get(after.checked_sub(1)?).copied()
@@ -267,31 +242,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_segments_are_read_back_and_others_are_not_ours() {
-        for (lane, first) in [(0, 0), (1 << 50, 7), (MAX_LANE - 1, u64::MAX - 1)] {
-            let path = segment_path(Path::new("/somewhere"), LaneId(lane), first);
-            let name = path.file_name().unwrap().to_str().unwrap();
-            assert_eq!(parse_segment_name(name), Some((LaneId(lane), first)));
-        }
-        for name in [
-            "",
-            "lock",
-            ".seg",
-            "0000000000000001-00000000000000000001.seg.bak",
-            "000000000000000A-00000000000000000001.seg",
-            "0000000000000001-0000000000000000000a.seg",
-            "0000000000000001-+0000000000000000001.seg",
-            "000000000000001-00000000000000000001.seg",
-            "ffffffffffffffff-00000000000000000001.seg",
-            "0000000000000001-18446744073709551615.seg",
-        ] {
-            assert_eq!(parse_segment_name(name), None, "{name}");
-        }
-    }
-
-    #[test]
     fn marks_are_few_and_lie_before_what_is_asked_for() {
-        let mut marks = Marks::default();
+        let mut marks = ReadMarks::default();
         for seq in 0..1000u64 {
             marks.add(seq, 100 + seq * 10_000);
         }

@@ -11,10 +11,14 @@ segment   0        8         12       16     24          32        40      44
           └────────┴─────────┴────────┴──────┴───────────┴─────────┴───────┴──────────────┴───────┘
 record    0       4        8     16      20            24           28
           ┌───────┬────────┬─────┬───────┬─────────────┬────────────┬─────────┐
-          │ magic │ length │ seq │ spans │ payload crc │ header crc │ payload │
+          │ magic │ length │ seq │ items │ payload crc │ header crc │ payload │
           │ u32   │ u32    │ u64 │ u32   │ u32         │ u32        │ length  │
           └───────┴────────┴─────┴───────┴─────────────┴────────────┴─────────┘
 ```
+
+A segment of version 1 has traces. One of version 2 has, between *created* and
+*count*, a u32 that says its signal: 1 for metrics, 2 for logs. Segments of traces are
+written as version 1, so that an earlier release can read them.
 
 A segment header's length counts all of it, its checksum too; any later version
 keeps magic, version, length and the place of the checksum. A record's header
@@ -22,11 +26,15 @@ checksum starts from the lane's number, so that what a payload contains, or a
 block of another file, is not taken for a record of this lane.
 */
 
-use super::{LaneId, Seq};
+use super::ids::{LaneId, Seq};
+use crate::pdata::Signal;
 use crc32c::{crc32c, crc32c_append};
 
 const SEGMENT_MAGIC: &[u8; 8] = b"wayspanL";
-const VERSION: u32 = 1;
+/// The version of a segment of traces, which names no signal.
+const TRACES: u32 = 1;
+/// The version of a segment that names its signal.
+const SIGNAL: u32 = 2;
 
 /// First bytes of every record.
 pub const RECORD_MAGIC: [u8; 4] = *b"\xb7wsr";
@@ -48,9 +56,12 @@ const CRC: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
     pub lane: LaneId,
+    /// The number of its first record.
     pub first: Seq,
     /// Unix milliseconds.
     pub created: u64,
+    /// What its records carry.
+    pub signal: Signal,
     /// The exporters that are to get its records.
     pub exporters: Vec<String>,
 }
@@ -67,10 +78,21 @@ pub enum NoHeader {
 }
 
 impl SegmentHeader {
-    /// The length of this header in bytes.
+    /// Returns the length of this header in bytes.
     pub fn len(&self) -> usize {
         let ids = self.exporters.iter().map(|id| 2 + id.len());
-        FIXED + ids.sum::<usize>() + CRC
+        let signal = match self.version() {
+            TRACES => 0,
+            _ => size_of::<u32>(),
+        };
+        FIXED + signal + ids.sum::<usize>() + CRC
+    }
+
+    fn version(&self) -> u32 {
+        match self.signal {
+            Signal::Traces => TRACES,
+            Signal::Metrics | Signal::Logs => SIGNAL,
+        }
     }
 
     /// Appends the header. Ids are at most `u16::MAX` bytes long and all of it
@@ -78,11 +100,14 @@ impl SegmentHeader {
     pub fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(SEGMENT_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version().to_le_bytes());
         out.extend_from_slice(&(self.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.lane.0.to_le_bytes());
         out.extend_from_slice(&self.first.to_le_bytes());
         out.extend_from_slice(&self.created.to_le_bytes());
+        if self.version() == SIGNAL {
+            out.extend_from_slice(&(self.signal as u32).to_le_bytes());
+        }
         out.extend_from_slice(&(self.exporters.len() as u32).to_le_bytes());
         for id in &self.exporters {
             out.extend_from_slice(&(id.len() as u16).to_le_bytes());
@@ -99,7 +124,7 @@ impl SegmentHeader {
         if bytes.get(..have) != SEGMENT_MAGIC.get(..have) {
             return Err(NoHeader::Damaged);
         }
-        let mut fields = Fields(bytes.get(have..).unwrap_or_default());
+        let mut fields = ByteReader(bytes.get(have..).unwrap_or_default());
         let version = fields.u32().ok_or(NoHeader::Short)?;
         let length = fields.u32().ok_or(NoHeader::Short)? as usize;
         if !(FIXED + CRC..=MAX_SEGMENT_HEADER).contains(&length) {
@@ -109,21 +134,26 @@ impl SegmentHeader {
             .get(..length)
             .and_then(|whole| whole.split_at_checked(length - CRC))
             .ok_or(NoHeader::Short)?;
-        if Fields(crc).u32() != Some(crc32c(body)) {
+        if ByteReader(crc).u32() != Some(crc32c(body)) {
             return Err(NoHeader::Damaged);
         }
-        if version != VERSION {
+        if ![TRACES, SIGNAL].contains(&version) {
             return Err(NoHeader::Version(version));
         }
-        Self::fields(body)
+        Self::fields(body, version)
             .map(|header| (header, length))
             .ok_or(NoHeader::Damaged)
     }
 
-    fn fields(body: &[u8]) -> Option<Self> {
-        let mut fields = Fields(body.get(SEGMENT_MAGIC.len() + 8..)?);
+    fn fields(body: &[u8], version: u32) -> Option<Self> {
+        let mut fields = ByteReader(body.get(SEGMENT_MAGIC.len() + 8..)?);
         let lane = LaneId(fields.u64()?);
-        let (first, created, count) = (fields.u64()?, fields.u64()?, fields.u32()?);
+        let (first, created) = (fields.u64()?, fields.u64()?);
+        let signal = match version {
+            TRACES => Signal::Traces,
+            _ => Signal::ALL.into_iter().nth(fields.u32()? as usize)?,
+        };
+        let count = fields.u32()?;
         let mut exporters = Vec::new();
         for _ in 0..count {
             let length = fields.u16()?;
@@ -134,6 +164,7 @@ impl SegmentHeader {
             lane,
             first,
             created,
+            signal,
             exporters,
         })
     }
@@ -142,20 +173,20 @@ impl SegmentHeader {
 /// What stands before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
-    /// Of the payload, in bytes.
+    /// The length of the payload in bytes.
     pub length: u32,
     pub seq: Seq,
-    pub spans: u32,
+    pub items: u32,
     pub payload_crc: u32,
 }
 
 impl RecordHeader {
-    /// The header of a payload of at most [`MAX_PAYLOAD`] bytes.
-    pub fn of(payload: &[u8], seq: Seq, spans: u32) -> Self {
+    /// Makes the header of a payload of at most [`MAX_PAYLOAD`] bytes.
+    pub fn of(payload: &[u8], seq: Seq, items: u32) -> Self {
         Self {
             length: payload.len() as u32,
             seq,
-            spans,
+            items,
             payload_crc: crc32c(payload),
         }
     }
@@ -169,37 +200,37 @@ impl RecordHeader {
         length.copy_from_slice(&self.length.to_le_bytes());
         let (seq, rest) = rest.split_at_mut(8);
         seq.copy_from_slice(&self.seq.to_le_bytes());
-        let (spans, payload_crc) = rest.split_at_mut(4);
-        spans.copy_from_slice(&self.spans.to_le_bytes());
+        let (items, payload_crc) = rest.split_at_mut(4);
+        items.copy_from_slice(&self.items.to_le_bytes());
         payload_crc.copy_from_slice(&self.payload_crc.to_le_bytes());
         crc.copy_from_slice(&header_crc(lane, body).to_le_bytes());
         out
     }
 
-    /// The header that `bytes` start with, if they do and it is intact.
+    /// Reads the header that `bytes` start with, if they do and it is intact.
     pub fn read(bytes: &[u8], lane: LaneId) -> Option<Self> {
         let (body, crc) = bytes
             .get(..RECORD_HEADER)?
             .split_at_checked(RECORD_HEADER - CRC)?;
-        let mut fields = Fields(body.strip_prefix(&RECORD_MAGIC)?);
-        if Fields(crc).u32()? != header_crc(lane, body) {
+        let mut fields = ByteReader(body.strip_prefix(&RECORD_MAGIC)?);
+        if ByteReader(crc).u32()? != header_crc(lane, body) {
             return None;
         }
         let header = Self {
             length: fields.u32()?,
             seq: fields.u64()?,
-            spans: fields.u32()?,
+            items: fields.u32()?,
             payload_crc: fields.u32()?,
         };
         (header.length as usize <= MAX_PAYLOAD && header.seq < Seq::MAX).then_some(header)
     }
 
-    /// Of header and payload, in bytes.
+    /// Returns the length of header and payload in bytes.
     pub fn whole(&self) -> u64 {
         RECORD_HEADER as u64 + u64::from(self.length)
     }
 
-    /// Whether this is the payload that was written.
+    /// Returns true for the payload that was written.
     pub fn fits(&self, payload: &[u8]) -> bool {
         payload.len() == self.length as usize && crc32c(payload) == self.payload_crc
     }
@@ -209,8 +240,8 @@ fn header_crc(lane: LaneId, body: &[u8]) -> u32 {
     crc32c_append(crc32c(&lane.0.to_le_bytes()), body)
 }
 
-/// The records of bytes that were encoded here: their headers, and where they
-/// end. Ends where something else follows.
+/// Returns the records of bytes that were encoded here: their headers, and where
+/// they end. Stops where something else follows.
 pub fn records(bytes: &[u8], lane: LaneId) -> impl Iterator<Item = (RecordHeader, usize)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -220,10 +251,10 @@ pub fn records(bytes: &[u8], lane: LaneId) -> impl Iterator<Item = (RecordHeader
     })
 }
 
-/// Takes fields off the front of bytes.
-pub struct Fields<'a>(pub &'a [u8]);
+/// Takes numbers and strings off the front of bytes.
+pub struct ByteReader<'a>(pub &'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> ByteReader<'a> {
     pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -254,19 +285,25 @@ mod tests {
 
     const LANE: LaneId = LaneId(0x0123_4567_89ab_cdef);
 
-    fn header(exporters: &[&str]) -> SegmentHeader {
+    fn header(signal: Signal, exporters: &[&str]) -> SegmentHeader {
         SegmentHeader {
             lane: LANE,
             first: 77,
             created: 1_700_000_000_000,
+            signal,
             exporters: exporters.iter().map(|id| (*id).to_owned()).collect(),
         }
     }
 
     #[test]
     fn a_segment_header_is_read_back_or_not_at_all() {
-        for exporters in [&[][..], &["otlp"], &["otlp/jaeger", "", "debug"]] {
-            let header = header(exporters);
+        for (signal, exporters) in [
+            (Signal::Traces, &[][..]),
+            (Signal::Logs, &["otlp"]),
+            (Signal::Metrics, &[]),
+            (Signal::Traces, &["otlp/jaeger", "", "debug"]),
+        ] {
+            let header = header(signal, exporters);
             let mut bytes = vec![];
             header.write(&mut bytes);
             assert_eq!(bytes.len(), header.len());

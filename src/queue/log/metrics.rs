@@ -1,6 +1,6 @@
 /*! The metrics of a log. */
 
-use super::{Log, LogStatus};
+use super::{handle::Log, status::LogStatus};
 use crate::{
     pdata::Signal,
     telemetry::{Metric, Registry},

@@ -1,13 +1,14 @@
-/*! Reading records, and finding out what an old lane has. */
+/*!
+Reading records of a lane, from one segment into the next, past what is damaged.
+*/
 
 use super::{
-    LaneId, Log, Seq,
-    catalog::{Marks, Place, segment_path},
-    format::RecordHeader,
-    ranges::Ranges,
+    catalog::ReadPoint,
+    directory::segment_path,
+    ids::{LaneId, Seq},
     status::add,
-    thread::Message,
-    walk::{Step, Walk},
+    store::Store,
+    walk::{SegmentWalk, WalkStep},
 };
 use bytes::Bytes;
 use std::io;
@@ -15,13 +16,13 @@ use std::io;
 /// More than the payloads that is read ahead for headers.
 const HEADERS: usize = 64 << 10;
 
-/// What was read. See [`Log::read`].
+/// What was read. See [`super::Log::read`].
 #[derive(Debug, Default)]
-pub struct Read {
-    /// Of the records in order, verified. They share a few buffers.
+pub struct RecordsRead {
+    /// The payloads of the records in order, verified. They share a few buffers.
     pub payloads: Vec<Bytes>,
-    /// Spans of those.
-    pub spans: u64,
+    /// The number of their items.
+    pub items: u64,
     /// Sum of the payloads' lengths.
     pub bytes: usize,
     /// Where to go on. What lies before it was given, or is damaged, or has no
@@ -29,33 +30,13 @@ pub struct Read {
     pub next: Seq,
     /// There is no record from `next` on, or none before the end asked for.
     pub at_end: bool,
-    /// Places where records were unreadable.
+    /// ReadPoints where records were unreadable.
     pub damaged: u64,
     /// The file could not be read on from `next`; the payloads are good.
     pub error: Option<io::Error>,
     /// With an error: where the records begin that are in another file, to go
     /// on there when the error stays.
     pub beyond: Option<Seq>,
-}
-
-/// What an old lane has. See [`Log::scan`].
-#[derive(Debug, Default)]
-pub struct Scan {
-    /// The number after the last record.
-    pub end: Seq,
-    /// Readable records.
-    pub records: u64,
-    /// For each configured exporter, the spans that it is to get and has not
-    /// settled.
-    pub pending_spans: Vec<u64>,
-    /// Likewise, the spans of damaged records that still say how many they had.
-    pub damaged_spans: Vec<u64>,
-    /// Places where records were unreadable.
-    pub damaged: u64,
-    /// Bytes of unfinished writes.
-    pub torn_bytes: u64,
-    /// A file could not be read: what it has is not counted.
-    pub error: Option<io::Error>,
 }
 
 /// Why reading a segment ended.
@@ -70,238 +51,148 @@ enum Ended {
 
 /// What a walk saw, to be counted once.
 #[derive(Default)]
-struct Seen {
-    damages: Vec<u64>,
-    torn: u64,
+pub struct Seen {
+    /// Offsets of damaged places.
+    pub damages: Vec<u64>,
+    /// Bytes of an unfinished write.
+    pub torn: u64,
 }
 
-impl Log {
-    pub(super) fn read_records(&self, lane: LaneId, from: Seq, end: Seq, max_bytes: usize) -> Read {
-        let mut read = Read {
-            next: from,
-            ..Read::default()
+/// See [`super::Log::read`].
+pub fn read_records(
+    store: &Store,
+    lane: LaneId,
+    from: Seq,
+    end: Seq,
+    max_bytes: usize,
+) -> RecordsRead {
+    let mut read = RecordsRead {
+        next: from,
+        ..RecordsRead::default()
+    };
+    while read.next < end {
+        let Some(point) = store
+            .read_point(lane, read.next)
+            .filter(|point| point.first < end)
+        else {
+            let known = store.end(lane).unwrap_or(read.next);
+            read.next = read.next.max(known.min(end));
+            read.at_end = true;
+            return read;
         };
-        while read.next < end {
-            let Some(place) = self.store.place(lane, read.next).filter(|p| p.first < end) else {
-                let known = self.store.end(lane).unwrap_or(read.next);
-                read.next = read.next.max(known.min(end));
-                read.at_end = true;
+        read.next = read.next.max(point.first);
+        match read_segment(store, lane, &point, end, max_bytes, &mut read) {
+            Ok(Ended::Full) => return read,
+            Ok(Ended::Asked) => read.next = end,
+            Ok(Ended::Segment) => leave(store, lane, &point, end, &mut read),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Deleted since by the log, or else by somebody else.
+                if is_missing(store, lane, &point) {
+                    read.damaged += 1;
+                    leave(store, lane, &point, end, &mut read);
+                }
+            }
+            Err(error) => {
+                read.error = Some(error);
+                read.beyond = point.next;
                 return read;
-            };
-            read.next = read.next.max(place.first);
-            match self.read_segment(lane, &place, end, max_bytes, &mut read) {
-                Ok(Ended::Full) => return read,
-                Ok(Ended::Asked) => read.next = end,
-                Ok(Ended::Segment) => self.leave(lane, &place, end, &mut read),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // Deleted since by the log, or else by somebody else.
-                    if self.is_missing(lane, &place) {
-                        read.damaged += 1;
-                        self.leave(lane, &place, end, &mut read);
-                    }
-                }
-                Err(error) => {
-                    read.error = Some(error);
-                    read.beyond = place.next;
-                    return read;
-                }
-            }
-            if read.at_end {
-                return read;
             }
         }
-        read.at_end = true;
-        read
-    }
-
-    /// Whether a segment should have a file. That there is none is counted.
-    fn is_missing(&self, lane: LaneId, place: &Place) -> bool {
-        let mut catalog = self.store.catalog();
-        let known = catalog.lanes.get(&lane);
-        let missing = known.is_some_and(|lane| lane.segments.contains_key(&place.first));
-        let (damaged, _) = catalog.inspected(lane, place.first, 1, &[0], false);
-        add(&self.store.meters.damaged_records, damaged);
-        missing
-    }
-
-    /// Goes on behind a segment.
-    fn leave(&self, lane: LaneId, place: &Place, end: Seq, read: &mut Read) {
-        match place.next {
-            Some(next) => read.next = read.next.max(next.min(end)),
-            None => {
-                let known = self.store.end(lane).unwrap_or(read.next);
-                read.next = read.next.max(known.min(end));
-                read.at_end = true;
-            }
+        if read.at_end {
+            return read;
         }
     }
+    read.at_end = true;
+    read
+}
 
-    fn read_segment(
-        &self,
-        lane: LaneId,
-        place: &Place,
-        end: Seq,
-        max_bytes: usize,
-        read: &mut Read,
-    ) -> io::Result<Ended> {
-        let mut walk = self.walk(lane, place)?;
-        let mut seen = Seen::default();
-        let ended = walk_on(&mut walk, &mut seen, end, max_bytes, read);
-        self.count(lane, place.first, &walk, &seen);
-        if matches!(ended, Ok(Ended::Full)) {
-            let (seq, at) = (read.next, walk.at());
-            self.store.note(lane, place.first, |segment| {
-                segment.marks.add(seq, at);
-            });
+/// Returns true if a segment should have a file. That there is none is counted.
+pub fn is_missing(store: &Store, lane: LaneId, point: &ReadPoint) -> bool {
+    let mut catalog = store.catalog();
+    let known = catalog.lanes.get(&lane);
+    let missing = known.is_some_and(|lane| lane.segments.contains_key(&point.first));
+    let (damaged, _) = catalog.inspected(lane, point.first, 1, &[0], false);
+    add(&store.meters.damaged_records, damaged);
+    missing
+}
+
+/// Goes on behind a segment.
+fn leave(store: &Store, lane: LaneId, point: &ReadPoint, end: Seq, read: &mut RecordsRead) {
+    match point.next {
+        Some(next) => read.next = read.next.max(next.min(end)),
+        None => {
+            let known = store.end(lane).unwrap_or(read.next);
+            read.next = read.next.max(known.min(end));
+            read.at_end = true;
         }
-        ended
-    }
-
-    fn walk(&self, lane: LaneId, place: &Place) -> io::Result<Walk> {
-        let path = segment_path(&self.store.settings.directory, lane, place.first);
-        let allowed = place.first..place.next.unwrap_or(Seq::MAX);
-        let mut walk = Walk::open(&path, lane, place.bytes, allowed)?;
-        if let Some((seq, offset)) = place.mark {
-            walk.go_to(offset, seq);
-        }
-        Ok(walk)
-    }
-
-    fn count(&self, lane: LaneId, first: Seq, walk: &Walk, seen: &Seen) {
-        let mut catalog = self.store.catalog();
-        let (damaged, torn) =
-            catalog.inspected(lane, first, walk.at(), &seen.damages, seen.torn > 0);
-        add(&self.store.meters.damaged_records, damaged);
-        add(&self.store.meters.torn_tails, torn);
-    }
-
-    pub(super) fn scan_lane(&self, lane: LaneId) -> Scan {
-        let exporters = self.store.settings.exporters.len();
-        let mut scan = Scan {
-            pending_spans: vec![0; exporters],
-            damaged_spans: vec![0; exporters],
-            ..Scan::default()
-        };
-        let settled: Vec<Option<Ranges>> = match self.store.catalog().lanes.get(&lane) {
-            None => return scan,
-            Some(known) => (0..exporters)
-                .map(|exporter| {
-                    let addressed = known.addressed.contains(&exporter);
-                    let settled = known.settled.get(&exporter).cloned();
-                    addressed.then(|| settled.unwrap_or_default())
-                })
-                .collect(),
-        };
-        let mut next = Some(0);
-        while let Some(place) = next.and_then(|from| self.store.place(lane, from)) {
-            let whole = Place {
-                mark: None,
-                ..place
-            };
-            scan.end = scan.end.max(whole.first);
-            match self.scan_segment(lane, &whole, &settled, &mut scan) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    scan.damaged += u64::from(self.is_missing(lane, &whole));
-                }
-                Err(error) => scan.error = Some(error),
-                Ok(()) => {}
-            }
-            next = whole.next;
-        }
-        if let Some(known) = self.store.catalog().lanes.get_mut(&lane)
-            && !known.live
-            && scan.error.is_none()
-        {
-            known.end = Some(known.end.unwrap_or(0).max(scan.end));
-        }
-        // A closed log deletes nothing.
-        let _ = self.messages.send(Message::Scanned(lane));
-        scan
-    }
-
-    fn scan_segment(
-        &self,
-        lane: LaneId,
-        place: &Place,
-        settled: &[Option<Ranges>],
-        scan: &mut Scan,
-    ) -> io::Result<()> {
-        let mut walk = self.walk(lane, place)?;
-        let mut seen = Seen::default();
-        let mut marks = Marks::default();
-        let ended = loop {
-            match walk.step() {
-                Err(error) => break Err(error),
-                Ok(Step::End { torn }) => {
-                    seen.torn = torn;
-                    break Ok(());
-                }
-                Ok(Step::Damage { at }) => seen.damages.push(at),
-                Ok(Step::Record(header)) => {
-                    let at = walk.at();
-                    match walk.payload(&header) {
-                        Err(error) => break Err(error),
-                        Ok(None) => {
-                            seen.damages.push(at);
-                            add_unsettled(&header, settled, &mut scan.damaged_spans);
-                        }
-                        Ok(Some(_)) => {
-                            scan.records += 1;
-                            add_unsettled(&header, settled, &mut scan.pending_spans);
-                        }
-                    }
-                    scan.end = scan.end.max(header.seq + 1);
-                    marks.add(header.seq, at);
-                }
-            }
-        };
-        scan.damaged += seen.damages.len() as u64;
-        scan.torn_bytes += seen.torn;
-        self.count(lane, place.first, &walk, &seen);
-        self.store
-            .note(lane, place.first, |segment| segment.marks.extend(&marks));
-        ended
     }
 }
 
-/// Adds a record's spans for each exporter that is to get and has not settled it.
-fn add_unsettled(header: &RecordHeader, settled: &[Option<Ranges>], spans: &mut [u64]) {
-    for (spans, settled) in spans.iter_mut().zip(settled) {
-        let done = header.seq..header.seq + 1;
-        if settled
-            .as_ref()
-            .is_some_and(|settled| !settled.covers(done))
-        {
-            *spans = spans.saturating_add(header.spans.into());
-        }
+fn read_segment(
+    store: &Store,
+    lane: LaneId,
+    point: &ReadPoint,
+    end: Seq,
+    max_bytes: usize,
+    read: &mut RecordsRead,
+) -> io::Result<Ended> {
+    let mut walk = open_walk(store, lane, point)?;
+    let mut seen = Seen::default();
+    let ended = walk_on(&mut walk, &mut seen, end, max_bytes, read);
+    count(store, lane, point.first, &walk, &seen);
+    if matches!(ended, Ok(Ended::Full)) {
+        let (seq, at) = (read.next, walk.at());
+        store.note(lane, point.first, |segment| {
+            segment.marks.add(seq, at);
+        });
     }
+    ended
+}
+
+/// Opens the segment at which reading begins.
+pub fn open_walk(store: &Store, lane: LaneId, point: &ReadPoint) -> io::Result<SegmentWalk> {
+    let path = segment_path(&store.settings.directory, lane, point.first);
+    let allowed = point.first..point.next.unwrap_or(Seq::MAX);
+    let mut walk = SegmentWalk::open(&path, lane, point.bytes, allowed)?;
+    if let Some((seq, offset)) = point.mark {
+        walk.go_to(offset, seq);
+    }
+    Ok(walk)
+}
+
+/// Counts what a walk saw and no walk before it had seen.
+pub fn count(store: &Store, lane: LaneId, first: Seq, walk: &SegmentWalk, seen: &Seen) {
+    let mut catalog = store.catalog();
+    let (damaged, torn) = catalog.inspected(lane, first, walk.at(), &seen.damages, seen.torn > 0);
+    add(&store.meters.damaged_records, damaged);
+    add(&store.meters.torn_tails, torn);
 }
 
 fn walk_on(
-    walk: &mut Walk,
+    walk: &mut SegmentWalk,
     seen: &mut Seen,
     end: Seq,
     max_bytes: usize,
-    read: &mut Read,
+    read: &mut RecordsRead,
 ) -> io::Result<Ended> {
     // Damage before the first record asked for may be none of its.
     let (from, mut doubtful) = (read.next, 0);
     loop {
         match walk.step()? {
-            Step::End { torn } => {
+            WalkStep::End { torn } => {
                 seen.torn = torn;
                 read.damaged += doubtful;
                 return Ok(Ended::Segment);
             }
-            Step::Damage { at } => {
+            WalkStep::Damage { at } => {
                 seen.damages.push(at);
                 doubtful += 1;
             }
-            Step::Record(header) if header.seq < from => {
+            WalkStep::Record(header) if header.seq < from => {
                 doubtful = 0;
                 walk.skip(&header);
             }
-            Step::Record(header) => {
+            WalkStep::Record(header) => {
                 if header.seq > from {
                     read.damaged += doubtful;
                 }
@@ -320,7 +211,7 @@ fn walk_on(
                 match walk.payload(&header)? {
                     Some(payload) => {
                         read.bytes += length;
-                        read.spans += u64::from(header.spans);
+                        read.items += u64::from(header.items);
                         read.payloads.push(payload);
                     }
                     None => {

@@ -1,6 +1,6 @@
 /*! The segment file that a lane is writing. */
 
-use super::{Seq, format::SegmentHeader, settled::sync_directory};
+use super::{directory::sync_directory, format::SegmentHeader, ids::Seq};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, IoSlice, Write},
@@ -10,7 +10,7 @@ use std::{
 /// An open segment. Its file ends where its last whole write ended, or is cut
 /// there before anything is added.
 #[derive(Debug)]
-pub struct Segment {
+pub struct OpenSegment {
     pub file: File,
     pub path: PathBuf,
     /// Its first record's number.
@@ -24,8 +24,9 @@ pub struct Segment {
     synced: (Seq, u64),
 }
 
-impl Segment {
-    /// Creates the file, and makes its name last if `sync`.
+impl OpenSegment {
+    /// Creates the file; with `sync`, also syncs the directory, so that the file
+    /// name survives a power failure.
     pub fn create(path: &Path, header: &SegmentHeader, sync: bool) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(header.len());
         header.write(&mut bytes);
@@ -54,12 +55,12 @@ impl Segment {
         })
     }
 
-    /// Whether it has no record.
+    /// Returns true if the segment has no record.
     pub fn is_empty(&self) -> bool {
         self.length == self.header
     }
 
-    /// Whether something written is not synced.
+    /// Returns true if something written is not synced.
     pub fn is_unsynced(&self) -> bool {
         self.synced.1 < self.length
     }
@@ -67,7 +68,7 @@ impl Segment {
     /// Adds bytes, in one write if the system takes them all; the next record's
     /// number is then `end`. After an error the file must be [cut].
     ///
-    /// [cut]: Segment::cut
+    /// [cut]: OpenSegment::cut
     pub fn append(&mut self, mut parts: &mut [IoSlice<'_>], end: Seq) -> io::Result<()> {
         let bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
         IoSlice::advance_slices(&mut parts, 0);
@@ -84,7 +85,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes what was written last.
+    /// Syncs everything written so far to the disk.
     pub fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         self.synced = (self.end, self.length);
@@ -94,7 +95,7 @@ impl Segment {
     /// Takes back what was written since it was last synced. The file must then
     /// be [cut].
     ///
-    /// [cut]: Segment::cut
+    /// [cut]: OpenSegment::cut
     pub fn undo_unsynced(&mut self) {
         (self.end, self.length) = (self.synced.0, self.synced.1.max(self.header));
     }

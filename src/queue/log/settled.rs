@@ -20,7 +20,11 @@ and never lost: so an unreadable entry is stepped over, and the files are synced
 once a second at most.
 */
 
-use super::{LaneId, Seq, catalog::Catalog, format::Fields};
+use super::{
+    directory::{settled_files, settled_path, sync_directory},
+    format::ByteReader,
+    ids::{LaneId, Seq},
+};
 use crc32c::crc32c;
 use std::{
     fs::{self, File, OpenOptions},
@@ -32,18 +36,18 @@ use std::{
 const MAGIC: [u8; 4] = *b"\xb7wsd";
 
 /// A file longer than this, and than twice what had to be said when it was
-/// begun, is written anew.
+/// begun, is written again as a whole.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A settlement.
+/// What one entry says: an exporter is done with these records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct Settlement<'a> {
     pub exporter: &'a str,
     pub lane: LaneId,
     pub records: Range<Seq>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> Settlement<'a> {
     /// Appends the entry. An exporter's id is at most `u16::MAX` bytes long.
     pub fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
@@ -62,7 +66,7 @@ impl<'a> Entry<'a> {
 
     /// Takes an entry off the front of `bytes`.
     fn read(bytes: &'a [u8]) -> Option<(Self, usize)> {
-        let mut fields = Fields(bytes.strip_prefix(&MAGIC)?);
+        let mut fields = ByteReader(bytes.strip_prefix(&MAGIC)?);
         let crc = fields.u32()?;
         let checked = fields.0;
         let (lane, from, to) = (fields.u64()?, fields.u64()?, fields.u64()?);
@@ -82,10 +86,10 @@ impl<'a> Entry<'a> {
 
 /// Gives every entry in `bytes` to `each`; returns in how many places there is
 /// something else.
-pub fn read(bytes: &[u8], mut each: impl FnMut(Entry<'_>)) -> u64 {
+pub fn read(bytes: &[u8], mut each: impl FnMut(Settlement<'_>)) -> u64 {
     let (mut rest, mut damages, mut astray) = (bytes, 0, false);
     while let Some((_, tail)) = rest.split_first() {
-        match Entry::read(rest) {
+        match Settlement::read(rest) {
             Some((entry, length)) => {
                 each(entry);
                 rest = rest.get(length..).unwrap_or_default();
@@ -101,22 +105,22 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(Entry<'_>)) -> u64 {
     damages
 }
 
-/// Writes entries.
+/// Appends entries to the file, and begins the next one.
 #[derive(Debug)]
-pub struct Writer {
+pub struct SettlementWriter {
     directory: PathBuf,
     number: u64,
     /// None: a file is to be begun with all that is known.
     file: Option<File>,
     length: u64,
-    /// A file longer than this is written anew.
+    /// A file longer than this is written again as a whole.
     enough: u64,
     unsynced: bool,
     entries: Vec<u8>,
 }
 
-impl Writer {
-    /// Will write to a file with a number greater than `last`.
+impl SettlementWriter {
+    /// Makes a writer that will write to a file with a number greater than `last`.
     pub fn new(directory: &Path, last: u64) -> Self {
         Self {
             directory: directory.to_owned(),
@@ -129,32 +133,32 @@ impl Writer {
         }
     }
 
-    /// Adds what the next [`Writer::flush`] writes.
-    pub fn push(&mut self, entry: &Entry<'_>) {
+    /// Adds what the next [`SettlementWriter::flush`] writes.
+    pub fn push(&mut self, entry: &Settlement<'_>) {
         // Else the whole is written anyhow.
         if self.file.is_some() {
             entry.write(&mut self.entries);
         }
     }
 
-    /// Makes the next [`Writer::flush`] write all that is known.
+    /// Makes the next [`SettlementWriter::flush`] write all that is known.
     pub fn forget(&mut self) {
         self.file = None;
         self.entries.clear();
     }
 
-    /// Whether the next [`Writer::flush`] writes all that is known, for want
+    /// Returns true if the next [`SettlementWriter::flush`] writes all that is known, for want
     /// of a file or for its size.
     pub fn wants_all(&self) -> bool {
         self.file.is_none() || self.length + self.entries.len() as u64 > self.enough
     }
 
-    /// Whether something written is not synced.
+    /// Returns true if something written is not synced.
     pub fn is_unsynced(&self) -> bool {
         self.unsynced
     }
 
-    /// The length of the file.
+    /// Returns the length of the file.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -181,7 +185,7 @@ impl Writer {
     pub fn rewrite(&mut self, all: &[u8], sync: bool) -> io::Result<()> {
         self.forget();
         self.number += 1;
-        let path = self.path(self.number);
+        let path = settled_path(&self.directory, self.number);
         let unfinished = path.with_extension("tmp");
         let begun = || -> io::Result<File> {
             let mut file = OpenOptions::new()
@@ -203,7 +207,7 @@ impl Writer {
         self.length = all.len() as u64;
         self.enough = MAX_BYTES.max(2 * self.length);
         self.unsynced = false;
-        for (path, number) in files(&self.directory)? {
+        for (path, number) in settled_files(&self.directory)? {
             if number < self.number {
                 // It says nothing new; the next one deletes it.
                 let _ = fs::remove_file(path);
@@ -212,7 +216,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Syncs what is not.
+    /// Syncs what was written and is not synced.
     pub fn sync(&mut self) -> io::Result<()> {
         if let (Some(file), true) = (&self.file, self.unsynced) {
             file.sync_data()?;
@@ -220,57 +224,4 @@ impl Writer {
         self.unsynced = false;
         Ok(())
     }
-
-    fn path(&self, number: u64) -> PathBuf {
-        self.directory.join(format!("settled-{number}.log"))
-    }
-}
-
-/// All that is known, as entries.
-pub fn all(catalog: &Catalog, exporters: &[String]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (&lane, known) in &catalog.lanes {
-        let configured = known
-            .settled
-            .iter()
-            .filter_map(|(&index, ranges)| Some((exporters.get(index)?, ranges)));
-        for (exporter, ranges) in configured.chain(&known.others_settled) {
-            for records in ranges.iter() {
-                let entry = Entry {
-                    exporter,
-                    lane,
-                    records,
-                };
-                entry.write(&mut out);
-            }
-        }
-    }
-    out
-}
-
-/// The number that a file's name tells.
-pub fn parse_name(name: &str) -> Option<u64> {
-    let number = name.strip_prefix("settled-")?.strip_suffix(".log")?;
-    number.parse().ok().filter(|number| *number < u64::MAX)
-}
-
-/// Whether this is the name of a file that was not renamed to its name.
-pub fn is_unfinished(name: &str) -> bool {
-    name.starts_with("settled-") && name.ends_with(".tmp")
-}
-
-fn files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-    let mut files = vec![];
-    for file in fs::read_dir(directory)? {
-        let file = file?;
-        if let Some(number) = file.file_name().to_str().and_then(parse_name) {
-            files.push((file.path(), number));
-        }
-    }
-    Ok(files)
-}
-
-/// Makes new names in a directory last.
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

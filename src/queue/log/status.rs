@@ -58,7 +58,7 @@ pub struct LogCounts {
 
 /// The counters as they are kept, each written by few and rarely.
 #[derive(Debug, Default)]
-pub struct Meters {
+pub struct LogMeters {
     pub bytes: AtomicU64,
     pub segments: AtomicU64,
     pub commits: AtomicU64,
@@ -80,7 +80,7 @@ pub fn add(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 
-impl Meters {
+impl LogMeters {
     pub fn is_healthy(&self) -> bool {
         !self.degraded.load(Ordering::Acquire)
     }

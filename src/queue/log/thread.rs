@@ -2,16 +2,16 @@
 The log thread: the only one that writes.
 
 It takes all that waits in its channel, writes what each lane has with one
-write, syncs as the policy says, and tells each lane. So the more is under way,
+write, syncs as the policy says, and notifies each lane. So the more is under way,
 the fewer writes and syncs there are per commit.
 
-**A failure** takes back what was not told: the file is cut to its last good
+**A failure** takes back what was not decided: the file is cut to its last good
 length, the commit and all that follow it in the lane have failed, and the log is
 degraded: commits fail at once until a probe, made every second, could be
 written. Where syncing failed nobody knows what the disk has: the file is not
 written any more. Where cutting failed the file is left behind and cut
 before the log is healthy again, so that in a lane no record follows bytes
-that were never told.
+that were never decided.
 
 **Numbers of failed records** have no record, and nobody will settle them, so the
 thread does.
@@ -24,55 +24,38 @@ mod tests;
 mod upkeep;
 
 use super::{
-    Fsync, LaneId, Seq, Store, lane::Commit, segment::Segment, settled, status::add,
-    trouble::Trouble,
+    commit::{Commit, LogMessage},
+    ids::{LaneId, Seq},
+    segment::OpenSegment,
+    settings::SyncPolicy,
+    settled::SettlementWriter,
+    status::add,
+    store::Store,
+    trouble::WriteError,
 };
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender};
 use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
-    ops::Range,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError, Sender},
-    },
+    sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-/// Bytes of commits taken at once: what is told waits for all of them.
+/// Bytes of commits taken at once: the lanes are notified after all of them.
 const GROUP: usize = 8 << 20;
 
 /// Between attempts at what failed, and between syncs of settlements.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Name of the file that a probe writes.
-pub const PROBE_FILE: &str = "probe";
-
-/// What the thread is told.
-#[derive(Debug)]
-pub enum Message {
-    Commit(Commit),
-    Settled {
-        exporter: usize,
-        lane: LaneId,
-        records: Range<Seq>,
-    },
-    /// An old lane's end is known now.
-    Scanned(LaneId),
-    /// Nobody writes this lane any more.
-    Ended(LaneId),
-    Close(Sender<()>),
-}
-
-/// See the module.
+/// The state of the log thread.
 pub struct LogThread {
     store: Arc<Store>,
-    messages: Receiver<Message>,
-    open: HashMap<LaneId, Segment>,
-    settlements: settled::Writer,
-    /// Something is settled that the file does not say.
+    messages: Receiver<LogMessage>,
+    open: HashMap<LaneId, OpenSegment>,
+    settlements: SettlementWriter,
+    /// True while something is settled that the file does not say.
     settlements_incomplete: bool,
     /// The length of the settlements' file that is counted.
     settlements_length: u64,
@@ -80,7 +63,7 @@ pub struct LogThread {
     doomed: Vec<(PathBuf, u64)>,
     /// Files that could not be cut, with the lengths that count.
     uncut: Vec<(PathBuf, u64)>,
-    trouble: Option<(Trouble, Instant)>,
+    trouble: Option<(WriteError, Instant)>,
     probe_at: Option<Instant>,
     sync_at: Option<Instant>,
     settlements_sync_at: Option<Instant>,
@@ -91,18 +74,18 @@ pub struct LogThread {
     _lock: File,
 }
 
-/// Nothing more can be written; the trouble is told already.
+/// Nothing more can be written; the error has been logged.
 struct Stopped;
 
 impl LogThread {
     pub fn new(
         store: Arc<Store>,
-        messages: Receiver<Message>,
+        messages: Receiver<LogMessage>,
         last_settlements: u64,
         lock: File,
     ) -> Self {
         Self {
-            settlements: settled::Writer::new(&store.settings.directory, last_settlements),
+            settlements: SettlementWriter::new(&store.settings.directory, last_settlements),
             store,
             messages,
             open: HashMap::new(),
@@ -120,7 +103,7 @@ impl LogThread {
         }
     }
 
-    /// Works until it is closed, or nobody is left who could tell it anything.
+    /// Works until it is closed, or every sender is gone.
     /// `leftovers`: the lanes, and the bytes of settlements, of earlier runs.
     pub fn run(mut self, leftovers: Vec<LaneId>, settlements: u64) {
         self.settlements_length = settlements;
@@ -132,13 +115,8 @@ impl LogThread {
         }
         loop {
             let message = match self.next_deadline() {
-                None => self
-                    .messages
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => self
-                    .messages
-                    .recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => (self.messages.recv()).map_err(|RecvError| RecvTimeoutError::Disconnected),
+                Some(at) => self.messages.recv_deadline(at),
             };
             let closed = match message {
                 Ok(message) => self.take(message),
@@ -159,18 +137,18 @@ impl LogThread {
     }
 
     /// Does what a message says, and all those that wait behind it. Returns
-    /// whom to tell when the log is closed.
-    fn take(&mut self, message: Message) -> Option<Sender<()>> {
+    /// where to report that the log is closed.
+    fn take(&mut self, message: LogMessage) -> Option<Sender<()>> {
         let mut commits: BTreeMap<LaneId, Vec<Commit>> = BTreeMap::new();
         let (mut settled, mut ended, mut bytes, mut closed) = (vec![], vec![], 0, None);
         let mut next = Some(message);
         while let Some(message) = next {
             match message {
-                Message::Commit(commit) => {
+                LogMessage::Commit(commit) => {
                     bytes += commit.bytes.len();
                     commits.entry(commit.lane.id).or_default().push(commit);
                 }
-                Message::Settled {
+                LogMessage::Settled {
                     exporter,
                     lane,
                     records,
@@ -178,9 +156,9 @@ impl LogThread {
                     self.note_settled(exporter, lane, records.clone());
                     settled.push((lane, records));
                 }
-                Message::Scanned(lane) => settled.push((lane, 0..Seq::MAX)),
-                Message::Ended(lane) => ended.push(lane),
-                Message::Close(reply) => {
+                LogMessage::Scanned(lane) => settled.push((lane, 0..Seq::MAX)),
+                LogMessage::Ended(lane) => ended.push(lane),
+                LogMessage::Close(reply) => {
                     closed = Some(reply);
                     break;
                 }
@@ -252,7 +230,7 @@ impl LogThread {
         self.store.meters.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Leaves all as a later run is to find it.
+    /// Writes everything that a later run is to find.
     fn finish(&mut self) {
         let lanes: Vec<_> = self.open.keys().copied().collect();
         for lane in lanes {
@@ -264,7 +242,7 @@ impl LogThread {
         self.settlements_retry_at = None;
         self.complete_settlements();
         self.save_settlements();
-        if self.store.settings.fsync != Fsync::Never {
+        if self.store.settings.sync != SyncPolicy::Never {
             // Without it something is sent again after a power failure.
             let _ = self.settlements.sync();
         }

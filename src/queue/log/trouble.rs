@@ -7,7 +7,7 @@ use std::{
 
 /// What keeps the log from writing.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum WriteError {
     /// The directory would hold more than it may.
     SizeLimit {
         directory: PathBuf,
@@ -23,7 +23,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl WriteError {
     pub fn io(path: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self + '_ {
         move |error| Self::Io {
             path: path.to_owned(),
@@ -70,7 +70,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = match self {
             Self::SizeLimit { directory, .. } => directory,
@@ -88,7 +88,7 @@ impl fmt::Display for Trouble {
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum LogOpenError {
     /// Another process has it.
     #[error(
         "the segment log {} is in use by another process: give each process a directory of its \
@@ -119,7 +119,7 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
+impl LogOpenError {
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |error| Self::Io {
             path: path.to_owned(),

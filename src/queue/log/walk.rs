@@ -15,10 +15,10 @@ agree with it; memory grows by what the file has.
 */
 
 use super::{
-    LaneId, Seq,
     format::{
         MAX_SEGMENT_HEADER, NoHeader, RECORD_HEADER, RECORD_MAGIC, RecordHeader, SegmentHeader,
     },
+    ids::{LaneId, Seq},
 };
 use bytes::Bytes;
 use std::{
@@ -35,7 +35,7 @@ const WINDOW: usize = 256 << 10;
 const SHORT_HEADER: usize = 4 << 10;
 
 /// A place in a segment file.
-pub struct Walk {
+pub struct SegmentWalk {
     file: File,
     lane: LaneId,
     /// Bytes of the file that count.
@@ -53,7 +53,7 @@ pub struct Walk {
 
 /// What the walk comes to.
 #[derive(Debug)]
-pub enum Step {
+pub enum WalkStep {
     /// A record whose header is intact. It is for the caller to take its
     /// payload or to skip it.
     Record(RecordHeader),
@@ -63,7 +63,7 @@ pub enum Step {
     End { torn: u64 },
 }
 
-impl Walk {
+impl SegmentWalk {
     /// At the first record of the segment file `path`, of which the first
     /// `length` bytes count. Its records have numbers in `allowed`.
     ///
@@ -127,29 +127,29 @@ impl Walk {
         }
     }
 
-    /// Offset of what [`Walk::step`] looks at next.
+    /// Offset of what [`SegmentWalk::step`] looks at next.
     pub fn at(&self) -> u64 {
         self.at
     }
 
     /// What is here.
-    pub fn step(&mut self) -> io::Result<Step> {
+    pub fn step(&mut self) -> io::Result<WalkStep> {
         let left = self.length.saturating_sub(self.at);
         if left == 0 {
-            return Ok(Step::End { torn: 0 });
+            return Ok(WalkStep::End { torn: 0 });
         }
         if left < RECORD_HEADER as u64 {
             return Ok(self.unfinished());
         }
         let here = self.bytes(self.at, RECORD_HEADER)?;
         match self.header_in(&here) {
-            Some(header) if header.whole() <= left => Ok(Step::Record(header)),
+            Some(header) if header.whole() <= left => Ok(WalkStep::Record(header)),
             Some(_) => Ok(self.unfinished()),
             None => self.resume(),
         }
     }
 
-    /// The payload of the record that [`Walk::step`] found here; None if it is
+    /// The payload of the record that [`SegmentWalk::step`] found here; None if it is
     /// damaged. The walk is then behind the record.
     pub fn payload(&mut self, header: &RecordHeader) -> io::Result<Option<Bytes>> {
         let payload = self.bytes(self.at + RECORD_HEADER as u64, header.length as usize)?;
@@ -157,7 +157,7 @@ impl Walk {
         Ok(header.fits(&payload).then_some(payload))
     }
 
-    /// Steps over the record that [`Walk::step`] found here.
+    /// Steps over the record that [`SegmentWalk::step`] found here.
     pub fn skip(&mut self, header: &RecordHeader) {
         self.at += header.whole();
         self.allowed.start = header.seq + 1;
@@ -168,7 +168,7 @@ impl Walk {
     }
 
     /// Looks for the next intact header after this place, which is none.
-    fn resume(&mut self) -> io::Result<Step> {
+    fn resume(&mut self) -> io::Result<WalkStep> {
         let from = self.at;
         let mut zeros = true;
         let mut look = from;
@@ -179,7 +179,7 @@ impl Walk {
                 let header = window.get(found..).and_then(|bytes| self.header_in(bytes));
                 if header.is_some() {
                     self.at = look + found as u64;
-                    return Ok(Step::Damage { at: from });
+                    return Ok(WalkStep::Damage { at: from });
                 }
                 position = found + 1;
             }
@@ -192,20 +192,20 @@ impl Walk {
             true => self.unfinished(),
             false => {
                 self.at = self.length;
-                Step::Damage { at: from }
+                WalkStep::Damage { at: from }
             }
         })
     }
 
     /// What begins here and has no end.
-    fn unfinished(&mut self) -> Step {
+    fn unfinished(&mut self) -> WalkStep {
         let at = std::mem::replace(&mut self.at, self.length);
         match self.allowed.end {
-            Seq::MAX => Step::End {
+            Seq::MAX => WalkStep::End {
                 torn: self.length - at,
             },
             // Writing went on in the next segment, so this was finished.
-            _ => Step::Damage { at },
+            _ => WalkStep::Damage { at },
         }
     }
 

@@ -3,7 +3,9 @@
 
 use super::{Grammar, Target};
 use tempfile::TempDir;
-use wayspan::queue::log::check_recovery;
+
+#[path = "../../log/check.rs"]
+mod check;
 
 pub const TARGET: Target = Target {
     name: "log_recovery",
@@ -21,5 +23,5 @@ fn run(bytes: &[u8]) {
     let (settlements, segment) = rest.split_at(length);
     // In memory where that is at hand: a log is many small files.
     let dir = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
-    check_recovery(dir.path(), segment, settlements).unwrap();
+    check::check_recovery(dir.path(), segment, settlements).unwrap();
 }

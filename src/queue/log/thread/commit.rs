@@ -1,14 +1,16 @@
-/*! Writing what lanes hand over, and telling them. */
+/*! Writing what lanes hand over, and notifying them. */
 
 use super::{LogThread, Stopped};
 use crate::queue::log::{
-    Fsync, LaneId, Seq,
-    catalog::{self, segment_path},
+    catalog::KnownSegment,
+    commit::Commit,
+    directory::segment_path,
     format::{SegmentHeader, records},
-    lane::Commit,
-    segment::Segment,
+    ids::{LaneId, Seq},
+    segment::OpenSegment,
+    settings::SyncPolicy,
     status::add,
-    trouble::Trouble,
+    trouble::WriteError,
 };
 use std::{
     collections::BTreeMap,
@@ -45,7 +47,7 @@ impl<'a> Run<'a> {
 }
 
 impl LogThread {
-    /// Stores what it can, and tells every lane.
+    /// Stores what it can, and notifies every lane.
     pub(super) fn commit(&mut self, commits: BTreeMap<LaneId, Vec<Commit>>) {
         let mut stored: Vec<(LaneId, Vec<Commit>, Seq)> = commits
             .into_iter()
@@ -54,8 +56,8 @@ impl LogThread {
                 (lane, commits, stored)
             })
             .collect();
-        match self.store.settings.fsync {
-            Fsync::Always => {
+        match self.store.settings.sync {
+            SyncPolicy::Always => {
                 for (lane, _, stored) in &mut stored {
                     if let Err(Stopped) = self.sync(*lane) {
                         let kept = self.open.get(lane).map_or(0, |segment| segment.end);
@@ -64,20 +66,20 @@ impl LogThread {
                     }
                 }
             }
-            Fsync::Interval(pause) => {
-                let unsynced = self.open.values().any(Segment::is_unsynced);
+            SyncPolicy::Interval(pause) => {
+                let unsynced = self.open.values().any(OpenSegment::is_unsynced);
                 if unsynced && self.sync_at.is_none() {
                     self.sync_at = Some(Instant::now() + pause);
                 }
             }
-            Fsync::Never => {}
+            SyncPolicy::Never => {}
         }
         for (lane, commits, stored) in stored {
-            self.tell(lane, commits, stored);
+            self.notify(lane, commits, stored);
         }
     }
 
-    fn tell(&mut self, lane: LaneId, commits: Vec<Commit>, stored: Seq) {
+    fn notify(&mut self, lane: LaneId, commits: Vec<Commit>, stored: Seq) {
         let Some(end) = commits.last().map(|commit| commit.records.end) else {
             return;
         };
@@ -190,7 +192,7 @@ impl LogThread {
         };
         let offset = segment.length;
         if let Err(error) = segment.append(&mut run.parts, run.end) {
-            let trouble = Trouble::io(&segment.path, run.bytes)(error);
+            let trouble = WriteError::io(&segment.path, run.bytes)(error);
             if segment.cut().is_err() {
                 self.abandon(lane);
             }
@@ -213,18 +215,19 @@ impl LogThread {
             lane,
             first,
             created: unix_millis(SystemTime::now()),
+            signal: settings.signal,
             exporters: settings.exporters.clone(),
         };
         let path = segment_path(&settings.directory, lane, first);
-        let sync = settings.fsync != Fsync::Never;
-        let segment = match Segment::create(&path, &header, sync) {
+        let sync = settings.sync != SyncPolicy::Never;
+        let segment = match OpenSegment::create(&path, &header, sync) {
             Ok(segment) => segment,
-            Err(error) => return Err(self.degrade(Trouble::io(&path, needed)(error))),
+            Err(error) => return Err(self.degrade(WriteError::io(&path, needed)(error))),
         };
         add(&self.store.meters.bytes, segment.length);
         add(&self.store.meters.segments, 1);
         if let Some(lane) = self.store.catalog().lanes.get_mut(&lane) {
-            let known = catalog::Segment::begun(segment.length, first);
+            let known = KnownSegment::begun(segment.length, first);
             lane.segments.insert(first, known);
         }
         self.open.insert(lane, segment);
@@ -233,7 +236,7 @@ impl LogThread {
 
     /// Closes the lane's segment, so that the next write begins another.
     pub(super) fn roll(&mut self, lane: LaneId) -> Result<(), Stopped> {
-        if self.store.settings.fsync != Fsync::Never {
+        if self.store.settings.sync != SyncPolicy::Never {
             self.sync(lane)?;
         }
         if let Some(segment) = self.open.remove(&lane) {
@@ -254,8 +257,8 @@ impl LogThread {
                 Ok(())
             }
             Err(error) => {
-                let trouble = Trouble::io(&segment.path, 0)(error);
-                if self.store.settings.fsync == Fsync::Always {
+                let trouble = WriteError::io(&segment.path, 0)(error);
+                if self.store.settings.sync == SyncPolicy::Always {
                     segment.undo_unsynced();
                 }
                 Err(self.degrade(trouble))

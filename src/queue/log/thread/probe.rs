@@ -1,7 +1,7 @@
-/*! Becoming degraded, and seeing whether that is over. */
+/*! Becoming degraded, and finding out when that is over. */
 
-use super::{LogThread, PAUSE, PROBE_FILE, Stopped};
-use crate::queue::log::trouble::Trouble;
+use super::{LogThread, PAUSE, Stopped};
+use crate::queue::log::{directory::PROBE_FILE, trouble::WriteError};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -13,7 +13,7 @@ use std::{
 const PROBE: Range<u64> = 256 << 10..8 << 20;
 
 impl LogThread {
-    pub(super) fn degrade(&mut self, trouble: Trouble) -> Stopped {
+    pub(super) fn degrade(&mut self, trouble: WriteError) -> Stopped {
         let since = match &self.trouble {
             Some((known, _)) if known.reason() == trouble.reason() => return Stopped,
             Some((_, since)) => *since,
@@ -26,7 +26,7 @@ impl LogThread {
         Stopped
     }
 
-    /// Sees whether it can write again.
+    /// Tries whether the log can be written again.
     pub(super) fn probe(&mut self) {
         let Some((trouble, since)) = &self.trouble else {
             return;
@@ -57,7 +57,7 @@ impl LogThread {
         }
     }
 
-    fn try_to_write(&mut self, needed: u64) -> Result<(), Trouble> {
+    fn try_to_write(&mut self, needed: u64) -> Result<(), WriteError> {
         let directory = &self.store.settings.directory;
         let path = directory.join(PROBE_FILE);
         let bytes = vec![0x55; needed.clamp(PROBE.start, PROBE.end) as usize];
@@ -68,7 +68,7 @@ impl LogThread {
         let removed = fs::remove_file(&path);
         written
             .and(removed)
-            .map_err(Trouble::io(directory, needed))?;
+            .map_err(WriteError::io(directory, needed))?;
         while let Some((path, length)) = self.uncut.last() {
             File::options()
                 .write(true)
@@ -78,14 +78,14 @@ impl LogThread {
                     io::ErrorKind::NotFound => Ok(()),
                     _ => Err(error),
                 })
-                .map_err(Trouble::io(path, needed))?;
+                .map_err(WriteError::io(path, needed))?;
             self.uncut.pop();
         }
         Ok(())
     }
 
-    pub(super) fn size_limit(&self, needed: u64) -> Trouble {
-        Trouble::SizeLimit {
+    pub(super) fn size_limit(&self, needed: u64) -> WriteError {
+        WriteError::SizeLimit {
             directory: self.store.settings.directory.clone(),
             max_bytes: self.store.settings.max_bytes,
             needed,

@@ -3,17 +3,21 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::queue::log::{
-    LaneWriter, Settings, catalog,
-    format::{RecordHeader, SegmentHeader},
-    lane,
-    status::Meters,
-    walk::{Step, Walk},
+use crate::{
+    pdata::Signal,
+    queue::log::{
+        LaneWriter, LogSettings,
+        catalog::KnownLane,
+        commit::LaneState,
+        format::{RecordHeader, SegmentHeader},
+        status::LogMeters,
+        walk::{SegmentWalk, WalkStep},
+    },
 };
 use std::{
     fs,
     os::unix::fs::FileExt,
-    sync::{Mutex, atomic::AtomicU64, mpsc},
+    sync::{Mutex, atomic::AtomicU64},
 };
 use tempfile::TempDir;
 
@@ -25,42 +29,46 @@ struct Halted {
 }
 
 impl Halted {
-    fn new(fsync: Fsync) -> Self {
+    fn new(sync: SyncPolicy) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let settings = LogSettings {
             directory: dir.path().to_owned(),
             create_directory: false,
             max_bytes: 1 << 30,
             segment_bytes: 1 << 20,
-            fsync,
+            sync,
+            signal: Signal::Traces,
             exporters: vec!["otlp".to_owned()],
         };
         let header = SegmentHeader {
             lane: LaneId(0),
             first: 0,
             created: 0,
+            signal: Signal::Traces,
             exporters: settings.exporters.clone(),
         };
-        let (messages, received) = mpsc::channel();
+        let (messages, received) = crossbeam_channel::unbounded();
         let store = Arc::new(Store {
             settings,
             header_length: header.len() as u64,
             catalog: Mutex::default(),
-            meters: Arc::new(Meters::default()),
+            meters: Arc::new(LogMeters::default()),
             next_lane: AtomicU64::new(0),
         });
         let id = LaneId(1);
-        let known = catalog::Lane {
+        let state = LaneState::new(id, Arc::default(), Arc::clone(&store.meters));
+        let state = Arc::new(state);
+        let known = KnownLane {
             addressed: vec![0],
             end: Some(0),
             live: true,
-            ..catalog::Lane::default()
+            state: Some(Arc::clone(&state)),
+            ..KnownLane::default()
         };
         store.catalog().lanes.insert(id, known);
-        let shared = lane::Shared::new(id, Arc::default(), Arc::clone(&store.meters));
         let lock = File::create(dir.path().join("lock")).unwrap();
         Self {
-            writer: LaneWriter::new(Arc::new(shared), messages),
+            writer: LaneWriter::new(state, messages),
             thread: LogThread::new(store, received, 0, lock),
             dir,
         }
@@ -73,7 +81,7 @@ impl Halted {
         let message = self.thread.messages.try_recv().unwrap();
         assert!(self.thread.take(message).is_none());
         assert_eq!(self.writer.decided(), seq + 1);
-        self.writer.holds(seq..seq + 1)
+        self.thread.store.holds(self.writer.id(), seq..seq + 1)
     }
 
     /// The lane's file becomes another one; returns the real one.
@@ -93,15 +101,15 @@ impl Halted {
             .collect();
         names.sort();
         for path in names {
-            let mut walk = Walk::open(&path, LaneId(1), u64::MAX, 0..Seq::MAX).unwrap();
+            let mut walk = SegmentWalk::open(&path, LaneId(1), u64::MAX, 0..Seq::MAX).unwrap();
             loop {
                 match walk.step().unwrap() {
-                    Step::Record(header) => {
+                    WalkStep::Record(header) => {
                         found.push(header.seq);
                         walk.skip(&header);
                     }
-                    Step::Damage { at } => panic!("damage at {at}"),
-                    Step::End { torn } => {
+                    WalkStep::Damage { at } => panic!("damage at {at}"),
+                    WalkStep::End { torn } => {
                         torn_bytes += torn;
                         break;
                     }
@@ -118,7 +126,7 @@ impl Halted {
 
 #[test]
 fn a_file_that_cannot_be_cut_is_left_and_cut_before_the_log_is_healthy() {
-    let mut log = Halted::new(Fsync::Never);
+    let mut log = Halted::new(SyncPolicy::Never);
     assert!(log.store(b"first"));
     let length = log.thread.bytes();
     let real = log.replace_file("/dev/full");
@@ -142,7 +150,7 @@ fn a_file_that_cannot_be_cut_is_left_and_cut_before_the_log_is_healthy() {
 
 #[test]
 fn what_could_not_be_synced_was_not_stored_and_the_file_is_not_written_again() {
-    let mut log = Halted::new(Fsync::Always);
+    let mut log = Halted::new(SyncPolicy::Always);
     assert!(log.store(b"first"));
     let length = log.thread.bytes();
     // It takes the write and refuses to be synced, or cut.
@@ -171,11 +179,11 @@ fn what_could_not_be_synced_was_not_stored_and_the_file_is_not_written_again() {
 
 #[test]
 fn a_late_sync_that_fails_makes_the_log_degraded_and_keeps_what_was_told() {
-    let mut log = Halted::new(Fsync::Interval(Duration::ZERO));
+    let mut log = Halted::new(SyncPolicy::Interval(Duration::ZERO));
     assert!(log.store(b"first"));
     log.replace_file("/dev/null");
     log.thread.tick();
-    assert!(!log.is_healthy() && log.writer.holds(0..1));
+    assert!(!log.is_healthy() && log.thread.store.holds(LaneId(1), 0..1));
     log.thread.probe();
     assert!(log.store(b"second"));
     assert_eq!(log.on_disk(), (vec![0, 1], 0));
@@ -183,12 +191,13 @@ fn a_late_sync_that_fails_makes_the_log_degraded_and_keeps_what_was_told() {
 
 #[test]
 fn nobody_waits_for_a_thread_that_is_gone() {
-    let mut log = Halted::new(Fsync::Never);
+    let mut log = Halted::new(SyncPolicy::Never);
     let seq = log.writer.append(4, |out| out.push(1));
     log.writer.hand_over();
     assert_eq!(log.writer.decided(), 0);
     let Halted { thread, writer, .. } = log;
+    let store = Arc::clone(&thread.store);
     drop(thread);
     assert_eq!((writer.decided(), writer.undecided_bytes()), (1, 0));
-    assert!(!writer.holds(seq..seq + 1));
+    assert!(!store.holds(writer.id(), seq..seq + 1));
 }

@@ -1,10 +1,12 @@
-/*! What is settled: noting it, and deleting what nobody needs any more. */
+/*! Noting what is settled, and deleting what no exporter needs any more. */
 
 use super::{LogThread, PAUSE};
 use crate::queue::log::{
-    Fsync, LaneId, Seq,
-    catalog::segment_path,
-    settled::{self, Entry},
+    catalog::Catalog,
+    directory::segment_path,
+    ids::{LaneId, Seq},
+    settings::SyncPolicy,
+    settled::Settlement,
     status::add,
 };
 use std::{
@@ -22,7 +24,7 @@ const IDLE: u64 = 1 << 20;
 const DELETED: usize = 16;
 
 impl LogThread {
-    /// A segment that is done with, and large, is closed before it is full.
+    /// Closes a segment before it is full, if it is large and all of it settled.
     pub(super) fn close_if_idle(&mut self, lane: LaneId) {
         let idle = self.open.get(&lane).is_some_and(|segment| {
             segment.length > IDLE
@@ -55,7 +57,7 @@ impl LogThread {
         self.delete();
     }
 
-    /// Deletes what is to be deleted; what cannot be is kept for later.
+    /// Deletes what is to be deleted, and keeps what cannot be for later.
     pub(super) fn delete(&mut self) {
         if self.delete_at.is_none_or(|at| at > Instant::now()) {
             return;
@@ -87,7 +89,7 @@ impl LogThread {
 
     pub(super) fn note_settled(&mut self, exporter: usize, lane: LaneId, records: Range<Seq>) {
         if let Some(exporter) = self.store.settings.exporters.get(exporter) {
-            self.settlements.push(&Entry {
+            self.settlements.push(&Settlement {
                 exporter,
                 lane,
                 records,
@@ -108,20 +110,20 @@ impl LogThread {
         let settings = &self.store.settings;
         let saved = match self.settlements.wants_all() {
             true => {
-                let all = settled::all(&self.store.catalog(), &settings.exporters);
+                let all = all_settlements(&self.store.catalog(), &settings.exporters);
                 if all.is_empty() && self.settlements_length == 0 {
                     self.settlements_retry_at = None;
                     return;
                 }
                 self.settlements
-                    .rewrite(&all, settings.fsync != Fsync::Never)
+                    .rewrite(&all, settings.sync != SyncPolicy::Never)
             }
             false => self.settlements.flush(),
         };
         match saved {
             Ok(()) => {
                 self.settlements_retry_at = None;
-                let unsynced = self.settlements.is_unsynced() && settings.fsync != Fsync::Never;
+                let unsynced = self.settlements.is_unsynced() && settings.sync != SyncPolicy::Never;
                 if unsynced && self.settlements_sync_at.is_none() {
                     self.settlements_sync_at = Some(Instant::now() + PAUSE);
                 }
@@ -160,4 +162,26 @@ impl LogThread {
             }
         }
     }
+}
+
+/// Encodes all settlements that are known.
+fn all_settlements(catalog: &Catalog, exporters: &[String]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (&lane, known) in &catalog.lanes {
+        let configured = known
+            .settled
+            .iter()
+            .filter_map(|(&index, ranges)| Some((exporters.get(index)?, ranges)));
+        for (exporter, ranges) in configured.chain(&known.others_settled) {
+            for records in ranges.iter() {
+                let entry = Settlement {
+                    exporter,
+                    lane,
+                    records,
+                };
+                entry.write(&mut out);
+            }
+        }
+    }
+    out
 }
