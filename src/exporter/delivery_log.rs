@@ -1,13 +1,14 @@
 /*!
-What an exporter says in the log: changes, not attempts.
+What an exporter writes to the log: changes, not attempts.
 
 A backend that is away fails every attempt of every request in flight; the
 operator needs to hear of it once, then now and then, and when it is back. So
 the first failure is logged, a failure with another cause and a reminder at
-bounded intervals, and the return with how long it took. Lost spans are always
-logged.
+bounded intervals, and the return with how long it took. Lost items are always
+logged, in the words of their signal.
 */
 
+use crate::pdata::Signal;
 use std::{cell::RefCell, time::Duration};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -17,16 +18,31 @@ const QUIET: Duration = Duration::from_secs(10);
 /// A failure that goes on is mentioned this often.
 const REMINDER: Duration = Duration::from_secs(60);
 
+/// Writes a line with a count under the field name of its signal: names of
+/// fields are constants.
+macro_rules! log_items {
+    ($level:ident, $log:expr, $signal:expr, $count:expr => ($spans:ident, $points:ident, $records:ident), $($rest:tt)*) => {
+        match $signal {
+            Signal::Traces => log_items!(@ $level, $log, $spans, $count, $($rest)*),
+            Signal::Metrics => log_items!(@ $level, $log, $points, $count, $($rest)*),
+            Signal::Logs => log_items!(@ $level, $log, $records, $count, $($rest)*),
+        }
+    };
+    (@ $level:ident, $log:expr, $name:ident, $count:expr, $($rest:tt)*) => {
+        $level!(exporter = %$log.id, endpoint = %$log.endpoint, $name = $count, $($rest)*)
+    };
+}
+
 /// The log of one exporter.
 #[derive(Debug)]
-pub struct DeliveryLog {
+pub(super) struct DeliveryLog {
     id: String,
     endpoint: String,
-    state: RefCell<State>,
+    state: RefCell<OutageState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct OutageState {
     /// When the first of the failures since the last success came.
     failing_since: Option<Instant>,
     /// Whether any of these failures was logged, and so the return must be.
@@ -36,16 +52,18 @@ struct State {
 
 /// What waits for the backend, for the log.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
-    /// Spans in requests under way or between attempts.
-    pub spans: u64,
+pub(super) struct Waiting {
+    /// The signal of the request that failed.
+    pub(super) signal: Signal,
+    /// Items of that signal in requests under way or between attempts.
+    pub(super) items: u64,
     /// Batches queued behind them.
-    pub batches: usize,
+    pub(super) batches: usize,
 }
 
 impl DeliveryLog {
     /// The log of exporter `id`, which delivers to `endpoint`.
-    pub fn new(id: String, endpoint: String) -> Self {
+    pub(super) fn new(id: String, endpoint: String) -> Self {
         Self {
             id,
             endpoint,
@@ -54,28 +72,37 @@ impl DeliveryLog {
     }
 
     /// An attempt failed and there will be another after `wait`.
-    pub fn failed(&self, cause: &str, misconfigured: bool, wait: Duration, waiting: Waiting) {
+    pub(super) fn failed(
+        &self,
+        cause: &str,
+        misconfigured: bool,
+        wait: Duration,
+        waiting: Waiting,
+    ) {
         if !self.state.borrow_mut().worth_telling(cause, Instant::now()) {
             return;
         }
-        let (id, endpoint) = (&self.id, &self.endpoint);
-        let Waiting { spans, batches } = waiting;
-        let next = format!("trying again in {wait:.1?} and on");
-        if misconfigured {
-            error!(
-                exporter = %id, %endpoint, %cause, spans_held = spans, batches_queued = batches,
-                "the backend cannot be used as configured; spans are kept, {next}"
-            );
-        } else {
-            warn!(
-                exporter = %id, %endpoint, %cause, spans_held = spans, batches_queued = batches,
-                "delivery failed; spans are kept, {next}"
-            );
+        let Waiting {
+            signal,
+            items,
+            batches,
+        } = waiting;
+        let kept = format!("{signal} are kept, trying again in {wait:.1?} and on");
+        match misconfigured {
+            true => log_items!(
+                error, self, signal, items => (spans_held, data_points_held, log_records_held),
+                %cause, batches_queued = batches,
+                "the backend cannot be used as configured; {kept}"
+            ),
+            false => log_items!(
+                warn, self, signal, items => (spans_held, data_points_held, log_records_held),
+                %cause, batches_queued = batches, "delivery failed; {kept}"
+            ),
         }
     }
 
     /// A request was delivered.
-    pub fn delivered(&self) {
+    pub(super) fn delivered(&self) {
         let mut state = self.state.borrow_mut();
         let Some(since) = state.failing_since.take() else {
             return;
@@ -87,23 +114,25 @@ impl DeliveryLog {
         }
     }
 
-    /// The backend took a request and rejected spans of it, or had a warning.
-    pub fn partial(&self, rejected: u64, message: &str) {
-        let (id, endpoint) = (&self.id, &self.endpoint);
-        warn!(
-            exporter = %id, %endpoint, rejected_spans = rejected, %message,
-            "the backend answered with partial success"
+    /// The backend took a request and rejected items of it, or had a warning.
+    pub(super) fn partial(&self, signal: Signal, rejected: u64, message: &str) {
+        log_items!(
+            warn, self, signal,
+            rejected => (rejected_spans, rejected_data_points, rejected_log_records),
+            %message, "the backend answered with partial success"
         );
     }
 
-    /// Spans were given up, with the bytes of their requests where known.
-    pub fn dropped(&self, spans: u64, bytes: Option<usize>, reason: &str) {
-        let (id, endpoint) = (&self.id, &self.endpoint);
-        error!(exporter = %id, %endpoint, spans, bytes, %reason, "spans lost");
+    /// Items were given up, with the bytes of their requests where known.
+    pub(super) fn dropped(&self, signal: Signal, items: u64, bytes: Option<usize>, reason: &str) {
+        log_items!(
+            error, self, signal, items => (spans, data_points, log_records),
+            bytes, %reason, "{}s lost", signal.item()
+        );
     }
 }
 
-impl State {
+impl OutageState {
     fn worth_telling(&mut self, cause: &str, now: Instant) -> bool {
         self.failing_since.get_or_insert(now);
         let worth = match &self.last {
@@ -161,8 +190,8 @@ mod tests {
     #[test]
     fn bytes_are_told_where_they_are_known() {
         let lines = logged(|log| {
-            log.dropped(40, Some(4096), "refused");
-            log.dropped(100, None, "not in time");
+            log.dropped(Signal::Traces, 40, Some(4096), "refused");
+            log.dropped(Signal::Traces, 100, None, "not in time");
         });
         assert!(lines[0].contains("spans=40 bytes=4096"), "{}", lines[0]);
         assert!(lines[1].contains("spans=100"), "{}", lines[1]);
@@ -173,7 +202,8 @@ mod tests {
     fn an_outage_is_two_lines() {
         let lines = logged(|log| {
             let waiting = Waiting {
-                spans: 40,
+                signal: Signal::Traces,
+                items: 40,
                 batches: 3,
             };
             log.delivered();
@@ -200,11 +230,12 @@ mod tests {
     fn a_mistake_and_a_loss_are_errors() {
         let lines = logged(|log| {
             let waiting = Waiting {
-                spans: 1,
+                signal: Signal::Traces,
+                items: 1,
                 batches: 0,
             };
             log.failed("no such port", true, Duration::from_secs(1), waiting);
-            log.dropped(3, Some(500), "bad attribute");
+            log.dropped(Signal::Traces, 3, Some(500), "bad attribute");
         });
         assert!(lines[0].contains("ERROR") && lines[0].contains("no such port"));
         assert!(
@@ -216,7 +247,7 @@ mod tests {
 
     #[test]
     fn tells_of_changes_and_reminds() {
-        let mut state = State::default();
+        let mut state = OutageState::default();
         let start = Instant::now();
         let at = |secs| start + Duration::from_secs(secs);
         assert!(state.worth_telling("refused", at(0)));
@@ -232,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_backend_that_flaps_does_not_fill_the_log() {
-        let mut state = State::default();
+        let mut state = OutageState::default();
         let start = Instant::now();
         let mut told = 0;
         for tenth in 0..600 {

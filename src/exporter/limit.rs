@@ -19,7 +19,7 @@ const QUIET: u32 = 64;
 /// What one exporter knows of its backend's limit. Sizes are those of the
 /// uncompressed protobuf request, in bytes.
 #[derive(Debug)]
-pub struct SizeLimit {
+pub(super) struct SizeLimit {
     /// The smallest size known to be refused; `usize::MAX` when none is.
     refused: Cell<usize>,
     quiet: Cell<u32>,
@@ -35,14 +35,14 @@ impl Default for SizeLimit {
 }
 
 impl SizeLimit {
-    /// Whether a request of this size would be refused.
-    pub fn exceeded(&self, bytes: usize) -> bool {
+    /// Returns true if a request of this size would be refused.
+    pub(super) fn exceeded(&self, bytes: usize) -> bool {
         bytes >= self.refused.get()
     }
 
-    /// A request of `bytes` was taken. `refused` is the size of the smallest
+    /// Notes that a request of `bytes` was taken. `refused` is the size of the smallest
     /// request that was refused as too large and of which it is a part.
-    pub fn taken(&self, bytes: usize, refused: Option<usize>) {
+    pub(super) fn taken(&self, bytes: usize, refused: Option<usize>) {
         if self.exceeded(bytes) {
             self.set(usize::MAX);
         }
@@ -53,8 +53,8 @@ impl SizeLimit {
         }
     }
 
-    /// All parts of a batch that was cut in advance were taken.
-    pub fn held(&self) {
+    /// Notes that all parts of a batch that was cut in advance were taken.
+    pub(super) fn held(&self) {
         self.quiet.set(self.quiet.get() + 1);
         if self.quiet.get() == QUIET {
             self.set(self.refused.get().saturating_mul(2));

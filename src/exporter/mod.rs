@@ -1,53 +1,78 @@
 /*!
 Exporters take sealed batches from their queue and deliver them.
 
-Each configured exporter is a thread's single task: [`deliver`] keeps several
-requests in flight, retries, splits what is refused and accounts for every span.
-What differs between exporters is only how a request is made and sent
-([`otlp`] over gRPC and HTTP, [`debug`]) and what an answer means ([`outcome`]).
+A kind of exporter is a [`Sender`]: it makes a request of a batch's bytes, sends
+it, and says by an [`Outcome`] what came of it. There is a folder for each:
+[`otlp`] (over gRPC and HTTP) and [`debug`]. What all share is here:
 
-- [`deliver`] is the loop that all share: it takes batches from the queue, splits
-  what is refused, and accounts for every span.
-- [`circuit`] decides which request may be sent while a backend is failing,
-  [`limit`] how much to send at once, [`delivery_log`] what to log.
+- `deliver` is the loop of one exporter, a thread's single task, with several
+  batches in flight; `delivery` is one batch on its way: attempts, halves of what
+  is refused, and the account of its items.
+- `circuit` decides which request may be sent while a backend is failing, `retry`
+  how long to wait, `limit` how much to send at once, `delivery_log` what to log.
 
-Every span popped from the queue ends in exactly one of `sent_spans`,
-`rejected_spans` (by the backend, in a partial success) and
-`send_failed_spans`.
+Every item popped from the queue ends in exactly one of `sent`, `rejected` (by
+the backend, in a partial success) and `send_failed`.
 */
 
-pub mod circuit;
+mod circuit;
 pub mod debug;
-pub mod deliver;
-pub mod delivery_log;
-pub mod limit;
+mod deliver;
+mod delivery;
+mod delivery_log;
+mod limit;
 pub mod otlp;
-pub mod outcome;
-pub mod retry;
+mod outcome;
+mod retry;
+mod shutdown;
+
+pub use outcome::Outcome;
 
 use crate::{
     backoff::Growth,
     config::{Exporter as Settings, ExporterKind},
-    http::{ConnectOptions, Payload, Resolver, SystemResolver},
+    http::{ConnectOptions, Resolver, SystemResolver},
+    pdata::Signal,
     pipeline::QueuedBatch,
     queue::Queue,
     telemetry::{Count, ExporterStats},
 };
 use bytes::Bytes;
-use debug::Debug;
-use deliver::Runner;
+use deliver::Deliverer;
 use delivery_log::DeliveryLog;
-use otlp::{grpc::OtlpGrpc, http::OtlpHttp};
-use outcome::Outcome;
-use std::{sync::Arc, time::Instant};
+use otlp::{OtlpGrpc, OtlpHttp};
+use shutdown::Deadline;
+use std::{fmt, pin::Pin, sync::Arc, time::Instant};
+use tokio::sync::watch;
+
+/// How one kind of exporter makes and sends a request.
+pub trait Sender: fmt::Debug + Send + 'static {
+    /// A request, made once and sent as often as needed.
+    type Request;
+
+    /// Returns where it sends, for the log.
+    fn endpoint(&self) -> &str;
+
+    /// Makes a request of the pieces of an OTLP export request.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, as the [`Outcome`] that this is.
+    fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<Self::Request, Outcome>;
+
+    /// Sends a request until the backend has answered or cannot be reached now;
+    /// each time but the first is counted in `resent`. Cancel safe: the request
+    /// is then lost or delivered.
+    fn send(&self, request: &Self::Request, resent: &Count) -> impl Future<Output = Outcome>;
+}
 
 /// What became of the batches when an exporter ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Spans still undelivered when the deadline came, now lost. Also counted
-    /// in `send_failed_spans`.
+    /// Items still undelivered when the deadline came, now lost. Also counted
+    /// in `send_failed`.
     pub abandoned: u64,
-    /// Spans undelivered that are in the segment log: the next run delivers
+    /// Undelivered items that are in the segment log: the next run delivers
     /// them.
     pub kept: u64,
 }
@@ -62,10 +87,29 @@ pub struct BuildError {
     pub message: String,
 }
 
-/// A built exporter: connections are made when first needed.
+/// A built exporter of any kind: connections are made when first needed.
 #[derive(Debug)]
-pub struct Exporter {
-    runner: Runner,
+pub struct Exporter(Box<dyn Run>);
+
+/// A [`Deliverer`] whose kind of sender is forgotten.
+trait Run: fmt::Debug + Send {
+    fn run(
+        self: Box<Self>,
+        queue: Arc<Queue<QueuedBatch>>,
+        stats: Arc<ExporterStats>,
+        deadline: Deadline,
+    ) -> Pin<Box<dyn Future<Output = Drained>>>;
+}
+
+impl<S: Sender> Run for Deliverer<S> {
+    fn run(
+        self: Box<Self>,
+        queue: Arc<Queue<QueuedBatch>>,
+        stats: Arc<ExporterStats>,
+        deadline: Deadline,
+    ) -> Pin<Box<dyn Future<Output = Drained>>> {
+        Box::pin(Deliverer::run(*self, queue, stats, deadline))
+    }
 }
 
 impl Exporter {
@@ -87,20 +131,42 @@ impl Exporter {
         settings: &Settings,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, BuildError> {
-        let id = settings.id.to_string();
-        let sender = Sender::build(settings, resolver).map_err(|message| BuildError {
-            id: id.clone(),
+        let options = ConnectOptions {
+            resolver,
+            ..ConnectOptions::new(settings.timeout, Growth::from(&settings.retry))
+        };
+        let built = match &settings.kind {
+            ExporterKind::OtlpGrpc(client) => {
+                OtlpGrpc::build(client, options).map(|sender| Self::new(settings, sender))
+            }
+            ExporterKind::OtlpHttp(client, encoding) => {
+                let url = |signal| match client.url.strip_suffix("/v1/traces") {
+                    Some(base) => Some(format!("{base}/v1/{signal}")),
+                    None => (signal == Signal::Traces).then(|| client.url.clone()),
+                };
+                OtlpHttp::build(client, url, *encoding, options)
+                    .map(|sender| Self::new(settings, sender))
+            }
+            ExporterKind::Debug(debug) => {
+                Ok(Self::new(settings, debug::Debug::new(debug.verbosity)))
+            }
+        };
+        built.map_err(|message| BuildError {
+            id: settings.id.to_string(),
             message,
-        })?;
-        let log = DeliveryLog::new(id, sender.endpoint().to_owned());
-        Ok(Self {
-            runner: Runner {
-                sender,
-                retry: settings.retry.clone(),
-                consumers: settings.queue.consumers,
-                log,
-            },
         })
+    }
+
+    /// An exporter that delivers by `sender`, with what `settings` have for all
+    /// kinds.
+    pub fn new(settings: &Settings, sender: impl Sender) -> Self {
+        let log = DeliveryLog::new(settings.id.to_string(), sender.endpoint().to_owned());
+        Self(Box::new(Deliverer {
+            sender,
+            retry: settings.retry.clone(),
+            consumers: settings.queue.consumers,
+            log,
+        }))
     }
 
     /// Takes batches from `queue` and delivers them, several at a time, until
@@ -114,68 +180,8 @@ impl Exporter {
         self,
         queue: Arc<Queue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
-        deadline: tokio::sync::watch::Receiver<Option<Instant>>,
+        deadline: watch::Receiver<Option<Instant>>,
     ) -> Drained {
-        self.runner.run(&queue, &stats, deadline).await
-    }
-}
-
-/// How a kind of exporter makes and sends one request.
-#[derive(Debug)]
-pub enum Sender {
-    /// `otlp_grpc`.
-    Grpc(OtlpGrpc),
-    /// `otlp_http`.
-    Http(OtlpHttp),
-    /// `debug`.
-    Debug(Debug),
-}
-
-impl Sender {
-    fn build(settings: &Settings, resolver: Arc<dyn Resolver>) -> Result<Self, String> {
-        let options = ConnectOptions {
-            resolver,
-            ..ConnectOptions::new(settings.timeout, Growth::from(&settings.retry))
-        };
-        Ok(match &settings.kind {
-            ExporterKind::OtlpGrpc(client) => Self::Grpc(OtlpGrpc::build(client, options)?),
-            ExporterKind::OtlpHttp(client, encoding) => {
-                Self::Http(OtlpHttp::build(client, *encoding, options)?)
-            }
-            ExporterKind::Debug(debug) => Self::Debug(Debug::new(debug.verbosity)),
-        })
-    }
-
-    /// Where it sends, for the log.
-    pub fn endpoint(&self) -> &str {
-        match self {
-            Self::Grpc(grpc) => grpc.endpoint(),
-            Self::Http(http) => http.endpoint(),
-            Self::Debug(_) => "stderr",
-        }
-    }
-
-    /// Makes a request of an `ExportTraceServiceRequest`'s pieces.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be made, as the [`Outcome`] that this is.
-    pub fn prepare(&self, chunks: &[Bytes]) -> Result<Payload, Outcome> {
-        match self {
-            Self::Grpc(grpc) => grpc.prepare(chunks),
-            Self::Http(http) => http.prepare(chunks),
-            Self::Debug(debug) => debug.prepare(chunks),
-        }
-    }
-
-    /// Sends it until the backend has answered or all its addresses have failed;
-    /// each time but the first is counted in `resent`. Cancel safe: the request
-    /// is then lost or delivered.
-    pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
-        match self {
-            Self::Grpc(grpc) => grpc.send(payload, resent).await,
-            Self::Http(http) => http.send(payload, resent).await,
-            Self::Debug(debug) => debug.send(payload),
-        }
+        self.0.run(queue, stats, Deadline::new(deadline)).await
     }
 }

@@ -1,31 +1,14 @@
-/*!
-What one attempt to deliver came to, and how gRPC and HTTP say so.
-
-The rules are those of the OTLP specification (`docs/specification.md`,
-"Failures", "OTLP/gRPC Throttling", "OTLP/HTTP Response"), with two departures,
-both because a span taken over from a sender that will not send it again should
-not be lost to something that passes:
-
-- `RESOURCE_EXHAUSTED` without `RetryInfo` is retried with backoff, unless its
-  message says that the *message* was too large, which no retry can cure.
-- Answers that mean the exporter or the backend is set up wrongly
-  (`UNAUTHENTICATED`, `PERMISSION_DENIED`, `UNIMPLEMENTED`; 401, 403, 404, 405,
-  407, 415, redirects) are retried as well and logged as errors with what to
-  change: an operator will fix them, and the spans wait meanwhile as they do
-  for a backend that is down.
-*/
+/*! What one attempt to deliver came to, whatever the exporter speaks. */
 
 use crate::http::NoAnswer;
-use http::StatusCode;
 use std::time::Duration;
-use tonic::Code;
 
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The backend answered with success.
     Delivered {
-        /// Spans it says it rejected (`partial_success`); never sent again.
+        /// Items it says it rejected (`partial_success`); never sent again.
         rejected: u64,
         /// Its message, which may be a warning with nothing rejected.
         message: String,
@@ -67,7 +50,7 @@ impl From<NoAnswer> for Outcome {
 }
 
 impl Outcome {
-    /// A passing trouble.
+    /// A failure that may pass by itself.
     pub fn retry(cause: impl Into<String>) -> Self {
         Self::Retry {
             after: None,
@@ -85,8 +68,8 @@ impl Outcome {
         }
     }
 
-    /// Whether another address of the backend may take what this one did not:
-    /// not if the backend as a whole asks for patience, or a setting is wrong.
+    /// Returns true if another address of the backend may take what this one did
+    /// not: not if the backend as a whole asks for patience, or a setting is wrong.
     pub fn passes_elsewhere(&self) -> bool {
         matches!(
             self,
@@ -96,275 +79,5 @@ impl Outcome {
                 ..
             }
         )
-    }
-
-    /// What a gRPC status other than OK means for the request it answers.
-    pub fn from_grpc(code: Code, message: &str, after: Option<Duration>) -> Self {
-        let cause = described(&format!("{code:?}"), message);
-        match code {
-            // Not by the specification a success, but there is nothing left to do.
-            Code::Ok => Self::Delivered {
-                rejected: 0,
-                message: message.to_owned(),
-            },
-            _ if says_too_large(code, message) => Self::TooLarge { cause },
-            Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss
-            | Code::ResourceExhausted => Self::Retry {
-                after,
-                cause,
-                misconfigured: false,
-            },
-            Code::InvalidArgument => Self::Invalid { cause },
-            Code::Unauthenticated | Code::PermissionDenied => Self::misconfigured(format!(
-                "{cause}: check the credentials in headers or the client certificate in tls"
-            )),
-            Code::Unimplemented => Self::misconfigured(format!(
-                "{cause}: is this the OTLP/gRPC port (4317) of a backend that takes traces, and \
-                 does it take the configured compression?"
-            )),
-            Code::Unknown
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::FailedPrecondition
-            | Code::Internal => Self::Permanent { cause },
-        }
-    }
-
-    /// What an HTTP status other than 2xx means. `message` is the
-    /// `google.rpc.Status` message or the beginning of a text body.
-    pub fn from_http(status: StatusCode, message: &str, after: Option<Duration>) -> Self {
-        let cause = described(&format!("HTTP {}", status.as_u16()), message);
-        match status.as_u16() {
-            429 | 502 | 503 | 504 => Self::Retry {
-                after,
-                cause,
-                misconfigured: false,
-            },
-            413 => Self::TooLarge { cause },
-            400 if plain_http_to_https(message) => {
-                Self::misconfigured(format!("{cause}: the port speaks TLS: use https://"))
-            }
-            400 => Self::Invalid { cause },
-            401 | 403 | 407 => Self::misconfigured(format!(
-                "{cause}: check the credentials in headers or the client certificate in tls"
-            )),
-            404 | 405 => Self::misconfigured(format!(
-                "{cause}: is the URL's path the one of OTLP/HTTP traces (/v1/traces), and the \
-                 port the OTLP/HTTP one (4318)?"
-            )),
-            415 => Self::misconfigured(format!(
-                "{cause}: the backend does not take this encoding or compression"
-            )),
-            300..=399 => Self::misconfigured(format!(
-                "{cause}: the endpoint redirects; put the final URL into the configuration"
-            )),
-            _ => Self::Permanent { cause },
-        }
-    }
-
-    /// What an HTTP status other than 200 in answer to a gRPC call means:
-    /// a proxy answered instead of the server. The codes are those of gRPC's
-    /// "HTTP to gRPC Status Code Mapping".
-    pub fn from_http_to_grpc(status: StatusCode, after: Option<Duration>) -> Self {
-        let code = match status.as_u16() {
-            401 => Code::Unauthenticated,
-            403 => Code::PermissionDenied,
-            404 => Code::Unimplemented,
-            429 | 502 | 503 | 504 => Code::Unavailable,
-            400 => Code::Internal,
-            _ => Code::Unknown,
-        };
-        Self::from_grpc(
-            code,
-            &format!("HTTP {} instead of a gRPC answer", status.as_u16()),
-            after,
-        )
-    }
-}
-
-/// Whether the status is a receiver's refusal of the message's size. The code
-/// does not tell: it is also used for quotas. The words are those of grpc-go
-/// and gRPC core ("received message larger than max"), grpc-java ("gRPC message
-/// exceeds maximum size") and tonic ("decoded message length too large").
-fn says_too_large(code: Code, message: &str) -> bool {
-    if !matches!(code, Code::ResourceExhausted | Code::OutOfRange) {
-        return false;
-    }
-    let message = message.to_ascii_lowercase();
-    [
-        "larger than max",
-        "exceeds maximum size",
-        "message length too large",
-        "request body too large",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
-}
-
-/// Whether a TLS server complains that it was spoken to in plaintext (Go's
-/// net/http and nginx).
-fn plain_http_to_https(message: &str) -> bool {
-    message.contains("HTTP request to an HTTPS server")
-        || message.contains("plain HTTP request was sent to HTTPS port")
-}
-
-fn described(code: &str, message: &str) -> String {
-    // A backend's message goes to the log: one line, of bounded length.
-    let message: String = message
-        .chars()
-        .take(400)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    match message.trim() {
-        "" => code.to_owned(),
-        message => format!("{code}: {message}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use super::*;
-
-    fn kind(outcome: &Outcome) -> &'static str {
-        match outcome {
-            Outcome::Delivered { .. } => "delivered",
-            Outcome::Retry {
-                misconfigured: false,
-                ..
-            } => "retry",
-            Outcome::Retry {
-                misconfigured: true,
-                ..
-            } => "misconfigured",
-            Outcome::TooLarge { .. } => "too large",
-            Outcome::Invalid { .. } => "invalid",
-            Outcome::Permanent { .. } => "permanent",
-        }
-    }
-
-    #[test]
-    fn every_grpc_code_has_its_meaning() {
-        let expected = [
-            "delivered",     // OK
-            "retry",         // CANCELLED
-            "permanent",     // UNKNOWN
-            "invalid",       // INVALID_ARGUMENT
-            "retry",         // DEADLINE_EXCEEDED
-            "permanent",     // NOT_FOUND
-            "permanent",     // ALREADY_EXISTS
-            "misconfigured", // PERMISSION_DENIED
-            "retry",         // RESOURCE_EXHAUSTED
-            "permanent",     // FAILED_PRECONDITION
-            "retry",         // ABORTED
-            "retry",         // OUT_OF_RANGE
-            "misconfigured", // UNIMPLEMENTED
-            "permanent",     // INTERNAL
-            "retry",         // UNAVAILABLE
-            "retry",         // DATA_LOSS
-            "misconfigured", // UNAUTHENTICATED
-        ];
-        for (code, expected) in expected.iter().enumerate() {
-            let outcome = Outcome::from_grpc(Code::from_i32(code as i32), "m", None);
-            assert_eq!(kind(&outcome), *expected, "code {code}");
-        }
-    }
-
-    #[test]
-    fn a_message_too_large_is_told_from_a_quota() {
-        for (code, message, expected) in [
-            (
-                Code::ResourceExhausted,
-                "grpc: received message larger than max (9 vs. 4)",
-                "too large",
-            ),
-            (
-                Code::ResourceExhausted,
-                "grpc: received message after decompression larger than max 4194304",
-                "too large",
-            ),
-            (
-                Code::ResourceExhausted,
-                "gRPC message exceeds maximum size 4194304: 5",
-                "too large",
-            ),
-            (
-                Code::OutOfRange,
-                "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes",
-                "too large",
-            ),
-            (
-                Code::ResourceExhausted,
-                "quota of 5 requests exceeded",
-                "retry",
-            ),
-            (
-                Code::InvalidArgument,
-                "attribute larger than max",
-                "invalid",
-            ),
-        ] {
-            assert_eq!(
-                kind(&Outcome::from_grpc(code, message, None)),
-                expected,
-                "{message}"
-            );
-        }
-    }
-
-    #[test]
-    fn retry_info_is_passed_on() {
-        let after = Some(Duration::from_secs(7));
-        for code in [Code::ResourceExhausted, Code::Unavailable] {
-            match Outcome::from_grpc(code, "", after) {
-                Outcome::Retry { after: got, .. } => assert_eq!(got, after),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn every_http_status_has_its_meaning() {
-        for (status, expected) in [
-            (429, "retry"),
-            (502, "retry"),
-            (503, "retry"),
-            (504, "retry"),
-            (500, "permanent"),
-            (501, "permanent"),
-            (400, "invalid"),
-            (401, "misconfigured"),
-            (403, "misconfigured"),
-            (404, "misconfigured"),
-            (308, "misconfigured"),
-            (415, "misconfigured"),
-            (413, "too large"),
-            (418, "permanent"),
-        ] {
-            let outcome = Outcome::from_http(StatusCode::from_u16(status).unwrap(), "", None);
-            assert_eq!(kind(&outcome), expected, "{status}");
-        }
-        let tls = "Client sent an HTTP request to an HTTPS server.\n";
-        assert_eq!(
-            kind(&Outcome::from_http(StatusCode::BAD_REQUEST, tls, None)),
-            "misconfigured"
-        );
-    }
-
-    #[test]
-    fn a_backends_message_becomes_one_short_line() {
-        let message = format!("no\nsuch{}", "x".repeat(10_000));
-        match Outcome::from_http(StatusCode::BAD_REQUEST, &message, None) {
-            Outcome::Invalid { cause } => {
-                assert!(cause.starts_with("HTTP 400: no such"), "{cause}");
-                assert!(cause.len() < 500);
-            }
-            other => panic!("{other:?}"),
-        }
     }
 }

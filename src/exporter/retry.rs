@@ -29,19 +29,19 @@ impl From<&Retry> for Growth {
     }
 }
 
-/// The wait before the next attempt, where the server asked for `wish`.
-pub fn next_wait(backoff: &mut Backoff, wish: Option<Duration>) -> Duration {
+/// Returns the wait before the next attempt, where the server asked for `wish`.
+pub(super) fn next_wait(backoff: &mut Backoff, wish: Option<Duration>) -> Duration {
     let wait = backoff.next_wait();
     wait.max(within_reason(wish.unwrap_or_default()))
 }
 
 /// Limits what a server may ask for.
-pub fn within_reason(wish: Duration) -> Duration {
+pub(super) fn within_reason(wish: Duration) -> Duration {
     wish.min(MAX_SERVER_WAIT)
 }
 
-/// Whether an attempt after `wait` is one too many, `elapsed` after the first.
-pub fn is_over(settings: &Retry, elapsed: Duration, wait: Duration) -> bool {
+/// Returns true if an attempt after `wait` is one too many, `elapsed` after the first.
+pub(super) fn is_over(settings: &Retry, elapsed: Duration, wait: Duration) -> bool {
     !settings.enabled
         || (settings.max_elapsed).is_some_and(|limit| elapsed.saturating_add(wait) > limit)
 }

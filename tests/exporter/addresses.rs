@@ -8,8 +8,9 @@ use wayspan::pdata::Signal::Traces;
 use wayspan::{
     backoff::Growth,
     config::{Balancer, Encoding, Exporter as Settings, ExporterKind},
-    exporter::{otlp::grpc::OtlpGrpc, outcome::Outcome},
+    exporter::{Outcome, Sender, otlp::OtlpGrpc},
     http::ConnectOptions,
+    pdata::Signal,
     telemetry::Count,
 };
 
@@ -269,7 +270,7 @@ fn curious(names: &Names) -> OtlpGrpc {
 }
 
 async fn send(grpc: &OtlpGrpc) -> bool {
-    let payload = grpc.prepare(&batch(0..3).chunks).unwrap();
+    let payload = grpc.prepare(Signal::Traces, &batch(0..3).chunks).unwrap();
     let outcome = limit(grpc.send(&payload, &Count::default())).await;
     matches!(outcome, Outcome::Delivered { .. })
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use wayspan::{
     config::{ClientTls, Encoding},
     exporter::{
-        otlp::{grpc::OtlpGrpc, http::OtlpHttp},
-        outcome::Outcome,
+        Outcome, Sender,
+        otlp::{OtlpGrpc, OtlpHttp},
     },
+    pdata::Signal,
     telemetry::Count,
 };
 
@@ -27,7 +28,7 @@ async fn grpc_attempt(url: String, tls: Option<ClientTls>, timeout: Duration) ->
     let mut settings = client(url);
     settings.tls = tls;
     let grpc = OtlpGrpc::build(&settings, options(timeout)).unwrap();
-    let payload = grpc.prepare(&batch(0..3).chunks).unwrap();
+    let payload = grpc.prepare(Signal::Traces, &batch(0..3).chunks).unwrap();
     cause(limit(grpc.send(&payload, &Count::default())).await)
 }
 
@@ -47,8 +48,14 @@ pub async fn http_cause_within(url: String, timeout: Duration) -> (String, bool)
 async fn http_attempt(url: String, tls: Option<ClientTls>, timeout: Duration) -> (String, bool) {
     let mut settings = client(url);
     settings.tls = tls;
-    let http = OtlpHttp::build(&settings, Encoding::Proto, options(timeout)).unwrap();
-    let payload = http.prepare(&batch(0..3).chunks).unwrap();
+    let http = OtlpHttp::build(
+        &settings,
+        |_| Some(settings.url.clone()),
+        Encoding::Proto,
+        options(timeout),
+    )
+    .unwrap();
+    let payload = http.prepare(Signal::Traces, &batch(0..3).chunks).unwrap();
     cause(limit(http.send(&payload, &Count::default())).await)
 }
 

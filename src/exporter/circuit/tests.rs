@@ -1,10 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-use super::*;
+use super::{
+    attempts::Attempts,
+    state::{Circuit, SHUTDOWN_WAIT},
+};
+use crate::{config::Retry, exporter::shutdown::Deadline, telemetry::Outage};
 use futures_util::{FutureExt, future::join_all};
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::{
+    select,
     sync::watch,
-    time::{advance, sleep},
+    time::{Instant, advance, sleep},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,7 +34,7 @@ impl Bench {
     fn new(retry: Retry) -> Self {
         let (deadline, seen) = watch::channel(None);
         Self {
-            circuit: Circuit::new(&retry, seen, Outage::default()),
+            circuit: Circuit::new(&retry, Deadline::new(seen), Outage::default()),
             deadline,
         }
     }

@@ -8,10 +8,12 @@ break a line nor talk to the terminal. A standard error that is gone costs the
 text and nothing else.
 */
 
-use super::outcome::Outcome;
 use crate::{
-    config::{Compression, Verbosity},
-    http::{Payload, joined},
+    config::Verbosity,
+    exporter::{Outcome, Sender},
+    http::joined,
+    pdata::Signal,
+    telemetry::Count,
 };
 use bytes::Bytes;
 use opentelemetry_proto::tonic::{
@@ -41,21 +43,20 @@ impl Debug {
     pub fn new(verbosity: Verbosity) -> Self {
         Self { verbosity }
     }
+}
 
-    /// The request as it is.
-    ///
-    /// # Errors
-    ///
-    /// Never: there is no encoding that could fail.
-    pub fn prepare(&self, chunks: &[Bytes]) -> Result<Payload, Outcome> {
-        Payload::http(chunks, Compression::None).map_err(|error| Outcome::Permanent {
-            cause: error.to_string(),
-        })
+impl Sender for Debug {
+    type Request = Bytes;
+
+    fn endpoint(&self) -> &str {
+        "stderr"
     }
 
-    /// Prints it.
-    pub fn send(&self, payload: &Payload) -> Outcome {
-        let bytes = joined(payload.pieces());
+    fn prepare(&self, _: Signal, chunks: &[Bytes]) -> Result<Bytes, Outcome> {
+        Ok(joined(chunks))
+    }
+
+    async fn send(&self, bytes: &Bytes, _: &Count) -> Outcome {
         let request = match ExportTraceServiceRequest::decode(bytes.clone()) {
             Ok(request) => request,
             Err(error) => {

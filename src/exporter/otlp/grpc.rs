@@ -1,34 +1,42 @@
 /*!
 OTLP over gRPC: the unary Export call, by hand on HTTP/2.
 
-What gRPC's "PROTOCOL-HTTP2" document asks of a client, for one method: the
-request is a length-prefixed message, the status stands in the trailers, or in
-the headers where there is no body. Status headers come from the network and
-are decoded leniently: a broken `grpc-message` or `grpc-status-details-bin`
-costs that detail, not the status.
+What gRPC's "PROTOCOL-HTTP2" document asks of a client, for one method of each
+signal: the request is a length-prefixed message, the status stands in the
+trailers, or in the headers where there is no body. Status headers come from the
+network and are decoded leniently: a broken `grpc-message` or
+`grpc-status-details-bin` costs that detail, not the status.
 */
 
+use super::{OtlpRequest, answer, post, status};
 use crate::{
-    config,
-    exporter::outcome::Outcome,
+    config::{Client, Compression},
+    exporter::{Outcome, Sender},
     http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding},
+    pdata::Signal,
     telemetry::Count,
 };
-use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
 use base64::{
     Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
 use percent_encoding::percent_decode;
 use prost::Message;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tonic::Code;
 use tonic_types::RpcStatusExt;
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+/// The path of the Export method.
+const fn method(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    }
+}
 
 /// `-bin` headers come with and without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -40,30 +48,29 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug)]
 pub struct OtlpGrpc {
     client: HttpClient,
-    uri: Uri,
-    compression: config::Compression,
+    /// The methods' URLs, in the order of [`Signal::ALL`].
+    uris: [Uri; Signal::ALL.len()],
+    compression: Compression,
 }
 
 impl OtlpGrpc {
-    /// From checked settings.
+    /// Builds from checked settings.
     ///
     /// # Errors
     ///
     /// Says which setting is wrong.
-    pub fn build(settings: &config::Client, options: ConnectOptions) -> Result<Self, String> {
-        let uri = Uri::try_from(&settings.url)
-            .ok()
-            .and_then(|uri| {
-                let mut parts = uri.into_parts();
-                parts.path_and_query = Some(PathAndQuery::from_static(EXPORT));
-                Uri::from_parts(parts).ok()
-            })
-            .ok_or_else(|| {
-                format!(
-                    "endpoint {:?}: expected http(s)://host:port, as in http://jaeger:4317",
-                    settings.url
-                )
-            })?;
+    pub fn build(settings: &Client, options: ConnectOptions) -> Result<Self, String> {
+        let uri = |signal| {
+            let mut parts = Uri::try_from(&settings.url).ok()?.into_parts();
+            parts.path_and_query = Some(PathAndQuery::from_static(method(signal)));
+            Uri::from_parts(parts).ok()
+        };
+        let [Some(traces), Some(metrics), Some(logs)] = Signal::ALL.map(uri) else {
+            return Err(format!(
+                "endpoint {:?}: expected http(s)://host:port, as in http://jaeger:4317",
+                settings.url
+            ));
+        };
         let mut headers = HeaderMap::new();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(
@@ -78,40 +85,41 @@ impl OtlpGrpc {
             let name = HeaderName::from_static("grpc-encoding");
             headers.insert(name, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(&uri, settings, Protocol::OtlpGrpc, headers, options)?;
+        let client = HttpClient::build(&traces, settings, Protocol::OtlpGrpc, headers, options)?;
         Ok(Self {
             client,
-            uri,
+            uris: [traces, metrics, logs],
             compression: settings.compression,
         })
     }
+}
 
-    /// `host:port`.
-    pub fn endpoint(&self) -> &str {
+impl Sender for OtlpGrpc {
+    type Request = OtlpRequest;
+
+    fn endpoint(&self) -> &str {
         self.client.authority()
     }
 
-    /// Makes the message of a request's pieces.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be put into one message.
-    pub fn prepare(&self, chunks: &[Bytes]) -> Result<Payload, Outcome> {
-        Payload::grpc(chunks, self.compression).map_err(|error| Outcome::TooLarge {
-            cause: error.to_string(),
-        })
+    fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<OtlpRequest, Outcome> {
+        match Payload::grpc(chunks, self.compression) {
+            Ok(payload) => Ok(OtlpRequest { signal, payload }),
+            Err(error) => Err(Outcome::TooLarge {
+                cause: error.to_string(),
+            }),
+        }
     }
 
-    /// Sends it, to one address after the other until one takes it; each time
-    /// but the first is counted in `resent`.
-    pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
-        let judge = |answer: &HttpAnswer| outcome(answer, self.endpoint());
-        let judge = |answer: &HttpAnswer| match judge(answer) {
-            outcome if outcome.passes_elsewhere() => Err(outcome),
-            outcome => Ok(outcome),
+    async fn send(&self, request: &OtlpRequest, resent: &Count) -> Outcome {
+        let signal = request.signal;
+        let [traces, metrics, logs] = &self.uris;
+        let uri = match signal {
+            Signal::Traces => traces,
+            Signal::Metrics => metrics,
+            Signal::Logs => logs,
         };
-        let result = self.client.post(&self.uri, payload, resent, judge).await;
-        result.unwrap_or_else(|outcome| outcome)
+        let judge = |answer: &HttpAnswer| outcome(signal, answer, self.endpoint());
+        post(&self.client, uri, request, resent, judge).await
     }
 }
 
@@ -124,9 +132,10 @@ fn grpc_timeout(timeout: Duration) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("5S"))
 }
 
-fn outcome(answer: &HttpAnswer, endpoint: &str) -> Outcome {
-    let headers = &answer.head.headers;
-    let with_status = [answer.trailers.as_ref(), Some(headers)]
+/// Decides what an answer means.
+fn outcome(signal: Signal, received: &HttpAnswer, endpoint: &str) -> Outcome {
+    let headers = &received.head.headers;
+    let with_status = [received.trailers.as_ref(), Some(headers)]
         .into_iter()
         .flatten()
         .find(|map| map.contains_key("grpc-status"));
@@ -135,12 +144,13 @@ fn outcome(answer: &HttpAnswer, endpoint: &str) -> Outcome {
             .get("grpc-status")
             .map_or(Code::Unknown, |v| Code::from_bytes(v.as_bytes()));
         return match code {
-            Code::Ok => delivered(&answer.body),
-            code => Outcome::from_grpc(code, &message(map), retry_info(map)),
+            Code::Ok => delivered(&received.body),
+            code => status::from_grpc(signal, code, &message(map), retry_info(map)),
         };
     }
-    if answer.head.status != StatusCode::OK {
-        return Outcome::from_http_to_grpc(answer.head.status, super::http::retry_after(headers));
+    if received.head.status != StatusCode::OK {
+        let after = answer::retry_after(headers, SystemTime::now());
+        return status::from_http_to_grpc(signal, received.head.status, after);
     }
     match headers
         .get(header::CONTENT_TYPE)
@@ -153,19 +163,17 @@ fn outcome(answer: &HttpAnswer, endpoint: &str) -> Outcome {
     }
 }
 
-/// The response message: success, perhaps with spans that the backend rejected.
-/// One that cannot be read changes nothing about the success.
+/// Reads the response message: success, perhaps with items that the backend
+/// rejected. One that cannot be read changes nothing about the success.
 fn delivered(body: &[u8]) -> Outcome {
-    let response = match body {
-        [0, a, b, c, d, rest @ ..] => rest
-            .get(..u32::from_be_bytes([*a, *b, *c, *d]) as usize)
-            .and_then(|message| ExportTraceServiceResponse::decode(message).ok()),
+    let message = match body {
+        [0, a, b, c, d, rest @ ..] => rest.get(..u32::from_be_bytes([*a, *b, *c, *d]) as usize),
         _ => None,
     };
-    super::http::delivered(response)
+    message.map_or_else(answer::delivered, answer::delivered_proto)
 }
 
-/// `grpc-message`, percent-decoded.
+/// Reads `grpc-message`, percent-decoded.
 fn message(map: &HeaderMap) -> String {
     map.get("grpc-message").map_or_else(String::new, |value| {
         percent_decode(value.as_bytes())
@@ -174,7 +182,7 @@ fn message(map: &HeaderMap) -> String {
     })
 }
 
-/// The delay of a `RetryInfo` in `grpc-status-details-bin`.
+/// Reads the delay of a `RetryInfo` in `grpc-status-details-bin`.
 fn retry_info(map: &HeaderMap) -> Option<Duration> {
     let bytes = BASE64
         .decode(map.get("grpc-status-details-bin")?.as_bytes())
@@ -189,7 +197,9 @@ fn retry_info(map: &HeaderMap) -> Option<Duration> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+    use opentelemetry_proto::tonic::collector::trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceResponse,
+    };
 
     fn answer(
         headers: &[(&'static str, &str)],
@@ -216,7 +226,7 @@ mod tests {
     fn status_is_found_in_trailers_and_in_headers() {
         let ok = answer(&[], &[0; 5], &[("grpc-status", "0")]);
         assert_eq!(
-            outcome(&ok, "e"),
+            outcome(Signal::Traces, &ok, "e"),
             Outcome::Delivered {
                 rejected: 0,
                 message: String::new()
@@ -227,7 +237,7 @@ mod tests {
             &[],
             &[],
         );
-        match outcome(&only, "e") {
+        match outcome(Signal::Traces, &only, "e") {
             Outcome::Invalid { cause } => assert_eq!(cause, "InvalidArgument: bad spän%"),
             other => panic!("{other:?}"),
         }
@@ -241,7 +251,7 @@ mod tests {
                 &[],
                 &[],
             );
-            match outcome(&broken, "e") {
+            match outcome(Signal::Traces, &broken, "e") {
                 Outcome::Retry {
                     after: None,
                     misconfigured: false,
@@ -255,6 +265,7 @@ mod tests {
     #[test]
     fn an_answer_without_status_is_no_success() {
         match outcome(
+            Signal::Traces,
             &answer(&[("content-type", "application/grpc")], &[0; 5], &[]),
             "e",
         ) {
@@ -265,6 +276,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         match outcome(
+            Signal::Traces,
             &answer(&[("content-type", "text/html")], b"<html>", &[]),
             "e",
         ) {
@@ -293,7 +305,11 @@ mod tests {
             message: "no".into(),
         };
         assert_eq!(
-            outcome(&answer(&[], &body, &[("grpc-status", "0")]), "e"),
+            outcome(
+                Signal::Traces,
+                &answer(&[], &body, &[("grpc-status", "0")]),
+                "e"
+            ),
             expected
         );
         for body in [
@@ -302,7 +318,11 @@ mod tests {
             &[0, 0, 0, 0, 1, 255],
             &[1; 9],
         ] {
-            let outcome = outcome(&answer(&[], body, &[("grpc-status", "0")]), "e");
+            let outcome = outcome(
+                Signal::Traces,
+                &answer(&[], body, &[("grpc-status", "0")]),
+                "e",
+            );
             assert_eq!(
                 outcome,
                 Outcome::Delivered {

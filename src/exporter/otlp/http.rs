@@ -3,107 +3,140 @@ OTLP over HTTP: one POST, protobuf or JSON.
 
 The specification's "OTLP/HTTP": a 2xx is success, its body may tell of a
 partial one, an error's body is a `google.rpc.Status` in the request's content
-type. A web server or a proxy's login page also answers 200, in HTML: what is not
-in one of OTLP's content types is no success. Backends and the proxies before them also answer in plain text, so a body
-that is neither is shown as it is.
+type. A web server or a proxy's login page also answers 200, in HTML, which is no
+success. Backends and the proxies before them also answer in plain text, so an
+error's body that is in none of OTLP's content types is shown as it is.
 */
 
+use super::{OtlpRequest, answer, post, status};
 use crate::{
-    config,
-    exporter::outcome::Outcome,
+    config::{Client, Compression, Encoding},
+    exporter::{Outcome, Sender},
     http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding, joined},
-    pdata::{self, Signal},
+    pdata::{Signal, json},
     telemetry::Count,
 };
-use ::http::{HeaderMap, HeaderValue, Uri, header};
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use http::{HeaderMap, HeaderValue, Uri, header};
 use prost::Message;
-use std::time::{Duration, SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
-/// Sends requests to one OTLP/HTTP URL.
+/// Sends requests to the OTLP/HTTP URLs of one backend.
 #[derive(Debug)]
 pub struct OtlpHttp {
-    client: HttpClient,
+    targets: Vec<Target>,
+    encoding: Encoding,
+    compression: Compression,
+}
+
+/// Where one signal goes.
+#[derive(Debug)]
+struct Target {
+    signal: Signal,
     uri: Uri,
-    encoding: config::Encoding,
-    compression: config::Compression,
+    /// Shared with the signals that go to the same host.
+    client: Arc<HttpClient>,
 }
 
 impl OtlpHttp {
-    /// From checked settings.
+    /// Builds from checked settings. `url` has the whole URL of each signal that
+    /// is exported.
     ///
     /// # Errors
     ///
     /// Says which setting is wrong.
     pub fn build(
-        settings: &config::Client,
-        body: config::Encoding,
+        settings: &Client,
+        url: impl Fn(Signal) -> Option<String>,
+        encoding: Encoding,
         options: ConnectOptions,
     ) -> Result<Self, String> {
-        let uri = Uri::try_from(&settings.url)
-            .map_err(|error| format!("endpoint {:?}: {error}", settings.url))?;
-        let mut headers = HeaderMap::new();
-        let kind = match body {
-            config::Encoding::Proto => "application/x-protobuf",
-            config::Encoding::Json => "application/json",
+        let kind = match encoding {
+            Encoding::Proto => "application/x-protobuf",
+            Encoding::Json => "application/json",
         };
+        let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         if let Some(encoding) = content_encoding(settings.compression) {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(&uri, settings, Protocol::OtlpHttp, headers, options)?;
+        let mut targets: Vec<Target> = Vec::new();
+        for signal in Signal::ALL {
+            let Some(url) = url(signal) else { continue };
+            let uri = Uri::try_from(&url).map_err(|error| format!("endpoint {url:?}: {error}"))?;
+            let same_host = |known: &&Target| {
+                known.uri.scheme() == uri.scheme() && known.uri.authority() == uri.authority()
+            };
+            let client = match targets.iter().find(same_host) {
+                Some(known) => Arc::clone(&known.client),
+                None => Arc::new(HttpClient::build(
+                    &uri,
+                    settings,
+                    Protocol::OtlpHttp,
+                    headers.clone(),
+                    options.clone(),
+                )?),
+            };
+            targets.push(Target {
+                signal,
+                uri,
+                client,
+            });
+        }
         Ok(Self {
-            client,
-            uri,
-            encoding: body,
+            targets,
+            encoding,
             compression: settings.compression,
         })
     }
 
-    /// `host:port`.
-    pub fn endpoint(&self) -> &str {
-        self.client.authority()
-    }
-
-    /// Makes the body of a request's pieces.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written in the configured encoding.
-    pub fn prepare(&self, chunks: &[Bytes]) -> Result<Payload, Outcome> {
-        let refused = |cause: String| Outcome::Permanent { cause };
-        match self.encoding {
-            config::Encoding::Proto => Payload::http(chunks, self.compression),
-            config::Encoding::Json => {
-                let json = pdata::json::request_to_json(Signal::Traces, &joined(chunks))
-                    .map_err(|error| refused(error.to_string()))?;
-                Payload::http(&[json.into()], self.compression)
-            }
-        }
-        .map_err(|error| refused(error.to_string()))
-    }
-
-    /// Sends it, to one address after the other until one takes it; each time
-    /// but the first is counted in `resent`.
-    pub async fn send(&self, payload: &Payload, resent: &Count) -> Outcome {
-        let judge = |answer: &HttpAnswer| outcome(answer, self.endpoint(), SystemTime::now());
-        let judge = |answer: &HttpAnswer| match judge(answer) {
-            outcome if outcome.passes_elsewhere() => Err(outcome),
-            outcome => Ok(outcome),
-        };
-        let result = self.client.post(&self.uri, payload, resent, judge).await;
-        result.unwrap_or_else(|outcome| outcome)
+    fn target(&self, signal: Signal) -> Option<&Target> {
+        self.targets.iter().find(|target| target.signal == signal)
     }
 }
 
-fn outcome(answer: &HttpAnswer, endpoint: &str, now: SystemTime) -> Outcome {
-    let HttpAnswer { head, body, .. } = answer;
+impl Sender for OtlpHttp {
+    type Request = OtlpRequest;
+
+    fn endpoint(&self) -> &str {
+        let target = self.targets.first();
+        target.map_or("", |target| target.client.authority())
+    }
+
+    fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<OtlpRequest, Outcome> {
+        let refused = |cause: String| Outcome::Permanent { cause };
+        let payload = match self.encoding {
+            Encoding::Proto => Payload::http(chunks, self.compression),
+            Encoding::Json => {
+                let json = json::request_to_json(signal, &joined(chunks))
+                    .map_err(|error| refused(error.to_string()))?;
+                Payload::http(&[json.into()], self.compression)
+            }
+        };
+        let payload = payload.map_err(|error| refused(error.to_string()))?;
+        Ok(OtlpRequest { signal, payload })
+    }
+
+    async fn send(&self, request: &OtlpRequest, resent: &Count) -> Outcome {
+        let signal = request.signal;
+        let Some(Target { uri, client, .. }) = self.target(signal) else {
+            let cause = format!("no endpoint for {signal}: set endpoint, or {signal}_endpoint");
+            return Outcome::Permanent { cause };
+        };
+        let judge =
+            |answer: &HttpAnswer| outcome(signal, answer, client.authority(), SystemTime::now());
+        post(client, uri, request, resent, judge).await
+    }
+}
+
+/// Decides what an answer means.
+fn outcome(signal: Signal, received: &HttpAnswer, endpoint: &str, now: SystemTime) -> Outcome {
+    let HttpAnswer { head, body, .. } = received;
     if head.status.is_success() {
         return match media_type(&head.headers).as_deref() {
-            Some("application/json") => delivered_json(body),
+            Some("application/json") => answer::delivered_json(signal, body),
             None | Some("application/x-protobuf" | "application/protobuf") => {
-                delivered(ExportTraceServiceResponse::decode(body.as_ref()).ok())
+                answer::delivered_proto(body)
             }
             // A web page for people; other types, such as a plain "ok", are
             // odd but no reason to send the same spans twice.
@@ -111,55 +144,25 @@ fn outcome(answer: &HttpAnswer, endpoint: &str, now: SystemTime) -> Outcome {
                 "{endpoint} answered {} with text/html: is this the OTLP/HTTP port (4318)?",
                 head.status.as_u16()
             )),
-            Some(_) => delivered(None),
+            Some(_) => answer::delivered(),
         };
     }
-    Outcome::from_http(
+    status::from_http(
+        signal,
         head.status,
         &said(&head.headers, body),
-        wait(&head.headers, now),
+        answer::retry_after(&head.headers, now),
     )
 }
 
-/// `content-type` without its parameters, in lower case.
+/// Returns `content-type` without its parameters, in lower case.
 fn media_type(headers: &HeaderMap) -> Option<String> {
     let kind = headers.get(header::CONTENT_TYPE)?.as_bytes();
     let kind = kind.split(|byte| *byte == b';').next()?.trim_ascii();
     (!kind.is_empty()).then(|| String::from_utf8_lossy(kind).to_ascii_lowercase())
 }
 
-/// What an OTLP success says, if its body could be read.
-pub(super) fn delivered(response: Option<ExportTraceServiceResponse>) -> Outcome {
-    let partial = response
-        .and_then(|response| response.partial_success)
-        .unwrap_or_default();
-    Outcome::Delivered {
-        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        message: partial.error_message,
-    }
-}
-
-/// The same for a JSON body. By hand, since OTLP/JSON writes an int64 as a
-/// string and lets a number pass.
-fn delivered_json(body: &[u8]) -> Outcome {
-    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let partial = body
-        .get("partialSuccess")
-        .unwrap_or(&serde_json::Value::Null);
-    let rejected = partial.get("rejectedSpans").and_then(|n| match n.as_str() {
-        Some(text) => text.parse().ok(),
-        None => n.as_u64(),
-    });
-    let message = partial
-        .get("errorMessage")
-        .and_then(|message| message.as_str());
-    Outcome::Delivered {
-        rejected: rejected.unwrap_or(0),
-        message: message.unwrap_or_default().to_owned(),
-    }
-}
-
-/// The message of an error's body.
+/// Reads the message of an error's body.
 fn said(headers: &HeaderMap, body: &[u8]) -> String {
     let kind = headers
         .get(header::CONTENT_TYPE)
@@ -183,26 +186,12 @@ fn said(headers: &HeaderMap, body: &[u8]) -> String {
         })
 }
 
-/// `Retry-After`, from now.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    wait(headers, SystemTime::now())
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
-fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use ::http::StatusCode;
+    use http::StatusCode;
+    use std::time::Duration;
 
     fn answer(status: u16, kind: &str, body: &[u8], retry_after: Option<&str>) -> HttpAnswer {
         let (mut head, ()) = http::Response::new(()).into_parts();
@@ -238,7 +227,12 @@ mod tests {
             ("-5", None),
             ("99999999999999999999999", None),
         ] {
-            let got = outcome(&answer(503, "text/plain", b"", Some(value)), "e", now);
+            let got = outcome(
+                Signal::Traces,
+                &answer(503, "text/plain", b"", Some(value)),
+                "e",
+                now,
+            );
             match got {
                 Outcome::Retry { after, .. } => {
                     assert_eq!(after, expected.map(Duration::from_secs), "{value}");
@@ -257,18 +251,30 @@ mod tests {
         };
         let now = SystemTime::now();
         let proto = answer(400, "application/x-protobuf", &status.encode_to_vec(), None);
-        assert_eq!(cause(outcome(&proto, "e", now)), "HTTP 400: bad id");
+        assert_eq!(
+            cause(outcome(Signal::Traces, &proto, "e", now)),
+            "HTTP 400: bad id"
+        );
         let json = answer(
             400,
             "application/json",
             br#"{"code":3,"message":"bad id"}"#,
             None,
         );
-        assert_eq!(cause(outcome(&json, "e", now)), "HTTP 400: bad id");
+        assert_eq!(
+            cause(outcome(Signal::Traces, &json, "e", now)),
+            "HTTP 400: bad id"
+        );
         let text = answer(400, "text/plain", b"what is this\n", None);
-        assert_eq!(cause(outcome(&text, "e", now)), "HTTP 400: what is this");
+        assert_eq!(
+            cause(outcome(Signal::Traces, &text, "e", now)),
+            "HTTP 400: what is this"
+        );
         let neither = answer(400, "application/json", b"{oops", None);
-        assert_eq!(cause(outcome(&neither, "e", now)), "HTTP 400: {oops");
+        assert_eq!(
+            cause(outcome(Signal::Traces, &neither, "e", now)),
+            "HTTP 400: {oops"
+        );
     }
 
     #[test]
@@ -280,7 +286,10 @@ mod tests {
             message: "two bad".into(),
         };
         for kind in ["application/json", "Application/JSON ; charset=utf-8"] {
-            assert_eq!(outcome(&answer(200, kind, body, None), "e", now), expected);
+            assert_eq!(
+                outcome(Signal::Traces, &answer(200, kind, body, None), "e", now),
+                expected
+            );
         }
         let plain = Outcome::Delivered {
             rejected: 0,
@@ -294,7 +303,11 @@ mod tests {
             (200, "", "thanks"),
         ] {
             let answer = answer(status, kind, body.as_bytes(), None);
-            assert_eq!(outcome(&answer, "e", now), plain, "{status} {kind}");
+            assert_eq!(
+                outcome(Signal::Traces, &answer, "e", now),
+                plain,
+                "{status} {kind}"
+            );
         }
     }
 
@@ -309,6 +322,9 @@ mod tests {
         let expected = Outcome::misconfigured(
             "jaeger:80 answered 200 with text/html: is this the OTLP/HTTP port (4318)?",
         );
-        assert_eq!(outcome(&page, "jaeger:80", SystemTime::now()), expected);
+        assert_eq!(
+            outcome(Signal::Traces, &page, "jaeger:80", SystemTime::now()),
+            expected
+        );
     }
 }
