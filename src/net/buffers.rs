@@ -1,5 +1,5 @@
 /*!
-Buffers that connections of one thread lend each other.
+Buffers that the connections of one shard lend each other.
 
 A connection needs one only while something of it is half read, half received
 or half written, which is rarely; so none keeps one, idle connections hold
@@ -8,31 +8,30 @@ nothing, and busy ones allocate nothing.
 
 use std::cell::RefCell;
 
-/// Buffers kept, and how large one may be to be kept: 2 MiB a thread at most.
+/// Buffers kept, and how large one may be to be kept: 2 MiB a shard at most.
 const KEPT: usize = 32;
 const LARGEST: usize = 64 << 10;
 
-thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
+/// The buffers of one shard that no connection uses.
+#[derive(Debug, Default)]
+pub struct BufferPool(RefCell<Vec<Vec<u8>>>);
 
-/// An empty buffer, of any capacity.
-pub fn take() -> Vec<u8> {
-    SPARE.with_borrow_mut(|spare| spare.pop().unwrap_or_default())
-}
-
-/// Takes back a buffer that is no longer used.
-pub fn give(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > LARGEST {
-        return;
+impl BufferPool {
+    /// Returns an empty buffer, of any capacity.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.borrow_mut().pop().unwrap_or_default()
     }
-    buffer.clear();
-    // A buffer may outlive the thread's own data.
-    let _ = SPARE.try_with(|spare| {
-        if let Ok(mut spare) = spare.try_borrow_mut()
-            && spare.len() < KEPT
-        {
-            spare.push(buffer);
+
+    /// Takes back a buffer that is no longer used. One that is too large, or one
+    /// too many, is dropped.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > LARGEST {
+            return;
         }
-    });
+        let mut kept = self.0.borrow_mut();
+        if kept.len() < KEPT {
+            buffer.clear();
+            kept.push(buffer);
+        }
+    }
 }

@@ -1,9 +1,10 @@
 /*!
-Connections that are to go, because their shard has too much to do.
+Closing some of a shard's connections, because the shard has too much to do.
 
-The next to send go, since those are what makes it busy. An order holds for a
-moment only and for connections that were there when it was given: what comes
-back must not be sent away again, nor a sender that wakes up hours later.
+The next ones that send are closed, since those are what makes it busy. An order
+holds for a moment only, and for connections that were there when it was given:
+a sender that has come back must not be sent away again, nor one that wakes up
+hours later.
 */
 
 use std::{
@@ -14,23 +15,23 @@ use std::{
 /// How long an order holds.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// The order of one shard.
+/// How many connections of one shard are to close.
 #[derive(Debug, Default)]
-pub struct Leaving {
+pub struct CloseOrder {
     count: Cell<usize>,
     given: Cell<Option<Instant>>,
 }
 
-impl Leaving {
-    /// So many connections are to go.
-    pub fn order(&self, count: usize) {
+impl CloseOrder {
+    /// Orders that `count` connections close; it replaces the order before.
+    pub fn give(&self, count: usize) {
         self.count.set(count);
         self.given.set(Some(Instant::now()));
     }
 
-    /// Whether a connection is to go that was accepted at `since` and sends
-    /// now; then it is one less.
-    pub fn claims(&self, since: Instant) -> bool {
+    /// Returns true if a connection accepted at `since`, which sends now, should
+    /// close, and uses up one of the ordered closes.
+    pub fn take(&self, since: Instant) -> bool {
         let (count, Some(given)) = (self.count.get(), self.given.get()) else {
             return false;
         };
@@ -52,19 +53,19 @@ mod tests {
 
     #[test]
     fn an_order_is_for_those_who_are_there_and_for_a_moment() {
-        let leaving = Leaving::default();
+        let order = CloseOrder::default();
         let before = Instant::now();
-        assert!(!leaving.claims(before));
-        leaving.order(2);
-        assert!(leaving.claims(before));
-        assert!(!leaving.claims(Instant::now()));
-        assert!(leaving.claims(before));
-        assert!(!leaving.claims(before));
-        leaving.order(1);
+        assert!(!order.take(before));
+        order.give(2);
+        assert!(order.take(before));
+        assert!(!order.take(Instant::now()));
+        assert!(order.take(before));
+        assert!(!order.take(before));
+        order.give(1);
         let long_ago = Instant::now().checked_sub(2 * HOLDS);
-        leaving.given.set(long_ago);
+        order.given.set(long_ago);
         let older = long_ago.and_then(|at| at.checked_sub(HOLDS));
-        assert!(!older.is_some_and(|since| leaving.claims(since)));
-        assert_eq!(leaving.count.get(), 0);
+        assert!(!older.is_some_and(|since| order.take(since)));
+        assert_eq!(order.count.get(), 0);
     }
 }

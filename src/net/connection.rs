@@ -10,7 +10,7 @@ connection reads an untouched socket. In TLS it is what was negotiated.
 use super::{
     activity::{Activity, Order},
     handshake::{self, Greeting},
-    notice::Notice,
+    notice::ConnectionNotice,
 };
 use crate::{telemetry::Count, tls};
 use futures_util::future::OptionFuture;
@@ -88,7 +88,7 @@ pub async fn open(
         }
         (None, Greeting::Tls) => {
             failed_handshakes.add(1);
-            Notice::Tls.log(
+            ConnectionNotice::Tls.log(
                 peer,
                 "the sender speaks TLS, but this port takes plaintext: set insecure at the \
                  sender, or tls at this receiver, or, in the mesh, PeerAuthentication and \

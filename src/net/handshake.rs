@@ -5,7 +5,7 @@ What fails here loses spans in silence, since a sender does not say why its
 connection broke: so each kind of failure is told once, with its remedy.
 */
 
-use super::{connection::HANDSHAKE_TIMEOUT, notice::Notice};
+use super::{connection::HANDSHAKE_TIMEOUT, notice::ConnectionNotice};
 use crate::tls;
 use rustls::{AlertDescription, CertificateError};
 use std::{io, net::SocketAddr, time::Duration};
@@ -104,18 +104,18 @@ fn explain(error: &io::Error, peer: SocketAddr) {
     };
     let (notice, remedy) = match tls {
         E::NoCertificatesPresented => (
-            Notice::NoCertificate,
+            ConnectionNotice::NoCertificate,
             "the sender presents no client certificate, which client_ca_file of this receiver \
              demands: set cert_file and key_file at the sender",
         ),
         E::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => (
-            Notice::ForeignCertificate,
+            ConnectionNotice::ForeignCertificate,
             "the sender's client certificate has expired: renew it, or set this machine's clock",
         ),
         E::InvalidCertificate(_) => (
-            Notice::ForeignCertificate,
+            ConnectionNotice::ForeignCertificate,
             "the sender's client certificate is not one of the CA in client_ca_file of this \
              receiver: sign it by that CA, or add its own CA to the file",
         ),
@@ -127,13 +127,13 @@ fn explain(error: &io::Error, peer: SocketAddr) {
             // The sender's CA has the right name and another key: it was made anew.
             | AlertDescription::DecryptError,
         ) => (
-            Notice::Distrusted,
+            ConnectionNotice::Distrusted,
             "the sender does not accept this receiver's certificate (cert_file): has it expired, \
              is it for the name that the sender connects to, and does the sender trust its CA \
              (ca_file)?",
         ),
         _ => (
-            Notice::Handshake,
+            ConnectionNotice::Handshake,
             "TLS failed: check min_version, cipher_suites and the certificates on both sides",
         ),
     };
@@ -142,7 +142,7 @@ fn explain(error: &io::Error, peer: SocketAddr) {
 
 /// Answers a sender that speaks plaintext on a TLS port in its own protocol.
 pub async fn refuse_plaintext(mut socket: TcpStream, version: Version, peer: SocketAddr) {
-    Notice::Plaintext.log(
+    ConnectionNotice::Plaintext.log(
         peer,
         "the sender speaks plaintext, but this port takes TLS: set tls (https://, not insecure) \
          at the sender, or remove tls from this receiver",

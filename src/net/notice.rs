@@ -12,16 +12,29 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Kinds of trouble with a sender.
+/// The kinds, of up to 32, that have occurred.
+#[derive(Debug, Default)]
+pub struct SeenKinds(AtomicU32);
+
+impl SeenKinds {
+    /// None has occurred.
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Returns true for the first occurrence of kind number `kind`.
+    pub fn is_first(&self, kind: u32) -> bool {
+        let bit = 1 << kind;
+        // The plain load keeps repeat offenders from contending for the line.
+        self.0.load(Ordering::Relaxed) & bit == 0
+            && self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+}
+
+/// Kinds of connections that fail before their first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Notice {
-    /// gRPC requests arrive as HTTP/1.1.
-    GrpcAsHttp1,
-    /// OTLP/HTTP arrives on the gRPC port.
-    HttpOnGrpcPort,
-    /// gRPC arrives on the HTTP port.
-    GrpcOnHttpPort,
+pub enum ConnectionNotice {
     /// TLS on a plaintext port.
     Tls,
     /// Plaintext on a TLS port.
@@ -34,53 +47,16 @@ pub enum Notice {
     Distrusted,
     /// Another failure of TLS.
     Handshake,
-    /// No credentials where they are demanded.
-    NoCredentials,
-    /// Credentials that are not right.
-    WrongCredentials,
-    /// Something else than OTLP traces was asked for.
-    NotServed,
-    /// A body over the limit.
-    TooLarge,
-    /// A body that is not what it says.
-    Malformed,
-    /// A coding we do not know.
-    Coding,
-    /// A body that never came.
-    Stalled,
-    /// No room.
-    Busy,
 }
 
-static SEEN: AtomicU32 = AtomicU32::new(0);
+static SEEN: SeenKinds = SeenKinds::new();
 
-impl Notice {
-    fn is_first(self, seen: &AtomicU32) -> bool {
-        let bit = 1 << self as u32;
-        // The plain load keeps repeat offenders from contending for the line.
-        seen.load(Ordering::Relaxed) & bit == 0 && seen.fetch_or(bit, Ordering::Relaxed) & bit == 0
-    }
-
+impl ConnectionNotice {
     /// Logs `text` about `peer`.
     pub fn log(self, peer: SocketAddr, text: impl fmt::Display) {
-        if !self.is_first(&SEEN) {
-            return tracing::debug!(%peer, kind = ?self, "{text}");
-        }
-        match self {
-            Notice::GrpcAsHttp1
-            | Notice::HttpOnGrpcPort
-            | Notice::GrpcOnHttpPort
-            | Notice::Tls
-            | Notice::Plaintext
-            | Notice::NoCertificate
-            | Notice::ForeignCertificate
-            | Notice::Distrusted
-            | Notice::Handshake => {
-                tracing::error!(%peer, "{text} (said once; more at debug level)");
-            }
-            _ => {
-                tracing::warn!(%peer, "request refused: {text} (this kind is said once; more at debug level)")
-            }
+        match SEEN.is_first(self as u32) {
+            true => tracing::error!(%peer, "{text} (said once; more at debug level)"),
+            false => tracing::debug!(%peer, kind = ?self, "{text}"),
         }
     }
 }
@@ -91,9 +67,9 @@ mod tests {
 
     #[test]
     fn each_kind_is_first_once() {
-        let seen = AtomicU32::new(0);
-        assert!(Notice::Busy.is_first(&seen));
-        assert!(!Notice::Busy.is_first(&seen));
-        assert!(Notice::Coding.is_first(&seen));
+        let seen = SeenKinds::new();
+        assert!(seen.is_first(0));
+        assert!(!seen.is_first(0));
+        assert!(seen.is_first(31));
     }
 }

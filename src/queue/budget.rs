@@ -3,7 +3,7 @@ One budget for the bytes that are held: bodies on their way in, open batches,
 sealed batches until they are delivered.
 
 Sealed batches are leased from it one by one. What is smaller and changes with
-every request each shard holds in a [`purse`] of its own, filled from the budget
+every request each shard holds in a [`ShardBudget`] of its own, filled from the budget
 by the quarter of a megabyte: a request then touches no word that shards share.
 */
 
@@ -152,36 +152,6 @@ impl ShardBudget {
 impl Drop for ShardBudget {
     fn drop(&mut self) {
         self.budget.remove(self.filled.get());
-    }
-}
-
-/// The calling thread's [`ShardBudget`], for receivers that are not given one.
-pub mod purse {
-    use super::{Budget, ShardBudget};
-    use std::cell::RefCell;
-
-    thread_local! {
-        static PURSE: RefCell<Option<ShardBudget>> = const { RefCell::new(None) };
-    }
-
-    /// Gives the calling thread a share. Without one all is free.
-    pub fn open(budget: &Budget) {
-        PURSE.set(Some(ShardBudget::new(budget)));
-    }
-
-    /// See [`ShardBudget::hold`].
-    #[must_use]
-    pub fn hold(bytes: usize) -> bool {
-        PURSE.with_borrow(|purse| purse.as_ref().is_none_or(|purse| purse.hold(bytes)))
-    }
-
-    /// See [`ShardBudget::release`].
-    pub fn release(bytes: usize) {
-        PURSE.with_borrow(|purse| {
-            if let Some(purse) = purse {
-                purse.release(bytes);
-            }
-        });
     }
 }
 

@@ -9,5 +9,5 @@ mod budget;
 mod handoff;
 pub mod log;
 
-pub use budget::{Budget, Lease, ShardBudget, purse};
+pub use budget::{Budget, Lease, ShardBudget};
 pub use handoff::{Full, Queue};

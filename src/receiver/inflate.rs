@@ -6,7 +6,7 @@ limit and no more, whatever its headers promise.
 */
 
 use http::HeaderValue;
-use std::{cell::RefCell, io::Read};
+use std::io::Read;
 
 /// The codings that requests may use, as `grpc-accept-encoding` and
 /// `Accept-Encoding` list them.
@@ -16,9 +16,6 @@ pub const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd")
 /// OpenTelemetry SDKs and Collector use at most that, and the decoder allocates
 /// it as soon as a frame's header asks for it.
 const ZSTD_WINDOW_LOG: u32 = 25;
-
-/// Output buffers up to this size are kept for the next request.
-const KEEP: usize = 1 << 20;
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,34 +69,25 @@ pub enum InflateError {
     Corrupt(String),
 }
 
-/// Calls `take` with `input` inflated to at most `limit` bytes.
-pub fn inflated<T>(
+/// Returns `input` inflated to at most `limit` bytes: `out`, which is empty, or
+/// `input` itself if it is not compressed.
+pub fn inflate<'b>(
     coding: Coding,
-    input: &[u8],
+    input: &'b [u8],
     limit: usize,
-    take: impl FnOnce(&[u8]) -> T,
-) -> Result<T, InflateError> {
-    thread_local! {
-        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    out: &'b mut Vec<u8>,
+) -> Result<&'b [u8], InflateError> {
+    if coding != Coding::Identity {
+        read_all(coding, input, limit, out)?;
+        return Ok(out);
     }
-    if coding == Coding::Identity {
-        return if input.len() > limit {
-            Err(InflateError::TooLarge)
-        } else {
-            Ok(take(input))
-        };
+    match input.len() > limit {
+        true => Err(InflateError::TooLarge),
+        false => Ok(input),
     }
-    // Taken out, not borrowed: `take` runs foreign code.
-    let mut out = SCRATCH.take();
-    let result = inflate(coding, input, limit, &mut out).map(|()| take(&out));
-    if out.capacity() <= KEEP {
-        out.clear();
-        SCRATCH.replace(out);
-    }
-    result
 }
 
-fn inflate(
+fn read_all(
     coding: Coding,
     input: &[u8],
     limit: usize,
@@ -147,7 +135,7 @@ mod tests {
     }
 
     fn unpack(coding: Coding, data: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
-        inflated(coding, data, limit, <[u8]>::to_vec)
+        inflate(coding, data, limit, &mut Vec::new()).map(<[u8]>::to_vec)
     }
 
     #[test]

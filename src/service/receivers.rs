@@ -8,7 +8,7 @@ use crate::{
     auth,
     config::Config,
     net::{accept::bind, guards},
-    receiver::otlp::Protocol,
+    receiver::{Protocol, otlp::http_protocol},
     tls,
 };
 use std::{
@@ -82,7 +82,7 @@ pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
         let http = receiver
             .http
             .as_ref()
-            .map(|http| (Transport::Http, http.endpoint, Protocol::Http(http.clone())));
+            .map(|http| (Transport::Http, http.endpoint, http_protocol(http.clone())));
         for (transport, endpoint, protocol) in grpc.into_iter().chain(http) {
             let what = format!("{transport} (receiver {})", receiver.id);
             let (tls, auth) = guards(&what, &protocol)?;
@@ -106,11 +106,7 @@ pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
 
 /// Builds what guards a listener; `what` names it in errors.
 fn guards(what: &str, protocol: &Protocol) -> Result<guards::Guards, StartError> {
-    let (tls, auth) = match protocol {
-        Protocol::Grpc(settings) => (&settings.tls, &settings.auth),
-        Protocol::Http(settings) => (&settings.tls, &settings.auth),
-    };
-    guards::build(what, tls.as_ref(), auth.as_ref()).map_err(|message| StartError::Receiver {
+    guards::build(what, protocol.tls(), protocol.auth()).map_err(|message| StartError::Receiver {
         what: what.to_owned(),
         message,
     })
@@ -120,11 +116,7 @@ impl Listener {
     /// Follows the files of its certificates and users from now on. For a
     /// runtime with a `LocalSet`.
     pub fn follow_files(&self) {
-        let tls = match &self.protocol {
-            Protocol::Grpc(settings) => &settings.tls,
-            Protocol::Http(settings) => &settings.tls,
-        };
-        let interval = tls.as_ref().and_then(|tls| tls.reload_interval);
+        let interval = self.protocol.tls().and_then(|tls| tls.reload_interval);
         if let Some((tls, interval)) = self.tls.clone().zip(interval) {
             guards::follow_tls(tls, interval);
         }

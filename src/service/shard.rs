@@ -13,12 +13,11 @@ use crate::{
     extension::health_check::Health,
     net::{
         admission::Admission,
-        closing::Leaving,
+        closing::CloseOrder,
         handover::{ShardCommand, ShardInbox, ShardSender},
     },
     pipeline::{ShardPlan, gather::Gather},
-    queue::purse,
-    receiver::otlp::{self, Endpoint},
+    receiver::{self, Endpoint, Scratch},
     telemetry::{ReceiverStats, ShardLoad},
 };
 use std::{
@@ -99,10 +98,10 @@ async fn run(
     deadline: watch::Receiver<Option<Instant>>,
 ) {
     build.load.begin();
-    purse::open(build.plan.budget());
     let plan = Rc::new(build.plan);
     let shard = plan.build(gather);
-    let leaving = Rc::<Leaving>::default();
+    let closing = Rc::<CloseOrder>::default();
+    let scratch = Rc::new(Scratch::new(shard.budget()));
     let endpoint = |(listener, stats): (Listener, ReceiverStats)| {
         let load = build.load.clone();
         let inlet = plan.inlet(&shard, listener.receiver, stats.clone(), load);
@@ -111,7 +110,8 @@ async fn run(
             tls: listener.tls,
             admission: listener.auth.map(Admission::new),
             ingest: Rc::new(inlet),
-            leaving: Rc::clone(&leaving),
+            closing: Rc::clone(&closing),
+            scratch: Rc::clone(&scratch),
             stats,
         })
     };
@@ -132,7 +132,7 @@ async fn run(
                 let connection = match command {
                     Some(ShardCommand::Serve(connection)) => connection,
                     Some(ShardCommand::CloseConnections(count)) => {
-                        leaving.order(count);
+                        closing.give(count);
                         continue;
                     }
                     None => break,
@@ -142,7 +142,7 @@ async fn run(
                 let endpoint = Rc::clone(&endpoints[connection.listener]);
                 let shutdown = shutdown.clone();
                 open.spawn_local(async move {
-                    otlp::serve(endpoint, socket, connection.peer, shutdown).await;
+                    receiver::serve(endpoint, socket, connection.peer, shutdown).await;
                     drop(guard);
                 });
             }

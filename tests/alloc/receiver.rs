@@ -30,7 +30,7 @@ use wayspan::{
     config::{GrpcServer, ServerKeepalive},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken},
-    receiver::otlp::{Endpoint, Protocol, serve},
+    receiver::{Endpoint, Protocol, Scratch, serve},
     telemetry::ReceiverStats,
 };
 
@@ -74,7 +74,8 @@ fn endpoint() -> Rc<Endpoint> {
     Rc::new(Endpoint {
         protocol: Protocol::Grpc(settings()),
         ingest: Rc::new(Taker(Cell::new(0))),
-        leaving: Rc::default(),
+        closing: Rc::default(),
+        scratch: Scratch::unlimited(),
         tls: None,
         admission: None,
         stats: ReceiverStats::default(),

@@ -8,7 +8,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use wayspan::{
     auth,
     config::{BearerToken, Secret, ServerAuth},
-    receiver::otlp::Protocol,
+    receiver::{Protocol, otlp::http_protocol},
 };
 
 fn bearer() -> BearerToken {
@@ -27,7 +27,7 @@ fn built(settings: &ServerAuth) -> Arc<auth::Server> {
 fn server(grpc: bool, auth: &Arc<auth::Server>) -> Server {
     let protocol = match grpc {
         true => Protocol::Grpc(grpc_settings()),
-        false => Protocol::Http(http_settings()),
+        false => http_protocol(http_settings()),
     };
     Server::guarded(protocol, None, Some(Arc::clone(auth)))
 }

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
     sync::mpsc,
 };
-use wayspan::receiver::otlp::Protocol;
+use wayspan::receiver::{Protocol, otlp::http_protocol};
 
 async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address).await.unwrap()
@@ -119,7 +119,7 @@ async fn no_setting_can_overflow_the_clock() {
     let mut settings = http_settings();
     (settings.header_timeout, settings.idle_timeout) = (Duration::MAX, Some(Duration::MAX));
     settings.max_body_bytes = usize::MAX;
-    let server = Server::start(Protocol::Http(settings));
+    let server = Server::start(http_protocol(settings));
     let headers = [("content-type", PROTOBUF), ("content-encoding", "zstd")];
     let got = http1(&server, post("/v1/traces", &headers, zstd(&body("a")))).await;
     assert_eq!(got.status, 200);
@@ -307,7 +307,7 @@ async fn a_connection_that_is_to_leave_is_ended_after_its_call() {
 /// Over HTTP/1.1 the answer says so.
 #[tokio::test]
 async fn a_connection_that_is_to_leave_hears_it() {
-    let mut server = Server::start_with(Protocol::Http(http_settings()), 1);
+    let mut server = Server::start_with(http_protocol(http_settings()), 1);
     let mut client = connect(&server).await;
     let mut heads = String::new();
     for _ in 0..2 {
@@ -341,7 +341,7 @@ async fn a_call_that_outlasts_the_grace_is_cut() {
 async fn a_head_that_never_ends_is_given_up_but_rest_between_requests_is_not() {
     let mut settings = http_settings();
     settings.header_timeout = Duration::from_millis(100);
-    let mut server = Server::start(Protocol::Http(settings));
+    let mut server = Server::start(http_protocol(settings));
     let mut resting = connect(&server).await;
     resting.write_all(head(0).as_bytes()).await.unwrap();
     let mut answer = [0; 12];
@@ -365,7 +365,7 @@ async fn a_head_that_never_ends_is_given_up_but_rest_between_requests_is_not() {
 async fn an_idle_http_connection_is_closed_when_asked() {
     let mut settings = http_settings();
     settings.idle_timeout = Some(Duration::from_millis(50));
-    let mut server = Server::start(Protocol::Http(settings));
+    let mut server = Server::start(http_protocol(settings));
     let mut socket = connect(&server).await;
     socket.write_all(head(0).as_bytes()).await.unwrap();
     assert!(rest(socket).await.starts_with("HTTP/1.1 200"));

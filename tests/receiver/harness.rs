@@ -25,10 +25,10 @@ use tokio::{
 use wayspan::{
     auth,
     config::{GrpcServer, HttpServer, ServerKeepalive},
-    net::{admission::Admission, closing::Leaving},
+    net::{admission::Admission, closing::CloseOrder},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken},
-    receiver::otlp::{Endpoint, Protocol, serve},
+    receiver::{Endpoint, Protocol, Scratch, otlp::http_protocol, serve},
     telemetry::ReceiverStats,
     tls,
 };
@@ -46,7 +46,7 @@ pub type Answer = Result<Taken, Refusal>;
 struct Fake {
     /// So many connections are to go, from the first request on.
     order: Cell<usize>,
-    leaving: Rc<Leaving>,
+    closing: Rc<CloseOrder>,
     takes_logs: bool,
     answer: Arc<Mutex<Answer>>,
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -57,7 +57,7 @@ impl Ingest for Fake {
         assert!(peer.is_loopback(), "{peer}");
         match self.order.take() {
             0 => {}
-            count => self.leaving.order(count),
+            count => self.closing.give(count),
         }
         self.taken.lock().unwrap().push(request.to_vec());
         self.answer.lock().unwrap().clone()
@@ -132,10 +132,10 @@ impl Server {
                 .build()
                 .unwrap();
             let order = leaving;
-            let leaving = Rc::<Leaving>::default();
+            let closing = Rc::<CloseOrder>::default();
             let fake = Fake {
                 order: Cell::new(order),
-                leaving: Rc::clone(&leaving),
+                closing: Rc::clone(&closing),
                 takes_logs,
                 answer: told,
                 taken: seen,
@@ -145,7 +145,8 @@ impl Server {
                 tls,
                 admission: auth.map(Admission::new),
                 ingest: Rc::new(fake),
-                leaving,
+                closing,
+                scratch: Scratch::unlimited(),
                 stats: counted,
             };
             LocalSet::new().block_on(&runtime, accept(listener, Rc::new(endpoint), stop, ends));
@@ -165,7 +166,7 @@ impl Server {
     }
 
     pub fn http() -> Self {
-        Self::start(Protocol::Http(http_settings()))
+        Self::start(http_protocol(http_settings()))
     }
 
     /// What the pipeline says from now on.

@@ -11,7 +11,7 @@ use tonic::{Code, codec::CompressionEncoding};
 use tonic_types::StatusExt;
 use wayspan::{
     pipeline::{Refusal, Taken},
-    receiver::otlp::Protocol,
+    receiver::{Protocol, otlp::http_protocol},
 };
 
 fn request() -> ExportLogsServiceRequest {
@@ -35,7 +35,7 @@ fn grpc() -> Server {
 }
 
 fn http() -> Server {
-    Server::with_logs(Protocol::Http(http_settings()))
+    Server::with_logs(http_protocol(http_settings()))
 }
 
 async fn client(server: &Server) -> LogsServiceClient<tonic::transport::Channel> {

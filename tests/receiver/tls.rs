@@ -17,7 +17,7 @@ use tokio_rustls::{
 };
 use wayspan::{
     config::{Pem, Secret, ServerTls, TlsLimits, TlsVersion},
-    receiver::otlp::Protocol,
+    receiver::{Protocol, otlp::http_protocol},
     tls,
 };
 
@@ -46,7 +46,7 @@ fn server(ca: &Ca, grpc: bool, mutual: bool) -> Server {
 fn protocol(grpc: bool) -> Protocol {
     match grpc {
         true => Protocol::Grpc(grpc_settings()),
-        false => Protocol::Http(http_settings()),
+        false => http_protocol(http_settings()),
     }
 }
 

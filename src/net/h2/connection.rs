@@ -72,6 +72,21 @@ pub enum Event<'i> {
     },
 }
 
+/// What the peer has begun and not ended, or owes us.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerWaits {
+    /// Both sides have said and heard their settings.
+    pub is_settled: bool,
+    /// A header block has begun and not ended.
+    pub is_in_block: bool,
+    /// An answer waits for the peer to open a window.
+    pub is_held_up: bool,
+    /// A PING of ours has not been answered.
+    pub is_pinged: bool,
+    /// Octets of data sent so far, which grow while windows are opened.
+    pub sent: u64,
+}
+
 /// How far the connection has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -245,9 +260,15 @@ impl Connection {
         frame::put(&mut self.out, frame::kind::PING, 0, 0, &payload);
     }
 
-    /// Whether a PING of ours has not been answered.
-    pub fn is_pinged(&self) -> bool {
-        self.is_pinged
+    /// Returns what is waited for from the peer.
+    pub fn waits(&self) -> PeerWaits {
+        PeerWaits {
+            is_settled: self.phase == Phase::Open && self.is_acknowledged,
+            is_in_block: self.block.is_some(),
+            is_held_up: self.waiting > 0,
+            is_pinged: self.is_pinged,
+            sent: self.sent,
+        }
     }
 
     /// Why nothing more will come, if so.
@@ -260,35 +281,15 @@ impl Connection {
         self.leaving != Leaving::No
     }
 
-    /// Octets of data sent so far.
-    pub fn sent(&self) -> u64 {
-        self.sent
-    }
-
     /// Whether it can be closed: all is answered, and the peer knows that
     /// nothing else will be.
     pub fn is_done(&self) -> bool {
         matches!(self.leaving, Leaving::Last(_)) && self.streams.is_empty()
     }
 
-    /// Whether both sides have said and heard their settings.
-    pub fn is_settled(&self) -> bool {
-        self.phase == Phase::Open && self.is_acknowledged
-    }
-
-    /// Whether a header block has begun and not ended.
-    pub fn is_in_block(&self) -> bool {
-        self.block.is_some()
-    }
-
     /// Whether too much waits to be written for anything to be read.
     pub fn is_clogged(&self) -> bool {
         self.out.len() > CLOGGED
-    }
-
-    /// Whether an answer waits for the peer to open a window.
-    pub fn is_held_up(&self) -> bool {
-        self.waiting > 0
     }
 
     /// The last stream that was taken, for GOAWAY.
@@ -305,7 +306,8 @@ impl Connection {
         matches!(self.leaving, Leaving::Last(last) if stream > last)
             || self.streams.absent(stream) == Absent::Refused
     }
-    /// Whether nobody has opened a stream that something comes for.
+
+    /// Returns true if `stream` is idle (RFC 9113, 5.1): never opened.
     pub(super) fn is_idle(&self, stream: u32) -> bool {
         let is_new = stream > self.streams.last() || stream.is_multiple_of(2);
         is_new && !matches!(self.leaving, Leaving::Last(last) if stream > last)

@@ -37,7 +37,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{CONNECTION_WINDOW, Connection, Event, Limits, STREAM_WINDOW};
+pub use connection::{CONNECTION_WINDOW, Connection, Event, Limits, PeerWaits, STREAM_WINDOW};
 pub use error::{Failure, Reason};
 pub use frame::{HEAD as FRAME_HEAD, MAX_PAYLOAD};
 pub use head::Head;

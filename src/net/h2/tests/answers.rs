@@ -100,7 +100,7 @@ fn answers_wait_for_windows() {
         data.map(|frame| frame.3).collect::<Vec<_>>()
     };
     assert_eq!(sent(&mut wire), [HEAD_BLOCK, b"ab"]);
-    assert!(wire.h2.is_held_up());
+    assert!(wire.h2.waits().is_held_up);
     wire.feed(&window(1, 1));
     assert_eq!(sent(&mut wire), [b"c"]);
     // A smaller window takes back what was granted; a larger one gives it.
@@ -109,7 +109,7 @@ fn answers_wait_for_windows() {
     assert_eq!(sent(&mut wire), Vec::<Vec<u8>>::new());
     wire.feed(&settings(&[(setting::INITIAL_WINDOW_SIZE, 10)]));
     assert_eq!(sent(&mut wire), [&b"def"[..], TRAILERS]);
-    assert!(!wire.h2.is_held_up());
+    assert!(!wire.h2.waits().is_held_up);
 }
 
 #[test]
@@ -132,10 +132,10 @@ fn answers_share_the_connections_window() {
         sent.iter().map(|frame| frame.3.len()).sum::<usize>(),
         65_535
     );
-    assert_eq!(wire.h2.sent(), 65_535);
+    assert_eq!(wire.h2.waits().sent, 65_535);
     wire.feed(&window(0, 100_000));
     assert_eq!(octets(&mut wire, 3), 80_000 - 65_535);
-    assert!(!wire.h2.is_held_up());
+    assert!(!wire.h2.waits().is_held_up);
 }
 
 #[test]
@@ -160,9 +160,9 @@ fn an_answer_may_be_left_open() {
     // Resetting it is no trouble either.
     wire.feed(&head(3, true, &[]));
     wire.h2.answer(3, HEAD_BLOCK, &[0; 70_000], End::Open);
-    assert!(wire.h2.is_held_up());
+    assert!(wire.h2.waits().is_held_up);
     assert_eq!(wire.feed(&reset(3)), [Seen::Gone(3)]);
-    assert!(!wire.h2.is_held_up());
+    assert!(!wire.h2.waits().is_held_up);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn leaving_takes_what_was_on_its_way_and_nothing_after() {
         (2, kind::GOAWAY, kind::PING)
     );
     assert_eq!(all, 0x7fff_ffff_u32.to_be_bytes());
-    assert!(!wire.h2.is_done() && wire.h2.is_pinged());
+    assert!(!wire.h2.is_done() && wire.h2.waits().is_pinged);
     // The peer had sent this before it heard.
     assert_eq!(wire.feed(&head(3, true, &[])), [Seen::Head(3, true)]);
     wire.feed(&frame(kind::PING, flag::ACK, 0, &ping));
@@ -205,7 +205,7 @@ fn leaving_takes_what_was_on_its_way_and_nothing_after() {
         (frames[0].0, &frames[0].3[..4]),
         (kind::GOAWAY, &[0, 0, 0, 3][..])
     );
-    assert!(!wire.h2.is_done() && !wire.h2.is_pinged());
+    assert!(!wire.h2.is_done() && !wire.h2.waits().is_pinged);
     // This one it had not; its fields count for the table all the same.
     let mut late = Vec::new();
     let fields = b"\x40\x01a\x01b\x83\x86\x84";
@@ -232,9 +232,9 @@ fn pings_are_answered_and_ours_are_known() {
     wire.h2.ping();
     let ours = wire.frames().remove(0).3;
     wire.feed(&frame(kind::PING, flag::ACK, 0, b"12345678"));
-    assert!(wire.h2.is_pinged());
+    assert!(wire.h2.waits().is_pinged);
     wire.feed(&frame(kind::PING, flag::ACK, 0, &ours));
-    assert!(!wire.h2.is_pinged());
+    assert!(!wire.h2.waits().is_pinged);
 }
 
 #[test]

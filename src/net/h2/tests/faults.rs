@@ -152,9 +152,9 @@ fn header_blocks_are_not_interrupted() {
     );
     let mut wire = Wire::new();
     assert_eq!(wire.feed(&begun), []);
-    assert!(wire.h2.is_in_block());
+    assert!(wire.h2.waits().is_in_block);
     assert_eq!(wire.feed(&goes_on(5)), [Seen::Head(5, true)]);
-    assert!(!wire.h2.is_in_block());
+    assert!(!wire.h2.waits().is_in_block);
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Wire {
         let mut wire = Self::silent();
         assert_eq!(wire.feed(&greeting()), []);
         assert_eq!(wire.frames(), [(kind::SETTINGS, flag::ACK, 0, vec![])]);
-        assert!(wire.h2.is_settled());
+        assert!(wire.h2.waits().is_settled);
         wire
     }
 

@@ -1,6 +1,5 @@
 /*!
-The calls of one HTTP/2 connection of the gRPC port, from a request's head to
-its answer.
+The calls of one connection, from a request's head to its one reply.
 
 The common call comes whole in one DATA frame: it is given to the pipelines
 where it was read, and answered with constants in the same turn, without a
@@ -10,25 +9,25 @@ and watchers of the health service.
 */
 
 use super::{
-    super::{
-        BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Context,
-        body::BodyError,
-        reply::{self, Reply},
-    },
-    frame, health,
-    joined::Joined,
-    judge::{self as grpc, Call, Refused, Verdict},
+    health,
+    judge::{self, Call},
+    message::{PartialMessage, unpack},
+    reply::{self, GRPC, OK},
 };
 use crate::{
     net::{
         admission::Denied,
         connection::turned_true,
-        h2::{Connection, End, Event, hpack},
+        h2::{Connection, End, Event},
     },
     pdata::Signal,
-    pipeline::{Taken, Ticket},
+    pipeline::{Refusal, RefusalKind, Taken, Ticket},
+    receiver::{
+        content::Content,
+        endpoint::{BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, ConnectionContext, denied},
+        inflate::Coding,
+    },
 };
-use ::http::Response;
 use std::{
     collections::VecDeque,
     future::Future,
@@ -38,51 +37,37 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// `:status: 200`, `content-type: application/grpc`: two places in HPACK's
-/// static table, and a literal.
-const GRPC: &[u8] = b"\x88\x0f\x10\x10application/grpc";
-
-/// `grpc-status: 0`, as literals.
-const OK: End = End::Trailers(b"\x00\x0bgrpc-status\x010");
-
-/// An empty `ExportTraceServiceResponse`, framed.
-const ACCEPTED: &[u8] = &[0; frame::PREFIX];
-
 /// A refusal waits for the end of a body of this size, because a sender that is
 /// answered in the middle of a body may see nothing but its stream reset.
 const DROPPED: usize = 64 << 10;
 
 /// A request that has not ended, or waits for its credentials.
-struct Open {
+struct OpenCall {
     stream: u32,
-    state: State,
-    joined: Joined,
+    content: Content,
+    state: CallState,
+    message: PartialMessage,
     ended: bool,
-    /// A piece has come since [`Calls::settle`].
+    /// A piece has come since [`Calls::next_deadline`] was asked.
     is_fresh: bool,
     begun: Option<Instant>,
     heard: Option<Instant>,
 }
 
-enum State {
-    Taking(Call),
-    /// What becomes of it if the credentials are right.
-    Checking(Box<Verdict>),
-    /// What it will be told, and how much of its body was dropped.
-    Refusing(Box<Refused>, usize),
+enum CallState {
+    /// Its message is to come.
+    Receiving(Call),
+    /// Its credentials are being checked; then it goes on as judged.
+    Checking(Box<Result<Call, Refusal>>),
+    /// It is refused when so much of its body was dropped.
+    Refusing(Box<Refusal>, usize),
 }
 
-impl State {
-    fn refusing(refused: Refused) -> Self {
-        Self::Refusing(Box::new(refused), 0)
-    }
-}
-
-impl From<Verdict> for State {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Call(call) => Self::Taking(call),
-            Verdict::Refused(refused) => Self::Refusing(refused, 0),
+impl From<Result<Call, Refusal>> for CallState {
+    fn from(judged: Result<Call, Refusal>) -> Self {
+        match judged {
+            Ok(call) => Self::Receiving(call),
+            Err(refusal) => Self::Refusing(Box::new(refusal), 0),
         }
     }
 }
@@ -94,32 +79,35 @@ struct Unanswered {
     taken: Taken,
 }
 
-struct Check {
+/// Credentials that are being checked.
+struct CredentialCheck {
     stream: u32,
     outcome: Pin<Box<dyn Future<Output = Result<(), Denied>>>>,
 }
 
-struct Watcher {
+/// A caller of the health service that waits for a change.
+struct HealthWatcher {
     stream: u32,
     is_known: bool,
 }
 
-/// See the [module](self).
+/// The calls of one connection that are not answered.
 pub struct Calls {
-    context: Rc<Context>,
+    context: Rc<ConnectionContext>,
     limit: usize,
     /// The oldest first, as streams come.
-    open: Vec<Open>,
+    open: Vec<OpenCall>,
     unanswered: VecDeque<Unanswered>,
-    checks: Vec<Check>,
-    watchers: Vec<Watcher>,
-    /// The shutdown, for the watchers.
+    checks: Vec<CredentialCheck>,
+    watchers: Vec<HealthWatcher>,
+    /// Waits for the shutdown, for the watchers.
     stop: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    work: usize,
 }
 
 impl Calls {
-    /// None so far; messages may have `limit` bytes.
-    pub fn new(context: Rc<Context>, limit: usize) -> Self {
+    /// No calls yet; messages may have `limit` bytes.
+    pub fn new(context: Rc<ConnectionContext>, limit: usize) -> Self {
         Self {
             context,
             limit,
@@ -128,10 +116,11 @@ impl Calls {
             checks: Vec::new(),
             watchers: Vec::new(),
             stop: None,
+            work: 0,
         }
     }
 
-    /// Takes what has come.
+    /// Takes an event of the connection.
     pub fn take(&mut self, h2: &mut Connection, event: Event<'_>) {
         match event {
             Event::Head { stream, ended } => self.begin(h2, stream, ended),
@@ -145,47 +134,43 @@ impl Calls {
         }
     }
 
+    /// Returns the bytes that were given to the pipelines since it was last
+    /// asked, inflated: what a turn has cost.
+    pub fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
+    }
+
     fn begin(&mut self, h2: &mut Connection, stream: u32, ended: bool) {
         let endpoint = &self.context.endpoint;
-        let verdict = grpc::judge(h2.head(), endpoint.ingest.takes(Signal::Logs));
+        let content = Content::of(h2.head().content_type());
+        let judged = judge::judge(h2.head(), content, &*endpoint.ingest);
         let admission = endpoint.admission.as_ref();
-        let state = match admission.filter(|_| grpc::needs_credentials(h2.head())) {
-            None => verdict.into(),
+        let state = match admission.filter(|_| judge::needs_credentials(h2.head(), content)) {
+            None => judged.into(),
             Some(admission) => match admission.judge(h2.head().credentials()) {
-                Some(Ok(())) => verdict.into(),
+                Some(Ok(())) => judged.into(),
                 // Without credentials one is told no more than that they are wanting.
-                Some(Err(denied)) => State::refusing(Refused::denied(denied)),
+                Some(Err(reason)) => CallState::Refusing(Box::new(denied(reason)), 0),
                 None => {
                     let given = h2.head().credentials().unwrap_or_default().to_vec();
                     self.check(stream, given);
-                    State::Checking(Box::new(verdict))
+                    CallState::Checking(Box::new(judged))
                 }
             },
         };
-        if ended && !matches!(state, State::Checking(_)) {
-            return self.finish(h2, stream, state, &[]);
+        if ended && !matches!(state, CallState::Checking(_)) {
+            return self.finish(h2, stream, content, state, &[]);
         }
-        self.open.push(Open {
+        self.open.push(OpenCall {
             stream,
+            content,
             state,
-            joined: Joined::default(),
+            message: PartialMessage::default(),
             ended,
             is_fresh: true,
             begun: None,
             heard: None,
         });
-    }
-
-    /// Begins to check credentials that take time.
-    fn check(&mut self, stream: u32, given: Vec<u8>) {
-        let endpoint = Rc::clone(&self.context.endpoint);
-        let outcome = Box::pin(async move {
-            match &endpoint.admission {
-                Some(admission) => admission.check(&given).await,
-                None => Ok(()),
-            }
-        });
-        self.checks.push(Check { stream, outcome });
     }
 
     fn position(&self, stream: u32) -> Option<usize> {
@@ -203,54 +188,79 @@ impl Calls {
         };
         open.is_fresh = true;
         open.ended = ended;
-        let (is_taken, limit) = match &mut open.state {
-            State::Taking(call) => (true, call.limit(self.limit)),
-            State::Checking(_) => (false, self.limit),
-            State::Refusing(_, dropped) => {
+        let content = open.content;
+        let (is_received, limit) = match &mut open.state {
+            CallState::Receiving(call) => (true, call.limit(self.limit)),
+            CallState::Checking(_) => (false, self.limit),
+            CallState::Refusing(_, dropped) => {
                 *dropped += bytes.len();
                 if ended || *dropped > DROPPED {
                     let state = self.open.remove(at).state;
-                    self.finish(h2, stream, state, &[]);
+                    self.finish(h2, stream, content, state, &[]);
                 }
                 return;
             }
         };
-        let is_complete = ended && is_taken;
-        if !is_complete || !open.joined.is_empty() {
-            if let Err(error) = open.joined.add(bytes, limit) {
+        let is_complete = ended && is_received;
+        if !is_complete || !open.message.is_empty() {
+            let scratch = &self.context.endpoint.scratch;
+            if let Err(refusal) = open.message.add(bytes, limit, scratch) {
                 self.forget(stream);
-                return self.refuse(h2, stream, Refused::body(error, limit));
+                return self.refuse(h2, stream, content, &refusal);
             }
             if !is_complete {
                 return;
             }
         }
-        let Open { state, joined, .. } = self.open.remove(at);
+        let OpenCall { state, message, .. } = self.open.remove(at);
         // In one piece it is used where it lies.
-        let body = if joined.is_empty() { bytes } else { &joined };
-        self.finish(h2, stream, state, body);
+        let body = if message.is_empty() { bytes } else { &message };
+        self.finish(h2, stream, content, state, body);
     }
 
-    /// A request has ended, and nothing is in the way of its answer.
-    fn finish(&mut self, h2: &mut Connection, stream: u32, state: State, body: &[u8]) {
+    /// Goes on with a request that has ended.
+    fn finish(
+        &mut self,
+        h2: &mut Connection,
+        stream: u32,
+        content: Content,
+        state: CallState,
+        body: &[u8],
+    ) {
         match state {
-            State::Taking(call) => self.complete(h2, stream, call, body),
-            State::Refusing(refused, _) => self.refuse(h2, stream, *refused),
+            CallState::Receiving(Call::Export { signal, coding }) => {
+                self.export(h2, stream, signal, &coding, body);
+            }
+            CallState::Receiving(Call::Health(method)) => self.health(h2, stream, method, body),
+            CallState::Refusing(refusal, _) => self.refuse(h2, stream, content, &refusal),
             // Its credentials are in the way.
-            State::Checking(_) => {}
+            CallState::Checking(_) => {}
         }
     }
 
-    /// A call's message is here, all of it.
-    fn complete(&mut self, h2: &mut Connection, stream: u32, call: Call, body: &[u8]) {
-        let (signal, coding) = match call {
-            Call::Export { signal, coding } => (signal, coding),
-            Call::Health(method) => return self.health(h2, stream, method, body),
-        };
-        match grpc::export(&self.context, signal, coding, body, self.limit) {
-            Err(fault) => self.refuse(h2, stream, Refused::call(fault)),
+    /// Gives the whole message of a call of Export to the pipelines.
+    fn export(
+        &mut self,
+        h2: &mut Connection,
+        stream: u32,
+        signal: Signal,
+        coding: &Result<Coding, String>,
+        body: &[u8],
+    ) {
+        let endpoint = &self.context.endpoint;
+        let mut buffer = endpoint.scratch.take_inflate_buffer();
+        let mut work = body.len();
+        let taken = unpack(body, coding, self.limit, &mut buffer).and_then(|message| {
+            work = work.max(message.len());
+            let peer = self.context.peer.ip();
+            endpoint.ingest.take(signal, message, peer)
+        });
+        endpoint.scratch.give_inflate_buffer(buffer);
+        self.work += work;
+        match taken {
+            Err(refusal) => self.refuse(h2, stream, Content::Grpc, &refusal),
             Ok(taken) => match taken.stored {
-                None => self.answer(h2, stream, taken),
+                None => self.accept(h2, stream, taken),
                 Some(ticket) => self.unanswered.push_back(Unanswered {
                     stream,
                     ticket,
@@ -260,29 +270,25 @@ impl Calls {
         }
     }
 
-    /// Tells what became of a call.
-    fn answer(&self, h2: &mut Connection, stream: u32, taken: Taken) {
+    fn accept(&self, h2: &mut Connection, stream: u32, taken: Taken) {
         self.context.endpoint.stats.requests.add(1);
-        if taken.rejected == 0 {
-            return h2.answer(stream, GRPC, ACCEPTED, OK);
-        }
-        let message = frame::encode(&reply::partial(taken.rejected, taken.message));
-        h2.answer(stream, GRPC, &message, OK);
+        reply::accept(h2, stream, taken);
     }
 
-    fn refuse(&self, h2: &mut Connection, stream: u32, refused: Refused) {
-        respond(h2, stream, refused.tell(&self.context));
+    fn refuse(&self, h2: &mut Connection, stream: u32, content: Content, refusal: &Refusal) {
+        self.context.note(refusal);
+        reply::refuse(h2, stream, content, refusal);
     }
 
+    /// Answers the health service, which is not counted: it is not OTLP.
     fn health(&mut self, h2: &mut Connection, stream: u32, method: health::Method, body: &[u8]) {
-        let is_known = match (grpc::asked(body), method) {
+        let is_known = match (health::read(body), method) {
             (Ok(false), health::Method::Check) => Err(health::not_found()),
-            (asked, _) => asked,
+            (is_known, _) => is_known,
         };
         let is_known = match is_known {
             Ok(is_known) => is_known,
-            // Not counted: health is not OTLP.
-            Err(refusal) => return respond(h2, stream, refusal.grpc()),
+            Err(refusal) => return reply::refuse(h2, stream, Content::Grpc, &refusal),
         };
         let stopping = *self.context.shutdown.borrow();
         let status = match is_known {
@@ -294,33 +300,33 @@ impl Calls {
             return h2.answer(stream, GRPC, &status, OK);
         }
         h2.answer(stream, GRPC, &status, End::Open);
-        self.watchers.push(Watcher { stream, is_known });
+        self.watchers.push(HealthWatcher { stream, is_known });
     }
 
-    /// A stream will not go on.
+    /// Gives up a call whose stream will not go on.
     fn gone(&mut self, stream: u32) {
         match self.forget(stream).map(|open| open.state) {
             // Not counted: health is not OTLP.
-            None | Some(State::Taking(Call::Health(_))) => {}
-            Some(State::Refusing(refused, _)) => drop(refused.tell(&self.context)),
-            Some(State::Taking(_) | State::Checking(_)) => {
-                let why = "reset by the sender, or not as HTTP/2 has it";
-                let error = BodyError::Broken(why.to_owned());
-                drop(Refused::body(error, self.limit).tell(&self.context));
+            None | Some(CallState::Receiving(Call::Health(_))) => {}
+            Some(CallState::Refusing(refusal, _)) => self.context.note(&refusal),
+            Some(CallState::Receiving(_) | CallState::Checking(_)) => {
+                let why = "the request stream broke: reset by the sender, or not as HTTP/2 has it";
+                let refusal = Refusal::new(RefusalKind::Cancelled, why);
+                self.context.note(&refusal);
             }
         }
         self.watchers.retain(|watcher| watcher.stream != stream);
     }
 
-    /// Nothing more will come.
+    /// Gives up all calls, because nothing more will come.
     pub fn abandon(&mut self) {
         while let Some(open) = self.open.last() {
             self.gone(open.stream);
         }
     }
 
-    /// Drops a request that has not ended or waits for its credentials.
-    fn forget(&mut self, stream: u32) -> Option<Open> {
+    /// Removes a request that has not ended or waits for its credentials.
+    fn forget(&mut self, stream: u32) -> Option<OpenCall> {
         let open = self.open.remove(self.position(stream)?);
         self.checks.retain(|check| check.stream != stream);
         Some(open)
@@ -335,7 +341,7 @@ impl Calls {
                 break;
             }
             if let Some(oldest) = self.unanswered.pop_front() {
-                self.answer(h2, oldest.stream, oldest.taken);
+                self.accept(h2, oldest.stream, oldest.taken);
             }
         }
         if !self.checks.is_empty() {
@@ -344,6 +350,18 @@ impl Calls {
         if !self.watchers.is_empty() {
             self.poll_stop(h2, cx);
         }
+    }
+
+    /// Begins to check credentials that take time.
+    fn check(&mut self, stream: u32, given: Vec<u8>) {
+        let endpoint = Rc::clone(&self.context.endpoint);
+        let outcome = Box::pin(async move {
+            match &endpoint.admission {
+                Some(admission) => admission.check(&given).await,
+                None => Ok(()),
+            }
+        });
+        self.checks.push(CredentialCheck { stream, outcome });
     }
 
     fn poll_checks(&mut self, h2: &mut Connection, cx: &mut task::Context<'_>) {
@@ -367,20 +385,17 @@ impl Calls {
             return;
         };
         let open = self.open.remove(at);
-        let State::Checking(verdict) = open.state else {
+        let CallState::Checking(judged) = open.state else {
             return;
         };
-        let state = match outcome {
-            Ok(()) => (*verdict).into(),
-            Err(denied) => State::refusing(Refused::denied(denied)),
-        };
+        let state = outcome.map_err(denied).and(*judged).into();
         if open.ended {
-            return self.finish(h2, stream, state, &open.joined);
+            return self.finish(h2, stream, open.content, state, &open.message);
         }
-        self.open.insert(at, Open { state, ..open });
+        self.open.insert(at, OpenCall { state, ..open });
     }
 
-    /// Tells watchers that the shutdown has begun.
+    /// Ends the streams of watchers when the shutdown has begun.
     fn poll_stop(&mut self, h2: &mut Connection, cx: &mut task::Context<'_>) {
         let shutdown = &self.context.shutdown;
         let stop = self
@@ -399,9 +414,14 @@ impl Calls {
         }
     }
 
-    /// Notes when pieces came, now that nothing more has; when the first of
-    /// the calls will have waited too long for the next.
-    pub fn settle(&mut self, now: Instant) -> Option<Instant> {
+    /// Returns true if some request has not ended, so that there is a deadline.
+    pub fn has_deadline(&self) -> bool {
+        self.open.iter().any(|open| !open.ended)
+    }
+
+    /// Returns when the first of the calls will have waited too long for its
+    /// next piece, if none comes after `now`.
+    pub fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
         let open = self.open.iter_mut().filter(|open| !open.ended);
         open.map(|open| {
             if std::mem::take(&mut open.is_fresh) {
@@ -414,69 +434,23 @@ impl Calls {
         .min()
     }
 
-    /// Whether some request has not ended.
-    pub fn is_waiting(&self) -> bool {
-        self.open.iter().any(|open| !open.ended)
-    }
-
-    /// Gives up the calls that have waited too long.
+    /// Refuses the calls that have waited too long.
     pub fn expire(&mut self, h2: &mut Connection, now: Instant) {
-        let is_over = |open: &Open| {
+        let is_over = |open: &OpenCall| {
             let over = |since: Option<Instant>, most| since.is_some_and(|at| at + most <= now);
             let is_idle = !open.is_fresh && over(open.heard, BODY_IDLE_TIMEOUT);
             !open.ended && (is_idle || over(open.begun, BODY_TOTAL_TIMEOUT))
         };
         while let Some(stalled) = self.open.iter().find(|open| is_over(open)) {
-            let stream = stalled.stream;
-            let refused = match self.forget(stream).map(|open| open.state) {
-                Some(State::Refusing(refused, _)) => *refused,
-                _ => Refused::body(BodyError::Stalled, self.limit),
+            let (stream, content) = (stalled.stream, stalled.content);
+            let refusal = match self.forget(stream).map(|open| open.state) {
+                Some(CallState::Refusing(refusal, _)) => *refusal,
+                _ => Refusal::new(
+                    RefusalKind::Stalled,
+                    "the request body did not arrive in time",
+                ),
             };
-            self.refuse(h2, stream, refused);
+            self.refuse(h2, stream, content, &refusal);
         }
-    }
-}
-
-/// Sends a response that is not one of the constants.
-fn respond(h2: &mut Connection, stream: u32, response: Response<Reply>) {
-    let (head, Reply(body)) = response.into_parts();
-    let mut block = Vec::new();
-    hpack::status(&mut block, head.status.as_u16());
-    for (name, value) in &head.headers {
-        hpack::field(&mut block, name.as_str().as_bytes(), value.as_bytes());
-    }
-    if !body.is_empty() {
-        let length = body.len().to_string();
-        hpack::field(&mut block, b"content-length", length.as_bytes());
-    }
-    h2.answer(stream, &block, &body, End::Stream);
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-    use super::*;
-
-    #[test]
-    fn the_constants_say_what_they_should() {
-        let read = |block: &[u8]| {
-            let mut fields = Vec::new();
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            hpack::Decoder::default()
-                .decode(block, |entry| {
-                    fields.push((text(entry.name), text(entry.value)))
-                })
-                .unwrap();
-            fields
-        };
-        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let head = [
-            field(":status", "200"),
-            field("content-type", "application/grpc"),
-        ];
-        assert_eq!(read(GRPC), head);
-        let End::Trailers(block) = OK else { panic!() };
-        assert_eq!(read(block), [field("grpc-status", "0")]);
     }
 }

@@ -3,26 +3,26 @@ One HTTP/2 connection of the gRPC port: the socket on one side, its calls on the
 other.
 
 Everything happens in turns of one task: what is there is read into a buffer
-that all connections of the thread share, and answered; then all answers are
+that all connections of the shard share, and answered; then all answers are
 written at once. Between turns a connection holds what is left of a frame, and
-what the peer does not take.
+what the peer does not take. A turn ends when it has read [`READS`] times or
+handed on [`TURN_WORK`] bytes, so that a connection cannot keep the others
+waiting.
 */
 
 use super::{
-    super::Context,
     call::Calls,
-    deadlines::{Socket, Vigil},
+    deadlines::{Deadlines, Overdue, SocketWaits},
 };
 use crate::{
     config::GrpcServer,
     net::{
         activity::{Activity, Order},
-        buffers as spare,
         h2::{Connection, Event, FRAME_HEAD, Failure, Limits, MAX_PAYLOAD},
     },
+    receiver::endpoint::ConnectionContext,
 };
 use std::{
-    cell::RefCell,
     fmt,
     future::poll_fn,
     io,
@@ -39,130 +39,145 @@ use tokio::{
 /// Octets read at once, beside what is left of the last frame.
 const READ: usize = 64 << 10;
 
-/// Reads in one turn: others have their turn then.
+/// Reads in one turn.
 const READS: usize = 4;
 
-/// How long the last words may take, and how much a peer may still send
-/// meanwhile. Closing with octets unread would take back what the peer has not
-/// read.
-const FAREWELL: Duration = Duration::from_secs(1);
-const FAREWELL_READS: usize = 1024;
+/// Bytes of messages, inflated, that are given to the pipelines in one turn.
+const TURN_WORK: usize = 1 << 20;
 
-thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
+/// How long closing may take, and how often a peer may still send meanwhile.
+/// Closing with octets unread would take back what the peer has not read.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLOSE_READS: usize = 1024;
 
 /// Why a connection ended before its time.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ConnectionError {
     /// The socket failed.
     Io(io::Error),
     /// The peer broke the protocol, or asked too much.
-    Failed(Failure),
+    Protocol(Failure),
     /// The peer did not read, or did not answer a PING.
     Silent(&'static str),
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::Failed(failure) => failure.fmt(f),
+            Self::Protocol(failure) => failure.fmt(f),
             Self::Silent(what) => f.write_str(what),
         }
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for ConnectionError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-/// Speaks HTTP/2 to the end of the connection.
-pub async fn converse<S>(
-    context: Rc<Context>,
+/// Serves a connection to its end.
+pub async fn serve<S>(
+    context: Rc<ConnectionContext>,
     settings: &GrpcServer,
     activity: &Activity,
     stream: S,
-) -> Result<(), Trouble>
-where
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let limits = Limits {
-        streams: settings.max_concurrent_streams,
-        header_bytes: settings.max_header_bytes,
-        credentials: context
-            .endpoint
-            .admission
-            .as_ref()
-            .map(|admission| admission.header().clone()),
-    };
-    let mut conversation = Conversation {
-        stream,
-        h2: Connection::new(limits),
-        calls: Calls::new(Rc::clone(&context), settings.max_message_bytes),
-        vigil: Vigil::new(settings),
-        context,
-        since: std::time::Instant::now(),
-        rest: Vec::new(),
-        is_paused: false,
-        written: 0,
-        is_flushed: true,
-        is_ended: false,
-    };
-    let end = poll_fn(|cx| conversation.poll(cx, activity)).await;
-    conversation.calls.abandon();
-    match end? {
-        End::AtOnce => Ok(()),
-        End::Farewell => {
-            let failure = conversation.h2.failure();
-            // Whoever does not hear it has left.
-            let _ = timeout(FAREWELL, conversation.farewell()).await;
-            failure.map_or(Ok(()), |failure| Err(Trouble::Failed(failure)))
-        }
+    let peer = context.peer;
+    if let Err(error) = GrpcConnection::new(context, settings, stream)
+        .run(activity)
+        .await
+    {
+        tracing::debug!(%peer, %error, "connection ended");
     }
 }
 
 /// How a connection is closed.
-enum End {
-    AtOnce,
-    /// After the last words.
-    Farewell,
+enum Ending {
+    /// At once.
+    Abort,
+    /// After what is to be written has been.
+    Close,
 }
 
-struct Conversation<S> {
+struct GrpcConnection<S> {
     stream: S,
     h2: Connection,
     calls: Calls,
-    vigil: Vigil,
-    context: Rc<Context>,
+    deadlines: Deadlines,
+    context: Rc<ConnectionContext>,
     /// When it was accepted.
     since: std::time::Instant,
     /// Read, and not yet a whole frame.
     rest: Vec<u8>,
-    /// There are whole frames in it, because there was too much to write.
+    /// There are whole frames in it, because there was too much to write or to do.
     is_paused: bool,
     /// How much of what is to be written has been.
     written: usize,
     is_flushed: bool,
     /// The peer has closed its side.
     is_ended: bool,
+    /// How many bytes of messages may still be handed on in this turn.
+    work_left: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
-    /// One turn.
+impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
+    fn new(context: Rc<ConnectionContext>, settings: &GrpcServer, stream: S) -> Self {
+        let admission = context.endpoint.admission.as_ref();
+        let limits = Limits {
+            streams: settings.max_concurrent_streams,
+            header_bytes: settings.max_header_bytes,
+            credentials: admission.map(|admission| admission.header().clone()),
+        };
+        Self {
+            stream,
+            h2: Connection::new(limits),
+            calls: Calls::new(Rc::clone(&context), settings.max_message_bytes),
+            deadlines: Deadlines::new(settings),
+            context,
+            since: std::time::Instant::now(),
+            rest: Vec::new(),
+            is_paused: false,
+            written: 0,
+            is_flushed: true,
+            is_ended: false,
+            work_left: TURN_WORK,
+        }
+    }
+
+    /// Speaks HTTP/2 to the end of the connection.
+    async fn run(mut self, activity: &Activity) -> Result<(), ConnectionError> {
+        let ending = poll_fn(|cx| self.poll(cx, activity)).await;
+        self.calls.abandon();
+        match ending? {
+            Ending::Abort => Ok(()),
+            Ending::Close => {
+                // A peer that does not hear the end has left.
+                let _ = timeout(CLOSE_TIMEOUT, self.close()).await;
+                match self.h2.failure() {
+                    Some(failure) => Err(ConnectionError::Protocol(failure)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Runs one turn.
     fn poll(
         &mut self,
         cx: &mut task::Context<'_>,
         activity: &Activity,
-    ) -> Poll<Result<End, Trouble>> {
+    ) -> Poll<Result<Ending, ConnectionError>> {
         activity.listen(cx.waker());
         match activity.order() {
             Order::Serve => {}
             Order::Finish => self.h2.leave(),
-            Order::Close => return Poll::Ready(Ok(End::AtOnce)),
+            Order::Close => return Poll::Ready(Ok(Ending::Abort)),
         }
+        self.work_left = TURN_WORK;
         let is_idle = loop {
             let is_idle = self.read_all(cx)?;
             self.calls.poll(&mut self.h2, cx);
@@ -170,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             let written = self.write(cx)?.is_ready();
             let is_over = self.is_ended || self.h2.failure().is_some();
             if is_over || (written && self.h2.is_done()) {
-                return Poll::Ready(Ok(End::Farewell));
+                return Poll::Ready(Ok(Ending::Close));
             }
             if !was_clogged || !written {
                 break is_idle;
@@ -179,19 +194,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         if !is_idle {
             cx.waker().wake_by_ref();
         }
-        self.watch(cx)
+        self.wait(cx)
     }
 
     /// Reads what there is, within limits; false: there may be more.
-    fn read_all(&mut self, cx: &mut task::Context<'_>) -> Result<bool, Trouble> {
+    fn read_all(&mut self, cx: &mut task::Context<'_>) -> Result<bool, ConnectionError> {
         for _ in 0..READS {
+            if self.work_left == 0 {
+                break;
+            }
             if self.h2.is_clogged() {
                 return Ok(true);
             }
             if self.is_paused {
                 let rest = std::mem::take(&mut self.rest);
                 self.take(&rest);
-                spare::give(rest);
+                self.context.endpoint.scratch.pool.give(rest);
             } else if self.read(cx)?.is_pending() || self.is_ended {
                 return Ok(true);
             }
@@ -200,15 +218,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     }
 
     /// Reads once and takes what has come.
-    fn read(&mut self, cx: &mut task::Context<'_>) -> Result<Poll<()>, Trouble> {
-        // Taken out, not borrowed: pipelines are foreign code.
-        let mut buffer = BUFFER.take();
+    fn read(&mut self, cx: &mut task::Context<'_>) -> Result<Poll<()>, ConnectionError> {
         let size = FRAME_HEAD + MAX_PAYLOAD + READ;
-        if buffer.len() < size {
-            buffer.resize(size, 0);
-        }
+        let mut buffer = self.context.endpoint.scratch.take_read_buffer(size);
         let read = self.read_into(cx, &mut buffer);
-        BUFFER.replace(buffer);
+        self.context.endpoint.scratch.give_read_buffer(buffer);
         read
     }
 
@@ -216,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         &mut self,
         cx: &mut task::Context<'_>,
         buffer: &mut [u8],
-    ) -> Result<Poll<()>, Trouble> {
+    ) -> Result<Poll<()>, ConnectionError> {
         let held = self.rest.len();
         let Some((front, back)) = buffer.split_at_mut_checked(held) else {
             // What is left is less than a frame, unless it is paused.
@@ -242,32 +256,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 
     /// Takes whole frames, and keeps what is left.
     fn take(&mut self, mut input: &[u8]) {
+        let endpoint = Rc::clone(&self.context.endpoint);
         let all = input.len();
         if self.h2.out.capacity() == 0 {
-            self.h2.out = spare::take();
+            self.h2.out = endpoint.scratch.pool.take();
         }
-        while let Some(event) = self.h2.next(&mut input) {
+        while self.work_left > 0
+            && let Some(event) = self.h2.next(&mut input)
+        {
             let is_new = matches!(event, Event::Head { .. });
             self.calls.take(&mut self.h2, event);
-            if is_new && !self.h2.is_leaving() && self.context.endpoint.leaving.claims(self.since) {
+            self.work_left = self.work_left.saturating_sub(self.calls.take_work());
+            if is_new && !self.h2.is_leaving() && endpoint.closing.take(self.since) {
                 self.h2.leave();
             }
         }
-        self.vigil.heard(input.len() < all);
-        self.is_paused = self.h2.is_clogged() && !input.is_empty();
+        self.deadlines.heard(input.len() < all);
+        self.is_paused = !input.is_empty() && (self.h2.is_clogged() || self.work_left == 0);
         if input.is_empty() {
-            spare::give(std::mem::take(&mut self.rest));
+            endpoint.scratch.pool.give(std::mem::take(&mut self.rest));
             return;
         }
         if self.rest.capacity() == 0 {
-            self.rest = spare::take();
+            self.rest = endpoint.scratch.pool.take();
         }
         self.rest.clear();
         self.rest.extend_from_slice(input);
     }
 
     /// Writes what there is to write.
-    fn write(&mut self, cx: &mut task::Context<'_>) -> Result<Poll<()>, Trouble> {
+    fn write(&mut self, cx: &mut task::Context<'_>) -> Result<Poll<()>, ConnectionError> {
         while let Some(rest @ [_, ..]) = self.h2.out.get(self.written..) {
             let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, rest)? else {
                 return Ok(Poll::Pending);
@@ -277,10 +295,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             }
             self.written += written;
             self.is_flushed = false;
-            self.vigil.wrote();
+            self.deadlines.wrote();
         }
         self.written = 0;
-        spare::give(std::mem::take(&mut self.h2.out));
+        let out = std::mem::take(&mut self.h2.out);
+        self.context.endpoint.scratch.pool.give(out);
         if !self.is_flushed {
             if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
                 return Ok(Poll::Pending);
@@ -290,33 +309,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         Ok(Poll::Ready(()))
     }
 
-    /// Sees that the task is woken when something is due.
-    fn watch(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<End, Trouble>> {
+    /// Sees that the task is woken when something is due, and does what is.
+    fn wait(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Ending, ConnectionError>> {
         loop {
-            let socket = Socket {
+            let socket = SocketWaits {
                 is_partial: !self.rest.is_empty(),
                 is_blocked: !self.h2.out.is_empty() || !self.is_flushed,
             };
-            let (vigil, h2, calls) = (&mut self.vigil, &mut self.h2, &mut self.calls);
-            ready!(vigil.poll(cx, h2, calls, socket));
-            let looked = vigil.look(Instant::now(), h2, calls);
-            looked.map_err(Trouble::Silent)?;
+            let call = match self.calls.has_deadline() {
+                true => self.calls.next_deadline(Instant::now()),
+                false => None,
+            };
+            ready!(self.deadlines.poll(cx, self.h2.waits(), socket, call));
+            let now = Instant::now();
+            let overdue = self.deadlines.check(now, self.h2.waits());
+            match overdue.map_err(ConnectionError::Silent)? {
+                Some(Overdue::Fail(failure)) => self.h2.fail(failure),
+                Some(Overdue::Ping) => self.h2.ping(),
+                None => {}
+            }
+            self.calls.expire(&mut self.h2, now);
             let _ = self.write(cx)?;
             if self.h2.failure().is_some() {
-                return Poll::Ready(Ok(End::Farewell));
+                return Poll::Ready(Ok(Ending::Close));
             }
         }
     }
 
-    /// Writes the last words, and waits until the peer has heard them.
-    async fn farewell(&mut self) -> io::Result<()> {
+    /// Writes what is left, and waits until the peer has read it.
+    async fn close(&mut self) -> io::Result<()> {
         let rest = self.h2.out.get(self.written..).unwrap_or_default();
         self.stream.write_all(rest).await?;
         self.stream.shutdown().await?;
         // On the heap: what is in here is part of every connection's task.
-        let mut unheard = vec![0; 1024];
-        for _ in 0..FAREWELL_READS {
-            if self.stream.read(&mut unheard).await? == 0 {
+        let mut unread = vec![0; 1024];
+        for _ in 0..CLOSE_READS {
+            if self.stream.read(&mut unread).await? == 0 {
                 break;
             }
         }

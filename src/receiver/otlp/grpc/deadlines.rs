@@ -1,20 +1,16 @@
 /*!
-What a peer is waited for, and for how long.
+The deadlines of one gRPC connection: what its peer is late with.
 
-One timer a connection. It is set anew only when something is due earlier than
-it would fire, and the clock is read only where something is waited for: a
-connection whose requests come whole pays for neither.
+There is one timer a connection. It is set anew only when something is due
+earlier than it would fire, and the clock is read only where something is waited
+for: a connection whose requests come whole pays for neither.
 */
 
-use super::{
-    super::{FRAME_TIMEOUT, STALL_TIMEOUT},
-    call::Calls,
-};
 use crate::{
     config::GrpcServer,
     net::{
         connection::FIRST_BYTE_TIMEOUT,
-        h2::{Connection, Failure, Reason},
+        h2::{Failure, PeerWaits, Reason},
     },
 };
 use std::{
@@ -25,24 +21,39 @@ use std::{
 };
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A year: intervals are added to the clock, which must not overflow.
-const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+/// How long one HTTP/2 frame, or a header block of several, may take to arrive.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Silence is noticed after so many beats without a word.
+/// How long an HTTP/2 peer may take nothing of its answers.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A year: intervals are added to the clock, which must not overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
+/// How many beats without a word make a connection silent.
 const BEATS: u32 = 4;
 
 /// What the socket's side waits for.
 #[derive(Clone, Copy, Debug)]
-pub struct Socket {
+pub struct SocketWaits {
     /// A frame has come in part.
     pub is_partial: bool,
     /// The peer does not read.
     pub is_blocked: bool,
 }
 
+/// What is to be done because something was late.
+#[derive(Clone, Copy, Debug)]
+pub enum Overdue {
+    /// End the connection and say why.
+    Fail(Failure),
+    /// Ask the peer whether it is there.
+    Ping,
+}
+
 /// The timer of one connection, and what it is about.
 #[derive(Debug)]
-pub struct Vigil {
+pub struct Deadlines {
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; None: it has fired.
     armed: Option<Instant>,
@@ -63,12 +74,12 @@ pub struct Vigil {
     has_written: bool,
 }
 
-impl Vigil {
-    /// For a connection that begins now.
+impl Deadlines {
+    /// Starts the deadlines of a connection that begins now.
     pub fn new(settings: &GrpcServer) -> Self {
         let now = Instant::now();
         let keepalive = &settings.keepalive;
-        let beat = (keepalive.time.min(FOREVER) / BEATS).max(Duration::from_millis(1));
+        let beat = (keepalive.time.min(LONGEST) / BEATS).max(Duration::from_millis(1));
         let settled_by = now + FIRST_BYTE_TIMEOUT;
         let next_beat = now + beat;
         let first = settled_by.min(next_beat);
@@ -79,7 +90,7 @@ impl Vigil {
             beat,
             next_beat,
             silent_beats: 0,
-            pong: keepalive.timeout.min(FOREVER),
+            pong: keepalive.timeout.min(LONGEST),
             pong_by: None,
             partial: None,
             blocked: None,
@@ -90,26 +101,27 @@ impl Vigil {
         }
     }
 
-    /// Something has come; `advanced`: a whole frame at least.
+    /// Notes that something has come; `advanced`: a whole frame at least.
     pub fn heard(&mut self, advanced: bool) {
         self.has_heard = true;
         self.has_advanced |= advanced;
     }
 
-    /// Something could be written.
+    /// Notes that something could be written.
     pub fn wrote(&mut self) {
         self.has_written = true;
     }
 
-    /// Ready when something may be due; [`Self::look`] then says what.
+    /// Is ready when something may be due; [`Self::check`] then says what.
+    /// `call` is the next deadline of the calls.
     pub fn poll(
         &mut self,
         cx: &mut task::Context<'_>,
-        h2: &Connection,
-        calls: &mut Calls,
-        socket: Socket,
+        h2: PeerWaits,
+        socket: SocketWaits,
+        call: Option<Instant>,
     ) -> Poll<()> {
-        let due = self.next_due(h2, calls, socket);
+        let due = self.next_due(h2, socket, call);
         if self.armed.is_none_or(|armed| due < armed) {
             self.timer.as_mut().reset(due);
             self.armed = Some(due);
@@ -121,14 +133,14 @@ impl Vigil {
         fired
     }
 
-    fn next_due(&mut self, h2: &Connection, calls: &mut Calls, socket: Socket) -> Instant {
-        let is_partial = socket.is_partial || h2.is_in_block();
+    fn next_due(&mut self, h2: PeerWaits, socket: SocketWaits, call: Option<Instant>) -> Instant {
+        let is_partial = socket.is_partial || h2.is_in_block;
         let is_waiting = is_partial
             || socket.is_blocked
-            || h2.is_held_up()
-            || h2.is_pinged()
-            || !h2.is_settled()
-            || calls.is_waiting();
+            || h2.is_held_up
+            || h2.is_pinged
+            || !h2.is_settled
+            || call.is_some();
         let has_advanced = std::mem::take(&mut self.has_advanced);
         let has_written = std::mem::take(&mut self.has_written);
         if !is_waiting {
@@ -138,35 +150,34 @@ impl Vigil {
         }
         let now = Instant::now();
         // A block is not done before its last frame.
-        let goes_on = self.partial.filter(|_| !has_advanced || h2.is_in_block());
+        let goes_on = self.partial.filter(|_| !has_advanced || h2.is_in_block);
         self.partial = is_partial.then(|| goes_on.unwrap_or(now));
         let still = self.blocked.filter(|_| !has_written);
         self.blocked = socket.is_blocked.then(|| still.unwrap_or(now));
-        let still = self.held_up.filter(|(_, sent)| *sent == h2.sent());
-        self.held_up = h2.is_held_up().then(|| still.unwrap_or((now, h2.sent())));
+        let still = self.held_up.filter(|(_, sent)| *sent == h2.sent);
+        self.held_up = h2.is_held_up.then(|| still.unwrap_or((now, h2.sent)));
         self.pong_by = h2
-            .is_pinged()
+            .is_pinged
             .then(|| self.pong_by.unwrap_or(now + self.pong));
         let dues = [
-            (!h2.is_settled()).then_some(self.settled_by),
+            (!h2.is_settled).then_some(self.settled_by),
             self.partial.map(|since| since + FRAME_TIMEOUT),
             self.blocked.map(|since| since + STALL_TIMEOUT),
             self.held_up.map(|(since, _)| since + STALL_TIMEOUT),
             self.pong_by,
-            calls.settle(now),
+            call,
         ];
         dues.into_iter()
             .flatten()
             .fold(self.next_beat, Instant::min)
     }
 
-    /// Does what is due at `now`. Err: the connection is to end at once, and why.
-    pub fn look(
-        &mut self,
-        now: Instant,
-        h2: &mut Connection,
-        calls: &mut Calls,
-    ) -> Result<(), &'static str> {
+    /// Returns what is to be done at `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is to end at once, and why.
+    pub fn check(&mut self, now: Instant, h2: PeerWaits) -> Result<Option<Overdue>, &'static str> {
         let over = |since: Option<Instant>, most| since.is_some_and(|since| since + most <= now);
         if over(self.blocked, STALL_TIMEOUT) {
             return Err("the peer does not read its answers");
@@ -174,32 +185,27 @@ impl Vigil {
         if self.pong_by.is_some_and(|by| by <= now) {
             return Err("the peer does not answer a PING");
         }
-        let mut fail = |reason, why| h2.fail(Failure { reason, why });
+        let fail = |reason, why| Ok(Some(Overdue::Fail(Failure { reason, why })));
         if over(self.partial, FRAME_TIMEOUT) {
             let why = "a frame or header block that does not end";
-            fail(Reason::EnhanceYourCalm, why);
+            return fail(Reason::EnhanceYourCalm, why);
         }
         if over(self.held_up.map(|(since, _)| since), STALL_TIMEOUT) {
-            fail(Reason::EnhanceYourCalm, "windows that stay closed");
+            return fail(Reason::EnhanceYourCalm, "windows that stay closed");
         }
-        if !h2.is_settled() && self.settled_by <= now {
+        if !h2.is_settled && self.settled_by <= now {
             let why = "settings that were not sent or acknowledged";
-            h2.fail(Failure {
-                reason: Reason::SettingsTimeout,
-                why,
-            });
+            return fail(Reason::SettingsTimeout, why);
         }
-        calls.expire(h2, now);
-        if self.next_beat <= now {
-            self.next_beat = now + self.beat;
-            self.silent_beats = match std::mem::take(&mut self.has_heard) {
-                true => 0,
-                false => self.silent_beats.saturating_add(1),
-            };
-            if self.silent_beats >= BEATS && !h2.is_pinged() {
-                h2.ping();
-            }
+        if self.next_beat > now {
+            return Ok(None);
         }
-        Ok(())
+        self.next_beat = now + self.beat;
+        self.silent_beats = match std::mem::take(&mut self.has_heard) {
+            true => 0,
+            false => self.silent_beats.saturating_add(1),
+        };
+        let is_silent = self.silent_beats >= BEATS && !h2.is_pinged;
+        Ok(is_silent.then_some(Overdue::Ping))
     }
 }

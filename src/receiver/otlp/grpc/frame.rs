@@ -3,6 +3,7 @@ gRPC's length-prefixed message: one flag byte, four bytes of big-endian length,
 the message (gRPC over HTTP/2, "Length-Prefixed-Message").
 */
 
+use crate::pipeline::{Refusal, RefusalKind};
 use std::fmt;
 
 /// Bytes before a message.
@@ -63,6 +64,28 @@ impl fmt::Display for FrameError {
             }
         }
     }
+}
+
+impl FrameError {
+    /// Makes the refusal of a body whose message may have `limit` bytes.
+    pub fn refusal(self, limit: usize) -> Refusal {
+        let kind = match self {
+            Self::TooLarge { .. } => {
+                return too_large(format_args!("{self} is over the limit of {limit} bytes"));
+            }
+            Self::Missing | Self::Trailing => RefusalKind::MessageCount,
+            Self::ShortPrefix(_) | Self::Truncated { .. } | Self::Flag(_) => RefusalKind::Misframed,
+        };
+        Refusal::new(kind, self.to_string())
+    }
+}
+
+/// Refuses a message for its length; `what` says what is too large.
+pub fn too_large(what: impl fmt::Display) -> Refusal {
+    Refusal::new(
+        RefusalKind::TooLarge,
+        format!("{what}; the limit is set by max_recv_msg_size_mib of the OTLP receiver"),
+    )
 }
 
 fn claimed(bytes: &[u8]) -> Option<(u8, usize)> {

@@ -5,10 +5,10 @@ Kubernetes gRPC probes and grpc-go's client-side health checking ask it. The
 answer is read off the shutdown channel, so there is no state to keep in step.
 */
 
-use super::{super::status::Refusal, frame};
+use super::frame;
+use crate::pipeline::{Refusal, RefusalKind};
 use bytes::Bytes;
 use prost::Message;
-use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
 };
@@ -32,7 +32,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// By its name.
+    /// Finds a method by its name.
     pub fn of(name: &str) -> Option<Self> {
         match name {
             "Check" => Some(Self::Check),
@@ -42,22 +42,33 @@ impl Method {
     }
 }
 
-/// Whether the service that `request` names is one of ours.
-pub fn is_known(request: &[u8]) -> Result<bool, Refusal> {
-    match HealthCheckRequest::decode(request) {
+/// Reads a request from a whole body: returns true if it is about a service
+/// that is known.
+///
+/// # Errors
+///
+/// When the body is not such a request.
+pub fn read(body: &[u8]) -> Result<bool, Refusal> {
+    let checked = frame::check(body, MAX_MESSAGE).and_then(|_| frame::message(body));
+    let (is_compressed, message) = checked.map_err(|error| error.refusal(MAX_MESSAGE))?;
+    if is_compressed {
+        let why = "compressed messages are not taken here";
+        return Err(Refusal::new(RefusalKind::NotServed, why));
+    }
+    match HealthCheckRequest::decode(message) {
         Ok(request) => Ok(KNOWN.contains(&request.service.as_str())),
-        Err(error) => Err(Refusal::bad_request(format!(
+        Err(error) => Err(Refusal::malformed(format!(
             "not a HealthCheckRequest: {error}"
         ))),
     }
 }
 
-/// The answer to `Check` about a service that is not known.
+/// Refuses `Check` about a service that is not known.
 pub fn not_found() -> Refusal {
-    Refusal::new(Code::NotFound, "service not registered")
+    Refusal::new(RefusalKind::NotFound, "service not registered")
 }
 
-/// The answer about one that is, framed.
+/// Returns the framed answer about a service that is known.
 pub fn status(stopping: bool) -> Bytes {
     framed(match stopping {
         true => ServingStatus::NotServing,
@@ -65,7 +76,7 @@ pub fn status(stopping: bool) -> Bytes {
     })
 }
 
-/// The answer to `Watch` about one that is not, framed.
+/// Returns the framed answer to `Watch` about one that is not.
 pub fn unknown() -> Bytes {
     framed(ServingStatus::ServiceUnknown)
 }

@@ -3,17 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::{
-    super::super::{
-        BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, FRAME_TIMEOUT, Ingest, Protocol,
-        STALL_TIMEOUT,
-    },
+    super::deadlines::{FRAME_TIMEOUT, STALL_TIMEOUT},
     *,
 };
 use crate::{
     config::ServerKeepalive,
     net::{connection::FIRST_BYTE_TIMEOUT, h2::hpack},
     pdata::Signal,
-    pipeline::{Refusal, Taken, Ticket},
+    pipeline::{Ingest, Refusal, Taken, Ticket},
+    receiver::endpoint::{BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, Protocol},
+    receiver::scratch::Scratch,
     telemetry::ReceiverStats,
 };
 use std::{
@@ -74,7 +73,7 @@ struct Peer {
     pipeline: Rc<Pipeline>,
     stats: ReceiverStats,
     _shutdown: watch::Sender<bool>,
-    server: JoinHandle<Result<(), Trouble>>,
+    server: JoinHandle<Result<(), ConnectionError>>,
     unread: Vec<u8>,
 }
 
@@ -150,13 +149,14 @@ impl Peer {
         let pipeline = Rc::<Pipeline>::default();
         let stats = ReceiverStats::default();
         let (shutdown, stop) = watch::channel(false);
-        let context = Rc::new(Context {
+        let context = Rc::new(ConnectionContext {
             endpoint: Rc::new(Endpoint {
                 protocol: Protocol::Grpc(settings.clone()),
                 tls: None,
                 admission: None,
                 ingest: Rc::<Pipeline>::clone(&pipeline),
-                leaving: Rc::default(),
+                closing: Rc::default(),
+                scratch: Scratch::unlimited(),
                 stats: stats.clone(),
             }),
             peer: "127.0.0.1:1".parse().unwrap(),
@@ -164,7 +164,9 @@ impl Peer {
         });
         let server = tokio::task::spawn_local(async move {
             let activity = Activity::new(false);
-            converse(context, &settings, &activity, stream).await
+            GrpcConnection::new(context, &settings, stream)
+                .run(&activity)
+                .await
         });
         Self {
             socket,
@@ -224,7 +226,7 @@ impl Peer {
         }
     }
 
-    async fn end(self) -> Result<(), Trouble> {
+    async fn end(self) -> Result<(), ConnectionError> {
         drop(self.socket);
         self.server.await.unwrap()
     }
@@ -294,7 +296,10 @@ fn a_header_block_or_frame_that_does_not_end_ends_the_connection() {
             peer.send(&begun).await;
             assert_eq!(peer.goaway().await, 11);
             within(begin, FRAME_TIMEOUT).await;
-            assert!(matches!(peer.end().await, Err(Trouble::Failed(_))));
+            assert!(matches!(
+                peer.end().await,
+                Err(ConnectionError::Protocol(_))
+            ));
         });
     }
 }
@@ -335,7 +340,7 @@ fn a_silent_peer_is_pinged_and_must_answer() {
         let begin = Instant::now();
         assert_eq!(peer.frame().await, None);
         within(begin, timeout).await;
-        assert!(matches!(peer.end().await, Err(Trouble::Silent(_))));
+        assert!(matches!(peer.end().await, Err(ConnectionError::Silent(_))));
     });
 }
 
@@ -354,7 +359,10 @@ fn a_peer_that_does_not_read_is_not_read_from_and_closed() {
         }
         assert!(u64::from(sent) >= peer.pipeline.taken.get());
         let ended = peer.server.await.unwrap();
-        assert!(matches!(ended, Err(Trouble::Silent(_))), "{ended:?}");
+        assert!(
+            matches!(ended, Err(ConnectionError::Silent(_))),
+            "{ended:?}"
+        );
         let gone = begin.elapsed();
         assert!(
             gone >= STALL_TIMEOUT && gone < STALL_TIMEOUT + Duration::from_secs(3),

@@ -7,30 +7,19 @@ never with what was claimed, and is charged to a budget of the shard, so that
 many half-sent bodies cannot add up to more memory than a few whole ones.
 */
 
-use crate::queue::purse;
+use crate::{
+    pipeline::{Refusal, RefusalKind},
+    receiver::scratch::{Charge, Scratch, grow},
+};
 use bytes::Bytes;
 use futures_util::poll;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use std::{cell::Cell, fmt, task::Poll, time::Duration};
+use std::{fmt, rc::Rc, task::Poll, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
-/// How many bodies of the largest allowed size may be half-received on one
-/// shard at once.
-pub const HALF_RECEIVED: usize = 4;
-
-/// Why a body could not be collected.
-#[derive(Debug, PartialEq, Eq)]
-pub enum BodyError<E> {
-    /// The check refused it.
-    Refused(E),
-    /// The shard holds too many half-received bodies.
-    Crowded,
-    /// The sender stopped sending.
-    Stalled,
-    /// The stream broke.
-    Broken(String),
-}
+/// What a sender is told whose body finds no room among others.
+const CROWDED: &str = "too many half-sent requests at once";
 
 /// How long to wait for a body.
 #[derive(Clone, Copy, Debug)]
@@ -56,15 +45,21 @@ impl std::ops::Deref for Collected {
     }
 }
 
-/// Reads `body` to its end. After each piece `check` sees all bytes so far and
-/// returns the most that the whole body may have, or refuses at once. `limit`
-/// is the configured limit of one body.
-pub async fn collect<B, E>(
+/// Refuses a body for its length; `what` says what is too large.
+pub fn too_large(what: impl fmt::Display) -> Refusal {
+    Refusal::new(
+        RefusalKind::TooLarge,
+        format!("{what}; the limit is set by max_request_body_size of this receiver"),
+    )
+}
+
+/// Reads `body` to its end, if it has no more than `limit` bytes.
+pub async fn collect<B>(
     mut body: B,
     limit: usize,
     patience: Patience,
-    check: impl Fn(&[u8]) -> Result<usize, E>,
-) -> Result<Collected, BodyError<E>>
+    scratch: &Rc<Scratch>,
+) -> Result<Collected, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
@@ -76,47 +71,42 @@ where
     while !body.is_end_stream() {
         let frame = match next(&mut body, patience, &mut end).await {
             Some(Some(Ok(frame))) => frame,
-            Some(Some(Err(error))) => return Err(BodyError::Broken(error.to_string())),
+            Some(Some(Err(error))) => {
+                let why = format!("the request body broke off: {error}");
+                return Err(Refusal::new(RefusalKind::Cancelled, why));
+            }
             Some(None) => break,
-            None => return Err(BodyError::Stalled),
+            None => {
+                let why = "the request body did not arrive in time";
+                return Err(Refusal::new(RefusalKind::Stalled, why));
+            }
         };
         // Trailers say nothing we need.
         let Ok(piece) = frame.into_data() else {
             continue;
         };
-        let so_far = if first.is_empty() && joined.is_empty() {
+        let length = first.len().max(joined.len()).saturating_add(piece.len());
+        if length > limit {
+            let what = format_args!("the body is over the limit of {limit} bytes");
+            return Err(too_large(what));
+        }
+        if first.is_empty() {
             first = piece;
-            &first[..]
         } else {
-            let len = if joined.is_empty() {
-                first.len()
-            } else {
-                joined.len()
-            };
-            let needed = len.saturating_add(piece.len());
-            if joined.capacity() < needed {
-                // Doubles, but not past what the body may have in all.
-                let most = check(&first[..]).map_err(BodyError::Refused)?;
-                let target = needed.max(joined.capacity().saturating_mul(2).min(most));
-                joined.reserve_exact(target.saturating_sub(joined.len()));
-            }
             if joined.is_empty() {
+                grow(&mut joined, length, limit);
                 joined.extend_from_slice(&first);
             }
+            grow(&mut joined, piece.len(), limit);
             joined.extend_from_slice(&piece);
-            &joined[..]
-        };
-        check(so_far).map_err(BodyError::Refused)?;
-        if !body.is_end_stream()
-            && !charge.raise_to(so_far.len(), limit.saturating_mul(HALF_RECEIVED))
-        {
-            return Err(BodyError::Crowded);
+        }
+        if !body.is_end_stream() && !charge.raise_to(length, limit, scratch) {
+            return Err(Refusal::crowded(CROWDED));
         }
     }
-    let bytes = if joined.is_empty() {
-        first
-    } else {
-        Bytes::from(joined)
+    let bytes = match joined.is_empty() {
+        true => first,
+        false => Bytes::from(joined),
     };
     Ok(Collected {
         bytes,
@@ -124,8 +114,8 @@ where
     })
 }
 
-/// The next frame; `None` when patience is over, whose end for the whole body
-/// is kept in `end`. The common body is there already: then no clock is read
+/// Returns the next frame; `None` when patience is over, whose end for the whole
+/// body is kept in `end`. The common body is there already: then no clock is read
 /// and no timer made.
 async fn next<B>(
     body: &mut B,
@@ -169,42 +159,12 @@ where
     }
 }
 
-thread_local! {
-    static HELD: Cell<usize> = const { Cell::new(0) };
-}
-
-/// A share of this thread's budget for half-received bodies, and of what the
-/// process may hold at all.
-#[derive(Debug, Default)]
-pub struct Charge(usize);
-
-impl Charge {
-    /// Raises the share to `bytes`; false, and no change, when the thread
-    /// would then hold more than `most`.
-    pub fn raise_to(&mut self, bytes: usize, most: usize) -> bool {
-        let more = bytes.saturating_sub(self.0);
-        let held = HELD.get().saturating_add(more);
-        if held > most || !purse::hold(more) {
-            return false;
-        }
-        HELD.set(held);
-        self.0 += more;
-        true
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        HELD.set(HELD.get().saturating_sub(self.0));
-        purse::release(self.0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
+    use crate::pipeline::RefusalKind;
     use futures_util::{FutureExt, StreamExt, stream};
     use http_body_util::StreamBody;
     use std::convert::Infallible;
@@ -224,20 +184,15 @@ mod tests {
         StreamBody::new(stream::iter(frames))
     }
 
-    fn at_most(limit: usize) -> impl Fn(&[u8]) -> Result<usize, usize> {
-        move |seen| {
-            if seen.len() > limit {
-                Err(seen.len())
-            } else {
-                Ok(limit)
-            }
-        }
+    fn kind(got: Result<Collected, Refusal>) -> RefusalKind {
+        got.unwrap_err().kind
     }
 
     #[tokio::test]
     async fn one_piece_is_not_copied() {
+        let scratch = Scratch::unlimited();
         let piece: &'static [u8] = b"whole";
-        let got = collect(pieces(&[piece]), 10, PATIENCE, at_most(10))
+        let got = collect(pieces(&[piece]), 10, PATIENCE, &scratch)
             .await
             .unwrap();
         assert_eq!(got.as_ptr(), piece.as_ptr());
@@ -245,23 +200,23 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_joined_and_empty_ones_do_not_matter() {
+        let scratch = Scratch::unlimited();
         let got = collect(
             pieces(&[b"", b"ab", b"", b"cd", b"e"]),
             10,
             PATIENCE,
-            at_most(10),
+            &scratch,
         )
         .await
         .unwrap();
         assert_eq!(&got[..], b"abcde");
-        let got = collect(pieces(&[]), 10, PATIENCE, at_most(10))
-            .await
-            .unwrap();
+        let got = collect(pieces(&[]), 10, PATIENCE, &scratch).await.unwrap();
         assert!(got.is_empty());
     }
 
     #[tokio::test]
     async fn the_limit_is_noticed_at_the_piece_that_passes_it() {
+        let scratch = Scratch::unlimited();
         let body = StreamBody::new(
             stream::iter(
                 [b"abc", b"def"].map(|p| Ok::<_, Infallible>(Frame::data(Bytes::from_static(p)))),
@@ -269,12 +224,13 @@ mod tests {
             .chain(stream::pending()),
         );
         // The body never ends, so only an immediate refusal returns.
-        let got = collect(body, 5, PATIENCE, at_most(5)).now_or_never();
-        assert_eq!(got.unwrap().unwrap_err(), BodyError::Refused(6));
+        let got = collect(body, 5, PATIENCE, &scratch).now_or_never();
+        assert_eq!(kind(got.unwrap()), RefusalKind::TooLarge);
     }
 
     #[tokio::test]
     async fn a_stalled_body_is_given_up() {
+        let scratch = Scratch::unlimited();
         let body = StreamBody::new(
             stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"abc")))])
                 .chain(stream::pending()),
@@ -283,13 +239,14 @@ mod tests {
             idle: Duration::from_millis(5),
             ..PATIENCE
         };
-        let got = collect(body, 5, patience, at_most(5)).await;
-        assert_eq!(got.unwrap_err(), BodyError::Stalled);
-        assert_eq!(HELD.get(), 0);
+        let got = collect(body, 5, patience, &scratch).await;
+        assert_eq!(kind(got), RefusalKind::Stalled);
+        assert!(Charge::default().raise_to(20, 5, &scratch));
     }
 
     #[tokio::test]
     async fn a_dripping_body_is_given_up_in_the_end() {
+        let scratch = Scratch::unlimited();
         let drips = stream::repeat(()).then(|()| async {
             tokio::task::yield_now().await;
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))
@@ -299,18 +256,13 @@ mod tests {
             total: Duration::from_millis(5),
             ..PATIENCE
         };
-        let got = collect(
-            StreamBody::new(Box::pin(drips)),
-            most,
-            patience,
-            at_most(most),
-        )
-        .await;
-        assert_eq!(got.unwrap_err(), BodyError::Stalled);
+        let got = collect(StreamBody::new(Box::pin(drips)), most, patience, &scratch).await;
+        assert_eq!(kind(got), RefusalKind::Stalled);
     }
 
     #[test]
     fn half_received_bodies_share_a_budget() {
+        let scratch = Scratch::unlimited();
         let waiting = || {
             StreamBody::new(
                 stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(
@@ -326,16 +278,16 @@ mod tests {
         let _entered = runtime.enter();
         // Limit 8: four bodies of 8 bytes may wait, the fifth may not.
         let mut held: Vec<_> = (0..4)
-            .map(|_| Box::pin(collect(waiting(), 8, PATIENCE, at_most(8))))
+            .map(|_| Box::pin(collect(waiting(), 8, PATIENCE, &scratch)))
             .collect();
         runtime.block_on(async {
             for body in &mut held {
                 assert!(futures_util::poll!(body).is_pending());
             }
-            let fifth = collect(waiting(), 8, PATIENCE, at_most(8)).await;
-            assert_eq!(fifth.unwrap_err(), BodyError::Crowded);
+            let fifth = collect(waiting(), 8, PATIENCE, &scratch).await;
+            assert_eq!(fifth.unwrap_err(), Refusal::crowded(CROWDED));
         });
         drop(held);
-        assert_eq!(HELD.get(), 0);
+        assert!(Charge::default().raise_to(32, 8, &scratch));
     }
 }

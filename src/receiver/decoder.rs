@@ -1,0 +1,55 @@
+/*!
+What a receiver over HTTP has to say for itself.
+
+[`http`](super::http) moves requests: it bounds, inflates and authenticates them,
+and gives what comes out to the pipelines. A [`Decoder`] knows one format: which
+paths and content types it has, how a body becomes OTLP, and what a sender of
+this format is answered. So a receiver of another format is a decoder.
+*/
+
+use super::{content::Content, http::reply::HttpReply};
+use crate::{
+    pdata::Signal,
+    pipeline::{Ingest, Refusal, Taken},
+};
+use ::http::{HeaderValue, Response};
+use bytes::Bytes;
+use std::{borrow::Cow, fmt};
+
+/// What a request is, by its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The signal that its path carries.
+    pub signal: Signal,
+    /// The content type of its body, and of the reply.
+    pub content: Content,
+}
+
+/// The format of one receiver over HTTP.
+pub trait Decoder: fmt::Debug + Send + Sync {
+    /// Finds the signal that requests to `path` carry.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is served there, or no pipeline of `ingest` takes it.
+    fn signal(&self, path: &str, ingest: &dyn Ingest) -> Result<Signal, Refusal>;
+
+    /// Returns true if bodies of this content type can be decoded.
+    fn decodes(&self, content: Content) -> bool;
+
+    /// Returns the content types that can be decoded, for people.
+    fn content_types(&self) -> &'static str;
+
+    /// Turns a body into an OTLP export request in protobuf.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not what its content type says.
+    fn decode<'b>(&self, route: Route, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Refusal>;
+
+    /// Makes the reply to a request that was taken, whole or in part.
+    fn accepted(&self, route: Route, taken: Taken) -> Response<HttpReply>;
+
+    /// Makes the body of the reply to a refused request, with its content type.
+    fn refused(&self, content: Content, refusal: &Refusal) -> (HeaderValue, Bytes);
+}

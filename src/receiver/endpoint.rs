@@ -1,0 +1,121 @@
+/*!
+What one listener of a receiver is on one shard, and what its requests know of
+their connection.
+*/
+
+use super::{decoder::Decoder, notice::note_refusal, scratch::Scratch};
+use crate::{
+    config::{GrpcServer, HttpServer, ServerAuth, ServerTls},
+    net::{
+        admission::{Admission, Denied},
+        closing::CloseOrder,
+    },
+    pipeline::{Ingest, Refusal, RefusalKind, Taken},
+    telemetry::ReceiverStats,
+    tls,
+};
+use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// How long a request's body may pause between two pieces. A gRPC call is then
+/// answered with DEADLINE_EXCEEDED, an HTTP request with 408.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a request's body may take in all: a sender that drips a byte now
+/// and then must not hold memory without end.
+pub const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Which protocol a listener speaks.
+#[derive(Clone, Debug)]
+pub enum Protocol {
+    /// OTLP/gRPC.
+    Grpc(GrpcServer),
+    /// Some format over HTTP.
+    Http(HttpServer, Arc<dyn Decoder>),
+}
+
+impl Protocol {
+    /// Returns the address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Grpc(settings) => settings.endpoint,
+            Self::Http(settings, _) => settings.endpoint,
+        }
+    }
+
+    /// Returns the settings of TLS; None: plaintext.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        match self {
+            Self::Grpc(settings) => settings.tls.as_ref(),
+            Self::Http(settings, _) => settings.tls.as_ref(),
+        }
+    }
+
+    /// Returns the credentials that are demanded, if any are.
+    pub fn auth(&self) -> Option<&ServerAuth> {
+        match self {
+            Self::Grpc(settings) => settings.auth.as_ref(),
+            Self::Http(settings, _) => settings.auth.as_ref(),
+        }
+    }
+}
+
+/// Everything a shard needs to serve the connections of one listener. One per
+/// (shard, listener); `Rc`, since a shard is one thread.
+pub struct Endpoint {
+    /// Protocol and limits.
+    pub protocol: Protocol,
+    /// What is presented and trusted; None: plaintext.
+    pub tls: Option<Arc<tls::Server>>,
+    /// Who may send; None: whoever can connect.
+    pub admission: Option<Admission>,
+    /// Where requests go.
+    pub ingest: Rc<dyn Ingest>,
+    /// Which of the shard's connections are to close, so that their senders
+    /// connect again, to another shard.
+    pub closing: Rc<CloseOrder>,
+    /// Memory that the requests of the shard use in turn.
+    pub scratch: Rc<Scratch>,
+    /// Counters of this shard for this listener. The receiver counts requests;
+    /// items are counted by the [`Ingest`] that knows them.
+    pub stats: ReceiverStats,
+}
+
+/// What requests know of their connection.
+pub struct ConnectionContext {
+    /// The listener's endpoint.
+    pub endpoint: Rc<Endpoint>,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+    /// Turns true when the process shuts down.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+impl ConnectionContext {
+    /// Counts a refusal and logs the first of its kind.
+    pub fn note(&self, refusal: &Refusal) {
+        note_refusal(refusal, &self.endpoint.stats, self.peer);
+    }
+
+    /// Waits until what was taken may be answered.
+    pub async fn stored(&self, taken: &Taken) {
+        if let Some(ticket) = taken.stored {
+            poll_fn(|cx| self.endpoint.ingest.poll_stored(ticket, cx)).await;
+        }
+    }
+}
+
+/// Makes the refusal of a request that is not admitted.
+pub fn denied(denied: Denied) -> Refusal {
+    match denied {
+        Denied::Missing => Refusal::new(
+            RefusalKind::MissingCredentials,
+            "the request has no credentials, which auth of this receiver demands",
+        ),
+        Denied::Wrong => Refusal::new(
+            RefusalKind::WrongCredentials,
+            "the request's credentials are not those that auth of this receiver expects",
+        ),
+        Denied::Crowded => Refusal::crowded("too many passwords to check at once"),
+    }
+}

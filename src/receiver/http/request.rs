@@ -1,0 +1,213 @@
+/*!
+One request over HTTP, from its head to its reply.
+*/
+
+use super::{
+    body::{Patience, collect, discard, too_large},
+    reply::{self, HttpReply},
+};
+use crate::{
+    config::HttpServer,
+    pipeline::{Refusal, RefusalKind, Taken},
+    receiver::{
+        content::{self, Content},
+        decoder::{Decoder, Route},
+        endpoint::{BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, ConnectionContext, denied},
+        inflate::{Coding, InflateError, inflate},
+        status,
+    },
+};
+use ::http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Version,
+    header::{self, CONTENT_ENCODING, CONTENT_LENGTH},
+    request::Parts,
+};
+use hyper::body::Incoming;
+
+const PATIENCE: Patience = Patience {
+    idle: BODY_IDLE_TIMEOUT,
+    total: BODY_TOTAL_TIMEOUT,
+};
+
+/// Answers one request in the format that `decoder` knows.
+pub async fn answer(
+    context: &ConnectionContext,
+    settings: &HttpServer,
+    decoder: &dyn Decoder,
+    request: Request<Incoming>,
+) -> Response<HttpReply> {
+    let content = Content::of(content::header(request.headers()));
+    let (head, mut body) = request.into_parts();
+    match take(context, settings, decoder, content, &head, &mut body).await {
+        Ok((route, taken)) => {
+            context.endpoint.stats.requests.add(1);
+            decoder.accepted(route, taken)
+        }
+        Err(refusal) => {
+            context.note(&refusal);
+            // A sender that asked first (Expect) has sent nothing to discard.
+            if head.version < Version::HTTP_2
+                && refusal.kind != RefusalKind::Stalled
+                && !head.headers.contains_key(header::EXPECT)
+            {
+                let most = settings.max_body_bytes.saturating_mul(2);
+                discard(&mut body, most, PATIENCE).await;
+            }
+            // Over HTTP/2 a gRPC sender understands gRPC's own status.
+            if content.is_grpc() && head.version == Version::HTTP_2 {
+                return grpc_status(&refusal);
+            }
+            let (content_type, body) = decoder.refused(content, &refusal);
+            let admission = context.endpoint.admission.as_ref();
+            let challenge = admission.map(|admission| admission.challenge());
+            reply::refused(&refusal, content_type, body, challenge)
+        }
+    }
+}
+
+/// Gives the request to the pipelines, and waits until it may be answered.
+async fn take(
+    context: &ConnectionContext,
+    settings: &HttpServer,
+    decoder: &dyn Decoder,
+    content: Content,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Result<(Route, Taken), Refusal> {
+    let endpoint = &context.endpoint;
+    if let (Some(admission), false) = (&endpoint.admission, content.is_grpc()) {
+        admission.admit(&head.headers).await.map_err(denied)?;
+    }
+    let (route, coding) = judge(context, settings, decoder, content, head)?;
+    let limit = settings.max_body_bytes;
+    let body = collect(body, limit, PATIENCE, &endpoint.scratch).await?;
+    let mut buffer = endpoint.scratch.take_inflate_buffer();
+    let taken = inflate(coding, &body, limit, &mut buffer)
+        .map_err(|error| refuse_inflate(error, coding, limit))
+        .and_then(|body| {
+            let request = decoder.decode(route, body)?;
+            let peer = context.peer.ip();
+            endpoint.ingest.take(route.signal, &request, peer)
+        });
+    endpoint.scratch.give_inflate_buffer(buffer);
+    let taken = taken?;
+    drop(body);
+    context.stored(&taken).await;
+    Ok((route, taken))
+}
+
+/// Judges a request's head: what its body is, and how it is compressed.
+fn judge(
+    context: &ConnectionContext,
+    settings: &HttpServer,
+    decoder: &dyn Decoder,
+    content: Content,
+    head: &Parts,
+) -> Result<(Route, Coding), Refusal> {
+    if content.is_grpc() {
+        return Err(Refusal::new(
+            RefusalKind::GrpcOnHttpPort,
+            "this port speaks OTLP/HTTP; OTLP/gRPC is on the port of protocols.grpc (4317 unless \
+             configured otherwise)",
+        ));
+    }
+    let signal = decoder.signal(head.uri.path(), &*context.endpoint.ingest)?;
+    if head.method != Method::POST {
+        return Err(Refusal::new(
+            RefusalKind::MethodNotAllowed,
+            format!("{} is not allowed here: use POST", head.method),
+        ));
+    }
+    if !decoder.decodes(content) {
+        return Err(Refusal::new(
+            RefusalKind::UnsupportedContent,
+            format!(
+                "{} is not supported: use {}",
+                content::named(content::header(&head.headers)),
+                decoder.content_types(),
+            ),
+        ));
+    }
+    let coding = coding(&head.headers)?;
+    let announced = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    let limit = settings.max_body_bytes;
+    match announced {
+        Some(length) if length > limit as u64 => Err(too_large(format_args!(
+            "a body of {length} bytes is over the limit of {limit} bytes"
+        ))),
+        _ => Ok((Route { signal, content }, coding)),
+    }
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+    let mut named = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .map(HeaderValue::as_bytes);
+    let coding = Coding::parse(named.next());
+    let coding = match named.next() {
+        Some(_) => Err("several".to_owned()),
+        None => coding,
+    };
+    coding.map_err(|name| {
+        Refusal::new(
+            RefusalKind::UnsupportedCoding,
+            format!("content-encoding {name:?} is not supported: use identity, gzip or zstd"),
+        )
+    })
+}
+
+fn refuse_inflate(error: InflateError, coding: Coding, limit: usize) -> Refusal {
+    match error {
+        InflateError::TooLarge => {
+            too_large(format_args!("the body inflates to more than {limit} bytes"))
+        }
+        InflateError::Corrupt(why) => {
+            Refusal::malformed(format!("the body is not valid {}: {why}", coding.name()))
+        }
+    }
+}
+
+/// Makes gRPC's reply to a request that came to a port of plain HTTP.
+fn grpc_status(refusal: &Refusal) -> Response<HttpReply> {
+    let mut response = Response::new(HttpReply::default());
+    let headers = response.headers_mut();
+    let grpc = HeaderValue::from_static("application/grpc");
+    headers.insert(header::CONTENT_TYPE, grpc);
+    let code = status::grpc_code(refusal.kind);
+    if status::with_details(refusal, code)
+        .add_header(headers)
+        .is_err()
+    {
+        // Percent-encoding leaves nothing a header cannot carry.
+        headers.insert("grpc-status", HeaderValue::from(code as i32));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn only_one_known_content_encoding_is_taken() {
+        let headers = |values: &[&'static str]| {
+            HeaderMap::from_iter(
+                values
+                    .iter()
+                    .map(|v| (CONTENT_ENCODING, HeaderValue::from_static(v))),
+            )
+        };
+        assert_eq!(coding(&headers(&[])).ok(), Some(Coding::Identity));
+        assert_eq!(coding(&headers(&["gzip"])).ok(), Some(Coding::Gzip));
+        for refused in [&["gzip", "gzip"][..], &["gzip, zstd"], &["br"]] {
+            let error = coding(&headers(refused)).err().unwrap();
+            assert_eq!(error.kind, RefusalKind::UnsupportedCoding);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+/*!
+One connection from its first byte to its last: which protocol serves it.
+
+Plaintext and TLS are served by the same code, compiled for each: plaintext pays
+nothing for the other.
+*/
+
+use super::{
+    endpoint::{ConnectionContext, Endpoint, Protocol},
+    http::{self, reply::HttpReply},
+    otlp,
+};
+use crate::config::{GrpcServer, HttpServer};
+use crate::net::{
+    activity::Activity,
+    connection::{ConnectionLimits, FIRST_BYTE_TIMEOUT, Opened, Supervisor, Version, open, spread},
+};
+use ::http::{Request, Response};
+use hyper::body::Incoming;
+use std::{net::SocketAddr, rc::Rc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
+
+/// Serves one accepted connection until it ends, or, once `shutdown` turns
+/// true, until its requests in flight are answered (GOAWAY / connection: close).
+/// Must run inside a `LocalSet` (it spawns local tasks).
+pub async fn serve(
+    endpoint: Rc<Endpoint>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    shutdown: watch::Receiver<bool>,
+) {
+    let (tls, stats) = (endpoint.tls.as_ref(), &endpoint.stats);
+    let unnegotiated = match endpoint.protocol {
+        Protocol::Grpc(_) => Version::Two,
+        Protocol::Http(..) => Version::One,
+    };
+    let failed = &stats.failed_handshakes;
+    match open(socket, peer, tls, unnegotiated, failed, &shutdown).await {
+        Some(Opened::Plain(stream, version)) => {
+            speak(endpoint, stream, version, peer, shutdown).await;
+        }
+        Some(Opened::Encrypted(stream, version)) => {
+            Box::pin(speak(endpoint, *stream, version, peer, shutdown)).await;
+        }
+        None => {}
+    }
+}
+
+/// Speaks HTTP to the end of the connection.
+async fn speak<S>(
+    endpoint: Rc<Endpoint>,
+    stream: S,
+    version: Version,
+    peer: SocketAddr,
+    shutdown: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let limits = limits(&endpoint.protocol, version);
+    let activity = Rc::new(Activity::new(limits.idle.is_some()));
+    let context = Rc::new(ConnectionContext {
+        endpoint,
+        peer,
+        shutdown: shutdown.clone(),
+    });
+    let _supervisor = Supervisor::start(limits, shutdown, Rc::clone(&activity));
+    match (&context.endpoint.protocol, version) {
+        (Protocol::Grpc(settings), Version::Two) => {
+            let served = otlp::grpc::serve(Rc::clone(&context), settings, &activity, stream);
+            served.await;
+        }
+        (
+            Protocol::Grpc(GrpcServer {
+                max_header_bytes, ..
+            }),
+            Version::One,
+        )
+        | (
+            Protocol::Http(
+                HttpServer {
+                    max_header_bytes, ..
+                },
+                _,
+            ),
+            _,
+        ) => {
+            let (context, limit) = (Rc::clone(&context), *max_header_bytes);
+            Box::pin(http::connection::run(
+                context, activity, stream, version, limit, answer,
+            ))
+            .await;
+        }
+    }
+}
+
+/// Answers a request that hyper has read.
+async fn answer(context: Rc<ConnectionContext>, request: Request<Incoming>) -> Response<HttpReply> {
+    match &context.endpoint.protocol {
+        Protocol::Grpc(_) => otlp::grpc::answer_http1(&context, &request),
+        Protocol::Http(settings, decoder) => {
+            http::request::answer(&context, settings, &**decoder, request).await
+        }
+    }
+}
+
+/// Returns how long a connection of this protocol may last.
+fn limits(protocol: &Protocol, version: Version) -> ConnectionLimits {
+    match protocol {
+        Protocol::Grpc(settings) => ConnectionLimits {
+            age: settings.keepalive.max_connection_age.map(spread),
+            grace: settings.keepalive.max_connection_age_grace,
+            idle: None,
+            head: (version == Version::One).then_some(FIRST_BYTE_TIMEOUT),
+        },
+        Protocol::Http(settings, _) => ConnectionLimits {
+            age: None,
+            grace: Duration::ZERO,
+            idle: settings.idle_timeout,
+            head: (version == Version::One).then_some(settings.header_timeout),
+        },
+    }
+}
