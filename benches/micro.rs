@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use std::{hint::black_box, sync::Arc};
 use support::{Decider, Engine, captured};
 use wayspan::{
-    pdata::{AnyValue, Edits, Index, Signal, admit, split, validate, write_span},
+    pdata::{Edits, Index, Signal, admit, split, validate, write_span},
     pipeline::{Resources, Scopes, SealedBatch, batch::Batch},
     queue::{Budget, Queue},
 };
@@ -58,7 +58,7 @@ fn bench_edit(c: &mut Criterion) {
     }
     added.append_encoded(&fields);
     let mut replaced = Edits::default();
-    replaced.set("http.url", AnyValue::String("http://ratings/"));
+    replaced.set_str("http.url", "http://ratings/");
 
     let mut group = c.benchmark_group("edit");
     group.throughput(Throughput::Elements(1));

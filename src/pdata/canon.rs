@@ -23,7 +23,7 @@ use super::{
     Signal,
     plain::is_utf8,
     schema::{self, DenseField, DenseKind, SchemaMessage},
-    wire::{self, Field, Fields, Value, Wire},
+    wire::{self, WireField, WireFields, WireType, WireValue},
 };
 use std::borrow::Cow;
 
@@ -48,7 +48,7 @@ pub fn repair(signal: Signal, request: &[u8]) -> Repaired {
         joined_bytes: 0,
     };
     let message = SchemaMessage::request(signal);
-    Writer { to: &mut repaired }.canonical(message, request, wire::MAX_DEPTH);
+    CanonWriter { to: &mut repaired }.canonical(message, request, wire::MAX_DEPTH);
     repaired
 }
 
@@ -70,14 +70,14 @@ fn is_opaque(message: SchemaMessage) -> bool {
     )
 }
 
-struct Writer<'a> {
+struct CanonWriter<'a> {
     to: &'a mut Repaired,
 }
 
-impl Writer<'_> {
+impl CanonWriter<'_> {
     fn canonical(&mut self, message: SchemaMessage, payload: &[u8], depth: u32) {
         let survivors = Survivors::of(message, payload);
-        for (at, field) in Fields::new(payload).enumerate() {
+        for (at, field) in WireFields::new(payload).enumerate() {
             let Some(known) = known(message, &field) else {
                 continue;
             };
@@ -99,25 +99,25 @@ impl Writer<'_> {
                 }
             }
         }
-        for field in Fields::new(payload).filter(|f| known(message, f).is_none()) {
+        for field in WireFields::new(payload).filter(|f| known(message, f).is_none()) {
             self.to.bytes.extend_from_slice(field.raw);
         }
     }
 
     /// Copies a message in which some text is to be replaced.
     fn text(&mut self, message: SchemaMessage, payload: &[u8], depth: u32) {
-        for field in Fields::new(payload) {
+        for field in WireFields::new(payload) {
             let kind = schema::field(message, field.number).kind;
             self.field(kind, &field, depth, Care::Text);
         }
     }
 
-    fn field(&mut self, kind: DenseKind, field: &Field<'_>, depth: u32, care: Care) {
+    fn field(&mut self, kind: DenseKind, field: &WireField<'_>, depth: u32, care: Care) {
         match (kind, field.value) {
-            (DenseKind::Message(child), Value::Len(payload)) => {
+            (DenseKind::Message(child), WireValue::Len(payload)) => {
                 self.nested(child, field.number, payload, depth, care);
             }
-            (DenseKind::Text, Value::Len(text)) if !is_utf8(text) => {
+            (DenseKind::Text, WireValue::Len(text)) if !is_utf8(text) => {
                 self.to.utf8_replaced += 1;
                 let text = String::from_utf8_lossy(text);
                 wire::put_bytes(field.number, text.as_bytes(), &mut self.to.bytes);
@@ -138,7 +138,7 @@ impl Writer<'_> {
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
-        wire::put_tag(number, Wire::Len, &mut self.to.bytes);
+        wire::put_tag(number, WireType::Len, &mut self.to.bytes);
         let at = self.to.bytes.len();
         let reserved = wire::varint_len(payload.len() as u64);
         self.to.bytes.resize(at + reserved, 0);
@@ -155,7 +155,7 @@ impl Writer<'_> {
 
 /// Whether all text in a message is UTF-8.
 fn is_text(message: SchemaMessage, payload: &[u8], depth: u32) -> bool {
-    Fields::new(payload).all(|field| match field.bytes() {
+    WireFields::new(payload).all(|field| match field.bytes() {
         None => true,
         Some(bytes) => match schema::field(message, field.number).kind {
             DenseKind::Text => is_utf8(bytes),
@@ -170,15 +170,15 @@ fn is_text(message: SchemaMessage, payload: &[u8], depth: u32) -> bool {
 
 /// The schema's entry for a field, if known and of the right wire type. Packed
 /// scalars do not occur in messages that are made canonical.
-fn known(message: SchemaMessage, field: &Field<'_>) -> Option<DenseField> {
+fn known(message: SchemaMessage, field: &WireField<'_>) -> Option<DenseField> {
     let known = schema::field(message, field.number);
     let fits = known.kind != DenseKind::Unknown
         && matches!(
             (known.kind.wire(), field.value),
-            (Wire::Varint, Value::Varint(_))
-                | (Wire::Fixed64, Value::Fixed64(_))
-                | (Wire::Fixed32, Value::Fixed32(_))
-                | (Wire::Len, Value::Len(_))
+            (WireType::Varint, WireValue::Varint(_))
+                | (WireType::Fixed64, WireValue::Fixed64(_))
+                | (WireType::Fixed32, WireValue::Fixed32(_))
+                | (WireType::Len, WireValue::Len(_))
         );
     fits.then_some(known)
 }
@@ -204,7 +204,7 @@ impl Survivors {
             repeats: false,
         };
         let mut variant = None;
-        for (at, field) in Fields::new(payload).enumerate() {
+        for (at, field) in WireFields::new(payload).enumerate() {
             let Some(known) = known(message, &field) else {
                 continue;
             };
@@ -239,7 +239,7 @@ impl Survivors {
         &self,
         message: SchemaMessage,
         payload: &'p [u8],
-        field: &Field<'p>,
+        field: &WireField<'p>,
     ) -> Cow<'p, [u8]> {
         let only = field.bytes().unwrap_or_default();
         let number = field.number;
@@ -251,7 +251,7 @@ impl Survivors {
             return only.into();
         }
         let mut joined = Vec::new();
-        for (at, field) in Fields::new(payload).enumerate() {
+        for (at, field) in WireFields::new(payload).enumerate() {
             if at >= first && field.number == number && known(message, &field).is_some() {
                 joined.extend_from_slice(field.bytes().unwrap_or_default());
             }

@@ -3,7 +3,7 @@ A small span beside another: same trace, same times, same outcome.
 */
 
 use super::view::messages;
-use super::wire::{self, Fields};
+use super::wire::{self, WireFields};
 
 /// Appends to `out` the field `ScopeSpans.spans` of a child of `span`, a
 /// payload of canonical bytes: with trace id, trace state, times and status of
@@ -21,7 +21,7 @@ pub fn write_child(
     out.push(0x12);
     let at = out.len();
     out.resize(at + LEN, 0);
-    for field in Fields::new(span) {
+    for field in WireFields::new(span) {
         match (field.number, field.bytes()) {
             (1 | 3 | 7 | 8 | 15, _) => out.extend_from_slice(field.raw),
             (2, Some(parent)) => {

@@ -18,7 +18,7 @@ What writing does:
 */
 
 use super::view::{AnyValue, KeyValue, messages};
-use super::wire::{self, Fields, Value, Wire};
+use super::wire::{self, WireFields, WireType, WireValue};
 use std::ops::Range;
 
 /// Key byte of `Span.attributes` (field 9).
@@ -27,7 +27,7 @@ const SPAN_ATTRIBUTE: u8 = 0x4a;
 const RESOURCE_ATTRIBUTE: u8 = 0x0a;
 /// Key byte of `ScopeSpans.spans` (field 2).
 const SPAN: u8 = 0x12;
-/// Tag and length of `Span.status`, at most.
+/// WireTag and length of `Span.status`, at most.
 const STATUS_FRAMING: usize = 6;
 
 /// An operation on attributes; the ranges are places in the arena.
@@ -93,23 +93,18 @@ impl Edits {
         self.arena.len() + status
     }
 
-    /// Sets an attribute of any kind: replaces every attribute with that key.
-    pub fn set(&mut self, key: &str, value: AnyValue<'_>) {
+    /// Sets a string attribute: replaces every attribute with that key.
+    pub fn set_str(&mut self, key: &str, value: &str) {
         self.forget(key);
         let start = self.arena.len();
-        encode_attr(SPAN_ATTRIBUTE, key, value, &mut self.arena);
+        encode_span_attr(key, value, &mut self.arena);
         let field = start..self.arena.len();
         // The key directly precedes the value in the encoding.
-        let key_end = field.end - value_field_len(value);
+        let key_end = field.end - delimited(delimited(value.len()));
         self.ops.push(Op::Set {
             key: key_end - key.len()..key_end,
             field,
         });
-    }
-
-    /// Sets a string attribute: replaces every attribute with that key.
-    pub fn set_str(&mut self, key: &str, value: &str) {
-        self.set(key, AnyValue::String(value));
     }
 
     /// Appends encoded `attributes` fields of a span (tag 9, `4A…`, as
@@ -179,7 +174,7 @@ impl Edits {
 
     fn put_status_code(&mut self, code: i32) {
         if code != 0 {
-            wire::put_tag(3, Wire::Varint, &mut self.arena);
+            wire::put_tag(3, WireType::Varint, &mut self.arena);
             wire::put_varint(i64::from(code) as u64, &mut self.arena);
         }
     }
@@ -215,10 +210,10 @@ impl Edits {
     pub fn status(&self) -> Option<(i32, Option<&str>)> {
         let status = self.status.as_ref()?;
         let (mut code, mut message) = (0, "");
-        for field in Fields::new(self.at(&status.payload)) {
+        for field in WireFields::new(self.at(&status.payload)) {
             match field.value {
-                Value::Varint(v) => code = v as i32,
-                Value::Len(text) => message = std::str::from_utf8(text).unwrap_or_default(),
+                WireValue::Varint(v) => code = v as i32,
+                WireValue::Len(text) => message = std::str::from_utf8(text).unwrap_or_default(),
                 _ => {}
             }
         }
@@ -242,7 +237,7 @@ impl Edits {
                 }
                 Op::Append { fields } => {
                     let fields = fields.clone();
-                    let found = Fields::new(self.at(&fields))
+                    let found = WireFields::new(self.at(&fields))
                         .find(|f| f.bytes().is_some_and(|kv| has_key(kv, key.as_bytes())));
                     if let Some(found) = found {
                         let (cut, resume) = (fields.start + found.at, fields.start + found.end());
@@ -342,7 +337,7 @@ pub fn write_span(span: &[u8], edits: &Edits, out: &mut Vec<u8>) {
                     2 => status.keeps_message,
                     other => other != 3,
                 };
-                for field in Fields::new(old_status).filter(|f| stays(f.number)) {
+                for field in WireFields::new(old_status).filter(|f| stays(f.number)) {
                     out.extend_from_slice(field.raw);
                 }
             });
@@ -371,13 +366,18 @@ pub fn edit_resource(resource: &[u8], edits: &Edits) -> Vec<u8> {
 /// Encodes one `attributes` field of a span (`4A…`) with a string value onto
 /// `out`, as [`Edits::append_encoded`] takes it.
 pub fn encode_span_attr(key: &str, value: &str, out: &mut Vec<u8>) {
-    encode_attr(SPAN_ATTRIBUTE, key, AnyValue::String(value), out);
+    out.push(SPAN_ATTRIBUTE);
+    let value_len = delimited(value.len());
+    wire::put_varint((delimited(key.len()) + delimited(value_len)) as u64, out);
+    wire::put_bytes(1, key.as_bytes(), out);
+    wire::put_tag(2, WireType::Len, out);
+    wire::put_varint(value_len as u64, out);
+    wire::put_bytes(1, value.as_bytes(), out);
 }
 
-/// Encodes one `attributes` field of a Resource (`0A…`) with a string value
-/// onto `out`.
-pub fn encode_resource_attr(key: &str, value: &str, out: &mut Vec<u8>) {
-    encode_attr(RESOURCE_ATTRIBUTE, key, AnyValue::String(value), out);
+/// Length of a field with `len` bytes and a number below 16.
+fn delimited(len: usize) -> usize {
+    1 + wire::varint_len(len as u64) + len
 }
 
 /// Copies the fields that `wanted` wants, in as few pieces as possible. From
@@ -385,10 +385,10 @@ pub fn encode_resource_attr(key: &str, value: &str, out: &mut Vec<u8>) {
 fn keep<'a>(
     message: &'a [u8],
     out: &mut Vec<u8>,
-    mut wanted: impl FnMut(&wire::Field<'a>) -> bool,
+    mut wanted: impl FnMut(&wire::WireField<'a>) -> bool,
 ) {
     let mut from = 0;
-    for field in Fields::new(message) {
+    for field in WireFields::new(message) {
         if !wanted(&field) {
             out.extend_from_slice(message.get(from..field.at).unwrap_or_default());
             from = field.end();
@@ -410,57 +410,4 @@ fn attribute<'a>(fields: &'a [u8], key: &str) -> Option<AnyValue<'a>> {
     messages(fields, 9)
         .find(|kv| has_key(kv, key.as_bytes()))
         .map(|kv| KeyValue::new(kv).value)
-}
-
-fn encode_attr(tag: u8, key: &str, value: AnyValue<'_>, out: &mut Vec<u8>) {
-    let key_len = 1 + wire::varint_len(key.len() as u64) + key.len();
-    out.push(tag);
-    wire::put_varint((key_len + value_field_len(value)) as u64, out);
-    wire::put_bytes(1, key.as_bytes(), out);
-    wire::put_tag(2, Wire::Len, out);
-    wire::put_varint(any_value_len(value) as u64, out);
-    put_any_value(value, out);
-}
-
-/// Length of the encoded field `KeyValue.value`.
-fn value_field_len(value: AnyValue<'_>) -> usize {
-    let len = any_value_len(value);
-    1 + wire::varint_len(len as u64) + len
-}
-
-fn any_value_len(value: AnyValue<'_>) -> usize {
-    let delimited = |len: usize| 1 + wire::varint_len(len as u64) + len;
-    match value {
-        AnyValue::Empty => 0,
-        AnyValue::String(text) => delimited(text.len()),
-        AnyValue::Bool(_) => 2,
-        AnyValue::Int(v) => 1 + wire::varint_len(v as u64),
-        AnyValue::Double(_) => 9,
-        AnyValue::Array(bytes) | AnyValue::KvList(bytes) | AnyValue::Bytes(bytes) => {
-            delimited(bytes.len())
-        }
-        AnyValue::StringIndex(v) => 1 + wire::varint_len(i64::from(v) as u64),
-    }
-}
-
-/// The variant is written even when it holds a default: the oneof says so.
-fn put_any_value(value: AnyValue<'_>, out: &mut Vec<u8>) {
-    let integer = |number, v: u64, out: &mut Vec<u8>| {
-        wire::put_tag(number, Wire::Varint, out);
-        wire::put_varint(v, out);
-    };
-    match value {
-        AnyValue::Empty => {}
-        AnyValue::String(text) => wire::put_bytes(1, text.as_bytes(), out),
-        AnyValue::Bool(v) => integer(2, u64::from(v), out),
-        AnyValue::Int(v) => integer(3, v as u64, out),
-        AnyValue::Double(v) => {
-            wire::put_tag(4, Wire::Fixed64, out);
-            out.extend_from_slice(&v.to_bits().to_le_bytes());
-        }
-        AnyValue::Array(array) => wire::put_bytes(5, array, out),
-        AnyValue::KvList(list) => wire::put_bytes(6, list, out),
-        AnyValue::Bytes(bytes) => wire::put_bytes(7, bytes, out),
-        AnyValue::StringIndex(v) => integer(8, i64::from(v) as u64, out),
-    }
 }

@@ -5,18 +5,18 @@ An [`Index`] is scratch owned by a shard and reused, so that indexing a
 request allocates nothing once its vectors have grown.
 */
 
-use super::keys::Slot;
+use super::keys::KeySlot;
 
 /// A byte range of the request, `start..end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Range {
+pub struct ByteRange {
     /// First byte.
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
 }
 
-impl Range {
+impl ByteRange {
     /// The bytes of this range in `request`; empty if it does not lie inside.
     pub fn of(self, request: &[u8]) -> &[u8] {
         request
@@ -39,11 +39,11 @@ impl Range {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResourceEntry {
     /// Payload of the `Resource` message; empty when absent.
-    pub resource: Range,
+    pub resource: ByteRange,
     /// The `schema_url` string.
-    pub schema_url: Range,
+    pub schema_url: ByteRange,
     /// Unknown fields of the group, tags included, contiguous.
-    pub rest: Range,
+    pub rest: ByteRange,
     /// Index of its first item in [`Index::items`].
     pub first_item: u32,
     /// One past its last item.
@@ -54,19 +54,19 @@ pub struct ResourceEntry {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScopeEntry {
     /// Payload of the `InstrumentationScope` message; empty when absent.
-    pub scope: Range,
+    pub scope: ByteRange,
     /// Whether a scope message was present (an empty one differs from none).
     pub has_scope: bool,
     /// The `schema_url` string.
-    pub schema_url: Range,
+    pub schema_url: ByteRange,
     /// Unknown fields of the group, tags included, contiguous.
-    pub rest: Range,
+    pub rest: ByteRange,
 }
 
 /// Why a well-framed span cannot be stored by a backend. Such spans are
 /// dropped and reported as `partial_success`; their neighbours live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum SpanFault {
     /// `trace_id` is not 16 bytes.
     TraceIdLength,
     /// `trace_id` is all zero.
@@ -79,14 +79,14 @@ pub enum Fault {
     ParentSpanIdLength,
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for SpanFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Fault::TraceIdLength => "trace_id must be 16 bytes",
-            Fault::TraceIdZero => "trace_id must not be all zero",
-            Fault::SpanIdLength => "span_id must be 8 bytes",
-            Fault::SpanIdZero => "span_id must not be all zero",
-            Fault::ParentSpanIdLength => "parent_span_id must be empty or 8 bytes",
+            SpanFault::TraceIdLength => "trace_id must be 16 bytes",
+            SpanFault::TraceIdZero => "trace_id must not be all zero",
+            SpanFault::SpanIdLength => "span_id must be 8 bytes",
+            SpanFault::SpanIdZero => "span_id must not be all zero",
+            SpanFault::ParentSpanIdLength => "parent_span_id must be empty or 8 bytes",
         })
     }
 }
@@ -95,7 +95,7 @@ impl std::fmt::Display for Fault {
 #[derive(Clone, Copy, Debug)]
 pub struct ItemEntry {
     /// Payload of its message.
-    pub bytes: Range,
+    pub bytes: ByteRange,
     /// Index into [`Index::resources`].
     pub resource: u32,
     /// Index into [`Index::scopes`].
@@ -106,13 +106,13 @@ pub struct ItemEntry {
     /// of the keys.
     pub(super) attrs: u32,
     /// The name of a span; empty for other items.
-    pub name: Range,
+    pub name: ByteRange,
     /// `SpanKind` of a span as on the wire (values above 255 read as 255).
     pub kind: u8,
     /// `Status.code` of a span as on the wire (values above 255 read as 255).
     pub status: u8,
     /// The first fault found in a span, if any.
-    pub fault: Option<Fault>,
+    pub fault: Option<SpanFault>,
 }
 
 /// No slots in [`Index::attrs`].
@@ -120,14 +120,14 @@ pub(super) const NO_ATTRS: u32 = u32::MAX;
 
 impl ItemEntry {
     /// An item about which nothing is known but where it stands.
-    pub(super) fn new(bytes: Range, resource: u32, scope: u32) -> Self {
+    pub(super) fn new(bytes: ByteRange, resource: u32, scope: u32) -> Self {
         Self {
             bytes,
             resource,
             scope,
             count: 1,
             attrs: NO_ATTRS,
-            name: Range::default(),
+            name: ByteRange::default(),
             kind: 0,
             status: 0,
             fault: None,
@@ -149,7 +149,7 @@ pub struct Index {
     /// (its tag byte) that has the key; 0 when absent.
     pub(super) attrs: Vec<u32>,
     /// Unknown fields of the request itself, contiguous.
-    pub rest: Range,
+    pub rest: ByteRange,
     /// The bytes are valid but not canonical; see [`super::canon`].
     pub needs_repair: bool,
 }
@@ -165,7 +165,7 @@ impl Index {
 
     /// At most this many slots for attributes, in all spans: with few dozen keys
     /// not fewer than [`Index::MAX_ENTRIES`] spans need.
-    pub const MAX_SLOTS: usize = 32 << 20;
+    pub(super) const MAX_SLOTS: usize = 32 << 20;
 
     /// Empties the index and keeps its memory, unless a huge request made it
     /// grow beyond use.
@@ -178,13 +178,13 @@ impl Index {
         empty(&mut self.scopes);
         empty(&mut self.items);
         empty(&mut self.attrs);
-        self.rest = Range::default();
+        self.rest = ByteRange::default();
         self.needs_repair = false;
     }
 
     /// Offset of the attribute field of `item` for `slot`, if it has the key.
     #[inline]
-    pub fn attr(&self, item: &ItemEntry, slot: Slot) -> Option<usize> {
+    pub fn attr(&self, item: &ItemEntry, slot: KeySlot) -> Option<usize> {
         // Past the end where the item has none of the keys.
         match self.attrs.get(item.attrs as usize + slot.index()) {
             None | Some(0) => None,

@@ -10,11 +10,11 @@ candidates, which is nearly always empty or one key.
 /// A key's place in [`Keys`], and among the slots that [`super::Index`] keeps
 /// for a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u32);
+pub struct KeySlot(u32);
 
-impl Slot {
+impl KeySlot {
     /// The slot as an array index, below [`Keys::len`].
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -46,9 +46,9 @@ impl Default for Keys {
 impl Keys {
     /// Adds `key` if it is new and returns its slot. The empty key is never
     /// found by [`Keys::lookup`].
-    pub fn add(&mut self, key: &str) -> Slot {
+    pub fn add(&mut self, key: &str) -> KeySlot {
         let at = self.keys.iter().position(|k| **k == *key);
-        Slot(at.unwrap_or_else(|| self.push(key)) as u32)
+        KeySlot(at.unwrap_or_else(|| self.push(key)) as u32)
     }
 
     fn push(&mut self, key: &str) -> usize {
@@ -63,18 +63,13 @@ impl Keys {
     }
 
     /// How many keys there are. Each costs four bytes per span that has one.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     /// The slot of `key`, if it is one of the set.
     #[inline]
-    pub fn lookup(&self, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn lookup(&self, key: &[u8]) -> Option<KeySlot> {
         let last = key.last()?;
         let mut candidates =
             self.by_length[key.len().min(63)] & self.by_last[usize::from(last & 63)];
@@ -82,7 +77,7 @@ impl Keys {
             let mut at = candidates.trailing_zeros() as usize;
             while let Some(candidate) = self.keys.get(at) {
                 if candidate.as_bytes() == key {
-                    return Some(Slot(at as u32));
+                    return Some(KeySlot(at as u32));
                 }
                 at += STRIDE;
             }

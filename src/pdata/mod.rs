@@ -37,10 +37,10 @@ pub mod wire;
 
 pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
-pub use index::{Fault, Index, ItemEntry, Range, ResourceEntry, ScopeEntry};
-pub use keys::{Keys, Slot};
+pub use index::{ByteRange, Index, ItemEntry, ResourceEntry, ScopeEntry, SpanFault};
+pub use keys::{KeySlot, Keys};
 pub use signal::Signal;
-pub use validate::{Malformed, validate};
+pub use validate::{MalformedRequest, validate};
 pub use view::{AnyValue, KeyValue, SpanView};
 pub use wire::WireReason;
 
@@ -62,14 +62,14 @@ pub struct Admitted<'a> {
 ///
 /// # Errors
 ///
-/// [`Malformed`] names the place and the reason; the request must be refused
+/// [`MalformedRequest`] names the place and the reason; the request must be refused
 /// whole (OTLP: `INVALID_ARGUMENT`, HTTP 400).
 pub fn admit<'a>(
     signal: Signal,
     request: &'a [u8],
     keys: &Keys,
     index: &mut Index,
-) -> Result<Admitted<'a>, Malformed> {
+) -> Result<Admitted<'a>, MalformedRequest> {
     validate(signal, request, keys, index)?;
     if !index.needs_repair {
         return Ok(Admitted {

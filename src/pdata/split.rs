@@ -13,7 +13,7 @@ has none, with the last unit of that.
 
 use super::{
     Signal,
-    wire::{self, Field, Fields},
+    wire::{self, WireField, WireFields},
 };
 use std::ops::Range;
 
@@ -53,13 +53,13 @@ pub fn select(signal: Signal, request: &[u8], wanted: Range<usize>) -> Vec<u8> {
     let levels = levels(signal);
     let last = units(levels, request).saturating_sub(1);
     let keeps_own = wanted.start == 0;
-    let mut part = Part { wanted, next: 0 };
+    let mut part = SplitPart { wanted, next: 0 };
     part.put(levels, request, last, keeps_own, &mut out);
     out
 }
 
 /// Payload of the group or unit in `field`, if `numbers` lead to it.
-fn inside<'a>(numbers: &[u32], field: &Field<'a>) -> Option<&'a [u8]> {
+fn inside<'a>(numbers: &[u32], field: &WireField<'a>) -> Option<&'a [u8]> {
     field.bytes().filter(|_| numbers.contains(&field.number))
 }
 
@@ -68,19 +68,19 @@ fn units(levels: &[&[u32]], message: &[u8]) -> usize {
     let Some((numbers, deeper)) = levels.split_first() else {
         return 1;
     };
-    Fields::new(message)
+    WireFields::new(message)
         .filter_map(|field| inside(numbers, &field))
         .map(|payload| units(deeper, payload))
         .sum()
 }
 
-struct Part {
+struct SplitPart {
     wanted: Range<usize>,
     /// Number of the next unit to pass.
     next: usize,
 }
 
-impl Part {
+impl SplitPart {
     /// Copies what of a message belongs to the part: the groups below it as far as
     /// they do, and its other fields where `keeps_own`. `last` is the number of
     /// the last unit in the message.
@@ -95,7 +95,7 @@ impl Part {
         let Some((numbers, deeper)) = levels.split_first() else {
             return;
         };
-        for field in Fields::new(message) {
+        for field in WireFields::new(message) {
             let Some(payload) = inside(numbers, &field) else {
                 if keeps_own {
                     out.extend_from_slice(field.raw);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config,
-    pdata::{self, Edits, Fault, Index, Keys, Malformed, Signal, write_span},
+    pdata::{self, Edits, Index, Keys, MalformedRequest, Signal, SpanFault, write_span},
     queue::{ShardBudget, log::Log},
     telemetry::{PipelineStats, ProcessorStats},
 };
@@ -36,7 +36,7 @@ pub struct Appended {
     /// Items dropped for a fault of their own.
     pub rejected: u64,
     /// The first such fault.
-    pub fault: Option<Fault>,
+    pub fault: Option<SpanFault>,
     /// Whether these are the first items of a batch, so that its clock starts.
     pub opened: bool,
 }
@@ -47,7 +47,7 @@ pub enum NotTaken {
     /// It has no room; the reason, for the sender.
     Busy(&'static str),
     /// The request's framing is broken.
-    Malformed(Malformed),
+    Malformed(MalformedRequest),
 }
 
 /// A processor with its counters.

@@ -13,7 +13,7 @@ use super::{
     shard::{Panicked, Shard},
 };
 use crate::{
-    pdata::{Fault, Signal, split},
+    pdata::{Signal, SpanFault, split},
     telemetry::{ReceiverStats, ShardLoad},
 };
 use std::{
@@ -160,7 +160,7 @@ impl Inlet {
 
 /// Says what was wrong with the items that were dropped; the first time in the
 /// log too, since Envoy does not look at a partial success.
-fn faulty(rejected: u64, fault: Fault) -> String {
+fn faulty(rejected: u64, fault: SpanFault) -> String {
     let message = format!("{rejected} span(s) dropped; the first: {fault}");
     static LOGGED: Once = Once::new();
     LOGGED.call_once(|| {

@@ -11,7 +11,7 @@ shared. What all instances of one configured processor share is its
 
 use super::{Followers, ResourceId, Resources};
 use crate::{
-    pdata::{AnyValue, Edits, Index, ItemEntry, Keys, Signal, Slot, view},
+    pdata::{AnyValue, Edits, Index, ItemEntry, KeySlot, Keys, Signal, view},
     telemetry::Registry,
 };
 use std::{fmt::Debug, net::IpAddr};
@@ -29,22 +29,22 @@ pub struct Span<'a> {
 
 impl<'a> Span<'a> {
     /// Offset in the request of the attribute field for an indexed key.
-    pub fn attr(&self, slot: Slot) -> Option<usize> {
+    pub fn attr(&self, slot: KeySlot) -> Option<usize> {
         self.index.attr(self.entry, slot)
     }
 
     /// Whether the span has the attribute of an indexed key.
-    pub fn has(&self, slot: Slot) -> bool {
+    pub fn has(&self, slot: KeySlot) -> bool {
         self.attr(slot).is_some()
     }
 
     /// The value of an indexed attribute.
-    pub fn value(&self, slot: Slot) -> Option<AnyValue<'a>> {
+    pub fn value(&self, slot: KeySlot) -> Option<AnyValue<'a>> {
         view::value_at(self.request, self.attr(slot)?)
     }
 
     /// The string value of an indexed attribute, as bytes.
-    pub fn text(&self, slot: Slot) -> Option<&'a [u8]> {
+    pub fn text(&self, slot: KeySlot) -> Option<&'a [u8]> {
         view::text_at(self.request, self.attr(slot)?)
     }
 

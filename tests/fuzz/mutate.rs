@@ -6,7 +6,7 @@ first check.
 
 use crate::targets::Grammar;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use wayspan::pdata::wire::{self, Fields, Value, Wire};
+use wayspan::pdata::wire::{self, WireFields, WireType, WireValue};
 
 /// Longer inputs only take longer.
 const LONGEST: usize = 2048;
@@ -147,21 +147,21 @@ impl Mutator {
     /// `message` with one change, here or in a message inside, whose lengths
     /// are then right again, mostly.
     fn message(&mut self, message: &[u8], depth: u32) -> Vec<u8> {
-        let fields: Vec<_> = Fields::new(message).collect();
+        let fields: Vec<_> = WireFields::new(message).collect();
         let Some(field) = fields.choose(&mut self.rng) else {
             let mut bytes = message.to_vec();
             self.injure(&mut bytes);
             return bytes;
         };
         let new = match field.value {
-            Value::Len(payload) if depth > 0 && self.rng.random_bool(0.8) => {
+            WireValue::Len(payload) if depth > 0 && self.rng.random_bool(0.8) => {
                 let payload = match self.rng.random_bool(0.9) {
                     true => self.message(payload, depth - 1),
                     false => payload.to_vec(),
                 };
                 self.field(field.number, &payload)
             }
-            Value::Len(payload) => match self.rng.random_range(0..4) {
+            WireValue::Len(payload) => match self.rng.random_range(0..4) {
                 0 => {
                     let number = self.number();
                     self.field(number, payload)
@@ -176,9 +176,9 @@ impl Mutator {
                     both
                 }
             },
-            Value::Varint(_) if self.rng.random_bool(0.7) => {
+            WireValue::Varint(_) if self.rng.random_bool(0.7) => {
                 let mut out = Vec::new();
-                wire::put_tag(field.number, Wire::Varint, &mut out);
+                wire::put_tag(field.number, WireType::Varint, &mut out);
                 out.extend(self.varint());
                 out
             }
@@ -206,7 +206,7 @@ impl Mutator {
         if self.rng.random_bool(0.97) {
             wire::put_bytes(number, payload, &mut out);
         } else {
-            wire::put_tag(number, Wire::Len, &mut out);
+            wire::put_tag(number, WireType::Len, &mut out);
             match self.rng.random() {
                 true => out.extend(self.varint()),
                 false => {
@@ -232,31 +232,31 @@ impl Mutator {
     fn unknown(&mut self) -> Vec<u8> {
         let number = self.number();
         let wire = [
-            Wire::Varint,
-            Wire::Fixed64,
-            Wire::Len,
-            Wire::StartGroup,
-            Wire::EndGroup,
-            Wire::Fixed32,
+            WireType::Varint,
+            WireType::Fixed64,
+            WireType::Len,
+            WireType::StartGroup,
+            WireType::EndGroup,
+            WireType::Fixed32,
         ];
-        let wire = *wire.choose(&mut self.rng).unwrap_or(&Wire::Varint);
+        let wire = *wire.choose(&mut self.rng).unwrap_or(&WireType::Varint);
         let mut out = Vec::new();
         wire::put_tag(number, wire, &mut out);
         match wire {
-            Wire::Varint => out.extend(self.varint()),
-            Wire::Fixed64 => out.extend(self.rng.random::<[u8; 8]>()),
-            Wire::Fixed32 => out.extend(self.rng.random::<[u8; 4]>()),
-            Wire::Len => {
+            WireType::Varint => out.extend(self.varint()),
+            WireType::Fixed64 => out.extend(self.rng.random::<[u8; 8]>()),
+            WireType::Fixed32 => out.extend(self.rng.random::<[u8; 4]>()),
+            WireType::Len => {
                 out.push(2);
                 out.extend(self.rng.random::<[u8; 2]>());
             }
-            Wire::StartGroup => {
+            WireType::StartGroup => {
                 if self.rng.random() {
                     out.extend(self.unknown());
                 }
-                wire::put_tag(number, Wire::EndGroup, &mut out);
+                wire::put_tag(number, WireType::EndGroup, &mut out);
             }
-            Wire::EndGroup => {}
+            WireType::EndGroup => {}
         }
         out
     }

@@ -67,9 +67,9 @@ proptest! {
             all.sort();
             all.concat()
         };
-        let fields = |ranges: Vec<wayspan::pdata::Range>| -> Vec<u8> {
+        let fields = |ranges: Vec<wayspan::pdata::ByteRange>| -> Vec<u8> {
             let mut all: Vec<_> = ranges.iter()
-                .flat_map(|range| wire::Fields::new(range.of(&admitted.bytes)))
+                .flat_map(|range| wire::WireFields::new(range.of(&admitted.bytes)))
                 .map(|f| f.raw.to_vec())
                 .collect();
             all.sort();

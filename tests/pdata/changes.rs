@@ -18,7 +18,6 @@ use wayspan::pdata::{
 /// What a processor may do.
 #[derive(Clone, Debug)]
 pub enum Change {
-    Set(String, AnyValue),
     SetStr(String, String),
     /// Keys that are present are left out, as the contract demands.
     Append(Vec<(String, String)>),
@@ -43,37 +42,11 @@ fn set(attributes: &mut Vec<KeyValue>, key: &str, value: AnyValue) {
     });
 }
 
-fn set_bytes(edits: &mut Edits, key: &str, value: &AnyValue) {
-    let (array, list);
-    let value = match &value.value {
-        None => pdata::AnyValue::Empty,
-        Some(Value::StringValue(v)) => pdata::AnyValue::String(v),
-        Some(Value::BoolValue(v)) => pdata::AnyValue::Bool(*v),
-        Some(Value::IntValue(v)) => pdata::AnyValue::Int(*v),
-        Some(Value::DoubleValue(v)) => pdata::AnyValue::Double(*v),
-        Some(Value::BytesValue(v)) => pdata::AnyValue::Bytes(v),
-        Some(Value::StringValueStrindex(v)) => pdata::AnyValue::StringIndex(*v),
-        Some(Value::ArrayValue(v)) => {
-            array = v.encode_to_vec();
-            pdata::AnyValue::Array(&array)
-        }
-        Some(Value::KvlistValue(v)) => {
-            list = v.encode_to_vec();
-            pdata::AnyValue::KvList(&list)
-        }
-    };
-    edits.set(key, value);
-}
-
 /// Applies the changes to the model and to `edits` alike.
 fn apply(changes: &[Change], span: &mut Span, edits: &mut Edits) {
     let base = span.attributes.clone();
     for change in changes {
         match change {
-            Change::Set(key, value) => {
-                set(&mut span.attributes, key, value.clone());
-                set_bytes(edits, key, value);
-            }
             Change::SetStr(key, value) => {
                 set(&mut span.attributes, key, text(value));
                 edits.set_str(key, value);
@@ -155,7 +128,7 @@ pub fn check(bytes: &[u8], changes: &[Change]) {
         let from = out.len();
         write_span(payload, &edits, &mut out);
         let field = &out[from..];
-        let written = pdata::wire::Fields::new(field).next().unwrap();
+        let written = pdata::wire::WireFields::new(field).next().unwrap();
         assert_eq!((written.number, written.raw.len()), (2, field.len()));
         assert_eq!(
             kept(Message::Span, written.bytes().unwrap(), "9"),

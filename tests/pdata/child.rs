@@ -27,7 +27,7 @@ fn check(bytes: &[u8], name: &str) {
         span.attributes
             .extend(Span::decode(&*fields).unwrap().attributes);
         // A span without an id is no span, and not asked about.
-        let has_id = wire::Fields::new(payload).any(|field| field.number == 2);
+        let has_id = wire::WireFields::new(payload).any(|field| field.number == 2);
         expected.push(Span {
             trace_id: span.trace_id,
             span_id: if has_id { vec![7; 8] } else { Vec::new() },

@@ -1,19 +1,17 @@
 /*! Generated edits of generated, odd and captured requests. */
 
-use crate::changes::{Change, check, check_resource, text};
+use crate::changes::{Change, check, check_resource};
 use crate::generate;
 use crate::odd::{Oddities, odd};
 use crate::oracle::keys;
 use crate::{Request, cases, fixtures};
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
-use wayspan::pdata::{Index, Signal, admit, edit};
+use wayspan::pdata::{Index, Signal, admit};
 
 fn change() -> impl Strategy<Value = Change> {
     let status = (prop_oneof![0..3i32, any::<i32>()], "[a-z]{0,150}");
     prop_oneof![
-        3 => (generate::key(), generate::any_value()).prop_map(|(k, v)| Change::Set(k, v)),
         3 => (generate::key(), "\\PC{0,20}").prop_map(|(k, v)| Change::SetStr(k, v)),
         3 => vec((generate::key(), "\\PC{0,20}".boxed()), 0..4).prop_map(Change::Append),
         2 => generate::key().prop_map(Change::Delete),
@@ -21,17 +19,6 @@ fn change() -> impl Strategy<Value = Change> {
         1 => status.prop_map(|(code, message)| Change::Status(code, message)),
         1 => (0..3i32).prop_map(Change::StatusCode),
     ]
-}
-
-#[test]
-fn resource_attributes_are_encoded_for_the_resource() {
-    let mut payload = Vec::new();
-    edit::encode_resource_attr("service.name", "waypoint.ns", &mut payload);
-    edit::encode_resource_attr(&"k".repeat(200), &"v".repeat(20_000), &mut payload);
-    let model = Resource::decode(&*payload).unwrap();
-    assert_eq!(model.attributes[0].key, "service.name");
-    assert_eq!(model.attributes[0].value, Some(text("waypoint.ns")));
-    assert_eq!(model.attributes[1].value, Some(text(&"v".repeat(20_000))));
 }
 
 proptest! {

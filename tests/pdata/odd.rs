@@ -8,8 +8,8 @@ request, strings that are not UTF-8.
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use wayspan::pdata::{
     Signal,
-    schema::{self, DenseKind, Label, SchemaMessage},
-    wire::{self, Fields, Value, Wire},
+    schema::{self, DenseKind, SchemaLabel, SchemaMessage},
+    wire::{self, WireFields, WireType, WireValue},
 };
 
 /// What to do to the bytes.
@@ -17,9 +17,9 @@ use wayspan::pdata::{
 pub struct Oddities {
     /// Longer varints than needed.
     pub padding: bool,
-    /// Fields in another order (within a field number it stays).
+    /// WireFields in another order (within a field number it stays).
     pub shuffle: bool,
-    /// Fields that nobody knows.
+    /// WireFields that nobody knows.
     pub unknown: bool,
     /// Singular messages in parts, scalars and oneofs with earlier values.
     pub repeat: bool,
@@ -95,7 +95,7 @@ struct Writer {
 impl Writer {
     fn message(&mut self, message: SchemaMessage, payload: &[u8]) -> Vec<u8> {
         let mut fields: Vec<(u32, Vec<u8>)> = Vec::new();
-        for field in Fields::new(payload) {
+        for field in WireFields::new(payload) {
             let known = schema::field(message, field.number);
             if known.kind == DenseKind::Unknown {
                 fields.push((field.number, field.raw.to_vec()));
@@ -105,7 +105,10 @@ impl Writer {
                 self.odd.repeat && !known.is_repeated() && self.rng.random_ratio(1, 12);
             if may_repeat {
                 let number = if known.is_variant() {
-                    let variants = message.fields().iter().filter(|f| f.label == Label::OneOf);
+                    let variants = message
+                        .fields()
+                        .iter()
+                        .filter(|f| f.label == SchemaLabel::OneOf);
                     let variants: Vec<u32> = variants.map(|f| f.number).collect();
                     *variants.choose(&mut self.rng).unwrap()
                 } else {
@@ -114,10 +117,10 @@ impl Writer {
                 fields.push((field.number, self.decoy(message, number)));
             }
             match (known.kind, field.value) {
-                (DenseKind::Message(child), Value::Len(payload)) => {
+                (DenseKind::Message(child), WireValue::Len(payload)) => {
                     let payload = self.message(child, payload);
                     if may_repeat {
-                        let cuts: Vec<_> = Fields::new(&payload).map(|f| f.at).collect();
+                        let cuts: Vec<_> = WireFields::new(&payload).map(|f| f.at).collect();
                         let cut = cuts.choose(&mut self.rng).copied().unwrap_or_default();
                         fields.push((field.number, self.len(field.number, &payload[..cut])));
                         fields.push((field.number, self.len(field.number, &payload[cut..])));
@@ -125,14 +128,14 @@ impl Writer {
                         fields.push((field.number, self.len(field.number, &payload)));
                     }
                 }
-                (DenseKind::Fixed64, Value::Len(packed)) if self.odd.repeat => {
+                (DenseKind::Fixed64, WireValue::Len(packed)) if self.odd.repeat => {
                     for value in packed.as_chunks::<8>().0 {
-                        let mut out = self.tag(field.number, Wire::Fixed64);
+                        let mut out = self.tag(field.number, WireType::Fixed64);
                         out.extend(value);
                         fields.push((field.number, out));
                     }
                 }
-                (_, Value::Len(bytes)) => {
+                (_, WireValue::Len(bytes)) => {
                     let mut bytes = bytes.to_vec();
                     if known.kind == DenseKind::Text
                         && self.odd.bad_utf8
@@ -143,8 +146,8 @@ impl Writer {
                     }
                     fields.push((field.number, self.len(field.number, &bytes)));
                 }
-                (_, Value::Varint(value)) => {
-                    let mut out = self.tag(field.number, Wire::Varint);
+                (_, WireValue::Varint(value)) => {
+                    let mut out = self.tag(field.number, WireType::Varint);
                     self.varint(value, &mut out);
                     fields.push((field.number, out));
                 }
@@ -208,47 +211,47 @@ impl Writer {
             .choose(&mut self.rng)
             .unwrap();
         let wire = *[
-            Wire::Varint,
-            Wire::Fixed64,
-            Wire::Len,
-            Wire::StartGroup,
-            Wire::Fixed32,
+            WireType::Varint,
+            WireType::Fixed64,
+            WireType::Len,
+            WireType::StartGroup,
+            WireType::Fixed32,
         ]
         .choose(&mut self.rng)
         .unwrap();
         let mut out = self.tag(number, wire);
         match wire {
-            Wire::Varint => {
+            WireType::Varint => {
                 let value = self.value();
                 self.varint(value, &mut out);
             }
-            Wire::Fixed64 => out.extend(self.rng.random::<[u8; 8]>()),
-            Wire::Fixed32 => out.extend(self.rng.random::<[u8; 4]>()),
-            Wire::Len => {
+            WireType::Fixed64 => out.extend(self.rng.random::<[u8; 8]>()),
+            WireType::Fixed32 => out.extend(self.rng.random::<[u8; 4]>()),
+            WireType::Len => {
                 let bytes: Vec<u8> = (0..self.rng.random_range(0..9))
                     .map(|_| self.rng.random())
                     .collect();
                 self.varint(bytes.len() as u64, &mut out);
                 out.extend(bytes);
             }
-            Wire::StartGroup | Wire::EndGroup => {
+            WireType::StartGroup | WireType::EndGroup => {
                 if self.rng.random() {
                     out.extend(self.unknown());
                 }
-                out.extend(self.tag(number, Wire::EndGroup));
+                out.extend(self.tag(number, WireType::EndGroup));
             }
         }
         out
     }
 
     fn len(&mut self, number: u32, payload: &[u8]) -> Vec<u8> {
-        let mut out = self.tag(number, Wire::Len);
+        let mut out = self.tag(number, WireType::Len);
         self.varint(payload.len() as u64, &mut out);
         out.extend(payload);
         out
     }
 
-    fn tag(&mut self, number: u32, wire: Wire) -> Vec<u8> {
+    fn tag(&mut self, number: u32, wire: WireType) -> Vec<u8> {
         let mut out = Vec::new();
         self.varint(u64::from(number) << 3 | wire as u64, &mut out);
         out

@@ -3,17 +3,17 @@ What prost makes of spans, compared with the index and the views. Shared with `t
 */
 
 pub use super::signals::same;
-use super::signals::{self, Group, Model, ScopeGroup};
+use super::signals::{self, Group, Model, ScopeGroup, inside};
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest as Request, common::v1::any_value::Value,
     trace::v1::Span,
 };
 use wayspan::pdata::{
-    AnyValue, Edits, Fault, Index, ItemEntry, KeyValue, Keys, Signal, Slot, edit_resource,
+    AnyValue, Edits, Index, ItemEntry, KeySlot, KeyValue, Keys, Signal, SpanFault, edit_resource,
     schema::{self, DenseKind, SchemaMessage as Message},
     view,
-    wire::Fields,
+    wire::WireFields,
     write_span,
 };
 
@@ -33,7 +33,7 @@ pub const KEYS: [&str; 8] = [
 ];
 
 /// [`INDEXED`], registered.
-pub fn keys() -> (Keys, [Slot; 4]) {
+pub fn keys() -> (Keys, [KeySlot; 4]) {
     let mut keys = Keys::default();
     let slots = INDEXED.map(|key| keys.add(key));
     (keys, slots)
@@ -50,13 +50,15 @@ pub fn same_value(ours: AnyValue<'_>, theirs: Option<&common::AnyValue>) -> bool
         (AnyValue::Bytes(a), Some(Value::BytesValue(b))) => a == b,
         (AnyValue::StringIndex(a), Some(Value::StringValueStrindex(b))) => a == *b,
         (AnyValue::Array(a), Some(Value::ArrayValue(b))) => {
-            view::array_values(a).count() == b.values.len()
-                && view::array_values(a)
+            let ours: Vec<_> = inside(a, 1).map(AnyValue::new).collect();
+            ours.len() == b.values.len()
+                && ours
+                    .into_iter()
                     .zip(&b.values)
                     .all(|(a, b)| same_value(a, Some(b)))
         }
         (AnyValue::KvList(a), Some(Value::KvlistValue(b))) => {
-            same_attributes(view::kvlist_values(a), &b.values)
+            same_attributes(inside(a, 1).map(KeyValue::new), &b.values)
         }
         _ => false,
     }
@@ -75,19 +77,19 @@ pub fn same_attributes<'a>(
             .all(|(a, b)| a.key == b.key && same_value(a.value, b.value.as_ref()))
 }
 
-fn fault(span: &Span) -> Option<Fault> {
+fn fault(span: &Span) -> Option<SpanFault> {
     let zero = |id: &[u8]| id.iter().all(|b| *b == 0);
     match (
         span.trace_id.len(),
         span.span_id.len(),
         span.parent_span_id.len(),
     ) {
-        (16, _, _) if zero(&span.trace_id) => Some(Fault::TraceIdZero),
-        (16, 8, _) if zero(&span.span_id) => Some(Fault::SpanIdZero),
+        (16, _, _) if zero(&span.trace_id) => Some(SpanFault::TraceIdZero),
+        (16, 8, _) if zero(&span.span_id) => Some(SpanFault::SpanIdZero),
         (16, 8, 0 | 8) => None,
-        (16, 8, _) => Some(Fault::ParentSpanIdLength),
-        (16, _, _) => Some(Fault::SpanIdLength),
-        _ => Some(Fault::TraceIdLength),
+        (16, 8, _) => Some(SpanFault::ParentSpanIdLength),
+        (16, _, _) => Some(SpanFault::SpanIdLength),
+        _ => Some(SpanFault::TraceIdLength),
     }
 }
 
@@ -157,19 +159,14 @@ pub fn survive(bytes: &[u8]) {
     edits.get("zone");
     write_span(bytes, &edits, &mut Vec::new());
     let span = view::SpanView::new(bytes);
-    let _ = (span.name(), span.kind(), span.status(), span.flags());
-    for kv in span.attributes().chain(view::resource_attributes(bytes)) {
-        if let view::AnyValue::Array(a) | view::AnyValue::KvList(a) = kv.value {
-            view::array_values(a).count();
-            view::kvlist_values(a).count();
-        }
-    }
+    let _ = (span.trace_id(), span.span_id(), span.parent_span_id());
+    view::resource_attributes(bytes).count();
 }
 
 /// Every unknown field below `message`, with the fields that lead to it.
 pub fn unknown(message: Message, payload: &[u8]) -> Vec<(String, Vec<u8>)> {
     fn walk(message: Message, payload: &[u8], path: &str, found: &mut Vec<(String, Vec<u8>)>) {
-        for field in Fields::new(payload) {
+        for field in WireFields::new(payload) {
             match (schema::field(message, field.number).kind, field.bytes()) {
                 (DenseKind::Unknown, _) => found.push((path.to_owned(), field.raw.to_vec())),
                 (DenseKind::Message(child), Some(payload)) => {

@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use std::fmt::Debug;
-use wayspan::pdata::{Index, ItemEntry, Signal, admit, canon, split, validate, wire::Fields};
+use wayspan::pdata::{Index, ItemEntry, Signal, admit, canon, split, validate, wire::WireFields};
 
 /// A signal's request as prost decodes it.
 pub trait Model: prost::Message + Default + PartialEq + Debug {
@@ -218,8 +218,8 @@ fn check_kept<M: Model>(before: &[u8], after: &[u8]) {
 }
 
 /// Payloads of the length-delimited fields `number`.
-fn inside(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
-    let fields = Fields::new(message).filter(move |field| field.number == number);
+pub fn inside(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> + Clone {
+    let fields = WireFields::new(message).filter(move |field| field.number == number);
     fields.filter_map(|field| field.bytes())
 }
 

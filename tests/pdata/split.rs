@@ -6,7 +6,7 @@ use crate::{Request, cases, fixtures, generate};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use prost::Message as _;
-use wayspan::pdata::{Signal, schema::SchemaMessage as Message, split, wire::Fields};
+use wayspan::pdata::{Signal, schema::SchemaMessage as Message, split, wire::WireFields};
 
 /// Each span with everything that stands around it.
 fn spans(request: &Request) -> Vec<(Request, Span)> {
@@ -32,7 +32,7 @@ fn spans(request: &Request) -> Vec<(Request, Span)> {
 /// Payload of the span that is number `at` in order.
 fn span_at(request: &[u8], at: usize) -> Option<&[u8]> {
     let inside = |message, number| {
-        let fields = Fields::new(message).filter(move |field| field.number == number);
+        let fields = WireFields::new(message).filter(move |field| field.number == number);
         fields.filter_map(|field| field.bytes())
     };
     let scopes = inside(request, 1).flat_map(|group| inside(group, 2));

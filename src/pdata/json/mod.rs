@@ -38,7 +38,7 @@ pub use read::request_from_json;
 pub use write::request_to_json;
 
 /// Deepest nesting of messages, the request itself not counted. prost takes 100.
-pub const MAX_DEPTH: usize = 99;
+const MAX_DEPTH: usize = 99;
 
 /// Why OTLP/JSON was refused: `path: reason`, such as
 /// `resourceSpans[0].scopeSpans[0].spans[2].traceId: not hexadecimal`.

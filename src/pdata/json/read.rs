@@ -9,12 +9,12 @@ standing when an error unwinds, so that the error can name it.
 
 use super::{
     JsonError, MAX_DEPTH,
-    scalar::{Scalar, is_packable},
+    scalar::{JsonScalar, is_packable},
 };
 use crate::pdata::{
     Signal,
-    schema::{Label, SchemaField, SchemaKind, SchemaMessage},
-    wire::{self, Wire},
+    schema::{SchemaField, SchemaKind, SchemaLabel, SchemaMessage},
+    wire::{self, WireType},
 };
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
@@ -26,7 +26,7 @@ use std::fmt;
 /// # Errors
 /// Invalid JSON or a value that does not fit the field; see [`JsonError`].
 pub fn request_from_json(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonError> {
-    let mut to = Reading {
+    let mut to = JsonReader {
         out: Vec::with_capacity(json.len() / 2),
         path: Vec::new(),
         depth: 0,
@@ -45,26 +45,26 @@ pub fn request_from_json(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonErr
 }
 
 #[derive(Clone, Copy)]
-enum Step {
+enum PathStep {
     Field(&'static str),
     Item(usize),
 }
 
 /// The output so far, and where in the input the parser is.
-struct Reading {
+struct JsonReader {
     out: Vec<u8>,
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     depth: usize,
 }
 
-impl Reading {
+impl JsonReader {
     fn error(&self, error: &serde_json::Error) -> JsonError {
         let mut path = String::new();
         for step in &self.path {
             match step {
-                Step::Field(name) if path.is_empty() => path.push_str(name),
-                Step::Field(name) => path.extend([".", name]),
-                Step::Item(index) => path.push_str(&format!("[{index}]")),
+                PathStep::Field(name) if path.is_empty() => path.push_str(name),
+                PathStep::Field(name) => path.extend([".", name]),
+                PathStep::Item(index) => path.push_str(&format!("[{index}]")),
             }
         }
         JsonError(if path.is_empty() {
@@ -74,9 +74,9 @@ impl Reading {
         })
     }
 
-    /// Begins a length-delimited field; the place goes to [`Reading::end`].
+    /// Begins a length-delimited field; the place goes to [`JsonReader::end`].
     fn begin(&mut self, field: &SchemaField) -> usize {
-        wire::put_tag(field.number, Wire::Len, &mut self.out);
+        wire::put_tag(field.number, WireType::Len, &mut self.out);
         self.out.push(0);
         self.out.len() - 1
     }
@@ -89,7 +89,7 @@ impl Reading {
 /// Reads an object into the fields of `message`; `null` reads as `{}`.
 struct InMessage<'a> {
     message: SchemaMessage,
-    to: &'a mut Reading,
+    to: &'a mut JsonReader,
 }
 
 impl<'de> DeserializeSeed<'de> for InMessage<'_> {
@@ -125,12 +125,12 @@ impl<'de> Visitor<'de> for InMessage<'_> {
         let Self { message, to } = self;
         let mut seen = 0_u32;
         let mut has_kind = false;
-        while let Some(found) = map.next_key_seed(Name(message))? {
+        while let Some(found) = map.next_key_seed(FieldName(message))? {
             let Some((index, field)) = found else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            to.path.push(Step::Field(field.json_name));
+            to.path.push(PathStep::Field(field.json_name));
             if seen & 1 << index != 0 {
                 return Err(A::Error::custom("given twice"));
             }
@@ -140,7 +140,7 @@ impl<'de> Visitor<'de> for InMessage<'_> {
                 field,
                 to: &mut *to,
             })?;
-            if field.label == Label::OneOf && to.out.len() > before {
+            if field.label == SchemaLabel::OneOf && to.out.len() > before {
                 if has_kind {
                     return Err(A::Error::custom("a second kind of value beside the first"));
                 }
@@ -153,9 +153,9 @@ impl<'de> Visitor<'de> for InMessage<'_> {
 }
 
 /// Finds a field by its JSON or protobuf name.
-struct Name(SchemaMessage);
+struct FieldName(SchemaMessage);
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for FieldName {
     type Value = Option<(usize, &'static SchemaField)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -163,7 +163,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for FieldName {
     type Value = Option<(usize, &'static SchemaField)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,7 +179,7 @@ impl Visitor<'_> for Name {
 /// Reads a field's value: `null`, an array where the field repeats, or one value.
 struct InField<'a> {
     field: &'static SchemaField,
-    to: &'a mut Reading,
+    to: &'a mut JsonReader,
 }
 
 impl<'de> DeserializeSeed<'de> for InField<'_> {
@@ -210,18 +210,18 @@ impl<'de> Visitor<'de> for InField<'_> {
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let Self { field, to } = self;
         match field.label {
-            Label::Many => deserializer.deserialize_any(Items { field, to }),
-            _ => One { field, to }.deserialize(deserializer),
+            SchemaLabel::Many => deserializer.deserialize_any(InArray { field, to }),
+            _ => InValue { field, to }.deserialize(deserializer),
         }
     }
 }
 
-struct Items<'a> {
+struct InArray<'a> {
     field: &'static SchemaField,
-    to: &'a mut Reading,
+    to: &'a mut JsonReader,
 }
 
-impl<'de> Visitor<'de> for Items<'_> {
+impl<'de> Visitor<'de> for InArray<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,8 +234,8 @@ impl<'de> Visitor<'de> for Items<'_> {
         let packed = is_packable(field.kind).then(|| (to.out.len(), to.begin(field)));
         let mut count = 0;
         loop {
-            to.path.push(Step::Item(count));
-            let item = seq.next_element_seed(One {
+            to.path.push(PathStep::Item(count));
+            let item = seq.next_element_seed(InValue {
                 field,
                 to: &mut *to,
             })?;
@@ -255,12 +255,12 @@ impl<'de> Visitor<'de> for Items<'_> {
 }
 
 /// Reads one value of a field's type, tag included.
-struct One<'a> {
+struct InValue<'a> {
     field: &'static SchemaField,
-    to: &'a mut Reading,
+    to: &'a mut JsonReader,
 }
 
-impl<'de> DeserializeSeed<'de> for One<'_> {
+impl<'de> DeserializeSeed<'de> for InValue<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -277,7 +277,7 @@ impl<'de> DeserializeSeed<'de> for One<'_> {
             to.end(begin);
             return Ok(());
         }
-        let scalar = Scalar {
+        let scalar = JsonScalar {
             field,
             out: &mut to.out,
         };

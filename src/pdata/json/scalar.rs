@@ -4,8 +4,8 @@ protobuf.
 */
 
 use crate::pdata::{
-    schema::{Label, SchemaField, SchemaKind as Kind},
-    wire::{self, Wire},
+    schema::{SchemaField, SchemaKind as Kind, SchemaLabel},
+    wire::{self, WireType},
 };
 use base64::{
     Engine, alphabet,
@@ -16,24 +16,24 @@ use std::fmt;
 
 /// Whether repeated values of this kind are packed.
 pub(super) fn is_packable(kind: Kind) -> bool {
-    kind.wire() != Wire::Len
+    kind.wire() != WireType::Len
 }
 
 /// Reads a scalar from whatever JSON shows it as.
-pub(super) struct Scalar<'a> {
+pub(super) struct JsonScalar<'a> {
     pub(super) field: &'static SchemaField,
     pub(super) out: &'a mut Vec<u8>,
 }
 
-impl Scalar<'_> {
+impl JsonScalar<'_> {
     /// Whether the value must be written although it is the default.
     fn explicit(&self) -> bool {
-        self.field.label != Label::One
+        self.field.label != SchemaLabel::One
     }
 
     /// Writes the field's tag, unless the values are packed.
     fn tag(&mut self) {
-        if self.field.label != Label::Many {
+        if self.field.label != SchemaLabel::Many {
             wire::put_tag(self.field.number, self.field.kind.wire(), self.out);
         }
     }
@@ -90,7 +90,7 @@ impl Scalar<'_> {
     }
 }
 
-impl fmt::Display for Scalar<'_> {
+impl fmt::Display for JsonScalar<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.field.kind {
             Kind::Text => "a string",
@@ -108,7 +108,7 @@ impl fmt::Display for Scalar<'_> {
     }
 }
 
-impl Visitor<'_> for Scalar<'_> {
+impl Visitor<'_> for JsonScalar<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,8 +9,8 @@ memory but the output's. Defaults are left out, as protobuf's JSON does.
 use super::{JsonError, MAX_DEPTH};
 use crate::pdata::{
     Signal,
-    schema::{Label, SchemaField, SchemaKind as Kind, SchemaMessage},
-    wire::{self, Wire, WireReason},
+    schema::{SchemaField, SchemaKind as Kind, SchemaLabel, SchemaMessage},
+    wire::{self, WireReason, WireType},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ pub fn request_to_json(signal: Signal, bytes: &[u8]) -> Result<Vec<u8>, JsonErro
 
 /// A field's value on the wire.
 #[derive(Clone, Copy)]
-enum Found<'a> {
+enum OnWire<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     /// Numbers in a row, without tags.
@@ -39,7 +39,7 @@ enum Found<'a> {
 }
 
 /// The fields of a message's payload that its type knows.
-struct Known<'a> {
+struct KnownFields<'a> {
     message: SchemaMessage,
     payload: &'a [u8],
     pos: usize,
@@ -47,7 +47,7 @@ struct Known<'a> {
     depth: u32,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownFields<'a> {
     fn new(message: SchemaMessage, payload: &'a [u8], depth: usize) -> Self {
         Self {
             message,
@@ -57,7 +57,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<(&'static SchemaField, Found<'a>)>, WireReason> {
+    fn next(&mut self) -> Result<Option<(&'static SchemaField, OnWire<'a>)>, WireReason> {
         let buf = self.payload;
         while self.pos < buf.len() {
             let (tag, pos) = wire::tag(buf, self.pos)?;
@@ -67,15 +67,15 @@ impl<'a> Known<'a> {
                 continue;
             };
             let expected = field.kind.wire();
-            if tag.wire == Wire::Len {
+            if tag.wire == WireType::Len {
                 let (start, end) = wire::len_delimited(buf, pos)?;
                 self.pos = end;
                 let bytes = buf.get(start..end).unwrap_or_default();
-                if expected == Wire::Len {
-                    return Ok(Some((field, Found::Bytes(bytes))));
+                if expected == WireType::Len {
+                    return Ok(Some((field, OnWire::Bytes(bytes))));
                 }
-                if field.label == Label::Many {
-                    return Ok(Some((field, Found::Packed(bytes))));
+                if field.label == SchemaLabel::Many {
+                    return Ok(Some((field, OnWire::Packed(bytes))));
                 }
             }
             if tag.wire != expected {
@@ -84,7 +84,7 @@ impl<'a> Known<'a> {
             }
             let (value, end) = number_at(field.kind, buf, pos)?;
             self.pos = end;
-            return Ok(Some((field, Found::Number(value))));
+            return Ok(Some((field, OnWire::Number(value))));
         }
         Ok(None)
     }
@@ -94,11 +94,11 @@ impl<'a> Known<'a> {
 fn number_at(kind: Kind, buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
     let rest = buf.get(pos..).unwrap_or_default();
     match kind.wire() {
-        Wire::Fixed64 => match rest.first_chunk() {
+        WireType::Fixed64 => match rest.first_chunk() {
             Some(bytes) => Ok((u64::from_le_bytes(*bytes), pos + 8)),
             None => Err(WireReason::FixedCut),
         },
-        Wire::Fixed32 => match rest.first_chunk() {
+        WireType::Fixed32 => match rest.first_chunk() {
             Some(bytes) => Ok((u32::from_le_bytes(*bytes).into(), pos + 4)),
             None => Err(WireReason::FixedCut),
         },
@@ -117,13 +117,13 @@ fn message(
     let variant = variant(message, payload, depth)?;
     for field in message.fields() {
         match field.label {
-            Label::Many => many(field, message, payload, depth, &mut first, out)?,
-            Label::OneOf if variant != Some(field.number) => {}
-            Label::One | Label::Optional | Label::OneOf => {
+            SchemaLabel::Many => many(field, message, payload, depth, &mut first, out)?,
+            SchemaLabel::OneOf if variant != Some(field.number) => {}
+            SchemaLabel::One | SchemaLabel::Optional | SchemaLabel::OneOf => {
                 let Some(value) = single(field, message, payload, depth)? else {
                     continue;
                 };
-                if field.label != Label::One || !value.is_default(field) {
+                if field.label != SchemaLabel::One || !value.is_default(field) {
                     name(field, &mut first, out);
                     value.print(field, depth, out)?;
                 }
@@ -141,9 +141,9 @@ fn variant(
     depth: usize,
 ) -> Result<Option<u32>, WireReason> {
     let mut last = None;
-    let mut fields = Known::new(message, payload, depth);
+    let mut fields = KnownFields::new(message, payload, depth);
     while let Some((field, _)) = fields.next()? {
-        if field.label == Label::OneOf {
+        if field.label == SchemaLabel::OneOf {
             last = Some(field.number);
         }
     }
@@ -159,7 +159,7 @@ fn many(
     out: &mut Vec<u8>,
 ) -> Result<(), WireReason> {
     let mut begun = false;
-    let mut item = |value: Value<'_>, out: &mut Vec<u8>| {
+    let mut item = |value: JsonValue<'_>, out: &mut Vec<u8>| {
         if begun {
             out.push(b',');
         } else {
@@ -169,19 +169,19 @@ fn many(
         }
         value.print(field, depth, out)
     };
-    let mut fields = Known::new(message, payload, depth);
+    let mut fields = KnownFields::new(message, payload, depth);
     while let Some((found, value)) = fields.next()? {
         if found.number != field.number {
             continue;
         }
         match value {
-            Found::Number(number) => item(Value::Number(number), out)?,
-            Found::Bytes(bytes) => item(Value::Bytes(Cow::Borrowed(bytes)), out)?,
-            Found::Packed(packed) => {
+            OnWire::Number(number) => item(JsonValue::Number(number), out)?,
+            OnWire::Bytes(bytes) => item(JsonValue::Bytes(Cow::Borrowed(bytes)), out)?,
+            OnWire::Packed(packed) => {
                 let mut pos = 0;
                 while pos < packed.len() {
                     let (number, end) = number_at(field.kind, packed, pos)?;
-                    item(Value::Number(number), out)?;
+                    item(JsonValue::Number(number), out)?;
                     pos = end;
                 }
             }
@@ -210,44 +210,44 @@ fn single<'a>(
     message: SchemaMessage,
     payload: &'a [u8],
     depth: usize,
-) -> Result<Option<Value<'a>>, WireReason> {
-    let mut found: Option<Value<'a>> = None;
-    let mut fields = Known::new(message, payload, depth);
+) -> Result<Option<JsonValue<'a>>, WireReason> {
+    let mut found: Option<JsonValue<'a>> = None;
+    let mut fields = KnownFields::new(message, payload, depth);
     while let Some((other, value)) = fields.next()? {
         if other.number == field.number {
             found = match (found.take(), field.kind, value) {
-                (Some(Value::Bytes(before)), Kind::Nested(_), Found::Bytes(more)) => {
-                    Some(Value::Bytes(Cow::Owned([&before[..], more].concat())))
+                (Some(JsonValue::Bytes(before)), Kind::Nested(_), OnWire::Bytes(more)) => {
+                    Some(JsonValue::Bytes(Cow::Owned([&before[..], more].concat())))
                 }
-                (_, _, Found::Bytes(bytes)) => Some(Value::Bytes(Cow::Borrowed(bytes))),
-                (_, _, Found::Number(number)) => Some(Value::Number(number)),
+                (_, _, OnWire::Bytes(bytes)) => Some(JsonValue::Bytes(Cow::Borrowed(bytes))),
+                (_, _, OnWire::Number(number)) => Some(JsonValue::Number(number)),
                 // Only repeated fields are packed.
-                (before, _, Found::Packed(_)) => before,
+                (before, _, OnWire::Packed(_)) => before,
             };
-        } else if field.label == Label::OneOf && other.label == Label::OneOf {
+        } else if field.label == SchemaLabel::OneOf && other.label == SchemaLabel::OneOf {
             found = None;
         }
     }
     Ok(found)
 }
 
-enum Value<'a> {
+enum JsonValue<'a> {
     Number(u64),
     Bytes(Cow<'a, [u8]>),
 }
 
-impl Value<'_> {
+impl JsonValue<'_> {
     /// Whether the value is what absence means too. A message is present even
     /// when it is empty.
     fn is_default(&self, field: &SchemaField) -> bool {
         match (self, field.kind) {
             (_, Kind::Nested(_)) => false,
             // Varints wider than their type are cut by protobuf.
-            (Value::Number(n), Kind::U32 | Kind::I32 | Kind::ZigZag32 | Kind::Enum(_)) => {
+            (JsonValue::Number(n), Kind::U32 | Kind::I32 | Kind::ZigZag32 | Kind::Enum(_)) => {
                 *n as u32 == 0
             }
-            (Value::Number(n), _) => *n == 0,
-            (Value::Bytes(bytes), _) => bytes.is_empty(),
+            (JsonValue::Number(n), _) => *n == 0,
+            (JsonValue::Bytes(bytes), _) => bytes.is_empty(),
         }
     }
 
@@ -258,14 +258,14 @@ impl Value<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), WireReason> {
         match (self, field.kind) {
-            (Value::Number(n), kind) => number(*n, kind, out),
-            (Value::Bytes(bytes), Kind::Nested(inner)) => {
+            (JsonValue::Number(n), kind) => number(*n, kind, out),
+            (JsonValue::Bytes(bytes), Kind::Nested(inner)) => {
                 let Some(depth) = depth.checked_sub(1) else {
                     return Err(WireReason::TooDeep);
                 };
                 message(inner, bytes, depth, out)?;
             }
-            (Value::Bytes(bytes), Kind::Hex) => {
+            (JsonValue::Bytes(bytes), Kind::Hex) => {
                 quoted(out, |out| {
                     for byte in bytes.iter() {
                         for digit in [byte >> 4, byte & 15] {
@@ -274,12 +274,12 @@ impl Value<'_> {
                     }
                 });
             }
-            (Value::Bytes(bytes), Kind::Base64) => {
+            (JsonValue::Bytes(bytes), Kind::Base64) => {
                 quoted(out, |out| {
                     out.extend_from_slice(STANDARD.encode(bytes).as_bytes())
                 });
             }
-            (Value::Bytes(bytes), _) => text(&String::from_utf8_lossy(bytes), out),
+            (JsonValue::Bytes(bytes), _) => text(&String::from_utf8_lossy(bytes), out),
         }
         Ok(())
     }

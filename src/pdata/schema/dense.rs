@@ -7,9 +7,9 @@ A look-up is one load; names, which only errors and JSON want, are elsewhere.
 
 use super::{
     table::SCHEMA,
-    types::{Label, SchemaField, SchemaKind, SchemaMessage},
+    types::{SchemaField, SchemaKind, SchemaLabel, SchemaMessage},
 };
-use crate::pdata::wire::Wire;
+use crate::pdata::wire::WireType;
 
 /// Field numbers of a row: the largest known one is 16.
 const WIDTH: usize = 17;
@@ -45,7 +45,7 @@ pub struct DenseField {
 }
 
 /// The bit of all variants of a oneof.
-pub const ONE_OF: u32 = 1;
+const ONE_OF: u32 = 1;
 
 static ROWS: [[DenseField; WIDTH]; SchemaMessage::COUNT] = rows();
 
@@ -78,12 +78,12 @@ impl DenseField {
 impl DenseKind {
     /// The wire type of one value.
     #[inline(always)]
-    pub const fn wire(self) -> Wire {
+    pub const fn wire(self) -> WireType {
         match self {
-            Self::Varint => Wire::Varint,
-            Self::Fixed64 => Wire::Fixed64,
-            Self::Fixed32 => Wire::Fixed32,
-            Self::Bytes | Self::Text | Self::Message(_) | Self::Unknown => Wire::Len,
+            Self::Varint => WireType::Varint,
+            Self::Fixed64 => WireType::Fixed64,
+            Self::Fixed32 => WireType::Fixed32,
+            Self::Bytes | Self::Text | Self::Message(_) | Self::Unknown => WireType::Len,
         }
     }
 }
@@ -109,16 +109,16 @@ const fn dense(field: &SchemaField) -> DenseField {
             SchemaKind::Text => DenseKind::Text,
             SchemaKind::Nested(message) => DenseKind::Message(message),
             other => match other.wire() {
-                Wire::Varint => DenseKind::Varint,
-                Wire::Fixed64 => DenseKind::Fixed64,
-                Wire::Fixed32 => DenseKind::Fixed32,
+                WireType::Varint => DenseKind::Varint,
+                WireType::Fixed64 => DenseKind::Fixed64,
+                WireType::Fixed32 => DenseKind::Fixed32,
                 _ => DenseKind::Bytes,
             },
         },
         bit: match field.label {
-            Label::Many => 0,
-            Label::OneOf => ONE_OF,
-            Label::One | Label::Optional => 1 << field.number,
+            SchemaLabel::Many => 0,
+            SchemaLabel::OneOf => ONE_OF,
+            SchemaLabel::One | SchemaLabel::Optional => 1 << field.number,
         },
     }
 }

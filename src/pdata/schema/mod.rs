@@ -14,4 +14,4 @@ mod table;
 mod types;
 
 pub use dense::{DenseField, DenseKind, field};
-pub use types::{Label, SchemaField, SchemaKind, SchemaMessage};
+pub use types::{SchemaField, SchemaKind, SchemaLabel, SchemaMessage};

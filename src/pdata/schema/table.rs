@@ -6,9 +6,9 @@ are made from them.
 */
 
 use super::types::{
-    Label, SchemaField,
+    SchemaField,
     SchemaKind::{self, *},
-    SchemaMessage as M,
+    SchemaLabel, SchemaMessage as M,
 };
 
 /// A message's name in the .proto files, and its fields.
@@ -52,7 +52,7 @@ macro_rules! schema {
                 },
                 name: stringify!($field),
                 path: concat!($name, ".", stringify!($field)),
-                label: Label::$label,
+                label: SchemaLabel::$label,
                 kind: $kind,
             },)*],
         },)*]

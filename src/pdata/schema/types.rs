@@ -1,6 +1,6 @@
 /*! What a message and a field of the schema are. */
 
-use crate::pdata::{Signal, wire::Wire};
+use crate::pdata::{Signal, wire::WireType};
 
 /// A message type of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub enum SchemaKind {
 
 impl SchemaKind {
     /// The wire type of one value.
-    pub const fn wire(self) -> Wire {
+    pub const fn wire(self) -> WireType {
         match self {
             Self::Bool
             | Self::U32
@@ -135,17 +135,17 @@ impl SchemaKind {
             | Self::I32
             | Self::I64
             | Self::ZigZag32
-            | Self::Enum(_) => Wire::Varint,
-            Self::Fixed64 | Self::SignedFixed64 | Self::Double => Wire::Fixed64,
-            Self::Fixed32 => Wire::Fixed32,
-            Self::Text | Self::Hex | Self::Base64 | Self::Nested(_) => Wire::Len,
+            | Self::Enum(_) => WireType::Varint,
+            Self::Fixed64 | Self::SignedFixed64 | Self::Double => WireType::Fixed64,
+            Self::Fixed32 => WireType::Fixed32,
+            Self::Text | Self::Hex | Self::Base64 | Self::Nested(_) => WireType::Len,
         }
     }
 }
 
 /// How often a field may occur, and whether its default differs from absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Label {
+pub enum SchemaLabel {
     /// At most once; the default means absent.
     One,
     /// At most once; the default is a value (`optional` in proto3).
@@ -168,7 +168,7 @@ pub struct SchemaField {
     /// `Message.field`, for error messages.
     pub path: &'static str,
     /// How often it may occur.
-    pub label: Label,
+    pub label: SchemaLabel,
     /// What it holds.
     pub kind: SchemaKind,
 }

@@ -2,17 +2,17 @@
 
 use crate::pdata::{
     Signal,
-    index::{Index, Range},
+    index::{ByteRange, Index},
     keys::Keys,
     plain::{PLAIN_DEPTH, is_utf8, plain_key_value},
     schema::{self, DenseField, DenseKind, SchemaMessage},
-    wire::{self, Wire, WireReason},
+    wire::{self, WireReason, WireType},
 };
 
 /// Why a request's framing was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason} at byte {offset}")]
-pub struct Malformed {
+pub struct MalformedRequest {
     /// Offset in the request of the field that is wrong.
     pub offset: usize,
     /// The message or field, such as `ResourceSpans.scope_spans`.
@@ -22,7 +22,7 @@ pub struct Malformed {
 }
 
 /// A field the walk has just passed.
-pub(super) struct Found {
+pub(super) struct FoundField {
     pub(super) number: u32,
     /// Payload of a length-delimited field, else the value's bytes.
     pub(super) start: usize,
@@ -33,15 +33,15 @@ pub(super) struct Found {
     pub(super) kind: DenseKind,
 }
 
-impl Found {
-    pub(super) fn range(&self) -> Range {
+impl FoundField {
+    pub(super) fn range(&self) -> ByteRange {
         range(self.start, self.end)
     }
 }
 
 /// Offsets fit: the request is smaller than 4 GiB.
-pub(super) fn range(start: usize, end: usize) -> Range {
-    Range {
+pub(super) fn range(start: usize, end: usize) -> ByteRange {
+    ByteRange {
         start: start as u32,
         end: end as u32,
     }
@@ -50,21 +50,21 @@ pub(super) fn range(start: usize, end: usize) -> Range {
 /// The state of a walk. `CANONICAL` of its functions tells whether a singular
 /// field that occurs twice calls for repair: not inside metrics and log records,
 /// which are passed byte for byte.
-pub(super) struct Walk<'a> {
+pub(super) struct RequestWalk<'a> {
     pub(super) request: &'a [u8],
     pub(super) keys: &'a Keys,
     pub(super) index: &'a mut Index,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> RequestWalk<'a> {
     pub(super) fn new(
         signal: Signal,
         request: &'a [u8],
         keys: &'a Keys,
         index: &'a mut Index,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<Self, MalformedRequest> {
         if u32::try_from(request.len()).is_err() {
-            return Err(Malformed {
+            return Err(MalformedRequest {
                 offset: 0,
                 path: SchemaMessage::request(signal).name(),
                 reason: WireReason::TooLarge,
@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
         start: usize,
         end: usize,
         depth: u32,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), MalformedRequest> {
         self.message::<true>(message, start, end, depth)
     }
 
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
         start: usize,
         end: usize,
         depth: u32,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), MalformedRequest> {
         self.message::<false>(message, start, end, depth)
     }
 
@@ -112,7 +112,7 @@ impl<'a> Walk<'a> {
         start: usize,
         end: usize,
         depth: u32,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), MalformedRequest> {
         let buf = self.until(end);
         let (mut pos, mut seen) = (start, 0);
         while pos < buf.len() {
@@ -143,12 +143,12 @@ impl<'a> Walk<'a> {
         at: usize,
         depth: u32,
         seen: &mut u32,
-    ) -> Result<Found, Malformed> {
+    ) -> Result<FoundField, MalformedRequest> {
         let (tag, pos) =
             wire::tag(buf, at).map_err(|reason| malformed(at, message.name(), reason))?;
         let number = tag.number;
         let field = schema::field(message, number);
-        let mut found = Found {
+        let mut found = FoundField {
             number,
             start: pos,
             end: pos,
@@ -193,8 +193,8 @@ impl<'a> Walk<'a> {
 
 #[cold]
 #[inline(never)]
-fn malformed(offset: usize, path: &'static str, reason: WireReason) -> Malformed {
-    Malformed {
+fn malformed(offset: usize, path: &'static str, reason: WireReason) -> MalformedRequest {
+    MalformedRequest {
         offset,
         path,
         reason,
@@ -208,12 +208,12 @@ fn malformed(offset: usize, path: &'static str, reason: WireReason) -> Malformed
 #[inline(never)]
 fn packed(
     field: DenseField,
-    found: Wire,
+    found: WireType,
     buf: &[u8],
     pos: usize,
 ) -> Result<(usize, usize), WireReason> {
     let expected = field.kind.wire();
-    if !field.is_repeated() || found != Wire::Len {
+    if !field.is_repeated() || found != WireType::Len {
         return Err(WireReason::WrongWireType { found, expected });
     }
     let (start, end) = wire::len_delimited(buf, pos)?;
@@ -221,8 +221,8 @@ fn packed(
     let mut pos = start;
     while pos < end {
         pos = match expected {
-            Wire::Varint => wire::varint(buf, pos)?.1,
-            Wire::Fixed64 => wire::fixed(buf, pos, 8)?,
+            WireType::Varint => wire::varint(buf, pos)?.1,
+            WireType::Fixed64 => wire::fixed(buf, pos, 8)?,
             _ => wire::fixed(buf, pos, 4)?,
         };
     }

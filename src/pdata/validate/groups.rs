@@ -1,29 +1,33 @@
 /*! The request and its groups: resources, scopes, and the items in them. */
 
-use super::fields::{Malformed, Walk, range};
+use super::fields::{MalformedRequest, RequestWalk, range};
 use crate::pdata::{
-    index::{Index, ItemEntry, Range, ResourceEntry, ScopeEntry},
+    index::{ByteRange, Index, ItemEntry, ResourceEntry, ScopeEntry},
     schema::{DenseKind, SchemaMessage},
     wire::{MAX_DEPTH, WireReason},
 };
 
 /// A signal's groups and items. Fields 1, 2 and 3 of the groups mean the same in
 /// all of them: resource or scope, what is inside, `schema_url`.
-pub(super) trait Items {
+pub(super) trait SignalItems {
     const REQUEST: SchemaMessage;
     const RESOURCE: SchemaMessage;
     const SCOPE: SchemaMessage;
     const ITEM: SchemaMessage;
 
     /// Walks the payload of an item and fills in what there is to know.
-    fn item(walk: &mut Walk<'_>, entry: &mut ItemEntry, depth: u32) -> Result<(), Malformed>;
+    fn item(
+        walk: &mut RequestWalk<'_>,
+        entry: &mut ItemEntry,
+        depth: u32,
+    ) -> Result<(), MalformedRequest>;
 }
 
-impl Walk<'_> {
-    pub(super) fn request<S: Items>(&mut self) -> Result<(), Malformed> {
+impl RequestWalk<'_> {
+    pub(super) fn request<S: SignalItems>(&mut self) -> Result<(), MalformedRequest> {
         let (buf, depth) = (self.request, MAX_DEPTH);
         let (mut pos, mut seen) = (0, 0);
-        let mut rest = Range::default();
+        let mut rest = ByteRange::default();
         while pos < buf.len() {
             let field = self.field::<true>(S::REQUEST, buf, pos, depth, &mut seen)?;
             if field.kind == DenseKind::Unknown {
@@ -37,12 +41,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn resource_group<S: Items>(
+    fn resource_group<S: SignalItems>(
         &mut self,
         start: usize,
         end: usize,
         depth: u32,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), MalformedRequest> {
         let at = self.index.resources.len();
         room(at, S::RESOURCE, start)?;
         self.index.resources.push(ResourceEntry::default());
@@ -72,13 +76,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn scope_group<S: Items>(
+    fn scope_group<S: SignalItems>(
         &mut self,
         resource: u32,
         start: usize,
         end: usize,
         depth: u32,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), MalformedRequest> {
         let at = self.index.scopes.len();
         room(at, S::SCOPE, start)?;
         self.index.scopes.push(ScopeEntry::default());
@@ -112,7 +116,7 @@ impl Walk<'_> {
 
     /// Extends the run of unknown fields `rest` by `start..end`; a second run
     /// does not fit into one range, so it calls for repair.
-    fn unknown(&mut self, rest: &mut Range, start: usize, end: usize) {
+    fn unknown(&mut self, rest: &mut ByteRange, start: usize, end: usize) {
         if rest.is_empty() {
             *rest = range(start, end);
         } else if rest.end as usize == start {
@@ -125,12 +129,12 @@ impl Walk<'_> {
 
 /// Refuses entry number `len`, of `message`, where the index is full.
 #[inline]
-fn room(len: usize, message: SchemaMessage, offset: usize) -> Result<(), Malformed> {
+fn room(len: usize, message: SchemaMessage, offset: usize) -> Result<(), MalformedRequest> {
     if len < Index::MAX_ENTRIES {
         return Ok(());
     }
     let (path, reason) = (message.name(), WireReason::TooMany(Index::MAX_ENTRIES));
-    Err(Malformed {
+    Err(MalformedRequest {
         offset,
         path,
         reason,

@@ -6,8 +6,8 @@ request is split between them, so it has one kind of data or is rewritten.
 */
 
 use super::{
-    fields::{Malformed, Walk},
-    groups::Items,
+    fields::{MalformedRequest, RequestWalk},
+    groups::SignalItems,
 };
 use crate::pdata::{
     index::ItemEntry,
@@ -15,15 +15,19 @@ use crate::pdata::{
 };
 
 /// The items of `ExportMetricsServiceRequest`.
-pub(super) struct Metrics;
+pub(super) struct MetricItems;
 
-impl Items for Metrics {
+impl SignalItems for MetricItems {
     const REQUEST: SchemaMessage = SchemaMessage::MetricsRequest;
     const RESOURCE: SchemaMessage = SchemaMessage::ResourceMetrics;
     const SCOPE: SchemaMessage = SchemaMessage::ScopeMetrics;
     const ITEM: SchemaMessage = SchemaMessage::Metric;
 
-    fn item(walk: &mut Walk<'_>, entry: &mut ItemEntry, depth: u32) -> Result<(), Malformed> {
+    fn item(
+        walk: &mut RequestWalk<'_>,
+        entry: &mut ItemEntry,
+        depth: u32,
+    ) -> Result<(), MalformedRequest> {
         entry.count = 0;
         let buf = walk.until(entry.bytes.end as usize);
         let (mut pos, mut seen) = (entry.bytes.start as usize, 0);
@@ -44,7 +48,7 @@ impl Items for Metrics {
     }
 }
 
-impl Walk<'_> {
+impl RequestWalk<'_> {
     /// Walks a gauge, a sum, a histogram or a summary; returns how many data
     /// points it has, in field 1.
     fn data_points(
@@ -53,7 +57,7 @@ impl Walk<'_> {
         start: usize,
         end: usize,
         depth: u32,
-    ) -> Result<u32, Malformed> {
+    ) -> Result<u32, MalformedRequest> {
         let buf = self.until(end);
         let (mut pos, mut seen, mut count) = (start, 0, 0);
         while pos < buf.len() {

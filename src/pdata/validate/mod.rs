@@ -24,10 +24,10 @@ mod metric;
 mod record;
 mod span;
 
-pub use fields::Malformed;
+pub use fields::MalformedRequest;
 
 use super::{Index, Keys, Signal};
-use fields::Walk;
+use fields::RequestWalk;
 
 /// Walks the `request` of a signal and fills `index`, which is emptied first.
 ///
@@ -41,12 +41,12 @@ pub fn validate(
     request: &[u8],
     keys: &Keys,
     index: &mut Index,
-) -> Result<(), Malformed> {
+) -> Result<(), MalformedRequest> {
     index.clear();
-    let mut walk = Walk::new(signal, request, keys, index)?;
+    let mut walk = RequestWalk::new(signal, request, keys, index)?;
     match signal {
-        Signal::Traces => walk.request::<span::Spans>(),
-        Signal::Metrics => walk.request::<metric::Metrics>(),
-        Signal::Logs => walk.request::<record::LogRecords>(),
+        Signal::Traces => walk.request::<span::SpanItems>(),
+        Signal::Metrics => walk.request::<metric::MetricItems>(),
+        Signal::Logs => walk.request::<record::LogItems>(),
     }
 }

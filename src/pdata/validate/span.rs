@@ -1,29 +1,34 @@
-/*! Spans: their ids checked, their facts and indexed attributes noted. */
+/*! SpanItems: their ids checked, their facts and indexed attributes noted. */
 
 use super::{
-    fields::{Malformed, Walk},
-    groups::Items,
+    fields::{MalformedRequest, RequestWalk},
+    groups::SignalItems,
 };
 use crate::pdata::{
-    index::{Fault, Index, ItemEntry, NO_ATTRS, Range},
-    keys::Slot,
+    index::{ByteRange, Index, ItemEntry, NO_ATTRS, SpanFault},
+    keys::KeySlot,
     plain::{PLAIN_ATTRIBUTE, is_ascii, is_utf8, plain_attribute},
     schema::{DenseKind, SchemaMessage},
-    wire::{Fields, Value, WireReason},
+    wire::{WireFields, WireReason, WireValue},
 };
 
 /// The items of `ExportTraceServiceRequest`.
-pub(super) struct Spans;
+pub(super) struct SpanItems;
 
-impl Items for Spans {
+impl SignalItems for SpanItems {
     const REQUEST: SchemaMessage = SchemaMessage::TracesRequest;
     const RESOURCE: SchemaMessage = SchemaMessage::ResourceSpans;
     const SCOPE: SchemaMessage = SchemaMessage::ScopeSpans;
     const ITEM: SchemaMessage = SchemaMessage::Span;
 
     #[inline]
-    fn item(walk: &mut Walk<'_>, entry: &mut ItemEntry, depth: u32) -> Result<(), Malformed> {
-        let (mut trace_id, mut span_id, mut parent) = <(Range, Range, Range)>::default();
+    fn item(
+        walk: &mut RequestWalk<'_>,
+        entry: &mut ItemEntry,
+        depth: u32,
+    ) -> Result<(), MalformedRequest> {
+        let (mut trace_id, mut span_id, mut parent) =
+            <(ByteRange, ByteRange, ByteRange)>::default();
         let buf = walk.until(entry.bytes.end as usize);
         let (mut pos, mut seen) = (entry.bytes.start as usize, 0);
         while let Some(&first) = buf.get(pos) {
@@ -72,11 +77,16 @@ impl Items for Spans {
     }
 }
 
-impl Walk<'_> {
+impl RequestWalk<'_> {
     /// Notes that the attribute field at `at` has the key of `slot`, unless an
     /// earlier one has.
     #[inline(always)]
-    fn note(&mut self, entry: &mut ItemEntry, slot: Slot, at: usize) -> Result<(), Malformed> {
+    fn note(
+        &mut self,
+        entry: &mut ItemEntry,
+        slot: KeySlot,
+        at: usize,
+    ) -> Result<(), MalformedRequest> {
         if entry.attrs == NO_ATTRS {
             entry.attrs = self.new_slots(at)?;
         }
@@ -91,10 +101,10 @@ impl Walk<'_> {
 
     /// Makes empty slots for a span; returns where they begin.
     #[inline]
-    fn new_slots(&mut self, offset: usize) -> Result<u32, Malformed> {
+    fn new_slots(&mut self, offset: usize) -> Result<u32, MalformedRequest> {
         let (at, more) = (self.index.attrs.len(), self.keys.len());
         if at + more > Index::MAX_SLOTS {
-            return Err(Malformed {
+            return Err(MalformedRequest {
                 offset,
                 path: SchemaMessage::Span.name(),
                 reason: WireReason::TooMany(at / more),
@@ -123,17 +133,17 @@ impl Walk<'_> {
 }
 
 fn key_of(key_value: &[u8]) -> &[u8] {
-    Fields::new(key_value)
+    WireFields::new(key_value)
         .find(|f| f.number == 1)
         .and_then(|f| f.bytes())
         .unwrap_or_default()
 }
 
 fn status_code(status: &[u8]) -> u8 {
-    Fields::new(status)
+    WireFields::new(status)
         .find(|f| f.number == 3)
         .map_or(0, |f| match f.value {
-            Value::Varint(code) => small(code),
+            WireValue::Varint(code) => small(code),
             _ => 0,
         })
 }
@@ -144,18 +154,18 @@ fn small(value: u64) -> u8 {
     u8::try_from(value as u32).unwrap_or(u8::MAX)
 }
 
-fn fault(trace_id: &[u8], span_id: &[u8], parent: &[u8]) -> Option<Fault> {
+fn fault(trace_id: &[u8], span_id: &[u8], parent: &[u8]) -> Option<SpanFault> {
     let zero = |id: &[u8]| id.iter().all(|b| *b == 0);
     if trace_id.len() != 16 {
-        Some(Fault::TraceIdLength)
+        Some(SpanFault::TraceIdLength)
     } else if zero(trace_id) {
-        Some(Fault::TraceIdZero)
+        Some(SpanFault::TraceIdZero)
     } else if span_id.len() != 8 {
-        Some(Fault::SpanIdLength)
+        Some(SpanFault::SpanIdLength)
     } else if zero(span_id) {
-        Some(Fault::SpanIdZero)
+        Some(SpanFault::SpanIdZero)
     } else if !parent.is_empty() && parent.len() != 8 {
-        Some(Fault::ParentSpanIdLength)
+        Some(SpanFault::ParentSpanIdLength)
     } else {
         None
     }

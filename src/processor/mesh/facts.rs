@@ -5,7 +5,7 @@ as texts for the rules themselves.
 
 use crate::{
     mesh::{Attr, Facts, ResourceFacts, key, repair},
-    pdata::{AnyValue, Edits, Keys, Slot, edit::Edited, view, wire::Fields},
+    pdata::{AnyValue, Edits, KeySlot, Keys, edit::Edited, view, wire::WireFields},
     pipeline::{DenseId, ResourceId, Span},
 };
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ const SIBLINGS: usize = 32;
 #[derive(Clone, Copy, Debug)]
 struct Key {
     name: &'static str,
-    slot: Slot,
+    slot: KeySlot,
 }
 
 /// Defines the slots, one per key.
@@ -44,12 +44,12 @@ macro_rules! slots {
             }
 
             /// Keys whose values the rules read.
-            fn read(&self) -> impl Iterator<Item = Slot> + use<> {
+            fn read(&self) -> impl Iterator<Item = KeySlot> + use<> {
                 [$(self.$read.slot,)*].into_iter()
             }
 
             /// Keys of which the rules only ask whether they are present.
-            fn present(&self) -> impl Iterator<Item = Slot> + use<> {
+            fn present(&self) -> impl Iterator<Item = KeySlot> + use<> {
                 [$(self.$present.slot,)*].into_iter()
             }
         }
@@ -158,10 +158,10 @@ impl Slots {
 }
 
 /// The attribute field as it stands on the wire, or a zero byte.
-fn put_field(span: &Span<'_>, slot: Slot, out: &mut Vec<u8>) {
+fn put_field(span: &Span<'_>, slot: KeySlot, out: &mut Vec<u8>) {
     let field = span
         .attr(slot)
-        .and_then(|at| Fields::from(span.request, at).next());
+        .and_then(|at| WireFields::from(span.request, at).next());
     match field {
         Some(field) => out.extend_from_slice(field.raw),
         None => out.push(0),

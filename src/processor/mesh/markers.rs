@@ -15,7 +15,7 @@ use crate::{
     pdata::{
         edit::encode_span_attr,
         view::SpanView,
-        wire::{Fields, Wire, put_bytes, put_tag, put_varint},
+        wire::{WireFields, WireType, put_bytes, put_tag, put_varint},
         write_child,
     },
     pipeline::{Followers, ResourceId},
@@ -45,7 +45,7 @@ struct Marker {
 pub fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     put_bytes(5, span_name.as_bytes(), &mut out);
-    put_tag(6, Wire::Varint, &mut out);
+    put_tag(6, WireType::Varint, &mut out);
     put_varint(INTERNAL, &mut out);
     encode_span_attr(key::SYNTHETIC, "true", &mut out);
     if let Some(node_id) = node_id {
@@ -83,7 +83,7 @@ impl Markers {
     /// Adds all markers of the span whose field `ScopeSpans.spans`, as it goes
     /// out, is `span`, to `followers`, under the scope whose payload is `scope`.
     pub fn write(&self, span: &[u8], scope: &[u8], followers: &mut Followers) {
-        let span = Fields::new(span).next().and_then(|field| field.bytes());
+        let span = WireFields::new(span).next().and_then(|field| field.bytes());
         let span = span.unwrap_or_default();
         for marker in &self.list {
             // Spans with ids of another length were rejected before.

@@ -16,7 +16,7 @@ use crate::{
     },
     pdata::{
         Index, Signal,
-        wire::{self, Wire},
+        wire::{self, WireType},
     },
     pipeline::{self, Converter},
 };
@@ -204,10 +204,10 @@ fn each(
             at = wire::skip(message, value, tag, wire::MAX_DEPTH).map_err(wrong)?;
             continue;
         }
-        if tag.wire != Wire::Len {
+        if tag.wire != WireType::Len {
             return Err(wrong(wire::WireReason::WrongWireType {
                 found: tag.wire,
-                expected: Wire::Len,
+                expected: WireType::Len,
             }));
         }
         let (start, end) = wire::len_delimited(message, value).map_err(wrong)?;

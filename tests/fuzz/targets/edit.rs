@@ -3,11 +3,8 @@
 
 use super::{
     Grammar, Target,
-    changes::{Change, check, check_resource, text},
+    changes::{Change, check, check_resource},
     oracle::{KEYS, keys},
-};
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value,
 };
 use wayspan::pdata::{Index, Signal, admit};
 
@@ -54,8 +51,7 @@ impl Script<'_> {
 
     fn change(&mut self) -> Change {
         match self.byte() % 8 {
-            0 => Change::Set(self.key(), self.value(2)),
-            1 | 2 => Change::SetStr(self.key(), self.text()),
+            0..3 => Change::SetStr(self.key(), self.text()),
             3 | 4 => {
                 let many = self.byte() % 4;
                 Change::Append((0..many).map(|_| (self.key(), self.text())).collect())
@@ -91,30 +87,5 @@ impl Script<'_> {
             small @ 0..200 => i32::from(small) % 4,
             other => i32::MIN + i32::from(other),
         }
-    }
-
-    fn value(&mut self, depth: u8) -> AnyValue {
-        let value = match self.byte() % 10 {
-            0 => return AnyValue { value: None },
-            1 => Value::BoolValue(self.byte().is_multiple_of(2)),
-            2 => Value::IntValue(i64::from(self.code())),
-            3 => Value::DoubleValue(f64::from_bits(u64::from(self.byte()) << 56)),
-            4 => Value::BytesValue(vec![self.byte(); usize::from(self.byte() % 4)]),
-            5 => Value::StringValueStrindex(self.code()),
-            6 if depth > 0 => Value::ArrayValue(ArrayValue {
-                values: (0..self.byte() % 3).map(|_| self.value(depth - 1)).collect(),
-            }),
-            7 if depth > 0 => Value::KvlistValue(KeyValueList {
-                values: (0..self.byte() % 3)
-                    .map(|_| KeyValue {
-                        key: self.key(),
-                        value: Some(self.value(depth - 1)),
-                        key_strindex: self.code(),
-                    })
-                    .collect(),
-            }),
-            _ => return text(&self.text()),
-        };
-        AnyValue { value: Some(value) }
     }
 }

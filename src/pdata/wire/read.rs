@@ -1,15 +1,4 @@
-/*!
-Protobuf wire format: just enough to walk, copy and write fields.
-
-Acceptance follows prost 0.14 exactly: a varint has at most ten bytes and fits
-64 bits, a key fits 32 bits, field number 0 and wire types 6 and 7 do not
-exist, and groups are skipped when they balance. Nothing here allocates, and
-no input makes it panic.
-
-[`tag`], [`varint`], [`len_delimited`] and [`skip`] are strict and say what is
-wrong. [`Fields`] is for bytes that were validated before: it simply ends at
-the first damage.
-*/
+/*! Reading: fields, one by one, from bytes that may be anything. */
 
 /// How many messages or groups may nest, as prost counts
 /// (`RECURSION_LIMIT`): the request itself is level 100, its children 99.
@@ -17,7 +6,7 @@ pub const MAX_DEPTH: u32 = 100;
 
 /// The six wire types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub enum WireType {
     /// Variable-length integer (0).
     Varint,
     /// Eight bytes, little endian (1).
@@ -32,15 +21,15 @@ pub enum Wire {
     Fixed32,
 }
 
-impl std::fmt::Display for Wire {
+impl std::fmt::Display for WireType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Wire::Varint => "a varint",
-            Wire::Fixed64 => "8 fixed bytes",
-            Wire::Len => "a length and bytes",
-            Wire::StartGroup => "the start of a group",
-            Wire::EndGroup => "the end of a group",
-            Wire::Fixed32 => "4 fixed bytes",
+            WireType::Varint => "a varint",
+            WireType::Fixed64 => "8 fixed bytes",
+            WireType::Len => "a length and bytes",
+            WireType::StartGroup => "the start of a group",
+            WireType::EndGroup => "the end of a group",
+            WireType::Fixed32 => "4 fixed bytes",
         })
     }
 }
@@ -57,10 +46,10 @@ pub enum WireReason {
     /// The key, field number and wire type together, exceeds 32 bits.
     #[error("a field key is larger than 32 bits")]
     KeyTooLarge,
-    /// Field numbers start at 1.
+    /// WireField numbers start at 1.
     #[error("field number 0")]
     FieldZero,
-    /// Wire types 6 and 7.
+    /// WireType types 6 and 7.
     #[error("wire type {0} does not exist")]
     NoSuchWireType(u8),
     /// A length reaches beyond the enclosing message.
@@ -79,9 +68,9 @@ pub enum WireReason {
     #[error("{found} where {expected} should be")]
     WrongWireType {
         /// What the bytes have.
-        found: Wire,
+        found: WireType,
         /// What the schema says.
-        expected: Wire,
+        expected: WireType,
     },
     /// Offsets are 32 bits wide.
     #[error("a request of 4 GiB or more")]
@@ -93,11 +82,11 @@ pub enum WireReason {
 
 /// A decoded field key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag {
-    /// Field number, at least 1.
+pub struct WireTag {
+    /// WireField number, at least 1.
     pub number: u32,
-    /// Wire type.
-    pub wire: Wire,
+    /// WireType type.
+    pub wire: WireType,
 }
 
 /// Reads a varint at `pos`; returns it and the position after it.
@@ -133,21 +122,21 @@ fn long_varint(buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
 /// # Errors
 /// What prost refuses as a key.
 #[inline(always)]
-pub fn tag(buf: &[u8], pos: usize) -> Result<(Tag, usize), WireReason> {
+pub fn tag(buf: &[u8], pos: usize) -> Result<(WireTag, usize), WireReason> {
     let (key, pos) = varint(buf, pos)?;
     let key = u32::try_from(key).map_err(|_| WireReason::KeyTooLarge)?;
     let wire = match key & 7 {
-        0 => Wire::Varint,
-        1 => Wire::Fixed64,
-        2 => Wire::Len,
-        3 => Wire::StartGroup,
-        4 => Wire::EndGroup,
-        5 => Wire::Fixed32,
+        0 => WireType::Varint,
+        1 => WireType::Fixed64,
+        2 => WireType::Len,
+        3 => WireType::StartGroup,
+        4 => WireType::EndGroup,
+        5 => WireType::Fixed32,
         other => return Err(WireReason::NoSuchWireType(other as u8)),
     };
     match key >> 3 {
         0 => Err(WireReason::FieldZero),
-        number => Ok((Tag { number, wire }, pos)),
+        number => Ok((WireTag { number, wire }, pos)),
     }
 }
 
@@ -182,18 +171,18 @@ pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, WireReason> 
 ///
 /// # Errors
 /// What prost's `skip_field` refuses.
-pub fn skip(buf: &[u8], mut pos: usize, key: Tag, depth: u32) -> Result<usize, WireReason> {
+pub fn skip(buf: &[u8], mut pos: usize, key: WireTag, depth: u32) -> Result<usize, WireReason> {
     if depth == 0 {
         return Err(WireReason::TooDeep);
     }
     match key.wire {
-        Wire::Varint => varint(buf, pos).map(|(_, end)| end),
-        Wire::Fixed64 => fixed(buf, pos, 8),
-        Wire::Fixed32 => fixed(buf, pos, 4),
-        Wire::Len => len_delimited(buf, pos).map(|(_, end)| end),
-        Wire::StartGroup => loop {
+        WireType::Varint => varint(buf, pos).map(|(_, end)| end),
+        WireType::Fixed64 => fixed(buf, pos, 8),
+        WireType::Fixed32 => fixed(buf, pos, 4),
+        WireType::Len => len_delimited(buf, pos).map(|(_, end)| end),
+        WireType::StartGroup => loop {
             let (inner, after) = tag(buf, pos)?;
-            if inner.wire == Wire::EndGroup {
+            if inner.wire == WireType::EndGroup {
                 return if inner.number == key.number {
                     Ok(after)
                 } else {
@@ -202,43 +191,43 @@ pub fn skip(buf: &[u8], mut pos: usize, key: Tag, depth: u32) -> Result<usize, W
             }
             pos = skip(buf, after, inner, depth - 1)?;
         },
-        Wire::EndGroup => Err(WireReason::EndGroup),
+        WireType::EndGroup => Err(WireReason::EndGroup),
     }
 }
 
 /// A field's value as the wire has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// Wire type 0.
+pub enum WireValue<'a> {
+    /// WireType type 0.
     Varint(u64),
-    /// Wire type 1.
+    /// WireType type 1.
     Fixed64(u64),
-    /// Wire type 2, its bytes.
+    /// WireType type 2, its bytes.
     Len(&'a [u8]),
-    /// Wire type 3; the bytes are in [`Field::raw`].
+    /// WireType type 3; the bytes are in [`WireField::raw`].
     Group,
-    /// Wire type 5.
+    /// WireType type 5.
     Fixed32(u32),
 }
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field<'a> {
-    /// Field number.
+pub struct WireField<'a> {
+    /// WireField number.
     pub number: u32,
     /// Its value.
-    pub value: Value<'a>,
+    pub value: WireValue<'a>,
     /// Key and value as they stand on the wire.
     pub raw: &'a [u8],
     /// Offset of the key in the message.
     pub at: usize,
 }
 
-impl<'a> Field<'a> {
+impl<'a> WireField<'a> {
     /// The bytes of a length-delimited value.
     pub fn bytes(&self) -> Option<&'a [u8]> {
         match self.value {
-            Value::Len(bytes) => Some(bytes),
+            WireValue::Len(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -251,12 +240,12 @@ impl<'a> Field<'a> {
 
 /// The fields of a message in wire order. Ends early at damaged bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Fields<'a> {
+pub struct WireFields<'a> {
     buf: &'a [u8],
     pos: usize,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     /// Walks a message's payload.
     pub fn new(message: &'a [u8]) -> Self {
         Self {
@@ -271,37 +260,37 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
+impl<'a> Iterator for WireFields<'a> {
+    type Item = WireField<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<Field<'a>> {
+    fn next(&mut self) -> Option<WireField<'a>> {
         let (buf, at) = (self.buf, self.pos);
         if at >= buf.len() {
             return None;
         }
         let (key, pos) = tag(buf, at).ok()?;
         let (value, end) = match key.wire {
-            Wire::Varint => varint(buf, pos)
-                .map(|(v, end)| (Value::Varint(v), end))
+            WireType::Varint => varint(buf, pos)
+                .map(|(v, end)| (WireValue::Varint(v), end))
                 .ok()?,
-            Wire::Len => {
+            WireType::Len => {
                 let (start, end) = len_delimited(buf, pos).ok()?;
-                (Value::Len(buf.get(start..end)?), end)
+                (WireValue::Len(buf.get(start..end)?), end)
             }
-            Wire::Fixed64 => {
+            WireType::Fixed64 => {
                 let bytes = buf.get(pos..)?.first_chunk()?;
-                (Value::Fixed64(u64::from_le_bytes(*bytes)), pos + 8)
+                (WireValue::Fixed64(u64::from_le_bytes(*bytes)), pos + 8)
             }
-            Wire::Fixed32 => {
+            WireType::Fixed32 => {
                 let bytes = buf.get(pos..)?.first_chunk()?;
-                (Value::Fixed32(u32::from_le_bytes(*bytes)), pos + 4)
+                (WireValue::Fixed32(u32::from_le_bytes(*bytes)), pos + 4)
             }
-            Wire::StartGroup => (Value::Group, skip(buf, pos, key, MAX_DEPTH).ok()?),
-            Wire::EndGroup => return None,
+            WireType::StartGroup => (WireValue::Group, skip(buf, pos, key, MAX_DEPTH).ok()?),
+            WireType::EndGroup => return None,
         };
         self.pos = end;
-        Some(Field {
+        Some(WireField {
             number: key.number,
             value,
             raw: buf.get(at..end)?,
@@ -310,84 +299,9 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Appends a varint.
-#[inline]
-pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// How many bytes [`put_varint`] appends.
-#[inline]
-pub fn varint_len(value: u64) -> usize {
-    let bits = (64 - (value | 1).leading_zeros()) as usize;
-    bits.div_ceil(7)
-}
-
-/// Appends the key of a field.
-#[inline]
-pub fn put_tag(number: u32, wire: Wire, out: &mut Vec<u8>) {
-    put_varint(u64::from(number) << 3 | wire as u64, out);
-}
-
-/// Appends a length-delimited field.
-#[inline]
-pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
-    put_tag(number, Wire::Len, out);
-    put_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
-
-/// Appends a length-delimited field whose payload `write` appends.
-pub fn put_message(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    put_tag(number, Wire::Len, out);
-    let at = out.len();
-    out.push(0);
-    write(out);
-    close_len(at, 1, out);
-}
-
-/// Puts the length of everything from `at + reserved` on into the `reserved`
-/// bytes at `at`, moving the payload when the length needs more or fewer.
-pub(super) fn close_len(at: usize, reserved: usize, out: &mut Vec<u8>) {
-    let payload = out.len().saturating_sub(at + reserved);
-    let needed = varint_len(payload as u64);
-    if needed > reserved {
-        out.resize(out.len() + needed - reserved, 0);
-    }
-    if needed != reserved {
-        let from = at + reserved;
-        out.copy_within(from..from + payload, at + needed);
-        out.truncate(at + needed + payload);
-    }
-    let mut value = payload as u64;
-    if let Some(bytes) = out.get_mut(at..at + needed) {
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            let more = if i + 1 < needed { 0x80 } else { 0 };
-            *byte = value as u8 & 0x7f | more;
-            value >>= 7;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn varints_round_trip_and_know_their_length() {
-        for shift in 0..64 {
-            for value in [1u64 << shift, (1u64 << shift) - 1, u64::MAX >> shift] {
-                let mut out = Vec::new();
-                put_varint(value, &mut out);
-                assert_eq!(out.len(), varint_len(value));
-                assert_eq!(varint(&out, 0), Ok((value, out.len())));
-            }
-        }
-    }
 
     #[test]
     fn the_tenth_byte_is_at_most_one() {
@@ -401,28 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_closed_whatever_was_reserved() {
-        for len in [0usize, 1, 127, 128, 20_000] {
-            for reserved in 1..4 {
-                let mut out = vec![7; reserved + 1];
-                out.extend(std::iter::repeat_n(9, len));
-                close_len(1, reserved, &mut out);
-                let (start, end) = len_delimited(&out, 1).unwrap_or_default();
-                assert_eq!((end, end - start), (out.len(), len));
-                assert!(out[start..].iter().all(|b| *b == 9));
-            }
-        }
-    }
-
-    #[test]
     fn groups_must_balance() {
         let group = |bytes: &[u8], depth| {
             skip(
                 bytes,
                 0,
-                Tag {
+                WireTag {
                     number: 1,
-                    wire: Wire::StartGroup,
+                    wire: WireType::StartGroup,
                 },
                 depth,
             )
