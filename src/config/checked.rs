@@ -323,7 +323,7 @@ impl fmt::Display for Storage {
             Fsync::Interval(every) => {
                 write!(f, "synced every {}", humantime::format_duration(every))
             }
-            Fsync::Never => f.write_str("synced when the system likes"),
+            Fsync::Never => f.write_str("synced by the operating system"),
         }
     }
 }

@@ -55,13 +55,16 @@ const COUNTERS: [Row; 4] = [
 
 const DROPPED: Metric = Metric::counter(
     "wayspan_dropped_{items}",
-    "Items accepted and then lost, by reason.",
+    "Items accepted and then lost. By reason: queue_full, no room for this exporter while others \
+     had room; gave_up, max_elapsed_time was over; shutdown, undelivered at the end of the drain \
+     and in no log; damaged, unreadable in the log; crashed, a bug in wayspan.",
     &["pipeline", "exporter", "reason"],
 );
 
 const HELD: Metric = Metric::gauge(
     "wayspan_held_{items}",
-    "Items accepted and not yet settled: in open batches, in memory, in the segment log alone.",
+    "Items accepted and not yet settled. In: open, a batch that is filling; memory, sealed \
+     batches; log, on disk and not in memory.",
     &["pipeline", "exporter", "in"],
 );
 

@@ -435,7 +435,7 @@ impl Drop for Watchdog {
         if thread::panicking() {
             self.health.thread_died();
             tracing::error!(
-                "the {} thread has died of a bug; the health check fails from now on, so that \
+                "the {} thread failed because of a bug in wayspan; the health check fails from now on, so that \
                  this process is restarted. Please report the panic message above",
                 self.name
             );

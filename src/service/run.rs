@@ -59,7 +59,8 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
             }
         }
     });
-    let report = report.context("the drain died of a bug; spans may be lost")?;
+    let report =
+        report.context("the drain failed because of a bug in wayspan; spans may be lost")?;
     if !report.is_incomplete() {
         tracing::info!("stopped: {report}");
         return Ok(ExitCode::SUCCESS);

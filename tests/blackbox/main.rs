@@ -18,6 +18,7 @@ mod floods;
 mod hardening;
 mod harm;
 mod kiali;
+mod metrics;
 mod neighbour;
 mod pipelines;
 mod secrets;

@@ -24,8 +24,8 @@ use tokio::sync::watch;
 
 const SCHEME: Metric = Metric::gauge(
     "wayspan_kiali_scheme",
-    "1 for the Kiali whose questions names answer now, by form of waypoint names; 0 for those \
-     before.",
+    "1 for the scheme in force, 0 for those before. Form: waypoint, host or app; source: static \
+     until Kiali was read; version: other after 30 different ones.",
     &[
         "processor",
         "form",

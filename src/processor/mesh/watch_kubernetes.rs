@@ -25,7 +25,7 @@ use tokio::{runtime::Runtime, sync::watch, task::LocalSet};
 
 const WATCH_UP: Metric = Metric::gauge(
     "wayspan_kubernetes_watch_up",
-    "1 while all `pods`, `services` or `namespaces` are known and followed.",
+    "1 while all pods, services or namespaces are known and followed.",
     &["resource"],
 );
 const OBJECTS: Metric = Metric::gauge(
@@ -35,7 +35,7 @@ const OBJECTS: Metric = Metric::gauge(
 );
 const ERRORS: Metric = Metric::counter(
     "wayspan_kubernetes_errors",
-    "Errors while watching Kubernetes. Reason `expired` is harmless.",
+    "Errors while watching Kubernetes. Reason expired is harmless.",
     &["resource", "reason"],
 );
 const DIRECTORY_UPDATES: Metric = Metric::counter(
