@@ -20,9 +20,9 @@ The result means the same to prost, and is a fixed point.
 */
 
 use super::{
-    Signal,
     plain::is_utf8,
     schema::{self, DenseField, DenseKind, SchemaMessage},
+    signal::Signal,
     wire::{self, WireField, WireFields, WireType, WireValue},
 };
 use std::borrow::Cow;

@@ -12,7 +12,7 @@ has none, with the last unit of that.
 */
 
 use super::{
-    Signal,
+    signal::Signal,
     wire::{self, WireField, WireFields},
 };
 use std::ops::Range;

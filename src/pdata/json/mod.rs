@@ -26,22 +26,15 @@ JSON mapping:
 - Doubles are numbers, or the strings `NaN`, `Infinity`, `-Infinity`.
 
 Nesting is bounded by the JSON parser at 128 brackets and here at
-[`MAX_DEPTH`] messages, less than protobuf's limit, so what is read can be
+99 messages, less than protobuf's limit, so what is read can be
 decoded.
 */
 
+mod error;
 mod read;
 mod scalar;
 mod write;
 
+pub use error::JsonError;
 pub use read::request_from_json;
 pub use write::request_to_json;
-
-/// Deepest nesting of messages, the request itself not counted. prost takes 100.
-const MAX_DEPTH: usize = 99;
-
-/// Why OTLP/JSON was refused: `path: reason`, such as
-/// `resourceSpans[0].scopeSpans[0].spans[2].traceId: not hexadecimal`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct JsonError(pub String);

@@ -8,12 +8,12 @@ standing when an error unwinds, so that the error can name it.
 */
 
 use super::{
-    JsonError, MAX_DEPTH,
+    error::{JsonError, MAX_DEPTH},
     scalar::{JsonScalar, is_packable},
 };
 use crate::pdata::{
-    Signal,
     schema::{SchemaField, SchemaKind, SchemaLabel, SchemaMessage},
+    signal::Signal,
     wire::{self, WireType},
 };
 use serde::de::{

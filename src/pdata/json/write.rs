@@ -6,10 +6,10 @@ message is passed over once per field of its type (a handful), which needs no
 memory but the output's. Defaults are left out, as protobuf's JSON does.
 */
 
-use super::{JsonError, MAX_DEPTH};
+use super::error::{JsonError, MAX_DEPTH};
 use crate::pdata::{
-    Signal,
     schema::{SchemaField, SchemaKind as Kind, SchemaLabel, SchemaMessage},
+    signal::Signal,
     wire::{self, WireReason, WireType},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};

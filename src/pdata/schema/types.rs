@@ -1,6 +1,6 @@
 /*! What a message and a field of the schema are. */
 
-use crate::pdata::{Signal, wire::WireType};
+use crate::pdata::{signal::Signal, wire::WireType};
 
 /// A message type of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

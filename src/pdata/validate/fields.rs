@@ -1,11 +1,11 @@
 /*! The walk over the fields of a message, whichever it is. */
 
 use crate::pdata::{
-    Signal,
     index::{ByteRange, Index},
     keys::Keys,
     plain::{PLAIN_DEPTH, is_utf8, plain_key_value},
     schema::{self, DenseField, DenseKind, SchemaMessage},
+    signal::Signal,
     wire::{self, WireReason, WireType},
 };
 

@@ -26,7 +26,7 @@ mod span;
 
 pub use fields::MalformedRequest;
 
-use super::{Index, Keys, Signal};
+use super::{index::Index, keys::Keys, signal::Signal};
 use fields::RequestWalk;
 
 /// Walks the `request` of a signal and fills `index`, which is emptied first.
