@@ -43,4 +43,5 @@ pub mod receiver;
 pub mod reload;
 pub mod service;
 pub mod telemetry;
+pub mod threads;
 pub mod tls;

@@ -6,7 +6,7 @@ pages for metrics and health.
 use super::{StartError, receivers::Bound};
 use crate::{
     config::HealthCheck,
-    extension::{health_check::Health, zpages},
+    extension::zpages,
     net::{
         accept::{accept, bind},
         balance::{self, Balance},
@@ -15,7 +15,7 @@ use crate::{
         handover::ShardSender,
     },
     pipeline::NamedRoute,
-    telemetry::{Registry, http, process},
+    telemetry::{Health, Registry, http, process},
     tls,
 };
 use ::http::StatusCode;

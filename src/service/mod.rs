@@ -35,29 +35,28 @@ pub use crate::net::accept::BindError;
 use crate::{
     config::{Config, Id, ProcessorKind},
     exporter::{BuildError, Drained, Exporter},
-    extension::health_check::Health,
-    mesh::{Current, Knowledge, watch::ClientError},
+    mesh::{Current, Knowledge},
     net::accept::bind,
     pipeline::{Graph, OpenLogError},
-    processor::mesh::{MeshFactory, follow_kiali, watch_kubernetes},
+    processor::mesh::{
+        MeshFactory, follow_kiali,
+        watch_kubernetes::{self, WatchError},
+    },
     queue::log::Log,
-    telemetry::{ReceiverStats, Registry, ShardLoad},
+    telemetry::{Health, ReceiverStats, Registry, ShardLoad},
+    threads::{Thread, ThreadError, on_runtime},
 };
 use metrics::ListenerStats;
 use receivers::Transport;
 use shard::ShardHandle;
 use std::{
     collections::BTreeMap,
-    io,
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use tokio::{
-    runtime::{self, LocalOptions},
-    sync::watch,
-};
+use tokio::sync::watch;
 
 /// Why a service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,16 +79,11 @@ pub enum StartError {
     #[error(transparent)]
     Log(#[from] OpenLogError),
     /// Kubernetes cannot be watched, and must be.
-    #[error("cannot watch Kubernetes: {0}")]
-    Kubernetes(#[from] ClientError),
+    #[error(transparent)]
+    Kubernetes(#[from] WatchError),
     /// The system refused a thread or a runtime.
-    #[error("cannot start the {name} thread: {source}")]
-    Thread {
-        /// Which thread.
-        name: String,
-        /// The system's answer.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
 }
 
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
@@ -368,77 +362,4 @@ fn knowledge(config: &Config) -> BTreeMap<Id, Current> {
 /// The cores this process may use, cgroup quotas included.
 fn available_cores() -> usize {
     thread::available_parallelism().map_or(1, |n| n.get())
-}
-
-/// A thread and what its future came to; `None` if it had no runtime.
-pub(crate) type Thread<T> = JoinHandle<Option<T>>;
-
-/// Runs a future to its end on a thread with a single-threaded runtime of its
-/// own, with local tasks; `prepare` may add to the runtime. If it panics,
-/// `health` turns red.
-pub(crate) fn on_runtime<F, Fut, T>(
-    name: impl Into<String>,
-    health: Health,
-    prepare: impl FnOnce(&mut runtime::Builder),
-    make: F,
-) -> Result<Thread<T>, StartError>
-where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = T>,
-    T: Send + 'static,
-{
-    let name = name.into();
-    let failed = |source| StartError::Thread {
-        name: name.clone(),
-        source,
-    };
-    let mut builder = runtime::Builder::new_current_thread();
-    prepare(builder.enable_all());
-    let watchdog = Watchdog {
-        name: name.clone(),
-        health,
-    };
-    // The runtime belongs to its thread, which therefore builds it.
-    let (built, outcome) = mpsc::sync_channel(1);
-    let thread = thread::Builder::new()
-        .name(format!("wayspan-{name}"))
-        .spawn(move || {
-            let _watchdog = watchdog;
-            match builder.build_local(LocalOptions::default()) {
-                Ok(runtime) => {
-                    let _ = built.send(Ok(()));
-                    Some(runtime.block_on(make()))
-                }
-                Err(error) => {
-                    let _ = built.send(Err(error));
-                    None
-                }
-            }
-        })
-        .map_err(failed)?;
-    match outcome.recv() {
-        Ok(Ok(())) => Ok(thread),
-        Ok(Err(error)) => Err(failed(error)),
-        Err(gone) => Err(failed(io::Error::other(gone))),
-    }
-}
-
-/// Turns the health check red when its thread panics: a process that still
-/// accepts connections but has lost a part must be restarted, not kept.
-pub(crate) struct Watchdog {
-    pub(crate) name: String,
-    pub(crate) health: Health,
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.health.thread_died();
-            tracing::error!(
-                "the {} thread failed because of a bug in wayspan; the health check fails from now on, so that \
-                 this process is restarted. Please report the panic message above",
-                self.name
-            );
-        }
-    }
 }

@@ -3,7 +3,7 @@ A panic anywhere in the process is in the log, is counted, and turns the health
 check red, whoever catches it: a task's runtime, the shard of a shard, or nobody.
 */
 
-use crate::extension::health_check::Health;
+use crate::telemetry::Health;
 use std::{panic, thread};
 
 /// Watches the whole process from now on.

@@ -8,9 +8,8 @@ for the length of one synchronous call. The only clock is that of the oldest
 open batch.
 */
 
-use super::{StartError, Thread, on_runtime, receivers::Listener};
+use super::receivers::Listener;
 use crate::{
-    extension::health_check::Health,
     net::{
         admission::Admission,
         closing::CloseOrder,
@@ -18,7 +17,8 @@ use crate::{
     },
     pipeline::{ShardPlan, gather::Gather},
     receiver::{self, Endpoint, Scratch},
-    telemetry::{ReceiverStats, ShardLoad},
+    telemetry::{Health, ReceiverStats, ShardLoad},
+    threads::{Thread, ThreadError, on_runtime},
 };
 use std::{
     pin::pin,
@@ -66,7 +66,7 @@ impl ShardHandle {
         build: Build,
         stop: watch::Receiver<bool>,
         deadline: watch::Receiver<Option<Instant>>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ThreadError> {
         let (sender, inbox) = ShardSender::new(build.load.clone());
         let (name, health) = (format!("shard-{at}"), build.health.clone());
         let gather = Gather::new(build.gather);

@@ -9,6 +9,7 @@ no name for begins with `wayspan_`.
 */
 
 mod count;
+mod health;
 pub mod http;
 mod load;
 pub mod logs;
@@ -18,6 +19,7 @@ pub mod registry;
 mod stats;
 
 pub use count::{Count, Tally};
+pub use health::Health;
 pub use load::ShardLoad;
 pub(crate) use metric::counters;
 pub use metric::{BySignal, Counter, Counters, Metric, MetricKind};

@@ -6,13 +6,12 @@ is not waited for at shutdown: a look-up of a name may take longer than that.
 use super::kiali_client::KialiHttp;
 use crate::{
     config::{Config, Id, ProcessorKind},
-    extension::health_check::Health,
     mesh::{
         Current, Settings, Source,
         watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
     },
-    service::{StartError, on_runtime},
-    telemetry::{Metric, Registry},
+    telemetry::{Health, Metric, Registry},
+    threads::{ThreadError, on_runtime},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -53,7 +52,7 @@ pub(crate) fn start(
     registry: &Arc<Registry>,
     end: &watch::Receiver<bool>,
     health: &Health,
-) -> Result<(), StartError> {
+) -> Result<(), ThreadError> {
     let mut seen = BTreeSet::new();
     let mut jobs = Vec::new();
     let mut followed = Vec::new();

@@ -7,13 +7,14 @@ is to wait for it.
 
 use crate::{
     config::{Config, Id, ProcessorKind},
-    extension::health_check::Health,
     mesh::{
         Current, KubernetesMode, KubernetesSettings,
-        watch::{DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster},
+        watch::{
+            ClientError, DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster,
+        },
     },
-    service::{StartError, Watchdog},
-    telemetry::{Metric, Registry},
+    telemetry::{Health, Metric, Registry},
+    threads::{ThreadError, Watchdog},
 };
 use serde_json::{Value, json};
 use std::{
@@ -44,6 +45,17 @@ const DIRECTORY_UPDATES: Metric = Metric::counter(
     &[],
 );
 
+/// Why Kubernetes cannot be watched though it must be.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// No client can be made.
+    #[error("cannot watch Kubernetes: {0}")]
+    Client(#[from] ClientError),
+    /// The system refused a runtime.
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
+}
+
 /// Watchers that are ready to start.
 pub struct Watchers(Vec<(DirectoryWatcher, Runtime)>);
 
@@ -53,7 +65,7 @@ impl Watchers {
     /// # Errors
     ///
     /// When `kubernetes` is `on` and no client can be made.
-    pub fn prepare(config: &Config, knowledge: &BTreeMap<Id, Current>) -> Result<Self, StartError> {
+    pub fn prepare(config: &Config, knowledge: &BTreeMap<Id, Current>) -> Result<Self, WatchError> {
         let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
         for (id, current) in knowledge {
             let processors = config.pipelines.iter().flat_map(|p| &p.processors);
@@ -72,7 +84,7 @@ impl Watchers {
         for (settings, targets) in wanted {
             match prepare(settings, targets) {
                 Ok(ready) => watchers.push(ready),
-                Err(StartError::Kubernetes(error)) if settings.mode != KubernetesMode::On => {
+                Err(WatchError::Client(error)) if settings.mode != KubernetesMode::On => {
                     tracing::warn!("cannot watch Kubernetes: {error}; spans are named without it");
                 }
                 Err(error) => return Err(error),
@@ -116,7 +128,7 @@ impl Watchers {
         self,
         health: &Health,
         end: &watch::Receiver<bool>,
-    ) -> Result<Vec<JoinHandle<()>>, StartError> {
+    ) -> Result<Vec<JoinHandle<()>>, ThreadError> {
         let start = |(watcher, runtime)| start(watcher, runtime, health.clone(), end.clone());
         self.0.into_iter().map(start).collect()
     }
@@ -136,7 +148,7 @@ fn is_wanted(settings: &KubernetesSettings) -> bool {
 fn prepare(
     settings: &KubernetesSettings,
     targets: Vec<Current>,
-) -> Result<(DirectoryWatcher, Runtime), StartError> {
+) -> Result<(DirectoryWatcher, Runtime), WatchError> {
     let make = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -151,8 +163,8 @@ fn prepare(
     })
 }
 
-fn failed(source: std::io::Error) -> StartError {
-    StartError::Thread {
+fn failed(source: std::io::Error) -> ThreadError {
+    ThreadError {
         name: NAME.to_owned(),
         source,
     }
@@ -165,11 +177,8 @@ fn start(
     runtime: Runtime,
     health: Health,
     mut end: watch::Receiver<bool>,
-) -> Result<JoinHandle<()>, StartError> {
-    let watchdog = Watchdog {
-        name: NAME.to_owned(),
-        health,
-    };
+) -> Result<JoinHandle<()>, ThreadError> {
+    let watchdog = Watchdog::new(NAME, health);
     let run = move || {
         let _watchdog = watchdog;
         tracing::info!("kubernetes: {}", watcher.describe());
