@@ -178,7 +178,10 @@ fn expand(tree: &str) -> Vec<String> {
         return vec![tree.trim().to_owned()];
     };
     let prefix = &tree[..open];
-    let inner = &tree[open + 1..tree.rfind('}').unwrap_or(tree.len())];
+    // Text that is no use tree: a line of a string may begin with the word.
+    let Some(inner) = tree.rfind('}').and_then(|close| tree.get(open + 1..close)) else {
+        return Vec::new();
+    };
     let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
     for (at, c) in inner.char_indices() {
         match c {
