@@ -47,7 +47,10 @@ fn remedy(error: &io::Error) -> &'static str {
 }
 
 /// Binds one address and returns the real one.
-pub fn bind(address: SocketAddr, what: &str) -> Result<(StdListener, SocketAddr), BindError> {
+pub(crate) fn bind(
+    address: SocketAddr,
+    what: &str,
+) -> Result<(StdListener, SocketAddr), BindError> {
     let bind = || {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
@@ -72,7 +75,12 @@ pub fn bind(address: SocketAddr, what: &str) -> Result<(StdListener, SocketAddr)
 
 /// Accepts on `socket` until cancelled and sends each connection to the shard
 /// that [`Balance::place`] chooses; `listener` is what the shard knows it by.
-pub async fn accept(listener: usize, socket: StdListener, address: SocketAddr, balance: &Balance) {
+pub(crate) async fn accept(
+    listener: usize,
+    socket: StdListener,
+    address: SocketAddr,
+    balance: &Balance,
+) {
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// What the supervisor asks of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// Go on.
     Serve,
     /// Answer what is in flight and take nothing new (GOAWAY / close).
@@ -30,7 +30,7 @@ pub enum Order {
 
 /// State of one connection.
 #[derive(Debug)]
-pub struct Activity {
+pub(crate) struct Activity {
     in_flight: Cell<u32>,
     quiet_since: Cell<Instant>,
     head_since: Cell<Option<Instant>>,
@@ -43,7 +43,7 @@ pub struct Activity {
 
 impl Activity {
     /// A connection that has just been accepted.
-    pub fn new(has_idle_limit: bool) -> Self {
+    pub(crate) fn new(has_idle_limit: bool) -> Self {
         Self {
             has_idle_limit,
             in_flight: Cell::new(0),
@@ -55,29 +55,29 @@ impl Activity {
     }
 
     /// Notes that a request's head is complete; the guard notes its answer.
-    pub fn request(self: &Rc<Self>) -> InFlight {
+    pub(crate) fn request(self: &Rc<Self>) -> InFlight {
         self.head_since.set(None);
         self.in_flight.set(self.in_flight.get().saturating_add(1));
         InFlight(Rc::clone(self))
     }
 
     /// Since when there has been no request in flight; None while there is.
-    pub fn quiet_since(&self) -> Option<Instant> {
+    pub(crate) fn quiet_since(&self) -> Option<Instant> {
         (self.in_flight.get() == 0).then(|| self.quiet_since.get())
     }
 
     /// Since when a head has been arriving that is not complete.
-    pub fn head_since(&self) -> Option<Instant> {
+    pub(crate) fn head_since(&self) -> Option<Instant> {
         self.head_since.get()
     }
 
     /// The order in force.
-    pub fn order(&self) -> Order {
+    pub(crate) fn order(&self) -> Order {
         self.order.get()
     }
 
     /// Gives an order and wakes the connection.
-    pub fn give(&self, order: Order) {
+    pub(crate) fn give(&self, order: Order) {
         self.order.set(order);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -85,7 +85,7 @@ impl Activity {
     }
 
     /// Remembers whom [`Activity::give`] must wake.
-    pub fn listen(&self, waker: &Waker) {
+    pub(crate) fn listen(&self, waker: &Waker) {
         let mut held = self.waker.borrow_mut();
         if !held.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *held = Some(waker.clone());
@@ -101,11 +101,11 @@ impl Activity {
 
 /// A request in flight.
 #[derive(Debug)]
-pub struct InFlight(Rc<Activity>);
+pub(crate) struct InFlight(Rc<Activity>);
 
 impl InFlight {
     /// Whether the connection ends after the answers that are due.
-    pub fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.0.order() != Order::Serve
     }
 }
@@ -123,14 +123,14 @@ impl Drop for InFlight {
 /// An HTTP/1.1 stream that tells its [`Activity`] when bytes of a new head
 /// arrive. hyper's own header timeout also runs while a kept-alive connection
 /// rests between two requests, and would close it under a slow sender.
-pub struct Watched<T> {
+pub(crate) struct Watched<T> {
     inner: T,
     activity: Rc<Activity>,
 }
 
 impl<T> Watched<T> {
     /// Watches `inner`.
-    pub fn new(inner: T, activity: Rc<Activity>) -> Self {
+    pub(crate) fn new(inner: T, activity: Rc<Activity>) -> Self {
         Self { inner, activity }
     }
 }

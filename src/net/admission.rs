@@ -39,7 +39,7 @@ impl std::fmt::Debug for Memory {
 
 /// Why a request is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub(crate) enum Denied {
     /// It has no credentials.
     Missing,
     /// Its credentials are not those of a user.
@@ -58,17 +58,17 @@ impl Admission {
     }
 
     /// What `WWW-Authenticate` says.
-    pub fn challenge(&self) -> &HeaderValue {
+    pub(crate) fn challenge(&self) -> &HeaderValue {
         self.server.challenge()
     }
 
     /// The field that credentials stand in.
-    pub fn header(&self) -> &HeaderName {
+    pub(crate) fn header(&self) -> &HeaderName {
         self.server.header()
     }
 
     /// Judges a request by its headers.
-    pub async fn admit(&self, headers: &HeaderMap) -> Result<(), Denied> {
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let given = headers.get(self.header()).map(HeaderValue::as_bytes);
         match self.judge(given) {
             Some(judged) => judged,
@@ -77,7 +77,7 @@ impl Admission {
     }
 
     /// Judges credentials, if that is quick; else see [`Self::check`].
-    pub fn judge(&self, given: Option<&[u8]>) -> Option<Result<(), Denied>> {
+    pub(crate) fn judge(&self, given: Option<&[u8]>) -> Option<Result<(), Denied>> {
         let Some(given) = given else {
             return Some(Err(Denied::Missing));
         };
@@ -92,7 +92,7 @@ impl Admission {
     }
 
     /// Judges credentials that take a while.
-    pub async fn check(&self, given: &[u8]) -> Result<(), Denied> {
+    pub(crate) async fn check(&self, given: &[u8]) -> Result<(), Denied> {
         let now = self.server.generation();
         let check = self.recall(&now, given);
         let checked = check.get_or_try_init(|| async {

@@ -22,7 +22,7 @@ use std::{
 };
 
 /// How often shards are looked at.
-pub const INTERVAL: Duration = Duration::from_millis(250);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(250);
 
 /// A shard busier than this gets no more connections while another has time.
 const PACKED: f64 = 0.5;
@@ -61,7 +61,7 @@ impl Watched {
 
 /// What is known of the shards' loads.
 #[derive(Debug)]
-pub struct Balance {
+pub(crate) struct Balance {
     shards: Vec<ShardSender>,
     state: RefCell<State>,
 }
@@ -76,7 +76,7 @@ struct State {
 
 impl Balance {
     /// Watches `shards`.
-    pub fn new(shards: Vec<ShardSender>) -> Self {
+    pub(crate) fn new(shards: Vec<ShardSender>) -> Self {
         let watched = shards.iter().map(|_| Watched::default()).collect();
         Self {
             shards,
@@ -90,7 +90,7 @@ impl Balance {
     }
 
     /// The shard for one more connection.
-    pub fn place(&self) -> Option<&ShardSender> {
+    pub(crate) fn place(&self) -> Option<&ShardSender> {
         let mut state = self.state.borrow_mut();
         let at = choose(&state.watched)?;
         state.watched[at].placed[0] += 1;
@@ -98,7 +98,7 @@ impl Balance {
     }
 
     /// Looks at all shards and, if need be, tells one to let connections go.
-    pub fn look(&self, now: Instant) {
+    pub(crate) fn look(&self, now: Instant) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let span = now.saturating_duration_since(state.looked);

@@ -14,17 +14,17 @@ const LARGEST: usize = 64 << 10;
 
 /// The buffers of one shard that no connection uses.
 #[derive(Debug, Default)]
-pub struct BufferPool(RefCell<Vec<Vec<u8>>>);
+pub(crate) struct BufferPool(RefCell<Vec<Vec<u8>>>);
 
 impl BufferPool {
     /// Returns an empty buffer, of any capacity.
-    pub fn take(&self) -> Vec<u8> {
+    pub(crate) fn take(&self) -> Vec<u8> {
         self.0.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Takes back a buffer that is no longer used. One that is too large, or one
     /// too many, is dropped.
-    pub fn give(&self, mut buffer: Vec<u8>) {
+    pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() == 0 || buffer.capacity() > LARGEST {
             return;
         }

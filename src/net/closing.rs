@@ -31,7 +31,7 @@ impl CloseOrder {
 
     /// Returns true if a connection accepted at `since`, which sends now, should
     /// close, and uses up one of the ordered closes.
-    pub fn take(&self, since: Instant) -> bool {
+    pub(crate) fn take(&self, since: Instant) -> bool {
         let (count, Some(given)) = (self.count.get(), self.given.get()) else {
             return false;
         };

@@ -23,17 +23,17 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-pub use super::handshake::Version;
+pub(crate) use super::handshake::Version;
 
 /// How long a new connection may stay silent before it is closed.
-pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a TLS handshake may take, after its first byte.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection whose peer will speak HTTP.
 #[derive(Debug)]
-pub enum Opened {
+pub(crate) enum Opened {
     /// In plaintext.
     Plain(TcpStream, Version),
     /// In TLS. In a box, so that a plaintext connection is no larger for it.
@@ -44,7 +44,7 @@ pub enum Opened {
 /// handshake where `tls` demands one. `unnegotiated` is the version of a peer
 /// that negotiates none in TLS. None: the peer left, failed, or was refused,
 /// which has been logged; failed handshakes are counted.
-pub async fn open(
+pub(crate) async fn open(
     socket: TcpStream,
     peer: SocketAddr,
     tls: Option<&Arc<tls::Server>>,
@@ -58,7 +58,7 @@ pub async fn open(
     }
     let greeting = tokio::select! {
         greeting = timeout(FIRST_BYTE_TIMEOUT, handshake::sniff(&socket)) => greeting,
-        () = turned_true(shutdown.clone()) => return None,
+        () = shutdown_begun(shutdown.clone()) => return None,
     };
     let greeting = match greeting {
         Ok(Ok(greeting)) => greeting,
@@ -79,7 +79,7 @@ pub async fn open(
             let handshake = Box::pin(handshake::accept(tls, socket, unnegotiated, peer));
             let shaken = tokio::select! {
                 shaken = handshake => shaken,
-                () = turned_true(shutdown.clone()) => return None,
+                () = shutdown_begun(shutdown.clone()) => return None,
             };
             if shaken.is_none() {
                 failed_handshakes.add(1);
@@ -106,26 +106,26 @@ pub async fn open(
 
 /// How long a connection that works may last.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
+pub(crate) struct ConnectionLimits {
     /// How old it may become.
-    pub age: Option<Duration>,
+    pub(crate) age: Option<Duration>,
     /// How long it may take after that to finish.
-    pub grace: Duration,
+    pub(crate) grace: Duration,
     /// How long it may have no request.
-    pub idle: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
     /// How long a request's head may take to arrive.
-    pub head: Option<Duration>,
+    pub(crate) head: Option<Duration>,
 }
 
 /// Varies an age by a tenth, as grpc-go does, so that connections made together
 /// do not come back together. Whatever the file says, this does not overflow.
-pub fn spread(age: Duration) -> Duration {
+pub(crate) fn spread(age: Duration) -> Duration {
     let seconds = age.as_secs_f64() * rand::random_range(0.9..1.1);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Waits until `shutdown` turns true.
-pub async fn turned_true(mut shutdown: watch::Receiver<bool>) {
+/// Waits until the process shuts down.
+pub(crate) async fn shutdown_begun(mut shutdown: watch::Receiver<bool>) {
     if shutdown.wait_for(|stop| *stop).await.is_err() {
         // Nobody is left who could ask for a shutdown.
         std::future::pending().await
@@ -139,7 +139,7 @@ async fn supervise(
     shutdown: watch::Receiver<bool>,
     activity: Rc<Activity>,
 ) {
-    let mut stop = pin!(turned_true(shutdown));
+    let mut stop = pin!(shutdown_begun(shutdown));
     let mut old = pin!(OptionFuture::from(limits.age.map(sleep)));
     loop {
         tokio::select! {
@@ -187,11 +187,11 @@ impl ConnectionLimits {
 
 /// Runs [`supervise`] beside a connection until this is dropped.
 #[derive(Debug)]
-pub struct Supervisor(JoinHandle<()>);
+pub(crate) struct Supervisor(JoinHandle<()>);
 
 impl Supervisor {
     /// Starts to supervise the connection whose orders `activity` carries.
-    pub fn start(
+    pub(crate) fn start(
         limits: ConnectionLimits,
         shutdown: watch::Receiver<bool>,
         activity: Rc<Activity>,

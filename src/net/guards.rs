@@ -16,14 +16,14 @@ use tokio::{task, time};
 const CREDENTIALS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The certificate that a listener presents, and the credentials it demands.
-pub type Guards = (Option<Arc<tls::Server>>, Option<Arc<auth::Server>>);
+pub(crate) type Guards = (Option<Arc<tls::Server>>, Option<Arc<auth::Server>>);
 
 /// Builds both from their settings; `what` names the listener in errors.
 ///
 /// # Errors
 ///
 /// When a file cannot be read or is not what it should be.
-pub fn build(
+pub(crate) fn build(
     what: &str,
     tls: Option<&ServerTls>,
     auth: Option<&ServerAuth>,
@@ -38,7 +38,7 @@ pub fn build(
 
 /// Looks at the files of tokens and users from now on, if there are any. For a
 /// runtime with a `LocalSet`.
-pub fn follow_credentials(auth: &Arc<auth::Server>) {
+pub(crate) fn follow_credentials(auth: &Arc<auth::Server>) {
     if auth.has_files() {
         let auth = Arc::clone(auth);
         every(CREDENTIALS_INTERVAL, move || auth.look());
@@ -46,7 +46,7 @@ pub fn follow_credentials(auth: &Arc<auth::Server>) {
 }
 
 /// Looks at certificates from now on. For a runtime with a `LocalSet`.
-pub fn follow_tls(tls: Arc<tls::Server>, interval: Duration) {
+pub(crate) fn follow_tls(tls: Arc<tls::Server>, interval: Duration) {
     every(interval, move || tls.look());
 }
 

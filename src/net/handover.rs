@@ -19,18 +19,18 @@ use tokio::sync::mpsc;
 
 /// A connection on its way to a shard.
 #[derive(Debug)]
-pub struct AcceptedConnection {
+pub(crate) struct AcceptedConnection {
     /// Index of the listener that accepted it.
-    pub listener: usize,
+    pub(crate) listener: usize,
     /// The socket, which no runtime has registered yet.
-    pub socket: TcpStream,
+    pub(crate) socket: TcpStream,
     /// The address of the sender.
-    pub peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
 }
 
 /// What a shard is asked to do.
 #[derive(Debug)]
-pub enum ShardCommand {
+pub(crate) enum ShardCommand {
     /// Serve a connection.
     Serve(AcceptedConnection),
     /// Close this many connections once their requests are answered.
@@ -39,7 +39,7 @@ pub enum ShardCommand {
 
 /// The admin thread's end of the way to a shard.
 #[derive(Clone, Debug)]
-pub struct ShardSender {
+pub(crate) struct ShardSender {
     commands: mpsc::UnboundedSender<ShardCommand>,
     connections: Arc<AtomicUsize>,
     load: ShardLoad,
@@ -47,18 +47,18 @@ pub struct ShardSender {
 
 /// The shard's end.
 #[derive(Debug)]
-pub struct ShardInbox {
+pub(crate) struct ShardInbox {
     commands: mpsc::UnboundedReceiver<ShardCommand>,
     connections: Arc<AtomicUsize>,
 }
 
 /// Keeps one connection in its shard's count.
 #[derive(Debug)]
-pub struct ConnectionGuard(Arc<AtomicUsize>);
+pub(crate) struct ConnectionGuard(Arc<AtomicUsize>);
 
 impl ShardSender {
     /// Makes both ends; `load` is how busy the shard says it is.
-    pub fn new(load: ShardLoad) -> (Self, ShardInbox) {
+    pub(crate) fn new(load: ShardLoad) -> (Self, ShardInbox) {
         let (sender, commands) = mpsc::unbounded_channel();
         let connections = Arc::<AtomicUsize>::default();
         let inbox = ShardInbox {
@@ -74,17 +74,17 @@ impl ShardSender {
     }
 
     /// Returns how many connections the shard has.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
     /// Returns how busy the shard is.
-    pub fn load(&self) -> &ShardLoad {
+    pub(crate) fn load(&self) -> &ShardLoad {
         &self.load
     }
 
     /// Sends a connection to the shard. A shard that is shutting down drops it.
-    pub fn serve(&self, connection: AcceptedConnection) {
+    pub(crate) fn serve(&self, connection: AcceptedConnection) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         if self.commands.send(ShardCommand::Serve(connection)).is_err() {
             self.connections.fetch_sub(1, Ordering::Relaxed);
@@ -93,7 +93,7 @@ impl ShardSender {
 
     /// Asks the shard to close `count` connections, so that their senders
     /// connect again and are placed by the present load.
-    pub fn close_connections(&self, count: usize) {
+    pub(crate) fn close_connections(&self, count: usize) {
         // A shard that is shutting down closes all of them.
         let _ = self.commands.send(ShardCommand::CloseConnections(count));
     }
@@ -101,17 +101,17 @@ impl ShardSender {
 
 impl ShardInbox {
     /// Waits for the next command; None: no sender is left.
-    pub async fn next(&mut self) -> Option<ShardCommand> {
+    pub(crate) async fn next(&mut self) -> Option<ShardCommand> {
         self.commands.recv().await
     }
 
     /// Returns the guard of a connection that has just come.
-    pub fn guard(&self) -> ConnectionGuard {
+    pub(crate) fn guard(&self) -> ConnectionGuard {
         ConnectionGuard(Arc::clone(&self.connections))
     }
 
     /// Refuses all further commands.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.commands.close();
     }
 }

@@ -21,7 +21,7 @@ const PLAINTEXT: &str = "this port takes TLS, and was spoken to in plaintext";
 
 /// Versions of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
     /// 1.1 and 1.0.
     One,
     /// 2.
@@ -30,7 +30,7 @@ pub enum Version {
 
 /// What a peer's first bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Greeting {
+pub(crate) enum Greeting {
     /// A request.
     Http(Version),
     /// A TLS ClientHello.
@@ -40,7 +40,7 @@ pub enum Greeting {
 }
 
 /// Peeks at the first bytes.
-pub async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
+pub(crate) async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut head = [0; PREFACE.len()];
     loop {
@@ -65,7 +65,7 @@ pub async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
 
 /// Does the TLS handshake and returns which HTTP follows: `unnegotiated` if the
 /// sender does not say. None: it failed, which has been logged.
-pub async fn accept(
+pub(crate) async fn accept(
     tls: &tls::Server,
     socket: TcpStream,
     unnegotiated: Version,
@@ -141,7 +141,7 @@ fn explain(error: &io::Error, peer: SocketAddr) {
 }
 
 /// Answers a sender that speaks plaintext on a TLS port in its own protocol.
-pub async fn refuse_plaintext(mut socket: TcpStream, version: Version, peer: SocketAddr) {
+pub(crate) async fn refuse_plaintext(mut socket: TcpStream, version: Version, peer: SocketAddr) {
     ConnectionNotice::Plaintext.log(
         peer,
         "the sender speaks plaintext, but this port takes TLS: set tls (https://, not insecure) \

@@ -11,15 +11,15 @@ A connection is served by one task on one thread, so nothing here but the
 hand-over is `Send`, and nothing is locked.
 */
 
-pub mod accept;
-pub mod activity;
+pub(crate) mod accept;
+pub(crate) mod activity;
 pub mod admission;
-pub mod balance;
-pub mod buffers;
+pub(crate) mod balance;
+pub(crate) mod buffers;
 pub mod closing;
-pub mod connection;
-pub mod guards;
+pub(crate) mod connection;
+pub(crate) mod guards;
 pub(crate) mod h2;
-pub mod handover;
+pub(crate) mod handover;
 mod handshake;
-pub mod notice;
+pub(crate) mod notice;

@@ -14,16 +14,16 @@ use std::{
 
 /// The kinds, of up to 32, that have occurred.
 #[derive(Debug, Default)]
-pub struct SeenKinds(AtomicU32);
+pub(crate) struct SeenKinds(AtomicU32);
 
 impl SeenKinds {
     /// None has occurred.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicU32::new(0))
     }
 
     /// Returns true for the first occurrence of kind number `kind`.
-    pub fn is_first(&self, kind: u32) -> bool {
+    pub(crate) fn is_first(&self, kind: u32) -> bool {
         let bit = 1 << kind;
         // The plain load keeps repeat offenders from contending for the line.
         self.0.load(Ordering::Relaxed) & bit == 0
@@ -34,7 +34,7 @@ impl SeenKinds {
 /// Kinds of connections that fail before their first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum ConnectionNotice {
+pub(crate) enum ConnectionNotice {
     /// TLS on a plaintext port.
     Tls,
     /// Plaintext on a TLS port.
@@ -53,7 +53,7 @@ static SEEN: SeenKinds = SeenKinds::new();
 
 impl ConnectionNotice {
     /// Logs `text` about `peer`.
-    pub fn log(self, peer: SocketAddr, text: impl fmt::Display) {
+    pub(crate) fn log(self, peer: SocketAddr, text: impl fmt::Display) {
         match SEEN.is_first(self as u32) {
             true => tracing::error!(%peer, "{text} (said once; more at debug level)"),
             false => tracing::debug!(%peer, kind = ?self, "{text}"),

@@ -21,7 +21,7 @@ pub enum Content {
 
 impl Content {
     /// Reads the header. Parameters (`; charset=utf-8`) do not matter.
-    pub fn of(header: Option<&[u8]>) -> Self {
+    pub(crate) fn of(header: Option<&[u8]>) -> Self {
         let value = header.unwrap_or_default();
         // What gRPC senders send, first.
         if value == b"application/grpc" {
@@ -53,18 +53,18 @@ impl Content {
     }
 
     /// Whether this is OTLP/gRPC's protocol, whatever the message encoding.
-    pub fn is_grpc(self) -> bool {
+    pub(crate) fn is_grpc(self) -> bool {
         matches!(self, Content::Grpc | Content::GrpcOther)
     }
 }
 
 /// The header.
-pub fn header(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn header(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes)
 }
 
 /// The header's text, for messages.
-pub fn named(header: Option<&[u8]>) -> String {
+pub(crate) fn named(header: Option<&[u8]>) -> String {
     match header {
         None => "no content-type".to_owned(),
         Some(value) => {

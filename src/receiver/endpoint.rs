@@ -19,11 +19,11 @@ use tokio::sync::watch;
 
 /// How long a request's body may pause between two pieces. A gRPC call is then
 /// answered with DEADLINE_EXCEEDED, an HTTP request with 408.
-pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a request's body may take in all: a sender that drips a byte now
 /// and then must not hold memory without end.
-pub const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Which protocol a listener speaks.
 #[derive(Clone, Debug)]
@@ -35,16 +35,8 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Returns the address to listen on.
-    pub fn address(&self) -> SocketAddr {
-        match self {
-            Self::Grpc(settings) => settings.endpoint,
-            Self::Http(settings, _) => settings.endpoint,
-        }
-    }
-
     /// Returns the settings of TLS; None: plaintext.
-    pub fn tls(&self) -> Option<&ServerTls> {
+    pub(crate) fn tls(&self) -> Option<&ServerTls> {
         match self {
             Self::Grpc(settings) => settings.tls.as_ref(),
             Self::Http(settings, _) => settings.tls.as_ref(),
@@ -52,7 +44,7 @@ impl Protocol {
     }
 
     /// Returns the credentials that are demanded, if any are.
-    pub fn auth(&self) -> Option<&ServerAuth> {
+    pub(crate) fn auth(&self) -> Option<&ServerAuth> {
         match self {
             Self::Grpc(settings) => settings.auth.as_ref(),
             Self::Http(settings, _) => settings.auth.as_ref(),
@@ -82,23 +74,23 @@ pub struct Endpoint {
 }
 
 /// What requests know of their connection.
-pub struct ConnectionContext {
+pub(crate) struct ConnectionContext {
     /// The listener's endpoint.
-    pub endpoint: Rc<Endpoint>,
+    pub(crate) endpoint: Rc<Endpoint>,
     /// Who is at the other end.
-    pub peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// Turns true when the process shuts down.
-    pub shutdown: watch::Receiver<bool>,
+    pub(crate) shutdown: watch::Receiver<bool>,
 }
 
 impl ConnectionContext {
     /// Counts a refusal and logs the first of its kind.
-    pub fn note(&self, refusal: &Refusal) {
+    pub(crate) fn note(&self, refusal: &Refusal) {
         note_refusal(refusal, &self.endpoint.stats, self.peer);
     }
 
     /// Waits until what was taken may be answered.
-    pub async fn stored(&self, taken: &Taken) {
+    pub(crate) async fn stored(&self, taken: &Taken) {
         if let Some(ticket) = taken.stored {
             poll_fn(|cx| self.endpoint.ingest.poll_stored(ticket, cx)).await;
         }
@@ -106,7 +98,7 @@ impl ConnectionContext {
 }
 
 /// Makes the refusal of a request that is not admitted.
-pub fn denied(denied: Denied) -> Refusal {
+pub(crate) fn denied(denied: Denied) -> Refusal {
     match denied {
         Denied::Missing => Refusal::new(
             RefusalKind::MissingCredentials,

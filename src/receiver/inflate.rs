@@ -10,7 +10,7 @@ use std::io::Read;
 
 /// The codings that requests may use, as `grpc-accept-encoding` and
 /// `Accept-Encoding` list them.
-pub const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
+pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
 
 /// log2 of the largest zstd window accepted, 32 MiB: the stock encoders of the
 /// OpenTelemetry SDKs and Collector use at most that, and the decoder allocates
@@ -19,7 +19,7 @@ const ZSTD_WINDOW_LOG: u32 = 25;
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub(crate) enum Coding {
     /// As is.
     Identity,
     /// gzip.
@@ -31,7 +31,7 @@ pub enum Coding {
 impl Coding {
     /// The coding that a header names (absent or empty: identity); the header's
     /// text when it is none of ours.
-    pub fn parse(header: Option<&[u8]>) -> Result<Self, String> {
+    pub(crate) fn parse(header: Option<&[u8]>) -> Result<Self, String> {
         let Some(value) = header else {
             return Ok(Coding::Identity);
         };
@@ -51,7 +51,7 @@ impl Coding {
     }
 
     /// Its registered name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Coding::Identity => "identity",
             Coding::Gzip => "gzip",
@@ -62,7 +62,7 @@ impl Coding {
 
 /// Why a body could not be inflated.
 #[derive(Debug, PartialEq, Eq)]
-pub enum InflateError {
+pub(crate) enum InflateError {
     /// More than the limit comes out.
     TooLarge,
     /// The data are not what the coding says.
@@ -71,7 +71,7 @@ pub enum InflateError {
 
 /// Returns `input` inflated to at most `limit` bytes: `out`, which is empty, or
 /// `input` itself if it is not compressed.
-pub fn inflate<'b>(
+pub(crate) fn inflate<'b>(
     coding: Coding,
     input: &'b [u8],
     limit: usize,

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 static SEEN: SeenKinds = SeenKinds::new();
 
 /// Counts a refusal and logs it.
-pub fn note_refusal(refusal: &Refusal, stats: &ReceiverStats, peer: SocketAddr) {
+pub(crate) fn note_refusal(refusal: &Refusal, stats: &ReceiverStats, peer: SocketAddr) {
     stats.refused_requests.add(1);
     if is_unauthenticated(refusal.kind) {
         stats.unauthenticated_requests.add(1);
@@ -32,7 +32,7 @@ pub fn note_refusal(refusal: &Refusal, stats: &ReceiverStats, peer: SocketAddr) 
 }
 
 /// Returns true if the sender has not proved who it is.
-pub fn is_unauthenticated(kind: RefusalKind) -> bool {
+pub(crate) fn is_unauthenticated(kind: RefusalKind) -> bool {
     matches!(
         kind,
         RefusalKind::MissingCredentials | RefusalKind::WrongCredentials

@@ -23,7 +23,7 @@ const HALF_RECEIVED: usize = 4;
 #[derive(Debug)]
 pub struct Scratch {
     /// Buffers for what is half read, half received or half written.
-    pub pool: BufferPool,
+    pub(crate) pool: BufferPool,
     read: RefCell<Vec<u8>>,
     inflated: RefCell<Vec<u8>>,
     half_received: Cell<usize>,
@@ -48,7 +48,7 @@ impl Scratch {
     }
 
     /// Takes the buffer that sockets are read into, at least `size` long.
-    pub fn take_read_buffer(&self, size: usize) -> Vec<u8> {
+    pub(crate) fn take_read_buffer(&self, size: usize) -> Vec<u8> {
         let mut buffer = self.read.take();
         if buffer.len() < size {
             buffer.resize(size, 0);
@@ -57,18 +57,18 @@ impl Scratch {
     }
 
     /// Gives back the buffer that sockets are read into.
-    pub fn give_read_buffer(&self, buffer: Vec<u8>) {
+    pub(crate) fn give_read_buffer(&self, buffer: Vec<u8>) {
         self.read.replace(buffer);
     }
 
     /// Takes the empty buffer that bodies are inflated into.
-    pub fn take_inflate_buffer(&self) -> Vec<u8> {
+    pub(crate) fn take_inflate_buffer(&self) -> Vec<u8> {
         self.inflated.take()
     }
 
     /// Gives back the buffer that bodies are inflated into. One that has grown
     /// large is dropped.
-    pub fn give_inflate_buffer(&self, mut buffer: Vec<u8>) {
+    pub(crate) fn give_inflate_buffer(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() <= KEEP_INFLATED {
             buffer.clear();
             self.inflated.replace(buffer);
@@ -79,7 +79,7 @@ impl Scratch {
 /// A share of the shard's budget for half-received bodies, and of what the
 /// process may hold at all. Dropping it gives it back.
 #[derive(Debug, Default)]
-pub struct Charge {
+pub(crate) struct Charge {
     bytes: usize,
     scratch: Option<Rc<Scratch>>,
 }
@@ -88,7 +88,7 @@ impl Charge {
     /// Raises the share to `bytes`, where one body may have `limit`. Returns
     /// false, and changes nothing, if the shard would hold too much.
     #[must_use]
-    pub fn raise_to(&mut self, bytes: usize, limit: usize, scratch: &Rc<Scratch>) -> bool {
+    pub(crate) fn raise_to(&mut self, bytes: usize, limit: usize, scratch: &Rc<Scratch>) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let held = scratch.half_received.get().saturating_add(more);
         if held > limit.saturating_mul(HALF_RECEIVED) || !scratch.budget.hold(more) {
@@ -113,7 +113,7 @@ impl Drop for Charge {
 
 /// Makes room in `joined` for `piece` more bytes of a body that may have `most`
 /// in all: it doubles, but not past that.
-pub fn grow(joined: &mut Vec<u8>, piece: usize, most: usize) {
+pub(crate) fn grow(joined: &mut Vec<u8>, piece: usize, most: usize) {
     let needed = joined.len().saturating_add(piece);
     if joined.capacity() < needed {
         let target = needed.max(joined.capacity().saturating_mul(2).min(most));

@@ -17,7 +17,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 const MAX_MESSAGE: usize = 1024;
 
 /// Returns the code of a kind in gRPC.
-pub fn grpc_code(kind: RefusalKind) -> Code {
+pub(crate) fn grpc_code(kind: RefusalKind) -> Code {
     match kind {
         RefusalKind::Malformed => Code::InvalidArgument,
         RefusalKind::Misframed | RefusalKind::Failed => Code::Internal,
@@ -60,7 +60,7 @@ fn message(refusal: &Refusal) -> String {
 }
 
 /// Returns the status with the details that go with it.
-pub fn with_details(refusal: &Refusal, code: Code) -> Status {
+pub(crate) fn with_details(refusal: &Refusal, code: Code) -> Status {
     let message = message(refusal);
     let details = match (refusal.kind, refusal.kind.retry_after()) {
         (_, Some(after)) => ErrorDetails::with_retry_info(Some(after)),
@@ -73,7 +73,7 @@ pub fn with_details(refusal: &Refusal, code: Code) -> Status {
 }
 
 /// Encodes the status of an HTTP error as protobuf.
-pub fn protobuf(refusal: &Refusal) -> Vec<u8> {
+pub(crate) fn protobuf(refusal: &Refusal) -> Vec<u8> {
     let code = http_code(refusal.kind);
     let status = with_details(refusal, code);
     if !status.details().is_empty() {
@@ -88,7 +88,7 @@ pub fn protobuf(refusal: &Refusal) -> Vec<u8> {
 }
 
 /// Encodes the status of an HTTP error in protobuf's JSON form.
-pub fn json(refusal: &Refusal) -> Vec<u8> {
+pub(crate) fn json(refusal: &Refusal) -> Vec<u8> {
     let (code, message) = (http_code(refusal.kind), message(refusal));
     let mut status = serde_json::json!({ "code": code as i32, "message": message });
     if let Some(after) = refusal.kind.retry_after() {
@@ -106,7 +106,7 @@ pub fn json(refusal: &Refusal) -> Vec<u8> {
 }
 
 /// Returns the seconds for `Retry-After`: at least one, never earlier than asked.
-pub fn retry_after_seconds(kind: RefusalKind) -> Option<u64> {
+pub(crate) fn retry_after_seconds(kind: RefusalKind) -> Option<u64> {
     let after = kind.retry_after()?;
     let seconds = after.as_secs();
     let seconds = seconds.saturating_add(u64::from(after.subsec_nanos() > 0));

@@ -47,7 +47,7 @@ struct Fake {
     /// So many connections are to go, from the first request on.
     order: Cell<usize>,
     closing: Rc<CloseOrder>,
-    takes_logs: bool,
+    signals: &'static [Signal],
     answer: Arc<Mutex<Answer>>,
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -64,11 +64,7 @@ impl Ingest for Fake {
     }
 
     fn takes(&self, signal: Signal) -> bool {
-        match signal {
-            Signal::Traces => true,
-            Signal::Logs => self.takes_logs,
-            Signal::Metrics => false,
-        }
+        self.signals.contains(&signal)
     }
 }
 
@@ -86,17 +82,22 @@ pub struct Server {
 
 impl Server {
     pub fn start(protocol: Protocol) -> Self {
-        Self::start_as(protocol, 0, false, None, None)
+        Self::start_as(protocol, 0, &[Signal::Traces], None, None)
     }
 
     /// One that takes logs as well.
     pub fn with_logs(protocol: Protocol) -> Self {
-        Self::start_as(protocol, 0, true, None, None)
+        Self::start_as(protocol, 0, &[Signal::Traces, Signal::Logs], None, None)
+    }
+
+    /// One that takes metrics and nothing else.
+    pub fn with_metrics(protocol: Protocol) -> Self {
+        Self::start_as(protocol, 0, &[Signal::Metrics], None, None)
     }
 
     /// One where so many connections are to go, from the first request on.
     pub fn start_with(protocol: Protocol, leaving: usize) -> Self {
-        Self::start_as(protocol, leaving, false, None, None)
+        Self::start_as(protocol, leaving, &[Signal::Traces], None, None)
     }
 
     /// One behind TLS, or that asks for credentials.
@@ -105,13 +106,13 @@ impl Server {
         tls: Option<Arc<tls::Server>>,
         auth: Option<Arc<auth::Server>>,
     ) -> Self {
-        Self::start_as(protocol, 0, false, tls, auth)
+        Self::start_as(protocol, 0, &[Signal::Traces], tls, auth)
     }
 
     fn start_as(
         protocol: Protocol,
         leaving: usize,
-        takes_logs: bool,
+        signals: &'static [Signal],
         tls: Option<Arc<tls::Server>>,
         auth: Option<Arc<auth::Server>>,
     ) -> Self {
@@ -136,7 +137,7 @@ impl Server {
             let fake = Fake {
                 order: Cell::new(order),
                 closing: Rc::clone(&closing),
-                takes_logs,
+                signals,
                 answer: told,
                 taken: seen,
             };

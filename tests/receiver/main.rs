@@ -14,5 +14,6 @@ mod harness;
 mod health;
 mod http;
 mod logs;
+mod metrics;
 mod misdirected;
 mod tls;

@@ -15,7 +15,7 @@ const PER_SECOND: f64 = 33.0;
 
 /// One bucket.
 #[derive(Debug)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     left: u32,
     filled: Instant,
 }
@@ -33,7 +33,7 @@ impl Allowance {
     /// Takes one token; false: there is none. The clock is read only when the
     /// bucket is empty.
     #[must_use]
-    pub fn spend(&mut self) -> bool {
+    pub(crate) fn spend(&mut self) -> bool {
         self.spend_at(Instant::now)
     }
 
@@ -52,7 +52,7 @@ impl Allowance {
     }
 
     /// Puts some back.
-    pub fn earn(&mut self, tokens: u32) {
+    pub(crate) fn earn(&mut self, tokens: u32) {
         self.left = self.left.saturating_add(tokens).min(BURST);
     }
 }

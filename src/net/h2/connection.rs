@@ -7,10 +7,10 @@ what goes to it.
 
 use super::{
     allowance::Allowance,
-    error::{Failure, Fault, Reason},
+    error::{ErrorCode, FrameFault, H2Failure},
     flow::{INITIAL, Inflow, Outflow},
     frame::{self, PREFACE, setting},
-    head::Head,
+    head::RequestHead,
     hpack::Decoder,
     stream::{Absent, Streams},
 };
@@ -19,8 +19,8 @@ use http::HeaderName;
 /// Requests are small and many, so a stream's window needs to hold little; the
 /// connection's is four times that, because equal windows let one stalled stream
 /// hold up all others.
-pub const STREAM_WINDOW: u32 = 1 << 20;
-pub const CONNECTION_WINDOW: u32 = 4 << 20;
+pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
+pub(crate) const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// While more than this waits to be written, nothing is read.
 const CLOGGED: usize = 128 << 10;
@@ -32,19 +32,19 @@ pub(super) const LEAVING: [u8; 8] = *b"wayspan!";
 
 /// What peers are held to.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub(crate) struct H2Limits {
     /// Streams at once.
-    pub streams: u32,
+    pub(crate) streams: u32,
     /// Octets of a head, as SETTINGS_MAX_HEADER_LIST_SIZE counts them.
-    pub header_bytes: u32,
+    pub(crate) header_bytes: u32,
     /// The field that credentials stand in; it is kept of a head.
-    pub credentials: Option<HeaderName>,
+    pub(crate) credentials: Option<HeaderName>,
 }
 
 /// What has come.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'i> {
-    /// A request begins: see [`Connection::head`].
+pub(crate) enum H2Event<'i> {
+    /// A request begins: see [`H2Connection::head`].
     Head {
         /// Its stream.
         stream: u32,
@@ -74,17 +74,17 @@ pub enum Event<'i> {
 
 /// What the peer has begun and not ended, or owes us.
 #[derive(Clone, Copy, Debug)]
-pub struct PeerWaits {
+pub(crate) struct PeerWaits {
     /// Both sides have said and heard their settings.
-    pub is_settled: bool,
+    pub(crate) is_settled: bool,
     /// A header block has begun and not ended.
-    pub is_in_block: bool,
+    pub(crate) is_in_block: bool,
     /// An answer waits for the peer to open a window.
-    pub is_held_up: bool,
+    pub(crate) is_held_up: bool,
     /// A PING of ours has not been answered.
-    pub is_pinged: bool,
+    pub(crate) is_pinged: bool,
     /// Octets of data sent so far, which grow while windows are opened.
-    pub sent: u64,
+    pub(crate) sent: u64,
 }
 
 /// How far the connection has begun.
@@ -110,22 +110,22 @@ pub(super) enum Leaving {
 /// A header block that has not ended.
 #[derive(Debug)]
 pub(super) struct Block {
-    pub stream: u32,
-    pub ends_stream: bool,
-    pub depends_on_itself: bool,
-    pub bytes: Vec<u8>,
-    pub pieces: u32,
+    pub(crate) stream: u32,
+    pub(crate) ends_stream: bool,
+    pub(crate) depends_on_itself: bool,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) pieces: u32,
 }
 
 /// The server's end of a connection.
 #[derive(Debug)]
-pub struct Connection {
-    pub(super) limits: Limits,
+pub(crate) struct H2Connection {
+    pub(super) limits: H2Limits,
     pub(super) phase: Phase,
     pub(super) leaving: Leaving,
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<H2Failure>,
     pub(super) decoder: Decoder,
-    pub(super) head: Head,
+    pub(super) head: RequestHead,
     pub(super) block: Option<Box<Block>>,
     pub(super) streams: Streams,
     pub(super) inflow: Inflow,
@@ -142,12 +142,12 @@ pub struct Connection {
     /// A PING of ours is on its way.
     pub(super) is_pinged: bool,
     /// What is to be written.
-    pub out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
 }
 
-impl Connection {
+impl H2Connection {
     /// A connection just accepted; our SETTINGS are in `out`.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: H2Limits) -> Self {
         let mut out = Vec::new();
         frame::put_settings(
             &mut out,
@@ -163,7 +163,7 @@ impl Connection {
             leaving: Leaving::No,
             failure: None,
             decoder: Decoder::default(),
-            head: Head::new(limits.header_bytes as usize, limits.credentials.clone()),
+            head: RequestHead::new(limits.header_bytes as usize, limits.credentials.clone()),
             block: None,
             streams: Streams::default(),
             inflow: Inflow::new(CONNECTION_WINDOW),
@@ -182,7 +182,7 @@ impl Connection {
 
     /// Reads on: takes whole frames off `input` until something has come. None:
     /// more input is needed, or `out` must be written first, or it is over.
-    pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
+    pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<H2Event<'i>> {
         while self.failure.is_none() && !self.is_clogged() {
             if self.phase == Phase::Preface && !self.preface(input) {
                 return None;
@@ -195,10 +195,10 @@ impl Connection {
                 Err(Some(fault)) => fault,
             };
             match fault {
-                Fault::Connection(failure) => self.fail(failure),
-                Fault::Stream(stream, reason) => {
+                FrameFault::Connection(failure) => self.fail(failure),
+                FrameFault::Stream(stream, reason) => {
                     if self.reset(stream, reason) {
-                        return Some(Event::Gone { stream });
+                        return Some(H2Event::Gone { stream });
                     }
                 }
             }
@@ -217,8 +217,8 @@ impl Connection {
             return true;
         }
         if !PREFACE.starts_with(input) {
-            self.fail(Failure {
-                reason: Reason::Protocol,
+            self.fail(H2Failure {
+                reason: ErrorCode::Protocol,
                 why: "not the preface of HTTP/2",
             });
         }
@@ -226,12 +226,12 @@ impl Connection {
     }
 
     /// The head of the request that came last.
-    pub fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &RequestHead {
         &self.head
     }
 
     /// Ends the connection because of `failure`: a GOAWAY that says so is in `out`.
-    pub fn fail(&mut self, failure: Failure) {
+    pub(crate) fn fail(&mut self, failure: H2Failure) {
         if self.failure.is_none() {
             let last = self.last_taken();
             frame::put_goaway(&mut self.out, last, failure.reason, failure.why);
@@ -240,18 +240,18 @@ impl Connection {
     }
 
     /// Begins to leave: the peer is told to send new requests elsewhere.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         if self.leaving == Leaving::No {
             self.leaving = Leaving::Told;
             // Requests may be on their way: which is the last is told when the
             // peer has answered the PING, and so has heard.
-            frame::put_goaway(&mut self.out, frame::MAX_31, Reason::None, "");
+            frame::put_goaway(&mut self.out, frame::MAX_31, ErrorCode::None, "");
             self.ping_with(LEAVING);
         }
     }
 
     /// Asks the peer whether it is there.
-    pub fn ping(&mut self) {
+    pub(crate) fn ping(&mut self) {
         self.ping_with(ALIVE);
     }
 
@@ -261,7 +261,7 @@ impl Connection {
     }
 
     /// Returns what is waited for from the peer.
-    pub fn waits(&self) -> PeerWaits {
+    pub(crate) fn waits(&self) -> PeerWaits {
         PeerWaits {
             is_settled: self.phase == Phase::Open && self.is_acknowledged,
             is_in_block: self.block.is_some(),
@@ -272,23 +272,23 @@ impl Connection {
     }
 
     /// Why nothing more will come, if so.
-    pub fn failure(&self) -> Option<Failure> {
+    pub(crate) fn failure(&self) -> Option<H2Failure> {
         self.failure
     }
 
     /// Whether [`Self::leave`] was called.
-    pub fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         self.leaving != Leaving::No
     }
 
     /// Whether it can be closed: all is answered, and the peer knows that
     /// nothing else will be.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(self.leaving, Leaving::Last(_)) && self.streams.is_empty()
     }
 
     /// Whether too much waits to be written for anything to be read.
-    pub fn is_clogged(&self) -> bool {
+    pub(crate) fn is_clogged(&self) -> bool {
         self.out.len() > CLOGGED
     }
 

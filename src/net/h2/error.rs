@@ -7,7 +7,7 @@ use std::fmt;
 /// An error code (RFC 9113, 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Reason {
+pub(crate) enum ErrorCode {
     /// No error.
     None = 0,
     /// The protocol was not kept.
@@ -30,14 +30,14 @@ pub enum Reason {
 
 /// What ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct H2Failure {
     /// Its code.
-    pub reason: Reason,
+    pub(crate) reason: ErrorCode,
     /// For people; it travels with GOAWAY.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for H2Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.reason, self.why)
     }
@@ -45,14 +45,14 @@ impl fmt::Display for Failure {
 
 /// What is wrong with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum FrameFault {
     /// The connection cannot go on.
-    Connection(Failure),
+    Connection(H2Failure),
     /// The stream cannot.
-    Stream(u32, Reason),
+    Stream(u32, ErrorCode),
 }
 
 /// A fault of the connection.
-pub fn fatal(reason: Reason, why: &'static str) -> Fault {
-    Fault::Connection(Failure { reason, why })
+pub(crate) fn fatal(reason: ErrorCode, why: &'static str) -> FrameFault {
+    FrameFault::Connection(H2Failure { reason, why })
 }

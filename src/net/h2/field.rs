@@ -4,7 +4,7 @@ What a header field means to a server of gRPC.
 
 /// Fields that matter, and the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub(crate) enum FieldKind {
     /// `:method`
     Method,
     /// `:scheme`
@@ -25,33 +25,33 @@ pub enum Field {
     Malformed,
 }
 
-impl Field {
+impl FieldKind {
     /// Judges a field.
-    pub fn of(name: &[u8], value: &[u8]) -> Self {
+    pub(crate) fn of(name: &[u8], value: &[u8]) -> Self {
         if !is_value(value) {
-            return Field::Malformed;
+            return FieldKind::Malformed;
         }
         match name {
-            b":method" => Field::Method,
-            b":scheme" => Field::Scheme,
-            b":authority" => Field::Authority,
-            b":path" if is_path(value) => Field::Path,
-            b"content-type" => Field::ContentType,
-            b"content-length" => Field::ContentLength,
-            b"grpc-encoding" => Field::GrpcEncoding,
+            b":method" => FieldKind::Method,
+            b":scheme" => FieldKind::Scheme,
+            b":authority" => FieldKind::Authority,
+            b":path" if is_path(value) => FieldKind::Path,
+            b"content-type" => FieldKind::ContentType,
+            b"content-length" => FieldKind::ContentLength,
+            b"grpc-encoding" => FieldKind::GrpcEncoding,
             b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding"
-            | b"upgrade" => Field::Malformed,
-            b"te" if value != b"trailers" => Field::Malformed,
-            name if is_name(name) => Field::Other,
-            _ => Field::Malformed,
+            | b"upgrade" => FieldKind::Malformed,
+            b"te" if value != b"trailers" => FieldKind::Malformed,
+            name if is_name(name) => FieldKind::Other,
+            _ => FieldKind::Malformed,
         }
     }
 
     /// Whether its name begins with a colon.
-    pub fn is_pseudo(self) -> bool {
+    pub(crate) fn is_pseudo(self) -> bool {
         matches!(
             self,
-            Field::Method | Field::Scheme | Field::Authority | Field::Path
+            FieldKind::Method | FieldKind::Scheme | FieldKind::Authority | FieldKind::Path
         )
     }
 }
@@ -84,31 +84,31 @@ mod tests {
     #[test]
     fn what_must_not_be_is_told_from_what_may() {
         for (name, value, field) in [
-            ("te", "trailers", Field::Other),
-            ("te", "gzip", Field::Malformed),
-            ("x-a", "", Field::Other),
-            ("x-a", "ü \t b", Field::Other),
-            ("x-a", "b ", Field::Other),
-            ("x-a", "b\u{7f}", Field::Malformed),
-            ("x-a", "b\r\n", Field::Malformed),
-            ("x-a", "b\0c", Field::Malformed),
-            ("X-a", "b", Field::Malformed),
-            ("x:a", "b", Field::Malformed),
-            ("x a", "b", Field::Malformed),
-            ("", "b", Field::Malformed),
-            (":path", "/a?b#c", Field::Path),
-            (":path", "*", Field::Path),
-            (":path", "", Field::Malformed),
-            (":path", "a", Field::Malformed),
-            (":path", "/a b", Field::Malformed),
-            (":status", "200", Field::Malformed),
-            (":other", "b", Field::Malformed),
-            ("connection", "close", Field::Malformed),
-            ("upgrade", "h2c", Field::Malformed),
-            ("content-type", "a\n", Field::Malformed),
+            ("te", "trailers", FieldKind::Other),
+            ("te", "gzip", FieldKind::Malformed),
+            ("x-a", "", FieldKind::Other),
+            ("x-a", "ü \t b", FieldKind::Other),
+            ("x-a", "b ", FieldKind::Other),
+            ("x-a", "b\u{7f}", FieldKind::Malformed),
+            ("x-a", "b\r\n", FieldKind::Malformed),
+            ("x-a", "b\0c", FieldKind::Malformed),
+            ("X-a", "b", FieldKind::Malformed),
+            ("x:a", "b", FieldKind::Malformed),
+            ("x a", "b", FieldKind::Malformed),
+            ("", "b", FieldKind::Malformed),
+            (":path", "/a?b#c", FieldKind::Path),
+            (":path", "*", FieldKind::Path),
+            (":path", "", FieldKind::Malformed),
+            (":path", "a", FieldKind::Malformed),
+            (":path", "/a b", FieldKind::Malformed),
+            (":status", "200", FieldKind::Malformed),
+            (":other", "b", FieldKind::Malformed),
+            ("connection", "close", FieldKind::Malformed),
+            ("upgrade", "h2c", FieldKind::Malformed),
+            ("content-type", "a\n", FieldKind::Malformed),
         ] {
             assert_eq!(
-                Field::of(name.as_bytes(), value.as_bytes()),
+                FieldKind::of(name.as_bytes(), value.as_bytes()),
                 field,
                 "{name:?}: {value:?}"
             );

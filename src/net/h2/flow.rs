@@ -5,25 +5,25 @@ Windows (RFC 9113, 5.2).
 use super::frame::MAX_31;
 
 /// What every window is at first.
-pub const INITIAL: u32 = 65_535;
+pub(crate) const INITIAL: u32 = 65_535;
 
 /// What a peer may still send. It is topped up as soon as half of it is used:
 /// what has arrived is bounded elsewhere, by the budget for half-received bodies.
 #[derive(Debug)]
-pub struct Inflow {
+pub(crate) struct Inflow {
     left: u32,
     size: u32,
 }
 
 impl Inflow {
     /// A full window.
-    pub fn new(size: u32) -> Self {
+    pub(crate) fn new(size: u32) -> Self {
         Self { left: size, size }
     }
 
     /// Uses some of it; false: there is not so much left.
     #[must_use]
-    pub fn take(&mut self, octets: usize) -> bool {
+    pub(crate) fn take(&mut self, octets: usize) -> bool {
         let left = u32::try_from(octets)
             .ok()
             .and_then(|n| self.left.checked_sub(n));
@@ -32,7 +32,7 @@ impl Inflow {
     }
 
     /// How much more the peer is to be told that it may send, if it is time.
-    pub fn top_up(&mut self) -> Option<u32> {
+    pub(crate) fn top_up(&mut self) -> Option<u32> {
         let used = self.size - self.left;
         if used <= self.size / 2 {
             return None;
@@ -45,27 +45,27 @@ impl Inflow {
 /// What may still be sent to a peer. Below zero where the peer has taken back
 /// what it had granted (RFC 9113, 6.9.2).
 #[derive(Clone, Copy, Debug)]
-pub struct Outflow(i64);
+pub(crate) struct Outflow(i64);
 
 impl Outflow {
     /// A window of that size.
-    pub fn new(size: u32) -> Self {
+    pub(crate) fn new(size: u32) -> Self {
         Self(i64::from(size))
     }
 
     /// What may be sent now.
-    pub fn left(self) -> usize {
+    pub(crate) fn left(self) -> usize {
         usize::try_from(self.0).unwrap_or(0)
     }
 
     /// Notes that so much was sent.
-    pub fn sent(&mut self, octets: usize) {
+    pub(crate) fn sent(&mut self, octets: usize) {
         self.0 -= octets as i64;
     }
 
     /// Changes it; false: it is larger than windows may be.
     #[must_use]
-    pub fn change(&mut self, by: i64) -> bool {
+    pub(crate) fn change(&mut self, by: i64) -> bool {
         self.0 += by;
         self.0 <= i64::from(MAX_31)
     }

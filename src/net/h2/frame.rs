@@ -2,69 +2,69 @@
 Frames (RFC 9113, 4 and 6): heads in, whole frames out.
 */
 
-use super::error::{Fault, Reason, fatal};
+use super::error::{ErrorCode, FrameFault, fatal};
 
 /// What a client sends first (RFC 9113, 3.4).
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Octets of a frame's head.
-pub const HEAD: usize = 9;
+pub(crate) const HEAD: usize = 9;
 
 /// The longest payload that peers may send: the default of SETTINGS_MAX_FRAME_SIZE,
 /// and what every peer takes.
-pub const MAX_PAYLOAD: usize = 16_384;
+pub(crate) const MAX_PAYLOAD: usize = 16_384;
 
 /// The largest window and stream identifier.
-pub const MAX_31: u32 = (1 << 31) - 1;
+pub(crate) const MAX_31: u32 = (1 << 31) - 1;
 
 /// Frame types.
-pub mod kind {
-    pub const DATA: u8 = 0;
-    pub const HEADERS: u8 = 1;
-    pub const PRIORITY: u8 = 2;
-    pub const RST_STREAM: u8 = 3;
-    pub const SETTINGS: u8 = 4;
-    pub const PUSH_PROMISE: u8 = 5;
-    pub const PING: u8 = 6;
-    pub const GOAWAY: u8 = 7;
-    pub const WINDOW_UPDATE: u8 = 8;
-    pub const CONTINUATION: u8 = 9;
+pub(crate) mod kind {
+    pub(crate) const DATA: u8 = 0;
+    pub(crate) const HEADERS: u8 = 1;
+    pub(crate) const PRIORITY: u8 = 2;
+    pub(crate) const RST_STREAM: u8 = 3;
+    pub(crate) const SETTINGS: u8 = 4;
+    pub(crate) const PUSH_PROMISE: u8 = 5;
+    pub(crate) const PING: u8 = 6;
+    pub(crate) const GOAWAY: u8 = 7;
+    pub(crate) const WINDOW_UPDATE: u8 = 8;
+    pub(crate) const CONTINUATION: u8 = 9;
 }
 
 /// Flags.
-pub mod flag {
-    pub const ACK: u8 = 0x1;
-    pub const END_STREAM: u8 = 0x1;
-    pub const END_HEADERS: u8 = 0x4;
-    pub const PADDED: u8 = 0x8;
-    pub const PRIORITY: u8 = 0x20;
+pub(crate) mod flag {
+    pub(crate) const ACK: u8 = 0x1;
+    pub(crate) const END_STREAM: u8 = 0x1;
+    pub(crate) const END_HEADERS: u8 = 0x4;
+    pub(crate) const PADDED: u8 = 0x8;
+    pub(crate) const PRIORITY: u8 = 0x20;
 }
 
 /// Settings (RFC 9113, 6.5.2).
-pub mod setting {
-    pub const ENABLE_PUSH: u16 = 2;
-    pub const MAX_CONCURRENT_STREAMS: u16 = 3;
-    pub const INITIAL_WINDOW_SIZE: u16 = 4;
-    pub const MAX_FRAME_SIZE: u16 = 5;
-    pub const MAX_HEADER_LIST_SIZE: u16 = 6;
+pub(crate) mod setting {
+    pub(crate) const ENABLE_PUSH: u16 = 2;
+    pub(crate) const MAX_CONCURRENT_STREAMS: u16 = 3;
+    pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
+    pub(crate) const MAX_FRAME_SIZE: u16 = 5;
+    pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
 }
 
 /// A frame's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameHead {
+pub(crate) struct FrameHead {
     /// Octets of its payload.
-    pub length: usize,
+    pub(crate) length: usize,
     /// See [`kind`].
-    pub kind: u8,
+    pub(crate) kind: u8,
     /// See [`flag`].
-    pub flags: u8,
+    pub(crate) flags: u8,
     /// 0: the connection.
-    pub stream: u32,
+    pub(crate) stream: u32,
 }
 
 impl FrameHead {
     /// Reads the head at the begin of `input`, if it is there.
-    pub fn parse(input: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(input: &[u8]) -> Option<Self> {
         let ([a, b, c, kind, flags, s @ ..], _) = input.split_first_chunk::<HEAD>()?;
         Some(Self {
             length: u32::from_be_bytes([0, *a, *b, *c]) as usize,
@@ -76,13 +76,13 @@ impl FrameHead {
     }
 
     /// Whether a flag is set.
-    pub fn has(self, flag: u8) -> bool {
+    pub(crate) fn has(self, flag: u8) -> bool {
         self.flags & flag != 0
     }
 }
 
 /// What is left of a payload without its padding.
-pub fn unpadded(head: FrameHead, payload: &[u8]) -> Result<&[u8], Fault> {
+pub(crate) fn unpadded(head: FrameHead, payload: &[u8]) -> Result<&[u8], FrameFault> {
     if !head.has(flag::PADDED) {
         return Ok(payload);
     }
@@ -91,19 +91,19 @@ pub fn unpadded(head: FrameHead, payload: &[u8]) -> Result<&[u8], Fault> {
         rest.get(..rest.len().checked_sub(usize::from(*padding))?)
     };
     padded().ok_or(fatal(
-        Reason::Protocol,
+        ErrorCode::Protocol,
         "padding that is longer than its frame",
     ))
 }
 
 /// The 31 bits that a payload begins with.
-pub fn number(payload: &[u8]) -> Option<u32> {
+pub(crate) fn number(payload: &[u8]) -> Option<u32> {
     let (number, _) = payload.split_first_chunk::<4>()?;
     Some(u32::from_be_bytes(*number) & MAX_31)
 }
 
 /// Appends a frame.
-pub fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+pub(crate) fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     // Payloads are of MAX_PAYLOAD at most.
     let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
     let [d, e, f, g] = stream.to_be_bytes();
@@ -112,7 +112,7 @@ pub fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) 
 }
 
 /// Appends a header block: HEADERS, and CONTINUATION where one frame is not enough.
-pub fn put_block(out: &mut Vec<u8>, stream: u32, end_stream: bool, block: &[u8]) {
+pub(crate) fn put_block(out: &mut Vec<u8>, stream: u32, end_stream: bool, block: &[u8]) {
     let (mut first, mut rest) = block.split_at(block.len().min(MAX_PAYLOAD));
     let mut kind = kind::HEADERS;
     let mut flags = if end_stream { flag::END_STREAM } else { 0 };
@@ -130,7 +130,7 @@ pub fn put_block(out: &mut Vec<u8>, stream: u32, end_stream: bool, block: &[u8])
 }
 
 /// Appends RST_STREAM.
-pub fn put_reset(out: &mut Vec<u8>, stream: u32, reason: Reason) {
+pub(crate) fn put_reset(out: &mut Vec<u8>, stream: u32, reason: ErrorCode) {
     put(
         out,
         kind::RST_STREAM,
@@ -141,12 +141,12 @@ pub fn put_reset(out: &mut Vec<u8>, stream: u32, reason: Reason) {
 }
 
 /// Appends WINDOW_UPDATE.
-pub fn put_window(out: &mut Vec<u8>, stream: u32, more: u32) {
+pub(crate) fn put_window(out: &mut Vec<u8>, stream: u32, more: u32) {
     put(out, kind::WINDOW_UPDATE, 0, stream, &more.to_be_bytes());
 }
 
 /// Appends GOAWAY; `why` is for people, and shorter than a frame.
-pub fn put_goaway(out: &mut Vec<u8>, last: u32, reason: Reason, why: &str) {
+pub(crate) fn put_goaway(out: &mut Vec<u8>, last: u32, reason: ErrorCode, why: &str) {
     let mut payload = Vec::with_capacity(8 + why.len());
     payload.extend_from_slice(&last.to_be_bytes());
     payload.extend_from_slice(&(reason as u32).to_be_bytes());
@@ -155,7 +155,7 @@ pub fn put_goaway(out: &mut Vec<u8>, last: u32, reason: Reason, why: &str) {
 }
 
 /// Appends SETTINGS.
-pub fn put_settings(out: &mut Vec<u8>, settings: &[(u16, u32)]) {
+pub(crate) fn put_settings(out: &mut Vec<u8>, settings: &[(u16, u32)]) {
     let mut payload = Vec::with_capacity(6 * settings.len());
     for (name, value) in settings {
         payload.extend_from_slice(&name.to_be_bytes());

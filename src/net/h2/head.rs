@@ -6,12 +6,12 @@ it is decoded, and only the few values that somebody looks at are copied.
 */
 
 use super::{
-    field::Field,
+    field::FieldKind,
     hpack::{Entry, OVERHEAD},
 };
 use http::HeaderName;
 
-/// Where a value lies in [`Head::text`].
+/// Where a value lies in [`RequestHead::text`].
 type Place = Option<(usize, usize)>;
 
 /// Text above this size is given back.
@@ -19,7 +19,7 @@ const KEEP: usize = 1024;
 
 /// The head of the request that was announced last.
 #[derive(Debug, Default)]
-pub struct Head {
+pub(crate) struct RequestHead {
     /// The field with the sender's credentials, where they are asked for.
     wanted: Option<HeaderName>,
     text: Vec<u8>,
@@ -38,10 +38,10 @@ pub struct Head {
     most: usize,
 }
 
-impl Head {
+impl RequestHead {
     /// For heads of at most so many octets, as SETTINGS_MAX_HEADER_LIST_SIZE
     /// counts; `wanted` is the field with the credentials.
-    pub fn new(most: usize, wanted: Option<HeaderName>) -> Self {
+    pub(crate) fn new(most: usize, wanted: Option<HeaderName>) -> Self {
         Self {
             wanted,
             most,
@@ -79,30 +79,30 @@ impl Head {
             self.has_regular = true;
         }
         let (place, is_single) = match field {
-            Field::Method => (&mut self.method, true),
-            Field::Path => (&mut self.path, true),
-            Field::Scheme => {
+            FieldKind::Method => (&mut self.method, true),
+            FieldKind::Path => (&mut self.path, true),
+            FieldKind::Scheme => {
                 self.is_malformed |= std::mem::replace(&mut self.has_scheme, true);
                 return;
             }
-            Field::Authority => {
+            FieldKind::Authority => {
                 self.is_malformed |= std::mem::replace(&mut self.has_authority, true);
                 return;
             }
-            Field::ContentLength => {
+            FieldKind::ContentLength => {
                 let length = length(value);
                 self.is_malformed |=
                     length.is_none() || self.length.is_some_and(|known| Some(known) != length);
                 self.length = length;
                 return;
             }
-            Field::Malformed => {
+            FieldKind::Malformed => {
                 self.is_malformed = true;
                 return;
             }
-            Field::ContentType => (&mut self.content_type, false),
-            Field::GrpcEncoding => (&mut self.grpc_encoding, false),
-            Field::Other => match &self.wanted {
+            FieldKind::ContentType => (&mut self.content_type, false),
+            FieldKind::GrpcEncoding => (&mut self.grpc_encoding, false),
+            FieldKind::Other => match &self.wanted {
                 Some(wanted) if wanted.as_str().as_bytes() == name => {
                     (&mut self.credentials, false)
                 }
@@ -146,32 +146,32 @@ impl Head {
     }
 
     /// `:method`.
-    pub fn method(&self) -> &[u8] {
+    pub(crate) fn method(&self) -> &[u8] {
         self.at(self.method).unwrap_or_default()
     }
 
     /// `:path`: with its query, without surprises (visible ASCII).
-    pub fn path(&self) -> &[u8] {
+    pub(crate) fn path(&self) -> &[u8] {
         self.at(self.path).unwrap_or_default()
     }
 
     /// `content-type`.
-    pub fn content_type(&self) -> Option<&[u8]> {
+    pub(crate) fn content_type(&self) -> Option<&[u8]> {
         self.at(self.content_type)
     }
 
     /// `grpc-encoding`.
-    pub fn grpc_encoding(&self) -> Option<&[u8]> {
+    pub(crate) fn grpc_encoding(&self) -> Option<&[u8]> {
         self.at(self.grpc_encoding)
     }
 
     /// The field that was asked for.
-    pub fn credentials(&self) -> Option<&[u8]> {
+    pub(crate) fn credentials(&self) -> Option<&[u8]> {
         self.at(self.credentials)
     }
 
     /// `content-length`.
-    pub fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         self.length
     }
 }
@@ -188,12 +188,12 @@ mod tests {
 
     use super::*;
 
-    fn head(fields: &[(&str, &str)]) -> Head {
-        let mut head = Head::new(1000, Some(HeaderName::from_static("x-token")));
+    fn head(fields: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::new(1000, Some(HeaderName::from_static("x-token")));
         for (name, value) in fields {
             let (name, value) = (name.as_bytes(), value.as_bytes());
             head.add(Entry {
-                field: Field::of(name, value),
+                field: FieldKind::of(name, value),
                 name,
                 value,
             });

@@ -2,7 +2,7 @@
 HTTP/2 as a server of small requests needs it (RFC 9113): octets in, events and
 octets out, no socket, no clock but for floods, no task.
 
-A [`Connection`] reads frames where they lie, and hands a request's data on as
+A [`H2Connection`] reads frames where they lie, and hands a request's data on as
 a slice of what was read. An answer is appended to one buffer at once; what the
 peer's windows do not allow yet waits with its stream. So a request of the
 common kind costs two looks at tables, one call, and a few copies of constants.
@@ -18,18 +18,18 @@ What a peer can make this hold or do is bounded:
 | decoded header fields | never kept but for a few values; 431 over the limit |
 | streams | `max_concurrent_streams`, REFUSED_STREAM beyond |
 | data | windows, and the shard's budget for half-received bodies |
-| answers that the peer does not read | nothing is read while [`Connection::is_clogged`] |
+| answers that the peer does not read | nothing is read while [`H2Connection::is_clogged`] |
 | resets; frames that lead to nothing | [`allowance`], then ENHANCE_YOUR_CALM |
 */
 
 mod allowance;
-pub mod connection;
+pub(crate) mod connection;
 mod error;
 mod field;
 mod flow;
 mod frame;
 mod head;
-pub mod hpack;
+pub(crate) mod hpack;
 mod receive;
 mod send;
 mod stream;
@@ -37,8 +37,10 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{CONNECTION_WINDOW, Connection, Event, Limits, PeerWaits, STREAM_WINDOW};
-pub use error::{Failure, Reason};
-pub use frame::{HEAD as FRAME_HEAD, MAX_PAYLOAD};
-pub use head::Head;
-pub use stream::End;
+pub(crate) use connection::{
+    CONNECTION_WINDOW, H2Connection, H2Event, H2Limits, PeerWaits, STREAM_WINDOW,
+};
+pub(crate) use error::{ErrorCode, H2Failure};
+pub(crate) use frame::{HEAD as FRAME_HEAD, MAX_PAYLOAD};
+pub(crate) use head::RequestHead;
+pub(crate) use stream::ReplyEnd;

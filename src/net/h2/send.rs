@@ -8,20 +8,20 @@ nobody looks at the rest of it (RFC 9113, 8.1).
 */
 
 use super::{
-    connection::Connection,
-    error::{Failure, Reason},
+    connection::H2Connection,
+    error::{ErrorCode, H2Failure},
     frame::{self, MAX_PAYLOAD, flag, kind},
-    stream::{End, Outgoing, Stream},
+    stream::{Outgoing, ReplyEnd, Stream},
 };
 
-impl Connection {
+impl H2Connection {
     /// Answers a request: the header block `head`, then `body`, then what `end`
     /// says. Nothing, if the stream is gone.
-    pub fn answer(&mut self, stream: u32, head: &[u8], body: &[u8], end: End) {
+    pub(crate) fn answer(&mut self, stream: u32, head: &[u8], body: &[u8], end: ReplyEnd) {
         if self.streams.get(stream).is_none() {
             return;
         }
-        if body.is_empty() && end == End::Stream {
+        if body.is_empty() && end == ReplyEnd::Stream {
             frame::put_block(&mut self.out, stream, true, head);
             return self.answered(stream);
         }
@@ -30,7 +30,7 @@ impl Connection {
     }
 
     /// Goes on with an answer that was left open.
-    pub fn go_on(&mut self, stream: u32, body: &[u8], end: End) {
+    pub(crate) fn go_on(&mut self, stream: u32, body: &[u8], end: ReplyEnd) {
         let Some(known) = self.streams.get(stream) else {
             return;
         };
@@ -45,7 +45,7 @@ impl Connection {
             self.outflow.sent(body.len());
             self.sent += body.len() as u64;
             put_data(&mut self.out, stream, body, end);
-            if end != End::Open {
+            if end != ReplyEnd::Open {
                 self.answered(stream);
             }
             return;
@@ -80,7 +80,7 @@ impl Connection {
                     put_data(out, id, piece, outgoing.end);
                     done.push((id, outgoing.end));
                 } else if !piece.is_empty() {
-                    put_data(out, id, piece, End::Open);
+                    put_data(out, id, piece, ReplyEnd::Open);
                 }
                 window.sent(piece.len());
                 self.sent += piece.len() as u64;
@@ -97,18 +97,18 @@ impl Connection {
             if let Some(stream) = self.streams.get(id) {
                 stream.outgoing = None;
             }
-            if end != End::Open {
+            if end != ReplyEnd::Open {
                 self.answered(id);
             }
         }
     }
 
     /// Resets a stream; true: it was there, and somebody may wait for its end.
-    pub fn reset(&mut self, stream: u32, reason: Reason) -> bool {
+    pub(crate) fn reset(&mut self, stream: u32, reason: ErrorCode) -> bool {
         frame::put_reset(&mut self.out, stream, reason);
         if !self.resets.spend() {
-            self.fail(Failure {
-                reason: Reason::EnhanceYourCalm,
+            self.fail(H2Failure {
+                reason: ErrorCode::EnhanceYourCalm,
                 why: "too many streams were at fault",
             });
         }
@@ -119,7 +119,7 @@ impl Connection {
     fn answered(&mut self, stream: u32) {
         let is_open = self.streams.get(stream).is_some_and(|known| known.is_open);
         if is_open {
-            frame::put_reset(&mut self.out, stream, Reason::None);
+            frame::put_reset(&mut self.out, stream, ErrorCode::None);
         }
         self.forget(stream, !is_open);
     }
@@ -135,16 +135,16 @@ impl Connection {
 }
 
 /// Appends data, of one frame at most, and what ends them.
-fn put_data(out: &mut Vec<u8>, stream: u32, bytes: &[u8], end: End) {
-    let flags = if end == End::Stream {
+fn put_data(out: &mut Vec<u8>, stream: u32, bytes: &[u8], end: ReplyEnd) {
+    let flags = if end == ReplyEnd::Stream {
         flag::END_STREAM
     } else {
         0
     };
-    if !bytes.is_empty() || end == End::Stream {
+    if !bytes.is_empty() || end == ReplyEnd::Stream {
         frame::put(out, kind::DATA, flags, stream, bytes);
     }
-    if let End::Trailers(block) = end {
+    if let ReplyEnd::Trailers(block) = end {
         frame::put_block(out, stream, true, block);
     }
 }

@@ -14,7 +14,7 @@ const REMEMBERED: usize = 64;
 
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum ReplyEnd {
     /// Not yet: more will come.
     Open,
     /// With its last octet.
@@ -25,28 +25,28 @@ pub enum End {
 
 /// What of an answer waits for the peer's windows.
 #[derive(Debug)]
-pub struct Outgoing {
-    pub bytes: Vec<u8>,
-    pub sent: usize,
-    pub end: End,
+pub(crate) struct Outgoing {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) sent: usize,
+    pub(crate) end: ReplyEnd,
 }
 
 /// A stream that is not over.
 #[derive(Debug)]
-pub struct Stream {
-    pub id: u32,
+pub(crate) struct Stream {
+    pub(crate) id: u32,
     /// The peer has not ended its request.
-    pub is_open: bool,
+    pub(crate) is_open: bool,
     /// What `content-length` said, less what has come.
-    pub missing: Option<u64>,
-    pub inflow: Inflow,
-    pub outflow: Outflow,
-    pub outgoing: Option<Box<Outgoing>>,
+    pub(crate) missing: Option<u64>,
+    pub(crate) inflow: Inflow,
+    pub(crate) outflow: Outflow,
+    pub(crate) outgoing: Option<Box<Outgoing>>,
 }
 
 /// Why a stream is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
+pub(crate) enum Absent {
     /// Nobody has opened it.
     Idle,
     /// We have ended it before the peer did.
@@ -76,7 +76,7 @@ impl Recent {
 
 /// All streams of a connection.
 #[derive(Debug, Default)]
-pub struct Streams {
+pub(crate) struct Streams {
     open: Vec<Stream>,
     /// The highest identifier seen.
     last: u32,
@@ -86,27 +86,27 @@ pub struct Streams {
 
 impl Streams {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.open.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
     /// The highest identifier seen.
-    pub fn last(&self) -> u32 {
+    pub(crate) fn last(&self) -> u32 {
         self.last
     }
 
     /// Notes that the peer has used an identifier.
-    pub fn note(&mut self, id: u32) {
+    pub(crate) fn note(&mut self, id: u32) {
         self.last = id;
     }
 
     /// Adds the newest.
-    pub fn add(&mut self, stream: Stream) {
+    pub(crate) fn add(&mut self, stream: Stream) {
         self.open.push(stream);
     }
 
@@ -115,18 +115,18 @@ impl Streams {
     }
 
     /// One that is not over.
-    pub fn get(&mut self, id: u32) -> Option<&mut Stream> {
+    pub(crate) fn get(&mut self, id: u32) -> Option<&mut Stream> {
         let at = self.position(id).ok()?;
         self.open.get_mut(at)
     }
 
     /// All of them, the oldest first.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         self.open.iter_mut()
     }
 
     /// Where one is that is not here.
-    pub fn absent(&self, id: u32) -> Absent {
+    pub(crate) fn absent(&self, id: u32) -> Absent {
         // An even identifier would be one that we had opened.
         if id > self.last || id.is_multiple_of(2) {
             Absent::Idle
@@ -140,7 +140,7 @@ impl Streams {
     }
 
     /// Ends one; `heard`: the peer knows, because it has ended it, too.
-    pub fn remove(&mut self, id: u32, heard: bool) -> Option<Stream> {
+    pub(crate) fn remove(&mut self, id: u32, heard: bool) -> Option<Stream> {
         let stream = self.position(id).ok().map(|at| self.open.remove(at));
         match heard {
             true => self.closed.add(id),

@@ -23,16 +23,16 @@ const CROWDED: &str = "too many half-sent requests at once";
 
 /// How long to wait for a body.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// For the next piece.
-    pub idle: Duration,
+    pub(crate) idle: Duration,
     /// For all of it.
-    pub total: Duration,
+    pub(crate) total: Duration,
 }
 
 /// A whole body, and the budget it holds until it is dropped.
 #[derive(Debug)]
-pub struct Collected {
+pub(crate) struct Collected {
     bytes: Bytes,
     _charge: Charge,
 }
@@ -46,7 +46,7 @@ impl std::ops::Deref for Collected {
 }
 
 /// Refuses a body for its length; `what` says what is too large.
-pub fn too_large(what: impl fmt::Display) -> Refusal {
+pub(crate) fn too_large(what: impl fmt::Display) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
         format!("{what}; the limit is set by max_request_body_size of this receiver"),
@@ -54,7 +54,7 @@ pub fn too_large(what: impl fmt::Display) -> Refusal {
 }
 
 /// Reads `body` to its end, if it has no more than `limit` bytes.
-pub async fn collect<B>(
+pub(crate) async fn collect<B>(
     mut body: B,
     limit: usize,
     patience: Patience,
@@ -144,7 +144,7 @@ const LULL: Duration = Duration::from_secs(1);
 /// Reads up to `most` bytes of a refused body and forgets them, until the
 /// sender pauses. A server that closes with unread bytes resets an HTTP/1.1
 /// connection, and many senders then never see the answer.
-pub async fn discard<B>(mut body: B, most: usize, patience: Patience)
+pub(crate) async fn discard<B>(mut body: B, most: usize, patience: Patience)
 where
     B: Body<Data = Bytes> + Unpin,
 {

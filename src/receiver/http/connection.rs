@@ -37,7 +37,7 @@ const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 const MAX_STREAMS: u32 = 256;
 
 /// Serves a connection to its end: each request is answered by `answer`.
-pub async fn run<S, F>(
+pub(crate) async fn run<S, F>(
     context: Rc<ConnectionContext>,
     activity: Rc<Activity>,
     stream: S,

@@ -8,6 +8,6 @@ its format. [`body`] collects, [`reply`] turns refusals into replies.
 */
 
 mod body;
-pub mod connection;
-pub mod reply;
-pub mod request;
+pub(crate) mod connection;
+pub(crate) mod reply;
+pub(crate) mod request;

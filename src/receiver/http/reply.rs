@@ -69,7 +69,7 @@ fn http_status(kind: RefusalKind) -> StatusCode {
 
 /// Makes the reply to a refused request around its body; `challenge` says which
 /// credentials are wanted.
-pub fn refused(
+pub(crate) fn refused(
     refusal: &Refusal,
     content_type: HeaderValue,
     body: Bytes,
@@ -106,7 +106,7 @@ pub fn refused(
 }
 
 /// Makes the reply in plain text, for senders whose format nobody knows.
-pub fn refused_in_words(refusal: &Refusal) -> Response<HttpReply> {
+pub(crate) fn refused_in_words(refusal: &Refusal) -> Response<HttpReply> {
     let words = HeaderValue::from_static("text/plain; charset=utf-8");
     refused(
         refusal,

@@ -30,7 +30,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// Answers one request in the format that `decoder` knows.
-pub async fn answer(
+pub(crate) async fn answer(
     context: &ConnectionContext,
     settings: &HttpServer,
     decoder: &dyn Decoder,

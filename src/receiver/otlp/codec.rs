@@ -23,7 +23,7 @@ use std::borrow::Cow;
 /// # Errors
 ///
 /// When JSON is not what OTLP makes of it.
-pub fn to_protobuf(
+pub(crate) fn to_protobuf(
     signal: Signal,
     content: Content,
     body: &[u8],
@@ -37,7 +37,7 @@ pub fn to_protobuf(
 }
 
 /// Makes the response message for a request of which some items were dropped.
-pub fn partial_success(taken: Taken) -> impl Message {
+pub(crate) fn partial_success(taken: Taken) -> impl Message {
     ExportTraceServiceResponse {
         partial_success: Some(ExportTracePartialSuccess {
             rejected_spans: i64::try_from(taken.rejected).unwrap_or(i64::MAX),
@@ -47,7 +47,7 @@ pub fn partial_success(taken: Taken) -> impl Message {
 }
 
 /// Encodes the response to a request that was taken, in its content type.
-pub fn response(signal: Signal, content: Content, taken: Taken) -> Vec<u8> {
+pub(crate) fn response(signal: Signal, content: Content, taken: Taken) -> Vec<u8> {
     match (content, taken.rejected) {
         (Content::Json, 0) => b"{}".to_vec(),
         (Content::Json, rejected) => serde_json::json!({ "partialSuccess": {
@@ -71,7 +71,7 @@ fn rejected_items(signal: Signal) -> &'static str {
 }
 
 /// Says that no pipeline of this receiver takes `signal`, and what to do.
-pub fn not_taken(signal: Signal, ingest: &dyn Ingest) -> String {
+pub(crate) fn not_taken(signal: Signal, ingest: &dyn Ingest) -> String {
     let taken: Vec<_> = taken_signals(ingest).map(Signal::as_str).collect();
     let remedy = match signal {
         Signal::Logs => {
@@ -88,7 +88,7 @@ pub fn not_taken(signal: Signal, ingest: &dyn Ingest) -> String {
 }
 
 /// Returns the signals that some pipeline takes.
-pub fn taken_signals(ingest: &dyn Ingest) -> impl Iterator<Item = Signal> {
+pub(crate) fn taken_signals(ingest: &dyn Ingest) -> impl Iterator<Item = Signal> {
     Signal::ALL
         .into_iter()
         .filter(move |signal| ingest.takes(*signal))

@@ -96,7 +96,7 @@ impl Decoder for OtlpHttp {
 
 /// Makes the body of an error: the Status as protobuf for a protobuf request,
 /// else as JSON.
-pub fn error_body(content: Content, refusal: &Refusal) -> (HeaderValue, Bytes) {
+pub(crate) fn error_body(content: Content, refusal: &Refusal) -> (HeaderValue, Bytes) {
     let body = match content {
         Content::Protobuf => status::protobuf(refusal),
         _ => status::json(refusal),

@@ -6,7 +6,7 @@ messages of each signal and what to say about a signal that no pipeline takes.
 */
 
 mod codec;
-pub mod grpc;
+pub(crate) mod grpc;
 mod http;
 
 pub use http::http_protocol;

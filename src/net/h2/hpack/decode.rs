@@ -1,7 +1,7 @@
 //! Header blocks to fields.
 
 use super::{
-    super::field::Field,
+    super::field::FieldKind,
     huffman,
     table::{Entry, Table},
 };
@@ -16,7 +16,7 @@ const KEEP: usize = 1024;
 
 /// One direction of one connection.
 #[derive(Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     table: Table,
     /// Where strings that are not in the block as they are get decoded to.
     scratch: Vec<u8>,
@@ -30,7 +30,7 @@ struct Path {
     /// The string as it stood in its block; empty: none.
     coded: Vec<u8>,
     plain: Vec<u8>,
-    field: Field,
+    field: FieldKind,
 }
 
 /// A string of a block.
@@ -56,7 +56,7 @@ impl Default for Decoder {
             path: Path {
                 coded: Vec::new(),
                 plain: Vec::new(),
-                field: Field::Path,
+                field: FieldKind::Path,
             },
         }
     }
@@ -69,7 +69,7 @@ impl Decoder {
     ///
     /// What is wrong with the block. The connection cannot go on then, since
     /// both sides' tables differ from here on (COMPRESSION_ERROR).
-    pub fn decode(
+    pub(crate) fn decode(
         &mut self,
         mut block: &[u8],
         mut visit: impl FnMut(Entry<'_>),
@@ -114,7 +114,7 @@ impl Decoder {
             index => {
                 // Copied, because the entry may go when this one is remembered.
                 let named = self.table.get(index).ok_or(NO_ENTRY)?;
-                if named.field == Field::Path && !remember {
+                if named.field == FieldKind::Path && !remember {
                     return self.path(block, visit);
                 }
                 self.scratch.extend_from_slice(named.name);
@@ -124,7 +124,7 @@ impl Decoder {
         let value = string(block, &mut self.scratch)?;
         let (name, value) = (name.of(&self.scratch), value.of(&self.scratch));
         let entry = Entry {
-            field: Field::of(name, value),
+            field: FieldKind::of(name, value),
             name,
             value,
         };
@@ -155,7 +155,7 @@ impl Decoder {
             let value = text.of(&self.scratch);
             known.coded.clear();
             known.plain.clear();
-            known.field = Field::of(PATH, value);
+            known.field = FieldKind::of(PATH, value);
             if value.len() > KEEP {
                 visit(Entry {
                     field: known.field,

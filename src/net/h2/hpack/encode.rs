@@ -1,7 +1,7 @@
 //! Fields to header blocks: literals that nobody is to remember.
 
 /// `:status`.
-pub fn status(out: &mut Vec<u8>, status: u16) {
+pub(crate) fn status(out: &mut Vec<u8>, status: u16) {
     match status {
         200 => out.push(0x80 | 8),
         other => {
@@ -13,7 +13,7 @@ pub fn status(out: &mut Vec<u8>, status: u16) {
 }
 
 /// Any other field. The name is in lower case.
-pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+pub(crate) fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.push(0);
     string(out, name);
     string(out, value);

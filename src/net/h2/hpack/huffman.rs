@@ -99,7 +99,7 @@ fn long(bits: u64) -> (u16, u32) {
 /// Appends what `input` stands for. False: it is not the code, or its padding
 /// is not what it must be.
 #[must_use]
-pub fn decode(mut input: &[u8], out: &mut Vec<u8>) -> bool {
+pub(crate) fn decode(mut input: &[u8], out: &mut Vec<u8>) -> bool {
     let (mut bits, mut have) = (0_u64, 0_u32);
     // Codes have five bits at least.
     out.reserve(input.len() * 8 / 5);

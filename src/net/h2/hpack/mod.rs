@@ -13,6 +13,6 @@ mod encode;
 mod huffman;
 mod table;
 
-pub use decode::Decoder;
-pub use encode::{field, status};
-pub use table::{Entry, OVERHEAD};
+pub(crate) use decode::Decoder;
+pub(crate) use encode::{field, status};
+pub(crate) use table::{Entry, OVERHEAD};

@@ -2,27 +2,27 @@
 The tables that a header block refers to (RFC 7541, 2.3): the static one, and
 the fields that the peer has told us to remember.
 
-What a field means is decided once, when it is remembered ([`Field`]), and not
+What a field means is decided once, when it is remembered ([`FieldKind`]), and not
 with every request that refers to it. Names and values lie one after another in
 one buffer, the oldest first; it is moved together when more than half of it is
 dead, so a steady sender causes no allocation.
 */
 
-use super::super::field::Field;
+use super::super::field::FieldKind;
 use std::collections::VecDeque;
 
 /// What an entry counts beside its text (RFC 7541, 4.1).
-pub const OVERHEAD: usize = 32;
+pub(crate) const OVERHEAD: usize = 32;
 
 /// A field of a header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// What it means here.
-    pub field: Field,
+    pub(crate) field: FieldKind,
     /// Its name.
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// Its value.
-    pub value: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// An entry of [`Table::bytes`].
@@ -32,7 +32,7 @@ struct Slot {
     at: usize,
     name: usize,
     value: usize,
-    field: Field,
+    field: FieldKind,
 }
 
 impl Slot {
@@ -43,7 +43,7 @@ impl Slot {
 
 /// The dynamic table, and the static one in front of it.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     slots: VecDeque<Slot>,
     bytes: Vec<u8>,
     /// Where `bytes` begins, counted as in [`Slot::at`].
@@ -56,7 +56,7 @@ pub struct Table {
 
 impl Table {
     /// An empty one of at most so many octets.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             slots: VecDeque::new(),
             bytes: Vec::new(),
@@ -68,7 +68,7 @@ impl Table {
     }
 
     /// The entry of an index, as header blocks count: from 1.
-    pub fn get(&self, index: usize) -> Option<Entry<'_>> {
+    pub(crate) fn get(&self, index: usize) -> Option<Entry<'_>> {
         if let Some((name, value, field)) = STATIC.get(index.checked_sub(1)?) {
             return Some(Entry {
                 field: *field,
@@ -89,7 +89,7 @@ impl Table {
     }
 
     /// Remembers a field, and forgets the oldest for it.
-    pub fn insert(&mut self, entry: Entry<'_>) {
+    pub(crate) fn insert(&mut self, entry: Entry<'_>) {
         let size = entry.name.len() + entry.value.len() + OVERHEAD;
         self.shrink_to(self.most.saturating_sub(size));
         if size > self.most {
@@ -113,7 +113,7 @@ impl Table {
     }
 
     /// Changes the size limit.
-    pub fn resize(&mut self, most: usize) {
+    pub(crate) fn resize(&mut self, most: usize) {
         self.most = most;
         self.shrink_to(most);
     }
@@ -131,68 +131,68 @@ impl Table {
 
 /// RFC 7541, Appendix A.
 #[rustfmt::skip]
-static STATIC: [(&str, &str, Field); 61] = [
-    (":authority", "", Field::Authority),
-    (":method", "GET", Field::Method),
-    (":method", "POST", Field::Method),
-    (":path", "/", Field::Path),
-    (":path", "/index.html", Field::Path),
-    (":scheme", "http", Field::Scheme),
-    (":scheme", "https", Field::Scheme),
-    (":status", "200", Field::Malformed),
-    (":status", "204", Field::Malformed),
-    (":status", "206", Field::Malformed),
-    (":status", "304", Field::Malformed),
-    (":status", "400", Field::Malformed),
-    (":status", "404", Field::Malformed),
-    (":status", "500", Field::Malformed),
-    ("accept-charset", "", Field::Other),
-    ("accept-encoding", "gzip, deflate", Field::Other),
-    ("accept-language", "", Field::Other),
-    ("accept-ranges", "", Field::Other),
-    ("accept", "", Field::Other),
-    ("access-control-allow-origin", "", Field::Other),
-    ("age", "", Field::Other),
-    ("allow", "", Field::Other),
-    ("authorization", "", Field::Other),
-    ("cache-control", "", Field::Other),
-    ("content-disposition", "", Field::Other),
-    ("content-encoding", "", Field::Other),
-    ("content-language", "", Field::Other),
-    ("content-length", "", Field::ContentLength),
-    ("content-location", "", Field::Other),
-    ("content-range", "", Field::Other),
-    ("content-type", "", Field::ContentType),
-    ("cookie", "", Field::Other),
-    ("date", "", Field::Other),
-    ("etag", "", Field::Other),
-    ("expect", "", Field::Other),
-    ("expires", "", Field::Other),
-    ("from", "", Field::Other),
-    ("host", "", Field::Other),
-    ("if-match", "", Field::Other),
-    ("if-modified-since", "", Field::Other),
-    ("if-none-match", "", Field::Other),
-    ("if-range", "", Field::Other),
-    ("if-unmodified-since", "", Field::Other),
-    ("last-modified", "", Field::Other),
-    ("link", "", Field::Other),
-    ("location", "", Field::Other),
-    ("max-forwards", "", Field::Other),
-    ("proxy-authenticate", "", Field::Other),
-    ("proxy-authorization", "", Field::Other),
-    ("range", "", Field::Other),
-    ("referer", "", Field::Other),
-    ("refresh", "", Field::Other),
-    ("retry-after", "", Field::Other),
-    ("server", "", Field::Other),
-    ("set-cookie", "", Field::Other),
-    ("strict-transport-security", "", Field::Other),
-    ("transfer-encoding", "", Field::Malformed),
-    ("user-agent", "", Field::Other),
-    ("vary", "", Field::Other),
-    ("via", "", Field::Other),
-    ("www-authenticate", "", Field::Other),
+static STATIC: [(&str, &str, FieldKind); 61] = [
+    (":authority", "", FieldKind::Authority),
+    (":method", "GET", FieldKind::Method),
+    (":method", "POST", FieldKind::Method),
+    (":path", "/", FieldKind::Path),
+    (":path", "/index.html", FieldKind::Path),
+    (":scheme", "http", FieldKind::Scheme),
+    (":scheme", "https", FieldKind::Scheme),
+    (":status", "200", FieldKind::Malformed),
+    (":status", "204", FieldKind::Malformed),
+    (":status", "206", FieldKind::Malformed),
+    (":status", "304", FieldKind::Malformed),
+    (":status", "400", FieldKind::Malformed),
+    (":status", "404", FieldKind::Malformed),
+    (":status", "500", FieldKind::Malformed),
+    ("accept-charset", "", FieldKind::Other),
+    ("accept-encoding", "gzip, deflate", FieldKind::Other),
+    ("accept-language", "", FieldKind::Other),
+    ("accept-ranges", "", FieldKind::Other),
+    ("accept", "", FieldKind::Other),
+    ("access-control-allow-origin", "", FieldKind::Other),
+    ("age", "", FieldKind::Other),
+    ("allow", "", FieldKind::Other),
+    ("authorization", "", FieldKind::Other),
+    ("cache-control", "", FieldKind::Other),
+    ("content-disposition", "", FieldKind::Other),
+    ("content-encoding", "", FieldKind::Other),
+    ("content-language", "", FieldKind::Other),
+    ("content-length", "", FieldKind::ContentLength),
+    ("content-location", "", FieldKind::Other),
+    ("content-range", "", FieldKind::Other),
+    ("content-type", "", FieldKind::ContentType),
+    ("cookie", "", FieldKind::Other),
+    ("date", "", FieldKind::Other),
+    ("etag", "", FieldKind::Other),
+    ("expect", "", FieldKind::Other),
+    ("expires", "", FieldKind::Other),
+    ("from", "", FieldKind::Other),
+    ("host", "", FieldKind::Other),
+    ("if-match", "", FieldKind::Other),
+    ("if-modified-since", "", FieldKind::Other),
+    ("if-none-match", "", FieldKind::Other),
+    ("if-range", "", FieldKind::Other),
+    ("if-unmodified-since", "", FieldKind::Other),
+    ("last-modified", "", FieldKind::Other),
+    ("link", "", FieldKind::Other),
+    ("location", "", FieldKind::Other),
+    ("max-forwards", "", FieldKind::Other),
+    ("proxy-authenticate", "", FieldKind::Other),
+    ("proxy-authorization", "", FieldKind::Other),
+    ("range", "", FieldKind::Other),
+    ("referer", "", FieldKind::Other),
+    ("refresh", "", FieldKind::Other),
+    ("retry-after", "", FieldKind::Other),
+    ("server", "", FieldKind::Other),
+    ("set-cookie", "", FieldKind::Other),
+    ("strict-transport-security", "", FieldKind::Other),
+    ("transfer-encoding", "", FieldKind::Malformed),
+    ("user-agent", "", FieldKind::Other),
+    ("vary", "", FieldKind::Other),
+    ("via", "", FieldKind::Other),
+    ("www-authenticate", "", FieldKind::Other),
 ];
 
 #[cfg(test)]
@@ -203,7 +203,7 @@ mod tests {
 
     fn entry<'a>(name: &'a str, value: &'a str) -> Entry<'a> {
         Entry {
-            field: Field::Other,
+            field: FieldKind::Other,
             name: name.as_bytes(),
             value: value.as_bytes(),
         }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_static_table_says_what_its_fields_mean() {
         for (name, value, field) in &STATIC {
-            let means = Field::of(name.as_bytes(), value.as_bytes());
+            let means = FieldKind::of(name.as_bytes(), value.as_bytes());
             assert_eq!(means, *field, "{name}");
         }
     }

@@ -4,7 +4,7 @@ use super::{super::frame::setting, *};
 
 const HEAD_BLOCK: &[u8] = b"\x88";
 const TRAILERS: &[u8] = b"\x00\x01a\x01b";
-const END: End = End::Trailers(TRAILERS);
+const END: ReplyEnd = ReplyEnd::Trailers(TRAILERS);
 
 #[test]
 fn a_request_that_is_there_is_answered_at_once() {
@@ -13,7 +13,10 @@ fn a_request_that_is_there_is_answered_at_once() {
     let seen = wire.feed(&request);
     assert_eq!(
         seen,
-        [Seen::Head(1, false), Seen::Data(1, b"abc".to_vec(), true)]
+        [
+            Seen::RequestHead(1, false),
+            Seen::Data(1, b"abc".to_vec(), true)
+        ]
     );
     assert_eq!(wire.h2.head().path(), b"/a/b");
     assert_eq!(wire.h2.head().credentials(), Some(&b"t"[..]));
@@ -69,7 +72,7 @@ fn trailers_end_a_request() {
 fn an_answer_before_the_end_of_its_request_resets_it_without_an_error() {
     let mut wire = Wire::new();
     wire.feed(&head(1, false, &[]));
-    wire.h2.answer(1, HEAD_BLOCK, b"", End::Stream);
+    wire.h2.answer(1, HEAD_BLOCK, b"", ReplyEnd::Stream);
     let want = [
         (
             kind::HEADERS,
@@ -142,8 +145,8 @@ fn answers_share_the_connections_window() {
 fn an_answer_may_be_left_open() {
     let mut wire = Wire::new();
     wire.feed(&head(1, true, &[]));
-    wire.h2.answer(1, HEAD_BLOCK, b"a", End::Open);
-    wire.h2.go_on(1, b"b", End::Open);
+    wire.h2.answer(1, HEAD_BLOCK, b"a", ReplyEnd::Open);
+    wire.h2.go_on(1, b"b", ReplyEnd::Open);
     wire.h2.go_on(1, b"", END);
     let flags: Vec<_> = wire
         .frames()
@@ -159,7 +162,7 @@ fn an_answer_may_be_left_open() {
     assert_eq!(flags, want);
     // Resetting it is no trouble either.
     wire.feed(&head(3, true, &[]));
-    wire.h2.answer(3, HEAD_BLOCK, &[0; 70_000], End::Open);
+    wire.h2.answer(3, HEAD_BLOCK, &[0; 70_000], ReplyEnd::Open);
     assert!(wire.h2.waits().is_held_up);
     assert_eq!(wire.feed(&reset(3)), [Seen::Gone(3)]);
     assert!(!wire.h2.waits().is_held_up);
@@ -198,7 +201,7 @@ fn leaving_takes_what_was_on_its_way_and_nothing_after() {
     assert_eq!(all, 0x7fff_ffff_u32.to_be_bytes());
     assert!(!wire.h2.is_done() && wire.h2.waits().is_pinged);
     // The peer had sent this before it heard.
-    assert_eq!(wire.feed(&head(3, true, &[])), [Seen::Head(3, true)]);
+    assert_eq!(wire.feed(&head(3, true, &[])), [Seen::RequestHead(3, true)]);
     wire.feed(&frame(kind::PING, flag::ACK, 0, &ping));
     let frames = wire.frames();
     assert_eq!(
@@ -215,9 +218,9 @@ fn leaving_takes_what_was_on_its_way_and_nothing_after() {
     let mut trailers = Vec::new();
     put_block(&mut trailers, 1, true, b"\xbe");
     assert_eq!(wire.feed(&trailers), [Seen::Ended(1)]);
-    wire.h2.answer(3, HEAD_BLOCK, b"", End::Stream);
+    wire.h2.answer(3, HEAD_BLOCK, b"", ReplyEnd::Stream);
     assert!(!wire.h2.is_done());
-    wire.h2.answer(1, HEAD_BLOCK, b"", End::Stream);
+    wire.h2.answer(1, HEAD_BLOCK, b"", ReplyEnd::Stream);
     assert!(wire.h2.is_done());
 }
 
@@ -248,6 +251,6 @@ fn what_is_unknown_is_ignored() {
         frame(kind::GOAWAY, 0, 0, &[0; 8]),
         head(1, true, &[]),
     ];
-    assert_eq!(wire.feed(&bytes.concat()), [Seen::Head(1, true)]);
+    assert_eq!(wire.feed(&bytes.concat()), [Seen::RequestHead(1, true)]);
     assert_eq!(wire.h2.failure(), None);
 }

@@ -7,7 +7,7 @@ const CONNECTION: u8 = kind::GOAWAY;
 
 /// What is sent on an open connection where stream 1 was answered and stream 3
 /// has begun; what kind of fault it is.
-fn check(bytes: &[u8], level: u8, reason: Reason) {
+fn check(bytes: &[u8], level: u8, reason: ErrorCode) {
     let mut wire = Wire::new();
     wire.feed(
         &[
@@ -16,14 +16,14 @@ fn check(bytes: &[u8], level: u8, reason: Reason) {
         ]
         .concat(),
     );
-    wire.h2.answer(1, b"\x88", b"", End::Stream);
+    wire.h2.answer(1, b"\x88", b"", ReplyEnd::Stream);
     wire.frames();
     wire.feed(bytes);
     assert_eq!(wire.codes(), [(level, reason as u32)], "{bytes:x?}");
     assert_eq!(wire.h2.failure().is_some(), level == CONNECTION);
     if level == STREAM {
         // The connection goes on.
-        assert_eq!(wire.feed(&head(9, true, &[])), [Seen::Head(9, true)]);
+        assert_eq!(wire.feed(&head(9, true, &[])), [Seen::RequestHead(9, true)]);
     } else {
         assert_eq!(wire.feed(&head(9, true, &[])), []);
     }
@@ -48,7 +48,7 @@ fn the_preface_and_settings_come_first() {
 
 #[test]
 fn frames_of_a_wrong_length() {
-    use Reason::FrameSize;
+    use ErrorCode::FrameSize;
     check(&[0, 0x40, 1, 0, 0, 0, 0, 0, 3], CONNECTION, FrameSize);
     check(&frame(kind::SETTINGS, 0, 0, &[0; 5]), CONNECTION, FrameSize);
     check(
@@ -81,7 +81,7 @@ fn frames_of_a_wrong_length() {
 
 #[test]
 fn frames_on_a_wrong_stream() {
-    use Reason::{Protocol, StreamClosed};
+    use ErrorCode::{Protocol, StreamClosed};
     for stream in [0, 2, 5] {
         check(&data(stream, false, b"a"), CONNECTION, Protocol);
         if stream > 0 {
@@ -132,7 +132,7 @@ fn frames_on_a_wrong_stream() {
 
 #[test]
 fn header_blocks_are_not_interrupted() {
-    use Reason::Protocol;
+    use ErrorCode::Protocol;
     let begun = frame(kind::HEADERS, flag::END_STREAM, 5, &block(&POST));
     let goes_on = |stream| frame(kind::CONTINUATION, flag::END_HEADERS, stream, &[]);
     for other in [
@@ -153,7 +153,7 @@ fn header_blocks_are_not_interrupted() {
     let mut wire = Wire::new();
     assert_eq!(wire.feed(&begun), []);
     assert!(wire.h2.waits().is_in_block);
-    assert_eq!(wire.feed(&goes_on(5)), [Seen::Head(5, true)]);
+    assert_eq!(wire.feed(&goes_on(5)), [Seen::RequestHead(5, true)]);
     assert!(!wire.h2.waits().is_in_block);
 }
 
@@ -163,59 +163,63 @@ fn padding_fits_its_frame() {
     check(
         &padded(kind::DATA, b"\x05abcd"),
         CONNECTION,
-        Reason::Protocol,
+        ErrorCode::Protocol,
     );
-    check(&padded(kind::DATA, b""), CONNECTION, Reason::Protocol);
+    check(&padded(kind::DATA, b""), CONNECTION, ErrorCode::Protocol);
     check(
         &padded(kind::HEADERS, b"\xffabcd"),
         CONNECTION,
-        Reason::Protocol,
+        ErrorCode::Protocol,
     );
 }
 
 #[test]
 fn settings_have_their_bounds() {
     let set = |name, value| settings(&[(name, value)]);
-    check(&set(setting::ENABLE_PUSH, 2), CONNECTION, Reason::Protocol);
+    check(
+        &set(setting::ENABLE_PUSH, 2),
+        CONNECTION,
+        ErrorCode::Protocol,
+    );
     check(
         &set(setting::MAX_FRAME_SIZE, 16_383),
         CONNECTION,
-        Reason::Protocol,
+        ErrorCode::Protocol,
     );
     check(
         &set(setting::MAX_FRAME_SIZE, 1 << 24),
         CONNECTION,
-        Reason::Protocol,
+        ErrorCode::Protocol,
     );
     let over = set(setting::INITIAL_WINDOW_SIZE, 1 << 31);
-    check(&over, CONNECTION, Reason::FlowControl);
+    check(&over, CONNECTION, ErrorCode::FlowControl);
     // With what stream 3 was granted already.
     let most = set(setting::INITIAL_WINDOW_SIZE, (1 << 31) - 1);
     check(
         &[window(3, 1), most].concat(),
         CONNECTION,
-        Reason::FlowControl,
+        ErrorCode::FlowControl,
     );
 }
 
 #[test]
 fn windows_have_their_bounds() {
     let most = (1 << 31) - 1;
-    check(&window(0, 0), CONNECTION, Reason::Protocol);
-    check(&window(3, 0), STREAM, Reason::Protocol);
-    check(&window(0, most), CONNECTION, Reason::FlowControl);
-    check(&window(3, most), STREAM, Reason::FlowControl);
+    check(&window(0, 0), CONNECTION, ErrorCode::Protocol);
+    check(&window(3, 0), STREAM, ErrorCode::Protocol);
+    check(&window(0, most), CONNECTION, ErrorCode::FlowControl);
+    check(&window(3, most), STREAM, ErrorCode::FlowControl);
 }
 
 #[test]
 fn blocks_that_cannot_be_decoded_end_the_connection() {
     let bad = frame(kind::HEADERS, flag::END_HEADERS, 5, &[0xff, 0xff]);
-    check(&bad, CONNECTION, Reason::Compression);
+    check(&bad, CONNECTION, ErrorCode::Compression);
 }
 
 #[test]
 fn requests_that_are_none_are_reset() {
-    use Reason::Protocol;
+    use ErrorCode::Protocol;
     for fields in [
         &[("connection", "close")][..],
         &[("te", "gzip")],
@@ -300,9 +304,12 @@ fn streams_beyond_the_limit_are_refused_and_can_be_sent_again() {
     let mut wire = Wire::new();
     let heads: Vec<_> = [1, 3, 5, 7, 9].map(|id| head(id, false, &[])).concat();
     assert_eq!(wire.feed(&heads).len(), 4);
-    assert_eq!(wire.codes(), [(STREAM, Reason::RefusedStream as u32)]);
-    wire.h2.answer(1, b"\x88", b"", End::Stream);
-    assert_eq!(wire.feed(&head(11, false, &[])), [Seen::Head(11, false)]);
+    assert_eq!(wire.codes(), [(STREAM, ErrorCode::RefusedStream as u32)]);
+    wire.h2.answer(1, b"\x88", b"", ReplyEnd::Stream);
+    assert_eq!(
+        wire.feed(&head(11, false, &[])),
+        [Seen::RequestHead(11, false)]
+    );
 }
 
 #[test]
@@ -321,6 +328,6 @@ fn a_head_over_the_limit_is_answered_and_the_next_is_understood() {
     assert_eq!((frames[1].0, &frames[1].3[..]), (STREAM, &[0; 4][..]));
     let mut next = Vec::new();
     put_block(&mut next, 3, true, b"\x83\x86\x84\xbe");
-    assert_eq!(wire.feed(&next), [Seen::Head(3, true)]);
+    assert_eq!(wire.feed(&next), [Seen::RequestHead(3, true)]);
     assert_eq!(wire.h2.head().credentials(), Some(&b"t"[..]));
 }

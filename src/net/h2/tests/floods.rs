@@ -14,7 +14,7 @@ fn until_enough(wire: &mut Wire, mut bytes: impl FnMut(u32) -> Vec<u8>) -> (u32,
     panic!("no end");
 }
 
-const CALM: u32 = Reason::EnhanceYourCalm as u32;
+const CALM: u32 = ErrorCode::EnhanceYourCalm as u32;
 
 #[test]
 fn frames_that_lead_to_nothing() {
@@ -63,7 +63,7 @@ fn rapid_resets() {
     let mut wire = Wire::new();
     for n in 0..2000 {
         wire.feed(&bytes(n));
-        wire.h2.answer(4 * n + 3, b"\x88", b"", End::Stream);
+        wire.h2.answer(4 * n + 3, b"\x88", b"", ReplyEnd::Stream);
         if wire.h2.failure().is_some() {
             assert_eq!(wire.codes().last(), Some(&(kind::GOAWAY, CALM)));
             return;
@@ -116,8 +116,8 @@ fn honest_pings_are_earned_by_requests() {
         let stream = 2 * n + 1;
         let ping = frame(kind::PING, 0, 0, &[0; 8]);
         let request = [head(stream, true, &[]), ping, window(0, 1), window(0, 1)].concat();
-        assert_eq!(wire.feed(&request), [Seen::Head(stream, true)]);
-        wire.h2.answer(stream, b"\x88", b"", End::Stream);
+        assert_eq!(wire.feed(&request), [Seen::RequestHead(stream, true)]);
+        wire.h2.answer(stream, b"\x88", b"", ReplyEnd::Stream);
         wire.h2.out.clear();
     }
     assert_eq!(wire.h2.failure(), None);
@@ -132,8 +132,8 @@ fn nothing_is_read_while_too_much_is_to_be_written() {
     let mut rest = &requests[..];
     let (mut most, mut answered) = (0, 0);
     while answered < 10_000 {
-        while let Some(Event::Head { stream, .. }) = wire.h2.next(&mut rest) {
-            wire.h2.answer(stream, &[0x88; 100], b"", End::Stream);
+        while let Some(H2Event::Head { stream, .. }) = wire.h2.next(&mut rest) {
+            wire.h2.answer(stream, &[0x88; 100], b"", ReplyEnd::Stream);
             answered += 1;
             most = most.max(wire.h2.out.len());
         }

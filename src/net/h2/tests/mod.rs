@@ -13,10 +13,10 @@ use super::{
     *,
 };
 
-/// An [`Event`] that can be kept.
+/// An [`H2Event`] that can be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
-    Head(u32, bool),
+    RequestHead(u32, bool),
     Data(u32, Vec<u8>, bool),
     Ended(u32),
     Gone(u32),
@@ -27,12 +27,12 @@ type Frame = (u8, u8, u32, Vec<u8>);
 
 /// A connection and what it has not read yet.
 struct Wire {
-    h2: Connection,
+    h2: H2Connection,
     rest: Vec<u8>,
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> H2Limits {
+    H2Limits {
         streams: 4,
         header_bytes: 2000,
         credentials: Some(http::HeaderName::from_static("x-token")),
@@ -42,7 +42,7 @@ fn limits() -> Limits {
 impl Wire {
     /// Nothing was said yet.
     fn silent() -> Self {
-        let mut h2 = Connection::new(limits());
+        let mut h2 = H2Connection::new(limits());
         h2.out.clear();
         Self {
             h2,
@@ -66,14 +66,14 @@ impl Wire {
         let mut seen = Vec::new();
         while let Some(event) = self.h2.next(&mut input) {
             seen.push(match event {
-                Event::Head { stream, ended } => Seen::Head(stream, ended),
-                Event::Data {
+                H2Event::Head { stream, ended } => Seen::RequestHead(stream, ended),
+                H2Event::Data {
                     stream,
                     bytes,
                     ended,
                 } => Seen::Data(stream, bytes.to_vec(), ended),
-                Event::Ended { stream } => Seen::Ended(stream),
-                Event::Gone { stream } => Seen::Gone(stream),
+                H2Event::Ended { stream } => Seen::Ended(stream),
+                H2Event::Gone { stream } => Seen::Gone(stream),
             });
         }
         self.rest = input.to_vec();

@@ -14,7 +14,7 @@ type Read = (String, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>);
 /// Serves until the client has gone.
 async fn serve(mut socket: DuplexStream) -> Vec<Read> {
     let mut wire = Wire::silent();
-    wire.h2 = Connection::new(Limits {
+    wire.h2 = H2Connection::new(H2Limits {
         streams: 100,
         header_bytes: 16 << 10,
         ..limits()
@@ -34,7 +34,7 @@ async fn serve(mut socket: DuplexStream) -> Vec<Read> {
         let mut rest = &input[..];
         while let Some(event) = wire.h2.next(&mut rest) {
             let (stream, ended) = match event {
-                Event::Head { stream, ended } => {
+                H2Event::Head { stream, ended } => {
                     let head = wire.h2.head();
                     let own = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
                     all.push((
@@ -45,7 +45,7 @@ async fn serve(mut socket: DuplexStream) -> Vec<Read> {
                     ));
                     (stream, ended)
                 }
-                Event::Data {
+                H2Event::Data {
                     stream,
                     bytes,
                     ended,
@@ -53,13 +53,17 @@ async fn serve(mut socket: DuplexStream) -> Vec<Read> {
                     all.last_mut().unwrap().3.extend_from_slice(bytes);
                     (stream, ended)
                 }
-                Event::Ended { stream } => (stream, true),
-                Event::Gone { stream } => panic!("{stream} is gone"),
+                H2Event::Ended { stream } => (stream, true),
+                H2Event::Gone { stream } => panic!("{stream} is gone"),
             };
             if ended {
                 let body = vec![7; all.last().unwrap().3.len()];
-                wire.h2
-                    .answer(stream, b"\x88", &body, End::Trailers(b"\x00\x01a\x01b"));
+                wire.h2.answer(
+                    stream,
+                    b"\x88",
+                    &body,
+                    ReplyEnd::Trailers(b"\x00\x01a\x01b"),
+                );
             }
         }
         input.drain(..input.len() - rest.len());

@@ -146,7 +146,7 @@ fn outcome(pieces: impl Iterator<Item = Vec<u8>>) -> (Outcome, Vec<u8>) {
     for piece in pieces {
         for seen in wire.feed(&piece) {
             let (stream, bytes, ended) = match seen {
-                Seen::Head(stream, ended) => (stream, vec![], ended),
+                Seen::RequestHead(stream, ended) => (stream, vec![], ended),
                 Seen::Data(stream, bytes, ended) => (stream, bytes, ended),
                 Seen::Ended(stream) => (stream, vec![], true),
                 Seen::Gone(stream) => panic!("{stream} is gone"),
@@ -155,7 +155,7 @@ fn outcome(pieces: impl Iterator<Item = Vec<u8>>) -> (Outcome, Vec<u8>) {
             known.0.extend(bytes);
             known.1 |= ended;
             if ended {
-                wire.h2.answer(stream, b"\x88", b"", End::Stream);
+                wire.h2.answer(stream, b"\x88", b"", ReplyEnd::Stream);
             }
         }
         out.append(&mut wire.h2.out);
@@ -239,8 +239,8 @@ proptest! {
         bytes[at] = to;
         let mut wire = Wire::silent();
         for seen in wire.feed(&bytes) {
-            if let Seen::Head(stream, true) | Seen::Data(stream, _, true) | Seen::Ended(stream) = seen {
-                wire.h2.answer(stream, b"\x88", b"", End::Stream);
+            if let Seen::RequestHead(stream, true) | Seen::Data(stream, _, true) | Seen::Ended(stream) = seen {
+                wire.h2.answer(stream, b"\x88", b"", ReplyEnd::Stream);
             }
         }
         wire.frames();

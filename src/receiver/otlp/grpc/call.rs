@@ -17,8 +17,8 @@ use super::{
 use crate::{
     net::{
         admission::Denied,
-        connection::turned_true,
-        h2::{Connection, End, Event},
+        connection::shutdown_begun,
+        h2::{H2Connection, H2Event, ReplyEnd},
     },
     pdata::Signal,
     pipeline::{Refusal, RefusalKind, Taken, Ticket},
@@ -92,7 +92,7 @@ struct HealthWatcher {
 }
 
 /// The calls of one connection that are not answered.
-pub struct Calls {
+pub(crate) struct Calls {
     context: Rc<ConnectionContext>,
     limit: usize,
     /// The oldest first, as streams come.
@@ -107,7 +107,7 @@ pub struct Calls {
 
 impl Calls {
     /// No calls yet; messages may have `limit` bytes.
-    pub fn new(context: Rc<ConnectionContext>, limit: usize) -> Self {
+    pub(crate) fn new(context: Rc<ConnectionContext>, limit: usize) -> Self {
         Self {
             context,
             limit,
@@ -121,26 +121,26 @@ impl Calls {
     }
 
     /// Takes an event of the connection.
-    pub fn take(&mut self, h2: &mut Connection, event: Event<'_>) {
+    pub(crate) fn take(&mut self, h2: &mut H2Connection, event: H2Event<'_>) {
         match event {
-            Event::Head { stream, ended } => self.begin(h2, stream, ended),
-            Event::Data {
+            H2Event::Head { stream, ended } => self.begin(h2, stream, ended),
+            H2Event::Data {
                 stream,
                 bytes,
                 ended,
             } => self.piece(h2, stream, bytes, ended),
-            Event::Ended { stream } => self.piece(h2, stream, &[], true),
-            Event::Gone { stream } => self.gone(stream),
+            H2Event::Ended { stream } => self.piece(h2, stream, &[], true),
+            H2Event::Gone { stream } => self.gone(stream),
         }
     }
 
     /// Returns the bytes that were given to the pipelines since it was last
     /// asked, inflated: what a turn has cost.
-    pub fn take_work(&mut self) -> usize {
+    pub(crate) fn take_work(&mut self) -> usize {
         std::mem::take(&mut self.work)
     }
 
-    fn begin(&mut self, h2: &mut Connection, stream: u32, ended: bool) {
+    fn begin(&mut self, h2: &mut H2Connection, stream: u32, ended: bool) {
         let endpoint = &self.context.endpoint;
         let content = Content::of(h2.head().content_type());
         let judged = judge::judge(h2.head(), content, &*endpoint.ingest);
@@ -179,7 +179,7 @@ impl Calls {
             .ok()
     }
 
-    fn piece(&mut self, h2: &mut Connection, stream: u32, bytes: &[u8], ended: bool) {
+    fn piece(&mut self, h2: &mut H2Connection, stream: u32, bytes: &[u8], ended: bool) {
         let Some(at) = self.position(stream) else {
             return;
         };
@@ -221,7 +221,7 @@ impl Calls {
     /// Goes on with a request that has ended.
     fn finish(
         &mut self,
-        h2: &mut Connection,
+        h2: &mut H2Connection,
         stream: u32,
         content: Content,
         state: CallState,
@@ -241,7 +241,7 @@ impl Calls {
     /// Gives the whole message of a call of Export to the pipelines.
     fn export(
         &mut self,
-        h2: &mut Connection,
+        h2: &mut H2Connection,
         stream: u32,
         signal: Signal,
         coding: &Result<Coding, String>,
@@ -270,18 +270,18 @@ impl Calls {
         }
     }
 
-    fn accept(&self, h2: &mut Connection, stream: u32, taken: Taken) {
+    fn accept(&self, h2: &mut H2Connection, stream: u32, taken: Taken) {
         self.context.endpoint.stats.requests.add(1);
         reply::accept(h2, stream, taken);
     }
 
-    fn refuse(&self, h2: &mut Connection, stream: u32, content: Content, refusal: &Refusal) {
+    fn refuse(&self, h2: &mut H2Connection, stream: u32, content: Content, refusal: &Refusal) {
         self.context.note(refusal);
         reply::refuse(h2, stream, content, refusal);
     }
 
     /// Answers the health service, which is not counted: it is not OTLP.
-    fn health(&mut self, h2: &mut Connection, stream: u32, method: health::Method, body: &[u8]) {
+    fn health(&mut self, h2: &mut H2Connection, stream: u32, method: health::Method, body: &[u8]) {
         let is_known = match (health::read(body), method) {
             (Ok(false), health::Method::Check) => Err(health::not_found()),
             (is_known, _) => is_known,
@@ -299,7 +299,7 @@ impl Calls {
         if method == health::Method::Check || stopping {
             return h2.answer(stream, GRPC, &status, OK);
         }
-        h2.answer(stream, GRPC, &status, End::Open);
+        h2.answer(stream, GRPC, &status, ReplyEnd::Open);
         self.watchers.push(HealthWatcher { stream, is_known });
     }
 
@@ -319,7 +319,7 @@ impl Calls {
     }
 
     /// Gives up all calls, because nothing more will come.
-    pub fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         while let Some(open) = self.open.last() {
             self.gone(open.stream);
         }
@@ -334,7 +334,7 @@ impl Calls {
 
     /// Answers what has waited long enough, and sees that the task is woken
     /// for the rest.
-    pub fn poll(&mut self, h2: &mut Connection, cx: &mut task::Context<'_>) {
+    pub(crate) fn poll(&mut self, h2: &mut H2Connection, cx: &mut task::Context<'_>) {
         while let Some(oldest) = self.unanswered.front() {
             let ingest = &self.context.endpoint.ingest;
             if ingest.poll_stored(oldest.ticket, cx).is_pending() {
@@ -364,7 +364,7 @@ impl Calls {
         self.checks.push(CredentialCheck { stream, outcome });
     }
 
-    fn poll_checks(&mut self, h2: &mut Connection, cx: &mut task::Context<'_>) {
+    fn poll_checks(&mut self, h2: &mut H2Connection, cx: &mut task::Context<'_>) {
         let mut done = Vec::new();
         self.checks
             .retain_mut(|check| match check.outcome.as_mut().poll(cx) {
@@ -380,7 +380,7 @@ impl Calls {
     }
 
     /// Goes on with a call whose credentials were checked.
-    fn checked(&mut self, h2: &mut Connection, stream: u32, outcome: Result<(), Denied>) {
+    fn checked(&mut self, h2: &mut H2Connection, stream: u32, outcome: Result<(), Denied>) {
         let Some(at) = self.position(stream) else {
             return;
         };
@@ -396,11 +396,11 @@ impl Calls {
     }
 
     /// Ends the streams of watchers when the shutdown has begun.
-    fn poll_stop(&mut self, h2: &mut Connection, cx: &mut task::Context<'_>) {
+    fn poll_stop(&mut self, h2: &mut H2Connection, cx: &mut task::Context<'_>) {
         let shutdown = &self.context.shutdown;
         let stop = self
             .stop
-            .get_or_insert_with(|| Box::pin(turned_true(shutdown.clone())));
+            .get_or_insert_with(|| Box::pin(shutdown_begun(shutdown.clone())));
         if stop.as_mut().poll(cx).is_pending() {
             return;
         }
@@ -415,13 +415,13 @@ impl Calls {
     }
 
     /// Returns true if some request has not ended, so that there is a deadline.
-    pub fn has_deadline(&self) -> bool {
+    pub(crate) fn has_deadline(&self) -> bool {
         self.open.iter().any(|open| !open.ended)
     }
 
     /// Returns when the first of the calls will have waited too long for its
     /// next piece, if none comes after `now`.
-    pub fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
         let open = self.open.iter_mut().filter(|open| !open.ended);
         open.map(|open| {
             if std::mem::take(&mut open.is_fresh) {
@@ -435,7 +435,7 @@ impl Calls {
     }
 
     /// Refuses the calls that have waited too long.
-    pub fn expire(&mut self, h2: &mut Connection, now: Instant) {
+    pub(crate) fn expire(&mut self, h2: &mut H2Connection, now: Instant) {
         let is_over = |open: &OpenCall| {
             let over = |since: Option<Instant>, most| since.is_some_and(|at| at + most <= now);
             let is_idle = !open.is_fresh && over(open.heard, BODY_IDLE_TIMEOUT);

@@ -18,7 +18,7 @@ use crate::{
     config::GrpcServer,
     net::{
         activity::{Activity, Order},
-        h2::{Connection, Event, FRAME_HEAD, Failure, Limits, MAX_PAYLOAD},
+        h2::{FRAME_HEAD, H2Connection, H2Event, H2Failure, H2Limits, MAX_PAYLOAD},
     },
     receiver::endpoint::ConnectionContext,
 };
@@ -52,11 +52,11 @@ const CLOSE_READS: usize = 1024;
 
 /// Why a connection ended before its time.
 #[derive(Debug)]
-pub enum ConnectionError {
+pub(crate) enum ConnectionError {
     /// The socket failed.
     Io(io::Error),
     /// The peer broke the protocol, or asked too much.
-    Protocol(Failure),
+    Protocol(H2Failure),
     /// The peer did not read, or did not answer a PING.
     Silent(&'static str),
 }
@@ -78,7 +78,7 @@ impl From<io::Error> for ConnectionError {
 }
 
 /// Serves a connection to its end.
-pub async fn serve<S>(
+pub(crate) async fn serve<S>(
     context: Rc<ConnectionContext>,
     settings: &GrpcServer,
     activity: &Activity,
@@ -105,7 +105,7 @@ enum Ending {
 
 struct GrpcConnection<S> {
     stream: S,
-    h2: Connection,
+    h2: H2Connection,
     calls: Calls,
     deadlines: Deadlines,
     context: Rc<ConnectionContext>,
@@ -127,14 +127,14 @@ struct GrpcConnection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
     fn new(context: Rc<ConnectionContext>, settings: &GrpcServer, stream: S) -> Self {
         let admission = context.endpoint.admission.as_ref();
-        let limits = Limits {
+        let limits = H2Limits {
             streams: settings.max_concurrent_streams,
             header_bytes: settings.max_header_bytes,
             credentials: admission.map(|admission| admission.header().clone()),
         };
         Self {
             stream,
-            h2: Connection::new(limits),
+            h2: H2Connection::new(limits),
             calls: Calls::new(Rc::clone(&context), settings.max_message_bytes),
             deadlines: Deadlines::new(settings),
             context,
@@ -264,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
         while self.work_left > 0
             && let Some(event) = self.h2.next(&mut input)
         {
-            let is_new = matches!(event, Event::Head { .. });
+            let is_new = matches!(event, H2Event::Head { .. });
             self.calls.take(&mut self.h2, event);
             self.work_left = self.work_left.saturating_sub(self.calls.take_work());
             if is_new && !self.h2.is_leaving() && endpoint.closing.take(self.since) {

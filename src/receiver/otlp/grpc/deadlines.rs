@@ -10,7 +10,7 @@ use crate::{
     config::GrpcServer,
     net::{
         connection::FIRST_BYTE_TIMEOUT,
-        h2::{Failure, PeerWaits, Reason},
+        h2::{ErrorCode, H2Failure, PeerWaits},
     },
 };
 use std::{
@@ -22,10 +22,10 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long one HTTP/2 frame, or a header block of several, may take to arrive.
-pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an HTTP/2 peer may take nothing of its answers.
-pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A year: intervals are added to the clock, which must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
@@ -35,25 +35,25 @@ const BEATS: u32 = 4;
 
 /// What the socket's side waits for.
 #[derive(Clone, Copy, Debug)]
-pub struct SocketWaits {
+pub(crate) struct SocketWaits {
     /// A frame has come in part.
-    pub is_partial: bool,
+    pub(crate) is_partial: bool,
     /// The peer does not read.
-    pub is_blocked: bool,
+    pub(crate) is_blocked: bool,
 }
 
 /// What is to be done because something was late.
 #[derive(Clone, Copy, Debug)]
-pub enum Overdue {
+pub(crate) enum Overdue {
     /// End the connection and say why.
-    Fail(Failure),
+    Fail(H2Failure),
     /// Ask the peer whether it is there.
     Ping,
 }
 
 /// The timer of one connection, and what it is about.
 #[derive(Debug)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; None: it has fired.
     armed: Option<Instant>,
@@ -76,7 +76,7 @@ pub struct Deadlines {
 
 impl Deadlines {
     /// Starts the deadlines of a connection that begins now.
-    pub fn new(settings: &GrpcServer) -> Self {
+    pub(crate) fn new(settings: &GrpcServer) -> Self {
         let now = Instant::now();
         let keepalive = &settings.keepalive;
         let beat = (keepalive.time.min(LONGEST) / BEATS).max(Duration::from_millis(1));
@@ -102,19 +102,19 @@ impl Deadlines {
     }
 
     /// Notes that something has come; `advanced`: a whole frame at least.
-    pub fn heard(&mut self, advanced: bool) {
+    pub(crate) fn heard(&mut self, advanced: bool) {
         self.has_heard = true;
         self.has_advanced |= advanced;
     }
 
     /// Notes that something could be written.
-    pub fn wrote(&mut self) {
+    pub(crate) fn wrote(&mut self) {
         self.has_written = true;
     }
 
     /// Is ready when something may be due; [`Self::check`] then says what.
     /// `call` is the next deadline of the calls.
-    pub fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut task::Context<'_>,
         h2: PeerWaits,
@@ -177,7 +177,11 @@ impl Deadlines {
     /// # Errors
     ///
     /// When the connection is to end at once, and why.
-    pub fn check(&mut self, now: Instant, h2: PeerWaits) -> Result<Option<Overdue>, &'static str> {
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        h2: PeerWaits,
+    ) -> Result<Option<Overdue>, &'static str> {
         let over = |since: Option<Instant>, most| since.is_some_and(|since| since + most <= now);
         if over(self.blocked, STALL_TIMEOUT) {
             return Err("the peer does not read its answers");
@@ -185,17 +189,17 @@ impl Deadlines {
         if self.pong_by.is_some_and(|by| by <= now) {
             return Err("the peer does not answer a PING");
         }
-        let fail = |reason, why| Ok(Some(Overdue::Fail(Failure { reason, why })));
+        let fail = |reason, why| Ok(Some(Overdue::Fail(H2Failure { reason, why })));
         if over(self.partial, FRAME_TIMEOUT) {
             let why = "a frame or header block that does not end";
-            return fail(Reason::EnhanceYourCalm, why);
+            return fail(ErrorCode::EnhanceYourCalm, why);
         }
         if over(self.held_up.map(|(since, _)| since), STALL_TIMEOUT) {
-            return fail(Reason::EnhanceYourCalm, "windows that stay closed");
+            return fail(ErrorCode::EnhanceYourCalm, "windows that stay closed");
         }
         if !h2.is_settled && self.settled_by <= now {
             let why = "settings that were not sent or acknowledged";
-            return fail(Reason::SettingsTimeout, why);
+            return fail(ErrorCode::SettingsTimeout, why);
         }
         if self.next_beat > now {
             return Ok(None);

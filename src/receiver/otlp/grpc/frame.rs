@@ -7,11 +7,11 @@ use crate::pipeline::{Refusal, RefusalKind};
 use std::fmt;
 
 /// Bytes before a message.
-pub const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 /// Why a unary request's body is not one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     /// No message at all.
     Missing,
     /// Fewer bytes than a prefix.
@@ -68,7 +68,7 @@ impl fmt::Display for FrameError {
 
 impl FrameError {
     /// Makes the refusal of a body whose message may have `limit` bytes.
-    pub fn refusal(self, limit: usize) -> Refusal {
+    pub(crate) fn refusal(self, limit: usize) -> Refusal {
         let kind = match self {
             Self::TooLarge { .. } => {
                 return too_large(format_args!("{self} is over the limit of {limit} bytes"));
@@ -81,7 +81,7 @@ impl FrameError {
 }
 
 /// Refuses a message for its length; `what` says what is too large.
-pub fn too_large(what: impl fmt::Display) -> Refusal {
+pub(crate) fn too_large(what: impl fmt::Display) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
         format!("{what}; the limit is set by max_recv_msg_size_mib of the OTLP receiver"),
@@ -96,7 +96,7 @@ fn claimed(bytes: &[u8]) -> Option<(u8, usize)> {
 
 /// Judges the bytes that have arrived so far: the length of the whole body, as
 /// far as it can be told, or why it can no longer become one message.
-pub fn check(so_far: &[u8], limit: usize) -> Result<usize, FrameError> {
+pub(crate) fn check(so_far: &[u8], limit: usize) -> Result<usize, FrameError> {
     let Some((flag, claimed)) = claimed(so_far) else {
         return Ok(limit.saturating_add(PREFIX));
     };
@@ -114,7 +114,7 @@ pub fn check(so_far: &[u8], limit: usize) -> Result<usize, FrameError> {
 }
 
 /// The message of a complete body, and whether it is compressed.
-pub fn message(body: &[u8]) -> Result<(bool, &[u8]), FrameError> {
+pub(crate) fn message(body: &[u8]) -> Result<(bool, &[u8]), FrameError> {
     if body.is_empty() {
         return Err(FrameError::Missing);
     }
@@ -134,7 +134,7 @@ pub fn message(body: &[u8]) -> Result<(bool, &[u8]), FrameError> {
 }
 
 /// Frames `message`, uncompressed.
-pub fn encode(message: &impl prost::Message) -> bytes::Bytes {
+pub(crate) fn encode(message: &impl prost::Message) -> bytes::Bytes {
     let len = message.encoded_len();
     let mut out = Vec::with_capacity(PREFIX + len);
     out.push(0);

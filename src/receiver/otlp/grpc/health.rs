@@ -14,17 +14,17 @@ use tonic_health::pb::{
 };
 
 /// The path prefix of the service's methods.
-pub const PREFIX: &str = "/grpc.health.v1.Health/";
+pub(crate) const PREFIX: &str = "/grpc.health.v1.Health/";
 
 /// A request names a service; nothing larger is meant.
-pub const MAX_MESSAGE: usize = 4096;
+pub(crate) const MAX_MESSAGE: usize = 4096;
 
 /// The services asked about: the whole server and the one that matters.
 const KNOWN: [&str; 2] = ["", "opentelemetry.proto.collector.trace.v1.TraceService"];
 
 /// The methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub(crate) enum Method {
     /// One answer.
     Check,
     /// An answer now and one with every change.
@@ -33,7 +33,7 @@ pub enum Method {
 
 impl Method {
     /// Finds a method by its name.
-    pub fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         match name {
             "Check" => Some(Self::Check),
             "Watch" => Some(Self::Watch),
@@ -48,7 +48,7 @@ impl Method {
 /// # Errors
 ///
 /// When the body is not such a request.
-pub fn read(body: &[u8]) -> Result<bool, Refusal> {
+pub(crate) fn read(body: &[u8]) -> Result<bool, Refusal> {
     let checked = frame::check(body, MAX_MESSAGE).and_then(|_| frame::message(body));
     let (is_compressed, message) = checked.map_err(|error| error.refusal(MAX_MESSAGE))?;
     if is_compressed {
@@ -64,12 +64,12 @@ pub fn read(body: &[u8]) -> Result<bool, Refusal> {
 }
 
 /// Refuses `Check` about a service that is not known.
-pub fn not_found() -> Refusal {
+pub(crate) fn not_found() -> Refusal {
     Refusal::new(RefusalKind::NotFound, "service not registered")
 }
 
 /// Returns the framed answer about a service that is known.
-pub fn status(stopping: bool) -> Bytes {
+pub(crate) fn status(stopping: bool) -> Bytes {
     framed(match stopping {
         true => ServingStatus::NotServing,
         false => ServingStatus::Serving,
@@ -77,7 +77,7 @@ pub fn status(stopping: bool) -> Bytes {
 }
 
 /// Returns the framed answer to `Watch` about one that is not.
-pub fn unknown() -> Bytes {
+pub(crate) fn unknown() -> Bytes {
     framed(ServingStatus::ServiceUnknown)
 }
 

@@ -4,7 +4,7 @@ What a request on the gRPC port asks for, by its head.
 
 use super::{super::codec, health};
 use crate::{
-    net::h2::Head,
+    net::h2::RequestHead,
     pdata::Signal,
     pipeline::{Ingest, Refusal, RefusalKind},
     receiver::{
@@ -31,7 +31,7 @@ const EXPORT: [(&str, Signal); 3] = [
 
 /// A call whose message is to come.
 #[derive(Debug)]
-pub enum Call {
+pub(crate) enum Call {
     /// `Export` of a signal's service.
     Export {
         /// The signal.
@@ -46,7 +46,7 @@ pub enum Call {
 impl Call {
     /// Returns how large its message may be, where Export's may have `limit`
     /// bytes.
-    pub fn limit(&self, limit: usize) -> usize {
+    pub(crate) fn limit(&self, limit: usize) -> usize {
         match self {
             Self::Export { .. } => limit,
             Self::Health(_) => health::MAX_MESSAGE,
@@ -59,7 +59,11 @@ impl Call {
 /// # Errors
 ///
 /// When nothing is served that the head asks for.
-pub fn judge(head: &Head, content: Content, ingest: &dyn Ingest) -> Result<Call, Refusal> {
+pub(crate) fn judge(
+    head: &RequestHead,
+    content: Content,
+    ingest: &dyn Ingest,
+) -> Result<Call, Refusal> {
     if !content.is_grpc() {
         let method = String::from_utf8_lossy(head.method());
         return Err(not_grpc(content, head.content_type(), &method));
@@ -99,11 +103,11 @@ pub fn judge(head: &Head, content: Content, ingest: &dyn Ingest) -> Result<Call,
 
 /// Returns true if a request needs credentials, where there are any. The health
 /// service does not: kubelets have none to give.
-pub fn needs_credentials(head: &Head, content: Content) -> bool {
+pub(crate) fn needs_credentials(head: &RequestHead, content: Content) -> bool {
     content.is_grpc() && !path(head).starts_with(health::PREFIX)
 }
 
-fn path(head: &Head) -> &str {
+fn path(head: &RequestHead) -> &str {
     let path = std::str::from_utf8(head.path()).unwrap_or_default();
     path.split_once('?').map_or(path, |(path, _)| path)
 }
@@ -124,7 +128,7 @@ fn not_served(path: &str, why: &str, ingest: &dyn Ingest) -> Refusal {
 }
 
 /// Refuses a request that is not gRPC over HTTP/2.
-pub fn not_grpc(content: Content, content_type: Option<&[u8]>, method: &str) -> Refusal {
+pub(crate) fn not_grpc(content: Content, content_type: Option<&[u8]>, method: &str) -> Refusal {
     const ELSEWHERE: &str = "OTLP/HTTP is on the port of protocols.http (4318 unless configured \
         otherwise)";
     match content {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 /// The pieces of a message so far, with its prefix.
 #[derive(Debug, Default)]
-pub struct PartialMessage {
+pub(crate) struct PartialMessage {
     bytes: Vec<u8>,
     charge: Charge,
     /// Where the buffer goes back to; None: it has none yet.
@@ -26,7 +26,7 @@ pub struct PartialMessage {
 
 impl PartialMessage {
     /// Returns true if nothing has come.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
@@ -36,7 +36,7 @@ impl PartialMessage {
     ///
     /// When the pieces cannot become one message, or the shard holds too many
     /// of them.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         piece: &[u8],
         limit: usize,
@@ -86,7 +86,7 @@ impl Drop for PartialMessage {
 /// # Errors
 ///
 /// When the body is not one message of `limit` bytes at most.
-pub fn unpack<'b>(
+pub(crate) fn unpack<'b>(
     body: &'b [u8],
     coding: &Result<Coding, String>,
     limit: usize,

@@ -21,5 +21,5 @@ mod judge;
 mod message;
 mod reply;
 
-pub use connection::serve;
-pub use reply::answer_http1;
+pub(crate) use connection::serve;
+pub(crate) use reply::answer_http1;

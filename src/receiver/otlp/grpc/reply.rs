@@ -10,7 +10,7 @@ use super::{
     frame, judge,
 };
 use crate::{
-    net::h2::{Connection, End, hpack},
+    net::h2::{H2Connection, ReplyEnd, hpack},
     pipeline::{Refusal, RefusalKind, Taken},
     receiver::{
         content::{self, Content},
@@ -23,16 +23,16 @@ use ::http::{HeaderMap, Request, Response, Version, header};
 
 /// `:status: 200`, `content-type: application/grpc`: two places in HPACK's
 /// static table, and a literal.
-pub const GRPC: &[u8] = b"\x88\x0f\x10\x10application/grpc";
+pub(crate) const GRPC: &[u8] = b"\x88\x0f\x10\x10application/grpc";
 
 /// `grpc-status: 0`, as literals.
-pub const OK: End = End::Trailers(b"\x00\x0bgrpc-status\x010");
+pub(crate) const OK: ReplyEnd = ReplyEnd::Trailers(b"\x00\x0bgrpc-status\x010");
 
 /// An empty `ExportTraceServiceResponse`, framed.
 const ACCEPTED: &[u8] = &[0; frame::PREFIX];
 
 /// Answers a call of Export that was taken.
-pub fn accept(h2: &mut Connection, stream: u32, taken: Taken) {
+pub(crate) fn accept(h2: &mut H2Connection, stream: u32, taken: Taken) {
     if taken.rejected == 0 {
         return h2.answer(stream, GRPC, ACCEPTED, OK);
     }
@@ -41,7 +41,7 @@ pub fn accept(h2: &mut Connection, stream: u32, taken: Taken) {
 }
 
 /// Answers a request that was refused, in the protocol of its content type.
-pub fn refuse(h2: &mut Connection, stream: u32, content: Content, refusal: &Refusal) {
+pub(crate) fn refuse(h2: &mut H2Connection, stream: u32, content: Content, refusal: &Refusal) {
     if !content.is_grpc() || refusal.kind == RefusalKind::MethodNotAllowed {
         return respond(h2, stream, not_grpc(content, refusal));
     }
@@ -59,11 +59,14 @@ pub fn refuse(h2: &mut Connection, stream: u32, content: Content, refusal: &Refu
         fields.insert("grpc-accept-encoding", inflate::ACCEPTED);
     }
     put(&mut block, &fields);
-    h2.answer(stream, &block, &[], End::Stream);
+    h2.answer(stream, &block, &[], ReplyEnd::Stream);
 }
 
 /// Answers a request that came over HTTP/1.1, in which nothing is served.
-pub fn answer_http1<B>(context: &ConnectionContext, request: &Request<B>) -> Response<HttpReply> {
+pub(crate) fn answer_http1<B>(
+    context: &ConnectionContext,
+    request: &Request<B>,
+) -> Response<HttpReply> {
     let content_type = content::header(request.headers());
     let content = Content::of(content_type);
     let refusal = judge::not_grpc(content, content_type, request.method().as_str());
@@ -87,7 +90,7 @@ fn not_grpc(content: Content, refusal: &Refusal) -> Response<HttpReply> {
 }
 
 /// Sends a response that is not gRPC's.
-fn respond(h2: &mut Connection, stream: u32, response: Response<HttpReply>) {
+fn respond(h2: &mut H2Connection, stream: u32, response: Response<HttpReply>) {
     let (head, HttpReply(body)) = response.into_parts();
     let mut block = Vec::new();
     hpack::status(&mut block, head.status.as_u16());
@@ -96,7 +99,7 @@ fn respond(h2: &mut Connection, stream: u32, response: Response<HttpReply>) {
         let length = body.len().to_string();
         hpack::field(&mut block, b"content-length", length.as_bytes());
     }
-    h2.answer(stream, &block, &body, End::Stream);
+    h2.answer(stream, &block, &body, ReplyEnd::Stream);
 }
 
 fn put(block: &mut Vec<u8>, fields: &HeaderMap) {
@@ -129,7 +132,9 @@ mod tests {
             field("content-type", "application/grpc"),
         ];
         assert_eq!(read(GRPC), head);
-        let End::Trailers(block) = OK else { panic!() };
+        let ReplyEnd::Trailers(block) = OK else {
+            panic!()
+        };
         assert_eq!(read(block), [field("grpc-status", "0")]);
     }
 }
