@@ -28,7 +28,9 @@ Spans are never decoded into structs on their way: see `docs/architecture.md`.
 pub mod auth;
 pub mod backoff;
 pub mod cli;
+pub mod component;
 pub mod config;
+pub mod connector;
 pub mod exporter;
 pub mod extension;
 pub mod htpasswd;

@@ -14,7 +14,8 @@ use std::{
     time::Duration,
 };
 use wayspan::{
-    config::{self, Config, Source},
+    component::Config,
+    config::Source,
     mesh::{
         Current, Directory, Knowledge, Settings,
         directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
@@ -55,8 +56,8 @@ pub fn captured(folder: &str) -> Vec<Vec<u8>> {
 }
 
 /// The limits of a batch as a file without settings has them.
-pub fn batch() -> config::Batch {
-    let config: Config = config::load(&[Source::inline(CONFIG)]).unwrap();
+pub fn batch() -> wayspan::pipeline::BatchSettings {
+    let config: Config = wayspan::component::load(&[Source::inline(CONFIG)]).unwrap();
     config.pipelines[0].batch.clone()
 }
 
@@ -112,7 +113,7 @@ impl Engine {
     }
 
     fn knowing(settings: &Settings, knowledge: Knowledge) -> Self {
-        let config: Config = config::load(&[Source::inline(CONFIG)]).unwrap();
+        let config: Config = wayspan::component::load(&[Source::inline(CONFIG)]).unwrap();
         let current = Current::new(knowledge);
         let factory: Arc<dyn ProcessorFactory> =
             Arc::new(MeshFactory::new(settings.clone(), current, 1));

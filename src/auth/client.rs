@@ -2,7 +2,7 @@
 
 use super::server::{first, tokens};
 use crate::{
-    config::{ClientAuth, Credential},
+    auth::{ClientAuth, Credential},
     reload::{File, Files, Reloaded},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};

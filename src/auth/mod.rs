@@ -7,7 +7,11 @@ and are in no message. [`Client`] makes an exporter's header.
 */
 
 mod client;
+pub(crate) mod config;
 mod server;
+mod settings;
 
 pub use client::Client;
+pub use config::Authenticator;
 pub use server::{Attempt, Generation, Server};
+pub use settings::{BearerToken, ClientAuth, Credential, ServerAuth};

@@ -1,7 +1,8 @@
 //! What a receiver expects.
 
 use crate::{
-    config::{BearerToken, Secret, ServerAuth},
+    auth::{BearerToken, ServerAuth},
+    config::Secret,
     htpasswd::Users,
     reload::{File, Files, Reloaded},
 };

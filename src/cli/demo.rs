@@ -128,7 +128,7 @@ async fn through_wayspan(
         name: "the demo's pipeline".to_owned(),
         text: pipeline(args, &address.to_string()),
     };
-    let config = config::load(&[source])?;
+    let config = crate::component::load(&[source])?;
     let service = service::start(&config)?;
     let port = service
         .grpc_address()

@@ -114,8 +114,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Loads, or says what is wrong in the words of the loader.
-fn load(sources: &Sources) -> Result<config::Config, ExitCode> {
-    config::load(&sources.list()).map_err(|error| complain(&error))
+fn load(sources: &Sources) -> Result<crate::component::Config, ExitCode> {
+    crate::component::load(&sources.list()).map_err(|error| complain(&error))
 }
 
 fn complain(error: &config::LoadError) -> ExitCode {

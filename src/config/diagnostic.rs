@@ -16,7 +16,7 @@ use std::{
 
 /// A source as it was read, kept for the excerpts in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Text {
+pub(crate) struct Text {
     /// What messages call it: the path as given, `env:NAME`, `--set …`.
     pub(super) name: String,
     pub(super) text: String,
@@ -24,7 +24,7 @@ pub(super) struct Text {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Diagnostic {
+pub(crate) struct Diagnostic {
     pub(super) place: Option<Place>,
     /// Show the key (an unknown key), not its value (a bad value).
     pub(super) at_key: bool,
@@ -36,7 +36,7 @@ pub(super) struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
+    pub(crate) fn at(place: Place, message: impl Into<String>) -> Self {
         Self {
             place: Some(place),
             at_key: false,
@@ -46,14 +46,14 @@ impl Diagnostic {
         }
     }
 
-    pub(super) fn at_key(place: Place, message: impl Into<String>) -> Self {
+    pub(crate) fn at_key(place: Place, message: impl Into<String>) -> Self {
         Self {
             at_key: true,
             ..Self::at(place, message)
         }
     }
 
-    pub(super) fn nowhere(message: impl Into<String>) -> Self {
+    pub(crate) fn nowhere(message: impl Into<String>) -> Self {
         Self {
             place: None,
             at_key: false,
@@ -63,7 +63,7 @@ impl Diagnostic {
         }
     }
 
-    /// Not to quote what comes after the key.
+    /// Keeps what comes after the key out of the excerpt, if `hides_value`.
     pub(super) fn hiding_value(self, hides_value: bool) -> Self {
         Self {
             hides_value,
@@ -71,7 +71,7 @@ impl Diagnostic {
         }
     }
 
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -114,7 +114,7 @@ impl Diagnostic {
                 false => masked(line),
             };
             let shown = match self.hides_value {
-                // The colon is none.
+                // The colon after the key is not secret.
                 true => stars_after(&shown, span.column + span.width),
                 false => shown,
             };
@@ -171,37 +171,27 @@ fn window(line: &str, span: Span) -> (String, usize, usize) {
 
 /// Names a value that has been read, for findings about it made later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spot(usize);
-
-impl Spot {
-    pub(super) fn number(self) -> usize {
-        self.0
-    }
-
-    pub(super) fn from_number(number: usize) -> Self {
-        Self(number)
-    }
-}
+pub struct Spot(usize);
 
 /// Gathers findings while a configuration is read and checked.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
     spots: RefCell<Vec<(Place, String)>>,
 }
 
 impl Report {
-    pub(super) fn error(&self, diagnostic: Diagnostic) {
+    pub(crate) fn error(&self, diagnostic: Diagnostic) {
         self.errors.borrow_mut().push(diagnostic);
     }
 
-    pub(super) fn warn(&self, diagnostic: Diagnostic) {
+    pub(crate) fn warn(&self, diagnostic: Diagnostic) {
         self.warnings.borrow_mut().push(diagnostic);
     }
 
     /// Remembers a value's place and key path.
-    pub(super) fn spot(&self, place: Place, path: &str) -> Spot {
+    pub(crate) fn spot(&self, place: Place, path: &str) -> Spot {
         let mut spots = self.spots.borrow_mut();
         spots.push((place, path.to_owned()));
         Spot(spots.len() - 1)
@@ -222,17 +212,17 @@ impl Report {
     }
 
     /// An error about the value at `spot`; its key path is put before `message`.
-    pub(super) fn error_at(&self, spot: Spot, message: &str) {
+    pub(crate) fn error_at(&self, spot: Spot, message: &str) {
         self.error(self.spotted(spot, false, message));
     }
 
     /// As [`Self::error_at`], with what to do about it.
-    pub(super) fn error_at_help(&self, spot: Spot, message: &str, help: &str) {
+    pub(crate) fn error_at_help(&self, spot: Spot, message: &str, help: &str) {
         self.error(self.spotted(spot, false, message).help(help));
     }
 
     /// As [`Self::error_at`], shown at the key, with what to do about it.
-    pub(super) fn error_at_key(&self, spot: Spot, message: &str, help: &str) {
+    pub(crate) fn error_at_key(&self, spot: Spot, message: &str, help: &str) {
         let diagnostic = self.spotted(spot, true, message);
         self.error(if help.is_empty() {
             diagnostic
@@ -242,24 +232,24 @@ impl Report {
     }
 
     /// A warning about the key at `spot`.
-    pub(super) fn warn_at(&self, spot: Spot, message: &str) {
+    pub(crate) fn warn_at(&self, spot: Spot, message: &str) {
         self.warn(self.spotted(spot, true, message));
     }
 
-    pub(super) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         !self.errors.borrow().is_empty()
     }
 
     /// The warnings as log lines, in the order of the files.
-    pub(super) fn warnings(&self, texts: &[Text]) -> Vec<String> {
+    pub(crate) fn warnings(&self, texts: &[Text]) -> Vec<String> {
         let mut warnings = self.warnings.borrow().clone();
         sort(&mut warnings);
         warnings.iter().map(|w| w.headline(texts)).collect()
     }
 
     /// Everything that is wrong, ready to be shown.
-    pub(super) fn into_error(self, texts: &[Text]) -> LoadError {
-        let mut errors = self.errors.into_inner();
+    pub(crate) fn to_error(&self, texts: &[Text]) -> LoadError {
+        let mut errors = self.errors.borrow().clone();
         sort(&mut errors);
         LoadError {
             errors: errors.iter().map(|e| e.render(texts)).collect(),
@@ -295,7 +285,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 /// `did you mean "x"?` for the candidate nearest to `word`, if any is near.
-pub(super) fn did_you_mean(word: &str, candidates: &[&str]) -> String {
+pub(crate) fn did_you_mean(word: &str, candidates: &[&str]) -> String {
     nearest(word, candidates)
         .map(|c| format!("; did you mean \"{c}\"?"))
         .unwrap_or_default()

@@ -2,21 +2,23 @@
 Merging of sources, left to right: maps deep, lists and scalars replaced, a
 null wipes what was there (the Collector's rules).
 
-The `config` crate does the merging. It keeps no place for maps and no
-spelling of scalars, so those are kept beside it, by path: what stands at a path
-after merging was written by the last source that has this path.
+The `config` crate does the merging. Its values have an origin, which it keeps for
+scalars and lists: there stands the place. It keeps none for maps, so that each map
+carries its place as an entry, [`PLACE`], which is merged like any other.
 */
 
 use super::{
     diagnostic::Diagnostic,
-    node::{Node, Place, Scalar, Value},
+    node::{Node, Place, Scalar, Span, Value},
 };
 use config::{Config, ConfigError, Map, Source, ValueKind};
-use std::collections::HashMap;
 
 /// `config` reads its top-level keys as path expressions (`a.b`, `a[0]`); below
 /// the top it takes keys as they are. So everything goes below one key.
 const ROOT: &str = "root";
+/// The entry of a map that says where the map is written. No key of a file that
+/// anyone would write.
+const PLACE: &str = "\0place";
 
 /// One parsed document, as `config` sees it.
 #[derive(Clone, Debug)]
@@ -32,96 +34,95 @@ impl Source for Document {
     }
 }
 
-/// Where a path was last written, and how.
-struct Written {
-    place: Place,
-    plain: bool,
-}
-
-type Places = HashMap<Vec<String>, Written>;
-
 /// Merges `documents`, the later over the earlier. Each must be a map.
-pub(super) fn merge(documents: Vec<Node>) -> Result<Node, Diagnostic> {
-    let mut places = Places::new();
+pub(super) fn merge(documents: &[Node]) -> Result<Node, Diagnostic> {
     let mut builder = Config::builder();
-    for document in &documents {
-        let value = to_value(document, &mut Vec::new(), &mut places);
-        builder = builder.add_source(Document(value));
+    for document in documents {
+        builder = builder.add_source(Document(to_value(document)));
     }
     let mut merged = builder
         .build()
         .and_then(|config| config.collect())
         .map_err(|error| Diagnostic::nowhere(format!("cannot merge the sources: {error}")))?;
-    let root = merged.shift_remove(ROOT).unwrap_or_else(empty_map);
-    Ok(to_node(root, &mut Vec::new(), &places))
+    let empty = || Node::new(Place::start_of(0), Value::Map(Vec::new()));
+    Ok(merged.shift_remove(ROOT).map_or_else(empty, to_node))
 }
 
-fn empty_map() -> config::Value {
-    config::Value::new(None, Map::<String, config::Value>::new())
-}
-
-fn to_value(node: &Node, path: &mut Vec<String>, places: &mut Places) -> config::Value {
-    let mut below = |key: String, node: &Node, places: &mut Places| {
-        path.push(key);
-        let value = to_value(node, path, places);
-        path.pop();
-        value
-    };
-    let (plain, kind) = match &node.value {
-        Value::Scalar(scalar) => (scalar.plain, ValueKind::String(scalar.text.clone())),
+fn to_value(node: &Node) -> config::Value {
+    let place = origin(node.place);
+    match &node.value {
+        // A scalar in quotes is never a null or a number: its origin says so.
+        Value::Scalar(Scalar { text, plain: true }) => {
+            config::Value::new(Some(&place), text.clone())
+        }
+        Value::Scalar(Scalar { text, plain: false }) => {
+            config::Value::new(Some(&format!("{place} quoted")), text.clone())
+        }
         Value::List(items) => {
-            let item = |(i, item): (usize, &Node)| below(i.to_string(), item, places);
-            (
-                false,
-                ValueKind::Array(items.iter().enumerate().map(item).collect()),
-            )
+            let items: Vec<_> = items.iter().map(to_value).collect();
+            config::Value::new(Some(&place), items)
         }
         Value::Map(entries) => {
-            let entry =
-                |(key, node): &(String, Node)| (key.clone(), below(key.clone(), node, places));
-            (false, ValueKind::Table(entries.iter().map(entry).collect()))
+            let entries = entries.iter();
+            let mut map: Map<String, config::Value> = entries
+                .map(|(key, node)| (key.clone(), to_value(node)))
+                .collect();
+            map.insert(PLACE.to_owned(), config::Value::new(Some(&place), ""));
+            config::Value::new(None, map)
         }
-    };
-    places.insert(
-        path.clone(),
-        Written {
-            place: node.place,
-            plain,
-        },
-    );
-    config::Value::new(None, kind)
+    }
 }
 
-fn to_node(value: config::Value, path: &mut Vec<String>, places: &Places) -> Node {
-    let mut below = |key: String, value: config::Value| {
-        path.push(key);
-        let node = to_node(value, path, places);
-        path.pop();
-        node
+fn to_node(value: config::Value) -> Node {
+    let place_of = |value: &config::Value| {
+        let place = value.origin().and_then(place);
+        place.unwrap_or_else(|| Place::start_of(0))
     };
-    let value = match value.kind {
-        ValueKind::Table(map) => Value::Map(
-            map.into_iter()
-                .map(|(key, value)| (key.clone(), below(key, value)))
-                .collect(),
-        ),
-        ValueKind::Array(items) => Value::List(
-            items
-                .into_iter()
-                .enumerate()
-                .map(|(i, item)| below(i.to_string(), item))
-                .collect(),
-        ),
-        ValueKind::String(text) => Value::Scalar(Scalar {
-            text,
-            plain: places.get(path).is_some_and(|w| w.plain),
-        }),
-        other => Value::Scalar(Scalar::plain(other.to_string())),
+    let place = place_of(&value);
+    let quoted = value.origin().is_some_and(|o| o.ends_with("quoted"));
+    match value.kind {
+        ValueKind::Table(mut map) => {
+            let place = map.shift_remove(PLACE).map_or(place, |at| place_of(&at));
+            let entries = map.into_iter();
+            let entries = entries.map(|(key, value)| (key, to_node(value)));
+            Node::new(place, Value::Map(entries.collect()))
+        }
+        ValueKind::Array(items) => {
+            let items = items.into_iter().map(to_node);
+            Node::new(place, Value::List(items.collect()))
+        }
+        ValueKind::String(text) => {
+            let plain = !quoted;
+            Node::new(place, Value::Scalar(Scalar { text, plain }))
+        }
+        other => Node::new(place, Value::Scalar(Scalar::plain(other.to_string()))),
+    }
+}
+
+/// A place as a text: the source, then line, column and width of the value, and
+/// of the key if there is one.
+fn origin(place: Place) -> String {
+    let numbers = |span: Span| format!("{} {} {}", span.line, span.column, span.width);
+    let key = place.key.map(numbers).unwrap_or_default();
+    format!("{} {} {key}", place.source, numbers(place.value))
+}
+
+fn place(origin: &str) -> Option<Place> {
+    let mut numbers = origin.split(' ').map_while(|word| word.parse().ok());
+    let source = numbers.next()?;
+    let mut span = || {
+        Some(Span {
+            line: numbers.next()?,
+            column: numbers.next()?,
+            width: numbers.next()?,
+        })
     };
-    let place = places
-        .get(path)
-        .map_or_else(|| Place::start_of(0), |w| w.place);
-    Node::new(place, value)
+    let value = span()?;
+    Some(Place {
+        source,
+        key: span(),
+        value,
+    })
 }
 
 #[cfg(test)]
@@ -134,8 +135,8 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(i, text)| yaml::parse(i, text).unwrap())
-            .collect();
-        merge(documents).unwrap()
+            .collect::<Vec<_>>();
+        merge(&documents).unwrap()
     }
 
     /// The tree without its places.
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn null_wipes_and_later_sources_start_anew() {
+    fn null_wipes_and_later_sources_start_over() {
         assert_eq!(flat(&merged(&["a: {x: 1}", "a:"])), "{a:~}");
         assert_eq!(
             flat(&merged(&["a: {x: 1}", "a: ~", "a: {y: 2}"])),

@@ -1,94 +1,57 @@
 /*!
-Configuration: the OpenTelemetry Collector's file format, to a checked value.
+Configuration: the OpenTelemetry Collector's file format, as a tree and its reader.
 
-The way of a file is load → merge → expand → check:
+The way of a file is load → merge → expand → read:
 
 - `source` reads the text of each `--config`;
 - `yaml` parses it into a tree whose every value knows its line and column;
 - `layer` merges the trees, later over earlier;
 - `expand` puts in environment variables and files;
-- `de` reads the tree, by serde, into the strict shapes of `raw`;
-- `check` turns those into a [`Config`], on which the rest of the program relies.
+- `keys` is the typed reader, by which each component reads its own section: a key
+  is declared once, where it is read, and [`Manual`] lists what was declared.
 
-Whatever is wrong goes into one report, with its place, so that an operator
-sees all mistakes at once. `docs/configuration.md` lists every key.
+No component is known here by name: `crate::component` has them, and the checked
+configuration. Whatever is wrong goes into one report, with its place, so that an
+operator sees all mistakes at once. Secrets stay out of it (`secrecy`).
+`docs/configuration.md` lists every key.
 */
 
-mod check;
-mod checked;
-mod de;
 mod diagnostic;
 mod expand;
-mod inspect;
+mod id;
+pub(crate) mod keys;
 mod layer;
-mod memory;
+mod manual;
 mod node;
-mod raw;
+mod pairs;
+mod reading;
 mod render;
 mod scalar;
 mod secrecy;
-mod security;
+mod secret;
 mod source;
+mod value;
 mod yaml;
 
-pub use checked::*;
-pub use diagnostic::LoadError;
-pub use inspect::{Guard, Inspect};
+pub use diagnostic::{LoadError, Spot};
+pub use id::Id;
+pub use keys::{Keys, Setting};
+pub use manual::{Manual, Table};
+pub use pairs::Pairs;
+pub use reading::{Extensions, Reading};
+pub use scalar::host_port;
+pub use secret::Secret;
 pub use source::{Environment, Source, UnsupportedSource};
+pub use value::{Field, Value, Word};
 
-use diagnostic::{Diagnostic, Report, Text};
-use node::{Node, Value};
+pub(crate) use diagnostic::{Diagnostic, Report, Text, did_you_mean};
+pub(crate) use node::{Node, Place, shorten};
 
 /// What runs when no file is given: OTLP in on every address, the `mesh`
 /// processor for the newest Kiali, and out to `$WAYSPAN_EXPORT_ENDPOINT`, or to
 /// the terminal when that is not set.
 pub fn default_source() -> Source {
     Source::Default
-}
-
-/// Loads `sources`, the later merged over the earlier, with the environment of
-/// this process. Host names of addresses to listen on are resolved.
-///
-/// # Errors
-/// When a source cannot be read or anything in it cannot be honoured. The
-/// error shows every mistake with its place.
-pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
-    load_with(sources, &process)
-}
-
-/// As [`load`], with `env` as the environment.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, LoadError> {
-    load_by(sources, env, None)
-}
-
-/// As [`load`], and has `inspect` look at what the settings in use name.
-///
-/// # Errors
-/// As [`load`], and what `inspect` finds, at its place.
-pub fn load_inspected(sources: &[Source], inspect: Inspect<'_>) -> Result<Config, LoadError> {
-    load_by(sources, &process, Some(inspect))
-}
-
-fn load_by(
-    sources: &[Source],
-    env: &dyn Environment,
-    inspect: Option<Inspect<'_>>,
-) -> Result<Config, LoadError> {
-    let report = Report::default();
-    let mut texts = Vec::new();
-    let config = merged(sources, env, &mut texts, &report)
-        .filter(|_| !report.has_errors())
-        .and_then(|root| check::check(&root, env, inspect, &report));
-    match config {
-        Some(mut config) if !report.has_errors() => {
-            config.warnings = report.warnings(&texts);
-            Ok(config)
-        }
-        _ => Err(report.into_error(&texts)),
-    }
 }
 
 /// The merged and expanded sources as one YAML file, for `print-config`. Values
@@ -100,20 +63,20 @@ fn load_by(
 pub fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
-    match merged(sources, &process, &mut texts, &report) {
+    match tree(sources, &process, &mut texts, &report) {
         Some(root) if !report.has_errors() => Ok(render::yaml(&root, show_secrets)),
-        _ => Err(report.into_error(&texts)),
+        _ => Err(report.to_error(&texts)),
     }
 }
 
 /// The environment of this process.
-fn process(name: &str) -> Option<String> {
+pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads, merges and expands. None when that cannot be done, for reasons that
-/// are in the report.
-fn merged(
+/// Reads, merges and expands `sources`. None when that cannot be done, for reasons
+/// that are in the report. `texts` gets what was read, for the excerpts in messages.
+pub(crate) fn tree(
     sources: &[Source],
     env: &dyn Environment,
     texts: &mut Vec<Text>,
@@ -144,7 +107,7 @@ fn merged(
     if report.has_errors() {
         return None;
     }
-    match layer::merge(documents) {
+    match layer::merge(&documents) {
         Ok(mut root) => {
             expand::expand(&mut root, env, report);
             Some(root)
@@ -158,10 +121,10 @@ fn merged(
 
 fn map_only(mut document: Node) -> Result<Node, Diagnostic> {
     if document.is_null() {
-        document.value = Value::Map(Vec::new());
+        document.value = node::Value::Map(Vec::new());
     }
     match document.value {
-        Value::Map(_) => Ok(document),
+        node::Value::Map(_) => Ok(document),
         _ => Err(Diagnostic::at(
             document.place,
             format!(
@@ -177,7 +140,7 @@ fn split_keys(document: Node, documents: &mut Vec<Node>) -> Result<(), Diagnosti
     // The tree is walked recursively: its depth is bounded wherever it grows.
     const MAX_PARTS: usize = 32;
     let place = document.place;
-    let Value::Map(entries) = document.value else {
+    let node::Value::Map(entries) = document.value else {
         return Ok(());
     };
     for (key, node) in entries {
@@ -186,7 +149,7 @@ fn split_keys(document: Node, documents: &mut Vec<Node>) -> Result<(), Diagnosti
             return Err(Diagnostic::at_key(key_place, "nested too deeply"));
         }
         let nested = key.rsplit("::").fold(node, |inner, part| {
-            Node::new(key_place, Value::Map(vec![(part.to_owned(), inner)]))
+            Node::new(key_place, node::Value::Map(vec![(part.to_owned(), inner)]))
         });
         documents.push(Node { place, ..nested });
     }

@@ -8,7 +8,7 @@ goes wrong can be shown to the operator at its line and column.
 /// A run of characters on one line. Lines and columns count from 1, columns in
 /// characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
+pub(crate) struct Span {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) width: usize,
@@ -16,11 +16,11 @@ pub(super) struct Span {
 
 /// Where a value was written, and the key before it if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Index of the source in the list that was loaded.
     pub(super) source: usize,
     pub(super) key: Option<Span>,
-    pub(super) value: Span,
+    pub(crate) value: Span,
 }
 
 impl Place {
@@ -41,9 +41,9 @@ impl Place {
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
     /// The text of an expansion such as `${env:NAME}` that was the whole value:
     /// what a string gets, while `value` is that text read as YAML.
     pub(super) original: Option<String>,
@@ -59,15 +59,20 @@ impl Node {
     }
 
     /// Whether this is a null, however it was spelled.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         match &self.value {
             Value::Scalar(scalar) => scalar.resolve() == Resolved::Null,
             Value::List(_) | Value::Map(_) => false,
         }
     }
 
+    /// Whether this is a map.
+    pub(crate) fn is_map(&self) -> bool {
+        matches!(self.value, Value::Map(_))
+    }
+
     /// The entries of a map; none for anything else.
-    pub(super) fn entries(&self) -> &[(String, Node)] {
+    pub(crate) fn entries(&self) -> &[(String, Node)] {
         match &self.value {
             Value::Map(entries) => entries,
             Value::Scalar(_) | Value::List(_) => &[],
@@ -75,7 +80,7 @@ impl Node {
     }
 
     /// The value under `key`, if this is a map that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
             .find(|(k, _)| k == key)
@@ -83,7 +88,7 @@ impl Node {
     }
 
     /// What an operator would call this: "a map", "a number".
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match &self.value {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),
@@ -100,7 +105,7 @@ impl Node {
 
 /// The shapes of YAML values.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
@@ -109,7 +114,7 @@ pub(super) enum Value {
 /// A scalar as written. Its type is decided by who reads it, so that a version
 /// `2.30` stays `2.30` and does not become the number 2.3.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     pub(super) text: String,
     /// Written without quotes, so it may be a null, a number or a boolean.
     pub(super) plain: bool,
@@ -177,7 +182,7 @@ fn number(text: &str) -> Resolved {
 }
 
 /// At most 60 characters of `text`, for messages.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

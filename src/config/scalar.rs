@@ -3,27 +3,16 @@ Values with a notation of their own: durations, addresses, sizes.
 */
 
 use super::source::Environment;
-use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-/// A duration as Go writes it: `1h2m3.5s`, `200ms`, `0`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GoDuration(pub(super) Duration);
-
-impl<'de> Deserialize<'de> for GoDuration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        duration(text.trim()).map(Self).map_err(D::Error::custom)
-    }
-}
-
 /// Longer ones are mistakes, and would overflow when added to a clock.
 const MAX_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration as Go writes it: `1h2m3.5s`, `200ms`, `0`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{text}\" is not a duration such as 5s, 200ms or 1m30s");
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -69,8 +58,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_nanos((seconds * 1e9).round() as u64))
 }
 
+/// A duration as [`duration`] reads it.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let text = humantime::format_duration(duration).to_string();
+    text.replace(' ', "")
+}
+
 /// Splits `host:port`, `[v6]:port` or `:port`.
-pub(super) fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
+pub fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
     let wrong = |why: &str| format!("\"{endpoint}\" is not HOST:PORT: {why}");
     let (host, port) = endpoint
         .rsplit_once(':')
@@ -127,6 +122,9 @@ mod tests {
         assert_eq!(ms("7us"), Ok(0.007));
         assert_eq!(ms("0"), Ok(0.0));
         assert_eq!(duration("1ns"), Ok(Duration::from_nanos(1)));
+        for text in ["0s", "200ms", "1m30s", "10m"] {
+            assert_eq!(duration(text).map(show_duration), Ok(text.to_owned()));
+        }
         assert!(ms("5").unwrap_err().contains("write 5s"));
         for bad in [
             "",

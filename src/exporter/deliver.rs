@@ -15,7 +15,7 @@ use super::{
     shutdown::Deadline,
 };
 use crate::{
-    config::Retry,
+    exporter::Retry,
     pdata::Signal,
     pipeline::QueuedBatch,
     queue::Queue,

@@ -16,6 +16,7 @@ the backend, in a partial success) and `send_failed`.
 */
 
 mod circuit;
+pub(crate) mod config;
 pub mod debug;
 mod deliver;
 mod delivery;
@@ -24,13 +25,14 @@ mod limit;
 pub mod otlp;
 mod outcome;
 mod retry;
+mod settings;
 mod shutdown;
 
 pub use outcome::Outcome;
+pub use settings::{Configured, Retry, SendingQueue, Settings};
 
 use crate::{
     backoff::Growth,
-    config::{Exporter as Settings, ExporterKind},
     http::{ConnectOptions, Resolver, SystemResolver},
     pdata::Signal,
     pipeline::QueuedBatch,
@@ -40,7 +42,6 @@ use crate::{
 use bytes::Bytes;
 use deliver::Deliverer;
 use delivery_log::DeliveryLog;
-use otlp::{OtlpGrpc, OtlpHttp};
 use shutdown::Deadline;
 use std::{fmt, pin::Pin, sync::Arc, time::Instant};
 use tokio::sync::watch;
@@ -118,7 +119,7 @@ impl Exporter {
     /// # Errors
     ///
     /// When a file cannot be read or is not what it should be.
-    pub fn build(settings: &Settings) -> Result<Self, BuildError> {
+    pub fn build(settings: &Configured) -> Result<Self, BuildError> {
         Self::build_with(settings, Arc::new(SystemResolver))
     }
 
@@ -128,29 +129,14 @@ impl Exporter {
     ///
     /// As [`Self::build`].
     pub fn build_with(
-        settings: &Settings,
+        settings: &Configured,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, BuildError> {
         let options = ConnectOptions {
             resolver,
             ..ConnectOptions::new(settings.timeout, Growth::from(&settings.retry))
         };
-        let built = match &settings.kind {
-            ExporterKind::OtlpGrpc(client) => {
-                OtlpGrpc::build(client, options).map(|sender| Self::new(settings, sender))
-            }
-            ExporterKind::OtlpHttp(client, encoding) => {
-                let url = |signal| match client.url.strip_suffix("/v1/traces") {
-                    Some(base) => Some(format!("{base}/v1/{signal}")),
-                    None => (signal == Signal::Traces).then(|| client.url.clone()),
-                };
-                OtlpHttp::build(client, url, *encoding, options)
-                    .map(|sender| Self::new(settings, sender))
-            }
-            ExporterKind::Debug(debug) => {
-                Ok(Self::new(settings, debug::Debug::new(debug.verbosity)))
-            }
-        };
+        let built = settings.settings.build(settings, options);
         built.map_err(|message| BuildError {
             id: settings.id.to_string(),
             message,
@@ -159,7 +145,7 @@ impl Exporter {
 
     /// An exporter that delivers by `sender`, with what `settings` have for all
     /// kinds.
-    pub fn new(settings: &Settings, sender: impl Sender) -> Self {
+    pub fn new(settings: &Configured, sender: impl Sender) -> Self {
         let log = DeliveryLog::new(settings.id.to_string(), sender.endpoint().to_owned());
         Self(Box::new(Deliverer {
             sender,

@@ -9,7 +9,7 @@ attempt begins later than `max_elapsed` after the first one.
 
 use crate::{
     backoff::{Backoff, Growth},
-    config::Retry,
+    exporter::Retry,
 };
 use std::time::Duration;
 

@@ -1,4 +1,51 @@
-/*! What runs beside the pipelines. */
+/*!
+What runs beside the pipelines, one folder each: health checks, the page of the
+account, and what other components name: authenticators and storages.
 
+A folder's `config.rs` reads its keys and gives a [`Settings`]; `component` lists
+the folders.
+*/
+
+pub(crate) mod basicauth;
+pub(crate) mod bearertokenauth;
+pub mod file_storage;
 pub mod health_check;
 pub mod zpages;
+
+use crate::config::Id;
+use std::{any::Any, fmt, net::SocketAddr, rc::Rc};
+
+/// What an extension offers to components that name it.
+pub type Offer = Rc<dyn Any>;
+
+/// The checked settings of an extension.
+pub trait Settings: fmt::Debug + Send + Sync {
+    /// What `validate` and the start say of it, a line each.
+    fn describe(&self, id: &Id) -> Vec<String> {
+        let _ = id;
+        Vec::new()
+    }
+
+    /// What it offers to components that name it.
+    fn offer(&self) -> Option<Offer> {
+        None
+    }
+
+    /// Adds what it serves by itself.
+    ///
+    /// # Errors
+    /// Why that is not served.
+    fn serve(&self, served: &mut Served) -> Result<(), &'static str> {
+        let _ = served;
+        Ok(())
+    }
+}
+
+/// What the extensions in use serve by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// The health page.
+    pub health_check: Option<health_check::HealthCheck>,
+    /// Where `/debug/pipelinez` is.
+    pub zpages: Option<SocketAddr>,
+}

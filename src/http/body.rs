@@ -6,7 +6,7 @@ attempt's [`Body`] refers to the same bytes. Only compression makes a new
 buffer. For gRPC the first piece is the five-byte message prefix.
 */
 
-use crate::config::Compression;
+use crate::http::Compression;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use std::{

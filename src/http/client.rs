@@ -17,7 +17,7 @@ use super::{
     protocol::Protocol,
     resolve::Target,
 };
-use crate::{auth, config, telemetry::Count};
+use crate::{auth, telemetry::Count};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt;
@@ -75,7 +75,7 @@ impl HttpClient {
     /// Says which setting is wrong.
     pub fn build(
         uri: &Uri,
-        settings: &config::Client,
+        settings: &crate::http::Client,
         protocol: Protocol,
         mut headers: HeaderMap,
         options: ConnectOptions,
@@ -94,7 +94,7 @@ impl HttpClient {
             headers.insert(parsed, value);
         }
         let encrypted = uri.scheme_str() == Some("https");
-        let default = config::ClientTls::default();
+        let default = crate::tls::ClientTls::default();
         let tls = encrypted.then(|| settings.tls.as_ref().unwrap_or(&default));
         let connector = Connector::build(&target, tls, protocol, options.timeout)?;
         let auth = settings.auth.as_ref();

@@ -20,7 +20,7 @@ use super::{
     resolve::Target,
     sniff::{FirstBytes, PeerProtocol, SniffedStream},
 };
-use crate::{config, tls};
+use crate::tls;
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::{
     body::Incoming,
@@ -93,7 +93,7 @@ impl Connector {
     /// Says which setting is wrong.
     pub fn build(
         target: &Target,
-        tls: Option<&config::ClientTls>,
+        tls: Option<&crate::tls::ClientTls>,
         protocol: Protocol,
         timeout: Duration,
     ) -> Result<Self, String> {
@@ -381,7 +381,7 @@ mod tests {
             ("https://jaeger/v1/traces", "jaeger", "/v1/traces"),
             ("https://[::1]:4318/v1/traces", "[::1]:4318", "/v1/traces"),
         ] {
-            let body = Payload::http(&[], config::Compression::None)
+            let body = Payload::http(&[], crate::http::Compression::None)
                 .unwrap()
                 .body();
             let mut request = Request::post(url).body(body).unwrap();

@@ -20,7 +20,7 @@ of them ([`super::pool`]). What holds:
 use super::no_answer::NoAnswer;
 use crate::{
     backoff::{Backoff, Growth},
-    config::Balancer,
+    http::Balancer,
 };
 use foldhash::fast::RandomState;
 use std::{hash::BuildHasher, net::SocketAddr, time::Duration};

@@ -21,6 +21,7 @@ without joining or copying them.
 
 mod body;
 mod client;
+pub(crate) mod config;
 mod connect;
 mod endpoints;
 mod no_answer;
@@ -32,6 +33,7 @@ mod web;
 
 pub use body::{Body, Payload, content_encoding, joined};
 pub use client::{HttpAnswer, HttpClient};
+pub use config::{Balancer, Client, Compression};
 pub use no_answer::NoAnswer;
 pub use pool::ConnectOptions;
 pub use protocol::Protocol;

@@ -16,7 +16,7 @@ use super::{
     no_answer::NoAnswer,
     resolve::{Resolver, SystemResolver, Target},
 };
-use crate::{backoff::Growth, config::Balancer};
+use crate::{backoff::Growth, http::Balancer};
 use std::{
     io,
     net::SocketAddr,

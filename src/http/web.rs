@@ -9,7 +9,8 @@ are read again.
 use super::{body::Payload, client::HttpClient, pool::ConnectOptions, protocol::Protocol};
 use crate::{
     backoff::Growth,
-    config::{Balancer, Client, ClientTls, Compression},
+    http::{Balancer, Client, Compression},
+    tls::ClientTls,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};

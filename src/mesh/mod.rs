@@ -60,5 +60,5 @@ pub use scheme::{Form, Scheme};
 pub use settings::{
     Case, Kiali, KubernetesMode, KubernetesSettings, Repairs, Settings, Version, VersionError,
 };
-pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Secret, Source, Tls, Token};
+pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Source, Tls, Token};
 pub use upstream_cluster::UpstreamCluster;

@@ -3,6 +3,7 @@ Where Kiali's own configuration is read from, if it is.
 */
 
 use super::Described;
+use crate::config::Secret;
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// What to read, and what the operator has said already.
@@ -118,28 +119,6 @@ pub enum Token {
     Text(Secret),
     /// Read anew each time, since kubelets replace it.
     File(PathBuf),
-}
-
-/// A text that no message shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text` from being shown.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one who must know.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[REDACTED]")
-    }
 }
 
 #[cfg(test)]

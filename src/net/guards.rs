@@ -4,11 +4,7 @@ their files change. The admin thread looks, so that no shard ever waits for a
 disk.
 */
 
-use crate::{
-    auth,
-    config::{ServerAuth, ServerTls},
-    tls,
-};
+use crate::{auth, auth::ServerAuth, tls, tls::ServerTls};
 use std::{sync::Arc, time::Duration};
 use tokio::{task, time};
 

@@ -18,9 +18,11 @@ record as a request of its own, so that the log has an open batch in parts that
 can be sent as they are.
 */
 
-use super::{LogPosition, ResourceId, Resources, ScopeId, Scopes, SealedBatch, resources::Header};
+use super::{
+    BatchSettings, LogPosition, ResourceId, Resources, ScopeId, Scopes, SealedBatch,
+    resources::Header,
+};
 use crate::{
-    config,
     pdata::Signal,
     pdata::wire::{put_bytes, put_varint, varint_len},
     queue::Budget,
@@ -88,11 +90,11 @@ pub struct Batch {
 
 impl Batch {
     /// An empty batch with the limits of `settings`.
-    pub fn new(signal: Signal, settings: &config::Batch) -> Self {
-        let sizes = [settings.spans, settings.max_spans];
+    pub fn new(signal: Signal, settings: &BatchSettings) -> Self {
+        let sizes = [settings.items, settings.max_items];
         let max_items = sizes.into_iter().filter(|n| *n > 0).min();
         // The Collector sends at once when size or timeout is zero.
-        let immediate = settings.spans == 0 || settings.timeout.is_zero();
+        let immediate = settings.items == 0 || settings.timeout.is_zero();
         Self {
             signal,
             max_items: max_items
@@ -440,16 +442,12 @@ mod tests {
     };
     use prost::Message;
 
-    fn settings(spans: usize, bytes: usize) -> config::Batch {
-        config::Batch {
-            id: config::Id {
-                kind: "batch".to_owned(),
-                name: None,
-            },
-            spans,
+    fn settings(spans: usize, bytes: usize) -> BatchSettings {
+        BatchSettings {
+            items: spans,
             bytes,
             timeout: Duration::from_secs(1),
-            max_spans: 0,
+            ..BatchSettings::default()
         }
     }
 
@@ -633,7 +631,7 @@ mod tests {
         assert!(Batch::new(Signal::Traces, &settings(0, 100)).is_immediate());
         assert!(!Batch::new(Signal::Traces, &settings(1, 100)).is_immediate());
         let mut both = settings(100, 1 << 20);
-        both.max_spans = 2;
+        both.max_items = 2;
         assert_eq!(Batch::new(Signal::Traces, &both).max_items, 2);
     }
 }

@@ -8,12 +8,11 @@ batches go to the [`Outlet`].
 */
 
 use super::{
-    Decision, Followers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
+    BatchSettings, Decision, Followers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
     batch::{Batch, Trigger, header_bytes},
     outlet::Outlet,
 };
 use crate::{
-    config,
     pdata::{self, Edits, Index, Keys, MalformedRequest, Signal, SpanFault, write_span},
     queue::{ShardBudget, log::Log},
     telemetry::{PipelineStats, ProcessorStats},
@@ -80,7 +79,7 @@ impl Engine {
     /// A pipeline with nothing in it.
     pub fn new(
         signal: Signal,
-        batch: &config::Batch,
+        batch: &BatchSettings,
         (keys, stages): (Keys, Vec<Stage>),
         outlet: Outlet,
         budget: Rc<ShardBudget>,

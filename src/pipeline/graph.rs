@@ -8,15 +8,17 @@ and the final report describe it; each shard builds its part of it from a
 */
 
 use super::{
-    Account, ProcessorFactory, QueuedBatch, Route,
+    Account, BatchSettings, ProcessorFactory, QueuedBatch, Route,
     account::Taken,
     outlet::ExporterRoute,
     pipeline_log::{OpenLogError, PipelineLog},
     shard_plan::{PipelinePlan, ShardPlan, StagePlan},
 };
 use crate::{
-    config::{self, Config, Id},
+    component::{Config, Pipeline},
+    config::Id,
     pdata::Signal,
+    processor,
     queue::{Budget, Queue},
     telemetry::{
         BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, ExporterStats, Metric, PipelineStats,
@@ -56,7 +58,7 @@ pub struct PipelineNode {
     /// Indices of its receivers in the configuration.
     pub receivers: Vec<usize>,
     /// How its items are batched.
-    pub batch: config::Batch,
+    pub batch: BatchSettings,
     /// The `memory_limiter` that it names.
     pub memory_limiter: Option<Id>,
     /// Its processors, in order.
@@ -100,7 +102,7 @@ impl Graph {
         config: &Config,
         shards: usize,
         registry: &Registry,
-        mut factory: impl FnMut(&config::Processor) -> Arc<dyn ProcessorFactory>,
+        mut factory: impl FnMut(&processor::Configured) -> Arc<dyn ProcessorFactory>,
     ) -> Result<Self, OpenLogError> {
         let budget = Budget::new(config.memory_limit);
         let exporters: Vec<ExporterNode> = (config.exporters.iter())
@@ -226,7 +228,7 @@ struct Share<'a> {
 impl Share<'_> {
     fn routes(
         &self,
-        pipeline: &config::Pipeline,
+        pipeline: &Pipeline,
         log: Option<&PipelineLog>,
         stats: &[PipelineStats],
     ) -> Vec<ExporterRoute> {
@@ -252,11 +254,7 @@ impl Share<'_> {
     }
 }
 
-fn pipeline_stats(
-    pipeline: &config::Pipeline,
-    shards: usize,
-    registry: &Registry,
-) -> Vec<PipelineStats> {
+fn pipeline_stats(pipeline: &Pipeline, shards: usize, registry: &Registry) -> Vec<PipelineStats> {
     let id = pipeline.batch.id.to_string();
     let send_size = registry.histogram(&BATCH_SEND_SIZE, &[&id]);
     let send_size_bytes = registry.histogram(&BATCH_SEND_SIZE_BYTES, &[&id]);

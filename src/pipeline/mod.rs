@@ -36,6 +36,7 @@ mod recovery;
 mod resources;
 mod route;
 mod sealed;
+mod settings;
 mod shard;
 mod shard_plan;
 
@@ -49,5 +50,6 @@ pub use processor::{Converted, Converter, Decision, Processor, ProcessorFactory,
 pub use resources::{DenseId, ResourceId, Resources, ScopeId, Scopes};
 pub use route::{Logged, Offer, QueuedBatch, Route};
 pub use sealed::{LogPosition, SealedBatch};
+pub use settings::BatchSettings;
 pub use shard::Shard;
 pub use shard_plan::ShardPlan;

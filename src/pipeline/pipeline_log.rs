@@ -9,7 +9,8 @@ beside the start, which it must not delay, and is delivered first.
 
 use super::{LogCursor, Route, recovery::recover};
 use crate::{
-    config::{Config, Fsync, Pipeline, Storage},
+    component::{Config, Pipeline},
+    extension::file_storage::{Fsync, Storage},
     pdata::Signal,
     queue::log::{Log, LogOpenError, LogSettings, OrphanLane, Recovered, SyncPolicy},
 };

@@ -1,7 +1,7 @@
 /*! What a shard builds its pipelines and inlets from, on its own thread. */
 
 use super::{
-    ProcessorFactory,
+    BatchSettings, ProcessorFactory,
     commit::Commits,
     engine::{Engine, Stage},
     gather::Gather,
@@ -11,7 +11,6 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    config,
     pdata::{Keys, Signal},
     queue::{Budget, ShardBudget, log::Log},
     telemetry::{PipelineStats, ProcessorStats, ReceiverStats, ShardLoad},
@@ -29,7 +28,7 @@ pub struct ShardPlan {
 pub(super) struct PipelinePlan {
     pub(super) signal: Signal,
     pub(super) receivers: Vec<usize>,
-    pub(super) batch: config::Batch,
+    pub(super) batch: BatchSettings,
     pub(super) stages: Vec<StagePlan>,
     pub(super) routes: Vec<ExporterRoute>,
     /// The segment log, and how long senders wait for it.

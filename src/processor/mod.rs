@@ -1,3 +1,15 @@
-/*! Processors: a folder each. What they implement is in `crate::pipeline`. */
+/*!
+Processors, a folder each. What runs on the hot path is in `crate::pipeline`.
 
+A folder's `config.rs` reads the processor's keys and says what it is to a pipeline
+([`Role`]): most see each item ([`Settings`]); `batch` and `memory_limiter` set how
+the engine batches and how much it holds. `component` lists the folders.
+*/
+
+pub(crate) mod batch;
+pub(crate) mod memory_limiter;
 pub mod mesh;
+mod settings;
+
+pub(crate) use settings::Role;
+pub use settings::{BuildContext, Configured, Settings, Shared};

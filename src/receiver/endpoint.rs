@@ -5,14 +5,16 @@ their connection.
 
 use super::{decoder::Decoder, notice::note_refusal, scratch::Scratch};
 use crate::{
-    config::{GrpcServer, HttpServer, ServerAuth, ServerTls},
+    auth::ServerAuth,
     net::{
         admission::{Admission, Denied},
         closing::CloseOrder,
     },
     pipeline::{Ingest, Refusal, RefusalKind, Taken},
+    receiver::otlp::{GrpcServer, HttpServer},
     telemetry::ReceiverStats,
     tls,
+    tls::ServerTls,
 };
 use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::watch;

@@ -55,6 +55,7 @@ mod notice;
 pub mod otlp;
 mod scratch;
 mod serve;
+mod settings;
 mod status;
 
 pub use content::Content;
@@ -63,3 +64,4 @@ pub use endpoint::{Endpoint, Protocol};
 pub use http::reply::HttpReply;
 pub use scratch::Scratch;
 pub use serve::serve;
+pub use settings::{Configured, ServedAddress, Settings};

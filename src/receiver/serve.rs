@@ -10,11 +10,11 @@ use super::{
     http::{self, reply::HttpReply},
     otlp,
 };
-use crate::config::{GrpcServer, HttpServer};
 use crate::net::{
     activity::Activity,
     connection::{ConnectionLimits, FIRST_BYTE_TIMEOUT, Opened, Supervisor, Version, open, spread},
 };
+use crate::receiver::otlp::{GrpcServer, HttpServer};
 use ::http::{Request, Response};
 use hyper::body::Incoming;
 use std::{net::SocketAddr, rc::Rc, time::Duration};

@@ -5,8 +5,7 @@ pages for metrics and health.
 
 use super::{StartError, receivers::Bound};
 use crate::{
-    config::HealthCheck,
-    extension::zpages,
+    extension::{health_check::HealthCheck, zpages},
     net::{
         accept::{accept, bind},
         balance::{self, Balance},

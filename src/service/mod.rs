@@ -33,14 +33,18 @@ pub use run::run;
 
 pub use crate::net::accept::BindError;
 use crate::{
-    config::{Config, Id, ProcessorKind},
+    component::Config,
+    config::Id,
     exporter::{BuildError, Drained, Exporter},
     mesh::{Current, Knowledge},
     net::accept::bind,
     pipeline::{Graph, OpenLogError},
-    processor::mesh::{
-        MeshFactory, follow_kiali,
-        watch_kubernetes::{self, WatchError},
+    processor::{
+        BuildContext, Shared,
+        mesh::{
+            follow_kiali,
+            watch_kubernetes::{self, WatchError},
+        },
     },
     queue::log::Log,
     telemetry::{Health, ReceiverStats, Registry, ShardLoad},
@@ -145,22 +149,18 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(Exporter::build)
         .collect::<Result<_, _>>()?;
 
-    let knowledge = knowledge(config);
+    let mut shared = Shared::default();
+    let knowledge = knowledge(config, &mut shared);
     let kubernetes = watch_kubernetes::Watchers::prepare(config, &knowledge)?;
     kubernetes.register(&registry, &state);
 
-    let mut graph = Graph::build(
-        config,
-        shard_count,
-        &registry,
-        |processor| match &processor.kind {
-            ProcessorKind::Mesh(settings) => Arc::new(MeshFactory::new(
-                settings.clone(),
-                knowledge[&processor.id].clone(),
-                shard_count,
-            )),
-        },
-    )?;
+    let mut graph = Graph::build(config, shard_count, &registry, |processor| {
+        processor.settings.build(&mut BuildContext {
+            id: &processor.id,
+            shards: shard_count,
+            shared: &mut shared,
+        })
+    })?;
     let listeners = listener_stats(config, &receivers, shard_count);
     metrics::register(&registry, &graph, &listeners);
     show_logs(&graph, &state);
@@ -347,14 +347,14 @@ fn show_logs(graph: &Graph, health: &Health) {
 
 /// Where each `mesh` processor's decisions begin, by its id: one for all shards
 /// and pipelines.
-fn knowledge(config: &Config) -> BTreeMap<Id, Current> {
+fn knowledge(config: &Config, shared: &mut Shared) -> BTreeMap<Id, Current> {
     let processors = config.pipelines.iter().flat_map(|p| &p.processors);
     processors
-        .map(|processor| match &processor.kind {
-            ProcessorKind::Mesh(settings) => {
-                let current = Current::new(Knowledge::of(settings));
-                (processor.id.clone(), current)
-            }
+        .filter_map(|processor| {
+            let settings = processor.settings::<crate::mesh::Settings>()?;
+            let make = || Current::new(Knowledge::of(settings));
+            let current = shared.get_or_insert_with(&processor.id, make);
+            Some((processor.id.clone(), current))
         })
         .collect()
 }

@@ -6,9 +6,12 @@ and users.
 use super::StartError;
 use crate::{
     auth,
-    config::Config,
+    component::Config,
     net::{accept::bind, guards},
-    receiver::{Protocol, otlp::http_protocol},
+    receiver::{
+        Protocol,
+        otlp::{Otlp, http_protocol},
+    },
     tls,
 };
 use std::{
@@ -75,11 +78,14 @@ pub struct Bound {
 pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
     let mut all = Vec::new();
     for (at, receiver) in config.receivers.iter().enumerate() {
-        let grpc = receiver
+        let Some(settings) = receiver.settings::<Otlp>() else {
+            continue;
+        };
+        let grpc = settings
             .grpc
             .as_ref()
             .map(|grpc| (Transport::Grpc, grpc.endpoint, Protocol::Grpc(grpc.clone())));
-        let http = receiver
+        let http = settings
             .http
             .as_ref()
             .map(|http| (Transport::Http, http.endpoint, http_protocol(http.clone())));

@@ -5,7 +5,7 @@ SIGTERM and SIGINT drain; a second one ends the drain at once.
 */
 
 use super::{files, panics, start};
-use crate::{config::Config, telemetry::logs};
+use crate::{component::Config, telemetry::logs};
 use anyhow::Context;
 use std::{process::ExitCode, thread, time::Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};

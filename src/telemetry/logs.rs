@@ -1,6 +1,6 @@
 /*! Logs on standard error, one line an event. */
 
-use crate::config::{LogLevel, Telemetry};
+use super::{LogLevel, Telemetry};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Starts logging as configured; `RUST_LOG` overrides the level. The HTTP

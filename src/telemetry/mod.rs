@@ -8,6 +8,7 @@ declared in one place ([`metric`]). Metric names are the Collector's; what it ha
 no name for begins with `wayspan_`.
 */
 
+pub(crate) mod config;
 mod count;
 mod health;
 pub mod http;
@@ -16,6 +17,7 @@ pub mod logs;
 pub mod metric;
 pub mod process;
 pub mod registry;
+mod settings;
 mod stats;
 
 pub use count::{Count, Tally};
@@ -24,6 +26,7 @@ pub use load::ShardLoad;
 pub(crate) use metric::counters;
 pub use metric::{BySignal, Counter, Counters, Metric, MetricKind};
 pub use registry::Registry;
+pub use settings::{LogLevel, Telemetry};
 pub use stats::{
     BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, BatchStats, ExportedItems, ExporterStats, LimiterStats,
     LogUseStats, Outage, PipelineStats, ProcessorItems, ProcessorStats, ReceivedItems,

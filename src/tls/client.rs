@@ -2,8 +2,8 @@
 
 use super::{pem, provider, versions};
 use crate::{
-    config::ClientTls,
     reload::{Files, Reloaded},
+    tls::ClientTls,
 };
 use hyper_rustls::ConfigBuilderExt;
 use rustls::{

@@ -7,13 +7,15 @@ change ([`crate::reload`]); connections that stand keep what they were made with
 */
 
 mod client;
+pub(crate) mod config;
 mod pem;
 mod server;
+mod settings;
 
 pub use client::{Client, server_name};
 pub use server::Server;
+pub use settings::{ClientTls, Pem, ServerTls, TlsLimits, TlsVersion};
 
-use crate::config::{TlsLimits, TlsVersion};
 use rustls::{SupportedProtocolVersion, crypto::CryptoProvider, version};
 use std::sync::Arc;
 

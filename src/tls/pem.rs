@@ -1,8 +1,9 @@
 //! PEM from a file or from the configuration itself.
 
 use crate::{
-    config::{Pem, Secret},
+    config::Secret,
     reload::{File, Files},
+    tls::Pem,
 };
 use rustls::{
     RootCertStore,

@@ -2,8 +2,8 @@
 
 use super::{pem, provider, versions};
 use crate::{
-    config::ServerTls,
     reload::{Files, Reloaded},
+    tls::ServerTls,
 };
 use rustls::{
     ServerConfig,

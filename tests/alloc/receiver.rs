@@ -27,9 +27,9 @@ use tokio::{
     time::sleep,
 };
 use wayspan::{
-    config::{GrpcServer, ServerKeepalive},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken},
+    receiver::otlp::{GrpcServer, ServerKeepalive},
     receiver::{Endpoint, Protocol, Scratch, serve},
     telemetry::ReceiverStats,
 };

@@ -1,7 +1,7 @@
 //! What other collectors' files have and wayspan takes with a warning.
 
 use super::{good, load, over, text};
-use wayspan::{config::ServerAuth, pdata::Signal};
+use wayspan::{auth::ServerAuth, pdata::Signal};
 
 fn warned(warnings: &[String], place: &str, said: &str) {
     let found = warnings
@@ -65,7 +65,7 @@ fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     let signals: Vec<_> = config.pipelines.iter().map(|p| p.signal).collect();
     assert_eq!(signals, [Signal::Logs, Signal::Traces, Signal::Traces]);
     assert!(config.health_check.is_some());
-    let guarded = config.receivers[1].grpc.clone().unwrap();
+    let guarded = super::otlp(&config, 1).grpc.unwrap();
     assert!(matches!(guarded.auth, Some(ServerAuth::Bearer(_))));
     assert!(!format!("{config:?}").contains("somerandomtoken"));
     warned(

@@ -2,7 +2,8 @@
 
 use super::{MINIMAL, load, load_in, text};
 use wayspan::{
-    config::{self, ExporterKind, ProcessorKind, Source},
+    config::{self, Source},
+    exporter::debug::Verbosity,
     mesh,
 };
 
@@ -14,7 +15,7 @@ fn later_sources_win_and_null_wipes() {
     );
     let spans = |sources: &[Source]| {
         let batch = load(sources).unwrap().pipelines[0].batch.clone();
-        (batch.spans, batch.timeout.as_millis())
+        (batch.items, batch.timeout.as_millis())
     };
     let minimal = text(MINIMAL);
     assert_eq!(spans(&[minimal.clone(), batch.clone()]), (5, 1000));
@@ -36,10 +37,8 @@ fn sources_of_every_kind() {
     let exporters = format!("exporters: {{debug: '${{file:{}}}'}}", path.display());
     let env: Source = "env:CONFIG".parse().unwrap();
     let config = load_in(&[env, text(&exporters)], &[("CONFIG", MINIMAL)]).unwrap();
-    let ExporterKind::Debug(debug) = &config.exporters[0].kind else {
-        panic!()
-    };
-    assert_eq!(debug.verbosity, config::Verbosity::Normal);
+    let verbosity = config.exporters[0].settings::<Verbosity>();
+    assert_eq!(verbosity, Some(&Verbosity::Normal));
     let missing = load(&["env:CONFIG".parse().unwrap()]).unwrap_err();
     assert_eq!(missing, "env:CONFIG: this environment variable is not set");
 }
@@ -48,7 +47,7 @@ fn sources_of_every_kind() {
 fn the_default_prints_until_it_is_told_where_to_send() {
     let config = load(&[config::default_source()]).unwrap();
     assert_eq!(config.warnings, Vec::<String>::new());
-    let receiver = &config.receivers[0];
+    let receiver = super::otlp(&config, 0);
     assert_eq!(
         receiver.grpc.as_ref().unwrap().endpoint.to_string(),
         "0.0.0.0:4317"
@@ -57,15 +56,12 @@ fn the_default_prints_until_it_is_told_where_to_send() {
         receiver.http.as_ref().unwrap().endpoint.to_string(),
         "0.0.0.0:4318"
     );
-    assert!(matches!(
-        config.exporters[..],
-        [config::Exporter {
-            kind: ExporterKind::Debug(_),
-            ..
-        }]
-    ));
-    let ProcessorKind::Mesh(settings) = &config.pipelines[0].processors[0].kind;
-    assert_eq!(*settings, mesh::Settings::default());
+    let [exporter] = &config.exporters[..] else {
+        panic!("{:?}", config.exporters)
+    };
+    assert!(exporter.settings::<Verbosity>().is_some());
+    let settings = super::mesh(&config);
+    assert_eq!(settings, mesh::Settings::default());
     assert_eq!(
         config.health_check.unwrap().endpoint.to_string(),
         "0.0.0.0:13133"
@@ -93,11 +89,9 @@ fn the_default_follows_the_environment() {
         let [exporter] = &config.exporters[..] else {
             panic!("{:?}", config.exporters)
         };
-        let ExporterKind::OtlpGrpc(client) = &exporter.kind else {
-            panic!("{exporter:?}")
-        };
+        let client = super::otlp_client(exporter);
         assert_eq!((client.url.as_str(), client.tls.is_some()), (url, tls));
-        let ProcessorKind::Mesh(settings) = &config.pipelines[0].processors[0].kind;
+        let settings = super::mesh(&config);
         assert_eq!(settings.kiali.version, mesh::Version::new(2, 7));
         assert!(!settings.kiali.namespace_selector && settings.kiali.use_waypoint_name);
     }

@@ -11,7 +11,16 @@ mod robust;
 mod security;
 mod values;
 
-use wayspan::config::{self, Config, Source};
+use wayspan::component::Config;
+use wayspan::config::Source;
+use wayspan::{
+    exporter::{
+        Configured as Exporter,
+        otlp::{Grpc, Http},
+    },
+    http::Client,
+    receiver::otlp::Otlp,
+};
 
 /// Receivers, exporters and a service around nothing, for tests to build on.
 const MINIMAL: &str = "\
@@ -42,7 +51,7 @@ fn load_in(sources: &[Source], env: &[(&str, &str)]) -> Result<Config, String> {
         let found = env.iter().find(|(n, _)| *n == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    config::load_with(sources, &find).map_err(|error| error.to_string())
+    wayspan::component::load_with(sources, &find).map_err(|error| error.to_string())
 }
 
 /// Loads one text that must be good.
@@ -65,4 +74,25 @@ fn bad(yaml: &str) -> String {
         Ok(config) => panic!("accepted: {config:?}"),
         Err(message) => message,
     }
+}
+
+/// The settings of the `otlp` receiver at this index.
+fn otlp(config: &Config, at: usize) -> Otlp {
+    config.receivers[at].settings::<Otlp>().unwrap().clone()
+}
+
+/// The settings of the `mesh` processor that is the first of the first pipeline.
+fn mesh(config: &Config) -> wayspan::mesh::Settings {
+    let processor = &config.pipelines[0].processors[0];
+    processor
+        .settings::<wayspan::mesh::Settings>()
+        .unwrap()
+        .clone()
+}
+
+/// The client of the first exporter, which speaks OTLP.
+fn otlp_client(exporter: &Exporter) -> Client {
+    let grpc = exporter.settings::<Grpc>().map(|grpc| &grpc.client);
+    let http = exporter.settings::<Http>().map(|http| &http.client);
+    grpc.or(http).unwrap().clone()
 }

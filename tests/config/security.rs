@@ -2,16 +2,15 @@
 
 use super::{MINIMAL, bad, load, over, text};
 use std::{process::Command, time::Duration};
-use wayspan::config::{
-    BearerToken, ClientAuth, ClientTls, Credential, ExporterKind, Pem, Secret, ServerAuth,
-    ServerTls, TlsLimits, TlsVersion,
-};
+use wayspan::auth::{BearerToken, ClientAuth, Credential, ServerAuth};
+use wayspan::config::Secret;
+use wayspan::tls::{ClientTls, Pem, ServerTls, TlsLimits, TlsVersion};
 
 fn grpc_tls(yaml: &str) -> Option<ServerTls> {
     let config = over(&format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{tls: {yaml}}}}}}}}}"
     ));
-    config.receivers[0].grpc.clone().unwrap().tls
+    super::otlp(&config, 0).grpc.unwrap().tls
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn receiver_tls() {
     let never = grpc_tls("{cert_file: c, key_file: k, reload_interval: 0}").unwrap();
     assert_eq!(never.reload_interval, None);
     let http = over("receivers: {otlp: {protocols: {http: {tls: {cert_file: c, key_file: k}}}}}");
-    assert_eq!(http.receivers[0].http.clone().unwrap().tls, Some(plain));
+    assert_eq!(super::otlp(&http, 0).http.unwrap().tls, Some(plain));
 }
 
 /// `MINIMAL` with extensions and the receiver's `auth`.
@@ -104,7 +103,7 @@ fn authenticators() {
         ),
     ] {
         let config = over(&receiver_auth(extension, yaml));
-        let grpc = config.receivers[0].grpc.clone().unwrap();
+        let grpc = super::otlp(&config, 0).grpc.unwrap();
         assert_eq!(grpc.auth, Some(expected), "{yaml}");
     }
     for (extension, yaml, expected) in [
@@ -123,9 +122,7 @@ fn authenticators() {
         ),
     ] {
         let config = over(&exporter_auth(extension, yaml));
-        let ExporterKind::OtlpGrpc(client) = &config.exporters[0].kind else {
-            panic!()
-        };
+        let client = super::otlp_client(&config.exporters[0]);
         assert_eq!(client.auth, Some(expected), "{yaml}");
     }
 }
@@ -137,9 +134,7 @@ fn exporter_tls() {
          min_version: '1.3', reload_interval: 0}}}\n\
          service: {pipelines: {traces: {exporters: [otlp_grpc]}}}\n",
     );
-    let ExporterKind::OtlpGrpc(client) = &config.exporters[0].kind else {
-        panic!()
-    };
+    let client = super::otlp_client(&config.exporters[0]);
     let expected = ClientTls {
         ca: Some(Pem::Inline(Secret::new("A"))),
         cert: Some(Pem::Inline(Secret::new("C"))),

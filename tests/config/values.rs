@@ -3,11 +3,20 @@
 use super::{MINIMAL, good, load_in, over, text};
 use std::time::Duration;
 use wayspan::{
-    config::{
-        Balancer, Batch, Client, ClientTls, Compression, Encoding, Exporter, ExporterKind, Fsync,
-        HealthCheck, Id, LogLevel, Pem, ProcessorKind, Retry, SendingQueue, Storage, Verbosity,
+    config::Id,
+    exporter::{
+        Configured as Exporter, Retry, SendingQueue,
+        debug::Verbosity,
+        otlp::{Encoding, Http},
     },
+    extension::file_storage::{Fsync, Storage},
+    extension::health_check::HealthCheck,
+    http::{Balancer, Client, Compression},
     mesh,
+    pdata::Signal,
+    pipeline::BatchSettings,
+    telemetry::LogLevel,
+    tls::{ClientTls, Pem},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,18 +28,15 @@ fn exporter(yaml: &str, id: &str) -> Exporter {
 }
 
 fn client(yaml: &str, id: &str) -> Client {
-    match exporter(yaml, id).kind {
-        ExporterKind::OtlpGrpc(client) | ExporterKind::OtlpHttp(client, _) => client,
-        other => panic!("{other:?}"),
-    }
+    super::otlp_client(&exporter(yaml, id))
 }
 
 #[test]
 fn receivers_without_settings_listen_where_the_collector_does() {
     let yaml = MINIMAL.replace("{grpc: {endpoint: 127.0.0.1:0}}", "{grpc: , http: }");
     let config = good(&yaml);
-    let grpc = config.receivers[0].grpc.clone().unwrap();
-    let http = config.receivers[0].http.clone().unwrap();
+    let grpc = super::otlp(&config, 0).grpc.unwrap();
+    let http = super::otlp(&config, 0).http.unwrap();
     assert_eq!(grpc.endpoint.to_string(), "127.0.0.1:4317");
     assert_eq!(http.endpoint.to_string(), "127.0.0.1:4318");
     assert_eq!(
@@ -77,8 +83,8 @@ receivers:
         traces_url_path: /t
         logs_url_path: /l
 ");
-    let grpc = config.receivers[0].grpc.clone().unwrap();
-    let http = config.receivers[0].http.clone().unwrap();
+    let grpc = super::otlp(&config, 0).grpc.unwrap();
+    let http = super::otlp(&config, 0).http.unwrap();
     assert_eq!(grpc.endpoint.to_string(), "0.0.0.0:0");
     assert_eq!(grpc.max_message_bytes, 8 << 20);
     assert_eq!(
@@ -101,7 +107,7 @@ receivers:
     assert_eq!(http.logs_path, "/l");
     let zero = over("receivers: {otlp: {protocols: {grpc: {max_recv_msg_size_mib: 0}}}}");
     assert_eq!(
-        zero.receivers[0].grpc.clone().unwrap().max_message_bytes,
+        super::otlp(&zero, 0).grpc.unwrap().max_message_bytes,
         64 << 20
     );
 }
@@ -112,10 +118,10 @@ fn batches() {
     let default = &config.pipelines[0].batch;
     assert_eq!(
         (
-            default.spans,
+            default.items,
             default.bytes,
             default.timeout,
-            default.max_spans
+            default.max_items
         ),
         (8192, 3 << 20, Duration::from_millis(200), 0)
     );
@@ -126,12 +132,12 @@ processors:
 service: {pipelines: {traces: {processors: [batch/b]}}}
 ",
     );
-    let Batch {
+    let BatchSettings {
         id,
-        spans,
+        items: spans,
         bytes,
         timeout,
-        max_spans,
+        max_items: max_spans,
     } = config.pipelines[0].batch.clone();
     assert_eq!(id.to_string(), "batch/b");
     assert_eq!((spans, bytes, timeout, max_spans), (10, 5000, SECOND, 20));
@@ -142,7 +148,7 @@ fn mesh_settings() {
     let settings = |yaml: &str| {
         let used = "service: {pipelines: {traces: {processors: [mesh]}}}";
         let config = over(&format!("processors: {{mesh: {yaml}}}\n{used}"));
-        let ProcessorKind::Mesh(settings) = config.pipelines[0].processors[0].kind.clone();
+        let settings = super::mesh(&config);
         settings
     };
     assert_eq!(settings(""), mesh::Settings::default());
@@ -220,7 +226,7 @@ fn where_kiali_is_read() {
     let follow = |kiali: &str| {
         let used = "service: {pipelines: {traces: {processors: [mesh]}}}";
         let config = over(&format!("processors: {{mesh: {{kiali: {kiali}}}}}\n{used}"));
-        let ProcessorKind::Mesh(settings) = config.pipelines[0].processors[0].kind.clone();
+        let settings = super::mesh(&config);
         settings.follow
     };
     let name = |text: &str| Some(text.parse::<mesh::ObjectName>().unwrap());
@@ -350,8 +356,13 @@ fn endpoints_and_tls() {
             None,
         ),
     ] {
-        let client = client(yaml, id);
-        assert_eq!((client.url.as_str(), client.tls), (url, tls), "{yaml}");
+        let exporter = exporter(yaml, id);
+        let client = super::otlp_client(&exporter);
+        let sent_to = match exporter.settings::<Http>() {
+            Some(http) => http.url(Signal::Traces).unwrap(),
+            None => client.url,
+        };
+        assert_eq!((sent_to.as_str(), client.tls), (url, tls), "{yaml}");
     }
 }
 
@@ -366,9 +377,8 @@ fn exporter_keys() {
          multiplier: 2, max_interval: 4s, max_elapsed_time: 0}}",
         "otlp_http",
     );
-    let ExporterKind::OtlpHttp(client, encoding) = http.kind else {
-        panic!()
-    };
+    let settings = http.settings::<Http>().unwrap();
+    let (client, encoding) = (settings.client.clone(), settings.encoding);
     assert_eq!(
         (encoding, client.compression),
         (Encoding::Json, Compression::Zstd)
@@ -433,10 +443,7 @@ fn balancers() {
 
 #[test]
 fn debug_by_its_old_name() {
-    let verbosity = |yaml: &str, id: &str| match exporter(yaml, id).kind {
-        ExporterKind::Debug(debug) => debug.verbosity,
-        other => panic!("{other:?}"),
-    };
+    let verbosity = |yaml: &str, id: &str| *exporter(yaml, id).settings::<Verbosity>().unwrap();
     assert_eq!(verbosity("", "debug"), Verbosity::Basic);
     assert_eq!(
         verbosity("{verbosity: detailed}", "debug"),
@@ -548,9 +555,7 @@ service: {pipelines: {traces: {processors: [batch], exporters: [otlp_grpc]}}}
         ("SIZE", "77"),
     ];
     let config = load_in(&[text(MINIMAL), text(yaml)], &env).unwrap();
-    let ExporterKind::OtlpGrpc(client) = &config.exporters[0].kind else {
-        panic!()
-    };
+    let client = super::otlp_client(&config.exporters[0]);
     assert_eq!(client.url, "https://h:4317");
     let values: Vec<&str> = client
         .headers
@@ -558,7 +563,7 @@ service: {pipelines: {traces: {processors: [batch], exporters: [otlp_grpc]}}}
         .map(|(_, value)| value.as_str())
         .collect();
     assert_eq!(values, ["0123", "k: v"]);
-    assert_eq!(config.pipelines[0].batch.spans, 77);
+    assert_eq!(config.pipelines[0].batch.items, 77);
 }
 
 #[test]

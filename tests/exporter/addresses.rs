@@ -7,8 +7,9 @@ use tonic::Status;
 use wayspan::pdata::Signal::Traces;
 use wayspan::{
     backoff::Growth,
-    config::{Balancer, Encoding, Exporter as Settings, ExporterKind},
+    exporter::Configured as Settings,
     exporter::{Outcome, Sender, otlp::OtlpGrpc},
+    http::Balancer,
     http::ConnectOptions,
     pdata::Signal,
     telemetry::Count,
@@ -92,10 +93,7 @@ async fn whatever_the_address_the_host_is_the_configured_one() {
         .await;
         let settings = match http2 {
             true => named(),
-            false => settings(ExporterKind::OtlpHttp(
-                client("http://backend.test:4317/v1/traces"),
-                Encoding::Proto,
-            )),
+            false => settings(over_http(client("http://backend.test:4317"))),
         };
         let running = Running::start_with(&settings, Arc::new(Names::new(&[address])));
         running.push(batch(0..5));
@@ -110,9 +108,9 @@ async fn with_pick_first_one_gets_all_until_it_is_gone() {
     let (listener, gone) = listen().await;
     drop(listener);
     let mut settings = impatient();
-    if let ExporterKind::OtlpGrpc(client) = &mut settings.kind {
-        client.balancer = Balancer::PickFirst;
-    }
+    change(&mut settings, |client| {
+        client.balancer = Balancer::PickFirst
+    });
     let names = Names::new(&[gone, first, second]);
     let running = Running::start_with(&settings, Arc::new(names));
     for id in 0..20 {

@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use wayspan::{
-    config::{BearerToken, ClientAuth, Credential, ExporterKind, Secret},
+    auth::{BearerToken, ClientAuth, Credential},
+    config::Secret,
     exporter::Exporter,
 };
 
@@ -15,13 +16,16 @@ fn bearer(file: &std::path::Path) -> ClientAuth {
     })
 }
 
-fn with(mut settings: wayspan::config::Exporter, auth: ClientAuth) -> wayspan::config::Exporter {
-    if let ExporterKind::OtlpGrpc(client) | ExporterKind::OtlpHttp(client, _) = &mut settings.kind {
+fn with(
+    mut settings: wayspan::exporter::Configured,
+    auth: ClientAuth,
+) -> wayspan::exporter::Configured {
+    change(&mut settings, |client| {
         client.auth = Some(auth);
         client
             .headers
             .push(("authorization".into(), "is replaced".into()));
-    }
+    });
     settings
 }
 

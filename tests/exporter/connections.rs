@@ -11,7 +11,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use wayspan::config::Exporter as Settings;
+use wayspan::exporter::Configured as Settings;
 use wayspan::pdata::Signal::Traces;
 
 /// Whoever waits for a backoff does so for an hour.

@@ -10,16 +10,16 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
-use wayspan::config::{Compression, ExporterKind};
+use wayspan::http::Compression;
 use wayspan::pdata::Signal::Traces;
 
 #[tokio::test]
 async fn delivers_every_span_once() {
     let (address, log) = grpc_server(|_, _| Reply::Ok).await;
     let mut settings = grpc(address);
-    if let ExporterKind::OtlpGrpc(client) = &mut settings.kind {
+    change(&mut settings, |client| {
         client.headers.push(("X-Tenant".into(), "blue".into()));
-    }
+    });
     let running = Running::start(&settings);
     for start in 0..20 {
         running.push(batch(start * 10..start * 10 + 10));
@@ -299,9 +299,7 @@ async fn compressed_messages_say_so_and_inflate_to_the_request() {
         })
         .await;
         let mut settings = grpc(address);
-        if let ExporterKind::OtlpGrpc(client) = &mut settings.kind {
-            client.compression = compression;
-        }
+        change(&mut settings, |client| client.compression = compression);
         let running = Running::start(&settings);
         running.push(batch((0..50).map(|id| id * 2)));
         let (_, stats) = running.finish().await;

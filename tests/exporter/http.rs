@@ -10,18 +10,19 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use wayspan::config::{Compression, Encoding, ExporterKind};
+use wayspan::exporter::otlp::{Encoding, Http};
+use wayspan::http::{Client, Compression};
 use wayspan::pdata::Signal::Traces;
 
 #[tokio::test]
 async fn delivers_every_span_once() {
     let (address, log) = http_server(|_, _| None).await;
     let mut settings = http(address);
-    if let ExporterKind::OtlpHttp(client, _) = &mut settings.kind {
+    change(&mut settings, |client| {
         client
             .headers
             .push(("Authorization".into(), "Bearer abc".into()));
-    }
+    });
     let running = Running::start(&settings);
     for start in 0..20 {
         running.push(batch(start * 10..start * 10 + 10));
@@ -77,10 +78,17 @@ async fn json_and_compression_arrive_as_the_same_request() {
         })
         .await;
         let mut settings = http(address);
-        if let ExporterKind::OtlpHttp(client, body) = &mut settings.kind {
-            client.compression = compression;
-            *body = encoding;
-        }
+        let url = settings.settings::<Http>().unwrap().client.url.clone();
+        settings.settings = Arc::new(Http {
+            client: Client {
+                url,
+                compression,
+                ..Client::default()
+            },
+            encoding,
+            has_base: true,
+            endpoints: Vec::new(),
+        });
         let running = Running::start(&settings);
         let sent = request(0..30, 40);
         running.push(seal(&sent));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tonic::Status;
-use wayspan::config::Exporter as Settings;
+use wayspan::exporter::Configured as Settings;
 use wayspan::pdata::Signal::Traces;
 
 fn every(settings: Settings, interval: Duration) -> Settings {

@@ -3,13 +3,14 @@
 use crate::{support::*, tls::TestCa};
 use std::time::Duration;
 use wayspan::{
-    config::{ClientTls, Encoding},
+    exporter::otlp::Encoding,
     exporter::{
         Outcome, Sender,
         otlp::{OtlpGrpc, OtlpHttp},
     },
     pdata::Signal,
     telemetry::Count,
+    tls::ClientTls,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);

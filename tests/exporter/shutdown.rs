@@ -165,10 +165,8 @@ async fn a_deadline_channel_that_goes_away_means_no_deadline() {
 
 #[tokio::test]
 async fn the_debug_exporter_takes_everything() {
-    let debug = wayspan::config::Debug {
-        verbosity: wayspan::config::Verbosity::Basic,
-    };
-    let running = Running::start(&settings(wayspan::config::ExporterKind::Debug(debug)));
+    let basic = wayspan::exporter::debug::Verbosity::Basic;
+    let running = Running::start(&settings(basic));
     for start in 0..5 {
         running.push(batch(start * 10..start * 10 + 10));
     }

@@ -31,11 +31,12 @@ use tokio::{
 use tonic_types::StatusExt as _;
 use wayspan::{
     backoff::Growth,
-    config::{
-        Balancer, Client, Compression, Encoding, Exporter as Settings, ExporterKind, Id, Retry,
-        SendingQueue,
+    config::Id,
+    exporter::{
+        Configured as Settings, Drained, Exporter, Retry, SendingQueue, Settings as Kind,
+        otlp::{Grpc, Http},
     },
-    exporter::{Drained, Exporter},
+    http::Client,
     http::{ConnectOptions, Resolver, Resolving, SystemResolver},
     pdata::Signal,
     pipeline::{Account, Logged, Offer, QueuedBatch, Route, SealedBatch, account::Taken},
@@ -120,11 +121,7 @@ pub fn span_ids(request: &ExportTraceServiceRequest) -> Vec<u64> {
 pub fn client(url: impl Into<String>) -> Client {
     Client {
         url: url.into(),
-        tls: None,
-        auth: None,
-        headers: vec![],
-        compression: Compression::None,
-        balancer: Balancer::RoundRobin,
+        ..Client::default()
     }
 }
 
@@ -146,35 +143,55 @@ pub fn options(timeout: Duration) -> ConnectOptions {
 }
 
 /// Retries soon and forever.
-pub fn settings(kind: ExporterKind) -> Settings {
+pub fn settings(kind: impl Kind) -> Settings {
     Settings {
         id: Id {
             kind: "otlp".into(),
             name: Some("test".into()),
         },
-        kind,
-        queue: SendingQueue {
-            consumers: 10,
-            batches: 1000,
-            storage: None,
-        },
+        settings: Arc::new(kind),
+        queue: SendingQueue::default(),
         retry: retry(),
         timeout: Duration::from_secs(30),
     }
 }
 
 pub fn grpc(address: SocketAddr) -> Settings {
-    settings(ExporterKind::OtlpGrpc(client(format!("http://{address}"))))
+    let client = client(format!("http://{address}"));
+    settings(Grpc { client })
 }
 
 pub fn http(address: SocketAddr) -> Settings {
-    let client = client(format!("http://{address}/v1/traces"));
-    settings(ExporterKind::OtlpHttp(client, Encoding::Proto))
+    settings(over_http(client(format!("http://{address}"))))
+}
+
+/// Settings of `otlp_http` with the URL of `client` as its endpoint.
+pub fn over_http(client: Client) -> Http {
+    Http {
+        client,
+        has_base: true,
+        ..Http::default()
+    }
+}
+
+/// Changes how the backend is reached.
+pub fn change(settings: &mut Settings, change: impl FnOnce(&mut Client)) {
+    if let Some(grpc) = settings.settings::<Grpc>() {
+        let mut grpc = grpc.clone();
+        change(&mut grpc.client);
+        settings.settings = Arc::new(grpc);
+    } else if let Some(http) = settings.settings::<Http>() {
+        let mut http = http.clone();
+        change(&mut http.client);
+        settings.settings = Arc::new(http);
+    }
 }
 
 /// To `backend.test`, whatever that is.
 pub fn named() -> Settings {
-    settings(ExporterKind::OtlpGrpc(client("http://backend.test:4317")))
+    settings(Grpc {
+        client: client("http://backend.test:4317"),
+    })
 }
 
 /// A resolver that says what it is told to say.

@@ -17,8 +17,9 @@ use tokio_rustls::{
 };
 use wayspan::pdata::Signal::Traces;
 use wayspan::{
-    config::{ClientTls, Encoding, ExporterKind, Pem},
     exporter::Exporter,
+    exporter::otlp::Grpc,
+    tls::{ClientTls, Pem},
 };
 
 /// A CA of its own, with what it signs in files.
@@ -135,16 +136,16 @@ fn exporter(
     host: &str,
     http2: bool,
     tls: ClientTls,
-) -> wayspan::config::Exporter {
-    let mut client = client(format!("https://{host}:{}/v1/traces", address.port()));
+) -> wayspan::exporter::Configured {
+    let mut client = client(format!("https://{host}:{}", address.port()));
     client.tls = Some(tls);
-    settings(match http2 {
-        true => ExporterKind::OtlpGrpc(client),
-        false => ExporterKind::OtlpHttp(client, Encoding::Proto),
-    })
+    match http2 {
+        true => settings(Grpc { client }),
+        false => settings(over_http(client)),
+    }
 }
 
-async fn delivers(settings: &wayspan::config::Exporter) {
+async fn delivers(settings: &wayspan::exporter::Configured) {
     let running = Running::start(settings);
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;
@@ -314,7 +315,9 @@ fn unusable_settings_are_refused_at_build() {
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
     for url in ["jaeger:4317", "ftp://jaeger:4317", "", "http://"] {
-        let settings = settings(ExporterKind::OtlpGrpc(client(url)));
+        let settings = settings(Grpc {
+            client: client(url),
+        });
         let error = Exporter::build(&settings).unwrap_err().to_string();
         assert!(
             error.contains("expected http(s)://host:port"),

@@ -7,7 +7,8 @@ use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use wayspan::{
     auth,
-    config::{BearerToken, Secret, ServerAuth},
+    auth::{BearerToken, ServerAuth},
+    config::Secret,
     receiver::{Protocol, otlp::http_protocol},
 };
 

@@ -24,10 +24,10 @@ use tokio::{
 };
 use wayspan::{
     auth,
-    config::{GrpcServer, HttpServer, ServerKeepalive},
     net::{admission::Admission, closing::CloseOrder},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken},
+    receiver::otlp::{GrpcServer, HttpServer, ServerKeepalive},
     receiver::{Endpoint, Protocol, Scratch, otlp::http_protocol, serve},
     telemetry::ReceiverStats,
     tls,
@@ -226,6 +226,7 @@ pub fn http_settings() -> HttpServer {
         endpoint: "127.0.0.1:0".parse().unwrap(),
         max_body_bytes: LIMIT,
         traces_path: "/v1/traces".to_owned(),
+        metrics_path: "/v1/metrics".to_owned(),
         logs_path: "/v1/logs".to_owned(),
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),

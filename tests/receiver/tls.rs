@@ -16,9 +16,10 @@ use tokio_rustls::{
     },
 };
 use wayspan::{
-    config::{Pem, Secret, ServerTls, TlsLimits, TlsVersion},
+    config::Secret,
     receiver::{Protocol, otlp::http_protocol},
     tls,
+    tls::{Pem, ServerTls, TlsLimits, TlsVersion},
 };
 
 fn settings(ca: &Ca) -> ServerTls {

@@ -2,7 +2,7 @@
 
 use crate::{
     backoff::Backoff,
-    config::Retry,
+    exporter::Retry,
     exporter::{retry::within_reason, shutdown::Deadline},
     telemetry::Outage,
 };

@@ -3,7 +3,7 @@ use super::{
     attempts::Attempts,
     state::{Circuit, SHUTDOWN_WAIT},
 };
-use crate::{config::Retry, exporter::shutdown::Deadline, telemetry::Outage};
+use crate::{exporter::Retry, exporter::shutdown::Deadline, telemetry::Outage};
 use futures_util::{FutureExt, future::join_all};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::{

@@ -9,6 +9,7 @@ and nothing else.
 item; `text` writes values, `message` reads them.
 */
 
+pub(crate) mod config;
 mod fields;
 mod message;
 mod print;
@@ -17,8 +18,9 @@ mod span;
 mod tests;
 mod text;
 
+pub use config::Verbosity;
+
 use crate::{
-    config::Verbosity,
     exporter::{Outcome, Sender},
     http::joined,
     pdata::Signal,

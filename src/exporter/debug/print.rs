@@ -12,7 +12,7 @@ use super::{
     text::{Clean, Hex, Plain},
 };
 use crate::{
-    config::Verbosity,
+    exporter::debug::Verbosity,
     pdata::{AnyValue, Signal, schema::SchemaMessage, split},
 };
 use std::{

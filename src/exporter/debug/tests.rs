@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::print::write_request;
-use crate::{config::Verbosity, pdata::Signal};
+use crate::{exporter::debug::Verbosity, pdata::Signal};
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,

@@ -10,8 +10,8 @@ network and are decoded leniently: a broken `grpc-message` or
 
 use super::{OtlpRequest, answer, post, status};
 use crate::{
-    config::{Client, Compression},
     exporter::{Outcome, Sender},
+    http::{Client, Compression},
     http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding},
     pdata::Signal,
     telemetry::Count,

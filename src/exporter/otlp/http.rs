@@ -10,8 +10,9 @@ error's body that is in none of OTLP's content types is shown as it is.
 
 use super::{OtlpRequest, answer, post, status};
 use crate::{
-    config::{Client, Compression, Encoding},
+    exporter::otlp::Encoding,
     exporter::{Outcome, Sender},
+    http::{Client, Compression},
     http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding, joined},
     pdata::{Signal, json},
     telemetry::Count,

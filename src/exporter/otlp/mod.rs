@@ -8,10 +8,12 @@ how each of them writes a request and where each of them looks for the status.
 */
 
 mod answer;
+pub(crate) mod config;
 mod grpc;
 mod http;
 mod status;
 
+pub use config::{Encoding, Grpc, Http};
 pub use grpc::OtlpGrpc;
 pub use http::OtlpHttp;
 

@@ -3,3 +3,8 @@
 
 What is shown is [`crate::telemetry::Health`], which the service's threads tell.
 */
+
+pub(crate) mod config;
+mod settings;
+
+pub use settings::HealthCheck;

@@ -3,6 +3,8 @@
 and exporter.
 */
 
+pub(crate) mod config;
+
 use crate::{
     pipeline::{DropReason, NamedRoute},
     telemetry::http::Page,

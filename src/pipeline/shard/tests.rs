@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{
-    config,
     pdata::Signal,
     pipeline::{
         Account, Decision, Processor, QueuedBatch, Resources, Route, Span,
@@ -43,15 +42,11 @@ fn stages() -> (Keys, Vec<Stage>) {
 
 /// A shard to one pipeline with one exporter.
 fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
-    let batch = config::Batch {
-        id: config::Id {
-            kind: "batch".to_owned(),
-            name: None,
-        },
-        spans: 1000,
+    let batch = crate::pipeline::BatchSettings {
+        items: 1000,
         bytes: 1 << 20,
         timeout: Duration::from_secs(3600),
-        max_spans: 0,
+        ..crate::pipeline::BatchSettings::default()
     };
     let (queue, budget) = (Arc::new(Queue::new(10)), Budget::new(1 << 30));
     let none = metrics::Histogram::noop;

@@ -5,7 +5,8 @@ is not waited for at shutdown: a look-up of a name may take longer than that.
 
 use super::kiali_client::KialiHttp;
 use crate::{
-    config::{Config, Id, ProcessorKind},
+    component::Config,
+    config::Id,
     mesh::{
         Current, Settings, Source,
         watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
@@ -57,7 +58,9 @@ pub(crate) fn start(
     let mut jobs = Vec::new();
     let mut followed = Vec::new();
     for processor in config.pipelines.iter().flat_map(|p| &p.processors) {
-        let ProcessorKind::Mesh(settings) = &processor.kind;
+        let Some(settings) = processor.settings::<crate::mesh::Settings>() else {
+            continue;
+        };
         // Processors of the same id share their knowledge.
         let (true, Some(current)) = (seen.insert(&processor.id), knowledge.get(&processor.id))
         else {

@@ -1,12 +1,12 @@
 //! The way to a Kiali that is asked about itself.
 
 use crate::{
-    config::{ClientTls, Pem},
     http::{WebClient, WebRequest},
     mesh::{
         Endpoint,
         watch::kiali::{KialiClient, KialiReply, KialiRequest},
     },
+    tls::{ClientTls, Pem},
 };
 
 /// The client of one Kiali.

@@ -10,6 +10,7 @@ share an answer only if the rules could not tell them apart; it is emptied when
 what the rules rest on besides the span was replaced ([`Current`]).
 */
 
+pub(crate) mod config;
 mod factory;
 mod facts;
 pub(crate) mod follow_kiali;

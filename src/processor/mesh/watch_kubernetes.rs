@@ -6,7 +6,8 @@ is to wait for it.
 */
 
 use crate::{
-    config::{Config, Id, ProcessorKind},
+    component::Config,
+    config::Id,
     mesh::{
         Current, KubernetesMode, KubernetesSettings,
         watch::{
@@ -69,10 +70,11 @@ impl Watchers {
         let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
         for (id, current) in knowledge {
             let processors = config.pipelines.iter().flat_map(|p| &p.processors);
-            let mut settings = processors.filter(|p| p.id == *id).map(|p| match &p.kind {
-                ProcessorKind::Mesh(settings) => &settings.kubernetes,
-            });
-            let Some(settings) = settings.next().filter(|s| is_wanted(s)) else {
+            let mut settings = processors
+                .filter(|p| p.id == *id)
+                .filter_map(|p| p.settings::<crate::mesh::Settings>());
+            let settings = settings.next().map(|settings| &settings.kubernetes);
+            let Some(settings) = settings.filter(|s| is_wanted(s)) else {
                 continue;
             };
             match wanted.iter_mut().find(|(same, _)| *same == settings) {

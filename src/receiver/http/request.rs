@@ -7,8 +7,8 @@ use super::{
     reply::{self, HttpReply},
 };
 use crate::{
-    config::HttpServer,
     pipeline::{Refusal, RefusalKind, Taken},
+    receiver::otlp::HttpServer,
     receiver::{
         content::{self, Content},
         decoder::{Decoder, Route},

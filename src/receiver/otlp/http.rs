@@ -7,9 +7,9 @@ and every error body is a `google.rpc.Status`.
 
 use super::codec;
 use crate::{
-    config::HttpServer,
     pdata::Signal,
     pipeline::{Ingest, Refusal, RefusalKind, Taken},
+    receiver::otlp::HttpServer,
     receiver::{
         content::Content,
         decoder::{Decoder, Route},
@@ -26,7 +26,7 @@ use std::{borrow::Cow, sync::Arc};
 pub fn http_protocol(settings: HttpServer) -> Protocol {
     let paths = [
         (Signal::Traces, settings.traces_path.clone()),
-        (Signal::Metrics, "/v1/metrics".to_owned()),
+        (Signal::Metrics, settings.metrics_path.clone()),
         (Signal::Logs, settings.logs_path.clone()),
     ];
     Protocol::Http(settings, Arc::new(OtlpHttp { paths }))

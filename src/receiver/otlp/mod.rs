@@ -6,7 +6,10 @@ messages of each signal and what to say about a signal that no pipeline takes.
 */
 
 mod codec;
+pub(crate) mod config;
 pub(crate) mod grpc;
 mod http;
+mod settings;
 
 pub use http::http_protocol;
+pub use settings::{GrpcServer, HttpServer, Otlp, ServerKeepalive};

@@ -3,7 +3,7 @@
 
 use super::{Grammar, Target};
 use std::{io, net::SocketAddr};
-use wayspan::config::{self, Environment, Source};
+use wayspan::config::{Environment, Source};
 
 pub const TARGET: Target = Target {
     name: "config",
@@ -39,7 +39,7 @@ fn run(bytes: &[u8]) {
         name: "fuzzed.yaml".to_owned(),
         text: text.into_owned(),
     };
-    match config::load_with(&[source], &Elsewhere) {
+    match wayspan::component::load_with(&[source], &Elsewhere) {
         Ok(config) => {
             assert!(!config.pipelines.is_empty());
             assert!(config.warnings.iter().all(|warning| has_place(warning)));

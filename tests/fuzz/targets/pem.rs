@@ -3,7 +3,7 @@
 
 use super::{Grammar, Target};
 use wayspan::{
-    config::{ClientTls, Pem, Secret, ServerTls, TlsLimits},
+    tls::{ClientTls, Pem, ServerTls, TlsLimits}, config::Secret,
     tls,
 };
 

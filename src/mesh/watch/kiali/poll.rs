@@ -17,7 +17,10 @@ use super::{
     answers::{self, Answers},
     documents::Reading,
 };
-use crate::mesh::{Endpoint, Secret, Token, Version};
+use crate::{
+    config::Secret,
+    mesh::{Endpoint, Token, Version},
+};
 use bytes::Bytes;
 use rand::Rng as _;
 use serde::de::DeserializeOwned;

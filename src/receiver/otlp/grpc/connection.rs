@@ -15,12 +15,12 @@ use super::{
     deadlines::{Deadlines, Overdue, SocketWaits},
 };
 use crate::{
-    config::GrpcServer,
     net::{
         activity::{Activity, Order},
         h2::{FRAME_HEAD, H2Connection, H2Event, H2Failure, H2Limits, MAX_PAYLOAD},
     },
     receiver::endpoint::ConnectionContext,
+    receiver::otlp::GrpcServer,
 };
 use std::{
     fmt,

@@ -7,11 +7,11 @@ for: a connection whose requests come whole pays for neither.
 */
 
 use crate::{
-    config::GrpcServer,
     net::{
         connection::FIRST_BYTE_TIMEOUT,
         h2::{ErrorCode, H2Failure, PeerWaits},
     },
+    receiver::otlp::GrpcServer,
 };
 use std::{
     future::Future,

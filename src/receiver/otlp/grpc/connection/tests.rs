@@ -7,11 +7,11 @@ use super::{
     *,
 };
 use crate::{
-    config::ServerKeepalive,
     net::{connection::FIRST_BYTE_TIMEOUT, h2::hpack},
     pdata::Signal,
     pipeline::{Ingest, Refusal, Taken, Ticket},
     receiver::endpoint::{BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, Endpoint, Protocol},
+    receiver::otlp::ServerKeepalive,
     receiver::scratch::Scratch,
     telemetry::ReceiverStats,
 };

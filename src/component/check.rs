@@ -1,0 +1,138 @@
+/*!
+From a merged and expanded tree to the checked configuration.
+
+Pipelines come first: they say which components are used. A component that no
+pipeline uses is still read, so that its mistakes show, but nothing is built from
+it and what wayspan lacks may stand in it.
+*/
+
+use super::{
+    Config, extensions,
+    pipelines::{self, Components, Named},
+    section::Section,
+    service::{self, Service},
+    table::Tables,
+};
+use crate::{
+    config::{Diagnostic, Keys, Node, Place, Reading, keys},
+    extension::file_storage,
+    processor::{Role, memory_limiter},
+};
+
+const SECTIONS: [&str; 6] = [
+    "receivers",
+    "processors",
+    "exporters",
+    "connectors",
+    "extensions",
+    "service",
+];
+
+/// Checks a tree. None when it cannot be used; the report then has errors. It may
+/// have errors with a value too.
+pub(super) fn check<'n>(
+    root: &'n Node,
+    tables: &'static Tables,
+    cx: &'n Reading<'n>,
+) -> Option<Config> {
+    keys::refuse_unknown(root.entries(), "", &SECTIONS, cx.report());
+    let service = read_service(root, cx);
+    let receivers = Section::read(&tables.receivers, root, cx);
+    let processors = Section::read(&tables.processors, root, cx);
+    let exporters = Section::read(&tables.exporters, root, cx);
+    let extensions = Section::read(&tables.extensions, root, cx);
+    let connectors = Section::read(&tables.connectors, root, cx);
+
+    let drafts = pipelines::drafts(service.pipelines, cx);
+    for draft in &drafts {
+        receivers.use_all(&draft.receivers);
+        processors.use_all(&draft.processors);
+        exporters.use_all(&draft.exporters);
+        connectors.use_all(&draft.receivers);
+        connectors.use_all(&draft.exporters);
+    }
+    let (extensions, served) = extensions::check(&extensions, &service.extensions, cx);
+    let unused = |what| format!("no pipeline uses this {what}; ignored");
+    let read = receivers.read_all(&unused("receiver"), cx);
+    let (named_receivers, receivers_built) = Named::new(&receivers, read);
+    let roles = processors.read_all(&unused("processor"), cx);
+    let read = exporters.read_all(&unused("exporter"), cx);
+    let (named_exporters, exporters_built) = Named::new(&exporters, read);
+    let read = connectors.read_all(&unused("connector"), cx);
+    let (named_connectors, connectors_built) = Named::new(&connectors, read);
+    let telemetry = section(
+        service.telemetry,
+        "service.telemetry",
+        cx,
+        service::telemetry,
+    );
+
+    let memory_limit = roles.iter().flatten().filter_map(|role| match role {
+        Role::Memory(bytes) => Some(*bytes),
+        Role::Item(_) | Role::Batch(_) => None,
+    });
+    let memory_limit = memory_limit.min();
+    let all = Components {
+        receivers: named_receivers,
+        processors: Named {
+            section: &processors,
+            built: roles,
+        },
+        exporters: named_exporters,
+        connectors: named_connectors,
+        settings: &exporters_built,
+    };
+    let pipelines = drafts.iter().filter_map(|draft| draft.resolve(&all, cx));
+    let pipelines: Vec<_> = pipelines.collect();
+    pipelines::check_connectors(&drafts, &pipelines, &connectors_built, cx);
+    if drafts.is_empty() && !cx.has_errors() {
+        let at = service.pipelines.or(root.get("service")).unwrap_or(root);
+        cx.report().error(no_pipeline(at.place));
+    }
+    let storages = cx.taken(file_storage::OFFER);
+    let wayspan = section(service.wayspan, "service.wayspan", cx, |keys| {
+        service::wayspan(keys, !storages.is_empty())
+    });
+    Some(Config {
+        receivers: receivers_built,
+        exporters: exporters_built,
+        connectors: connectors_built,
+        pipelines,
+        extensions,
+        health_check: served.health_check,
+        zpages: served.zpages,
+        storages,
+        telemetry: telemetry?,
+        memory_limit: memory_limit.unwrap_or_else(memory_limiter::config::default_limit),
+        shards: wayspan.as_ref()?.shards,
+        gather: wayspan.as_ref()?.gather,
+        drain_timeout: wayspan.as_ref()?.drain_timeout,
+        warnings: Vec::new(),
+    })
+}
+
+fn read_service<'n>(root: &'n Node, cx: &'n Reading<'n>) -> Service<'n> {
+    section(root.get("service"), "service", cx, service::read).unwrap_or_default()
+}
+
+/// Reads a section that may be missing. None when it is no map.
+fn section<'n, T>(
+    node: Option<&'n Node>,
+    path: &str,
+    cx: &'n Reading<'n>,
+    read: impl FnOnce(&mut Keys<'n>) -> T,
+) -> Option<T> {
+    match node {
+        Some(node) => {
+            let spot = cx.report().spot(node.place, path);
+            keys::read(node, (path, spot), true, cx, read)
+        }
+        None => Some(keys::read_nothing(path, cx, read)),
+    }
+}
+
+fn no_pipeline(at: Place) -> Diagnostic {
+    let message = "service.pipelines has no pipeline, so there is nothing to run";
+    Diagnostic::at_key(at, message)
+        .help("add service.pipelines.traces with receivers, processors and exporters")
+}

@@ -1,0 +1,173 @@
+/*!
+The components, and the checked configuration of the whole file.
+
+[`table`](self) lists every receiver, processor, exporter, connector and extension;
+each reads its own keys, in its own folder, with the typed reader of
+[`crate::config`]. Here the sections are put together: ids are resolved, pipelines
+connected, and the result is a [`Config`], on which the rest of the program relies.
+Nothing past this room checks a value again or asks what kind a component is: it
+calls what the settings' traits have.
+
+- `table`: the one table;
+- `section`: the components of a section, and which are used;
+- `extensions`: what they offer to components that name them;
+- `pipelines`: what is connected to what;
+- `service`: the rest of `service`;
+- `check`: the way through them;
+- `describe`: what `validate` says of a configuration.
+*/
+
+mod check;
+mod describe;
+mod extensions;
+mod pipelines;
+mod section;
+mod service;
+mod table;
+
+pub use extensions::Extension;
+
+use crate::{
+    config::{self, Environment, Id, LoadError, Manual, Reading, Report, Source, keys, process},
+    connector, exporter,
+    extension::{file_storage::Storage, health_check::HealthCheck},
+    pdata::Signal,
+    pipeline::BatchSettings,
+    processor, receiver,
+    telemetry::Telemetry,
+};
+use std::{net::SocketAddr, time::Duration};
+use table::TABLES;
+
+/// A whole configuration, checked: ids are resolved, durations and sizes are
+/// numbers, defaults are filled in.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Receivers that some pipeline uses.
+    pub receivers: Vec<receiver::Configured>,
+    /// Exporters that some pipeline uses.
+    pub exporters: Vec<exporter::Configured>,
+    /// Connectors that some pipelines use.
+    pub connectors: Vec<connector::Configured>,
+    /// Pipelines, of any signal.
+    pub pipelines: Vec<Pipeline>,
+    /// Extensions that `service.extensions` enables.
+    pub extensions: Vec<Extension>,
+    /// The health page, if an extension serves it.
+    pub health_check: Option<HealthCheck>,
+    /// Where `/debug/pipelinez` is, if an extension serves it.
+    pub zpages: Option<SocketAddr>,
+    /// The storages that some exporter's queue names.
+    pub storages: Vec<Storage>,
+    /// wayspan's own logs and metrics.
+    pub telemetry: Telemetry,
+    /// Bytes that may be held after acceptance before senders are refused
+    /// (from `memory_limiter`, else from the cgroup or the machine).
+    pub memory_limit: usize,
+    /// Shard threads; None: as many as the cores this process may use.
+    pub shards: Option<usize>,
+    /// How long an idle shard may wait, while requests come densely, so that one
+    /// wake-up serves several; zero: never. Default 5 ms, 3 ms with a segment log.
+    pub gather: Duration,
+    /// Time to drain at shutdown.
+    pub drain_timeout: Duration,
+    /// Things the operator should know (deprecated spellings and the like), logged at start.
+    pub warnings: Vec<String>,
+}
+
+/// A pipeline.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Its id (`traces`, `logs/x`).
+    pub id: Id,
+    /// What it carries.
+    pub signal: Signal,
+    /// Indices into [`Config::receivers`].
+    pub receivers: Vec<usize>,
+    /// Indices into [`Config::connectors`]: those that it takes from.
+    pub fed_by: Vec<usize>,
+    /// Processors that see each item, in order (`batch` and `memory_limiter` are
+    /// not among them).
+    pub processors: Vec<processor::Configured>,
+    /// The `memory_limiter`, if the pipeline lists one; its limit is in
+    /// [`Config::memory_limit`].
+    pub memory_limiter: Option<Id>,
+    /// How items are batched.
+    pub batch: BatchSettings,
+    /// Indices into [`Config::exporters`].
+    pub exporters: Vec<usize>,
+    /// Indices into [`Config::connectors`]: those that it gives to.
+    pub feeds: Vec<usize>,
+}
+
+/// Loads `sources`, the later merged over the earlier, with the environment of
+/// this process. Host names of addresses to listen on are resolved.
+///
+/// # Errors
+/// When a source cannot be read or anything in it cannot be honoured. The
+/// error shows every mistake with its place.
+pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
+    load_with(sources, &process)
+}
+
+/// As [`load`], with `env` as the environment.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, LoadError> {
+    load_by(sources, env, false)
+}
+
+/// As [`load`], and reads the files that the settings in use name (certificates,
+/// tokens, users), as the start will.
+///
+/// # Errors
+/// As [`load`], and what is wrong with a file, at the place of its key.
+pub fn load_and_read_files(sources: &[Source]) -> Result<Config, LoadError> {
+    load_by(sources, &process, true)
+}
+
+fn load_by(
+    sources: &[Source],
+    env: &dyn Environment,
+    reads_files: bool,
+) -> Result<Config, LoadError> {
+    let report = Report::default();
+    let mut texts = Vec::new();
+    let root = config::tree(sources, env, &mut texts, &report);
+    let root = root.filter(|_| !report.has_errors());
+    let reading = Reading::new(&report, env, reads_files);
+    let config = root
+        .as_ref()
+        .and_then(|root| check::check(root, &TABLES, &reading));
+    match config {
+        Some(mut config) if !report.has_errors() => {
+            config.warnings = report.warnings(&texts);
+            Ok(config)
+        }
+        _ => Err(report.to_error(&texts)),
+    }
+}
+
+/// Every key that the file may have, by component.
+pub fn manual() -> Manual {
+    let report = Report::default();
+    let reading = Reading::describing(&report, &process);
+    let cx = &reading;
+    fn describe_all<T>(table: &table::Table<T>, cx: &Reading<'_>) {
+        for kind in table.kinds {
+            let name = format!("{}s.{}", table.what, kind.name);
+            keys::describe(&name, cx, |keys| (kind.read)(&Id::of(kind.name), keys));
+        }
+    }
+    describe_all(&TABLES.receivers, cx);
+    describe_all(&TABLES.processors, cx);
+    describe_all(&TABLES.exporters, cx);
+    describe_all(&TABLES.connectors, cx);
+    describe_all(&TABLES.extensions, cx);
+    keys::describe("service", cx, |keys| drop(service::read(keys)));
+    keys::describe("service.pipelines", cx, pipelines::describe);
+    keys::describe("service.telemetry", cx, service::telemetry);
+    keys::describe("service.wayspan", cx, |keys| service::wayspan(keys, false));
+    reading.into_manual()
+}

@@ -1,0 +1,379 @@
+/*! `service.pipelines`: what is connected to what. */
+
+use super::{
+    Pipeline,
+    section::{Reference, Section},
+};
+use crate::{
+    config::{Diagnostic, Field, Id, Keys, Node, Reading, Spot, did_you_mean, keys},
+    connector, exporter,
+    pdata::Signal,
+    pipeline::BatchSettings,
+    processor::{self, Role},
+    receiver,
+};
+
+/// A pipeline as written: references not yet resolved.
+pub(super) struct Draft {
+    id: Id,
+    signal: Signal,
+    spot: Spot,
+    pub(super) receivers: Vec<Reference>,
+    pub(super) processors: Vec<Reference>,
+    pub(super) exporters: Vec<Reference>,
+}
+
+/// The components that pipelines may name, and what became of each: an index into
+/// those of the configuration.
+pub(super) struct Components<'s, 'n> {
+    pub(super) receivers: Named<'s, 'n, receiver::Configured, usize>,
+    pub(super) processors: Named<'s, 'n, Role, Role>,
+    pub(super) exporters: Named<'s, 'n, exporter::Configured, usize>,
+    pub(super) connectors: Named<'s, 'n, connector::Configured, usize>,
+    pub(super) settings: &'s [exporter::Configured],
+}
+
+/// A section, and what became of each of its components; None: nothing.
+pub(super) struct Named<'s, 'n, T: 'static, U> {
+    pub(super) section: &'s Section<'n, T>,
+    pub(super) built: Vec<Option<U>>,
+}
+
+impl<'s, 'n, T> Named<'s, 'n, T, usize> {
+    /// Keeps what was built of the components of `section`, and where each is.
+    pub(super) fn new(section: &'s Section<'n, T>, read: Vec<Option<T>>) -> (Self, Vec<T>) {
+        let mut kept = Vec::new();
+        let mut index = |value: Option<T>| {
+            value.map(|value| {
+                kept.push(value);
+                kept.len() - 1
+            })
+        };
+        let built = read.into_iter().map(&mut index).collect();
+        (Self { section, built }, kept)
+    }
+}
+
+impl<T, U> Named<'_, '_, T, U> {
+    fn built(&self, at: usize) -> Option<&U> {
+        self.built.get(at)?.as_ref()
+    }
+}
+
+/// Reads the pipelines; warns of those of signals that wayspan does not have.
+pub(super) fn drafts<'n>(pipelines: Option<&'n Node>, cx: &'n Reading<'n>) -> Vec<Draft> {
+    let Some(pipelines) = pipelines else {
+        return Vec::new();
+    };
+    if !pipelines.is_map() && !pipelines.is_null() {
+        let found = pipelines.describe();
+        let message = format!("service.pipelines: expected a map, found {found}");
+        cx.report().error(Diagnostic::at(pipelines.place, message));
+    }
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (key, node) in pipelines.entries() {
+        let path = format!("service.pipelines.{key}");
+        let spot = cx.report().spot(node.place, &path);
+        let Some((id, signal)) = signal(key, spot, cx) else {
+            continue;
+        };
+        let read = |keys: &mut Keys<'n>| draft(id, signal, spot, keys);
+        let Some(draft) = keys::read(node, (&path, spot), true, cx, read) else {
+            continue;
+        };
+        if drafts.iter().any(|d| d.id == draft.id) {
+            cx.error_at_key(Some(spot), "this pipeline is defined twice", "");
+        }
+        drafts.push(draft);
+    }
+    drafts
+}
+
+fn signal(key: &str, spot: Spot, cx: &Reading<'_>) -> Option<(Id, Signal)> {
+    let report = |message: String| cx.error_at_key(Some(spot), &message, "");
+    let id = Id::parse(key).map_err(report).ok()?;
+    let known = Signal::ALL.map(Signal::as_str);
+    if let Some(signal) = Signal::ALL.into_iter().find(|s| s.as_str() == id.kind) {
+        return Some((id, signal));
+    }
+    match id.kind.as_str() {
+        "profiles" => {
+            let message = "wayspan handles traces, metrics and logs only; ignored";
+            cx.warn(Some(spot), message);
+        }
+        other => {
+            let hint = did_you_mean(other, &known);
+            let help = "pipelines are called traces, metrics or logs, or SIGNAL/NAME";
+            cx.error_at_key(
+                Some(spot),
+                &format!("unknown signal \"{other}\"{hint}"),
+                help,
+            );
+        }
+    }
+    None
+}
+
+type List = Field<Vec<Field<String>>>;
+
+/// Declares the keys of a pipeline, for the manual.
+pub(super) fn describe(keys: &mut Keys<'_>) {
+    lists(keys);
+}
+
+fn lists(keys: &mut Keys<'_>) -> [List; 3] {
+    [
+        keys.get("receivers", "required", "ids of receivers and connectors"),
+        keys.get("processors", "none", "ids of processors, in their order"),
+        keys.get("exporters", "required", "ids of exporters and connectors"),
+    ]
+}
+
+/// Reads the keys of a pipeline.
+fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut Keys<'_>) -> Draft {
+    let [receivers, processors, exporters] = lists(keys);
+    let cx = keys.reading();
+    for (field, what) in [(&receivers, "receivers"), (&exporters, "exporters")] {
+        if references(field).is_empty() {
+            let help = format!("write {what}: [ID], with an id defined below {what}:");
+            let message = format!("a pipeline needs {what}");
+            cx.error_at_key(field.spot.or(Some(spot)), &message, &help);
+        }
+    }
+    Draft {
+        id,
+        signal,
+        spot,
+        receivers: references(&receivers),
+        processors: references(&processors),
+        exporters: references(&exporters),
+    }
+}
+
+/// The ids of a list, each with its place.
+pub(super) fn references(field: &Field<Vec<Field<String>>>) -> Vec<Reference> {
+    let items = field.value.iter().flatten();
+    items
+        .filter_map(|item| Some((item.value.clone()?, item.spot?)))
+        .collect()
+}
+
+impl Draft {
+    /// Resolves the references. None when one of them failed; that is reported,
+    /// here or where the component was checked.
+    pub(super) fn resolve(&self, all: &Components<'_, '_>, cx: &Reading<'_>) -> Option<Pipeline> {
+        let mut pipeline = Pipeline {
+            id: self.id.clone(),
+            signal: self.signal,
+            receivers: Vec::new(),
+            fed_by: Vec::new(),
+            processors: Vec::new(),
+            memory_limiter: None,
+            batch: BatchSettings::default(),
+            exporters: Vec::new(),
+            feeds: Vec::new(),
+        };
+        // Each reports what is wrong with its own list.
+        let complete = [
+            self.resolve_receivers(all, &mut pipeline, cx),
+            self.resolve_exporters(all, &mut pipeline, cx),
+            self.resolve_processors(&all.processors, &mut pipeline, cx),
+        ];
+        complete.iter().all(|ok| *ok).then_some(pipeline)
+    }
+
+    fn resolve_receivers(
+        &self,
+        all: &Components<'_, '_>,
+        pipeline: &mut Pipeline,
+        cx: &Reading<'_>,
+    ) -> bool {
+        let mut complete = true;
+        for (name, spot) in &self.receivers {
+            if let Some(connector) = all.connectors.section.find(name) {
+                let built = all.connectors.built(connector).copied();
+                push(&mut pipeline.fed_by, built, &mut complete);
+                continue;
+            }
+            match all.receivers.section.resolve(name, *spot, cx) {
+                Some(at) if all.receivers.section.leaves_out(at) => {
+                    cx.warn(Some(*spot), &format!("the {name} receiver is not served"));
+                }
+                Some(at) => {
+                    let built = all.receivers.built(at).copied();
+                    push(&mut pipeline.receivers, built, &mut complete);
+                }
+                None => complete = false,
+            }
+        }
+        let none_left = pipeline.receivers.is_empty() && pipeline.fed_by.is_empty();
+        if complete && none_left && !self.receivers.is_empty() {
+            let message = "no receiver is left that wayspan serves";
+            cx.error_at_key(Some(self.spot), message, "use otlp");
+        }
+        complete
+    }
+
+    fn resolve_exporters(
+        &self,
+        all: &Components<'_, '_>,
+        pipeline: &mut Pipeline,
+        cx: &Reading<'_>,
+    ) -> bool {
+        let mut complete = true;
+        for (name, spot) in &self.exporters {
+            if let Some(connector) = all.connectors.section.find(name) {
+                let built = all.connectors.built(connector).copied();
+                push(&mut pipeline.feeds, built, &mut complete);
+                continue;
+            }
+            let at = all.exporters.section.resolve(name, *spot, cx);
+            let built = at.and_then(|at| all.exporters.built(at)).copied();
+            let settings = built.and_then(|at| all.settings.get(at));
+            if let Some(message) = settings.and_then(|s| s.settings.lacks(self.signal)) {
+                cx.error(Some(*spot), &message);
+                complete = false;
+            }
+            push(&mut pipeline.exporters, built, &mut complete);
+        }
+        complete
+    }
+
+    fn resolve_processors(
+        &self,
+        processors: &Named<'_, '_, Role, Role>,
+        pipeline: &mut Pipeline,
+        cx: &Reading<'_>,
+    ) -> bool {
+        let mut complete = true;
+        let mut seen = Vec::new();
+        let mut has_batch = false;
+        for (name, spot) in &self.processors {
+            let at = processors.section.resolve(name, *spot, cx);
+            if at.is_some() && seen.contains(&at) {
+                cx.error_at_key(Some(*spot), "this processor is listed twice", "");
+                complete = false;
+                continue;
+            }
+            seen.push(at);
+            let component = at.and_then(|at| processors.section.components.get(at));
+            let role = at.and_then(|at| processors.built(at));
+            let (Some(component), Some(role)) = (component, role) else {
+                complete = false;
+                continue;
+            };
+            match role {
+                Role::Item(settings) if !settings.signals().contains(&self.signal) => {
+                    let of = settings.signals().iter().map(|s| s.as_str());
+                    let of = of.collect::<Vec<_>>().join(" and ");
+                    let message = format!(
+                        "this processor is for {of}, and {} is of {}",
+                        self.id, self.signal
+                    );
+                    cx.error_with_help(Some(*spot), &message, "remove it from this pipeline");
+                    complete = false;
+                }
+                Role::Item(settings) => {
+                    if has_batch {
+                        let message = "listed after batch, and runs before it: batch always comes last in wayspan";
+                        cx.warn(Some(*spot), message);
+                    }
+                    pipeline.processors.push(processor::Configured {
+                        id: component.id.clone(),
+                        settings: settings.clone(),
+                    });
+                }
+                Role::Batch(batch) => {
+                    if has_batch {
+                        let message = "a second batch processor; only the last counts";
+                        cx.warn(Some(*spot), message);
+                    }
+                    has_batch = true;
+                    pipeline.batch = batch.clone();
+                }
+                Role::Memory(_) => pipeline.memory_limiter = Some(component.id.clone()),
+            }
+        }
+        complete
+    }
+}
+
+/// Adds an index once: an id listed twice would send everything twice.
+fn push(list: &mut Vec<usize>, index: Option<usize>, complete: &mut bool) {
+    match index {
+        Some(index) if !list.contains(&index) => list.push(index),
+        Some(_) => {}
+        None => *complete = false,
+    }
+}
+
+/// Reports connectors that lead nowhere or to another signal, and pipelines that
+/// feed themselves.
+pub(super) fn check_connectors(
+    drafts: &[Draft],
+    pipelines: &[Pipeline],
+    connectors: &[connector::Configured],
+    cx: &Reading<'_>,
+) {
+    let spot_of = |pipeline: &Pipeline| {
+        let draft = drafts.iter().find(|draft| draft.id == pipeline.id);
+        draft.map(|draft| draft.spot)
+    };
+    for (at, connector) in connectors.iter().enumerate() {
+        let id = &connector.id;
+        let feeding = pipelines.iter().filter(|p| p.feeds.contains(&at));
+        let fed: Vec<&Pipeline> = pipelines
+            .iter()
+            .filter(|p| p.fed_by.contains(&at))
+            .collect();
+        let mut given = Vec::new();
+        for pipeline in feeding {
+            match connector.settings.gives(pipeline.signal) {
+                Some(signal) => given.push(signal),
+                None => {
+                    let message = format!("connector {id} does not take {}", pipeline.signal);
+                    cx.error_at_key(spot_of(pipeline), &message, "");
+                }
+            }
+            if fed.is_empty() {
+                let message = format!("nothing takes from connector {id}");
+                let help = "name it as a receiver of another pipeline";
+                cx.error_at_key(spot_of(pipeline), &message, help);
+            }
+        }
+        for pipeline in fed {
+            if !given.contains(&pipeline.signal) {
+                let message = format!(
+                    "no pipeline feeds connector {id} with what becomes {}",
+                    pipeline.signal
+                );
+                let help = "name it as an exporter of another pipeline";
+                cx.error_at_key(spot_of(pipeline), &message, help);
+            }
+        }
+    }
+    for pipeline in pipelines {
+        if feeds_itself(pipeline, pipelines) {
+            let message = "this pipeline feeds itself through a connector";
+            cx.error_at_key(spot_of(pipeline), message, "");
+        }
+    }
+}
+
+fn feeds_itself(start: &Pipeline, pipelines: &[Pipeline]) -> bool {
+    let mut reached: Vec<&Pipeline> = Vec::new();
+    let mut open = vec![start];
+    while let Some(pipeline) = open.pop() {
+        let next = |p: &&Pipeline| p.fed_by.iter().any(|at| pipeline.feeds.contains(at));
+        for fed in pipelines.iter().filter(next) {
+            if fed.id == start.id {
+                return true;
+            }
+            if !reached.iter().any(|p| p.id == fed.id) {
+                reached.push(fed);
+                open.push(fed);
+            }
+        }
+    }
+    false
+}

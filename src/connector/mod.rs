@@ -1,0 +1,30 @@
+/*!
+Connectors take from one pipeline and give to others: an exporter to the first, a
+receiver to the rest.
+
+wayspan has none yet. A connector is a folder here with a `config.rs`, and its line
+in the table of `component`.
+*/
+
+use crate::{config::Id, pdata::Signal};
+use std::{any::Any, fmt, sync::Arc};
+
+/// The checked settings of a connector.
+pub trait Settings: fmt::Debug + Send + Sync + Any {
+    /// The signal that it gives when it is fed `signal`. None: it cannot be fed that.
+    fn gives(&self, signal: Signal) -> Option<Signal>;
+
+    /// What `validate` and the start say of it, a line each.
+    fn describe(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A configured connector.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// Its id.
+    pub id: Id,
+    /// Its settings.
+    pub settings: Arc<dyn Settings>,
+}

@@ -1,0 +1,177 @@
+/*!
+The keys that exporters with a queue have: `sending_queue`, `retry_on_failure`,
+`timeout`.
+*/
+
+use super::{Retry, SendingQueue};
+use crate::{
+    config::{Field, Keys, Setting, Word},
+    extension::file_storage::{OFFER, Storage},
+};
+use std::time::Duration;
+
+/// In what the Collector counts a queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sizer {
+    Requests,
+    Items,
+    Bytes,
+}
+
+impl Word for Sizer {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("requests", Self::Requests),
+        ("items", Self::Items),
+        ("bytes", Self::Bytes),
+    ];
+}
+
+/// Reads `timeout`. 0 is "no timeout" in the Collector; a day is as good and
+/// cannot overflow.
+pub(super) fn timeout(keys: &mut Keys<'_>, default: Duration) -> Duration {
+    let effect = "of one attempt at one address; 0: a day";
+    match keys.or("timeout", default, effect).value {
+        Duration::ZERO => Duration::from_secs(86_400),
+        given => given,
+    }
+}
+
+/// Reads `sending_queue`.
+pub(super) fn sending_queue(keys: &mut Keys<'_>) -> SendingQueue {
+    keys.section("sending_queue", queue_keys)
+}
+
+fn queue_keys(keys: &mut Keys<'_>) -> SendingQueue {
+    let default = SendingQueue::default();
+    let enabled = keys.or(
+        "enabled",
+        true,
+        "a queue is always there, whatever this says",
+    );
+    let consumers = keys.or(
+        "num_consumers",
+        default.consumers as u64,
+        "requests in flight at once",
+    );
+    let size = keys.or(
+        "queue_size",
+        default.batches as u64,
+        "batches that may wait in memory",
+    );
+    let sizer = keys.or(
+        "sizer",
+        Sizer::Requests,
+        "with others, `queue_size` is the default",
+    );
+    let blocks = keys.or(
+        "block_on_overflow",
+        false,
+        "a full queue refuses, whatever this says",
+    );
+    let waits = keys.or("wait_for_result", false, "`true` is refused");
+    let storage: Field<String> = keys.get(
+        "storage",
+        "none",
+        "a [`file_storage`](#the-segment-log): what is accepted is written to its log before its sender is answered, and waits there while the backend is away",
+    );
+    keys.ignored(&["batch"]);
+
+    let cx = keys.reading();
+    if !enabled.value {
+        let message = "wayspan always queues batches for an exporter; ignored";
+        cx.warn(enabled.spot, message);
+    }
+    if blocks.value {
+        let message = "a full queue refuses senders and does not block them; ignored";
+        cx.warn(blocks.spot, message);
+    }
+    if waits.value {
+        cx.error(waits.spot, "not supported by wayspan yet; remove it");
+    }
+    let in_range = |setting: Setting<u64>, most: u64, default: usize| {
+        let given = setting.value;
+        if !(1..=most).contains(&given) {
+            let message = format!("{given} is not between 1 and {most}");
+            cx.error(setting.spot, &message);
+        }
+        usize::try_from(given).unwrap_or(default)
+    };
+    let batches = match sizer.value {
+        Sizer::Requests => in_range(size, 1_000_000, default.batches),
+        Sizer::Items | Sizer::Bytes => {
+            let batches = default.batches;
+            let message = format!("the queue is counted in batches; queue_size is {batches}");
+            cx.warn(sizer.spot, &message);
+            batches
+        }
+    };
+    let named = storage.given().filter(|_| keys.is_used()).zip(storage.spot);
+    SendingQueue {
+        consumers: in_range(consumers, 1000, default.consumers),
+        batches,
+        storage: named.and_then(|(reference, spot)| {
+            let (at, _) = cx.offer::<Storage>(OFFER, reference, spot)?;
+            Some(at)
+        }),
+    }
+}
+
+/// Reads `retry_on_failure`. `is_stored`: what waits is in a segment log.
+pub(super) fn retry(keys: &mut Keys<'_>, is_stored: bool) -> Retry {
+    keys.section("retry_on_failure", |keys| retry_keys(keys, is_stored))
+}
+
+fn retry_keys(keys: &mut Keys<'_>, is_stored: bool) -> Retry {
+    let default = Retry::default();
+    let enabled = keys.or(
+        "enabled",
+        default.enabled,
+        "`false`: one attempt at each address",
+    );
+    let initial = keys.or(
+        "initial_interval",
+        default.initial_interval,
+        "first wait; the Collector's is 5 s",
+    );
+    let randomization = keys.or(
+        "randomization_factor",
+        default.randomization_factor,
+        "how much a wait differs at random",
+    );
+    let multiplier = keys.or("multiplier", default.multiplier, "how fast waits grow");
+    let most = keys.or("max_interval", default.max_interval, "longest wait");
+    let elapsed: Field<Duration> = keys.get(
+        "max_elapsed_time",
+        "`5m`; `0s` where the queue has a storage",
+        "give up after this long; `0s`: never",
+    );
+
+    let cx = keys.reading();
+    if initial.value < Duration::from_millis(1) {
+        let message = "at least 1ms, or retries keep the machine busy";
+        cx.error(initial.spot, message);
+    }
+    if most.value < initial.value {
+        let message = "initial_interval is more than max_interval";
+        cx.error(most.spot.or(initial.spot), message);
+    }
+    if !(0.0..=1.0).contains(&randomization.value) {
+        cx.error(randomization.spot, "not between 0 and 1");
+    }
+    if !(1.0..=100.0).contains(&multiplier.value) {
+        cx.error(multiplier.spot, "not between 1 and 100");
+    }
+    Retry {
+        enabled: enabled.value,
+        initial_interval: initial.value,
+        randomization_factor: randomization.value,
+        multiplier: multiplier.value,
+        max_interval: most.value,
+        max_elapsed: match elapsed.value {
+            Some(given) => Some(given).filter(|given| !given.is_zero()),
+            // What is in the log costs nothing by waiting.
+            None if is_stored => None,
+            None => default.max_elapsed,
+        },
+    }
+}

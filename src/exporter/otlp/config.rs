@@ -1,0 +1,318 @@
+/*! The keys of `otlp_grpc` and `otlp_http`. */
+
+use super::{OtlpGrpc, OtlpHttp};
+use crate::{
+    config::{Field, Id, Keys, Word, host_port},
+    exporter::{
+        Configured, Exporter, Settings,
+        config::{retry, sending_queue, timeout},
+    },
+    http::{
+        Balancer, Client, ConnectOptions,
+        config::{client, url},
+    },
+    pdata::Signal,
+};
+use std::{sync::Arc, time::Duration};
+
+/// `encoding` of a request's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Protobuf.
+    #[default]
+    Proto,
+    /// OTLP/JSON.
+    Json,
+}
+
+impl Word for Encoding {
+    const WORDS: &'static [(&'static str, Self)] = &[("proto", Self::Proto), ("json", Self::Json)];
+}
+
+/// Settings of `otlp_grpc`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grpc {
+    /// How to reach the backend; its URL has no path.
+    pub client: Client,
+}
+
+/// Settings of `otlp_http`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Http {
+    /// How to reach the backend. Its URL is `endpoint`, or where there is none the
+    /// first of `endpoints`.
+    pub client: Client,
+    /// `encoding`.
+    pub encoding: Encoding,
+    /// URLs of signals that have one of their own (`traces_endpoint`), as they are.
+    pub endpoints: Vec<(Signal, String)>,
+    /// Whether signals without a URL of their own are sent to a path below the
+    /// client's URL.
+    pub has_base: bool,
+}
+
+impl Http {
+    /// Where `signal` is sent. None: neither `endpoint` nor a URL of its own is set.
+    pub fn url(&self, signal: Signal) -> Option<String> {
+        let own = self.endpoints.iter().find(|(of, _)| *of == signal);
+        match own {
+            Some((_, url)) => Some(url.clone()),
+            None => self.has_base.then(|| {
+                let base = self.client.url.trim_end_matches('/');
+                format!("{base}/v1/{signal}")
+            }),
+        }
+    }
+}
+
+impl Settings for Grpc {
+    fn destination(&self) -> Option<String> {
+        Some(self.client.url.clone())
+    }
+
+    fn build(&self, configured: &Configured, options: ConnectOptions) -> Result<Exporter, String> {
+        let sender = OtlpGrpc::build(&self.client, options)?;
+        Ok(Exporter::new(configured, sender))
+    }
+}
+
+impl Settings for Http {
+    fn destination(&self) -> Option<String> {
+        let mut urls: Vec<String> = self.endpoints.iter().map(|(_, url)| url.clone()).collect();
+        urls.extend(self.has_base.then(|| self.client.url.clone()));
+        Some(urls.join(", "))
+    }
+
+    fn lacks(&self, signal: Signal) -> Option<String> {
+        let message = format!("has no endpoint for {signal}: set endpoint, or {signal}_endpoint");
+        self.url(signal).is_none().then_some(message)
+    }
+
+    fn build(&self, configured: &Configured, options: ConnectOptions) -> Result<Exporter, String> {
+        let url = |signal| self.url(signal);
+        let sender = OtlpHttp::build(&self.client, url, self.encoding, options)?;
+        Ok(Exporter::new(configured, sender))
+    }
+}
+
+pub(crate) fn read_grpc(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
+    let endpoint: Field<String> = keys.get(
+        "endpoint",
+        "required",
+        "`host:port`, `dns:///host:port`, `http://…` (plaintext) or `https://…` (TLS)",
+    );
+    let client = client(keys);
+    let timeout = timeout(keys, Duration::from_secs(5));
+    let balancer: Field<String> = keys.get(
+        "balancer_name",
+        "`round_robin`",
+        "`round_robin`: all addresses of the host in turns, or `pick_first`, the first that can be reached",
+    );
+    let queue = sending_queue(keys);
+    let retry = retry(keys, queue.storage.is_some());
+    keys.ignored(&[
+        "keepalive",
+        "wait_for_ready",
+        "user_agent",
+        "read_buffer_size",
+        "write_buffer_size",
+    ]);
+    keys.refused(&["authority", "middlewares"]);
+
+    let has_tls = !client.tls.insecure;
+    let url = checked(&endpoint, keys, |text| grpc_url(text, has_tls));
+    if url.is_none() {
+        needs_endpoint(&endpoint, keys);
+    }
+    let client = client.check(url, keys)?;
+    Some(Configured {
+        id: id.clone(),
+        settings: Arc::new(Grpc {
+            client: Client {
+                balancer: check_balancer(&balancer, keys),
+                ..client
+            },
+        }),
+        queue,
+        retry,
+        timeout,
+    })
+}
+
+pub(crate) fn read_http(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
+    let endpoint: Field<String> = keys.get(
+        "endpoint",
+        "required, unless each signal has its own",
+        "a URL, to which `/v1/traces`, `/v1/metrics` or `/v1/logs` is added",
+    );
+    const AS_IT_IS: &str = "where this signal is sent instead, as it is";
+    let own: [(Signal, Field<String>); 3] = [
+        (
+            Signal::Traces,
+            keys.get("traces_endpoint", "below `endpoint`", AS_IT_IS),
+        ),
+        (
+            Signal::Metrics,
+            keys.get("metrics_endpoint", "below `endpoint`", AS_IT_IS),
+        ),
+        (
+            Signal::Logs,
+            keys.get("logs_endpoint", "below `endpoint`", AS_IT_IS),
+        ),
+    ];
+    let encoding = keys.or("encoding", Encoding::Proto, "of a request's body");
+    let client = client(keys);
+    let timeout = timeout(keys, Duration::from_secs(30));
+    let queue = sending_queue(keys);
+    let retry = retry(keys, queue.storage.is_some());
+    keys.ignored(&[
+        "profiles_endpoint",
+        "compression_params",
+        "read_buffer_size",
+        "write_buffer_size",
+        "max_idle_conns",
+        "max_idle_conns_per_host",
+        "max_conns_per_host",
+        "idle_conn_timeout",
+        "disable_keep_alives",
+        "http2_read_idle_timeout",
+        "http2_ping_timeout",
+        "force_attempt_http2",
+        "cookies",
+    ]);
+    keys.refused(&["proxy_url", "middlewares"]);
+
+    let endpoints: Vec<(Signal, String)> = own
+        .iter()
+        .filter_map(|(signal, field)| Some((*signal, checked(field, keys, url)?)))
+        .collect();
+    let base = checked(&endpoint, keys, url);
+    let has_base = base.is_some();
+    let any = base.or_else(|| endpoints.first().map(|(_, url)| url.clone()));
+    if any.is_none() {
+        let written = own.iter().map(|(_, field)| field);
+        let written = written
+            .chain([&endpoint])
+            .find(|field| field.spot.is_some());
+        needs_endpoint(written.unwrap_or(&endpoint), keys);
+    }
+    let client = client.check(any, keys)?;
+    Some(Configured {
+        id: id.clone(),
+        settings: Arc::new(Http {
+            client,
+            encoding: encoding.value,
+            endpoints,
+            has_base,
+        }),
+        queue,
+        retry,
+        timeout,
+    })
+}
+
+/// What `check` makes of an endpoint that is there.
+fn checked(
+    field: &Field<String>,
+    keys: &Keys<'_>,
+    check: impl Fn(&str) -> Result<String, String>,
+) -> Option<String> {
+    let checked = check(field.trimmed()?);
+    let report = |message: String| keys.reading().error(field.spot, &message);
+    checked.map_err(report).ok()
+}
+
+fn needs_endpoint(field: &Field<String>, keys: &Keys<'_>) {
+    let cx = keys.reading();
+    // A value that is wrong has been reported already.
+    if !(field.spot.is_some() && cx.has_errors()) {
+        let message = "an exporter needs an endpoint";
+        let help = "set endpoint, such as jaeger-collector.istio-system:4317";
+        cx.error_at_key(field.spot.or(keys.spot()), message, help);
+    }
+}
+
+/// gRPC's names. Others are those of balancers that Go programs may register.
+fn check_balancer(field: &Field<String>, keys: &Keys<'_>) -> Balancer {
+    match field.given() {
+        Some("pick_first") => Balancer::PickFirst,
+        Some("round_robin") | None => Balancer::RoundRobin,
+        Some(_) => {
+            let message = "neither round_robin nor pick_first; round_robin is used";
+            keys.reading().warn(field.spot, message);
+            Balancer::RoundRobin
+        }
+    }
+}
+
+/// `host:port`, `dns:///host:port`, or a URL. A scheme decides about TLS, else `tls` does.
+fn grpc_url(text: &str, tls: bool) -> Result<String, String> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        let url = url(text)?;
+        let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+        return match authority.trim_end_matches('/').contains('/') {
+            true => Err(format!("\"{text}\": an OTLP/gRPC endpoint has no path")),
+            false => Ok(url.trim_end_matches('/').to_owned()),
+        };
+    }
+    let target = text
+        .strip_prefix("dns:///")
+        .or_else(|| text.strip_prefix("passthrough:///"))
+        .unwrap_or(text);
+    if target.contains("://") || target.starts_with("unix:") {
+        return Err(format!(
+            "\"{text}\": expected HOST:PORT, http://HOST:PORT or https://HOST:PORT"
+        ));
+    }
+    let (host, port) = host_port(target)?;
+    let host = match host {
+        "" => "localhost".to_owned(),
+        host if host.contains(':') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    if port == 0 {
+        return Err(format!("\"{text}\": port 0 cannot be connected to"));
+    }
+    let scheme = if tls { "https" } else { "http" };
+    url(&format!("{scheme}://{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn grpc_endpoints() {
+        let url = |text: &str, tls: bool| grpc_url(text, tls).unwrap();
+        assert_eq!(url("jaeger:4317", false), "http://jaeger:4317");
+        assert_eq!(url("jaeger:4317", true), "https://jaeger:4317");
+        assert_eq!(url("http://jaeger:4317/", true), "http://jaeger:4317");
+        assert_eq!(url("https://tempo", false), "https://tempo");
+        assert_eq!(
+            url("dns:///jaeger.istio-system:4317", false),
+            "http://jaeger.istio-system:4317"
+        );
+        assert_eq!(url("[::1]:4317", false), "http://[::1]:4317");
+        assert_eq!(url(":4317", false), "http://localhost:4317");
+        for bad in [
+            "jaeger",
+            "jaeger:x",
+            "http://j:1/v1",
+            "unix:///x",
+            "a b:1",
+            "j:0",
+            "ftp://j:1",
+        ] {
+            assert!(grpc_url(bad, true).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_endpoint_panics(text in "\\PC{0,30}|(http://|dns:///)?[\\[\\]a-z0-9:/@.]{0,20}") {
+            let _ = grpc_url(&text, true);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+/*! `basicauth`: users and passwords, for receivers or for an exporter. */
+
+pub(crate) mod config;

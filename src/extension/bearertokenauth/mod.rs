@@ -1,0 +1,3 @@
+/*! `bearertokenauth`: tokens that receivers ask for and exporters present. */
+
+pub(crate) mod config;

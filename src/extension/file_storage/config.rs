@@ -1,0 +1,105 @@
+/*! The keys of `file_storage`. */
+
+use super::{Fsync, Storage};
+use crate::{
+    config::{Id, Keys, Setting, Word},
+    extension::{Offer, Settings},
+};
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+const DIRECTORY: &str = "/var/lib/otelcol/file_storage";
+const SECOND: Duration = Duration::from_secs(1);
+const MIB: u64 = 1 << 20;
+/// The log needs room for a few segments, else it can only be full.
+const LEAST_MIB: u64 = 64;
+const DEFAULT_MIB: u64 = 4096;
+
+/// When to sync: the Collector's boolean, or one of three words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    Always,
+    Interval,
+    Never,
+}
+
+impl Word for Sync {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("always", Self::Always),
+        ("true", Self::Always),
+        ("interval", Self::Interval),
+        ("false", Self::Never),
+        ("never", Self::Never),
+    ];
+}
+
+impl Settings for Storage {
+    fn describe(&self, id: &Id) -> Vec<String> {
+        vec![format!("segment log ({id}): {self}")]
+    }
+
+    fn offer(&self) -> Option<Offer> {
+        Some(Rc::new(self.clone()))
+    }
+}
+
+pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+    let directory = keys.or(
+        "directory",
+        DIRECTORY.to_owned(),
+        "where the log is, in `wayspan/PIPELINE`; one process at a time",
+    );
+    let create_directory = keys.or("create_directory", true, "make it if it is missing");
+    let fsync = keys.or(
+        "fsync",
+        Sync::Never,
+        "when what is written is made safe against the loss of the machine: `always` (or `true`): before a sender is answered; `interval`; `never` (or `false`): at a time that the operating system chooses, which is safe against the end of the process",
+    );
+    let interval = keys.or(
+        "fsync_interval",
+        SECOND,
+        "with `fsync: interval`: at most so often",
+    );
+    let timeout = keys.or(
+        "timeout",
+        SECOND,
+        "a write that takes longer is not waited for: senders are answered from memory until the disk keeps up",
+    );
+    let max_mib = keys.or(
+        "max_size_mib",
+        DEFAULT_MIB,
+        "of all files of a pipeline together; at least 64",
+    );
+    // Damage costs the records that are damaged, so there is nothing to recreate;
+    // segments are deleted whole, so there is nothing to compact.
+    keys.ignored(&["directory_permissions", "recreate", "compaction"]);
+    if !keys.is_used() {
+        return None;
+    }
+    let cx = keys.reading();
+    let least = |setting: &Setting<Duration>, message: &str| {
+        if setting.value < Duration::from_millis(1) {
+            cx.error(setting.spot, message);
+        }
+    };
+    least(&interval, "at least 1ms; fsync: always syncs every write");
+    least(&timeout, "at least 1ms, or every write is too slow");
+    if fsync.value != Sync::Interval {
+        cx.warn(interval.spot, "has no effect unless fsync is interval");
+    }
+    if max_mib.value < LEAST_MIB {
+        let message = format!("at least {LEAST_MIB}, which is a few segments");
+        cx.error(max_mib.spot, &message);
+    }
+    Some(Arc::new(Storage {
+        id: id.clone(),
+        directory: directory.value.into(),
+        create_directory: create_directory.value,
+        fsync: match fsync.value {
+            Sync::Always => Fsync::Always,
+            Sync::Interval => Fsync::Interval(interval.value),
+            Sync::Never => Fsync::Never,
+        },
+        timeout: timeout.value,
+        max_bytes: max_mib.value.saturating_mul(MIB),
+    }))
+}

@@ -1,0 +1,36 @@
+/*! The keys of `zpages`. */
+
+use crate::{
+    config::{Id, Keys},
+    extension::{Served, Settings},
+};
+use std::{net::SocketAddr, sync::Arc};
+
+/// Where the pages are.
+#[derive(Debug)]
+struct Pages(SocketAddr);
+
+impl Settings for Pages {
+    fn describe(&self, _: &Id) -> Vec<String> {
+        vec![format!(
+            "account of every span: http://{}/debug/pipelinez",
+            self.0
+        )]
+    }
+
+    fn serve(&self, served: &mut Served) -> Result<(), &'static str> {
+        served.zpages.get_or_insert(self.0);
+        Ok(())
+    }
+}
+
+pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+    let endpoint = keys.listener(
+        "endpoint",
+        "localhost:55679",
+        "address to listen on; `/debug/pipelinez` is there",
+    );
+    keys.refused(&["tls", "auth"]);
+    keys.ignored(&["expvar"]);
+    Some(Arc::new(Pages(endpoint?)))
+}

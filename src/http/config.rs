@@ -1,0 +1,199 @@
+/*!
+The settings of a client, and the keys that all clients have.
+*/
+
+use crate::{
+    auth::{self, ClientAuth},
+    config::{Field, Keys, Pairs, Reading, Spot, Word},
+    tls::{self, ClientTls},
+};
+use std::fmt;
+
+/// How to reach a server: the settings of a client.
+#[derive(Clone, Default, PartialEq)]
+pub struct Client {
+    /// `http(s)://host:port`, perhaps with a path.
+    pub url: String,
+    /// TLS settings; None: plaintext.
+    pub tls: Option<ClientTls>,
+    /// `auth`; None: no credentials but what `headers` has.
+    pub auth: Option<ClientAuth>,
+    /// Extra headers.
+    pub headers: Vec<(String, String)>,
+    /// Compression of requests. Default none (in-cluster, gzip costs more than all else).
+    pub compression: Compression,
+    /// How requests are spread over the addresses of the URL's host.
+    pub balancer: Balancer,
+}
+
+/// `balancer_name`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balancer {
+    /// All addresses, in turns.
+    #[default]
+    RoundRobin,
+    /// The first that can be reached.
+    PickFirst,
+}
+
+/// Compression of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Identity.
+    #[default]
+    None,
+    /// gzip, level 1.
+    Gzip,
+    /// zstd, level 1.
+    Zstd,
+}
+
+impl Word for Compression {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("none", Self::None),
+        ("gzip", Self::Gzip),
+        ("zstd", Self::Zstd),
+        ("", Self::None),
+    ];
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of headers may be secrets.
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Client")
+            .field("url", &self.url)
+            .field("tls", &self.tls)
+            .field("auth", &self.auth)
+            .field("headers", &headers)
+            .field("compression", &self.compression)
+            .field("balancer", &self.balancer)
+            .finish()
+    }
+}
+
+/// The keys of a client beside its URL.
+pub struct ClientKeys {
+    /// `tls`.
+    pub tls: tls::config::ClientKeys,
+    auth: Option<ClientAuth>,
+    headers: Field<Pairs>,
+    compression: Compression,
+    at: Option<Spot>,
+}
+
+/// Reads the keys that all clients have.
+pub fn client(keys: &mut Keys<'_>) -> ClientKeys {
+    ClientKeys {
+        tls: tls::config::client(keys),
+        auth: auth::config::client(keys),
+        headers: keys.get("headers", "none", "sent with each request"),
+        compression: keys
+            .or(
+                "compression",
+                Compression::None,
+                "of requests; the Collector's default is gzip, which in a cluster costs more than it saves",
+            )
+            .value,
+        at: keys.spot(),
+    }
+}
+
+impl ClientKeys {
+    /// The settings of a client of `url`. None when there is no URL, or nothing
+    /// uses the component.
+    pub fn check(self, url: Option<String>, keys: &Keys<'_>) -> Option<Client> {
+        let cx = keys.reading();
+        let headers = headers(self.headers, cx);
+        let url = url?;
+        let is_encrypted = url.starts_with("https://");
+        if is_encrypted && keys.is_used() {
+            self.tls.check_files(self.at, cx);
+        }
+        if self.auth.is_some() && !is_encrypted {
+            let message = "credentials are sent in plaintext: set tls, unless the mesh encrypts the connection";
+            cx.warn(keys.spot_of("auth"), message);
+        }
+        Some(Client {
+            url,
+            tls: is_encrypted.then_some(self.tls.settings),
+            auth: self.auth,
+            headers,
+            compression: self.compression,
+            balancer: Balancer::default(),
+        })
+    }
+}
+
+fn headers(field: Field<Pairs>, cx: &Reading<'_>) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    for (name, value) in field.value.unwrap_or_default().0 {
+        let (spot, value) = (value.spot, value.value.unwrap_or_default());
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            cx.error_at_key(spot, "not a name that a header can have", "");
+        } else if http::HeaderValue::from_str(&value).is_err() {
+            // The value may be a secret: it is not shown.
+            cx.error_at_key(spot, "the value has characters that no header can have", "");
+        } else {
+            headers.push((name.to_ascii_lowercase(), value));
+        }
+    }
+    headers
+}
+
+/// A URL that the client will take.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn url(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| format!("\"{text}\" is not a URL such as http://jaeger:4318: {why}");
+    let uri: http::Uri = text
+        .parse()
+        .map_err(|e: http::uri::InvalidUri| wrong(&e.to_string()))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(wrong("it begins with neither http:// nor https://"));
+    }
+    let authority = uri
+        .authority()
+        .ok_or_else(|| wrong("the host is missing"))?;
+    if authority.host().is_empty() {
+        return Err(wrong("the host is missing"));
+    }
+    if authority.as_str().contains('@') {
+        return Err("put credentials into headers, not into the URL".to_owned());
+    }
+    if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+        return Err(wrong("the port is not a number up to 65535"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn urls() {
+        assert!(url("http://jaeger:4318").is_ok());
+        assert!(url("https://[::1]:4318/x?y=z").is_ok());
+        for bad in [
+            "jaeger:4318",
+            "http://",
+            "http://j:x",
+            "http://j:99999",
+            "http://u:p@j",
+            "//j",
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_url_panics(text in "\\PC{0,30}|(http://|dns:///)?[\\[\\]a-z0-9:/@.]{0,20}") {
+            let _ = url(&text);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/*! How a pipeline batches. */
+
+use crate::config::Id;
+use std::time::Duration;
+
+/// When a batch is sealed. The default is that of the `batch` processor, which
+/// holds for a pipeline without one too: items are always batched, since one batch
+/// per request would undo the design.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchSettings {
+    /// The id of the processor, as metrics show it.
+    pub id: Id,
+    /// `send_batch_size`: seal at this many items. Default 8192.
+    pub items: usize,
+    /// Seal at this many bytes. Default 3 MiB: Jaeger's gRPC receiver takes 4 MiB
+    /// by default, and headers need room.
+    pub bytes: usize,
+    /// `timeout`: seal at this age. Default 200 ms.
+    pub timeout: Duration,
+    /// `send_batch_max_size`: never more items than this in one batch. 0: no limit.
+    pub max_items: usize,
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self {
+            id: Id::of("batch"),
+            items: 8192,
+            bytes: 3 << 20,
+            timeout: Duration::from_millis(200),
+            max_items: 0,
+        }
+    }
+}

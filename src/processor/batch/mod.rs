@@ -1,0 +1,3 @@
+/*! `batch`: how many items are sealed together, and when. The engine batches. */
+
+pub(crate) mod config;

@@ -1,0 +1,312 @@
+/*! The keys of `mesh.kiali`: what the file says of a Kiali, and where that Kiali
+says it itself. */
+
+use crate::{
+    config::{Field, Keys, Reading, Secret, Spot},
+    http::config::url,
+    mesh::{Described, Endpoint, ObjectName, Source, Tls, Token, Version, VersionError},
+};
+use std::{path::PathBuf, time::Duration};
+
+/// More often would keep Kiali busy: each read makes it ask others.
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+/// With the time of a read, a change is followed within a minute.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+const DEFAULT_ISTIO: &str = "istio-system/istio";
+const EXAMPLE: &str = "http://kiali.istio-system:20001/kiali";
+
+/// What the keys say.
+pub(super) struct Kiali {
+    /// How the Kiali is described.
+    pub(super) described: Described,
+    /// Where its own configuration is read from, and Istio's ConfigMap if that is
+    /// read too.
+    pub(super) source: Option<(Source, Option<ObjectName>)>,
+}
+
+pub(super) fn read(keys: &mut Keys<'_>) -> Kiali {
+    let description = Description::read(keys);
+    let sources = Sources::read(keys);
+    let cx = keys.reading();
+    Kiali {
+        described: description.check(cx),
+        source: sources.check(cx),
+    }
+}
+
+/// The keys that describe a Kiali. An empty text is no description, so that a
+/// variable that is not set may stand there.
+struct Description {
+    version: Field<String>,
+    namespace_selector: Field<bool>,
+    use_waypoint_name: Field<bool>,
+    istio_identity_domain: Field<String>,
+    trust_domain: Field<String>,
+    app_label_name: Field<String>,
+}
+
+impl Description {
+    fn read(keys: &mut Keys<'_>) -> Self {
+        Self {
+            version: keys.get(
+                "version",
+                "`newest`",
+                "the Kiali that asks: `2.7`, `v2.30.1`",
+            ),
+            namespace_selector: keys.get(
+                "namespace_selector",
+                "`true`",
+                "its `external_services.tracing.namespace_selector`",
+            ),
+            use_waypoint_name: keys.get(
+                "use_waypoint_name",
+                "`false`",
+                "its `external_services.tracing.use_waypoint_name`",
+            ),
+            istio_identity_domain: keys.get(
+                "istio_identity_domain",
+                "what that Kiali defaults to",
+                "its `external_services.istio.istio_identity_domain`",
+            ),
+            trust_domain: keys.get("trust_domain", "`cluster.local`", "the mesh's trust domain"),
+            app_label_name: keys.get(
+                "app_label_name",
+                "that Kiali's own order of labels",
+                "its `istio_labels.app_label_name`, which Kiali 2.6+ heeds only together with `version_label_name`",
+            ),
+        }
+    }
+
+    fn check(&self, cx: &Reading<'_>) -> Described {
+        let version = self.version.trimmed().and_then(|text| match text {
+            "newest" | "latest" => Some(Version::NEWEST),
+            text => {
+                let report = |error: VersionError| cx.error(self.version.spot, &error.to_string());
+                text.parse().map_err(report).ok()
+            }
+        });
+        let name = |field: &Field<String>| {
+            let text = field.trimmed()?;
+            if text.contains(char::is_whitespace) {
+                let message = format!("\"{text}\" is not a name: it has spaces in it");
+                cx.error(field.spot, &message);
+            }
+            Some(text.to_owned())
+        };
+        Described {
+            version,
+            namespace_selector: self.namespace_selector.value,
+            use_waypoint_name: self.use_waypoint_name.value,
+            istio_identity_domain: name(&self.istio_identity_domain),
+            trust_domain: name(&self.trust_domain),
+            app_label_name: name(&self.app_label_name),
+            cluster_id: None,
+        }
+    }
+}
+
+/// The keys that say where a Kiali's own configuration is.
+struct Sources {
+    config_map: Field<String>,
+    custom_resource: Field<String>,
+    istio_config_map: Field<String>,
+    url: Field<String>,
+    token: Field<String>,
+    token_file: Field<String>,
+    poll_interval: Field<Duration>,
+    insecure_skip_verify: Field<bool>,
+    ca_file: Field<String>,
+    server_name_override: Field<String>,
+}
+
+impl Sources {
+    fn read(keys: &mut Keys<'_>) -> Self {
+        let config_map = keys.get(
+            "config_map",
+            "none",
+            "follow the ConfigMap `NAMESPACE/NAME` that holds Kiali's `config.yaml`",
+        );
+        let custom_resource = keys.get(
+            "custom_resource",
+            "none",
+            "follow the operator's `Kiali` resource `NAMESPACE/NAME`",
+        );
+        let istio_config_map = keys.get(
+            "istio_config_map",
+            "`istio-system/istio`",
+            "Istio's ConfigMap, read for the trust domain with the two above; `\"\"`: not",
+        );
+        let url = keys.get(
+            "url",
+            "none",
+            "ask Kiali itself: its URL with its web root, `http://kiali.istio-system:20001/kiali`",
+        );
+        let token = keys.get(
+            "token",
+            "anonymous",
+            "with `url`: a token that Kiali accepts",
+        );
+        let token_file = keys.get(
+            "token_file",
+            "anonymous",
+            "a file with it, which is read each time",
+        );
+        let poll_interval = keys.get(
+            "poll_interval",
+            "`30s`",
+            "with `url`: time between two reads, at least `100ms`",
+        );
+        keys.section("tls", |keys| Self {
+            insecure_skip_verify: keys.get(
+                "insecure_skip_verify",
+                "`false`",
+                "with `https://`: Kiali is not verified",
+            ),
+            ca_file: keys.get(
+                "ca_file",
+                "the system's CAs",
+                "with `https://`: whom to trust instead",
+            ),
+            server_name_override: keys.get(
+                "server_name_override",
+                "the host",
+                "with `https://`: the name to verify",
+            ),
+            config_map,
+            custom_resource,
+            istio_config_map,
+            url,
+            token,
+            token_file,
+            poll_interval,
+        })
+    }
+
+    fn check(&self, cx: &Reading<'_>) -> Option<(Source, Option<ObjectName>)> {
+        let sources = [
+            ("config_map", &self.config_map),
+            ("custom_resource", &self.custom_resource),
+            ("url", &self.url),
+        ];
+        let is_set = |(_, field): &(_, &Field<String>)| field.trimmed().is_some();
+        let mut named = sources.into_iter().filter(is_set);
+        let (key, field) = named.next().unwrap_or(("", &self.url));
+        for (second, field) in named {
+            let message = format!(
+                "kiali.{second} beside kiali.{key}: Kiali's configuration is read from one place; \
+                 remove one of the two"
+            );
+            cx.error(field.spot, &message);
+        }
+        self.refuse_idle(key, cx);
+        let source = match key {
+            "config_map" => Source::ConfigMap(object(field, cx)?),
+            "custom_resource" => Source::CustomResource(object(field, cx)?),
+            "url" => Source::Url(self.endpoint(cx)?),
+            _ => return None,
+        };
+        let istio = match (&source, &self.istio_config_map.value) {
+            (Source::Url(_), _) => None,
+            (_, Some(text)) if text.trim().is_empty() => None,
+            (_, Some(_)) => Some(object(&self.istio_config_map, cx)?),
+            (_, None) => DEFAULT_ISTIO.parse().ok(),
+        };
+        Some((source, istio))
+    }
+
+    /// Reports the keys that would have no effect beside `source`.
+    fn refuse_idle(&self, source: &str, cx: &Reading<'_>) {
+        let text = |field: &Field<String>| field.spot.filter(|_| field.trimmed().is_some());
+        let with_url = [
+            ("token", text(&self.token)),
+            ("token_file", text(&self.token_file)),
+            (
+                "poll_interval",
+                self.poll_interval.value.and(self.poll_interval.spot),
+            ),
+            ("tls.ca_file", text(&self.ca_file)),
+            (
+                "tls.insecure_skip_verify",
+                (self.insecure_skip_verify.spot)
+                    .filter(|_| self.insecure_skip_verify.value == Some(true)),
+            ),
+            ("tls.server_name_override", text(&self.server_name_override)),
+        ];
+        for (key, spot) in with_url.into_iter().filter(|_| source != "url") {
+            let message = format!("kiali.{key} is for kiali.url, which is not set: remove it");
+            cx.error(spot, &message);
+        }
+        if matches!(source, "" | "url") {
+            let message = "kiali.istio_config_map is for kiali.config_map and kiali.custom_resource: remove it";
+            cx.error(text(&self.istio_config_map), message);
+        }
+    }
+
+    fn endpoint(&self, cx: &Reading<'_>) -> Option<Endpoint> {
+        let at = self.url.spot;
+        let given = self.url.trimmed()?;
+        if given.contains('@') {
+            let help = "use kiali.token_file, or kiali.token";
+            cx.error_with_help(at, "credentials do not belong into the URL", help);
+            return None;
+        }
+        let url = match url(given) {
+            Ok(url) if url.contains(['?', '#']) => {
+                let message = "Kiali's URL ends with its web root: remove ? and #";
+                cx.error(at, message);
+                return None;
+            }
+            Ok(url) => url.trim_end_matches('/').to_owned(),
+            Err(message) => {
+                cx.error(at, &message.replace("http://jaeger:4318", EXAMPLE));
+                return None;
+            }
+        };
+        let poll_interval = self.poll_interval.value.unwrap_or(DEFAULT_INTERVAL);
+        if poll_interval < LEAST_INTERVAL {
+            let message = "at least 100ms, or Kiali is kept busy";
+            cx.error(self.poll_interval.spot, message);
+        }
+        Some(Endpoint {
+            url,
+            token: self.token(cx),
+            poll_interval: poll_interval.max(LEAST_INTERVAL),
+            tls: Tls {
+                insecure_skip_verify: self.insecure_skip_verify.value.unwrap_or(false),
+                ca_file: self.ca_file.trimmed().map(PathBuf::from),
+                server_name_override: self.server_name_override.trimmed().map(str::to_owned),
+            },
+        })
+    }
+
+    fn token(&self, cx: &Reading<'_>) -> Option<Token> {
+        let wrong = |spot: Option<Spot>, message| {
+            cx.error(spot, message);
+            None
+        };
+        match (self.token.trimmed(), self.token_file.trimmed()) {
+            (Some(_), Some(_)) => wrong(
+                self.token_file.spot,
+                "kiali.token_file beside kiali.token: remove one of the two",
+            ),
+            // A header must be able to carry it; it is not shown.
+            (Some(token), None) if !token.chars().all(|c| c.is_ascii_graphic()) => wrong(
+                self.token.spot,
+                "not a token: it has characters that none can have",
+            ),
+            (Some(token), None) => Some(Token::Text(Secret::new(token))),
+            (None, Some(path)) => Some(Token::File(PathBuf::from(path))),
+            (None, None) => None,
+        }
+    }
+}
+
+fn object(field: &Field<String>, cx: &Reading<'_>) -> Option<ObjectName> {
+    match field.trimmed()?.parse::<ObjectName>() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            cx.error(field.spot, &error.to_string());
+            None
+        }
+    }
+}

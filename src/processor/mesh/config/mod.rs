@@ -1,0 +1,170 @@
+/*! The keys of `mesh`. */
+
+mod kiali;
+mod kubernetes;
+
+use super::MeshFactory;
+use crate::{
+    config::{Field, Id, Keys, Pairs, Setting, Word},
+    mesh::{Case, Current, Described, Follow, Knowledge, Repairs, Scheme, Settings as Mesh},
+    pdata::Signal,
+    pipeline::ProcessorFactory,
+    processor::{BuildContext, Role, Settings},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// `on` or `off`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Toggle {
+    On,
+    Off,
+}
+
+impl Word for Toggle {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("on", Self::On),
+        ("true", Self::On),
+        ("false", Self::Off),
+        ("off", Self::Off),
+    ];
+}
+
+impl Word for Case {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("match", Self::Match),
+        ("lower", Self::Lower),
+        ("preserve", Self::Preserve),
+    ];
+}
+
+impl Settings for Mesh {
+    fn signals(&self) -> &'static [Signal] {
+        &[Signal::Traces]
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let kiali = &self.kiali;
+        let mut lines = vec![
+            format!(
+                "names for Kiali {}.{}, namespace_selector {}, use_waypoint_name {}",
+                kiali.version.major,
+                kiali.version.minor,
+                kiali.namespace_selector,
+                kiali.use_waypoint_name
+            ),
+            Scheme::new(kiali).describe(),
+        ];
+        if let Some(follow) = &self.follow {
+            lines.push(format!(
+                "this holds until Kiali's own configuration is read from {}",
+                follow.source
+            ));
+        }
+        lines
+    }
+
+    fn build(&self, with: &mut BuildContext<'_>) -> Arc<dyn ProcessorFactory> {
+        let make = || Current::new(Knowledge::of(self));
+        let current = with.shared.get_or_insert_with(with.id, make);
+        Arc::new(MeshFactory::new(self.clone(), current, with.shards))
+    }
+}
+
+pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Role> {
+    Some(Role::Item(Arc::new(mesh(keys))))
+}
+
+fn mesh(keys: &mut Keys<'_>) -> Mesh {
+    let default = Mesh::default();
+    let kiali = keys.section("kiali", kiali::read);
+    let cluster_id: Setting<String> = keys.or(
+        "cluster_id",
+        default.cluster_id.clone(),
+        "added as `istio.cluster_id` where a span lacks it; `\"\"` adds nothing. Spans with another id get nothing from Kubernetes, unless this is `Kubernetes`",
+    );
+    let (case, rename) = keys.section("service_name", |keys| {
+        let case = keys.or(
+            "case",
+            Case::Match,
+            "letter case of applications' own names: `match` the label's, `lower` those that no label is known for, `preserve`",
+        );
+        let rename: Field<Pairs> = keys.get(
+            "rename",
+            "none",
+            "applications' own names to replace, by exact name; the result means an app as other names do",
+        );
+        (case.value, renames(rename, keys))
+    });
+    let (kubernetes, peer_address) = kubernetes::read(keys);
+    let repairs = repairs(keys);
+    let aliases = keys.or(
+        "aliases",
+        Toggle::Off,
+        "`on`: marker spans for further names; [what they find and cost](naming.md#aliases)",
+    );
+    let ztunnel = keys.or(
+        "ztunnel_connections",
+        Toggle::Off,
+        "`on`: ztunnel's access log, sent as OTLP logs to the receivers of the pipeline, becomes spans of [connections](naming.md#connections-of-ztunnel)",
+    );
+
+    let cluster_id = text(&cluster_id, keys);
+    let given = Described {
+        cluster_id: cluster_id.clone(),
+        ..kiali.described
+    };
+    Mesh {
+        kiali: given.kiali(),
+        cluster_id: cluster_id.unwrap_or(default.cluster_id),
+        follow: kiali.source.map(|(source, istio_config_map)| Follow {
+            source,
+            given,
+            istio_config_map,
+        }),
+        case,
+        rename,
+        repairs,
+        aliases: aliases.value == Toggle::On,
+        peer_address,
+        kubernetes,
+        ztunnel_connections: ztunnel.value == Toggle::On,
+    }
+}
+
+fn renames(rename: Field<Pairs>, keys: &Keys<'_>) -> BTreeMap<String, String> {
+    let mut renames = BTreeMap::new();
+    for (from, to) in rename.value.unwrap_or_default().0 {
+        match to.value.filter(|to| !to.trim().is_empty()) {
+            Some(to) => drop(renames.insert(from, to)),
+            None => (keys.reading()).error(to.spot, "expected the name to use instead"),
+        }
+    }
+    renames
+}
+
+fn repairs(keys: &mut Keys<'_>) -> Repairs {
+    const ALL: &str = "`off`, or each by itself; [what they do](naming.md#repairs)";
+    let (word, each) = keys.word_or_section("repairs", (Toggle::On, ALL), |keys| {
+        let mut is_on = |key, effect| keys.or(key, Toggle::On, effect).value == Toggle::On;
+        Repairs {
+            status: is_on("status", "error flags as the status"),
+            node_id: is_on("node_id", "the node of a gateway's spawned span"),
+            span_name: is_on("span_name", "span names that hide the destination"),
+        }
+    });
+    match word {
+        Some(Toggle::Off) => Repairs::all(false),
+        Some(Toggle::On) | None => each,
+    }
+}
+
+/// The name that a key gives, which may not have spaces in it. None where the key
+/// has no value.
+fn text(setting: &Setting<String>, keys: &Keys<'_>) -> Option<String> {
+    let text = setting.value.trim();
+    if text.contains(char::is_whitespace) {
+        let message = format!("\"{text}\" is not a name: it has spaces in it");
+        keys.reading().error(setting.spot, &message);
+    }
+    setting.is_set.then(|| text.to_owned())
+}

@@ -1,0 +1,86 @@
+/*! The settings of an `otlp` receiver. */
+
+use crate::{
+    auth::ServerAuth,
+    receiver::{ServedAddress, Settings},
+    tls::ServerTls,
+};
+use std::{net::SocketAddr, time::Duration};
+
+/// Settings of an `otlp` receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Otlp {
+    /// `protocols.grpc`.
+    pub grpc: Option<GrpcServer>,
+    /// `protocols.http`.
+    pub http: Option<HttpServer>,
+}
+
+impl Settings for Otlp {
+    fn addresses(&self) -> Vec<ServedAddress> {
+        let grpc = self.grpc.iter().map(|grpc| {
+            ServedAddress::new("grpc", grpc.endpoint, grpc.tls.as_ref(), grpc.auth.as_ref())
+        });
+        let http = self.http.iter().map(|http| {
+            ServedAddress::new("http", http.endpoint, http.tls.as_ref(), http.auth.as_ref())
+        });
+        grpc.chain(http).collect()
+    }
+}
+
+/// OTLP/gRPC server settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrpcServer {
+    /// Address to listen on.
+    pub endpoint: SocketAddr,
+    /// `max_recv_msg_size_mib` in bytes, after inflating. Default 64 MiB.
+    pub max_message_bytes: usize,
+    /// `max_concurrent_streams` per connection. Default 256.
+    pub max_concurrent_streams: u32,
+    /// Limit of a request's header list in bytes. Default 16 KiB.
+    pub max_header_bytes: u32,
+    /// `keepalive.server_parameters`.
+    pub keepalive: ServerKeepalive,
+    /// `tls`; None: plaintext.
+    pub tls: Option<ServerTls>,
+    /// `auth`; None: whoever can connect.
+    pub auth: Option<ServerAuth>,
+}
+
+/// `keepalive.server_parameters`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerKeepalive {
+    /// Close a connection at this age, after a grace. Default: none.
+    pub max_connection_age: Option<Duration>,
+    /// How long requests in flight may take after that. Default 30 s.
+    pub max_connection_age_grace: Duration,
+    /// Ping an idle connection after this long. Default 30 s.
+    pub time: Duration,
+    /// Close it when the answer takes longer than this. Default 10 s.
+    pub timeout: Duration,
+}
+
+/// OTLP/HTTP server settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpServer {
+    /// Address to listen on.
+    pub endpoint: SocketAddr,
+    /// `max_request_body_size` in bytes, after inflating. Default 64 MiB.
+    pub max_body_bytes: usize,
+    /// `traces_url_path`. Default `/v1/traces`.
+    pub traces_path: String,
+    /// `metrics_url_path`. Default `/v1/metrics`.
+    pub metrics_path: String,
+    /// `logs_url_path`. Default `/v1/logs`.
+    pub logs_path: String,
+    /// Limit of a request's header list in bytes. Default 16 KiB.
+    pub max_header_bytes: u32,
+    /// `read_header_timeout`. Default 60 s.
+    pub header_timeout: Duration,
+    /// `idle_timeout` of a connection. Default none.
+    pub idle_timeout: Option<Duration>,
+    /// `tls`; None: plaintext.
+    pub tls: Option<ServerTls>,
+    /// `auth`; None: whoever can connect.
+    pub auth: Option<ServerAuth>,
+}
