@@ -23,5 +23,6 @@ mod neighbour;
 mod pipelines;
 mod secrets;
 mod secure;
+mod signals;
 mod spans;
 mod start;

@@ -20,6 +20,7 @@ mod web;
 pub mod frames;
 pub mod load;
 pub mod metrics;
+pub mod samples;
 pub mod wire;
 
 pub use backend::{

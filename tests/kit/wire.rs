@@ -110,3 +110,9 @@ pub fn put_number(number: u32, value: u64, out: &mut Vec<u8>) {
     put_varint(u64::from(number) << 3, out);
     put_varint(value, out);
 }
+
+/// Appends eight bytes.
+pub fn put_fixed64(number: u32, value: u64, out: &mut Vec<u8>) {
+    put_varint(u64::from(number) << 3 | 1, out);
+    out.extend_from_slice(&value.to_le_bytes());
+}
