@@ -24,15 +24,6 @@ fn all_signals(backend: &Backend) -> Setup {
     Setup::to(backend).layer(format!("service:\n  pipelines:\n{pipelines}"))
 }
 
-/// As the Collector's metrics of a signal end.
-fn items_of(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "spans",
-        Signal::Metrics => "metric_points",
-        Signal::Logs => "log_records",
-    }
-}
-
 /// Sends each request over gRPC or over HTTP, in turn and compressed in turn.
 async fn send(wayspan: &Wayspan, signal: Signal, requests: &[Vec<u8>]) {
     let mut grpc = Grpc::connect(wayspan.grpc).await;
@@ -90,7 +81,7 @@ async fn passes_byte_for_byte(backend: Backend) {
     }
     for signal in Signal::ALL {
         let count = (REQUESTS * samples::count(signal, ITEMS)) as f64;
-        let items = items_of(signal);
+        let items = signal.plural();
         for name in [
             format!("otelcol_receiver_accepted_{items}"),
             format!("otelcol_exporter_sent_{items}"),
@@ -121,8 +112,8 @@ async fn json_of_logs_and_metrics_becomes_protobuf() {
     let logs = r#"{"resourceLogs": [{"scopeLogs": [{"logRecords": [
         {"timeUnixNano": "5", "severityText": "WARN", "body": {"stringValue": "said"}}]}]}]}"#;
     let metrics = r#"{"resourceMetrics": [{"scopeMetrics": [{"metrics": [
-        {"name": "requests", "sum": {"isMonotonic": true, "aggregationTemporality": 2,
-         "dataPoints": [{"timeUnixNano": "5", "asInt": "7"}]}}]}]}]}"#;
+        {"name": "requests", "sum": {"dataPoints": [{"timeUnixNano": "5", "asInt": "7"}],
+         "aggregationTemporality": 2, "isMonotonic": true}}]}]}]}"#;
     for (signal, json) in [(Signal::Logs, logs), (Signal::Metrics, metrics)] {
         let path = signal.http_path();
         let reply = http(wayspan.http, "POST", path, &[JSON], json.as_bytes()).await;
@@ -180,7 +171,7 @@ async fn debug_prints_logs_and_metrics() {
     for signal in OTHERS {
         send(&wayspan, signal, &[samples::request(signal, 17, 1)]).await;
         wayspan.wait_metric(
-            &format!("otelcol_exporter_sent_{}", items_of(signal)),
+            &format!("otelcol_exporter_sent_{}", signal.plural()),
             |value| value == samples::count(signal, 1) as f64,
         );
     }

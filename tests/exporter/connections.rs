@@ -5,8 +5,9 @@ use crate::{
     ports::{grpc_cause_within, http_cause_within},
     support::*,
 };
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::Buf;
 use std::{sync::Arc, time::Duration};
+use testkit::frames;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -83,7 +84,10 @@ async fn a_backend_that_lets_connections_age_loses_nothing() {
 async fn by_hand(mut socket: TcpStream, reaction: &[u8]) -> TcpStream {
     let mut preface = [0; 24];
     socket.read_exact(&mut preface).await.unwrap();
-    socket.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    socket
+        .write_all(&frames::http2(4, 0, 0, &[]))
+        .await
+        .unwrap();
     loop {
         let mut head = [0; 9];
         socket.read_exact(&mut head).await.unwrap();
@@ -92,7 +96,10 @@ async fn by_hand(mut socket: TcpStream, reaction: &[u8]) -> TcpStream {
         socket.read_exact(&mut payload).await.unwrap();
         match head[3] {
             // SETTINGS that is no acknowledgement.
-            4 if head[4] == 0 => socket.write_all(&frame(4, 1, 0, &[])).await.unwrap(),
+            4 if head[4] == 0 => socket
+                .write_all(&frames::http2(4, 1, 0, &[]))
+                .await
+                .unwrap(),
             1 => {
                 socket.write_all(reaction).await.unwrap();
                 return socket;
@@ -100,16 +107,6 @@ async fn by_hand(mut socket: TcpStream, reaction: &[u8]) -> TcpStream {
             _ => {}
         }
     }
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = BytesMut::new();
-    frame.put_uint(payload.len() as u64, 3);
-    frame.put_u8(kind);
-    frame.put_u8(flags);
-    frame.put_u32(stream);
-    frame.put_slice(payload);
-    frame.to_vec()
 }
 
 /// The first connection by hand, all later ones by a backend that takes all.
@@ -132,8 +129,8 @@ async fn first_by_hand(reaction: Vec<u8>) -> (std::net::SocketAddr, Log) {
 #[tokio::test]
 async fn what_the_peer_has_not_touched_is_sent_again_at_once() {
     // GOAWAY(last stream 0, NO_ERROR), and RST_STREAM(REFUSED_STREAM).
-    let away = frame(7, 0, 0, &[0; 8]);
-    let refused = frame(3, 0, 1, &7_u32.to_be_bytes());
+    let away = frames::http2(7, 0, 0, &[0; 8]);
+    let refused = frames::http2(3, 0, 1, &7_u32.to_be_bytes());
     for reaction in [away, refused] {
         let (address, log) = first_by_hand(reaction).await;
         let running = Running::start(&impatient(grpc(address)));
@@ -147,7 +144,7 @@ async fn what_the_peer_has_not_touched_is_sent_again_at_once() {
 #[tokio::test]
 async fn a_request_reset_in_the_middle_is_sent_again() {
     // RST_STREAM(INTERNAL_ERROR): not at once, the backend may be to blame.
-    let (address, log) = first_by_hand(frame(3, 0, 1, &2_u32.to_be_bytes())).await;
+    let (address, log) = first_by_hand(frames::http2(3, 0, 1, &2_u32.to_be_bytes())).await;
     let running = Running::start(&grpc(address));
     running.push(seal(&request(0..300, 500)));
     let (_, stats) = running.finish().await;

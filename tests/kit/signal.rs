@@ -37,6 +37,24 @@ impl Signal {
         Self::ALL.into_iter().find(is_its)
     }
 
+    /// Its items, as the names of metrics end: `spans`.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Traces => "spans",
+            Self::Metrics => "metric_points",
+            Self::Logs => "log_records",
+        }
+    }
+
+    /// As pipelines are called: `traces`.
+    pub const fn pipeline(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+        }
+    }
+
     /// The payloads of a request's spans, metrics or log records. All signals
     /// nest them alike: a resource's part has number 1, a scope's part 2, and
     /// the item 2.

@@ -13,7 +13,7 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-use testkit::metrics::Page;
+use testkit::{Signal, metrics::Page};
 
 /// The account of one pipeline and exporter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,17 +56,24 @@ pub fn read(page: &Page) -> BTreeMap<String, Account> {
         let mut note = |of: &dyn Fn(&mut Account) -> &mut u64| {
             *of(accounts.entry(exporter.to_owned()).or_default()) = sample.value as u64;
         };
-        match sample.name {
-            "wayspan_accepted_spans" => note(&|a| &mut a.accepted),
-            "wayspan_recovered_spans" => note(&|a| &mut a.recovered),
-            "wayspan_delivered_spans" => note(&|a| &mut a.delivered),
-            "wayspan_refused_spans" => note(&|a| &mut a.refused),
-            "wayspan_dropped_spans" => note(&|a| a.dropped.entry(label("reason")).or_default()),
-            "wayspan_held_spans" => note(&|a| a.held.entry(label("in")).or_default()),
+        match became(sample.name) {
+            Some("accepted") => note(&|a| &mut a.accepted),
+            Some("recovered") => note(&|a| &mut a.recovered),
+            Some("delivered") => note(&|a| &mut a.delivered),
+            Some("refused") => note(&|a| &mut a.refused),
+            Some("dropped") => note(&|a| a.dropped.entry(label("reason")).or_default()),
+            Some("held") => note(&|a| a.held.entry(label("in")).or_default()),
             _ => {}
         }
     }
     accounts
+}
+
+/// What became of items of any signal, by the name of a metric.
+fn became(name: &str) -> Option<&str> {
+    let name = name.strip_prefix("wayspan_")?;
+    let of = |signal: Signal| name.strip_suffix(signal.plural())?.strip_suffix('_');
+    Signal::ALL.into_iter().find_map(of)
 }
 
 /// Scrapes at random moments while it lives, and finds every account balanced.

@@ -10,16 +10,16 @@ use crate::{
 use std::{thread::sleep, time::Duration};
 use testkit::{Backend, Mode, Protocol};
 
-const RATE: f64 = 10_000.0;
+pub const RATE: f64 = 10_000.0;
 
 /// A kill makes sent again what was under way to the backend, or had been
 /// taken a moment before: far less than what a second brings.
-fn assert_few_twice(verdict: &Verdict, kills: u64) {
+pub fn assert_few_twice(verdict: &Verdict, kills: u64) {
     assert!(verdict.twice <= kills * RATE as u64, "{verdict}");
 }
 
 /// Kills and starts the service so many times under load.
-fn kill_often(service: &mut Service, times: u32) {
+pub fn kill_often(service: &mut Service, times: u32) {
     for _ in 0..times {
         sleep(moment(50, 600));
         service.kill();

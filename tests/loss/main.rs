@@ -21,6 +21,7 @@ mod kill;
 mod large;
 mod misbehaviour;
 mod reconfigured;
+mod signals;
 mod sigterm;
 mod slow;
 mod soak;

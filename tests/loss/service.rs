@@ -11,11 +11,13 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
-use testkit::{PATIENCE, Wayspan, free_port};
+use testkit::{PATIENCE, Signal, Wayspan, free_port};
 
 /// What tests vary.
 #[derive(Clone)]
 pub struct Setup {
+    /// What the pipelines carry.
+    pub signal: Signal,
     /// The exporters: id, port of the backend. All are in one pipeline unless
     /// `apart`.
     pub exporters: Vec<(&'static str, u16)>,
@@ -46,6 +48,7 @@ impl Setup {
     /// One exporter, without a log.
     pub fn unlogged(port: u16) -> Self {
         Self {
+            signal: Signal::Traces,
             exporters: vec![("otlp_grpc", port)],
             apart: false,
             log: None,
@@ -134,7 +137,7 @@ impl Service {
             .unwrap();
             extensions.push_str(", file_storage");
         }
-        let drain = setup.drain;
+        let (drain, signal) = (setup.drain, setup.signal.pipeline());
         write!(
             yaml,
             "service:\n  extensions: [{extensions}]\n  wayspan: {{drain_timeout: {drain}}}\n  \
@@ -154,7 +157,7 @@ impl Service {
             };
             writeln!(
                 yaml,
-                "    traces{name}: {{receivers: [otlp{name}], processors: [memory_limiter, batch], \
+                "    {signal}{name}: {{receivers: [otlp{name}], processors: [memory_limiter, batch], \
                  exporters: [{exporters}]}}"
             )
             .unwrap();

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
-use testkit::{Process, Setup, Wayspan, binary, wait_for};
+use testkit::{Backend, Process, Setup, Signal, Wayspan, binary, wait_for};
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -29,10 +29,21 @@ const STEADY: [&str; 2] = ["--rate", "1000"];
 const PRESSING: [&str; 3] = ["--rate", "0", "--batch=false"];
 
 /// Runs telemetrygen to its end, which it reaches only if all was answered.
-fn telemetrygen(dir: &Path, service: &str, (port, http): (u16, bool), load: &[&[&str]]) {
+fn telemetrygen(dir: &Path, service: &str, to: (u16, bool), load: &[&[&str]]) {
+    generate(Signal::Traces, dir, service, to, load);
+}
+
+/// The same with items of any signal.
+fn generate(
+    signal: Signal,
+    dir: &Path,
+    service: &str,
+    (port, http): (u16, bool),
+    load: &[&[&str]],
+) {
     let mut command = Command::new(peer("bin/telemetrygen"));
     command
-        .args(["traces", "--otlp-insecure", "--service", service])
+        .args([signal.pipeline(), "--otlp-insecure", "--service", service])
         .args(["--otlp-endpoint", &format!("127.0.0.1:{port}")])
         .args(load.concat());
     if http {
@@ -73,6 +84,36 @@ fn telemetrygen_over_grpc_and_http() {
     let refused = wayspan.metric("otelcol_receiver_refused_spans");
     assert_eq!(refused.unwrap_or_default(), 0.0);
     wayspan.stop();
+}
+
+/// Every record and point that telemetrygen sends, over either protocol, is at
+/// the backend.
+#[test]
+fn telemetrygen_of_logs_and_metrics() {
+    let dir = TempDir::new().unwrap();
+    for signal in [Signal::Logs, Signal::Metrics] {
+        let backend = Backend::grpc();
+        let layer = format!(
+            "service: {{pipelines: {{{}: {{receivers: [otlp], \
+             processors: [memory_limiter, batch], exporters: [otlp_grpc]}}}}}}",
+            signal.pipeline()
+        );
+        let mut wayspan = Wayspan::start(Setup::to(&backend).layer(layer));
+        let each = format!("--{}", signal.pipeline());
+        let size = ["--workers", "2", each.as_str(), "500"];
+        for (name, to) in [
+            ("grpc", (wayspan.grpc, false)),
+            ("http", (wayspan.http, true)),
+        ] {
+            let service = format!("{}-{name}", signal.pipeline());
+            generate(signal, dir.path(), &service, to, &[&size, &STEADY]);
+        }
+        backend.wait_items(signal, 2000);
+        for name in ["otelcol_receiver_accepted_", "otelcol_exporter_sent_"] {
+            wait_for_metric(&wayspan, &format!("{name}{}", signal.plural()), 2000);
+        }
+        wayspan.stop();
+    }
 }
 
 #[test]

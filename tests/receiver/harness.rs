@@ -17,6 +17,10 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
+pub use testkit::{
+    EXPORT,
+    frames::{grpc as framed, gzip, zstd},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -33,7 +37,6 @@ use wayspan::{
     tls,
 };
 
-pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 pub const PROTOBUF: &str = "application/x-protobuf";
 pub const JSON: &str = "application/json";
 
@@ -254,24 +257,6 @@ pub fn request(name: &str) -> ExportTraceServiceRequest {
 
 pub fn body(name: &str) -> Vec<u8> {
     request(name).encode_to_vec()
-}
-
-pub fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
-pub fn zstd(data: &[u8]) -> Vec<u8> {
-    zstd::encode_all(data, 1).unwrap()
-}
-
-/// A gRPC frame.
-pub fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
-    let mut out = vec![flag];
-    out.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
-    out.extend_from_slice(message);
-    out
 }
 
 /// A whole response.
