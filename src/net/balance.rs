@@ -8,7 +8,7 @@ known when it comes, and many come at once when a mesh reconnects; until their
 shard has been watched for a while, each counts as [`UNKNOWN`].
 
 Long-lived connections may grow busy after they were placed. When one shard is
-nearly full while another has time, it is told to let some go: they finish
+nearly full while another has time, it is asked to close some: they finish
 what is under way (GOAWAY), their senders come back, and are placed anew, as
 at the end of `max_connection_age`. Full is a shard that uses up a core: where
 it is kept from that, because other processes have the cores or a quota is

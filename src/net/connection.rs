@@ -23,13 +23,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-pub(crate) use super::handshake::Version;
+pub(crate) use super::handshake::{HANDSHAKE_TIMEOUT, Version};
 
 /// How long a new connection may stay silent before it is closed.
 pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a TLS handshake may take, after its first byte.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection whose peer will speak HTTP.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 A connection's first bytes: what is spoken, and TLS where that is wanted.
 
 What fails here loses spans in silence, since a sender does not say why its
-connection broke: so each kind of failure is told once, with its remedy.
+connection broke: so each kind of failure is logged once, with its remedy.
 */
 
-use super::{connection::HANDSHAKE_TIMEOUT, notice::ConnectionNotice};
+use super::notice::ConnectionNotice;
 use crate::tls;
 use rustls::{AlertDescription, CertificateError};
 use std::{io, net::SocketAddr, time::Duration};
@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// What a plaintext sender on a TLS port is told.
+/// How long a TLS handshake may take, after its first byte.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The reply to a plaintext sender on a TLS port.
 const PLAINTEXT: &str = "this port takes TLS, and was spoken to in plaintext";
 
 /// Versions of HTTP.

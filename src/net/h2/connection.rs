@@ -1,5 +1,5 @@
 /*!
-One connection: its state, and what is told about it.
+One connection: its state, and the questions about it.
 
 [`receive`](super::receive) has what comes from the peer, [`send`](super::send)
 what goes to it.
@@ -101,7 +101,7 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     No,
-    /// The peer was told; what it had sent by then is taken.
+    /// GOAWAY was sent; what the peer had sent by then is taken.
     Told,
     /// Streams after this one are not taken.
     Last(u32),
@@ -239,7 +239,7 @@ impl H2Connection {
         }
     }
 
-    /// Begins to leave: the peer is told to send new requests elsewhere.
+    /// Begins to leave: GOAWAY asks the peer to send new requests elsewhere.
     pub(crate) fn leave(&mut self) {
         if self.leaving == Leaving::No {
             self.leaving = Leaving::Told;

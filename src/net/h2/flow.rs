@@ -31,7 +31,8 @@ impl Inflow {
         left.is_some()
     }
 
-    /// How much more the peer is to be told that it may send, if it is time.
+    /// Returns the increment for a WINDOW_UPDATE if one should be sent, and fills
+    /// the window up.
     pub(crate) fn top_up(&mut self) -> Option<u32> {
         let used = self.size - self.left;
         if used <= self.size / 2 {
