@@ -62,7 +62,7 @@ const ALL: Duration = Duration::from_secs(10);
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Makes connections to the addresses of one target.
-pub struct Connector {
+pub(super) struct Connector {
     protocol: Protocol,
     /// `host:port`.
     authority: String,
@@ -91,7 +91,7 @@ impl Connector {
     /// # Errors
     ///
     /// Says which setting is wrong.
-    pub fn build(
+    pub(super) fn build(
         target: &Target,
         tls: Option<&crate::tls::ClientTls>,
         protocol: Protocol,
@@ -124,7 +124,7 @@ impl Connector {
     }
 
     /// `host:port`.
-    pub fn authority(&self) -> &str {
+    pub(super) fn authority(&self) -> &str {
         &self.authority
     }
 
@@ -134,7 +134,7 @@ impl Connector {
     /// # Errors
     ///
     /// Why there is no connection.
-    pub async fn connect(&self, address: SocketAddr) -> Result<HttpConnection, NoAnswer> {
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<HttpConnection, NoAnswer> {
         let seen = FirstBytes::default();
         let failed = |error: BoxError| self.diagnose(&*error, seen.get());
         let end = Instant::now() + self.limit;
@@ -173,7 +173,7 @@ impl Connector {
     }
 
     /// Finds out what a failure on a connection to this target means.
-    pub fn diagnose(&self, error: &(dyn Error + 'static), seen: PeerProtocol) -> NoAnswer {
+    pub(super) fn diagnose(&self, error: &(dyn Error + 'static), seen: PeerProtocol) -> NoAnswer {
         let expected = no_answer::Expected {
             authority: &self.authority,
             protocol: self.protocol,
@@ -236,7 +236,7 @@ where
 /// A connection on which requests can be sent: over HTTP/2 several at once,
 /// each through a handle of its own.
 #[derive(Debug)]
-pub struct HttpConnection {
+pub(super) struct HttpConnection {
     http: RequestSender,
     seen: FirstBytes,
     /// Answers read on it so far, shared by all handles.
@@ -251,7 +251,7 @@ enum RequestSender {
 
 /// A request got no answer.
 #[derive(Debug)]
-pub struct SendError {
+pub(super) struct SendError {
     /// The cause.
     pub error: hyper::Error,
     /// Whether the peer certainly did nothing about the request.
@@ -271,7 +271,7 @@ impl HttpConnection {
     /// # Errors
     ///
     /// When none came.
-    pub async fn send(
+    pub(super) async fn send(
         &mut self,
         mut request: Request<Body>,
     ) -> Result<Response<Incoming>, SendError> {
@@ -298,17 +298,17 @@ impl HttpConnection {
     }
 
     /// Counts an answer that was read to its end.
-    pub fn count_answer(&self) {
+    pub(super) fn count_answer(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns how many answers came so far, to requests of all handles.
-    pub fn answers(&self) -> u64 {
+    pub(super) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
     /// Returns what its peer speaks.
-    pub fn peer(&self) -> PeerProtocol {
+    pub(super) fn peer(&self) -> PeerProtocol {
         self.seen.get()
     }
 }

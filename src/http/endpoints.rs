@@ -27,7 +27,7 @@ use std::{hash::BuildHasher, net::SocketAddr, time::Duration};
 use tokio::time::Instant;
 
 /// Addresses connected to at once.
-pub const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 /// Addresses remembered.
 const KNOWN: usize = 256;
 /// Keep an unused connection this long. Below the idle timeouts that proxies
@@ -37,19 +37,19 @@ const IDLE: Duration = Duration::from_secs(50);
 /// answered for this long (RFC 8305, 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// A connection, as far as it matters here.
-pub trait Channel: Sized {
-    /// Another handle to it, if it carries several requests at once.
+/// What this module has to know of a connection.
+pub(super) trait Channel: Sized {
+    /// Returns another handle to it, if it carries several requests at once.
     fn share(&self) -> Option<Self>;
-    /// Whether it takes requests.
+    /// Returns true while it takes requests.
     fn is_open(&self) -> bool;
-    /// Whether it is the same connection.
+    /// Returns true if both are handles to one connection.
     fn is_same(&self, other: &Self) -> bool;
 }
 
 /// The addresses of a name.
 #[derive(Debug)]
-pub struct Endpoints<C> {
+pub(super) struct Endpoints<C> {
     balancer: Balancer,
     growth: Growth,
     /// How long an address that is tried again has for its answer.
@@ -87,7 +87,7 @@ struct Cooldown {
 
 /// Where to send a request.
 #[derive(Debug)]
-pub struct Selection<C> {
+pub(super) struct Selection<C> {
     /// The address.
     pub address: SocketAddr,
     /// A connection to it; None: make one.
@@ -95,8 +95,8 @@ pub struct Selection<C> {
 }
 
 impl<C: Channel> Endpoints<C> {
-    /// None yet.
-    pub fn new(balancer: Balancer, growth: &Growth, trial: Duration) -> Self {
+    /// Knows no address yet.
+    pub(super) fn new(balancer: Balancer, growth: &Growth, trial: Duration) -> Self {
         Self {
             balancer,
             growth: growth.clone(),
@@ -107,9 +107,9 @@ impl<C: Channel> Endpoints<C> {
         }
     }
 
-    /// The name stands for these addresses now. Connections to others take no
+    /// Sets the addresses of the name. Connections to others take no
     /// more requests; those under way on them are answered.
-    pub fn replace(&mut self, addresses: &[SocketAddr]) {
+    pub(super) fn replace(&mut self, addresses: &[SocketAddr]) {
         let mut addresses = addresses.to_vec();
         if self.balancer == Balancer::RoundRobin {
             addresses.sort_by_cached_key(|address| self.order.hash_one(address));
@@ -127,19 +127,24 @@ impl<C: Channel> Endpoints<C> {
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    /// Returns how many addresses there are.
+    pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    /// Returns true if there are no addresses.
+    pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// An address that can take a request at once, but for those `tried`;
-    /// `any`: set aside or not.
-    pub fn take(&mut self, now: Instant, tried: &[SocketAddr], any: bool) -> Option<Selection<C>> {
+    /// Chooses an address that can take a request at once, other than those
+    /// `tried`. With `any`, one that is set aside will do.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        tried: &[SocketAddr],
+        any: bool,
+    ) -> Option<Selection<C>> {
         let count = self.all.len();
         self.prune(now);
         let usable = |at: usize| {
@@ -180,7 +185,7 @@ impl<C: Channel> Endpoints<C> {
     /// Addresses to connect to, but for those `tried`, marked as being connected
     /// to. `since` is when the waiting for one began; `any`: also those set
     /// aside, unless they have failed since then.
-    pub fn connect(
+    pub(super) fn connect(
         &mut self,
         now: Instant,
         since: Instant,
@@ -219,20 +224,21 @@ impl<C: Channel> Endpoints<C> {
         chosen
     }
 
-    /// When to look again for more to connect to, while waiting.
-    pub fn stagger(&self) -> Option<Duration> {
+    /// Returns after how long to look for more addresses to connect to.
+    pub(super) fn stagger(&self) -> Option<Duration> {
         (self.balancer == Balancer::PickFirst).then_some(STAGGER)
     }
 
-    /// Whether a connection is being made, but to those `tried`.
-    pub fn is_connecting(&self, tried: &[SocketAddr]) -> bool {
+    /// Returns true if a connection is being made to an address other than those
+    /// `tried`.
+    pub(super) fn is_connecting(&self, tried: &[SocketAddr]) -> bool {
         let mut all = self.all.iter();
         all.any(|endpoint| endpoint.connecting && !tried.contains(&endpoint.address))
     }
 
-    /// A connection was made. An address that was set aside is yet to prove
-    /// itself.
-    pub fn connected(&mut self, address: SocketAddr, connection: C, now: Instant) {
+    /// Notes that a connection was made. An address that was set aside has yet to
+    /// answer a request.
+    pub(super) fn connected(&mut self, address: SocketAddr, connection: C, now: Instant) {
         if let Some(endpoint) = self.find(address) {
             endpoint.connecting = false;
             endpoint.own = connection.share().is_none();
@@ -243,8 +249,8 @@ impl<C: Channel> Endpoints<C> {
         }
     }
 
-    /// A connection could not be made.
-    pub fn unreachable(&mut self, address: SocketAddr, cause: NoAnswer, now: Instant) {
+    /// Notes that a connection could not be made.
+    pub(super) fn unreachable(&mut self, address: SocketAddr, cause: NoAnswer, now: Instant) {
         if let Some(endpoint) = self.find(address) {
             endpoint.connecting = false;
             endpoint.own = false;
@@ -252,23 +258,23 @@ impl<C: Channel> Endpoints<C> {
         }
     }
 
-    /// A request got no answer, or one that says "not now".
-    pub fn failed(&mut self, address: SocketAddr, now: Instant) {
+    /// Notes that a request got no answer, or one that says "not now".
+    pub(super) fn failed(&mut self, address: SocketAddr, now: Instant) {
         if let Some(endpoint) = self.find(address) {
             endpoint.set_aside(None, now);
         }
     }
 
-    /// A request was answered.
-    pub fn answered(&mut self, address: SocketAddr) {
+    /// Notes that a request was answered.
+    pub(super) fn answered(&mut self, address: SocketAddr) {
         if let Some(endpoint) = self.find(address) {
             endpoint.aside = None;
             endpoint.backoff.reset();
         }
     }
 
-    /// A request has ended. `connection` can carry another.
-    pub fn give_back(&mut self, address: SocketAddr, connection: Option<C>, now: Instant) {
+    /// Notes that a request has ended. `connection` can carry another.
+    pub(super) fn give_back(&mut self, address: SocketAddr, connection: Option<C>, now: Instant) {
         if let Some(endpoint) = self.find(address) {
             endpoint.requests = endpoint.requests.saturating_sub(1);
             // A shared one has never left.
@@ -278,8 +284,8 @@ impl<C: Channel> Endpoints<C> {
         }
     }
 
-    /// A connection takes no more requests; those under way are answered.
-    pub fn discard(&mut self, address: SocketAddr, connection: &C) {
+    /// Gives no more requests to a connection; those under way are answered.
+    pub(super) fn discard(&mut self, address: SocketAddr, connection: &C) {
         if let Some(endpoint) = self.find(address) {
             endpoint
                 .ready
@@ -287,9 +293,9 @@ impl<C: Channel> Endpoints<C> {
         }
     }
 
-    /// Why no address can be connected to: what somebody must put right, if any
-    /// of them says so, else what the first says.
-    pub fn cause(&self) -> Option<NoAnswer> {
+    /// Says why no address can be connected to: a wrong setting, if one of them
+    /// shows that, else what the first shows.
+    pub(super) fn cause(&self) -> Option<NoAnswer> {
         let causes = || {
             self.all
                 .iter()
@@ -299,7 +305,7 @@ impl<C: Channel> Endpoints<C> {
         blamed.or_else(|| causes().next()).cloned()
     }
 
-    /// Forgets connections that were closed, or have lain idle for too long.
+    /// Forgets connections that were closed, or were idle for too long.
     fn prune(&mut self, now: Instant) {
         self.all.iter_mut().for_each(|endpoint| endpoint.prune(now));
     }

@@ -64,7 +64,7 @@ impl ConnectOptions {
 
 /// The connections to one target.
 #[derive(Debug)]
-pub struct Pool(Arc<PoolInner>);
+pub(super) struct Pool(Arc<PoolInner>);
 
 #[derive(Debug)]
 struct PoolInner {
@@ -95,7 +95,7 @@ struct NameLookup {
 
 /// An address that was chosen for one request; dropping this ends the request.
 #[derive(Debug)]
-pub struct Checkout {
+pub(super) struct Checkout {
     shared: Arc<PoolInner>,
     /// Where the request goes.
     pub address: SocketAddr,
@@ -106,7 +106,7 @@ pub struct Checkout {
 
 impl Pool {
     /// A pool for `target`, which connects when first needed.
-    pub fn new(
+    pub(super) fn new(
         target: Target,
         connector: Connector,
         balancer: Balancer,
@@ -129,7 +129,7 @@ impl Pool {
     }
 
     /// Returns what makes the connections.
-    pub fn connector(&self) -> &Connector {
+    pub(super) fn connector(&self) -> &Connector {
         &self.0.connector
     }
 
@@ -139,7 +139,7 @@ impl Pool {
     /// # Errors
     ///
     /// Why there is none, when all have failed or it takes too long.
-    pub async fn take(&self, tried: &[SocketAddr]) -> Result<Checkout, NoAnswer> {
+    pub(super) async fn take(&self, tried: &[SocketAddr]) -> Result<Checkout, NoAnswer> {
         match timeout(self.0.timeout, PoolInner::take(&self.0, tried)).await {
             Ok(taken) => taken,
             Err(_) => Err(self.0.cause(&self.0.lock())),
@@ -315,7 +315,7 @@ impl Checkout {
     /// # Errors
     ///
     /// When it cannot be made.
-    pub async fn connection(&mut self) -> Result<&mut HttpConnection, NoAnswer> {
+    pub(super) async fn connection(&mut self) -> Result<&mut HttpConnection, NoAnswer> {
         let made = match self.connection.take() {
             Some(connection) => connection,
             None => match self.shared.connector.connect(self.address).await {
@@ -335,14 +335,14 @@ impl Checkout {
     }
 
     /// Returns true if an answer has come on the connection since it had `answers`.
-    pub fn is_alive(&self, answers: u64) -> bool {
+    pub(super) fn is_alive(&self, answers: u64) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|connection| connection.answers() > answers)
     }
 
     /// Notes that an answer was read to its end, and whether it is a good one:
     /// not if it says "not now".
-    pub fn answered(&mut self, well: bool) {
+    pub(super) fn answered(&mut self, well: bool) {
         self.idle = true;
         if let Some(connection) = &self.connection {
             connection.count_answer();
@@ -355,7 +355,7 @@ impl Checkout {
     }
 
     /// Gives up a connection that is of no more use.
-    pub fn lost(&mut self) {
+    pub(super) fn lost(&mut self) {
         if let Some(connection) = self.connection.take() {
             let mut state = self.shared.lock();
             state.endpoints.discard(self.address, &connection);
@@ -363,7 +363,7 @@ impl Checkout {
     }
 
     /// Sets the address aside.
-    pub fn failed(&self) {
+    pub(super) fn failed(&self) {
         let mut state = self.shared.lock();
         state.endpoints.failed(self.address, Instant::now());
     }

@@ -38,7 +38,7 @@ impl Resolver for SystemResolver {
 
 /// Where a URL points.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(super) struct Target {
     /// Name or address, IPv6 without brackets.
     pub host: String,
     /// TCP port.
@@ -47,7 +47,7 @@ pub struct Target {
 
 impl Target {
     /// Takes host and port of a URL; None for a scheme other than http and https.
-    pub fn of(uri: &http::Uri) -> Option<Self> {
+    pub(super) fn of(uri: &http::Uri) -> Option<Self> {
         let host = uri.host().filter(|host| !host.is_empty())?;
         let port = match (uri.port_u16(), uri.scheme_str()?) {
             (Some(port), "http" | "https") => port,
@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// Returns the address where no name has to be resolved.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
         let host: IpAddr = self.host.parse().ok()?;
         Some(SocketAddr::new(host, self.port))
     }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 /// A protocol recognised by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerProtocol {
+pub(super) enum PeerProtocol {
     /// Nothing was read yet, or nothing that is known.
     Unknown,
     /// `HTTP/1.x …`.
@@ -46,7 +46,7 @@ impl PeerProtocol {
 
 /// What the first bytes of one connection's peer showed.
 #[derive(Clone, Debug)]
-pub struct FirstBytes(Arc<watch::Sender<Option<PeerProtocol>>>);
+pub(super) struct FirstBytes(Arc<watch::Sender<Option<PeerProtocol>>>);
 
 impl Default for FirstBytes {
     fn default() -> Self {
@@ -56,12 +56,12 @@ impl Default for FirstBytes {
 
 impl FirstBytes {
     /// Returns what is known so far.
-    pub fn get(&self) -> PeerProtocol {
+    pub(super) fn get(&self) -> PeerProtocol {
         self.0.borrow().unwrap_or(PeerProtocol::Unknown)
     }
 
     /// Waits for the peer's first bytes.
-    pub async fn first(&self) -> PeerProtocol {
+    pub(super) async fn first(&self) -> PeerProtocol {
         let mut first = self.0.subscribe();
         match first.wait_for(Option::is_some).await {
             Ok(speaks) => speaks.unwrap_or(PeerProtocol::Unknown),
@@ -73,7 +73,7 @@ impl FirstBytes {
 
 /// A connection whose first read is looked at and whose end is found by reading.
 #[derive(Debug)]
-pub struct SniffedStream<T> {
+pub(super) struct SniffedStream<T> {
     io: T,
     /// None once the first bytes are read.
     seen: Option<FirstBytes>,
@@ -83,7 +83,7 @@ pub struct SniffedStream<T> {
 
 impl<T> SniffedStream<T> {
     /// Wraps a new connection and reports to `seen` what its peer speaks.
-    pub fn new(io: T, seen: FirstBytes) -> Self {
+    pub(super) fn new(io: T, seen: FirstBytes) -> Self {
         Self {
             io,
             seen: Some(seen),
