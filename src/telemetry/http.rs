@@ -18,12 +18,12 @@ use tokio::{
 };
 
 /// An answer: status, content type, body.
-pub type Page = (StatusCode, &'static str, String);
+pub(crate) type Page = (StatusCode, &'static str, String);
 
 /// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. `open` makes what is
 /// spoken over of what was accepted, such as TLS, or nothing. Runs until dropped;
 /// needs a `LocalSet`.
-pub async fn serve<S, F>(
+pub(crate) async fn serve<S, F>(
     listener: TcpListener,
     open: impl Fn(TcpStream) -> F,
     page: impl Fn(&str) -> Option<Page> + 'static,

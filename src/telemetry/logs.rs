@@ -6,7 +6,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// Starts logging as configured; `RUST_LOG` overrides the level. The HTTP
 /// stack's own targets stay at warnings: at `debug` they drown everything.
 /// Does nothing when the process already logs.
-pub fn init(settings: &Telemetry) {
+pub(crate) fn init(settings: &Telemetry) {
     let level = match settings.log_level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",

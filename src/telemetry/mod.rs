@@ -3,20 +3,20 @@ What wayspan says about itself: counters, Prometheus text, logs.
 
 Counting must not cost what it counts. A [`Count`] has one writer, so adding is
 a plain load and store; every shard has its own, and they are summed when
-somebody scrapes ([`registry`]). A counter and the metric that shows it are
-declared in one place ([`metric`]). Metric names are the Collector's; what it has
+somebody scrapes ([`Registry`]). A counter and the metric that shows it are
+declared in one place ([`Metric`]). Metric names are the Collector's; what it has
 no name for begins with `wayspan_`.
 */
 
 pub(crate) mod config;
 mod count;
 mod health;
-pub mod http;
+pub(crate) mod http;
 mod load;
-pub mod logs;
-pub mod metric;
-pub mod process;
-pub mod registry;
+pub(crate) mod logs;
+mod metric;
+pub(crate) mod process;
+mod registry;
 mod settings;
 mod stats;
 

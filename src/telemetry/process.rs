@@ -18,7 +18,7 @@ const CPU_SECONDS: Metric =
 const MEMORY_RSS: Metric = Metric::gauge("otelcol_process_memory_rss", "Resident bytes.", &[]);
 
 /// Registers the metrics of the process.
-pub fn register(registry: &Registry) {
+pub(crate) fn register(registry: &Registry) {
     let target = ["wayspan", env!("CARGO_PKG_VERSION")];
     registry.gauge(&TARGET_INFO, &target, || 1.0);
     let started = Instant::now();
@@ -46,7 +46,7 @@ fn cpu_seconds() -> Option<f64> {
 }
 
 /// Resident memory of this process.
-pub fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()

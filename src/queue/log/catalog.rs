@@ -17,13 +17,13 @@ const MARK: u64 = 256 << 10;
 
 /// All lanes that are known.
 #[derive(Debug, Default)]
-pub struct Catalog {
+pub(super) struct Catalog {
     pub lanes: BTreeMap<LaneId, KnownLane>,
 }
 
 /// What is known of a lane.
 #[derive(Debug, Default)]
-pub struct KnownLane {
+pub(super) struct KnownLane {
     /// By the number of the first record.
     pub segments: BTreeMap<Seq, KnownSegment>,
     /// The configured exporters that are to get its records, as indexes.
@@ -44,7 +44,7 @@ pub struct KnownLane {
 
 /// What is known of a segment's file.
 #[derive(Clone, Debug, Default)]
-pub struct KnownSegment {
+pub(super) struct KnownSegment {
     /// Its length, without what an undone write may have left.
     pub bytes: u64,
     /// True once nothing is added any more.
@@ -61,11 +61,11 @@ pub struct KnownSegment {
 
 /// Records and their offsets, in order, [`MARK`] bytes apart or more.
 #[derive(Clone, Debug, Default)]
-pub struct ReadMarks(Vec<(Seq, u64)>);
+pub(super) struct ReadMarks(Vec<(Seq, u64)>);
 
 /// Where reading begins.
 #[derive(Clone, Debug)]
-pub struct ReadPoint {
+pub(super) struct ReadPoint {
     pub first: Seq,
     pub bytes: u64,
     /// A record's number and offset at or before what is asked for.
@@ -76,14 +76,14 @@ pub struct ReadPoint {
 
 impl Catalog {
     /// Notes a settlement.
-    pub fn settle(&mut self, exporter: usize, lane: LaneId, records: Range<Seq>) {
+    pub(super) fn settle(&mut self, exporter: usize, lane: LaneId, records: Range<Seq>) {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.settled.entry(exporter).or_default().insert(records);
         }
     }
 
     /// See [`super::Log::unsettled`].
-    pub fn unsettled(&self, exporter: usize, lane: LaneId, from: Seq) -> Option<Range<Seq>> {
+    pub(super) fn unsettled(&self, exporter: usize, lane: LaneId, from: Seq) -> Option<Range<Seq>> {
         let lane = self.lanes.get(&lane)?;
         if !lane.addressed.contains(&exporter) {
             return None;
@@ -99,7 +99,7 @@ impl Catalog {
     }
 
     /// Finds where to read the record `from`, or the first after it.
-    pub fn read_point(&self, lane: LaneId, from: Seq) -> Option<ReadPoint> {
+    pub(super) fn read_point(&self, lane: LaneId, from: Seq) -> Option<ReadPoint> {
         let lane = self.lanes.get(&lane)?;
         let (&first, segment) = match lane.segments.range(..=from).next_back() {
             Some(found) if lane.end_of(*found.0).is_none_or(|end| end > from) => found,
@@ -115,7 +115,7 @@ impl Catalog {
 
     /// Notes what a walk over a segment saw up to the offset `at`, and says how
     /// much of it is news: damages and unfinished writes.
-    pub fn inspected(
+    pub(super) fn inspected(
         &mut self,
         lane: LaneId,
         first: Seq,
@@ -137,7 +137,7 @@ impl Catalog {
 
     /// Takes out the closed segments with any of `records` that no exporter needs
     /// any more; returns their first records and lengths.
-    pub fn take_settled(&mut self, id: LaneId, records: Range<Seq>) -> Vec<(Seq, u64)> {
+    pub(super) fn take_settled(&mut self, id: LaneId, records: Range<Seq>) -> Vec<(Seq, u64)> {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return vec![];
         };
@@ -169,7 +169,7 @@ impl Catalog {
 
 impl KnownLane {
     /// Returns true if every exporter that is to get these records has settled them.
-    pub fn is_settled(&self, records: Range<Seq>) -> bool {
+    pub(super) fn is_settled(&self, records: Range<Seq>) -> bool {
         self.addressed.iter().all(|exporter| {
             let settled = self.settled.get(exporter);
             settled.map_or(records.is_empty(), |settled| {
@@ -188,14 +188,14 @@ impl KnownLane {
     }
 
     /// Returns the length of all segments together.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.bytes).sum()
     }
 }
 
 impl KnownSegment {
     /// Makes the entry of a segment of an earlier run.
-    pub fn old(bytes: u64) -> Self {
+    pub(super) fn old(bytes: u64) -> Self {
         Self {
             bytes,
             closed: true,
@@ -204,7 +204,7 @@ impl KnownSegment {
     }
 
     /// Makes the entry of a segment with no record yet.
-    pub fn begun(bytes: u64, first: Seq) -> Self {
+    pub(super) fn begun(bytes: u64, first: Seq) -> Self {
         Self {
             bytes,
             end: Some(first),
@@ -215,7 +215,7 @@ impl KnownSegment {
 
 impl ReadMarks {
     /// Remembers where a record starts, if that is far enough from the last.
-    pub fn add(&mut self, seq: Seq, offset: u64) {
+    pub(super) fn add(&mut self, seq: Seq, offset: u64) {
         let far = |&(last, at): &(Seq, u64)| seq > last && offset >= at + MARK;
         if self.0.last().is_none_or(far) {
             self.0.push((seq, offset));
@@ -223,7 +223,7 @@ impl ReadMarks {
     }
 
     /// Adds those of another.
-    pub fn extend(&mut self, more: &Self) {
+    pub(super) fn extend(&mut self, more: &Self) {
         for &(seq, offset) in &more.0 {
             self.add(seq, offset);
         }

@@ -30,7 +30,7 @@ const FAILED: usize = 4096;
 
 /// What a lane's writer and the log thread share.
 #[derive(Debug)]
-pub struct LaneState {
+pub(super) struct LaneState {
     pub id: LaneId,
     pub decided: AtomicU64,
     pub undecided_bytes: AtomicUsize,
@@ -50,7 +50,7 @@ struct FailedRecords {
 }
 
 impl LaneState {
-    pub fn new(id: LaneId, notify: Arc<Notify>, meters: Arc<LogMeters>) -> Self {
+    pub(super) fn new(id: LaneId, notify: Arc<Notify>, meters: Arc<LogMeters>) -> Self {
         Self {
             id,
             decided: AtomicU64::new(0),
@@ -64,7 +64,7 @@ impl LaneState {
     }
 
     /// Notes that these records failed.
-    pub fn fail(&self, range: Range<Seq>) {
+    pub(super) fn fail(&self, range: Range<Seq>) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         self.failed_end.fetch_max(range.end, Ordering::Release);
         failed.ranges.insert(range);
@@ -76,7 +76,7 @@ impl LaneState {
     }
 
     /// Returns the failed parts of `range`.
-    pub fn failed(&self, range: Range<Seq>) -> Vec<Range<Seq>> {
+    pub(super) fn failed(&self, range: Range<Seq>) -> Vec<Range<Seq>> {
         if range.start >= self.failed_end.load(Ordering::Acquire) {
             return vec![];
         }
@@ -85,7 +85,7 @@ impl LaneState {
     }
 
     /// Returns true if none of `range`, all of it decided, has failed.
-    pub fn holds(&self, range: Range<Seq>) -> bool {
+    pub(super) fn holds(&self, range: Range<Seq>) -> bool {
         if range.start >= self.failed_end.load(Ordering::Acquire) {
             return true;
         }
@@ -97,7 +97,7 @@ impl LaneState {
 /// Records on their way to the log thread. Dropping one undecided fails it, so
 /// that nobody waits for a thread that is gone.
 #[derive(Debug)]
-pub struct Commit {
+pub(super) struct Commit {
     pub lane: Arc<LaneState>,
     /// Encoded records.
     pub bytes: Vec<u8>,
@@ -108,7 +108,7 @@ pub struct Commit {
 
 impl Commit {
     /// Makes a commit of these records.
-    pub fn new(lane: Arc<LaneState>, bytes: Vec<u8>, records: Range<Seq>) -> Self {
+    pub(super) fn new(lane: Arc<LaneState>, bytes: Vec<u8>, records: Range<Seq>) -> Self {
         Self {
             lane,
             bytes,
@@ -119,7 +119,7 @@ impl Commit {
 
     /// Tells the lane that what is below `stored` is in the log, and that the
     /// rest is not.
-    pub fn decide(mut self, stored: Seq) {
+    pub(super) fn decide(mut self, stored: Seq) {
         self.settle(stored);
     }
 
@@ -160,7 +160,7 @@ impl Drop for Commit {
 
 /// What the log thread is told.
 #[derive(Debug)]
-pub enum LogMessage {
+pub(super) enum LogMessage {
     /// Write these records.
     Commit(Commit),
     /// An exporter is done with these records.

@@ -24,15 +24,15 @@ use std::{
 const LOCK_FILE: &str = "lock";
 
 /// The name of the file that a probe writes.
-pub const PROBE_FILE: &str = "probe";
+pub(super) const PROBE_FILE: &str = "probe";
 
 /// Returns the path of a segment file.
-pub fn segment_path(directory: &Path, lane: LaneId, first: Seq) -> PathBuf {
+pub(super) fn segment_path(directory: &Path, lane: LaneId, first: Seq) -> PathBuf {
     directory.join(format!("{lane}-{first:020}.seg"))
 }
 
 /// Reads lane and first record off a segment file's name.
-pub fn parse_segment_name(name: &str) -> Option<(LaneId, Seq)> {
+pub(super) fn parse_segment_name(name: &str) -> Option<(LaneId, Seq)> {
     let (lane, first) = name.strip_suffix(".seg")?.split_once('-')?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if lane.len() != 16 || first.len() != 20 || !digits(lane) || !digits(first) {
@@ -46,12 +46,12 @@ pub fn parse_segment_name(name: &str) -> Option<(LaneId, Seq)> {
 }
 
 /// Returns the path of the file of settlements with this number.
-pub fn settled_path(directory: &Path, number: u64) -> PathBuf {
+pub(super) fn settled_path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("settled-{number}.log"))
 }
 
 /// Reads the number off the name of a file of settlements.
-pub fn parse_settled_name(name: &str) -> Option<u64> {
+pub(super) fn parse_settled_name(name: &str) -> Option<u64> {
     let number = name.strip_prefix("settled-")?.strip_suffix(".log")?;
     number.parse().ok().filter(|number| *number < u64::MAX)
 }
@@ -62,7 +62,7 @@ fn is_unfinished(name: &str) -> bool {
 }
 
 /// Lists the files of settlements with their numbers.
-pub fn settled_files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+pub(super) fn settled_files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut files = vec![];
     for file in fs::read_dir(directory)? {
         let file = file?;
@@ -74,13 +74,13 @@ pub fn settled_files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
 }
 
 /// Syncs the directory, so that the names of new files survive a power failure.
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
 /// The files that a directory holds.
 #[derive(Default)]
-pub struct LogFiles {
+pub(super) struct LogFiles {
     /// Segments: lane, first record, length.
     pub segments: Vec<(LaneId, Seq, u64)>,
     /// Files of settlements: path, number, length.
@@ -88,7 +88,7 @@ pub struct LogFiles {
 }
 
 /// Makes the directory if it may, and locks it against other processes.
-pub fn lock(settings: &LogSettings) -> Result<File, LogOpenError> {
+pub(super) fn lock(settings: &LogSettings) -> Result<File, LogOpenError> {
     let directory = &settings.directory;
     if !directory.exists() {
         if !settings.create_directory {
@@ -118,7 +118,7 @@ pub fn lock(settings: &LogSettings) -> Result<File, LogOpenError> {
 }
 
 /// Lists the directory, and removes what an earlier run did not finish.
-pub fn list(directory: &Path) -> io::Result<LogFiles> {
+pub(super) fn list(directory: &Path) -> io::Result<LogFiles> {
     let mut found = LogFiles::default();
     for file in fs::read_dir(directory)? {
         let file = file?;

@@ -37,16 +37,16 @@ const TRACES: u32 = 1;
 const SIGNAL: u32 = 2;
 
 /// First bytes of every record.
-pub const RECORD_MAGIC: [u8; 4] = *b"\xb7wsr";
+pub(super) const RECORD_MAGIC: [u8; 4] = *b"\xb7wsr";
 
 /// Length of a record's header in bytes.
-pub const RECORD_HEADER: usize = 28;
+pub(super) const RECORD_HEADER: usize = 28;
 
 /// Longest payload of a record in bytes.
-pub const MAX_PAYLOAD: usize = 1 << 30;
+pub(super) const MAX_PAYLOAD: usize = 1 << 30;
 
 /// Longest segment header in bytes.
-pub const MAX_SEGMENT_HEADER: usize = 64 << 10;
+pub(super) const MAX_SEGMENT_HEADER: usize = 64 << 10;
 
 /// Bytes before the exporters, and the fewest that a header can have after.
 const FIXED: usize = 44;
@@ -54,7 +54,7 @@ const CRC: usize = 4;
 
 /// What a segment says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SegmentHeader {
+pub(super) struct SegmentHeader {
     pub lane: LaneId,
     /// The number of its first record.
     pub first: Seq,
@@ -68,7 +68,7 @@ pub struct SegmentHeader {
 
 /// Why there is no [`SegmentHeader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoHeader {
+pub(super) enum NoHeader {
     /// The file ends within it.
     Short,
     /// It is not what was written.
@@ -79,7 +79,7 @@ pub enum NoHeader {
 
 impl SegmentHeader {
     /// Returns the length of this header in bytes.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let ids = self.exporters.iter().map(|id| 2 + id.len());
         let signal = match self.version() {
             TRACES => 0,
@@ -97,7 +97,7 @@ impl SegmentHeader {
 
     /// Appends the header. Ids are at most `u16::MAX` bytes long and all of it
     /// at most [`MAX_SEGMENT_HEADER`]: opening a log checks that.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(SEGMENT_MAGIC);
         out.extend_from_slice(&self.version().to_le_bytes());
@@ -119,7 +119,7 @@ impl SegmentHeader {
 
     /// Reads the header that `bytes`, the beginning of a file, start with, and
     /// says how long it is.
-    pub fn read(bytes: &[u8]) -> Result<(Self, usize), NoHeader> {
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, usize), NoHeader> {
         let have = bytes.len().min(SEGMENT_MAGIC.len());
         if bytes.get(..have) != SEGMENT_MAGIC.get(..have) {
             return Err(NoHeader::Damaged);
@@ -172,7 +172,7 @@ impl SegmentHeader {
 
 /// What stands before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordHeader {
+pub(super) struct RecordHeader {
     /// The length of the payload in bytes.
     pub length: u32,
     pub seq: Seq,
@@ -182,7 +182,7 @@ pub struct RecordHeader {
 
 impl RecordHeader {
     /// Makes the header of a payload of at most [`MAX_PAYLOAD`] bytes.
-    pub fn of(payload: &[u8], seq: Seq, items: u32) -> Self {
+    pub(super) fn of(payload: &[u8], seq: Seq, items: u32) -> Self {
         Self {
             length: payload.len() as u32,
             seq,
@@ -191,7 +191,7 @@ impl RecordHeader {
         }
     }
 
-    pub fn bytes(&self, lane: LaneId) -> [u8; RECORD_HEADER] {
+    pub(super) fn bytes(&self, lane: LaneId) -> [u8; RECORD_HEADER] {
         let mut out = [0; RECORD_HEADER];
         let (body, crc) = out.split_at_mut(RECORD_HEADER - CRC);
         let (magic, rest) = body.split_at_mut(4);
@@ -208,7 +208,7 @@ impl RecordHeader {
     }
 
     /// Reads the header that `bytes` start with, if they do and it is intact.
-    pub fn read(bytes: &[u8], lane: LaneId) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8], lane: LaneId) -> Option<Self> {
         let (body, crc) = bytes
             .get(..RECORD_HEADER)?
             .split_at_checked(RECORD_HEADER - CRC)?;
@@ -226,12 +226,12 @@ impl RecordHeader {
     }
 
     /// Returns the length of header and payload in bytes.
-    pub fn whole(&self) -> u64 {
+    pub(super) fn whole(&self) -> u64 {
         RECORD_HEADER as u64 + u64::from(self.length)
     }
 
     /// Returns true for the payload that was written.
-    pub fn fits(&self, payload: &[u8]) -> bool {
+    pub(super) fn fits(&self, payload: &[u8]) -> bool {
         payload.len() == self.length as usize && crc32c(payload) == self.payload_crc
     }
 }
@@ -242,7 +242,10 @@ fn header_crc(lane: LaneId, body: &[u8]) -> u32 {
 
 /// Returns the records of bytes that were encoded here: their headers, and where
 /// they end. Stops where something else follows.
-pub fn records(bytes: &[u8], lane: LaneId) -> impl Iterator<Item = (RecordHeader, usize)> + '_ {
+pub(super) fn records(
+    bytes: &[u8],
+    lane: LaneId,
+) -> impl Iterator<Item = (RecordHeader, usize)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         let header = RecordHeader::read(bytes.get(at..)?, lane)?;
@@ -252,10 +255,10 @@ pub fn records(bytes: &[u8], lane: LaneId) -> impl Iterator<Item = (RecordHeader
 }
 
 /// Takes numbers and strings off the front of bytes.
-pub struct ByteReader<'a>(pub &'a [u8]);
+pub(super) struct ByteReader<'a>(pub &'a [u8]);
 
 impl<'a> ByteReader<'a> {
-    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
@@ -265,15 +268,15 @@ impl<'a> ByteReader<'a> {
         self.take(N)?.try_into().ok()
     }
 
-    pub fn u16(&mut self) -> Option<u16> {
+    pub(super) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 }

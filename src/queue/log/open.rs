@@ -36,7 +36,7 @@ use std::{
 const MAX_SETTLEMENTS: u64 = 64 << 20;
 
 /// A log that was opened, and its thread, which runs.
-pub struct OpenedLog {
+pub(super) struct OpenedLog {
     pub store: Arc<Store>,
     pub messages: Sender<LogMessage>,
     pub thread: JoinHandle<()>,
@@ -44,7 +44,7 @@ pub struct OpenedLog {
 }
 
 /// See [`super::Log::open`].
-pub fn open_directory(settings: LogSettings) -> Result<OpenedLog, LogOpenError> {
+pub(super) fn open_directory(settings: LogSettings) -> Result<OpenedLog, LogOpenError> {
     let directory = settings.directory.clone();
     let header_length = header_length(&settings)?;
     let lock = directory::lock(&settings)?;

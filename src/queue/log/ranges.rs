@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, ops::Range};
 
 /// Ranges that neither touch nor overlap: start to end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ranges(BTreeMap<Seq, Seq>);
+pub(super) struct Ranges(BTreeMap<Seq, Seq>);
 
 impl Ranges {
     /// Adds all of `range`; joins what touches.
-    pub fn insert(&mut self, range: Range<Seq>) {
+    pub(super) fn insert(&mut self, range: Range<Seq>) {
         let Range { mut start, mut end } = range;
         if start >= end {
             return;
@@ -26,12 +26,12 @@ impl Ranges {
     }
 
     /// Whether all of `range` is in it.
-    pub fn covers(&self, range: Range<Seq>) -> bool {
+    pub(super) fn covers(&self, range: Range<Seq>) -> bool {
         range.start >= range.end || self.end_of(range.start).is_some_and(|end| end >= range.end)
     }
 
     /// Whether any of `range` is in it.
-    pub fn touches(&self, range: Range<Seq>) -> bool {
+    pub(super) fn touches(&self, range: Range<Seq>) -> bool {
         range.start < range.end
             && self
                 .0
@@ -41,7 +41,7 @@ impl Ranges {
     }
 
     /// The parts of it that lie in `range`.
-    pub fn within(&self, range: Range<Seq>) -> impl Iterator<Item = Range<Seq>> + '_ {
+    pub(super) fn within(&self, range: Range<Seq>) -> impl Iterator<Item = Range<Seq>> + '_ {
         self.0
             .range(..range.end)
             .rev()
@@ -51,27 +51,27 @@ impl Ranges {
     }
 
     /// The first number at or after `from` that is not in it.
-    pub fn next_missing(&self, from: Seq) -> Seq {
+    pub(super) fn next_missing(&self, from: Seq) -> Seq {
         self.end_of(from).unwrap_or(from)
     }
 
     /// The first number after `from` that is in it.
-    pub fn next_present(&self, from: Seq) -> Option<Seq> {
+    pub(super) fn next_present(&self, from: Seq) -> Option<Seq> {
         self.0.range(from..).next().map(|(&start, _)| start)
     }
 
     /// The first range, taken out.
-    pub fn pop_first(&mut self) -> Option<Range<Seq>> {
+    pub(super) fn pop_first(&mut self) -> Option<Range<Seq>> {
         self.0.pop_first().map(|(start, end)| start..end)
     }
 
     /// How many ranges there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// All of them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Range<Seq>> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Range<Seq>> + '_ {
         self.0.iter().map(|(&start, &end)| start..end)
     }
 

@@ -51,7 +51,7 @@ enum Ended {
 
 /// What a walk saw, to be counted once.
 #[derive(Default)]
-pub struct Seen {
+pub(super) struct Seen {
     /// Offsets of damaged places.
     pub damages: Vec<u64>,
     /// Bytes of an unfinished write.
@@ -59,7 +59,7 @@ pub struct Seen {
 }
 
 /// See [`super::Log::read`].
-pub fn read_records(
+pub(super) fn read_records(
     store: &Store,
     lane: LaneId,
     from: Seq,
@@ -107,7 +107,7 @@ pub fn read_records(
 }
 
 /// Returns true if a segment should have a file. That there is none is counted.
-pub fn is_missing(store: &Store, lane: LaneId, point: &ReadPoint) -> bool {
+pub(super) fn is_missing(store: &Store, lane: LaneId, point: &ReadPoint) -> bool {
     let mut catalog = store.catalog();
     let known = catalog.lanes.get(&lane);
     let missing = known.is_some_and(|lane| lane.segments.contains_key(&point.first));
@@ -150,7 +150,7 @@ fn read_segment(
 }
 
 /// Opens the segment at which reading begins.
-pub fn open_walk(store: &Store, lane: LaneId, point: &ReadPoint) -> io::Result<SegmentWalk> {
+pub(super) fn open_walk(store: &Store, lane: LaneId, point: &ReadPoint) -> io::Result<SegmentWalk> {
     let path = segment_path(&store.settings.directory, lane, point.first);
     let allowed = point.first..point.next.unwrap_or(Seq::MAX);
     let mut walk = SegmentWalk::open(&path, lane, point.bytes, allowed)?;
@@ -161,7 +161,7 @@ pub fn open_walk(store: &Store, lane: LaneId, point: &ReadPoint) -> io::Result<S
 }
 
 /// Counts what a walk saw and no walk before it had seen.
-pub fn count(store: &Store, lane: LaneId, first: Seq, walk: &SegmentWalk, seen: &Seen) {
+pub(super) fn count(store: &Store, lane: LaneId, first: Seq, walk: &SegmentWalk, seen: &Seen) {
     let mut catalog = store.catalog();
     let (damaged, torn) = catalog.inspected(lane, first, walk.at(), &seen.damages, seen.torn > 0);
     add(&store.meters.damaged_records, damaged);

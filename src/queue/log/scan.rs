@@ -32,7 +32,7 @@ pub struct LaneScan {
 }
 
 /// See [`super::Log::scan`].
-pub fn scan_lane(store: &Store, lane: LaneId) -> LaneScan {
+pub(super) fn scan_lane(store: &Store, lane: LaneId) -> LaneScan {
     let exporters = store.settings.exporters.len();
     let mut scan = LaneScan {
         pending_items: vec![0; exporters],

@@ -10,7 +10,7 @@ use std::{
 /// An open segment. Its file ends where its last whole write ended, or is cut
 /// there before anything is added.
 #[derive(Debug)]
-pub struct OpenSegment {
+pub(super) struct OpenSegment {
     pub file: File,
     pub path: PathBuf,
     /// Its first record's number.
@@ -27,7 +27,7 @@ pub struct OpenSegment {
 impl OpenSegment {
     /// Creates the file; with `sync`, also syncs the directory, so that the file
     /// name survives a power failure.
-    pub fn create(path: &Path, header: &SegmentHeader, sync: bool) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, header: &SegmentHeader, sync: bool) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(header.len());
         header.write(&mut bytes);
         let mut file = OpenOptions::new()
@@ -56,12 +56,12 @@ impl OpenSegment {
     }
 
     /// Returns true if the segment has no record.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.length == self.header
     }
 
     /// Returns true if something written is not synced.
-    pub fn is_unsynced(&self) -> bool {
+    pub(super) fn is_unsynced(&self) -> bool {
         self.synced.1 < self.length
     }
 
@@ -69,7 +69,7 @@ impl OpenSegment {
     /// number is then `end`. After an error the file must be [cut].
     ///
     /// [cut]: OpenSegment::cut
-    pub fn append(&mut self, mut parts: &mut [IoSlice<'_>], end: Seq) -> io::Result<()> {
+    pub(super) fn append(&mut self, mut parts: &mut [IoSlice<'_>], end: Seq) -> io::Result<()> {
         let bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
         IoSlice::advance_slices(&mut parts, 0);
         while !parts.is_empty() {
@@ -86,7 +86,7 @@ impl OpenSegment {
     }
 
     /// Syncs everything written so far to the disk.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         self.synced = (self.end, self.length);
         Ok(())
@@ -96,12 +96,12 @@ impl OpenSegment {
     /// be [cut].
     ///
     /// [cut]: OpenSegment::cut
-    pub fn undo_unsynced(&mut self) {
+    pub(super) fn undo_unsynced(&mut self) {
         (self.end, self.length) = (self.synced.0, self.synced.1.max(self.header));
     }
 
     /// Cuts the file to the bytes that count.
-    pub fn cut(&self) -> io::Result<()> {
+    pub(super) fn cut(&self) -> io::Result<()> {
         self.file.set_len(self.length)
     }
 }

@@ -41,7 +41,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// What one entry says: an exporter is done with these records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settlement<'a> {
+pub(super) struct Settlement<'a> {
     pub exporter: &'a str,
     pub lane: LaneId,
     pub records: Range<Seq>,
@@ -49,7 +49,7 @@ pub struct Settlement<'a> {
 
 impl<'a> Settlement<'a> {
     /// Appends the entry. An exporter's id is at most `u16::MAX` bytes long.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[0; 4]);
@@ -86,7 +86,7 @@ impl<'a> Settlement<'a> {
 
 /// Gives every entry in `bytes` to `each`; returns in how many places there is
 /// something else.
-pub fn read(bytes: &[u8], mut each: impl FnMut(Settlement<'_>)) -> u64 {
+pub(super) fn read(bytes: &[u8], mut each: impl FnMut(Settlement<'_>)) -> u64 {
     let (mut rest, mut damages, mut astray) = (bytes, 0, false);
     while let Some((_, tail)) = rest.split_first() {
         match Settlement::read(rest) {
@@ -107,7 +107,7 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(Settlement<'_>)) -> u64 {
 
 /// Appends entries to the file, and begins the next one.
 #[derive(Debug)]
-pub struct SettlementWriter {
+pub(super) struct SettlementWriter {
     directory: PathBuf,
     number: u64,
     /// None: a file is to be begun with all that is known.
@@ -121,7 +121,7 @@ pub struct SettlementWriter {
 
 impl SettlementWriter {
     /// Makes a writer that will write to a file with a number greater than `last`.
-    pub fn new(directory: &Path, last: u64) -> Self {
+    pub(super) fn new(directory: &Path, last: u64) -> Self {
         Self {
             directory: directory.to_owned(),
             number: last,
@@ -134,7 +134,7 @@ impl SettlementWriter {
     }
 
     /// Adds what the next [`SettlementWriter::flush`] writes.
-    pub fn push(&mut self, entry: &Settlement<'_>) {
+    pub(super) fn push(&mut self, entry: &Settlement<'_>) {
         // Else the whole is written anyhow.
         if self.file.is_some() {
             entry.write(&mut self.entries);
@@ -142,29 +142,29 @@ impl SettlementWriter {
     }
 
     /// Makes the next [`SettlementWriter::flush`] write all that is known.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.file = None;
         self.entries.clear();
     }
 
     /// Returns true if the next [`SettlementWriter::flush`] writes all that is known, for want
     /// of a file or for its size.
-    pub fn wants_all(&self) -> bool {
+    pub(super) fn wants_all(&self) -> bool {
         self.file.is_none() || self.length + self.entries.len() as u64 > self.enough
     }
 
     /// Returns true if something written is not synced.
-    pub fn is_unsynced(&self) -> bool {
+    pub(super) fn is_unsynced(&self) -> bool {
         self.unsynced
     }
 
     /// Returns the length of the file.
-    pub fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.length
     }
 
     /// Writes what was added. On an error the next call writes all.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
@@ -182,7 +182,7 @@ impl SettlementWriter {
     }
 
     /// Writes all that is known to a new file, and deletes the others.
-    pub fn rewrite(&mut self, all: &[u8], sync: bool) -> io::Result<()> {
+    pub(super) fn rewrite(&mut self, all: &[u8], sync: bool) -> io::Result<()> {
         self.forget();
         self.number += 1;
         let path = settled_path(&self.directory, self.number);
@@ -217,7 +217,7 @@ impl SettlementWriter {
     }
 
     /// Syncs what was written and is not synced.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub(super) fn sync(&mut self) -> io::Result<()> {
         if let (Some(file), true) = (&self.file, self.unsynced) {
             file.sync_data()?;
         }

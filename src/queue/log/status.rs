@@ -58,7 +58,7 @@ pub struct LogCounts {
 
 /// The counters as they are kept, each written by few and rarely.
 #[derive(Debug, Default)]
-pub struct LogMeters {
+pub(super) struct LogMeters {
     pub bytes: AtomicU64,
     pub segments: AtomicU64,
     pub commits: AtomicU64,
@@ -76,16 +76,16 @@ pub struct LogMeters {
 }
 
 /// Adds to a counter.
-pub fn add(counter: &AtomicU64, more: u64) {
+pub(super) fn add(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 
 impl LogMeters {
-    pub fn is_healthy(&self) -> bool {
+    pub(super) fn is_healthy(&self) -> bool {
         !self.degraded.load(Ordering::Acquire)
     }
 
-    pub fn degrade(&self, reason: String, since: Instant) {
+    pub(super) fn degrade(&self, reason: String, since: Instant) {
         let degraded = Degraded { reason, since };
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(degraded);
         if !self.degraded.swap(true, Ordering::AcqRel) {
@@ -93,12 +93,12 @@ impl LogMeters {
         }
     }
 
-    pub fn heal(&self) {
+    pub(super) fn heal(&self) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.degraded.store(false, Ordering::Release);
     }
 
-    pub fn status(&self) -> LogStatus {
+    pub(super) fn status(&self) -> LogStatus {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         LogStatus {

@@ -13,7 +13,7 @@ use std::{
 
 /// What readers, writers and the log thread share.
 #[derive(Debug)]
-pub struct Store {
+pub(super) struct Store {
     pub settings: LogSettings,
     /// The length of a segment's header.
     pub header_length: u64,
@@ -23,21 +23,21 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn catalog(&self) -> MutexGuard<'_, Catalog> {
+    pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
         self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn read_point(&self, lane: LaneId, from: Seq) -> Option<ReadPoint> {
+    pub(super) fn read_point(&self, lane: LaneId, from: Seq) -> Option<ReadPoint> {
         self.catalog().read_point(lane, from)
     }
 
     /// Returns the number after a lane's last record, if that is known.
-    pub fn end(&self, lane: LaneId) -> Option<Seq> {
+    pub(super) fn end(&self, lane: LaneId) -> Option<Seq> {
         self.catalog().lanes.get(&lane)?.end
     }
 
     /// Changes what the catalog says of a segment.
-    pub fn note(&self, lane: LaneId, first: Seq, note: impl FnOnce(&mut KnownSegment)) {
+    pub(super) fn note(&self, lane: LaneId, first: Seq, note: impl FnOnce(&mut KnownSegment)) {
         let mut catalog = self.catalog();
         let lane = catalog.lanes.get_mut(&lane);
         if let Some(segment) = lane.and_then(|lane| lane.segments.get_mut(&first)) {
@@ -47,7 +47,7 @@ impl Store {
 
     /// Returns true if every record of the range is in the log; of a lane of
     /// this run they must be decided.
-    pub fn holds(&self, lane: LaneId, records: Range<Seq>) -> bool {
+    pub(super) fn holds(&self, lane: LaneId, records: Range<Seq>) -> bool {
         let catalog = self.catalog();
         let state = catalog.lanes.get(&lane).map(|lane| lane.state.clone());
         drop(catalog);

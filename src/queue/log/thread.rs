@@ -50,7 +50,7 @@ const GROUP: usize = 8 << 20;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state of the log thread.
-pub struct LogThread {
+pub(super) struct LogThread {
     store: Arc<Store>,
     messages: Receiver<LogMessage>,
     open: HashMap<LaneId, OpenSegment>,
@@ -78,7 +78,7 @@ pub struct LogThread {
 struct Stopped;
 
 impl LogThread {
-    pub fn new(
+    pub(super) fn new(
         store: Arc<Store>,
         messages: Receiver<LogMessage>,
         last_settlements: u64,
@@ -105,7 +105,7 @@ impl LogThread {
 
     /// Works until it is closed, or every sender is gone.
     /// `leftovers`: the lanes, and the bytes of settlements, of earlier runs.
-    pub fn run(mut self, leftovers: Vec<LaneId>, settlements: u64) {
+    pub(super) fn run(mut self, leftovers: Vec<LaneId>, settlements: u64) {
         self.settlements_length = settlements;
         for lane in leftovers {
             self.delete_settled(lane, 0..Seq::MAX);

@@ -7,7 +7,7 @@ use std::{
 
 /// What keeps the log from writing.
 #[derive(Debug)]
-pub enum WriteError {
+pub(super) enum WriteError {
     /// The directory would hold more than it may.
     SizeLimit {
         directory: PathBuf,
@@ -24,7 +24,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    pub fn io(path: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self + '_ {
+    pub(super) fn io(path: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self + '_ {
         move |error| Self::Io {
             path: path.to_owned(),
             error,
@@ -33,14 +33,14 @@ impl WriteError {
     }
 
     /// Bytes that could not be written.
-    pub fn needed(&self) -> u64 {
+    pub(super) fn needed(&self) -> u64 {
         match self {
             Self::SizeLimit { needed, .. } | Self::Io { needed, .. } => *needed,
         }
     }
 
     /// What is wrong, in a few words.
-    pub fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         match self {
             Self::SizeLimit { max_bytes, .. } => format!("size limit of {max_bytes} bytes reached"),
             Self::Io { error, .. } => error.to_string(),

@@ -35,7 +35,7 @@ const WINDOW: usize = 256 << 10;
 const SHORT_HEADER: usize = 4 << 10;
 
 /// A place in a segment file.
-pub struct SegmentWalk {
+pub(super) struct SegmentWalk {
     file: File,
     lane: LaneId,
     /// Bytes of the file that count.
@@ -53,7 +53,7 @@ pub struct SegmentWalk {
 
 /// What the walk comes to.
 #[derive(Debug)]
-pub enum WalkStep {
+pub(super) enum WalkStep {
     /// A record whose header is intact. It is for the caller to take its
     /// payload or to skip it.
     Record(RecordHeader),
@@ -70,7 +70,12 @@ impl SegmentWalk {
     /// # Errors
     ///
     /// The file cannot be read, or is intact and of another version.
-    pub fn open(path: &Path, lane: LaneId, length: u64, allowed: Range<Seq>) -> io::Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        lane: LaneId,
+        length: u64,
+        allowed: Range<Seq>,
+    ) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = length.min(file.metadata()?.len());
         let mut walk = Self {
@@ -112,7 +117,7 @@ impl SegmentWalk {
     /// # Errors
     ///
     /// The file cannot be read, or is intact and of another version.
-    pub fn header_of(path: &Path, lane: LaneId) -> io::Result<Option<SegmentHeader>> {
+    pub(super) fn header_of(path: &Path, lane: LaneId) -> io::Result<Option<SegmentHeader>> {
         let mut walk = Self::open(path, lane, u64::MAX, 0..Seq::MAX)?;
         let header = walk.header()?.ok().map(|(header, _)| header);
         Ok(header.filter(|header| header.lane == lane))
@@ -120,7 +125,7 @@ impl SegmentWalk {
 
     /// Goes to an offset at which the record `seq`, or one after it, is known
     /// to start.
-    pub fn go_to(&mut self, offset: u64, seq: Seq) {
+    pub(super) fn go_to(&mut self, offset: u64, seq: Seq) {
         if offset > self.at {
             self.at = offset;
             self.allowed.start = self.allowed.start.max(seq);
@@ -128,12 +133,12 @@ impl SegmentWalk {
     }
 
     /// Offset of what [`SegmentWalk::step`] looks at next.
-    pub fn at(&self) -> u64 {
+    pub(super) fn at(&self) -> u64 {
         self.at
     }
 
     /// What is here.
-    pub fn step(&mut self) -> io::Result<WalkStep> {
+    pub(super) fn step(&mut self) -> io::Result<WalkStep> {
         let left = self.length.saturating_sub(self.at);
         if left == 0 {
             return Ok(WalkStep::End { torn: 0 });
@@ -151,14 +156,14 @@ impl SegmentWalk {
 
     /// The payload of the record that [`SegmentWalk::step`] found here; None if it is
     /// damaged. The walk is then behind the record.
-    pub fn payload(&mut self, header: &RecordHeader) -> io::Result<Option<Bytes>> {
+    pub(super) fn payload(&mut self, header: &RecordHeader) -> io::Result<Option<Bytes>> {
         let payload = self.bytes(self.at + RECORD_HEADER as u64, header.length as usize)?;
         self.skip(header);
         Ok(header.fits(&payload).then_some(payload))
     }
 
     /// Steps over the record that [`SegmentWalk::step`] found here.
-    pub fn skip(&mut self, header: &RecordHeader) {
+    pub(super) fn skip(&mut self, header: &RecordHeader) {
         self.at += header.whole();
         self.allowed.start = header.seq + 1;
     }
@@ -261,7 +266,7 @@ fn find(window: &[u8], position: usize) -> Option<usize> {
 }
 
 /// The error of a segment that another version wrote.
-pub fn other_version(version: u32) -> io::Error {
+pub(super) fn other_version(version: u32) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
         format!("its format is version {version}, which this release cannot read"),
