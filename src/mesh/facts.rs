@@ -9,54 +9,117 @@ string counts as present with an empty value: it must not be written again.
 use super::NodeId;
 use std::net::IpAddr;
 
+/// Makes [`Facts`], the constants in [`key`] and the lists of keys from one table
+/// of a span's attributes: a field, its constant, and its key.
+macro_rules! span_attributes {
+    (
+        value { $($(#[$value_doc:meta])* $value:ident, $VALUE:ident = $value_key:literal;)* }
+        presence { $($(#[$presence_doc:meta])* $presence:ident, $PRESENCE:ident = $presence_key:literal;)* }
+    ) => {
+        mod span_key {
+            $($(#[$value_doc])* pub const $VALUE: &str = $value_key;)*
+            $($(#[$presence_doc])* pub const $PRESENCE: &str = $presence_key;)*
+        }
+
+        /// The attributes of a span whose values the rules read.
+        pub const VALUES: [&str; [$($value_key),*].len()] = [$($value_key),*];
+        /// The attributes of a span of which the rules only read whether they
+        /// are there.
+        pub const PRESENCES: [&str; [$($presence_key),*].len()] = [$($presence_key),*];
+
+        /// What the rules see of a span.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Facts<'a> {
+            /// Its resource.
+            pub resource: ResourceFacts<'a>,
+            /// The span's name; only read where no cluster names the destination,
+            /// and where it hides that.
+            pub span_name: &'a str,
+            /// `SpanKind` as on the wire (2 server, 3 client).
+            pub kind: u8,
+            /// Whether [`key::ERROR`] is true and the status unset.
+            pub unset_error: bool,
+            /// The address the span came from; only read where [`Facts::asks_peer`].
+            pub peer: Option<IpAddr>,
+            /// The `node_id` of the parent, if that is in the same `ResourceSpans`,
+            /// where this one has none: Envoy's spawned upstream spans do not.
+            pub parent_node_id: Attr<'a>,
+            $($(#[$value_doc])* pub $value: Attr<'a>,)*
+            $($(#[$presence_doc])* pub $presence: Attr<'a>,)*
+        }
+
+        impl<'a> Facts<'a> {
+            /// The same facts, with the attributes that `find` knows by their
+            /// keys. It is asked for [`VALUES`] first, then for [`PRESENCES`],
+            /// each in order.
+            pub fn with_attributes(self, mut find: impl FnMut(&'static str) -> Attr<'a>) -> Self {
+                Self {
+                    $($value: find($value_key),)*
+                    $($presence: find($presence_key),)*
+                    ..self
+                }
+            }
+        }
+    };
+}
+
+span_attributes! {
+    value {
+        /// Istio proxies' own id.
+        node_id, NODE_ID = "node_id";
+        /// The cluster that Envoy sent the request to.
+        upstream_cluster, UPSTREAM_CLUSTER = "upstream_cluster";
+        /// The same cluster under its observability name.
+        upstream_cluster_name, UPSTREAM_CLUSTER_NAME = "upstream_cluster.name";
+        /// `proxy` on every span of Envoy.
+        component, COMPONENT = "component";
+        /// Canonical service of the proxy's own pod.
+        canonical_service, CANONICAL_SERVICE = "istio.canonical_service";
+        /// Namespace of the proxy's own pod.
+        namespace, NAMESPACE = "istio.namespace";
+        /// Cluster id; Kiali 2.4+ puts it into every question.
+        cluster_id, CLUSTER_ID = "istio.cluster_id";
+        /// Canonical service of the destination.
+        destination_canonical_service, DESTINATION_CANONICAL_SERVICE = "istio.destination_canonical_service";
+        /// Namespace of the destination.
+        destination_namespace, DESTINATION_NAMESPACE = "istio.destination_namespace";
+        /// ztunnel: the source's Pod or, where it does not know that, workload.
+        src_workload, ZTUNNEL_SRC_WORKLOAD = "src.workload";
+        /// ztunnel: the source's namespace.
+        src_namespace, ZTUNNEL_SRC_NAMESPACE = "src.namespace";
+        /// ztunnel: the destination's Pod or, where it does not know that, workload.
+        dst_workload, ZTUNNEL_DST_WORKLOAD = "dst.workload";
+        /// ztunnel: the destination's namespace.
+        dst_namespace, ZTUNNEL_DST_NAMESPACE = "dst.namespace";
+        /// ztunnel: the Service that the destination was addressed by.
+        dst_service, ZTUNNEL_DST_SERVICE = "dst.service";
+        /// ztunnel: `inbound` or `outbound`.
+        direction, ZTUNNEL_DIRECTION = "direction";
+    }
+    presence {
+        /// App of the destination.
+        destination_app, DESTINATION_APP = "istio.destination_app";
+        /// Workload of the destination.
+        destination_workload, DESTINATION_WORKLOAD = "istio.destination_workload";
+        /// Canonical service of the source.
+        source_canonical_service, SOURCE_CANONICAL_SERVICE = "istio.source_canonical_service";
+        /// Namespace of the source.
+        source_namespace, SOURCE_NAMESPACE = "istio.source_namespace";
+        /// Workload of the source.
+        source_workload, SOURCE_WORKLOAD = "istio.source_workload";
+        /// `true` on spans that no proxy and no application emitted.
+        synthetic, SYNTHETIC = "wayspan.synthetic";
+    }
+}
+
 /// The attribute keys that the rules read or write.
 pub mod key {
-    /// Istio proxies' own id.
-    pub const NODE_ID: &str = "node_id";
-    /// Where Envoy sent the request.
-    pub const UPSTREAM_CLUSTER: &str = "upstream_cluster";
-    /// The same under its observability name.
-    pub const UPSTREAM_CLUSTER_NAME: &str = "upstream_cluster.name";
-    /// `proxy` on every span of Envoy.
-    pub const COMPONENT: &str = "component";
-    /// Canonical service of the proxy's own pod.
-    pub const CANONICAL_SERVICE: &str = "istio.canonical_service";
-    /// Namespace of the proxy's own pod.
-    pub const NAMESPACE: &str = "istio.namespace";
-    /// Cluster id; Kiali 2.4+ puts it into every question.
-    pub const CLUSTER_ID: &str = "istio.cluster_id";
-    /// App of the destination.
-    pub const DESTINATION_APP: &str = "istio.destination_app";
-    /// Canonical service of the destination.
-    pub const DESTINATION_CANONICAL_SERVICE: &str = "istio.destination_canonical_service";
-    /// Namespace of the destination.
-    pub const DESTINATION_NAMESPACE: &str = "istio.destination_namespace";
-    /// Workload of the destination.
-    pub const DESTINATION_WORKLOAD: &str = "istio.destination_workload";
-    /// Canonical service of the source.
-    pub const SOURCE_CANONICAL_SERVICE: &str = "istio.source_canonical_service";
-    /// Namespace of the source.
-    pub const SOURCE_NAMESPACE: &str = "istio.source_namespace";
-    /// Workload of the source.
-    pub const SOURCE_WORKLOAD: &str = "istio.source_workload";
-    /// `true` on spans that no proxy and no application emitted.
-    pub const SYNTHETIC: &str = "wayspan.synthetic";
-    /// The span's name before it was repaired.
-    pub const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
+    pub use super::span_key::*;
+
     /// `true`, as text or as it is, where the request failed.
     pub const ERROR: &str = "error";
-    /// ztunnel's field names. The workloads are Pods' names where it knows them.
-    pub const ZTUNNEL_SRC_WORKLOAD: &str = "src.workload";
-    /// See [`ZTUNNEL_SRC_WORKLOAD`].
-    pub const ZTUNNEL_SRC_NAMESPACE: &str = "src.namespace";
-    /// See [`ZTUNNEL_SRC_WORKLOAD`].
-    pub const ZTUNNEL_DST_WORKLOAD: &str = "dst.workload";
-    /// See [`ZTUNNEL_SRC_WORKLOAD`].
-    pub const ZTUNNEL_DST_NAMESPACE: &str = "dst.namespace";
-    /// See [`ZTUNNEL_SRC_WORKLOAD`].
-    pub const ZTUNNEL_DST_SERVICE: &str = "dst.service";
-    /// `inbound` or `outbound`, as ztunnel writes it.
-    pub const ZTUNNEL_DIRECTION: &str = "direction";
+    /// The span's name before it was repaired.
+    pub const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
 
     /// Resource: the service name, the only one that Jaeger searches by.
     pub const SERVICE_NAME: &str = "service.name";
@@ -145,47 +208,6 @@ impl<'a> ResourceFacts<'a> {
     pub fn namespace(&self) -> Option<&'a str> {
         value(self.k8s_namespace).or(value(self.service_namespace))
     }
-}
-
-/// What the rules see of a span. Field names are those of [`key`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Facts<'a> {
-    /// Its resource.
-    pub resource: ResourceFacts<'a>,
-    /// The span's name; only read where no cluster names the destination, and
-    /// where it hides that.
-    pub span_name: &'a str,
-    /// `SpanKind` as on the wire (2 server, 3 client).
-    pub kind: u8,
-    /// Whether [`key::ERROR`] is true and the status unset.
-    pub unset_error: bool,
-    /// The address the span came from; only asked where [`Facts::asks_peer`].
-    pub peer: Option<IpAddr>,
-    /// The `node_id` of the parent, if that is in the same `ResourceSpans`, where
-    /// this one has none: Envoy's spawned upstream spans do not.
-    pub parent_node_id: Attr<'a>,
-    pub node_id: Attr<'a>,
-    pub upstream_cluster: Attr<'a>,
-    pub upstream_cluster_name: Attr<'a>,
-    pub component: Attr<'a>,
-    pub canonical_service: Attr<'a>,
-    pub namespace: Attr<'a>,
-    pub cluster_id: Attr<'a>,
-    pub destination_app: Attr<'a>,
-    pub destination_canonical_service: Attr<'a>,
-    pub destination_namespace: Attr<'a>,
-    pub destination_workload: Attr<'a>,
-    pub source_canonical_service: Attr<'a>,
-    pub source_namespace: Attr<'a>,
-    pub source_workload: Attr<'a>,
-    pub src_workload: Attr<'a>,
-    pub src_namespace: Attr<'a>,
-    pub dst_workload: Attr<'a>,
-    pub dst_namespace: Attr<'a>,
-    pub dst_service: Attr<'a>,
-    pub direction: Attr<'a>,
-    pub synthetic: Attr<'a>,
 }
 
 /// The kind of hop a span was emitted by.

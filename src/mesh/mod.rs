@@ -52,7 +52,7 @@ pub use decide::{Verdict, decide};
 pub use described::Described;
 pub use destination::Destination;
 pub use directory::Directory;
-pub use facts::{Attr, Class, Facts, ResourceFacts, key};
+pub use facts::{Attr, Class, Facts, PRESENCES, ResourceFacts, VALUES, key};
 pub use host::Host;
 pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};

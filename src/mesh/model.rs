@@ -132,40 +132,19 @@ impl Span {
 
     /// What the rules see of this span.
     pub fn facts(&self) -> Facts<'_> {
-        let tag = |key| self.tag(key);
-        Facts {
+        let resource = self.resource.iter();
+        let facts = Facts {
             resource: ResourceFacts::from_attributes(
-                self.resource
-                    .iter()
-                    .map(|(key, text)| (key.as_str(), text.as_str())),
+                resource.map(|(key, text)| (key.as_str(), text.as_str())),
             ),
             span_name: &self.name,
             kind: self.kind,
             unset_error: self.error && self.status == 0,
             peer: self.peer,
             parent_node_id: self.parent_node_id.as_deref(),
-            node_id: tag(key::NODE_ID),
-            upstream_cluster: tag(key::UPSTREAM_CLUSTER),
-            upstream_cluster_name: tag(key::UPSTREAM_CLUSTER_NAME),
-            component: tag(key::COMPONENT),
-            canonical_service: tag(key::CANONICAL_SERVICE),
-            namespace: tag(key::NAMESPACE),
-            cluster_id: tag(key::CLUSTER_ID),
-            destination_app: tag(key::DESTINATION_APP),
-            destination_canonical_service: tag(key::DESTINATION_CANONICAL_SERVICE),
-            destination_namespace: tag(key::DESTINATION_NAMESPACE),
-            destination_workload: tag(key::DESTINATION_WORKLOAD),
-            source_canonical_service: tag(key::SOURCE_CANONICAL_SERVICE),
-            source_namespace: tag(key::SOURCE_NAMESPACE),
-            source_workload: tag(key::SOURCE_WORKLOAD),
-            src_workload: tag(key::ZTUNNEL_SRC_WORKLOAD),
-            src_namespace: tag(key::ZTUNNEL_SRC_NAMESPACE),
-            dst_workload: tag(key::ZTUNNEL_DST_WORKLOAD),
-            dst_namespace: tag(key::ZTUNNEL_DST_NAMESPACE),
-            dst_service: tag(key::ZTUNNEL_DST_SERVICE),
-            direction: tag(key::ZTUNNEL_DIRECTION),
-            synthetic: tag(key::SYNTHETIC),
-        }
+            ..Facts::default()
+        };
+        facts.with_attributes(|key| self.tag(key))
     }
 
     /// The span as a line in an account of hops.

@@ -1,11 +1,20 @@
 /*!
-The rules' facts, found in a span's bytes: as raw fields for the memo's key,
-as texts for the rules themselves.
+The rules' facts, found in a span's bytes as earlier processors left them: as raw
+fields for the memo's key, as texts for the rules themselves.
+
+Both read the same attributes ([`VALUES`] and [`PRESENCES`]), the same name and
+status, and of each what the edits so far say before what the bytes say. So two
+spans with the same key have the same facts, edited or not.
 */
 
 use crate::{
-    mesh::{Attr, Facts, ResourceFacts, key, repair},
-    pdata::{AnyValue, Edits, KeySlot, Keys, edit::Edited, view, wire::WireFields},
+    mesh::{Attr, Facts, PRESENCES, ResourceFacts, VALUES, key, repair},
+    pdata::{
+        AnyValue, Edits, KeySlot, Keys,
+        edit::{Edited, encode_span_attr},
+        view,
+        wire::WireFields,
+    },
     pipeline::{DenseId, ResourceId, Span},
 };
 use std::net::IpAddr;
@@ -14,237 +23,135 @@ use std::net::IpAddr;
 /// regrouped request is not to cost the square of its spans.
 const SIBLINGS: usize = 32;
 
+/// Key bytes in place of an attribute's field, which begins with its tag.
+const ABSENT: u8 = 0;
+const NO_STRING: u8 = 2;
+
 /// An indexed key.
 #[derive(Clone, Copy, Debug)]
-struct Key {
+struct IndexedKey {
     name: &'static str,
     slot: KeySlot,
 }
 
-/// Defines the slots, one per key.
-macro_rules! slots {
-    (read { $($read:ident: $read_key:expr,)* } present { $($present:ident: $present_key:expr,)* }
-     judged { $($judged:ident: $judged_key:expr,)* }) => {
-        /// Where the index keeps the keys that the rules read.
-        #[derive(Clone, Debug)]
-        pub struct Slots {
-            $($read: Key,)*
-            $($present: Key,)*
-            $($judged: Key,)*
+impl IndexedKey {
+    fn new(name: &'static str, keys: &mut Keys) -> Self {
+        Self {
+            name,
+            slot: keys.add(name),
         }
-
-        impl Slots {
-            /// Registers the keys.
-            pub fn new(keys: &mut Keys) -> Self {
-                Self {
-                    $($read: Key { name: $read_key, slot: keys.add($read_key) },)*
-                    $($present: Key { name: $present_key, slot: keys.add($present_key) },)*
-                    $($judged: Key { name: $judged_key, slot: keys.add($judged_key) },)*
-                }
-            }
-
-            /// Keys whose values the rules read.
-            fn read(&self) -> impl Iterator<Item = KeySlot> + use<> {
-                [$(self.$read.slot,)*].into_iter()
-            }
-
-            /// Keys of which the rules only ask whether they are present.
-            fn present(&self) -> impl Iterator<Item = KeySlot> + use<> {
-                [$(self.$present.slot,)*].into_iter()
-            }
-        }
-    };
+    }
 }
 
-slots! {
-    read {
-        node_id: key::NODE_ID,
-        upstream_cluster: key::UPSTREAM_CLUSTER,
-        upstream_cluster_name: key::UPSTREAM_CLUSTER_NAME,
-        component: key::COMPONENT,
-        canonical_service: key::CANONICAL_SERVICE,
-        namespace: key::NAMESPACE,
-        cluster_id: key::CLUSTER_ID,
-        destination_canonical_service: key::DESTINATION_CANONICAL_SERVICE,
-        destination_namespace: key::DESTINATION_NAMESPACE,
-        src_workload: key::ZTUNNEL_SRC_WORKLOAD,
-        src_namespace: key::ZTUNNEL_SRC_NAMESPACE,
-        dst_workload: key::ZTUNNEL_DST_WORKLOAD,
-        dst_namespace: key::ZTUNNEL_DST_NAMESPACE,
-        dst_service: key::ZTUNNEL_DST_SERVICE,
-        direction: key::ZTUNNEL_DIRECTION,
-    }
-    present {
-        destination_app: key::DESTINATION_APP,
-        destination_workload: key::DESTINATION_WORKLOAD,
-        source_canonical_service: key::SOURCE_CANONICAL_SERVICE,
-        source_namespace: key::SOURCE_NAMESPACE,
-        source_workload: key::SOURCE_WORKLOAD,
-        synthetic: key::SYNTHETIC,
-    }
-    judged {
-        error: key::ERROR,
-    }
+/// Where the index keeps the attributes that the rules read.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    values: [IndexedKey; VALUES.len()],
+    presences: [IndexedKey; PRESENCES.len()],
+    error: IndexedKey,
+    // Some of the above, by name.
+    node_id: IndexedKey,
+    component: IndexedKey,
+    upstream_cluster: IndexedKey,
+    upstream_cluster_name: IndexedKey,
 }
 
 impl Slots {
-    /// Writes everything the rules can read of the span; its name only where
-    /// it hides the destination.
+    /// Registers the keys.
+    pub fn new(keys: &mut Keys) -> Self {
+        let mut new = |name| IndexedKey::new(name, keys);
+        Self {
+            values: VALUES.map(&mut new),
+            presences: PRESENCES.map(&mut new),
+            error: new(key::ERROR),
+            node_id: new(key::NODE_ID),
+            component: new(key::COMPONENT),
+            upstream_cluster: new(key::UPSTREAM_CLUSTER),
+            upstream_cluster_name: new(key::UPSTREAM_CLUSTER_NAME),
+        }
+    }
+}
+
+/// A span as earlier processors left it. `EDITED` is false where none of them
+/// has edited it: nothing is looked up in the edits then.
+#[derive(Debug)]
+pub struct View<'a, const EDITED: bool> {
+    /// Where the attributes are.
+    pub slots: &'a Slots,
+    /// The span as it came.
+    pub span: &'a Span<'a>,
+    /// What earlier processors change of it.
+    pub edits: &'a Edits,
+}
+
+impl<'a, const EDITED: bool> View<'a, EDITED> {
+    /// Appends to `out` everything the rules can read of the span; its name only
+    /// where it hides the destination.
     ///
-    /// The parts cannot run into each other: an absent field is a zero byte,
-    /// a present one begins with its tag and holds its length.
-    pub fn key(&self, span: &Span<'_>, resource: ResourceId, out: &mut Vec<u8>) {
+    /// The parts cannot run into each other: an absent field is one byte, a
+    /// present one begins with its tag and holds its length.
+    pub fn put_key(&self, resource: ResourceId, out: &mut Vec<u8>) {
         let index = resource.index() as u32;
         out.extend_from_slice(&index.to_le_bytes());
-        out.push(span.entry.kind);
-        for slot in self.read() {
-            put_field(span, slot, out);
+        out.push(self.span.entry.kind);
+        for key in self.slots.values {
+            self.put_field(key, out);
         }
-        let mut bits = u16::from(self.is_unset_error(span));
-        for slot in self.present() {
-            bits = bits << 1 | u16::from(span.has(slot));
+        let mut bits = u16::from(self.is_unset_error());
+        for key in self.slots.presences {
+            bits = bits << 1 | u16::from(self.has(key));
         }
         out.extend_from_slice(&bits.to_le_bytes());
-        if self.hides_destination(span) {
-            put_name(span, out);
+        if self.hides_destination() {
+            self.put_name(out);
         } else {
             out.push(0);
         }
-        match self.parent(span) {
-            Some(parent) => put_field(&parent, self.node_id.slot, out),
-            None => out.push(0),
+        match self.parent() {
+            Some(parent) => put_field(&parent, self.slots.node_id.slot, out),
+            None => out.push(ABSENT),
         }
     }
 
-    /// Whether the span says that it failed and its status does not.
-    fn is_unset_error(&self, span: &Span<'_>) -> bool {
-        span.entry.status == 0 && span.value(self.error.slot).is_some_and(is_true)
+    /// Extends a key by the span's name. An empty one makes another key, too.
+    pub fn put_name(&self, key: &mut Vec<u8>) {
+        let name = self.name();
+        key.push(1);
+        // The length keeps it apart from what follows.
+        key.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        key.extend_from_slice(name);
     }
 
-    /// Whether the rules may want another span name. Nearly every name begins
-    /// with the cluster's host, and that is all that is looked at then.
-    fn hides_destination(&self, span: &Span<'_>) -> bool {
-        let says = |key: Key| {
-            span.text(key.slot)
-                .filter(|text| !text.is_empty() && *text != b"-")
-        };
-        let cluster = says(self.upstream_cluster).or_else(|| says(self.upstream_cluster_name));
-        let Some(cluster) = cluster else { return false };
-        let cluster = cluster.strip_suffix(b";").unwrap_or(cluster);
-        let bar = cluster.iter().rposition(|b| *b == b'|');
-        let host = bar.and_then(|at| cluster.get(at + 1..));
-        match host {
-            Some(b"") => false,
-            Some(host) if span.name().starts_with(host) => false,
-            _ => repair::hidden_path(text(span.name())).is_some(),
-        }
-    }
-
-    /// The parent, whose `node_id` stands for that of a span without one.
-    fn parent<'a>(&self, span: &Span<'a>) -> Option<Span<'a>> {
-        if span.has(self.node_id.slot) || span.text(self.component.slot) != Some(b"proxy") {
-            return None;
-        }
-        let view = |s: &Span<'a>| view::SpanView::new(s.entry.bytes.of(s.request));
-        let own = view(span);
-        let (trace, parent) = (own.trace_id(), own.parent_span_id());
-        if parent.is_empty() {
-            return None;
-        }
-        span.siblings().take(SIBLINGS).find(|s| {
-            s.has(self.node_id.slot) && view(s).span_id() == parent && view(s).trace_id() == trace
-        })
-    }
-}
-
-/// The attribute field as it stands on the wire, or a zero byte.
-fn put_field(span: &Span<'_>, slot: KeySlot, out: &mut Vec<u8>) {
-    let field = span
-        .attr(slot)
-        .and_then(|at| WireFields::from(span.request, at).next());
-    match field {
-        Some(field) => out.extend_from_slice(field.raw),
-        None => out.push(0),
-    }
-}
-
-/// Extends a key by the span's name. An empty one makes another key, too.
-pub fn put_name(span: &Span<'_>, key: &mut Vec<u8>) {
-    key.push(1);
-    // The length keeps it apart from what follows.
-    key.extend_from_slice(&(span.name().len() as u32).to_le_bytes());
-    key.extend_from_slice(span.name());
-}
-
-fn is_true(value: AnyValue<'_>) -> bool {
-    matches!(value, AnyValue::Bool(true) | AnyValue::String("true"))
-}
-
-/// Reads facts of a span as earlier processors left it.
-#[derive(Debug)]
-pub struct Gather<'a> {
-    /// The keys.
-    pub slots: &'a Slots,
-    /// The span.
-    pub span: &'a Span<'a>,
-    /// What earlier processors did to it.
-    pub edits: &'a Edits,
-    /// Who sent it, if that may count.
-    pub peer: Option<IpAddr>,
-}
-
-impl<'a> Gather<'a> {
     /// The facts; `resource` is the payload of the span's resource.
-    pub fn facts(&self, resource: &'a [u8]) -> Facts<'a> {
-        let slots = self.slots;
+    pub fn facts(&self, resource: &'a [u8], peer: Option<IpAddr>) -> Facts<'a> {
         let attributes = view::resource_attributes(resource).map(|kv| match kv.value {
             AnyValue::String(text) => (kv.key, text),
             _ => (kv.key, ""),
         });
-        let parent = slots.parent(self.span);
-        Facts {
+        let parent = self.parent();
+        let node_id = |parent: Span<'a>| parent.text(self.slots.node_id.slot);
+        let facts = Facts {
             resource: ResourceFacts::from_attributes(attributes),
-            span_name: self.edits.name().unwrap_or(text(self.span.name())),
+            span_name: text(self.name()),
             kind: self.span.entry.kind,
             unset_error: self.is_unset_error(),
-            peer: self.peer,
-            parent_node_id: parent.and_then(|s| s.text(slots.node_id.slot)).map(text),
-            node_id: self.attr(slots.node_id),
-            upstream_cluster: self.attr(slots.upstream_cluster),
-            upstream_cluster_name: self.attr(slots.upstream_cluster_name),
-            component: self.attr(slots.component),
-            canonical_service: self.attr(slots.canonical_service),
-            namespace: self.attr(slots.namespace),
-            cluster_id: self.attr(slots.cluster_id),
-            destination_app: self.attr(slots.destination_app),
-            destination_canonical_service: self.attr(slots.destination_canonical_service),
-            destination_namespace: self.attr(slots.destination_namespace),
-            destination_workload: self.attr(slots.destination_workload),
-            source_canonical_service: self.attr(slots.source_canonical_service),
-            source_namespace: self.attr(slots.source_namespace),
-            source_workload: self.attr(slots.source_workload),
-            src_workload: self.attr(slots.src_workload),
-            src_namespace: self.attr(slots.src_namespace),
-            dst_workload: self.attr(slots.dst_workload),
-            dst_namespace: self.attr(slots.dst_namespace),
-            dst_service: self.attr(slots.dst_service),
-            direction: self.attr(slots.direction),
-            synthetic: self.attr(slots.synthetic),
+            peer,
+            parent_node_id: parent.and_then(node_id).map(text),
+            ..Facts::default()
+        };
+        let mut keys = self.slots.values.iter().chain(&self.slots.presences);
+        facts.with_attributes(|_| keys.next().and_then(|key| self.attr(*key)))
+    }
+
+    fn edited(&self, key: IndexedKey) -> Edited<'a> {
+        match EDITED {
+            true => self.edits.get(key.name),
+            false => Edited::Unchanged,
         }
     }
 
-    fn is_unset_error(&self) -> bool {
-        let is_error = match self.edits.get(key::ERROR) {
-            Edited::Deleted => false,
-            Edited::Set(value) => is_true(value),
-            Edited::Unchanged => self.span.value(self.slots.error.slot).is_some_and(is_true),
-        };
-        let status = self.edits.status().map(|(code, _)| code);
-        is_error && status.unwrap_or(self.span.entry.status.into()) == 0
-    }
-
-    fn attr(&self, key: Key) -> Attr<'a> {
-        match self.edits.get(key.name) {
+    fn attr(&self, key: IndexedKey) -> Attr<'a> {
+        match self.edited(key) {
             Edited::Unchanged => {
                 self.span.attr(key.slot)?;
                 Some(self.span.text(key.slot).map_or("", text))
@@ -254,6 +161,108 @@ impl<'a> Gather<'a> {
             Edited::Set(_) => Some(""),
         }
     }
+
+    fn has(&self, key: IndexedKey) -> bool {
+        match self.edited(key) {
+            Edited::Unchanged => self.span.has(key.slot),
+            Edited::Deleted => false,
+            Edited::Set(_) => true,
+        }
+    }
+
+    fn bytes(&self, key: IndexedKey) -> Option<&'a [u8]> {
+        match self.edited(key) {
+            Edited::Unchanged => self.span.text(key.slot),
+            Edited::Set(AnyValue::String(value)) => Some(value.as_bytes()),
+            Edited::Set(_) | Edited::Deleted => None,
+        }
+    }
+
+    fn put_field(&self, key: IndexedKey, out: &mut Vec<u8>) {
+        match self.edited(key) {
+            Edited::Unchanged => put_field(self.span, key.slot, out),
+            Edited::Deleted => out.push(ABSENT),
+            Edited::Set(AnyValue::String(value)) => encode_span_attr(key.name, value, out),
+            Edited::Set(_) => out.push(NO_STRING),
+        }
+    }
+
+    fn name(&self) -> &'a [u8] {
+        match EDITED.then(|| self.edits.name()).flatten() {
+            Some(name) => name.as_bytes(),
+            None => self.span.name(),
+        }
+    }
+
+    /// Whether the span says that it failed and its status does not.
+    fn is_unset_error(&self) -> bool {
+        let edited = EDITED.then(|| self.edits.status()).flatten();
+        let is_set = match edited {
+            Some((code, _)) => code != 0,
+            None => self.span.entry.status != 0,
+        };
+        if is_set {
+            return false;
+        }
+        let error = self.slots.error;
+        match self.edited(error) {
+            Edited::Unchanged => self.span.value(error.slot).is_some_and(is_true),
+            Edited::Deleted => false,
+            Edited::Set(value) => is_true(value),
+        }
+    }
+
+    /// Whether the rules may want another span name. Nearly every name begins
+    /// with the cluster's host, and that is all that is looked at then.
+    fn hides_destination(&self) -> bool {
+        let says = |key| {
+            let bytes = self.bytes(key);
+            bytes.filter(|text| !text.is_empty() && *text != b"-")
+        };
+        let slots = self.slots;
+        let cluster = says(slots.upstream_cluster).or_else(|| says(slots.upstream_cluster_name));
+        let Some(cluster) = cluster else { return false };
+        let cluster = cluster.strip_suffix(b";").unwrap_or(cluster);
+        let bar = cluster.iter().rposition(|b| *b == b'|');
+        let host = bar.and_then(|at| cluster.get(at + 1..));
+        match host {
+            Some(b"") => false,
+            Some(host) if self.name().starts_with(host) => false,
+            _ => repair::hidden_path(text(self.name())).is_some(),
+        }
+    }
+
+    /// The parent, whose `node_id` stands for that of a span without one.
+    fn parent(&self) -> Option<Span<'a>> {
+        let slots = self.slots;
+        if self.has(slots.node_id) || self.bytes(slots.component) != Some(b"proxy") {
+            return None;
+        }
+        let view = |s: &Span<'a>| view::SpanView::new(s.entry.bytes.of(s.request));
+        let own = view(self.span);
+        let (trace, parent) = (own.trace_id(), own.parent_span_id());
+        if parent.is_empty() {
+            return None;
+        }
+        self.span.siblings().take(SIBLINGS).find(|s| {
+            s.has(slots.node_id.slot) && view(s).span_id() == parent && view(s).trace_id() == trace
+        })
+    }
+}
+
+/// Appends the attribute's field as it stands on the wire.
+fn put_field(span: &Span<'_>, slot: KeySlot, out: &mut Vec<u8>) {
+    let field = span
+        .attr(slot)
+        .and_then(|at| WireFields::from(span.request, at).next());
+    match field {
+        Some(field) => out.extend_from_slice(field.raw),
+        None => out.push(ABSENT),
+    }
+}
+
+fn is_true(value: AnyValue<'_>) -> bool {
+    matches!(value, AnyValue::Bool(true) | AnyValue::String("true"))
 }
 
 /// Indexed bytes are UTF-8; were they not, they would say nothing.

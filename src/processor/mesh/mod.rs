@@ -4,10 +4,11 @@ The `mesh` processor: gives spans the name Kiali asks for, and the tags.
 The rules are [`crate::mesh`]'s; this room finds their facts in a span's bytes
 and remembers what they said. A mesh repeats itself: the same few hops, over
 and over, so nearly every span's answer is known and costs a hash and a
-comparison, no allocation. The memo's key is made of exactly the bytes the
-rules could read (attribute fields as they stand on the wire), so two spans
-share an answer only if the rules could not tell them apart; it is emptied when
-what the rules rest on besides the span was replaced ([`Current`]).
+comparison, no allocation. The memo's key is made of exactly what the rules could
+read (attribute fields as they stand on the wire, or as earlier processors
+changed them), so two spans share an answer only if the rules could not tell
+them apart; it is emptied when what the rules rest on besides the span was
+replaced ([`Current`]).
 */
 
 pub(crate) mod config;
@@ -27,7 +28,7 @@ use crate::{
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
 pub use factory::MeshFactory;
-use facts::{Gather, Slots, put_name};
+use facts::{Slots, View};
 use markers::Markers;
 use memo::{Answer, Marker, Memo, Need, Outcome};
 pub use stats::MeshStats;
@@ -83,23 +84,63 @@ impl Mesh {
         }
     }
 
+    /// Answers from the memo, or by the rules; `EDITED` says whether earlier
+    /// processors have changed the span.
+    fn process_as<const EDITED: bool>(
+        &mut self,
+        span: &Span<'_>,
+        resources: &mut Resources,
+        decision: &mut Decision,
+    ) {
+        let view = View::<EDITED> {
+            slots: &self.slots,
+            span,
+            edits: &decision.edits,
+        };
+        let id = decision.resource;
+        self.key.clear();
+        view.put_key(id, &mut self.key);
+        let mut asked = None;
+        match self.memo.get(&self.key) {
+            Some(Outcome::Known(answer)) => {
+                return apply(answer, decision, &mut self.markers, &self.tally);
+            }
+            Some(Outcome::By(need)) => {
+                asked = Some(*need);
+                put(*need, &view, self.peer, &mut self.key);
+                if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
+                    return apply(answer, decision, &mut self.markers, &self.tally);
+                }
+            }
+            None => {}
+        }
+        let (answer, need) = self.answer::<EDITED>(span, &decision.edits, id, resources);
+        if let Some(need) = need.filter(|need| asked != Some(*need)) {
+            self.memo.put(&self.key, Outcome::By(need));
+            let view = View::<EDITED> {
+                slots: &self.slots,
+                span,
+                edits: &decision.edits,
+            };
+            put(need, &view, self.peer, &mut self.key);
+        }
+        apply(&answer, decision, &mut self.markers, &self.tally);
+        self.memo.put(&self.key, Outcome::Known(answer));
+    }
+
     /// What the rules say, applied to the resource; and what had a part in it
     /// besides the key.
-    fn answer(
+    fn answer<const EDITED: bool>(
         &mut self,
         span: &Span<'_>,
         edits: &Edits,
         id: ResourceId,
         resources: &mut Resources,
     ) -> (Answer, Option<Need>) {
-        let gather = Gather {
-            slots: &self.slots,
-            span,
-            edits,
-            peer: self.peer,
-        };
+        let slots = &self.slots;
+        let view = View::<EDITED> { slots, span, edits };
         let base = &resources.get(id).payload;
-        let facts = gather.facts(base);
+        let facts = view.facts(base, self.peer);
         let verdict = decide(&facts, &self.settings, self.knowledge.get());
         let need = match verdict.class {
             Class::Waypoint if Destination::needs_span_name(&facts) => Some(Need::Name),
@@ -169,9 +210,14 @@ fn edited(
 }
 
 /// Extends a key by what is needed. Nothing at all makes another key, too.
-fn put(need: Need, span: &Span<'_>, peer: Option<IpAddr>, key: &mut Vec<u8>) {
+fn put<const EDITED: bool>(
+    need: Need,
+    view: &View<'_, EDITED>,
+    peer: Option<IpAddr>,
+    key: &mut Vec<u8>,
+) {
     match (need, peer) {
-        (Need::Name, _) => put_name(span, key),
+        (Need::Name, _) => view.put_name(key),
         (Need::Peer, Some(IpAddr::V4(ip))) => key.extend_from_slice(&ip.octets()),
         (Need::Peer, Some(IpAddr::V6(ip))) => key.extend_from_slice(&ip.octets()),
         (Need::Peer, None) => key.push(0),
@@ -218,37 +264,11 @@ impl Processor for Mesh {
     }
 
     fn process(&mut self, span: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
-        let id = decision.resource;
         self.markers.clear();
-        if !decision.edits.is_empty() {
-            // An earlier processor changed the span: the bytes do not say all.
-            let (answer, _) = self.answer(span, &decision.edits, id, resources);
-            apply(&answer, decision, &mut self.markers, &self.tally);
-            return;
+        match decision.edits.is_empty() {
+            true => self.process_as::<false>(span, resources, decision),
+            false => self.process_as::<true>(span, resources, decision),
         }
-        self.key.clear();
-        self.slots.key(span, id, &mut self.key);
-        let mut asked = None;
-        match self.memo.get(&self.key) {
-            Some(Outcome::Known(answer)) => {
-                return apply(answer, decision, &mut self.markers, &self.tally);
-            }
-            Some(Outcome::By(need)) => {
-                asked = Some(*need);
-                put(*need, span, self.peer, &mut self.key);
-                if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
-                    return apply(answer, decision, &mut self.markers, &self.tally);
-                }
-            }
-            None => {}
-        }
-        let (answer, need) = self.answer(span, &decision.edits, id, resources);
-        apply(&answer, decision, &mut self.markers, &self.tally);
-        if let Some(need) = need.filter(|need| asked != Some(*need)) {
-            self.memo.put(&self.key, Outcome::By(need));
-            put(need, span, self.peer, &mut self.key);
-        }
-        self.memo.put(&self.key, Outcome::Known(answer));
     }
 
     fn follow(&mut self, written: &[u8], followers: &mut Followers) {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::{
-    mesh::{Kiali, Knowledge, Version, alias, model, pages},
+    mesh::{Kiali, Knowledge, PRESENCES, VALUES, Version, alias, model, pages},
     pdata::{Index, Signal, admit, write_span},
     pipeline::Followers,
 };
@@ -472,6 +472,58 @@ fn sees_what_earlier_processors_did() {
     assert!(got[0].0.attributes.contains(&attr("service.name", "w")));
 }
 
+/// The same answer from the memo, or without it, whatever an earlier processor
+/// did to the span; and what it did does not keep the memo from being used.
+#[test]
+fn remembers_spans_that_earlier_processors_edited() {
+    let before: [fn(&mut Edits); 10] = [
+        |_| (),
+        |edits| edits.set_str("other", "x"),
+        |edits| edits.set_str("upstream_cluster", "outbound|80||a.b.svc.cluster.local"),
+        |edits| edits.set_str("upstream_cluster", ""),
+        |edits| edits.delete("upstream_cluster"),
+        |edits| edits.delete("node_id"),
+        |edits| edits.set_str("istio.destination_workload", "w"),
+        |edits| edits.set_name("ratings.bookinfo.svc.cluster.local:9080/*"),
+        |edits| edits.set_str("error", "true"),
+        |edits| edits.set_status_code(1),
+    ];
+    for settings in [settings(30, true, true), settings(26, false, false)] {
+        let settings = Settings {
+            aliases: true,
+            ..settings
+        };
+        let mut shard = Shard::new(&settings);
+        for (nth, request) in captured().iter().enumerate() {
+            for (at, edit) in before.iter().enumerate() {
+                let first = shard.run(request, edit);
+                let known = shard.mesh.memo.len();
+                assert_eq!(shard.run(request, edit), first, "{nth} {at}");
+                assert_eq!(shard.mesh.memo.len(), known, "{nth} {at}");
+                let without = Shard::new(&settings).run(request, edit);
+                assert_eq!(first, without, "{nth} {at}");
+            }
+        }
+    }
+}
+
+/// An edit that the rules do not read makes no entry of its own.
+#[test]
+fn edits_that_the_rules_do_not_read_share_an_answer() {
+    let mut shard = Shard::new(&settings(30, true, true));
+    let request = request("w", "x", &[WAYPOINT]).encode_to_vec();
+    shard.run(&request, |_| ());
+    let known = shard.mesh.memo.len();
+    assert!(known > 0);
+    for value in ["a", "b"] {
+        shard.run(&request, |edits| edits.set_str("other", value));
+        assert_eq!(shard.mesh.memo.len(), known);
+    }
+    shard.run(&request, |edits| edits.set_str("istio.cluster_id", "east"));
+    assert!(shard.mesh.memo.len() > known);
+}
+
+/// Each attribute of the table is indexed once, and `error` besides.
 #[test]
 fn leaves_keys_for_others() {
     let mut keys = Keys::default();
@@ -479,11 +531,15 @@ fn leaves_keys_for_others() {
     let settings = Settings::default();
     let current = Current::new(Knowledge::of(&settings));
     Mesh::new(&settings, &current, &mut keys);
-    let own = keys.len();
     let last = keys.add("last");
+    let own = VALUES.len() + PRESENCES.len() + 1;
+    assert_eq!((first.index(), last.index()), (0, 1 + own));
+    for key in VALUES.iter().chain(&PRESENCES).chain(&["error"]) {
+        let slot = keys.lookup(key.as_bytes()).map(|slot| slot.index());
+        assert!(slot.is_some_and(|at| (1..=own).contains(&at)), "{key}");
+    }
     assert_eq!(keys.lookup(b"first"), Some(first));
     assert_eq!(keys.lookup(b"last"), Some(last));
-    assert_eq!((first.index(), last.index()), (0, own));
 }
 
 /// Spans that only share a resource have nothing to say about each other.
