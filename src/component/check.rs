@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     config::{Diagnostic, Keys, Node, Place, Reading, keys},
-    extension::file_storage,
     processor::{Role, memory_limiter},
 };
 
@@ -89,7 +88,7 @@ pub(super) fn check<'n>(
         let at = service.pipelines.or(root.get("service")).unwrap_or(root);
         cx.report().error(no_pipeline(at.place));
     }
-    let storages = cx.taken(file_storage::OFFER);
+    let storages = cx.taken(crate::queue::Storage::OFFER);
     let wayspan = section(service.wayspan, "service.wayspan", cx, |keys| {
         service::wayspan(keys, !storages.is_empty())
     });

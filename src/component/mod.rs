@@ -30,13 +30,15 @@ pub use extensions::Extension;
 use crate::{
     config::{self, Environment, Id, LoadError, Manual, Reading, Report, Source, keys, process},
     connector, exporter,
-    extension::{file_storage::Storage, health_check::HealthCheck},
+    extension::health_check::HealthCheck,
     pdata::Signal,
-    pipeline::BatchSettings,
-    processor, receiver,
+    pipeline::{BatchSettings, GraphSettings, PipelineSettings, ProcessorFactory, QueueSettings},
+    processor,
+    queue::Storage,
+    receiver,
     telemetry::Telemetry,
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use table::TABLES;
 
 /// A whole configuration, checked: ids are resolved, durations and sizes are
@@ -73,6 +75,43 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Things the operator should know (deprecated spellings and the like), logged at start.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// What the engine is built from; `factory` makes what the instances of a
+    /// processor share.
+    pub fn graph(
+        &self,
+        mut factory: impl FnMut(&processor::Configured) -> Arc<dyn ProcessorFactory>,
+    ) -> GraphSettings {
+        let pipelines = self.pipelines.iter().map(|pipeline| PipelineSettings {
+            id: pipeline.id.clone(),
+            signal: pipeline.signal,
+            receivers: pipeline.receivers.clone(),
+            stages: (pipeline.processors.iter())
+                .map(|processor| (processor.id.clone(), factory(processor)))
+                .collect(),
+            memory_limiter: pipeline.memory_limiter.clone(),
+            batch: pipeline.batch.clone(),
+            exporters: pipeline.exporters.clone(),
+        });
+        let exporters = self.exporters.iter().map(|exporter| QueueSettings {
+            id: exporter.id.clone(),
+            batches: exporter.queue.batches,
+            storage: exporter.queue.storage,
+        });
+        GraphSettings {
+            pipelines: pipelines.collect(),
+            exporters: exporters.collect(),
+            storages: self.storages.clone(),
+            memory_limit: self.memory_limit,
+        }
+    }
+
+    /// All processors that some pipeline lists, as often as they are listed.
+    pub(crate) fn processors(&self) -> impl Iterator<Item = &processor::Configured> {
+        self.pipelines.iter().flat_map(|p| &p.processors)
+    }
 }
 
 /// A pipeline.

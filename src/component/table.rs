@@ -141,7 +141,7 @@ pub(crate) static TABLES: Tables = Tables {
             kind("healthcheckv2", extension::health_check::config::read_v2),
             offering(
                 "file_storage",
-                extension::file_storage::OFFER,
+                crate::queue::Storage::OFFER,
                 extension::file_storage::config::read,
             ),
             kind("zpages", extension::zpages::config::read),

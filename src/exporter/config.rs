@@ -6,7 +6,7 @@ The keys that exporters with a queue have: `sending_queue`, `retry_on_failure`,
 use super::{Retry, SendingQueue};
 use crate::{
     config::{Field, Keys, Setting, Word},
-    extension::file_storage::{OFFER, Storage},
+    queue::Storage,
 };
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ fn queue_keys(keys: &mut Keys<'_>) -> SendingQueue {
         consumers: in_range(consumers, 1000, default.consumers),
         batches,
         storage: named.and_then(|(reference, spot)| {
-            let (at, _) = cx.offer::<Storage>(OFFER, reference, spot)?;
+            let (at, _) = cx.offer::<Storage>(Storage::OFFER, reference, spot)?;
             Some(at)
         }),
     }

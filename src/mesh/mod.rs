@@ -31,6 +31,7 @@ mod destination;
 pub mod directory;
 mod facts;
 mod host;
+mod kiali;
 mod knowledge;
 mod known;
 pub mod model;
@@ -54,11 +55,10 @@ pub use destination::Destination;
 pub use directory::Directory;
 pub use facts::{Attr, Class, Facts, PRESENCES, ResourceFacts, VALUES, key};
 pub use host::Host;
+pub use kiali::{Kiali, Version, VersionError};
 pub use knowledge::{Current, Knowledge, Reader};
 pub use node_id::{NodeId, workload_of_pod};
 pub use scheme::{Form, Scheme};
-pub use settings::{
-    Case, Kiali, KubernetesMode, KubernetesSettings, Repairs, Settings, Version, VersionError,
-};
+pub use settings::{Case, KubernetesMode, KubernetesSettings, Repairs, Settings};
 pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Source, Tls, Token};
 pub use upstream_cluster::UpstreamCluster;

@@ -10,15 +10,14 @@ and the final report describe it; each shard builds its part of it from a
 use super::{
     Account, BatchSettings, ProcessorFactory, QueuedBatch, Route,
     account::Taken,
+    graph_settings::{GraphSettings, PipelineSettings},
     outlet::ExporterRoute,
     pipeline_log::{OpenLogError, PipelineLog},
     shard_plan::{PipelinePlan, ShardPlan, StagePlan},
 };
 use crate::{
-    component::{Config, Pipeline},
     config::Id,
     pdata::Signal,
-    processor,
     queue::{Budget, Queue},
     telemetry::{
         BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, ExporterStats, Metric, PipelineStats,
@@ -93,38 +92,36 @@ pub struct ExporterNode {
 
 impl Graph {
     /// Builds the graph for so many `shards`, and opens the segment logs.
-    /// `factory` makes what the instances of a processor share.
     ///
     /// # Errors
     ///
     /// When a segment log cannot be opened.
     pub fn build(
-        config: &Config,
+        settings: GraphSettings,
         shards: usize,
         registry: &Registry,
-        mut factory: impl FnMut(&processor::Configured) -> Arc<dyn ProcessorFactory>,
     ) -> Result<Self, OpenLogError> {
-        let budget = Budget::new(config.memory_limit);
-        let exporters: Vec<ExporterNode> = (config.exporters.iter())
+        let budget = Budget::new(settings.memory_limit);
+        let exporters: Vec<ExporterNode> = (settings.exporters.iter())
             .map(|exporter| ExporterNode {
                 id: exporter.id.clone(),
-                queue: Arc::new(Queue::new(exporter.queue.batches)),
+                queue: Arc::new(Queue::new(exporter.batches)),
                 stats: Arc::default(),
             })
             .collect();
         let share = Share {
-            routes: config.pipelines.iter().map(|p| p.exporters.len()).sum(),
+            routes: settings.pipelines.iter().map(|p| p.exporters.len()).sum(),
             budget: &budget,
             exporters: &exporters,
             registry,
         };
         let mut pipelines = Vec::new();
-        for pipeline in &config.pipelines {
-            let log = PipelineLog::open(config, pipeline)?;
+        for pipeline in &settings.pipelines {
+            let log = PipelineLog::open(&settings, pipeline)?;
             let stats = pipeline_stats(pipeline, shards, registry);
-            let stages = pipeline.processors.iter().map(|processor| StageNode {
-                id: processor.id.clone(),
-                factory: factory(processor),
+            let stages = pipeline.stages.iter().map(|(id, factory)| StageNode {
+                id: id.clone(),
+                factory: Arc::clone(factory),
                 stats: (0..shards).map(|_| ProcessorStats::default()).collect(),
             });
             pipelines.push(PipelineNode {
@@ -228,7 +225,7 @@ struct Share<'a> {
 impl Share<'_> {
     fn routes(
         &self,
-        pipeline: &Pipeline,
+        pipeline: &PipelineSettings,
         log: Option<&PipelineLog>,
         stats: &[PipelineStats],
     ) -> Vec<ExporterRoute> {
@@ -254,7 +251,11 @@ impl Share<'_> {
     }
 }
 
-fn pipeline_stats(pipeline: &Pipeline, shards: usize, registry: &Registry) -> Vec<PipelineStats> {
+fn pipeline_stats(
+    pipeline: &PipelineSettings,
+    shards: usize,
+    registry: &Registry,
+) -> Vec<PipelineStats> {
     let id = pipeline.batch.id.to_string();
     let send_size = registry.histogram(&BATCH_SEND_SIZE, &[&id]);
     let send_size_bytes = registry.histogram(&BATCH_SEND_SIZE_BYTES, &[&id]);

@@ -7,12 +7,17 @@ that pipelines do not mix. What an earlier run has left in it is looked through
 beside the start, which it must not delay, and is delivered first.
 */
 
-use super::{LogCursor, Route, recovery::recover};
+use super::{
+    LogCursor, Route,
+    graph_settings::{GraphSettings, PipelineSettings},
+    recovery::recover,
+};
 use crate::{
-    component::{Config, Pipeline},
-    extension::file_storage::{Fsync, Storage},
     pdata::Signal,
-    queue::log::{Log, LogOpenError, LogSettings, OrphanLane, Recovered, SyncPolicy},
+    queue::{
+        Fsync, Storage,
+        log::{Log, LogOpenError, LogSettings, OrphanLane, Recovered, SyncPolicy},
+    },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
@@ -58,17 +63,20 @@ impl PipelineLog {
     /// # Errors
     ///
     /// When the directory or its files cannot be used.
-    pub fn open(config: &Config, pipeline: &Pipeline) -> Result<Option<Self>, OpenLogError> {
-        let stored = |exporter: &usize| config.exporters[*exporter].queue.storage;
+    pub fn open(
+        graph: &GraphSettings,
+        pipeline: &PipelineSettings,
+    ) -> Result<Option<Self>, OpenLogError> {
+        let stored = |exporter: &usize| graph.exporters[*exporter].storage;
         let exporters: Vec<usize> = (pipeline.exporters.iter().copied())
             .filter(|exporter| stored(exporter).is_some())
             .collect();
         let Some(storage) = exporters.first().and_then(stored) else {
             return Ok(None);
         };
-        let storage = &config.storages[storage];
+        let storage = &graph.storages[storage];
         for other in exporters.iter().filter_map(stored) {
-            let other = &config.storages[other];
+            let other = &graph.storages[other];
             if other.id != storage.id {
                 tracing::warn!(
                     "pipeline {}: its exporters name the storages {} and {}; a pipeline has one \
@@ -80,7 +88,7 @@ impl PipelineLog {
                 );
             }
         }
-        let id = |exporter: &usize| config.exporters[*exporter].id.to_string();
+        let id = |exporter: &usize| graph.exporters[*exporter].id.to_string();
         let settings = LogSettings {
             directory: directory(storage, pipeline),
             create_directory: storage.create_directory,
@@ -163,7 +171,7 @@ fn warn_of_orphan(log: &Log, signal: Signal, orphan: &OrphanLane) {
     }
 }
 
-fn directory(storage: &Storage, pipeline: &Pipeline) -> PathBuf {
+fn directory(storage: &Storage, pipeline: &PipelineSettings) -> PathBuf {
     let id = pipeline.id.to_string();
     let name = utf8_percent_encode(&id, PLAIN).to_string();
     storage.directory.join(FOLDER).join(name)

@@ -8,6 +8,8 @@ Nothing here knows what a batch is or where it goes: see `crate::pipeline`.
 mod budget;
 mod handoff;
 pub mod log;
+mod storage;
 
 pub use budget::{Budget, Lease, ShardBudget};
 pub use handoff::{Full, Queue};
+pub use storage::{Fsync, Storage};

@@ -151,16 +151,18 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
 
     let mut shared = Shared::default();
     let knowledge = knowledge(config, &mut shared);
-    let kubernetes = watch_kubernetes::Watchers::prepare(config, &knowledge)?;
+    let kubernetes =
+        watch_kubernetes::Watchers::prepare(&config.processors().collect::<Vec<_>>(), &knowledge)?;
     kubernetes.register(&registry, &state);
 
-    let mut graph = Graph::build(config, shard_count, &registry, |processor| {
+    let settings = config.graph(|processor| {
         processor.settings.build(&mut BuildContext {
             id: &processor.id,
             shards: shard_count,
             shared: &mut shared,
         })
-    })?;
+    });
+    let mut graph = Graph::build(settings, shard_count, &registry)?;
     let listeners = listener_stats(config, &receivers, shard_count);
     metrics::register(&registry, &graph, &listeners);
     show_logs(&graph, &state);
@@ -229,7 +231,13 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
 
-    follow_kiali::start(config, &knowledge, &registry, &end_seen, &state)?;
+    follow_kiali::start(
+        config.processors(),
+        &knowledge,
+        &registry,
+        &end_seen,
+        &state,
+    )?;
     let kubernetes = kubernetes.start(&state, &end_seen)?;
 
     state.ready();

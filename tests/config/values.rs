@@ -9,12 +9,12 @@ use wayspan::{
         debug::Verbosity,
         otlp::{Encoding, Http},
     },
-    extension::file_storage::{Fsync, Storage},
     extension::health_check::HealthCheck,
     http::{Balancer, Client, Compression},
     mesh,
     pdata::Signal,
     pipeline::BatchSettings,
+    queue::{Fsync, Storage},
     telemetry::LogLevel,
     tls::{ClientTls, Pem},
 };

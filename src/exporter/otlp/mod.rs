@@ -11,11 +11,12 @@ mod answer;
 pub(crate) mod config;
 mod grpc;
 mod http;
+mod settings;
 mod status;
 
-pub use config::{Encoding, Grpc, Http};
 pub use grpc::OtlpGrpc;
 pub use http::OtlpHttp;
+pub use settings::{Encoding, Grpc, Http};
 
 use crate::{
     exporter::Outcome,

@@ -1,9 +1,9 @@
 /*! The keys of `file_storage`. */
 
-use super::{Fsync, Storage};
 use crate::{
     config::{Id, Keys, Setting, Word},
     extension::{Offer, Settings},
+    queue::{Fsync, Storage},
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
 

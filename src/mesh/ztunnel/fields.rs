@@ -2,11 +2,7 @@
 The names and values of a log record, wherever its sender put them.
 */
 
-use super::{json, plain};
-use opentelemetry_proto::tonic::{
-    common::v1::{AnyValue, KeyValue, any_value},
-    logs::v1::LogRecord,
-};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use std::collections::BTreeMap;
 
 /// A value of ztunnel's: it writes texts, and counts of bytes.
@@ -28,47 +24,11 @@ impl Value {
 
 /// Names and values. Of a name given twice in one place the last counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(BTreeMap<String, Value>);
+pub struct Fields(pub(super) BTreeMap<String, Value>);
 
 impl Fields {
     /// How deep lists of values are looked into.
     pub(super) const MAX_NESTING: usize = 4;
-
-    /// Everything a record says, its body before its attributes.
-    pub fn of(record: &LogRecord) -> Self {
-        let mut fields = match record.body.as_ref().and_then(|body| body.value.as_ref()) {
-            Some(any_value::Value::StringValue(text)) => {
-                let text = text.trim();
-                let read = if text.starts_with('{') {
-                    json(text)
-                } else {
-                    plain(text)
-                };
-                read.unwrap_or_else(|| {
-                    // Where the fields are attributes, the body is the message.
-                    Self([("message".to_owned(), Value::Text(text.to_owned()))].into())
-                })
-            }
-            Some(any_value::Value::KvlistValue(list)) => {
-                let mut fields = Self::default();
-                fields.put_list("", &list.values, 0);
-                fields
-            }
-            _ => Self::default(),
-        };
-        let mut beside = Self::default();
-        beside.put_list("", &record.attributes, 0);
-        // A parser may leave the whole line as body beside what it found in it.
-        if beside.text("direction").is_some()
-            && let Some(message) = beside.0.remove("message")
-        {
-            fields.0.insert("message".to_owned(), message);
-        }
-        for (name, value) in beside.0 {
-            fields.0.entry(name).or_insert(value);
-        }
-        fields
-    }
 
     pub(super) fn join(prefix: &str, name: &str) -> String {
         if prefix.is_empty() {
@@ -82,7 +42,7 @@ impl Fields {
         self.0.insert(name.to_owned(), value);
     }
 
-    fn put_list(&mut self, prefix: &str, list: &[KeyValue], depth: usize) {
+    pub(super) fn put_list(&mut self, prefix: &str, list: &[KeyValue], depth: usize) {
         for KeyValue { key, value, .. } in list {
             let name = Self::join(prefix, key);
             match value.as_ref().and_then(|AnyValue { value }| value.as_ref()) {

@@ -24,6 +24,7 @@ mod connection;
 mod fields;
 mod ids;
 pub mod names;
+mod record;
 mod span;
 mod text;
 

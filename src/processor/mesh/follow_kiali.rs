@@ -5,12 +5,12 @@ is not waited for at shutdown: a look-up of a name may take longer than that.
 
 use super::kiali_client::KialiHttp;
 use crate::{
-    component::Config,
     config::Id,
     mesh::{
         Current, Settings, Source,
         watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
     },
+    processor::Configured,
     telemetry::{Health, Metric, Registry},
     threads::{ThreadError, on_runtime},
 };
@@ -47,8 +47,8 @@ const LAST_READ: Metric = Metric::gauge(
 
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
 /// registers what metrics show of them.
-pub(crate) fn start(
-    config: &Config,
+pub(crate) fn start<'a>(
+    processors: impl Iterator<Item = &'a Configured>,
     knowledge: &BTreeMap<Id, Current>,
     registry: &Arc<Registry>,
     end: &watch::Receiver<bool>,
@@ -57,7 +57,7 @@ pub(crate) fn start(
     let mut seen = BTreeSet::new();
     let mut jobs = Vec::new();
     let mut followed = Vec::new();
-    for processor in config.pipelines.iter().flat_map(|p| &p.processors) {
+    for processor in processors {
         let Some(settings) = processor.settings::<crate::mesh::Settings>() else {
             continue;
         };

@@ -6,7 +6,6 @@ is to wait for it.
 */
 
 use crate::{
-    component::Config,
     config::Id,
     mesh::{
         Current, KubernetesMode, KubernetesSettings,
@@ -14,6 +13,7 @@ use crate::{
             ClientError, DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster,
         },
     },
+    processor::Configured,
     telemetry::{Health, Metric, Registry},
     threads::{ThreadError, Watchdog},
 };
@@ -66,11 +66,13 @@ impl Watchers {
     /// # Errors
     ///
     /// When `kubernetes` is `on` and no client can be made.
-    pub fn prepare(config: &Config, knowledge: &BTreeMap<Id, Current>) -> Result<Self, WatchError> {
+    pub fn prepare(
+        processors: &[&Configured],
+        knowledge: &BTreeMap<Id, Current>,
+    ) -> Result<Self, WatchError> {
         let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
         for (id, current) in knowledge {
-            let processors = config.pipelines.iter().flat_map(|p| &p.processors);
-            let mut settings = processors
+            let mut settings = (processors.iter())
                 .filter(|p| p.id == *id)
                 .filter_map(|p| p.settings::<crate::mesh::Settings>());
             let settings = settings.next().map(|settings| &settings.kubernetes);
