@@ -148,8 +148,7 @@ fn mesh_settings() {
     let settings = |yaml: &str| {
         let used = "service: {pipelines: {traces: {processors: [mesh]}}}";
         let config = over(&format!("processors: {{mesh: {yaml}}}\n{used}"));
-        let settings = super::mesh(&config);
-        settings
+        super::mesh(&config)
     };
     assert_eq!(settings(""), mesh::Settings::default());
     let all = settings(
