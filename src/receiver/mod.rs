@@ -3,7 +3,7 @@ Receivers: a connection in, OTLP requests out.
 
 One connection is served by one task on the thread of its shard
 (`current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
-is locked. [`serve`] opens it and finds who speaks on it:
+is locked. [`serve()`] opens it and finds who speaks on it:
 
 - [`otlp::grpc`], the way of nearly every span, on the HTTP/2 server of
   [`net`](crate::net);
