@@ -6,6 +6,7 @@ mod accepted;
 mod binary;
 mod files;
 mod layers;
+mod manual;
 mod messages;
 mod robust;
 mod security;
