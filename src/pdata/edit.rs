@@ -27,7 +27,7 @@ const SPAN_ATTRIBUTE: u8 = 0x4a;
 const RESOURCE_ATTRIBUTE: u8 = 0x0a;
 /// Key byte of `ScopeSpans.spans` (field 2).
 const SPAN: u8 = 0x12;
-/// WireTag and length of `Span.status`, at most.
+/// Tag and length of `Span.status`, at most.
 const STATUS_FRAMING: usize = 6;
 
 /// An operation on attributes; the ranges are places in the arena.

@@ -132,6 +132,7 @@ impl Engine {
     /// out.
     fn append(&mut self, request: &[u8], index: &Index) -> Appended {
         let mut appended = Appended::default();
+        let mut any = false;
         for entry in &index.resources {
             let range = entry.first_item as usize..entry.end_item as usize;
             let items = index.items.get(range).unwrap_or_default();
@@ -153,6 +154,7 @@ impl Engine {
                         entry.rest.of(request),
                     )
                 });
+                any = true;
                 appended.accepted += u64::from(item.count);
                 let span = Span {
                     request,
@@ -162,7 +164,7 @@ impl Engine {
                 appended.opened |= self.append_span(&span, resource);
             }
         }
-        if !self.batch.is_empty() {
+        if any {
             self.keep_rest(index.rest.of(request));
         }
         self.stats.taken.publish();

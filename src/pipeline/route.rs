@@ -189,7 +189,8 @@ impl Route {
                     return;
                 }
             };
-            if read.items > 0 {
+            // A metric may have no data points: a request without items is one.
+            if !read.payloads.is_empty() {
                 self.account.loaded(read.items, read.bytes);
                 let batch = Arc::new(SealedBatch {
                     lease: self.budget.lease(read.bytes),

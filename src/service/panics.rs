@@ -1,6 +1,6 @@
 /*!
 A panic anywhere in the process is in the log, is counted, and turns the health
-check red, whoever catches it: a task's runtime, the shard of a shard, or nobody.
+check red, whoever catches it: a task's runtime, the shard's pipelines, or nobody.
 */
 
 use crate::telemetry::Health;

@@ -18,7 +18,7 @@ use wayspan::{
 /// Longer than anything here takes: not a measurement, an end to a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// LogSettings for quick tests with two exporters.
+/// Settings for quick tests with two exporters.
 pub fn settings(directory: &Path) -> LogSettings {
     LogSettings {
         directory: directory.to_owned(),

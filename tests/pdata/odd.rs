@@ -17,9 +17,9 @@ use wayspan::pdata::{
 pub struct Oddities {
     /// Longer varints than needed.
     pub padding: bool,
-    /// WireFields in another order (within a field number it stays).
+    /// Fields in another order (within a field number it stays).
     pub shuffle: bool,
-    /// WireFields that nobody knows.
+    /// Fields that nobody knows.
     pub unknown: bool,
     /// Singular messages in parts, scalars and oneofs with earlier values.
     pub repeat: bool,

@@ -46,10 +46,10 @@ pub enum WireReason {
     /// The key, field number and wire type together, exceeds 32 bits.
     #[error("a field key is larger than 32 bits")]
     KeyTooLarge,
-    /// WireField numbers start at 1.
+    /// Field numbers start at 1.
     #[error("field number 0")]
     FieldZero,
-    /// WireType types 6 and 7.
+    /// Wire types 6 and 7.
     #[error("wire type {0} does not exist")]
     NoSuchWireType(u8),
     /// A length reaches beyond the enclosing message.
@@ -83,9 +83,9 @@ pub enum WireReason {
 /// A decoded field key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireTag {
-    /// WireField number, at least 1.
+    /// Field number, at least 1.
     pub number: u32,
-    /// WireType type.
+    /// Wire type.
     pub wire: WireType,
 }
 
@@ -198,22 +198,22 @@ pub fn skip(buf: &[u8], mut pos: usize, key: WireTag, depth: u32) -> Result<usiz
 /// A field's value as the wire has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireValue<'a> {
-    /// WireType type 0.
+    /// Wire type 0.
     Varint(u64),
-    /// WireType type 1.
+    /// Wire type 1.
     Fixed64(u64),
-    /// WireType type 2, its bytes.
+    /// Wire type 2, its bytes.
     Len(&'a [u8]),
-    /// WireType type 3; the bytes are in [`WireField::raw`].
+    /// Wire type 3; the bytes are in [`WireField::raw`].
     Group,
-    /// WireType type 5.
+    /// Wire type 5.
     Fixed32(u32),
 }
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireField<'a> {
-    /// WireField number.
+    /// Field number.
     pub number: u32,
     /// Its value.
     pub value: WireValue<'a>,

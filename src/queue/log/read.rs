@@ -30,7 +30,7 @@ pub struct RecordsRead {
     pub next: Seq,
     /// There is no record from `next` on, or none before the end asked for.
     pub at_end: bool,
-    /// ReadPoints where records were unreadable.
+    /// Places where records were unreadable.
     pub damaged: u64,
     /// The file could not be read on from `next`; the payloads are good.
     pub error: Option<io::Error>,
