@@ -33,6 +33,17 @@ pub(super) struct Components<'s, 'n> {
     pub(super) settings: &'s [exporter::Configured],
 }
 
+impl Components<'_, '_> {
+    /// Adds the connector that `name` names to `list`. Returns false if none does.
+    fn connector(&self, name: &str, list: &mut Vec<usize>, complete: &mut bool) -> bool {
+        let Some(at) = self.connectors.section.find(name) else {
+            return false;
+        };
+        push(list, self.connectors.built(at).copied(), complete);
+        true
+    }
+}
+
 /// A section, and what became of each of its components; None: nothing.
 pub(super) struct Named<'s, 'n, T: 'static, U> {
     pub(super) section: &'s Section<'n, T>,
@@ -190,9 +201,7 @@ impl Draft {
     ) -> bool {
         let mut complete = true;
         for (name, spot) in &self.receivers {
-            if let Some(connector) = all.connectors.section.find(name) {
-                let built = all.connectors.built(connector).copied();
-                push(&mut pipeline.fed_by, built, &mut complete);
+            if all.connector(name, &mut pipeline.fed_by, &mut complete) {
                 continue;
             }
             match all.receivers.section.resolve(name, *spot, cx) {
@@ -222,9 +231,7 @@ impl Draft {
     ) -> bool {
         let mut complete = true;
         for (name, spot) in &self.exporters {
-            if let Some(connector) = all.connectors.section.find(name) {
-                let built = all.connectors.built(connector).copied();
-                push(&mut pipeline.feeds, built, &mut complete);
+            if all.connector(name, &mut pipeline.feeds, &mut complete) {
                 continue;
             }
             let at = all.exporters.section.resolve(name, *spot, cx);
