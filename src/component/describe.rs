@@ -35,8 +35,8 @@ impl Config {
             .iter()
             .filter_map(|&i| self.receivers.get(i));
         let listening = receivers.flat_map(|receiver| {
-            let addresses = receiver.settings.addresses().into_iter();
-            addresses.map(|at| format!("{} {} {}", receiver.id, at.protocol, at.address))
+            let listeners = receiver.settings.listeners().into_iter();
+            listeners.map(|at| format!("{} {} {}", receiver.id, at.transport, at.address))
         });
         let exporters = pipeline
             .exporters

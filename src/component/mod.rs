@@ -107,11 +107,6 @@ impl Config {
             memory_limit: self.memory_limit,
         }
     }
-
-    /// All processors that some pipeline lists, as often as they are listed.
-    pub(crate) fn processors(&self) -> impl Iterator<Item = &processor::Configured> {
-        self.pipelines.iter().flat_map(|p| &p.processors)
-    }
 }
 
 /// A pipeline.

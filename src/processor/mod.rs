@@ -6,10 +6,12 @@ A folder's `config.rs` reads the processor's keys and says what it is to a pipel
 the engine batches and how much it holds. `component` lists the folders.
 */
 
+mod background;
 pub(crate) mod batch;
 pub(crate) mod memory_limiter;
 pub mod mesh;
 mod settings;
 
+pub use background::{Background, BackgroundError, Backgrounds};
 pub(crate) use settings::Role;
-pub use settings::{BuildContext, Configured, Settings, Shared};
+pub use settings::{BuildContext, Configured, Settings};

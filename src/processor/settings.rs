@@ -1,16 +1,12 @@
 /*! The settings of processors. */
 
+use super::Backgrounds;
 use crate::{
     config::Id,
     pdata::Signal,
     pipeline::{BatchSettings, ProcessorFactory},
 };
-use std::{
-    any::{Any, TypeId},
-    collections::HashMap,
-    fmt,
-    sync::Arc,
-};
+use std::{any::Any, fmt, sync::Arc};
 
 /// The checked settings of a processor that sees each item.
 pub trait Settings: fmt::Debug + Send + Sync + Any {
@@ -34,41 +30,8 @@ pub struct BuildContext<'a> {
     pub id: &'a Id,
     /// Shards, each of which will ask for an instance.
     pub shards: usize,
-    /// What processors of one id share between pipelines.
-    pub shared: &'a mut Shared,
-}
-
-/// What processors of one id share between pipelines, by type.
-#[derive(Default)]
-pub struct Shared(HashMap<(TypeId, Id), Box<dyn Any>>);
-
-impl Shared {
-    /// What those of `id` share, which is made when first asked for.
-    pub fn get_or_insert_with<T: Clone + 'static>(
-        &mut self,
-        id: &Id,
-        make: impl FnOnce() -> T,
-    ) -> T {
-        let key = (TypeId::of::<T>(), id.clone());
-        if let Some(found) = self
-            .0
-            .get(&key)
-            .and_then(|shared| shared.downcast_ref::<T>())
-        {
-            return found.clone();
-        }
-        let made = make();
-        self.0.insert(key, Box::new(made.clone()));
-        made
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(self.0.keys().map(|(_, id)| id))
-            .finish()
-    }
+    /// What the processors of a kind do beside the items.
+    pub backgrounds: &'a mut Backgrounds,
 }
 
 /// A configured processor that sees each item.

@@ -64,4 +64,4 @@ pub use endpoint::{Endpoint, Protocol};
 pub use http::reply::HttpReply;
 pub use scratch::Scratch;
 pub use serve::serve;
-pub use settings::{Configured, ServedAddress, Settings};
+pub use settings::{Configured, ListenerSettings, Settings};

@@ -2,13 +2,14 @@
 What every receiver says of itself.
 */
 
-use crate::{auth::ServerAuth, config::Id, tls::ServerTls};
+use super::Protocol;
+use crate::{auth::ServerAuth, config::Id};
 use std::{any::Any, fmt, net::SocketAddr, sync::Arc};
 
 /// The checked settings of a receiver.
 pub trait Settings: fmt::Debug + Send + Sync + Any {
     /// What it listens on, in a fixed order.
-    fn addresses(&self) -> Vec<ServedAddress>;
+    fn listeners(&self) -> Vec<ListenerSettings>;
 }
 
 /// A configured receiver.
@@ -27,39 +28,32 @@ impl Configured {
     }
 }
 
-/// Something that a receiver listens on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServedAddress {
-    /// `grpc` or `http`.
-    pub protocol: &'static str,
+/// One address that a receiver listens on.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// `grpc` or `http`, as the label `transport` has it.
+    pub transport: &'static str,
+    /// What is spoken there, as logs name it: `OTLP/gRPC`.
+    pub name: &'static str,
     /// Address to listen on.
     pub address: SocketAddr,
-    /// What guards it, as a sentence goes on after the protocol.
-    pub guards: String,
+    /// How it is spoken, and who may.
+    pub protocol: Protocol,
 }
 
-impl ServedAddress {
-    /// An endpoint with what guards it.
-    pub fn new(
-        protocol: &'static str,
-        address: SocketAddr,
-        tls: Option<&ServerTls>,
-        auth: Option<&ServerAuth>,
-    ) -> Self {
-        let tls = match tls {
+impl ListenerSettings {
+    /// What guards the listener, as a sentence goes on after its name.
+    pub(crate) fn guards(&self) -> String {
+        let tls = match self.protocol.tls() {
             None => "",
             Some(tls) if tls.client_ca.is_some() => " over mutual TLS",
             Some(_) => " over TLS",
         };
-        let auth = match auth {
+        let auth = match self.protocol.auth() {
             None => "",
             Some(ServerAuth::Bearer(_)) => ", with a token,",
             Some(ServerAuth::Basic { .. }) => ", with a password,",
         };
-        Self {
-            protocol,
-            address,
-            guards: format!("{tls}{auth}"),
-        }
+        format!("{tls}{auth}")
     }
 }

@@ -1,17 +1,21 @@
 /*! What the start says: where wayspan listens, what the pipelines are, and what
 each component says of itself. */
 
-use super::Service;
+use super::{Listening, Service};
 use crate::component::Config;
 
 impl Service {
     /// Logs, a line each, what is listened on, the pipelines, and what their
     /// components say.
     pub(super) fn announce(&self, config: &Config) {
-        for ((transport, address), (receiver, guards)) in
-            self.listening.iter().zip(receivers(config))
+        for Listening {
+            receiver,
+            settings,
+            address,
+        } in &self.listening
         {
-            tracing::info!("listening for {transport}{guards} on {address} (receiver {receiver})");
+            let (name, guards) = (settings.name, settings.guards());
+            tracing::info!("listening for {name}{guards} on {address} (receiver {receiver})");
         }
         if let Some(address) = self.metrics {
             tracing::info!("Prometheus metrics on http://{address}/metrics");
@@ -45,12 +49,4 @@ impl Service {
             }
         }
     }
-}
-
-/// Each listener's receiver, and what guards it.
-fn receivers(config: &Config) -> impl Iterator<Item = (String, String)> + '_ {
-    config.receivers.iter().flat_map(|receiver| {
-        let addresses = receiver.settings.addresses().into_iter();
-        addresses.map(|address| (receiver.id.to_string(), address.guards))
-    })
 }

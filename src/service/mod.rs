@@ -9,9 +9,9 @@ Threads, and what each owns:
   exporter's sealed batches. None waits for another's compression;
 - one **admin** thread: accepting connections and handing each to a shard that
   has time ([`admin`], [`net`](crate::net)), metrics, health. A scrape never delays a span;
-- one **watchers** thread, where Kiali's own configuration is followed
-  ([`follow_kiali`]);
-- one **kubernetes** thread for each way to watch Kubernetes ([`watch_kubernetes`]).
+- what processors do beside the items, on threads of their own: the mesh
+  processors follow Kiali's configuration and watch Kubernetes
+  ([`Background`](crate::processor::Background)).
 
 Shutdown goes with the stream: stop accepting, let connections finish, seal
 what is open, close the queues, deliver until the deadline, and say what became
@@ -36,25 +36,17 @@ use crate::{
     component::Config,
     config::Id,
     exporter::{BuildError, Drained, Exporter},
-    mesh::{Current, Knowledge},
     net::accept::bind,
     pipeline::{Graph, OpenLogError},
-    processor::{
-        BuildContext, Shared,
-        mesh::{
-            follow_kiali,
-            watch_kubernetes::{self, WatchError},
-        },
-    },
+    processor::{BackgroundError, Backgrounds, BuildContext},
     queue::log::Log,
+    receiver::ListenerSettings,
     telemetry::{Health, ReceiverStats, Registry, ShardLoad},
     threads::{Thread, ThreadError, on_runtime},
 };
 use metrics::ListenerStats;
-use receivers::Transport;
 use shard::ShardHandle;
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -82,9 +74,9 @@ pub enum StartError {
     /// A segment log could not be opened.
     #[error(transparent)]
     Log(#[from] OpenLogError),
-    /// Kubernetes cannot be watched, and must be.
+    /// What a processor needs beside the items cannot be had.
     #[error(transparent)]
-    Kubernetes(#[from] WatchError),
+    Processor(#[from] BackgroundError),
     /// The system refused a thread or a runtime.
     #[error(transparent)]
     Thread(#[from] ThreadError),
@@ -93,7 +85,7 @@ pub enum StartError {
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
 /// threads running.
 pub struct Service {
-    listening: Vec<(Transport, SocketAddr)>,
+    listening: Vec<Listening>,
     metrics: Option<SocketAddr>,
     health: Option<SocketAddr>,
     state: Health,
@@ -104,9 +96,18 @@ pub struct Service {
     /// Where segment logs are looked through and fetched from.
     readers: Option<Thread<()>>,
     admin: Thread<()>,
-    kubernetes: Vec<JoinHandle<()>>,
+    /// What processors do beside the items.
+    background: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
     signals: Signals,
+}
+
+/// An address that is listened on.
+struct Listening {
+    receiver: Id,
+    settings: ListenerSettings,
+    /// The real port where 0 was asked.
+    address: SocketAddr,
 }
 
 /// How the threads are told to stop.
@@ -149,19 +150,15 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         .map(Exporter::build)
         .collect::<Result<_, _>>()?;
 
-    let mut shared = Shared::default();
-    let knowledge = knowledge(config, &mut shared);
-    let kubernetes =
-        watch_kubernetes::Watchers::prepare(&config.processors().collect::<Vec<_>>(), &knowledge)?;
-    kubernetes.register(&registry, &state);
-
+    let mut backgrounds = Backgrounds::default();
     let settings = config.graph(|processor| {
         processor.settings.build(&mut BuildContext {
             id: &processor.id,
             shards: shard_count,
-            shared: &mut shared,
+            backgrounds: &mut backgrounds,
         })
     });
+    backgrounds.prepare(&registry, &state)?;
     let mut graph = Graph::build(settings, shard_count, &registry)?;
     let listeners = listener_stats(config, &receivers, shard_count);
     metrics::register(&registry, &graph, &listeners);
@@ -214,7 +211,11 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
 
     let listening = receivers
         .iter()
-        .map(|b| (b.listener.transport, b.address))
+        .map(|bound| Listening {
+            receiver: config.receivers[bound.listener.receiver].id.clone(),
+            settings: bound.listener.settings.clone(),
+            address: bound.address,
+        })
         .collect();
     let metrics_address = metrics.as_ref().map(|(_, address)| *address);
     let health_address = health.as_ref().map(|(_, address)| *address);
@@ -231,14 +232,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
     };
 
-    follow_kiali::start(
-        config.processors(),
-        &knowledge,
-        &registry,
-        &end_seen,
-        &state,
-    )?;
-    let kubernetes = kubernetes.start(&state, &end_seen)?;
+    let background = backgrounds.start(&registry, &state, &end_seen)?;
 
     state.ready();
     Ok(Service {
@@ -252,7 +246,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         exporters: exporter_threads,
         readers,
         admin: admin_thread,
-        kubernetes,
+        background,
         drain_timeout: config.drain_timeout,
         signals: Signals {
             stop,
@@ -265,8 +259,8 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
 impl Service {
     /// The address of the first OTLP/gRPC listener.
     pub fn grpc_address(&self) -> Option<SocketAddr> {
-        let is_grpc = |l: &&(Transport, SocketAddr)| l.0 == Transport::Grpc;
-        self.listening.iter().find(is_grpc).map(|l| l.1)
+        let is_grpc = |l: &&Listening| l.settings.transport == "grpc";
+        self.listening.iter().find(is_grpc).map(|l| l.address)
     }
 
     /// Drains and stops: see the module's prologue. Blocks.
@@ -294,8 +288,8 @@ impl Service {
         self.graph.close_logs();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
-        for watcher in self.kubernetes {
-            let _ = watcher.join();
+        for thread in self.background {
+            let _ = thread.join();
         }
         Report::of(&self.graph, &self.listeners)
     }
@@ -320,7 +314,7 @@ fn listener_stats(
     let stats = |bound: &receivers::Bound| ListenerStats {
         receiver: config.receivers[bound.listener.receiver].id.clone(),
         index: bound.listener.receiver,
-        transport: bound.listener.transport.label(),
+        transport: bound.listener.settings.transport,
         shards: (0..shards).map(|_| ReceiverStats::default()).collect(),
     };
     bound.iter().map(stats).collect()
@@ -351,20 +345,6 @@ fn show_logs(graph: &Graph, health: &Health) {
         let states = logs.iter().map(state);
         states.collect::<serde_json::Map<_, _>>().into()
     });
-}
-
-/// Where each `mesh` processor's decisions begin, by its id: one for all shards
-/// and pipelines.
-fn knowledge(config: &Config, shared: &mut Shared) -> BTreeMap<Id, Current> {
-    let processors = config.pipelines.iter().flat_map(|p| &p.processors);
-    processors
-        .filter_map(|processor| {
-            let settings = processor.settings::<crate::mesh::Settings>()?;
-            let make = || Current::new(Knowledge::of(settings));
-            let current = shared.get_or_insert_with(&processor.id, make);
-            Some((processor.id.clone(), current))
-        })
-        .collect()
 }
 
 /// The cores this process may use, cgroup quotas included.

@@ -8,55 +8,21 @@ use crate::{
     auth,
     component::Config,
     net::{accept::bind, guards},
-    receiver::{
-        Protocol,
-        otlp::{Otlp, http_protocol},
-    },
+    receiver::ListenerSettings,
     tls,
 };
 use std::{
-    fmt,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
-
-/// What a listener speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// OTLP/gRPC.
-    Grpc,
-    /// OTLP/HTTP.
-    Http,
-}
-
-impl Transport {
-    /// The Collector's `transport` label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Transport::Grpc => "grpc",
-            Transport::Http => "http",
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::Grpc => "OTLP/gRPC",
-            Transport::Http => "OTLP/HTTP",
-        })
-    }
-}
 
 /// One protocol of one receiver.
 #[derive(Clone, Debug)]
 pub struct Listener {
     /// Index of the receiver in the configuration.
     pub receiver: usize,
-    /// Which protocol.
-    pub transport: Transport,
     /// Its settings.
-    pub protocol: Protocol,
+    pub settings: ListenerSettings,
     /// What it presents and trusts.
     pub tls: Option<Arc<tls::Server>>,
     /// Whom it takes spans from.
@@ -78,25 +44,13 @@ pub struct Bound {
 pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
     let mut all = Vec::new();
     for (at, receiver) in config.receivers.iter().enumerate() {
-        let Some(settings) = receiver.settings::<Otlp>() else {
-            continue;
-        };
-        let grpc = settings
-            .grpc
-            .as_ref()
-            .map(|grpc| (Transport::Grpc, grpc.endpoint, Protocol::Grpc(grpc.clone())));
-        let http = settings
-            .http
-            .as_ref()
-            .map(|http| (Transport::Http, http.endpoint, http_protocol(http.clone())));
-        for (transport, endpoint, protocol) in grpc.into_iter().chain(http) {
-            let what = format!("{transport} (receiver {})", receiver.id);
-            let (tls, auth) = guards(&what, &protocol)?;
-            let (socket, address) = bind(endpoint, &what)?;
+        for settings in receiver.settings.listeners() {
+            let what = format!("{} (receiver {})", settings.name, receiver.id);
+            let (tls, auth) = guards(&what, &settings)?;
+            let (socket, address) = bind(settings.address, &what)?;
             let listener = Listener {
                 receiver: at,
-                transport,
-                protocol,
+                settings,
                 tls,
                 auth,
             };
@@ -111,7 +65,8 @@ pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
 }
 
 /// Builds what guards a listener; `what` names it in errors.
-fn guards(what: &str, protocol: &Protocol) -> Result<guards::Guards, StartError> {
+fn guards(what: &str, settings: &ListenerSettings) -> Result<guards::Guards, StartError> {
+    let protocol = &settings.protocol;
     guards::build(what, protocol.tls(), protocol.auth()).map_err(|message| StartError::Receiver {
         what: what.to_owned(),
         message,
@@ -122,7 +77,11 @@ impl Listener {
     /// Follows the files of its certificates and users from now on. For a
     /// runtime with a `LocalSet`.
     pub fn follow_files(&self) {
-        let interval = self.protocol.tls().and_then(|tls| tls.reload_interval);
+        let interval = self
+            .settings
+            .protocol
+            .tls()
+            .and_then(|tls| tls.reload_interval);
         if let Some((tls, interval)) = self.tls.clone().zip(interval) {
             guards::follow_tls(tls, interval);
         }

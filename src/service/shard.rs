@@ -106,7 +106,7 @@ async fn run(
         let load = build.load.clone();
         let inlet = plan.inlet(&shard, listener.receiver, stats.clone(), load);
         Rc::new(Endpoint {
-            protocol: listener.protocol,
+            protocol: listener.settings.protocol,
             tls: listener.tls,
             admission: listener.auth.map(Admission::new),
             ingest: Rc::new(inlet),

@@ -3,21 +3,19 @@ Starts the followers of Kiali's own configuration. All run on one thread, which 
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
-use super::kiali_client::KialiHttp;
+use super::{Processors, kiali_client::KialiHttp};
 use crate::{
-    config::Id,
     mesh::{
         Current, Settings, Source,
         watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
     },
-    processor::Configured,
     telemetry::{Health, Metric, Registry},
     threads::{ThreadError, on_runtime},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
@@ -47,26 +45,16 @@ const LAST_READ: Metric = Metric::gauge(
 
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
 /// registers what metrics show of them.
-pub(crate) fn start<'a>(
-    processors: impl Iterator<Item = &'a Configured>,
-    knowledge: &BTreeMap<Id, Current>,
+pub(super) fn start(
+    processors: &Processors,
     registry: &Arc<Registry>,
     end: &watch::Receiver<bool>,
     health: &Health,
 ) -> Result<(), ThreadError> {
-    let mut seen = BTreeSet::new();
     let mut jobs = Vec::new();
     let mut followed = Vec::new();
-    for processor in processors {
-        let Some(settings) = processor.settings::<crate::mesh::Settings>() else {
-            continue;
-        };
-        // Processors of the same id share their knowledge.
-        let (true, Some(current)) = (seen.insert(&processor.id), knowledge.get(&processor.id))
-        else {
-            continue;
-        };
-        let id = processor.id.to_string();
+    for (id, (settings, current)) in processors {
+        let id = id.to_string();
         let shown = SchemeLabels::of(&current.get().scheme, "static");
         let status = Arc::new(KialiStatus::new(shown.clone()));
         let versions = Versions::default();

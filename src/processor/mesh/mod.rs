@@ -11,29 +11,36 @@ them apart; it is emptied when what the rules rest on besides the span was
 replaced ([`Current`]).
 */
 
+mod background;
 pub(crate) mod config;
 mod factory;
 mod facts;
-pub(crate) mod follow_kiali;
+mod follow_kiali;
 mod kiali_client;
 mod markers;
 mod memo;
 mod stats;
-pub(crate) mod watch_kubernetes;
+mod watch_kubernetes;
 pub(crate) mod ztunnel_log;
 
 use crate::{
+    config::Id,
     mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
+use background::MeshBackground;
 pub use factory::MeshFactory;
 use facts::{Slots, View};
 use markers::Markers;
 use memo::{Answer, Marker, Memo, Need, Outcome};
 pub use stats::MeshStats;
 use stats::MeshTally;
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// The `mesh` processors of a service by id: their settings, and where their
+/// decisions begin.
+type Processors = BTreeMap<Id, (Settings, Current)>;
 
 /// `STATUS_CODE_ERROR`.
 const ERROR: i32 = 2;

@@ -5,21 +5,19 @@ thousand Pods takes a while to read and neither a scrape nor a new connection
 is to wait for it.
 */
 
+use super::Processors;
 use crate::{
-    config::Id,
     mesh::{
         Current, KubernetesMode, KubernetesSettings,
         watch::{
             ClientError, DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster,
         },
     },
-    processor::Configured,
     telemetry::{Health, Metric, Registry},
     threads::{ThreadError, Watchdog},
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -58,6 +56,7 @@ pub enum WatchError {
 }
 
 /// Watchers that are ready to start.
+#[derive(Default)]
 pub struct Watchers(Vec<(DirectoryWatcher, Runtime)>);
 
 impl Watchers {
@@ -66,19 +65,13 @@ impl Watchers {
     /// # Errors
     ///
     /// When `kubernetes` is `on` and no client can be made.
-    pub fn prepare(
-        processors: &[&Configured],
-        knowledge: &BTreeMap<Id, Current>,
-    ) -> Result<Self, WatchError> {
+    pub fn prepare(processors: &Processors) -> Result<Self, WatchError> {
         let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
-        for (id, current) in knowledge {
-            let mut settings = (processors.iter())
-                .filter(|p| p.id == *id)
-                .filter_map(|p| p.settings::<crate::mesh::Settings>());
-            let settings = settings.next().map(|settings| &settings.kubernetes);
-            let Some(settings) = settings.filter(|s| is_wanted(s)) else {
+        for (settings, current) in processors.values() {
+            let settings = &settings.kubernetes;
+            if !is_wanted(settings) {
                 continue;
-            };
+            }
             match wanted.iter_mut().find(|(same, _)| *same == settings) {
                 Some((_, targets)) => targets.push(current.clone()),
                 None => wanted.push((settings, vec![current.clone()])),

@@ -1,10 +1,10 @@
 /*! The keys of `otlp`. */
 
-use super::{GrpcServer, HttpServer, Otlp, ServerKeepalive};
+use super::{GrpcServer, HttpServer, Otlp, ServerKeepalive, http_protocol};
 use crate::{
     auth,
     config::{Field, Id, Keys, Setting, Word},
-    receiver::Configured,
+    receiver::{Configured, ListenerSettings, Protocol, Settings},
     tls,
 };
 use std::{sync::Arc, time::Duration};
@@ -34,6 +34,24 @@ impl Word for Transport {
         ("tcp4", Self::Tcp4),
         ("tcp6", Self::Tcp6),
     ];
+}
+
+impl Settings for Otlp {
+    fn listeners(&self) -> Vec<ListenerSettings> {
+        let grpc = self.grpc.iter().map(|grpc| ListenerSettings {
+            transport: "grpc",
+            name: "OTLP/gRPC",
+            address: grpc.endpoint,
+            protocol: Protocol::Grpc(grpc.clone()),
+        });
+        let http = self.http.iter().map(|http| ListenerSettings {
+            transport: "http",
+            name: "OTLP/HTTP",
+            address: http.endpoint,
+            protocol: http_protocol(http.clone()),
+        });
+        grpc.chain(http).collect()
+    }
 }
 
 pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {

@@ -1,10 +1,6 @@
 /*! The settings of an `otlp` receiver. */
 
-use crate::{
-    auth::ServerAuth,
-    receiver::{ServedAddress, Settings},
-    tls::ServerTls,
-};
+use crate::{auth::ServerAuth, tls::ServerTls};
 use std::{net::SocketAddr, time::Duration};
 
 /// Settings of an `otlp` receiver.
@@ -14,18 +10,6 @@ pub struct Otlp {
     pub grpc: Option<GrpcServer>,
     /// `protocols.http`.
     pub http: Option<HttpServer>,
-}
-
-impl Settings for Otlp {
-    fn addresses(&self) -> Vec<ServedAddress> {
-        let grpc = self.grpc.iter().map(|grpc| {
-            ServedAddress::new("grpc", grpc.endpoint, grpc.tls.as_ref(), grpc.auth.as_ref())
-        });
-        let http = self.http.iter().map(|http| {
-            ServedAddress::new("http", http.endpoint, http.tls.as_ref(), http.auth.as_ref())
-        });
-        grpc.chain(http).collect()
-    }
 }
 
 /// OTLP/gRPC server settings.

@@ -3,10 +3,10 @@
 mod kiali;
 mod kubernetes;
 
-use super::MeshFactory;
+use super::{MeshBackground, MeshFactory};
 use crate::{
     config::{Field, Id, Keys, Pairs, Setting, Word},
-    mesh::{Case, Current, Described, Follow, Knowledge, Repairs, Scheme, Settings as Mesh},
+    mesh::{Case, Described, Follow, Repairs, Scheme, Settings as Mesh},
     pdata::Signal,
     pipeline::ProcessorFactory,
     processor::{BuildContext, Role, Settings},
@@ -64,8 +64,8 @@ impl Settings for Mesh {
     }
 
     fn build(&self, with: &mut BuildContext<'_>) -> Arc<dyn ProcessorFactory> {
-        let make = || Current::new(Knowledge::of(self));
-        let current = with.shared.get_or_insert_with(with.id, make);
+        let background = with.backgrounds.of::<MeshBackground>();
+        let current = background.current(with.id, self);
         Arc::new(MeshFactory::new(self.clone(), current, with.shards))
     }
 }
