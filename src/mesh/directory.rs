@@ -232,12 +232,6 @@ impl Directory {
         })
     }
 
-    /// Whether Pods of the workload stand behind the Service.
-    pub fn backs(&self, namespace: &str, service: &str, workload: &str) -> bool {
-        self.backed(namespace, service)
-            .is_some_and(|backed| backed.workloads.iter().any(|one| &**one == workload))
-    }
-
     /// The app that something which calls itself `spoken` belongs to, in a
     /// namespace or, without one, in the whole mesh.
     pub fn app(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {

@@ -191,9 +191,4 @@ impl Index {
             Some(at) => Some(*at as usize),
         }
     }
-
-    /// Items, scopes and resources found: what the walk cost beside the bytes.
-    pub fn entries(&self) -> usize {
-        self.items.len() + self.scopes.len() + self.resources.len()
-    }
 }

@@ -91,8 +91,10 @@ impl Inlet {
                     first.get_or_insert(appended);
                 }
                 Ok(Err(NotTaken::Busy(reason))) => {
+                    if busy.is_empty() {
+                        why = reason;
+                    }
                     busy.push(*at);
-                    why = reason;
                 }
                 // Every pipeline sees the same bytes, so only the first can
                 // refuse them.
@@ -106,18 +108,21 @@ impl Inlet {
                 }
             }
         }
-        if first.is_none() && !busy.is_empty() {
-            let items = split::count(signal, request) as u64;
-            self.stats.items[signal].refused.add(items);
-            for at in busy {
-                let _ = self.shard.with(at, |pipeline| pipeline.refused(items));
-            }
-            return Err(Refusal::busy(RETRY_AFTER, why));
+        if busy.is_empty() {
+            return Ok(first);
         }
+        let items = split::count(signal, request) as u64;
         // One that has room is not held up by another that has none.
+        let refused = first.is_none();
         for at in busy {
-            let items = split::count(signal, request) as u64;
-            let _ = self.shard.with(at, |pipeline| pipeline.pass_by(items));
+            let _ = self.shard.with(at, |pipeline| match refused {
+                true => pipeline.refused(items),
+                false => pipeline.pass_by(items),
+            });
+        }
+        if refused {
+            self.stats.items[signal].refused.add(items);
+            return Err(Refusal::busy(RETRY_AFTER, why));
         }
         Ok(first)
     }

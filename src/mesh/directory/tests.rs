@@ -9,6 +9,14 @@ pub(crate) fn labels(text: &str) -> Arc<Labels> {
     Arc::new(text.split_whitespace().map(pair).collect())
 }
 
+impl Directory {
+    /// Whether Pods of the workload stand behind the Service.
+    fn backs(&self, namespace: &str, service: &str, workload: &str) -> bool {
+        self.backed(namespace, service)
+            .is_some_and(|backed| backed.workloads.iter().any(|one| &**one == workload))
+    }
+}
+
 fn pod(place: &str, workload: &str, of: &str) -> PodRecord {
     let (namespace, name) = place.split_once('/').unwrap();
     PodRecord {
