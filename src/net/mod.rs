@@ -19,7 +19,7 @@ pub(crate) mod buffers;
 pub mod closing;
 pub(crate) mod connection;
 pub(crate) mod guards;
-pub(crate) mod h2;
+pub mod h2;
 pub(crate) mod handover;
 mod handshake;
 pub(crate) mod notice;

@@ -32,18 +32,18 @@ pub(super) const LEAVING: [u8; 8] = *b"wayspan!";
 
 /// What peers are held to.
 #[derive(Clone, Debug)]
-pub(crate) struct H2Limits {
+pub struct H2Limits {
     /// Streams at once.
-    pub(crate) streams: u32,
+    pub streams: u32,
     /// Octets of a head, as SETTINGS_MAX_HEADER_LIST_SIZE counts them.
-    pub(crate) header_bytes: u32,
+    pub header_bytes: u32,
     /// The field that credentials stand in; it is kept of a head.
-    pub(crate) credentials: Option<HeaderName>,
+    pub credentials: Option<HeaderName>,
 }
 
 /// What has come.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum H2Event<'i> {
+pub enum H2Event<'i> {
     /// A request begins: see [`H2Connection::head`].
     Head {
         /// Its stream.
@@ -74,17 +74,17 @@ pub(crate) enum H2Event<'i> {
 
 /// What the peer has begun and not ended, or owes us.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PeerWaits {
+pub struct PeerWaits {
     /// Both sides have said and heard their settings.
-    pub(crate) is_settled: bool,
+    pub is_settled: bool,
     /// A header block has begun and not ended.
-    pub(crate) is_in_block: bool,
+    pub is_in_block: bool,
     /// An answer waits for the peer to open a window.
-    pub(crate) is_held_up: bool,
+    pub is_held_up: bool,
     /// A PING of ours has not been answered.
-    pub(crate) is_pinged: bool,
+    pub is_pinged: bool,
     /// Octets of data sent so far, which grow while windows are opened.
-    pub(crate) sent: u64,
+    pub sent: u64,
 }
 
 /// How far the connection has begun.
@@ -119,7 +119,7 @@ pub(super) struct Block {
 
 /// The server's end of a connection.
 #[derive(Debug)]
-pub(crate) struct H2Connection {
+pub struct H2Connection {
     pub(super) limits: H2Limits,
     pub(super) phase: Phase,
     pub(super) leaving: Leaving,
@@ -142,12 +142,12 @@ pub(crate) struct H2Connection {
     /// A PING of ours is on its way.
     pub(super) is_pinged: bool,
     /// What is to be written.
-    pub(crate) out: Vec<u8>,
+    pub out: Vec<u8>,
 }
 
 impl H2Connection {
     /// A connection just accepted; our SETTINGS are in `out`.
-    pub(crate) fn new(limits: H2Limits) -> Self {
+    pub fn new(limits: H2Limits) -> Self {
         let mut out = Vec::new();
         frame::put_settings(
             &mut out,
@@ -182,7 +182,7 @@ impl H2Connection {
 
     /// Reads on: takes whole frames off `input` until something has come. None:
     /// more input is needed, or `out` must be written first, or it is over.
-    pub(crate) fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<H2Event<'i>> {
+    pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<H2Event<'i>> {
         while self.failure.is_none() && !self.is_clogged() {
             if self.phase == Phase::Preface && !self.preface(input) {
                 return None;
@@ -240,7 +240,7 @@ impl H2Connection {
     }
 
     /// Begins to leave: GOAWAY asks the peer to send new requests elsewhere.
-    pub(crate) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         if self.leaving == Leaving::No {
             self.leaving = Leaving::Told;
             // Requests may be on their way: which is the last is told when the
@@ -251,7 +251,7 @@ impl H2Connection {
     }
 
     /// Asks the peer whether it is there.
-    pub(crate) fn ping(&mut self) {
+    pub fn ping(&mut self) {
         self.ping_with(ALIVE);
     }
 
@@ -261,7 +261,7 @@ impl H2Connection {
     }
 
     /// Returns what is waited for from the peer.
-    pub(crate) fn waits(&self) -> PeerWaits {
+    pub fn waits(&self) -> PeerWaits {
         PeerWaits {
             is_settled: self.phase == Phase::Open && self.is_acknowledged,
             is_in_block: self.block.is_some(),
@@ -272,23 +272,23 @@ impl H2Connection {
     }
 
     /// Why nothing more will come, if so.
-    pub(crate) fn failure(&self) -> Option<H2Failure> {
+    pub fn failure(&self) -> Option<H2Failure> {
         self.failure
     }
 
     /// Whether [`Self::leave`] was called.
-    pub(crate) fn is_leaving(&self) -> bool {
+    pub fn is_leaving(&self) -> bool {
         self.leaving != Leaving::No
     }
 
     /// Whether it can be closed: all is answered, and the peer knows that
     /// nothing else will be.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         matches!(self.leaving, Leaving::Last(_)) && self.streams.is_empty()
     }
 
     /// Whether too much waits to be written for anything to be read.
-    pub(crate) fn is_clogged(&self) -> bool {
+    pub fn is_clogged(&self) -> bool {
         self.out.len() > CLOGGED
     }
 

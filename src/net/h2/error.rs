@@ -7,7 +7,7 @@ use std::fmt;
 /// An error code (RFC 9113, 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub(crate) enum ErrorCode {
+pub enum ErrorCode {
     /// No error.
     None = 0,
     /// The protocol was not kept.
@@ -30,11 +30,11 @@ pub(crate) enum ErrorCode {
 
 /// What ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct H2Failure {
+pub struct H2Failure {
     /// Its code.
-    pub(crate) reason: ErrorCode,
+    pub reason: ErrorCode,
     /// For people; it travels with GOAWAY.
-    pub(crate) why: &'static str,
+    pub why: &'static str,
 }
 
 impl fmt::Display for H2Failure {

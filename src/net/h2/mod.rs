@@ -37,10 +37,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::{
-    CONNECTION_WINDOW, H2Connection, H2Event, H2Limits, PeerWaits, STREAM_WINDOW,
-};
-pub(crate) use error::{ErrorCode, H2Failure};
+pub(crate) use connection::{CONNECTION_WINDOW, STREAM_WINDOW};
+pub use connection::{H2Connection, H2Event, H2Limits, PeerWaits};
+pub use error::{ErrorCode, H2Failure};
 pub(crate) use frame::{HEAD as FRAME_HEAD, MAX_PAYLOAD};
 pub(crate) use head::RequestHead;
-pub(crate) use stream::ReplyEnd;
+pub use stream::ReplyEnd;

@@ -17,7 +17,7 @@ use super::{
 impl H2Connection {
     /// Answers a request: the header block `head`, then `body`, then what `end`
     /// says. Nothing, if the stream is gone.
-    pub(crate) fn answer(&mut self, stream: u32, head: &[u8], body: &[u8], end: ReplyEnd) {
+    pub fn answer(&mut self, stream: u32, head: &[u8], body: &[u8], end: ReplyEnd) {
         if self.streams.get(stream).is_none() {
             return;
         }
@@ -30,7 +30,7 @@ impl H2Connection {
     }
 
     /// Goes on with an answer that was left open.
-    pub(crate) fn go_on(&mut self, stream: u32, body: &[u8], end: ReplyEnd) {
+    pub fn go_on(&mut self, stream: u32, body: &[u8], end: ReplyEnd) {
         let Some(known) = self.streams.get(stream) else {
             return;
         };
@@ -104,7 +104,7 @@ impl H2Connection {
     }
 
     /// Resets a stream; true: it was there, and somebody may wait for its end.
-    pub(crate) fn reset(&mut self, stream: u32, reason: ErrorCode) -> bool {
+    pub fn reset(&mut self, stream: u32, reason: ErrorCode) -> bool {
         frame::put_reset(&mut self.out, stream, reason);
         if !self.resets.spend() {
             self.fail(H2Failure {

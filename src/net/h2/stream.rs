@@ -14,7 +14,7 @@ const REMEMBERED: usize = 64;
 
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReplyEnd {
+pub enum ReplyEnd {
     /// Not yet: more will come.
     Open,
     /// With its last octet.
