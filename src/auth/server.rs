@@ -134,10 +134,9 @@ impl Server {
             }
             Expected::Users(users) => match basic(header) {
                 None => Attempt::Judged(false),
-                Some((user, password)) => match users.find(&user) {
-                    None => Attempt::Judged(false),
-                    Some((hash, _)) if hash.is_slow() => Attempt::Slow,
-                    Some((hash, known)) => Attempt::Judged(hash.matches(&password) & known),
+                Some((user, password)) => match users.judge(&user, &password) {
+                    Some(good) => Attempt::Judged(good),
+                    None => Attempt::Slow,
                 },
             },
         }
@@ -160,11 +159,7 @@ impl Server {
             let Expected::Users(users) = &*expected else {
                 return false;
             };
-            basic(&header).is_some_and(|(user, password)| {
-                users
-                    .find(&user)
-                    .is_some_and(|(hash, known)| hash.matches(&password) & known)
-            })
+            basic(&header).is_some_and(|(user, password)| users.check(&user, &password))
         });
         Some(checked.await.unwrap_or(false))
     }

@@ -3,6 +3,9 @@
 
 The forms are those the Collector takes, but for SHA-crypt: bcrypt, `$apr1$`,
 `{SHA}`, `{SSHA}`, and the password as it is.
+
+A refusal takes at least as long as the slowest hash, whoever it names, so that
+its time does not tell which users there are.
 */
 
 mod apr1;
@@ -25,17 +28,21 @@ pub struct HtpasswdError {
 
 /// Users and their passwords' hashes.
 #[derive(Default)]
-pub struct Users(HashMap<String, Hash>);
+pub struct Users {
+    hashes: HashMap<String, Hash>,
+    /// The hash that takes longest to compare with; None: there are no users.
+    slowest: Option<Hash>,
+}
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Users({})", self.0.len())
+        write!(f, "Users({})", self.hashes.len())
     }
 }
 
 /// How a password is kept.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Hash {
+enum Hash {
     /// As it is.
     Plain(Vec<u8>),
     /// SHA-1, perhaps salted.
@@ -74,21 +81,41 @@ impl Users {
                 .filter(|(user, kept)| !user.is_empty() && !kept.is_empty())
                 .ok_or_else(|| wrong("not USER:PASSWORD".to_owned()))?;
             let hash = Hash::parse(kept).map_err(|why| wrong(format!("user {user:?}: {why}")))?;
-            self.0.insert(user.to_owned(), hash);
+            self.hashes.insert(user.to_owned(), hash);
         }
+        self.slowest = self.hashes.values().max_by_key(|hash| hash.cost()).cloned();
         Ok(())
     }
 
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.hashes.is_empty()
     }
 
-    /// How `user`'s password is kept. For somebody unknown any other's, so that
-    /// the time a refusal takes does not tell who is known.
-    pub fn find(&self, user: &str) -> Option<(&Hash, bool)> {
-        let known = self.0.get(user).map(|hash| (hash, true));
-        known.or_else(|| self.0.values().next().map(|hash| (hash, false)))
+    /// Judges a password where that is quick. None: [`Self::check`] must, where
+    /// requests do not wait for it.
+    pub fn judge(&self, user: &str, password: &[u8]) -> Option<bool> {
+        let own = self.hashes.get(user);
+        match own.filter(|own| !own.is_slow()) {
+            Some(own) if own.matches(password) => Some(true),
+            _ if self.slowest.as_ref().is_some_and(Hash::is_slow) => None,
+            _ => Some(self.check(user, password)),
+        }
+    }
+
+    /// Judges a password, however long that takes.
+    pub fn check(&self, user: &str, password: &[u8]) -> bool {
+        let own = self.hashes.get(user);
+        if own.is_some_and(|own| own.matches(password)) {
+            return true;
+        }
+        if let Some(slowest) = &self.slowest
+            && own.is_none_or(|own| own.cost() < slowest.cost())
+        {
+            // For the time it takes; nobody is let in by another's password.
+            std::hint::black_box(slowest.matches(password));
+        }
+        false
     }
 }
 
@@ -141,12 +168,26 @@ impl Hash {
 
     /// Whether a check costs enough to be done elsewhere than where requests
     /// are served.
-    pub fn is_slow(&self) -> bool {
+    fn is_slow(&self) -> bool {
         matches!(self, Self::Apr1 { .. } | Self::Bcrypt(_))
     }
 
+    /// Orders hashes by the time that a comparison takes.
+    fn cost(&self) -> u32 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Sha { .. } => 1,
+            Self::Apr1 { .. } => 2,
+            Self::Bcrypt(kept) => {
+                let parts = kept.parse::<bcrypt::HashParts>();
+                // `parse` has taken none that is not one.
+                3 + parts.map_or(0, |parts| parts.get_cost())
+            }
+        }
+    }
+
     /// Whether `password` is it.
-    pub fn matches(&self, password: &[u8]) -> bool {
+    fn matches(&self, password: &[u8]) -> bool {
         match self {
             Self::Plain(kept) => kept.ct_eq(password).into(),
             Self::Sha { sum, salt } => {
@@ -206,13 +247,39 @@ mod tests {
         let mut users = Users::default();
         users.add(&format!("# users\n\n{text}")).unwrap();
         for (user, password, _) in KEPT {
-            let (hash, known) = users.find(user).unwrap();
-            assert!(known && hash.matches(password.as_bytes()), "{user}");
+            assert!(users.check(user, password.as_bytes()), "{user}");
             for wrong in ["", "passwore", "U*", "password\0"] {
-                assert!(!hash.matches(wrong.as_bytes()), "{user} {wrong}");
+                assert!(!users.check(user, wrong.as_bytes()), "{user} {wrong}");
             }
         }
-        assert!(users.find("nobody").is_some_and(|(_, known)| !known));
+        for (_, password, _) in KEPT {
+            assert!(!users.check("nobody", password.as_bytes()), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_as_slow_for_who_is_unknown_as_for_anybody() {
+        const SLOW: &str = "$2b$06$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a";
+        let mut users = Users::default();
+        let kept: String = KEPT
+            .iter()
+            .map(|(user, _, kept)| format!("{user}:{kept}\n"))
+            .collect();
+        users.add(&format!("slow:{SLOW}\n{kept}")).unwrap();
+        // Whatever order a table has its entries in.
+        let slowest = users.slowest.as_ref().unwrap();
+        assert!(*slowest == Hash::Bcrypt(SLOW.to_owned()));
+        for user in ["nobody", "plain", "sha", "apr1", "slow"] {
+            assert_eq!(users.judge(user, b"wrong"), None, "{user}");
+        }
+        assert_eq!(users.judge("plain", b"pass:word"), Some(true));
+
+        let mut quick = Users::default();
+        quick.add("alice:secret\n").unwrap();
+        assert_eq!(quick.judge("alice", b"secret"), Some(true));
+        assert_eq!(quick.judge("alice", b"wrong"), Some(false));
+        assert_eq!(quick.judge("nobody", b"secret"), Some(false));
+        assert_eq!(Users::default().judge("nobody", b""), Some(false));
     }
 
     #[test]
