@@ -92,6 +92,7 @@ impl PipelineLog {
         let settings = LogSettings {
             directory: directory(storage, pipeline),
             create_directory: storage.create_directory,
+            directory_mode: storage.directory_mode,
             max_bytes: storage.max_bytes,
             segment_bytes: LogSettings::SEGMENT_BYTES,
             signal: pipeline.signal,

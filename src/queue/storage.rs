@@ -12,6 +12,9 @@ pub struct Storage {
     pub directory: PathBuf,
     /// Make the directory if it is missing. Default true.
     pub create_directory: bool,
+    /// `directory_permissions` of a directory that is made. Default 0700: spans
+    /// have URLs and names of users.
+    pub directory_mode: u32,
     /// When written bytes are made safe against the loss of the machine.
     /// Default [`Fsync::Never`], as in the Collector.
     pub fsync: Fsync,

@@ -584,6 +584,7 @@ fn storages() {
         },
         directory: "/var/lib/otelcol/file_storage".into(),
         create_directory: true,
+        directory_mode: 0o700,
         fsync: Fsync::Never,
         timeout: SECOND,
         max_bytes: 4 << 30,
@@ -604,6 +605,10 @@ fn storages() {
         ("interval, fsync_interval: 5s", Fsync::Interval(5 * SECOND)),
     ] {
         assert_eq!(with(&format!("{{fsync: {fsync}}}")).storages[0].fsync, want);
+    }
+    for (permissions, want) in [("0750", 0o750), ("\"0755\"", 0o755), ("700", 0o700)] {
+        let config = with(&format!("{{directory_permissions: {permissions}}}"));
+        assert_eq!(config.storages[0].directory_mode, want);
     }
     let config = with("{directory: /data, create_directory: false, timeout: 3s, max_size_mib: 64}");
     let want = Storage {

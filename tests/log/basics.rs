@@ -239,3 +239,23 @@ fn opening_says_what_is_wrong_and_what_to_do() {
     });
     assert!(matches!(error, Err(LogOpenError::Exporters(_))));
 }
+
+#[test]
+fn nobody_else_may_read_what_is_stored() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = directory();
+    let inner = dir.path().join("a/b");
+    let (log, _) = open(settings(&inner));
+    let mut lane = lane(&log);
+    store(&mut lane, &[100, 100]);
+    log.settle(0, lane.id(), 0..1);
+    log.close();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&inner), 0o700);
+    assert_eq!(mode(&dir.path().join("a")), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&inner).unwrap().flatten().collect();
+    assert!(files.len() > 2, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file.path()), 0o600, "{file:?}");
+    }
+}

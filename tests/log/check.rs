@@ -43,6 +43,7 @@ pub fn check_recovery(directory: &Path, segment: &[u8], settlements: &[u8]) -> i
     let settings = LogSettings {
         directory: directory.to_owned(),
         create_directory: false,
+        directory_mode: 0o700,
         max_bytes: u64::MAX >> 1,
         segment_bytes: LogSettings::SEGMENT_BYTES,
         sync: SyncPolicy::Never,

@@ -23,6 +23,7 @@ pub fn settings(directory: &Path) -> LogSettings {
     LogSettings {
         directory: directory.to_owned(),
         create_directory: true,
+        directory_mode: 0o700,
         max_bytes: 1 << 30,
         segment_bytes: LogSettings::SEGMENT_BYTES,
         sync: SyncPolicy::Never,

@@ -8,6 +8,10 @@ use crate::{
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 const DIRECTORY: &str = "/var/lib/otelcol/file_storage";
+/// The Collector has 0750.
+const PERMISSIONS: &str = "0700";
+/// What the owner needs of a directory to use it.
+const OWNER: u32 = 0o700;
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: u64 = 1 << 20;
 /// The log needs room for a few segments, else it can only be full.
@@ -49,6 +53,11 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
         "where the log is, in `wayspan/PIPELINE`; one process at a time",
     );
     let create_directory = keys.or("create_directory", true, "make it if it is missing");
+    let permissions = keys.or(
+        "directory_permissions",
+        PERMISSIONS.to_owned(),
+        "of a directory that is made, in octal; the files in it are always 0600",
+    );
     let fsync = keys.or(
         "fsync",
         Sync::Never,
@@ -71,7 +80,7 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
     );
     // Damage costs the records that are damaged, so there is nothing to recreate;
     // segments are deleted whole, so there is nothing to compact.
-    keys.ignored(&["directory_permissions", "recreate", "compaction"]);
+    keys.ignored(&["recreate", "compaction"]);
     if !keys.is_used() {
         return None;
     }
@@ -90,10 +99,15 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
         let message = format!("at least {LEAST_MIB}, which is a few segments");
         cx.error(max_mib.spot, &message);
     }
+    let directory_mode = mode(&permissions.value).unwrap_or_else(|message| {
+        cx.error(permissions.spot, message);
+        OWNER
+    });
     Some(Arc::new(Storage {
         id: id.clone(),
         directory: directory.value.into(),
         create_directory: create_directory.value,
+        directory_mode,
         fsync: match fsync.value {
             Sync::Always => Fsync::Always,
             Sync::Interval => Fsync::Interval(interval.value),
@@ -102,4 +116,16 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
         timeout: timeout.value,
         max_bytes: max_mib.value.saturating_mul(MIB),
     }))
+}
+
+/// Reads permissions in octal.
+fn mode(text: &str) -> Result<u32, &'static str> {
+    match u32::from_str_radix(text.trim(), 8) {
+        Ok(mode) if mode > 0o777 => Err("more than 0777, which is all there is to permit"),
+        Ok(mode) if mode & OWNER != OWNER => {
+            Err("the owner could not use the directory: 0700 at least")
+        }
+        Ok(mode) => Ok(mode),
+        Err(_) => Err("not permissions in octal, such as 0750"),
+    }
 }

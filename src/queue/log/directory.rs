@@ -7,6 +7,8 @@ settled-<n>.log       who has settled what; being written: settled-<n>.tmp
 lock                  locked by the process that uses the directory
 probe                 written and removed to see whether writing works again
 ```
+
+Spans have URLs and names of users, so that nobody else may read these files.
 */
 
 use super::{
@@ -15,8 +17,9 @@ use super::{
     trouble::LogOpenError,
 };
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -25,6 +28,16 @@ const LOCK_FILE: &str = "lock";
 
 /// The name of the file that a probe writes.
 pub(super) const PROBE_FILE: &str = "probe";
+
+/// The permissions of all files.
+const FILE_MODE: u32 = 0o600;
+
+/// Begins the options of a file that is made here.
+pub(super) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(FILE_MODE);
+    options
+}
 
 /// Returns the path of a segment file.
 pub(super) fn segment_path(directory: &Path, lane: LaneId, first: Seq) -> PathBuf {
@@ -94,7 +107,11 @@ pub(super) fn lock(settings: &LogSettings) -> Result<File, LogOpenError> {
         if !settings.create_directory {
             return Err(LogOpenError::Missing(directory.clone()));
         }
-        fs::create_dir_all(directory).map_err(LogOpenError::io(directory))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(settings.directory_mode)
+            .create(directory)
+            .map_err(LogOpenError::io(directory))?;
         if let Some(parent) = directory.parent()
             && settings.sync != SyncPolicy::Never
         {
@@ -104,7 +121,7 @@ pub(super) fn lock(settings: &LogSettings) -> Result<File, LogOpenError> {
     }
     let path = directory.join(LOCK_FILE);
     // NFS locks only files that are open for writing.
-    let file = File::options()
+    let file = private_file()
         .create(true)
         .truncate(false)
         .write(true)

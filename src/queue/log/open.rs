@@ -249,6 +249,7 @@ mod tests {
         let settings = |directory: &Path| LogSettings {
             directory: directory.to_owned(),
             create_directory: false,
+            directory_mode: 0o700,
             max_bytes: 1 << 30,
             segment_bytes: 1 << 20,
             sync: SyncPolicy::Never,

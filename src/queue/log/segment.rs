@@ -1,8 +1,12 @@
 /*! The segment file that a lane is writing. */
 
-use super::{directory::sync_directory, format::SegmentHeader, ids::Seq};
+use super::{
+    directory::{private_file, sync_directory},
+    format::SegmentHeader,
+    ids::Seq,
+};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, IoSlice, Write},
     path::{Path, PathBuf},
 };
@@ -30,10 +34,7 @@ impl OpenSegment {
     pub(super) fn create(path: &Path, header: &SegmentHeader, sync: bool) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(header.len());
         header.write(&mut bytes);
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(path)?;
+        let mut file = private_file().append(true).create_new(true).open(path)?;
         let begun = file.write_all(&bytes).and_then(|()| match path.parent() {
             Some(directory) if sync => sync_directory(directory),
             _ => Ok(()),

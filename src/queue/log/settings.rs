@@ -10,6 +10,8 @@ pub struct LogSettings {
     pub directory: PathBuf,
     /// Make the directory if it does not exist.
     pub create_directory: bool,
+    /// The permissions of a directory that is made.
+    pub directory_mode: u32,
     /// The limit for all files together. Beyond it commits fail.
     pub max_bytes: u64,
     /// A segment is closed before it gets longer than this.

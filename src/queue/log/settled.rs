@@ -21,13 +21,13 @@ once a second at most.
 */
 
 use super::{
-    directory::{settled_files, settled_path, sync_directory},
+    directory::{private_file, settled_files, settled_path, sync_directory},
     format::ByteReader,
     ids::{LaneId, Seq},
 };
 use crc32c::crc32c;
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -188,7 +188,7 @@ impl SettlementWriter {
         let path = settled_path(&self.directory, self.number);
         let unfinished = path.with_extension("tmp");
         let begun = || -> io::Result<File> {
-            let mut file = OpenOptions::new()
+            let mut file = private_file()
                 .append(true)
                 .create_new(true)
                 .open(&unfinished)?;

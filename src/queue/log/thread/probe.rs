@@ -1,7 +1,10 @@
 /*! Becoming degraded, and finding out when that is over. */
 
 use super::{LogThread, PAUSE, Stopped};
-use crate::queue::log::{directory::PROBE_FILE, trouble::WriteError};
+use crate::queue::log::{
+    directory::{PROBE_FILE, private_file},
+    trouble::WriteError,
+};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -61,7 +64,11 @@ impl LogThread {
         let directory = &self.store.settings.directory;
         let path = directory.join(PROBE_FILE);
         let bytes = vec![0x55; needed.clamp(PROBE.start, PROBE.end) as usize];
-        let written = File::create(&path).and_then(|mut file| {
+        // One may be left of an earlier attempt. A new file is made, so that a
+        // link that somebody put there is not followed.
+        let _ = fs::remove_file(&path);
+        let made = private_file().write(true).create_new(true).open(&path);
+        let written = made.and_then(|mut file| {
             file.write_all(&bytes)?;
             file.sync_data()
         });

@@ -34,6 +34,7 @@ impl Halted {
         let settings = LogSettings {
             directory: dir.path().to_owned(),
             create_directory: false,
+            directory_mode: 0o700,
             max_bytes: 1 << 30,
             segment_bytes: 1 << 20,
             sync,
@@ -200,4 +201,25 @@ fn nobody_waits_for_a_thread_that_is_gone() {
     drop(thread);
     assert_eq!((writer.decided(), writer.undecided_bytes()), (1, 0));
     assert!(!store.holds(writer.id(), seq..seq + 1));
+}
+
+#[test]
+fn a_probe_follows_no_link_and_minds_no_leftover() {
+    let mut log = Halted::new(SyncPolicy::Never);
+    let other = log.dir.path().join("other");
+    fs::write(&other, "somebody else's").unwrap();
+    let probe = log.dir.path().join("probe");
+    for leftover in [true, false] {
+        match leftover {
+            true => fs::write(&probe, "old").unwrap(),
+            false => std::os::unix::fs::symlink(&other, &probe).unwrap(),
+        }
+        assert!(log.store(b"first"));
+        log.replace_file("/dev/full");
+        assert!(!log.store(b"second") && !log.is_healthy());
+        log.thread.probe();
+        assert!(log.is_healthy());
+        assert!(!probe.exists());
+    }
+    assert_eq!(fs::read(&other).unwrap(), b"somebody else's");
 }
