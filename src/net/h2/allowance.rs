@@ -30,25 +30,30 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// Takes one token; false: there is none. The clock is read only when the
-    /// bucket is empty.
+    /// Takes tokens; false: there are not so many. The clock is read only when the
+    /// bucket has too few.
     #[must_use]
-    pub(crate) fn spend(&mut self) -> bool {
-        self.spend_at(Instant::now)
+    pub(crate) fn spend(&mut self, tokens: u32) -> bool {
+        self.spend_at(tokens, Instant::now)
     }
 
-    fn spend_at(&mut self, now: impl FnOnce() -> Instant) -> bool {
-        if self.left == 0 {
+    fn spend_at(&mut self, tokens: u32, now: impl FnOnce() -> Instant) -> bool {
+        if self.left < tokens {
             let now = now();
             let gone = now.saturating_duration_since(self.filled).as_secs_f64();
-            self.left = (gone * PER_SECOND).min(f64::from(BURST)) as u32;
-            if self.left == 0 {
-                return false;
+            let more = (gone * PER_SECOND).min(f64::from(BURST)) as u32;
+            if more > 0 {
+                self.earn(more);
+                self.filled = now;
             }
-            self.filled = now;
         }
-        self.left -= 1;
-        true
+        match self.left.checked_sub(tokens) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Puts some back.
@@ -68,7 +73,8 @@ mod tests {
         let begin = allowance.filled;
         let mut take = |seconds: u64| {
             let now = begin + Duration::from_secs(seconds);
-            (0..5000).take_while(|_| allowance.spend_at(|| now)).count()
+            let spend = |_: &u32| allowance.spend_at(1, || now);
+            (0..5000).take_while(spend).count()
         };
         assert_eq!(take(0), 1000);
         assert_eq!(take(0), 0);
@@ -82,10 +88,11 @@ mod tests {
         let mut allowance = Allowance::default();
         allowance.earn(u32::MAX);
         let now = allowance.filled;
-        let taken = (0..5000).take_while(|_| allowance.spend_at(|| now));
+        let taken = (0..5000).take_while(|_| allowance.spend_at(1, || now));
         assert_eq!(taken.count(), 1000);
         allowance.earn(2);
-        assert!(allowance.spend_at(|| now) && allowance.spend_at(|| now));
-        assert!(!allowance.spend_at(|| now));
+        assert!(!allowance.spend_at(3, || now));
+        assert!(allowance.spend_at(2, || now));
+        assert!(!allowance.spend_at(1, || now));
     }
 }

@@ -62,15 +62,18 @@ impl RequestHead {
         };
     }
 
-    /// Takes the next field.
-    pub(super) fn add(&mut self, entry: Entry<'_>) {
-        let Entry { field, name, value } = entry;
-        self.size = self
-            .size
-            .saturating_add(name.len() + value.len() + OVERHEAD);
-        if self.is_too_large() {
-            return;
+    /// Takes the next field; false: the head is over the limit, and no more
+    /// fields matter.
+    pub(super) fn add(&mut self, entry: Entry<'_>) -> bool {
+        let octets = entry.name.len() + entry.value.len() + OVERHEAD;
+        self.size = self.size.saturating_add(octets);
+        if !self.is_too_large() {
+            self.keep(entry);
         }
+        !self.is_too_large()
+    }
+
+    fn keep(&mut self, Entry { field, name, value }: Entry<'_>) {
         if field.is_pseudo() {
             self.has_pseudo = true;
             // Pseudo-header fields come first.

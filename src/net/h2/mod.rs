@@ -15,7 +15,8 @@ What a peer can make this hold or do is bounded:
 | | by |
 |---|---|
 | a header block in pieces | its octets and their number ([`receive`]) |
-| decoded header fields | never kept but for a few values; 431 over the limit |
+| decoded header fields | never kept but for a few values; 431 over the limit, and not looked at after it |
+| heads over the limit | ENHANCE_YOUR_CALM at the tenth, or at one that would not end |
 | streams | `max_concurrent_streams`, REFUSED_STREAM beyond |
 | data | windows, and the shard's budget for half-received bodies |
 | answers that the peer does not read | nothing is read while [`H2Connection::is_clogged`] |

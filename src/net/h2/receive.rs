@@ -7,7 +7,7 @@ use super::{
     error::{ErrorCode, FrameFault, fatal},
     flow::{Inflow, Outflow},
     frame::{self, FrameHead, HEAD, MAX_31, MAX_PAYLOAD, flag, kind, setting},
-    hpack,
+    hpack::{self, BlockFault},
     stream::{Absent, Stream},
 };
 
@@ -17,6 +17,12 @@ const MAX_PIECES: u32 = 64;
 
 /// Tokens of the allowance for idle frames that a complete request earns.
 const EARNED: u32 = 8;
+
+/// Tokens of it that a head over the limit costs: the tenth such head ends a
+/// connection. One that carries the requests of several senders, as a proxy's
+/// does, earns them by the others' requests.
+const TOO_LARGE_COSTS: u32 = 100;
+const TOO_LARGE: &str = "header lists over SETTINGS_MAX_HEADER_LIST_SIZE";
 
 type Outcome<'i> = Result<Option<H2Event<'i>>, FrameFault>;
 
@@ -76,7 +82,7 @@ impl H2Connection {
 
     /// A frame that leads to nothing.
     fn idle_frame<'i>(&mut self) -> Outcome<'i> {
-        match self.idle.spend() {
+        match self.idle.spend(1) {
             true => Ok(None),
             false => Err(fatal(
                 ErrorCode::EnhanceYourCalm,
@@ -208,7 +214,10 @@ impl H2Connection {
         head.clear();
         self.decoder
             .decode(bytes, |entry| head.add(entry))
-            .map_err(|why| fatal(ErrorCode::Compression, why))?;
+            .map_err(|fault| match fault {
+                BlockFault::Broken(why) => fatal(ErrorCode::Compression, why),
+                BlockFault::Endless => fatal(ErrorCode::EnhanceYourCalm, TOO_LARGE),
+            })?;
         if let Some(known) = self.streams.get(stream) {
             if !known.is_open {
                 return Err(FrameFault::Stream(stream, ErrorCode::StreamClosed));
@@ -239,7 +248,10 @@ impl H2Connection {
         self.streams.note(stream);
         if self.head.is_too_large() {
             self.too_large(block);
-            return self.idle_frame();
+            return match self.idle.spend(TOO_LARGE_COSTS) {
+                true => Ok(None),
+                false => Err(fatal(ErrorCode::EnhanceYourCalm, TOO_LARGE)),
+            };
         }
         if block.depends_on_itself || !self.head.is_request() {
             return Err(FrameFault::Stream(stream, ErrorCode::Protocol));
@@ -290,7 +302,7 @@ impl H2Connection {
         if self.streams.get(stream).is_none() {
             return self.idle_frame();
         }
-        if !self.resets.spend() {
+        if !self.resets.spend(1) {
             return Err(fatal(
                 ErrorCode::EnhanceYourCalm,
                 "too many streams were reset",

@@ -106,7 +106,7 @@ impl H2Connection {
     /// Resets a stream; true: it was there, and somebody may wait for its end.
     pub fn reset(&mut self, stream: u32, reason: ErrorCode) -> bool {
         frame::put_reset(&mut self.out, stream, reason);
-        if !self.resets.spend() {
+        if !self.resets.spend(1) {
             self.fail(H2Failure {
                 reason: ErrorCode::EnhanceYourCalm,
                 why: "too many streams were at fault",

@@ -1,15 +1,25 @@
-//! Header blocks to fields.
+/*!
+Header blocks to fields.
+
+Fields are shown to a visitor until it has seen enough. What follows changes the
+table and is neither copied otherwise nor looked at; and it is bounded, since an
+octet of a block can stand for a field of four thousand.
+*/
 
 use super::{
     super::field::FieldKind,
     huffman,
-    table::{Entry, Table},
+    table::{Entry, OVERHEAD, Table},
 };
 use std::ops::Range;
 
 /// The size of the dynamic table that peers may use: the default of
 /// SETTINGS_HEADER_TABLE_SIZE.
 const TABLE_SIZE: usize = 4096;
+
+/// How much may follow in a block, as SETTINGS_MAX_HEADER_LIST_SIZE counts, after
+/// what the visitor wanted to see: more than a sender can mean.
+const UNSEEN: usize = 64 << 10;
 
 /// Scratch above this size is given back after a block.
 const KEEP: usize = 1024;
@@ -31,6 +41,48 @@ struct Path {
     coded: Vec<u8>,
     plain: Vec<u8>,
     field: FieldKind,
+}
+
+/// Why a block was not decoded. The connection cannot go on then, since both
+/// sides' tables differ from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockFault {
+    /// It is no block; what is wrong with it.
+    Broken(&'static str),
+    /// It stands for far more than anybody looks at.
+    Endless,
+}
+
+impl From<&'static str> for BlockFault {
+    fn from(why: &'static str) -> Self {
+        Self::Broken(why)
+    }
+}
+
+/// Shows fields to a visitor, until that has seen enough.
+struct Viewer<V> {
+    visit: V,
+    has_enough: bool,
+    unseen: usize,
+}
+
+impl<V: FnMut(Entry<'_>) -> bool> Viewer<V> {
+    fn show(&mut self, entry: Entry<'_>) -> Result<(), BlockFault> {
+        if self.has_enough {
+            return self.pass(entry.name.len() + entry.value.len());
+        }
+        self.has_enough = !(self.visit)(entry);
+        Ok(())
+    }
+
+    /// Counts a field of so many octets that is not shown.
+    fn pass(&mut self, octets: usize) -> Result<(), BlockFault> {
+        self.unseen = self.unseen.saturating_add(octets + OVERHEAD);
+        match self.unseen > UNSEEN {
+            true => Err(BlockFault::Endless),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A string of a block.
@@ -63,36 +115,40 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Reads one whole block and shows each of its fields.
+    /// Reads one whole block and shows its fields, until `visit` returns false.
     ///
     /// # Errors
     ///
-    /// What is wrong with the block. The connection cannot go on then, since
-    /// both sides' tables differ from here on (COMPRESSION_ERROR).
+    /// What is wrong with the block.
     pub(crate) fn decode(
         &mut self,
         mut block: &[u8],
-        mut visit: impl FnMut(Entry<'_>),
-    ) -> Result<(), &'static str> {
+        visit: impl FnMut(Entry<'_>) -> bool,
+    ) -> Result<(), BlockFault> {
+        let mut viewer = Viewer {
+            visit,
+            has_enough: false,
+            unseen: 0,
+        };
         let mut begun = false;
         while let Some(first) = block.first().copied() {
             let rest = &mut block;
             if first & 0x80 != 0 {
                 let index = integer(rest, 7)?;
-                visit(self.table.get(index).ok_or(NO_ENTRY)?);
+                viewer.show(self.table.get(index).ok_or(NO_ENTRY)?)?;
             } else if first & 0xe0 == 0x20 {
                 let size = integer(rest, 5)?;
                 if begun {
-                    return Err("a table size update after the first field");
+                    return Err("a table size update after the first field".into());
                 }
                 if size > TABLE_SIZE {
-                    return Err("a table size update over the limit");
+                    return Err("a table size update over the limit".into());
                 }
                 self.table.resize(size);
                 continue;
             } else {
                 let remember = first & 0x40 != 0;
-                self.literal(rest, remember, &mut visit)?;
+                self.literal(rest, remember, &mut viewer)?;
             }
             begun = true;
         }
@@ -106,16 +162,21 @@ impl Decoder {
         &mut self,
         block: &mut &[u8],
         remember: bool,
-        visit: &mut impl FnMut(Entry<'_>),
-    ) -> Result<(), &'static str> {
+        viewer: &mut Viewer<impl FnMut(Entry<'_>) -> bool>,
+    ) -> Result<(), BlockFault> {
+        let is_passed = viewer.has_enough && !remember;
         self.scratch.clear();
         let name = match integer(block, if remember { 6 } else { 4 })? {
             0 => string(block, &mut self.scratch)?,
             index => {
                 // Copied, because the entry may go when this one is remembered.
                 let named = self.table.get(index).ok_or(NO_ENTRY)?;
+                if is_passed {
+                    let value = string(block, &mut self.scratch)?;
+                    return viewer.pass(named.name.len() + value.of(&self.scratch).len());
+                }
                 if named.field == FieldKind::Path && !remember {
-                    return self.path(block, visit);
+                    return self.path(block, viewer);
                 }
                 self.scratch.extend_from_slice(named.name);
                 Text::Scratch(0..self.scratch.len())
@@ -123,12 +184,15 @@ impl Decoder {
         };
         let value = string(block, &mut self.scratch)?;
         let (name, value) = (name.of(&self.scratch), value.of(&self.scratch));
+        if is_passed {
+            return viewer.pass(name.len() + value.len());
+        }
         let entry = Entry {
             field: FieldKind::of(name, value),
             name,
             value,
         };
-        visit(entry);
+        viewer.show(entry)?;
         if remember {
             self.table.insert(entry);
         }
@@ -141,8 +205,8 @@ impl Decoder {
     fn path(
         &mut self,
         block: &mut &[u8],
-        visit: &mut impl FnMut(Entry<'_>),
-    ) -> Result<(), &'static str> {
+        viewer: &mut Viewer<impl FnMut(Entry<'_>) -> bool>,
+    ) -> Result<(), BlockFault> {
         let known = &mut self.path;
         let same = block
             .strip_prefix(&known.coded[..])
@@ -157,12 +221,11 @@ impl Decoder {
             known.plain.clear();
             known.field = FieldKind::of(PATH, value);
             if value.len() > KEEP {
-                visit(Entry {
+                return viewer.show(Entry {
                     field: known.field,
                     name: PATH,
                     value,
                 });
-                return Ok(());
             }
             let coded = before.len() - block.len();
             known
@@ -170,12 +233,11 @@ impl Decoder {
                 .extend_from_slice(before.get(..coded).unwrap_or_default());
             known.plain.extend_from_slice(value);
         }
-        visit(Entry {
+        viewer.show(Entry {
             field: known.field,
             name: PATH,
             value: &known.plain,
-        });
-        Ok(())
+        })
     }
 }
 

@@ -57,7 +57,10 @@ mod tests {
             want[1..].iter().for_each(|(name, value)| field(&mut block, name, value));
             let mut got = Vec::new();
             Decoder::default()
-                .decode(&block, |entry| got.push((entry.name.to_vec(), entry.value.to_vec())))
+                .decode(&block, |entry| {
+                    got.push((entry.name.to_vec(), entry.value.to_vec()));
+                    true
+                })
                 .unwrap();
             prop_assert_eq!(got, want);
         }

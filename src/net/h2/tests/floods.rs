@@ -102,11 +102,35 @@ fn a_bomb_of_indexed_fields() {
     large.extend_from_slice(&[b'x'; 0xf9f]);
     let mut bytes = Vec::new();
     put_block(&mut bytes, 1, true, &large);
-    put_block(&mut bytes, 3, true, &[0xbe; 10_000]);
+    put_block(&mut bytes, 3, true, &[0xbe; 10]);
     assert_eq!(wire.feed(&bytes), []);
     assert_eq!(wire.h2.failure(), None);
     assert_eq!(wire.h2.head().credentials(), None);
     assert_eq!(wire.frames().len(), 2, "431 each");
+    let mut endless = Vec::new();
+    put_block(&mut endless, 5, true, &[0xbe; 10_000]);
+    assert_eq!(wire.feed(&endless), []);
+    assert_eq!(wire.codes(), [(kind::GOAWAY, CALM)]);
+}
+
+#[test]
+fn heads_over_the_limit_unless_others_pay_for_them() {
+    let long = "x".repeat(2000);
+    let large = |stream| head(stream, true, &[("x-long", &long)]);
+    let (sent, code) = until_enough(&mut Wire::new(), |n| large(2 * n + 1));
+    assert_eq!((sent, code), (9, CALM));
+    // Thirteen good requests are what one costs, and there are more.
+    let mut wire = Wire::new();
+    for n in 0..1000 {
+        let first = 32 * n + 1;
+        wire.feed(&large(first));
+        for stream in (first + 2..first + 32).step_by(2) {
+            wire.feed(&head(stream, true, &[]));
+            wire.h2.answer(stream, b"\x88", b"", ReplyEnd::Stream);
+        }
+        wire.h2.out.clear();
+    }
+    assert_eq!(wire.h2.failure(), None);
 }
 
 #[test]

@@ -121,7 +121,8 @@ mod tests {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             hpack::Decoder::default()
                 .decode(block, |entry| {
-                    fields.push((text(entry.name), text(entry.value)))
+                    fields.push((text(entry.name), text(entry.value)));
+                    true
                 })
                 .unwrap();
             fields

@@ -15,11 +15,12 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Fields, &'static str> {
+fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Fields, BlockFault> {
     let mut got = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     decoder.decode(block, |entry| {
-        got.push((text(entry.name), text(entry.value)))
+        got.push((text(entry.name), text(entry.value)));
+        true
     })?;
     Ok(got)
 }
@@ -197,8 +198,10 @@ fn blocks_that_are_none_are_refused() {
         ("ff 80 80 80 80 80 80 80 80", "too large"),
         ("40 81 00 00", "Huffman"),
     ] {
-        let error = decode(&mut Decoder::default(), &hex(block)).unwrap_err();
-        assert!(error.contains(word), "{block}: {error}");
+        match decode(&mut Decoder::default(), &hex(block)) {
+            Err(BlockFault::Broken(why)) => assert!(why.contains(word), "{block}: {why}"),
+            other => panic!("{block}: {other:?}"),
+        }
     }
 }
 
@@ -237,6 +240,40 @@ fn a_size_update_empties_the_table() {
     assert_eq!(decode(&mut decoder, &[0xbe]).unwrap().len(), 1);
     // Two updates: to nothing, and back to 4096 (RFC 7541, 4.2).
     assert!(decode(&mut decoder, &hex("20 3f e1 1f be")).is_err());
+}
+
+#[test]
+fn what_follows_enough_changes_the_table_alone_and_is_bounded() {
+    let mut decoder = Decoder::default();
+    // a: b, remembered; then the same name with another value, not remembered,
+    // and c: d, remembered.
+    let block = hex("40 01 61 01 62 0f 2f 01 78 40 01 63 01 64");
+    let mut seen = 0;
+    let enough = |_: Entry<'_>| {
+        seen += 1;
+        false
+    };
+    decoder.decode(&block, enough).unwrap();
+    assert_eq!(seen, 1);
+    let entry = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let got = decode(&mut decoder, &[0xbe, 0xbf]).unwrap();
+    assert_eq!(got, [entry("c", "d"), entry("a", "b")]);
+    // What is no block is none wherever that shows.
+    let broken = decoder.decode(&hex("be 0f 2f 05 78"), |_| false);
+    assert_eq!(broken, Err(BlockFault::Broken(CUT)));
+
+    // A name of 4000 octets, and fields that refer to it by two octets or three.
+    let mut name = hex("40 7f a1 1e");
+    name.extend_from_slice(&[b'n'; 4000]);
+    name.push(0);
+    for again in [hex("be"), hex("0f 2f 00"), hex("7e 00")] {
+        let mut decoder = Decoder::default();
+        decode(&mut decoder, &name).unwrap();
+        assert_eq!(decode(&mut decoder, &again.repeat(100)).unwrap().len(), 100);
+        let mut bounded = |times| decoder.decode(&again.repeat(times), |_| false);
+        assert_eq!(bounded(10), Ok(()), "{again:?}");
+        assert_eq!(bounded(100), Err(BlockFault::Endless), "{again:?}");
+    }
 }
 
 proptest! {

@@ -209,6 +209,7 @@ impl Peer {
                     if entry.name == b"grpc-status" {
                         status = String::from_utf8(entry.value.to_vec()).unwrap();
                     }
+                    true
                 });
                 decoded.unwrap();
                 return (stream, status);
