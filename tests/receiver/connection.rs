@@ -410,6 +410,24 @@ async fn chunked_bodies_are_joined() {
 }
 
 #[tokio::test]
+async fn other_transfer_codings_are_refused_with_a_reason() {
+    let server = Server::http();
+    for codings in ["gzip, chunked", "chunked\r\ntransfer-encoding: chunked"] {
+        let mut socket = connect(&server).await;
+        let text = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+             content-type: application/x-protobuf\r\ntransfer-encoding: {codings}\r\n\r\n\
+             1\r\n\n\r\n0\r\n\r\n"
+        );
+        socket.write_all(text.as_bytes()).await.unwrap();
+        let answer = rest(socket).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{codings}: {answer}");
+        assert!(answer.contains("transfer-encoding has more"), "{answer}");
+    }
+    assert_eq!(server.taken(), [] as [Vec<u8>; 0]);
+}
+
+#[tokio::test]
 async fn a_refused_body_does_not_cost_the_answer_or_the_connection() {
     let server = Server::http();
     let mut socket = connect(&server).await;

@@ -11,3 +11,4 @@ mod body;
 pub(crate) mod connection;
 pub(crate) mod reply;
 pub(crate) mod request;
+mod transfer;

@@ -5,6 +5,7 @@ One request over HTTP, from its head to its reply.
 use super::{
     body::{Patience, collect, discard, too_large},
     reply::{self, HttpReply},
+    transfer,
 };
 use crate::{
     pipeline::{Refusal, RefusalKind, Taken},
@@ -128,6 +129,7 @@ fn judge(
             ),
         ));
     }
+    transfer::check(&head.headers)?;
     let coding = coding(&head.headers)?;
     let announced = head
         .headers
