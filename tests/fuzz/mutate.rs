@@ -4,11 +4,14 @@ have a grammar, changes that keep it, so that they reach what lies behind the
 first check.
 */
 
+mod frames;
+
 use crate::targets::Grammar;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use wayspan::pdata::wire::{self, WireFields, WireType, WireValue};
 
-/// Longer inputs only take longer.
+/// Inputs are cut off here, or at twice the longest of their corpus: longer ones only
+/// take longer.
 const LONGEST: usize = 2048;
 /// How deep messages are changed inside.
 const DEPTH: u32 = 12;
@@ -35,16 +38,19 @@ pub struct Mutator {
     grammar: Grammar,
     corpus: Vec<Vec<u8>>,
     words: Vec<Vec<u8>>,
+    longest: usize,
 }
 
 impl Mutator {
     /// Neither `corpus` nor, for text, `words` may be empty.
     pub fn new(seed: u64, grammar: Grammar, corpus: Vec<Vec<u8>>, words: Vec<Vec<u8>>) -> Self {
+        let longest = corpus.iter().map(|bytes| 2 * bytes.len()).max();
         Self {
             rng: StdRng::seed_from_u64(seed),
             grammar,
             corpus,
             words,
+            longest: longest.unwrap_or(0).max(LONGEST),
         }
     }
 
@@ -53,7 +59,7 @@ impl Mutator {
         let mut bytes = self.donor();
         loop {
             self.mutate(&mut bytes);
-            bytes.truncate(LONGEST);
+            bytes.truncate(self.longest);
             if self.rng.random_bool(0.6) {
                 return bytes;
             }
@@ -72,18 +78,73 @@ impl Mutator {
             Grammar::Text if self.rng.random_bool(0.85) => self.text(bytes),
             Grammar::Protobuf if self.rng.random_bool(0.7) => *bytes = self.message(bytes, DEPTH),
             Grammar::ProtobufThen(tail) if self.rng.random_bool(0.8) => {
-                let mut tail = bytes.split_off(bytes.len().saturating_sub(tail));
-                if self.rng.random_bool(0.5) {
-                    *bytes = self.message(bytes, DEPTH);
-                }
-                if let Some(byte) = self.place(&tail).and_then(|at| tail.get_mut(at)) {
-                    *byte = self.rng.random();
-                }
-                bytes.truncate(LONGEST - tail.len());
-                bytes.append(&mut tail);
+                self.before_tail(bytes, tail, |this, front| this.message(front, DEPTH));
+            }
+            Grammar::FramesThen(tail) if self.rng.random_bool(0.9) => {
+                self.before_tail(bytes, tail, |this, front| this.frames(front));
             }
             _ => self.injure(bytes),
         }
+    }
+
+    /// Changes what stands before the last `tail` bytes, or one of these, or both.
+    fn before_tail(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        tail: usize,
+        change: impl FnOnce(&mut Self, &[u8]) -> Vec<u8>,
+    ) {
+        let mut tail = bytes.split_off(bytes.len().saturating_sub(tail));
+        if self.rng.random_bool(0.7) {
+            *bytes = change(self, bytes);
+        }
+        if self.rng.random_bool(0.5)
+            && let Some(byte) = self.place(&tail).and_then(|at| tail.get_mut(at))
+        {
+            *byte = self.rng.random();
+        }
+        bytes.truncate(self.longest - tail.len());
+        bytes.append(&mut tail);
+    }
+
+    /// An input that is made of nothing: bytes, or as the grammar has it, pieces of it.
+    pub fn noise(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.grammar {
+            Grammar::Text if self.rng.random() => {
+                for _ in 0..self.rng.random_range(0..20) {
+                    bytes.extend(self.words.choose(&mut self.rng).into_iter().flatten());
+                }
+            }
+            Grammar::Protobuf | Grammar::ProtobufThen(_) if self.rng.random() => {
+                bytes = self.noise_in_fields(DEPTH);
+            }
+            Grammar::FramesThen(_) if self.rng.random() => bytes = self.noise_in_frames(),
+            _ => {
+                let length = self.rng.random_range(0..256);
+                bytes = (0..length).map(|_| self.rng.random()).collect();
+            }
+        }
+        if let Grammar::ProtobufThen(tail) | Grammar::FramesThen(tail) = self.grammar {
+            bytes.extend((0..tail).map(|_| self.rng.random::<u8>()));
+        }
+        bytes
+    }
+
+    /// Fields of any number and type, in fields of bytes as often as not.
+    fn noise_in_fields(&mut self, depth: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for _ in 0..self.rng.random_range(0..4) {
+            match depth > 0 && self.rng.random_bool(0.6) {
+                true => {
+                    let number = self.number();
+                    let inside = self.noise_in_fields(depth - 1);
+                    bytes.extend(self.field(number, &inside));
+                }
+                false => bytes.extend(self.unknown()),
+            }
+        }
+        bytes
     }
 
     fn place(&mut self, bytes: &[u8]) -> Option<usize> {

@@ -12,6 +12,10 @@ lines in `fuzz_targets` and `Cargo.toml` that cargo-fuzz wants.
 
 #[path = "../../pdata/changes.rs"]
 mod changes;
+#[path = "../conversation.rs"]
+mod conversation;
+#[path = "../frames.rs"]
+pub mod frames;
 #[path = "../../pdata/oracle.rs"]
 mod oracle;
 #[path = "../../pdata/signals.rs"]
@@ -34,6 +38,9 @@ pub enum Grammar {
     Protobuf,
     /// Protobuf fields, and this many bytes behind them that are something else.
     ProtobufThen(usize),
+    /// HTTP/2 frames behind the client's preface, and this many bytes behind them that are
+    /// something else.
+    FramesThen(usize),
     /// Text; the words that mean something in it are in `dictionaries`.
     Text,
 }
@@ -58,4 +65,5 @@ targets!(
     pem,
     ztunnel,
     log_recovery,
+    h2,
 );
