@@ -40,14 +40,14 @@ pub struct Growth {
 
 /// The waits of one series of attempts.
 #[derive(Clone, Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     growth: Growth,
     interval: Duration,
 }
 
 impl Backoff {
     /// Starts at the first wait.
-    pub fn new(growth: &Growth) -> Self {
+    pub(crate) fn new(growth: &Growth) -> Self {
         Self {
             interval: growth.first.min(growth.longest),
             growth: growth.clone(),
@@ -56,7 +56,7 @@ impl Backoff {
 
     /// Waits that double from `first` up to `longest`, each with up to half
     /// taken off.
-    pub fn doubling(first: Duration, longest: Duration) -> Self {
+    pub(crate) fn doubling(first: Duration, longest: Duration) -> Self {
         Self::new(&Growth {
             first,
             factor: 2.0,
@@ -66,7 +66,7 @@ impl Backoff {
     }
 
     /// The wait before the next attempt.
-    pub fn next_wait(&mut self) -> Duration {
+    pub(crate) fn next_wait(&mut self) -> Duration {
         self.wait_at(rand::random())
     }
 
@@ -87,7 +87,7 @@ impl Backoff {
     }
 
     /// The next wait is the first one again.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.interval = self.growth.first.min(self.growth.longest);
     }
 }

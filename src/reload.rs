@@ -19,19 +19,19 @@ use std::{
 
 /// A file to read: the key that names it, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub(crate) struct File {
     /// `tls.cert_file`, for messages.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// Where it is.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// Files as they were read.
-pub struct Files(Vec<(File, Vec<u8>)>);
+pub(crate) struct Files(Vec<(File, Vec<u8>)>);
 
 impl Files {
     /// The content of the file that `key` names, and what messages call it.
-    pub fn get(&self, key: &str) -> Option<(String, &[u8])> {
+    pub(crate) fn get(&self, key: &str) -> Option<(String, &[u8])> {
         let (file, bytes) = self.0.iter().find(|(file, _)| file.key == key)?;
         Some((format!("{} {}", file.key, file.path.display()), bytes))
     }
@@ -44,7 +44,7 @@ type Seen = Vec<Result<[u8; 32], io::ErrorKind>>;
 type Make<T> = Box<dyn Fn(&Files) -> Result<T, String> + Send + Sync>;
 
 /// The value and its files.
-pub struct Reloaded<T> {
+pub(crate) struct Reloaded<T> {
     what: String,
     files: Vec<File>,
     make: Make<T>,
@@ -67,7 +67,7 @@ impl<T> Reloaded<T> {
     /// # Errors
     ///
     /// When a file cannot be read or `make` refuses what is in it.
-    pub fn load(
+    pub(crate) fn load(
         what: impl Into<String>,
         files: Vec<File>,
         make: impl Fn(&Files) -> Result<T, String> + Send + Sync + 'static,
@@ -84,18 +84,18 @@ impl<T> Reloaded<T> {
     }
 
     /// The value in use.
-    pub fn current(&self) -> Arc<T> {
+    pub(crate) fn current(&self) -> Arc<T> {
         self.current.load_full()
     }
 
     /// Whether there is anything that could change.
-    pub fn has_files(&self) -> bool {
+    pub(crate) fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
 
     /// Looks at the files, and takes them in if they have changed and are good.
     /// Tells whether the value is a new one.
-    pub fn look(&self) -> bool {
+    pub(crate) fn look(&self) -> bool {
         if self.files.is_empty() {
             return false;
         }

@@ -18,9 +18,9 @@ use tokio::runtime::{self, LocalOptions};
 #[error("cannot start the {name} thread: {source}")]
 pub struct ThreadError {
     /// Which thread.
-    pub name: String,
+    pub(crate) name: String,
     /// The system's answer.
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 /// A thread and what its future came to; `None` if it had no runtime.

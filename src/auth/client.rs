@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, header};
 
 /// A header, made anew when the files it comes from change.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     name: HeaderName,
     value: Reloaded<HeaderValue>,
 }
@@ -21,7 +21,7 @@ impl Client {
     /// # Errors
     ///
     /// Says which file cannot be read, or what does not fit.
-    pub fn build(what: impl Into<String>, settings: &ClientAuth) -> Result<Self, String> {
+    pub(crate) fn build(what: impl Into<String>, settings: &ClientAuth) -> Result<Self, String> {
         let name = match settings {
             ClientAuth::Bearer(bearer) => HeaderName::try_from(&bearer.header)
                 .map_err(|error| format!("auth: header: {error}"))?,
@@ -54,7 +54,7 @@ impl Client {
 
     /// The header for a request about to be sent. A request is a batch, so that
     /// looking at a small file each time costs nothing that shows.
-    pub fn header(&self) -> (HeaderName, HeaderValue) {
+    pub(crate) fn header(&self) -> (HeaderName, HeaderValue) {
         self.value.look();
         (self.name.clone(), (*self.value.current()).clone())
     }

@@ -8,20 +8,20 @@ use crate::config::{Field, Keys};
 use std::rc::Rc;
 
 /// What extensions call what they offer here.
-pub const OFFER: &str = "authenticator";
+pub(crate) const OFFER: &str = "authenticator";
 
 /// What an extension offers to those whose `auth` names it. One of the two at
 /// least is there.
 #[derive(Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     /// What a receiver asks for.
-    pub server: Option<ServerAuth>,
+    pub(crate) server: Option<ServerAuth>,
     /// What an exporter presents.
-    pub client: Option<ClientAuth>,
+    pub(crate) client: Option<ClientAuth>,
 }
 
 /// Reads `auth` of a receiver; None: whoever can connect, or wrong.
-pub fn server(keys: &mut Keys<'_>) -> Option<ServerAuth> {
+pub(crate) fn server(keys: &mut Keys<'_>) -> Option<ServerAuth> {
     keys.section("auth", |keys| {
         let named: Field<String> = keys.get(
             "authenticator",
@@ -39,7 +39,7 @@ pub fn server(keys: &mut Keys<'_>) -> Option<ServerAuth> {
 }
 
 /// Reads `auth` of an exporter; None: no credentials, or wrong.
-pub fn client(keys: &mut Keys<'_>) -> Option<ClientAuth> {
+pub(crate) fn client(keys: &mut Keys<'_>) -> Option<ClientAuth> {
     keys.section("auth", |keys| {
         let named: Field<String> = keys.get(
             "authenticator",

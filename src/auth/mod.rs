@@ -11,7 +11,8 @@ pub(crate) mod config;
 mod server;
 mod settings;
 
-pub use client::Client;
-pub use config::Authenticator;
-pub use server::{Attempt, Generation, Server};
+pub(crate) use client::Client;
+pub(crate) use config::Authenticator;
+pub use server::Server;
+pub(crate) use server::{Attempt, Generation};
 pub use settings::{BearerToken, ClientAuth, Credential, ServerAuth};

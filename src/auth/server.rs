@@ -39,7 +39,7 @@ pub(super) enum Expected {
 }
 
 /// What there is to say about a header at once.
-pub enum Attempt {
+pub(crate) enum Attempt {
     /// It is right, or wrong.
     Judged(bool),
     /// It must be looked up, and checked if it is not found: see [`Server::check`].
@@ -49,7 +49,7 @@ pub enum Attempt {
 /// Stands for what is expected at present: what was remembered under another
 /// one is void.
 #[derive(Clone)]
-pub struct Generation(Arc<Expected>);
+pub(crate) struct Generation(Arc<Expected>);
 
 impl PartialEq for Generation {
     fn eq(&self, other: &Self) -> bool {
@@ -102,12 +102,12 @@ impl Server {
     }
 
     /// Where credentials stand.
-    pub fn header(&self) -> &HeaderName {
+    pub(crate) fn header(&self) -> &HeaderName {
         &self.header
     }
 
     /// `WWW-Authenticate`.
-    pub fn challenge(&self) -> &HeaderValue {
+    pub(crate) fn challenge(&self) -> &HeaderValue {
         &self.challenge
     }
 
@@ -117,17 +117,17 @@ impl Server {
     }
 
     /// Whether there is a file to look at.
-    pub fn has_files(&self) -> bool {
+    pub(crate) fn has_files(&self) -> bool {
         self.expected.has_files()
     }
 
     /// What is expected at present.
-    pub fn generation(&self) -> Generation {
+    pub(crate) fn generation(&self) -> Generation {
         Generation(self.expected.current())
     }
 
     /// Judges a header, if that is quick.
-    pub fn judge(&self, now: &Generation, header: &[u8]) -> Attempt {
+    pub(crate) fn judge(&self, now: &Generation, header: &[u8]) -> Attempt {
         match &*now.0 {
             Expected::Tokens { scheme, tokens } => {
                 Attempt::Judged(is_one_of(tokens, scheme, header))
@@ -143,7 +143,7 @@ impl Server {
     }
 
     /// Under what a header is remembered.
-    pub fn memo(&self, header: &[u8]) -> [u8; 32] {
+    pub(crate) fn memo(&self, header: &[u8]) -> [u8; 32] {
         let mut memo = [0; 32];
         memo.copy_from_slice(hmac::sign(&self.key, header).as_ref());
         memo
@@ -151,7 +151,7 @@ impl Server {
 
     /// Checks a header that [`Self::judge`] found slow, on another thread. None:
     /// too many are being checked.
-    pub async fn check(&self, now: &Generation, header: &[u8]) -> Option<bool> {
+    pub(crate) async fn check(&self, now: &Generation, header: &[u8]) -> Option<bool> {
         let _waiting = self.waiting.try_acquire().ok()?;
         let _work = self.work.acquire().await.ok()?;
         let (expected, header) = (Arc::clone(&now.0), header.to_vec());

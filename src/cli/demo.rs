@@ -32,7 +32,7 @@ use std::{io::Write, process::ExitCode};
 /// what each hop is called before and after, and which pages of Kiali find
 /// their traces. Nothing else needs to run.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The Istio that emitted the spans
     #[arg(long, value_enum, default_value = "1.30")]
     istio: Istio,
@@ -73,7 +73,7 @@ impl Args {
 /// # Errors
 ///
 /// When a port cannot be bound or the pipeline does not take the recording.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let requests = args
         .istio
         .requests()

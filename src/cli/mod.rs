@@ -2,7 +2,7 @@
 The command line. One file per subcommand; this one has what they share.
 */
 
-pub mod demo;
+pub(crate) mod demo;
 mod run;
 mod validate;
 

@@ -4,7 +4,7 @@ use super::{Config, Pipeline};
 
 impl Config {
     /// What it would do, a line each.
-    pub fn describe(&self) -> Vec<String> {
+    pub(crate) fn describe(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for pipeline in &self.pipelines {
             lines.push(self.describe_pipeline(pipeline));
@@ -61,7 +61,7 @@ impl Config {
 
     /// The ids of a pipeline's components in the way of an item:
     /// `otlp → mesh → batch → otlp_grpc`.
-    pub fn way_of(&self, pipeline: &Pipeline) -> String {
+    pub(crate) fn way_of(&self, pipeline: &Pipeline) -> String {
         let receivers = pipeline
             .receivers
             .iter()

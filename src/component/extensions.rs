@@ -15,11 +15,11 @@ use std::{any::Any, cell::RefCell, rc::Rc, sync::Arc};
 
 /// An extension in use.
 #[derive(Clone, Debug)]
-pub struct Extension {
+pub(crate) struct Extension {
     /// Its id.
-    pub id: Id,
+    pub(crate) id: Id,
     /// Its settings.
-    pub settings: Arc<dyn Settings>,
+    pub(crate) settings: Arc<dyn Settings>,
 }
 
 /// Marks what `enabled` names as used, reads all extensions, makes known what they

@@ -25,7 +25,7 @@ mod section;
 mod service;
 mod table;
 
-pub use extensions::Extension;
+pub(crate) use extensions::Extension;
 
 use crate::{
     config::{self, Environment, Id, LoadError, Manual, Reading, Report, Source, keys, process},
@@ -50,15 +50,15 @@ pub struct Config {
     /// Exporters that some pipeline uses.
     pub exporters: Vec<exporter::Configured>,
     /// Connectors that some pipelines use.
-    pub connectors: Vec<connector::Configured>,
+    pub(crate) connectors: Vec<connector::Configured>,
     /// Pipelines, of any signal.
     pub pipelines: Vec<Pipeline>,
     /// Extensions that `service.extensions` enables.
-    pub extensions: Vec<Extension>,
+    pub(crate) extensions: Vec<Extension>,
     /// The health page, if an extension serves it.
     pub health_check: Option<HealthCheck>,
     /// Where `/debug/pipelinez` is, if an extension serves it.
-    pub zpages: Option<SocketAddr>,
+    pub(crate) zpages: Option<SocketAddr>,
     /// The storages that some exporter's queue names.
     pub storages: Vec<Storage>,
     /// wayspan's own logs and metrics.
@@ -113,25 +113,25 @@ impl Config {
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     /// Its id (`traces`, `logs/x`).
-    pub id: Id,
+    pub(crate) id: Id,
     /// What it carries.
     pub signal: Signal,
     /// Indices into [`Config::receivers`].
-    pub receivers: Vec<usize>,
+    pub(crate) receivers: Vec<usize>,
     /// Indices into [`Config::connectors`]: those that it takes from.
-    pub fed_by: Vec<usize>,
+    pub(crate) fed_by: Vec<usize>,
     /// Processors that see each item, in order (`batch` and `memory_limiter` are
     /// not among them).
     pub processors: Vec<processor::Configured>,
     /// The `memory_limiter`, if the pipeline lists one; its limit is in
     /// [`Config::memory_limit`].
-    pub memory_limiter: Option<Id>,
+    pub(crate) memory_limiter: Option<Id>,
     /// How items are batched.
     pub batch: BatchSettings,
     /// Indices into [`Config::exporters`].
-    pub exporters: Vec<usize>,
+    pub(crate) exporters: Vec<usize>,
     /// Indices into [`Config::connectors`]: those that it gives to.
-    pub feeds: Vec<usize>,
+    pub(crate) feeds: Vec<usize>,
 }
 
 /// Loads `sources`, the later merged over the earlier, with the environment of
@@ -157,7 +157,7 @@ pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, Lo
 ///
 /// # Errors
 /// As [`load`], and what is wrong with a file, at the place of its key.
-pub fn load_and_read_files(sources: &[Source]) -> Result<Config, LoadError> {
+pub(crate) fn load_and_read_files(sources: &[Source]) -> Result<Config, LoadError> {
     load_by(sources, &process, true)
 }
 

@@ -171,7 +171,7 @@ fn window(line: &str, span: Span) -> (String, usize, usize) {
 
 /// Names a value that has been read, for findings about it made later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot(usize);
+pub(crate) struct Spot(usize);
 
 /// Gathers findings while a configuration is read and checked.
 #[derive(Debug, Default)]

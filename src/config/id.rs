@@ -14,7 +14,7 @@ pub struct Id {
 
 impl Id {
     /// The id of the component of this type that has no name.
-    pub fn of(kind: &str) -> Self {
+    pub(crate) fn of(kind: &str) -> Self {
         Self {
             kind: kind.to_owned(),
             name: None,

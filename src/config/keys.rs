@@ -19,17 +19,17 @@ use std::net::SocketAddr;
 
 /// A key that has a default.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting<T> {
+pub(crate) struct Setting<T> {
     /// Where the key is written, if it is.
-    pub spot: Option<Spot>,
+    pub(crate) spot: Option<Spot>,
     /// Its value, or the default.
-    pub value: T,
+    pub(crate) value: T,
     /// Whether the value is the file's.
-    pub is_set: bool,
+    pub(crate) is_set: bool,
 }
 
 /// The keys of one map of the file.
-pub struct Keys<'n> {
+pub(crate) struct Keys<'n> {
     cx: &'n Reading<'n>,
     entries: &'n [(String, Node)],
     path: String,
@@ -125,28 +125,28 @@ impl<'n> Keys<'n> {
     }
 
     /// What is lent for this reading.
-    pub fn reading(&self) -> &'n Reading<'n> {
+    pub(crate) fn reading(&self) -> &'n Reading<'n> {
         self.cx
     }
 
     /// Where the map's own key is written, if it is.
-    pub fn spot(&self) -> Option<Spot> {
+    pub(crate) fn spot(&self) -> Option<Spot> {
         self.spot
     }
 
     /// Whether something uses the component. What wayspan lacks may stand in one
     /// that is not used.
-    pub fn is_used(&self) -> bool {
+    pub(crate) fn is_used(&self) -> bool {
         self.is_used
     }
 
     /// Whether the map is there and not null, though it may be empty.
-    pub fn has_value(&self) -> bool {
+    pub(crate) fn has_value(&self) -> bool {
         self.has_value
     }
 
     /// The path of the map: `receivers.otlp.protocols.grpc`.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
@@ -171,7 +171,7 @@ impl<'n> Keys<'n> {
     }
 
     /// Reads `key`, which is `default` when it is absent, null or bad.
-    pub fn or<T: Value>(
+    pub(crate) fn or<T: Value>(
         &mut self,
         key: &'static str,
         default: T,
@@ -191,7 +191,7 @@ impl<'n> Keys<'n> {
     }
 
     /// Reads `key`, which may have no value: `otherwise` says what holds then.
-    pub fn get<T: Value>(
+    pub(crate) fn get<T: Value>(
         &mut self,
         key: &'static str,
         otherwise: &'static str,
@@ -214,7 +214,7 @@ impl<'n> Keys<'n> {
 
     /// Reads `key`, an address to listen on, and takes the address if the
     /// component is used.
-    pub fn listener(
+    pub(crate) fn listener(
         &mut self,
         key: &'static str,
         default: &'static str,
@@ -226,14 +226,18 @@ impl<'n> Keys<'n> {
 
     /// Takes the address to listen on that `field` says, if the component is
     /// used. Reports one that is wrong or taken.
-    pub fn listen(&self, field: &Setting<String>) -> Option<SocketAddr> {
+    pub(crate) fn listen(&self, field: &Setting<String>) -> Option<SocketAddr> {
         let spot = field.spot.or(self.spot);
         let listen = || self.cx.listen(&field.value, &self.path, spot);
         self.is_used.then(listen).flatten()
     }
 
     /// Reads the map below `key`; with nothing there, over an empty one.
-    pub fn section<T>(&mut self, key: &'static str, reader: impl FnOnce(&mut Keys<'n>) -> T) -> T {
+    pub(crate) fn section<T>(
+        &mut self,
+        key: &'static str,
+        reader: impl FnOnce(&mut Keys<'n>) -> T,
+    ) -> T {
         self.declared.push(key);
         let page = self.page.as_ref().map(|page| Page {
             table: page.table,
@@ -244,7 +248,7 @@ impl<'n> Keys<'n> {
 
     /// As [`Self::section`], for a section that other components have too: its
     /// keys are in the table called `table`.
-    pub fn shared<T>(
+    pub(crate) fn shared<T>(
         &mut self,
         key: &'static str,
         (table, effect): (&'static str, &'static str),
@@ -262,7 +266,7 @@ impl<'n> Keys<'n> {
 
     /// Reads `key`, which is a word for all of its section, or the section: the
     /// word, if it is one, and what `reader` makes of the keys.
-    pub fn word_or_section<W: Word, T>(
+    pub(crate) fn word_or_section<W: Word, T>(
         &mut self,
         key: &'static str,
         (default, effect): (W, &'static str),
@@ -283,7 +287,7 @@ impl<'n> Keys<'n> {
 
     /// Reads the list of maps below `key`, each with its place. None when there
     /// is no list.
-    pub fn sections<T>(
+    pub(crate) fn sections<T>(
         &mut self,
         key: &'static str,
         mut reader: impl FnMut(&mut Keys<'n>) -> T,
@@ -352,14 +356,14 @@ impl<'n> Keys<'n> {
     }
 
     /// Where `key` is written, if it is and has a value.
-    pub fn spot_of(&self, key: &str) -> Option<Spot> {
+    pub(crate) fn spot_of(&self, key: &str) -> Option<Spot> {
         let node = self.find(key).filter(|node| !node.is_null())?;
         Some(self.cx.report().spot(node.place, &join(&self.path, key)))
     }
 
     /// Declares keys of the Collector's that change nothing here: they are
     /// accepted with a warning.
-    pub fn ignored(&mut self, keys: &[&'static str]) {
+    pub(crate) fn ignored(&mut self, keys: &[&'static str]) {
         for key in keys {
             self.declared.push(key);
             if let (Some(page), Some(manual)) = (&self.page, self.cx.manual()) {
@@ -374,7 +378,7 @@ impl<'n> Keys<'n> {
 
     /// Declares keys of the Collector's that wayspan does not honour and must
     /// not ignore.
-    pub fn refused(&mut self, keys: &[&'static str]) {
+    pub(crate) fn refused(&mut self, keys: &[&'static str]) {
         for key in keys {
             self.declared.push(key);
             if let (Some(page), Some(manual)) = (&self.page, self.cx.manual()) {

@@ -33,16 +33,16 @@ mod source;
 mod value;
 mod yaml;
 
-pub use diagnostic::{LoadError, Spot};
+pub(crate) use diagnostic::{LoadError, Spot};
 pub use id::Id;
-pub use keys::{Keys, Setting};
-pub use manual::{Manual, Table};
-pub use pairs::Pairs;
-pub use reading::{Extensions, Reading};
-pub use scalar::host_port;
+pub(crate) use keys::{Keys, Setting};
+pub(crate) use manual::Manual;
+pub(crate) use pairs::Pairs;
+pub(crate) use reading::{Extensions, Reading};
+pub(crate) use scalar::host_port;
 pub use secret::Secret;
-pub use source::{Environment, Source, UnsupportedSource};
-pub use value::{Field, Value, Word};
+pub use source::{Environment, Source};
+pub(crate) use value::{Field, Word};
 
 pub(crate) use diagnostic::{Diagnostic, Report, Text, did_you_mean};
 pub(crate) use node::{Node, Place, shorten};
@@ -60,7 +60,7 @@ pub fn default_source() -> Source {
 ///
 /// # Errors
 /// When a source cannot be read or expanded. The result is not checked further.
-pub fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
+pub(crate) fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
     let report = Report::default();
     let mut texts = Vec::new();
     match tree(sources, &process, &mut texts, &report) {

@@ -10,7 +10,7 @@ use super::{
 
 /// Names and their values, in the order of the file.
 #[derive(Clone, Debug, Default)]
-pub struct Pairs(pub Vec<(String, Field<String>)>);
+pub(crate) struct Pairs(pub(crate) Vec<(String, Field<String>)>);
 
 impl Value for Pairs {
     fn kind() -> String {

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Extensions, as other components name them.
-pub trait Extensions {
+pub(crate) trait Extensions {
     /// What the extension called `reference`, written at `spot`, offers as
     /// `what` ("authenticator"), and its position among those named so far.
     /// Reports through `cx` where there is none.
@@ -36,7 +36,7 @@ pub trait Extensions {
 
 /// What every reader of keys is lent: where to report, the environment, and
 /// what the components of one file may not both have.
-pub struct Reading<'n> {
+pub(crate) struct Reading<'n> {
     report: &'n Report,
     env: &'n dyn Environment,
     reads_files: bool,
@@ -108,7 +108,7 @@ impl<'n> Reading<'n> {
 
     /// What the extension called `reference` offers as `what`; see
     /// [`Extensions::offer`].
-    pub fn offer<T: 'static>(
+    pub(crate) fn offer<T: 'static>(
         &self,
         what: &str,
         reference: &str,
@@ -133,14 +133,14 @@ impl<'n> Reading<'n> {
 
     /// Reports an error about the value at `spot`. Without a spot the value is a
     /// default, of which nothing can be wrong.
-    pub fn error(&self, spot: Option<Spot>, message: &str) {
+    pub(crate) fn error(&self, spot: Option<Spot>, message: &str) {
         if let Some(spot) = spot {
             self.report.error_at(spot, message);
         }
     }
 
     /// As [`Self::error`], with what to do about it.
-    pub fn error_with_help(&self, spot: Option<Spot>, message: &str, help: &str) {
+    pub(crate) fn error_with_help(&self, spot: Option<Spot>, message: &str, help: &str) {
         if let Some(spot) = spot {
             self.report.error_at_help(spot, message, help);
         }
@@ -148,14 +148,14 @@ impl<'n> Reading<'n> {
 
     /// As [`Self::error`], shown at the key and not at its value, which may be
     /// secret or missing. `help` may be empty.
-    pub fn error_at_key(&self, spot: Option<Spot>, message: &str, help: &str) {
+    pub(crate) fn error_at_key(&self, spot: Option<Spot>, message: &str, help: &str) {
         if let Some(spot) = spot {
             self.report.error_at_key(spot, message, help);
         }
     }
 
     /// Reports a warning about the key at `spot`.
-    pub fn warn(&self, spot: Option<Spot>, message: &str) {
+    pub(crate) fn warn(&self, spot: Option<Spot>, message: &str) {
         if let Some(spot) = spot {
             self.report.warn_at(spot, message);
         }
@@ -163,7 +163,7 @@ impl<'n> Reading<'n> {
 
     /// Whether something is wrong already, so that what follows from it need not
     /// be said too.
-    pub fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.report.has_errors()
     }
 
@@ -171,7 +171,7 @@ impl<'n> Reading<'n> {
     /// so. Its error begins with the key at fault (`tls.cert_file /etc/tls.crt:
     /// cannot be read`) and is reported at the one of `keys` that it begins
     /// with, else at `at`.
-    pub fn check_files<T>(
+    pub(crate) fn check_files<T>(
         &self,
         keys: &[(&str, Option<Spot>)],
         at: Option<Spot>,

@@ -65,7 +65,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 }
 
 /// Splits `host:port`, `[v6]:port` or `:port`.
-pub fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
+pub(crate) fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
     let wrong = |why: &str| format!("\"{endpoint}\" is not HOST:PORT: {why}");
     let (host, port) = endpoint
         .rsplit_once(':')

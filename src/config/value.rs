@@ -11,7 +11,7 @@ use super::{
 use std::{fmt, time::Duration};
 
 /// A type that a key's value may have.
-pub trait Value: Sized {
+pub(crate) trait Value: Sized {
     /// What the tables of the documentation call the type.
     fn kind() -> String;
 
@@ -28,7 +28,7 @@ pub trait Value: Sized {
 }
 
 /// A value with the words that a file may have for it.
-pub trait Word: Copy + PartialEq + 'static {
+pub(crate) trait Word: Copy + PartialEq + 'static {
     /// Words and what each means. `true`, `false` and the empty text may stand
     /// beside another word for the same, which the documentation shows alone:
     /// YAML 1.1 turns `on` into `true`, and so do the templates that speak it.
@@ -43,11 +43,11 @@ pub trait Word: Copy + PartialEq + 'static {
 
 /// A key's value, if it has one, and where it is written.
 #[derive(Clone, Debug)]
-pub struct Field<T> {
+pub(crate) struct Field<T> {
     /// Where the key is written, if it is.
-    pub spot: Option<Spot>,
+    pub(crate) spot: Option<Spot>,
     /// Its value, unless the key is absent, null or bad.
-    pub value: Option<T>,
+    pub(crate) value: Option<T>,
 }
 
 impl<T> Default for Field<T> {
@@ -61,19 +61,19 @@ impl<T> Default for Field<T> {
 
 impl Field<String> {
     /// The text, unless it is empty: a variable that is not set may stand there.
-    pub fn given(&self) -> Option<&str> {
+    pub(crate) fn given(&self) -> Option<&str> {
         self.value.as_deref().filter(|text| !text.is_empty())
     }
 
     /// As [`Self::given`], without spaces around it.
-    pub fn trimmed(&self) -> Option<&str> {
+    pub(crate) fn trimmed(&self) -> Option<&str> {
         let text = self.value.as_deref().map(str::trim);
         text.filter(|text| !text.is_empty())
     }
 }
 
 /// A node, and what is said about it.
-pub struct At<'n> {
+pub(crate) struct At<'n> {
     pub(super) node: &'n Node,
     pub(super) path: &'n str,
     pub(super) cx: &'n Reading<'n>,

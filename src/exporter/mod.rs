@@ -75,7 +75,7 @@ pub struct Drained {
     pub abandoned: u64,
     /// Undelivered items that are in the segment log: the next run delivers
     /// them.
-    pub kept: u64,
+    pub(crate) kept: u64,
 }
 
 /// An exporter that cannot be built from its settings.
@@ -83,9 +83,9 @@ pub struct Drained {
 #[error("exporter {id}: {message}")]
 pub struct BuildError {
     /// The configured id.
-    pub id: String,
+    pub(crate) id: String,
     /// What is wrong and what to do.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// A built exporter of any kind: connections are made when first needed.
@@ -145,7 +145,7 @@ impl Exporter {
 
     /// An exporter that delivers by `sender`, with what `settings` have for all
     /// kinds.
-    pub fn new(settings: &Configured, sender: impl Sender) -> Self {
+    pub(crate) fn new(settings: &Configured, sender: impl Sender) -> Self {
         let log = DeliveryLog::new(settings.id.to_string(), sender.endpoint().to_owned());
         Self(Box::new(Deliverer {
             sender,

@@ -51,7 +51,7 @@ impl From<NoAnswer> for Outcome {
 
 impl Outcome {
     /// A failure that may pass by itself.
-    pub fn retry(cause: impl Into<String>) -> Self {
+    pub(crate) fn retry(cause: impl Into<String>) -> Self {
         Self::Retry {
             after: None,
             cause: cause.into(),
@@ -60,7 +60,7 @@ impl Outcome {
     }
 
     /// A setting that someone has to change.
-    pub fn misconfigured(cause: impl Into<String>) -> Self {
+    pub(crate) fn misconfigured(cause: impl Into<String>) -> Self {
         Self::Retry {
             after: None,
             cause: cause.into(),
@@ -70,7 +70,7 @@ impl Outcome {
 
     /// Returns true if another address of the backend may take what this one did
     /// not: not if the backend as a whole asks for patience, or a setting is wrong.
-    pub fn passes_elsewhere(&self) -> bool {
+    pub(crate) fn passes_elsewhere(&self) -> bool {
         matches!(
             self,
             Self::Retry {

@@ -8,18 +8,18 @@ the folders.
 
 pub(crate) mod basicauth;
 pub(crate) mod bearertokenauth;
-pub mod file_storage;
+pub(crate) mod file_storage;
 pub mod health_check;
-pub mod zpages;
+pub(crate) mod zpages;
 
 use crate::config::Id;
 use std::{any::Any, fmt, net::SocketAddr, rc::Rc};
 
 /// What an extension offers to components that name it.
-pub type Offer = Rc<dyn Any>;
+pub(crate) type Offer = Rc<dyn Any>;
 
 /// The checked settings of an extension.
-pub trait Settings: fmt::Debug + Send + Sync {
+pub(crate) trait Settings: fmt::Debug + Send + Sync {
     /// What `validate` and the start say of it, a line each.
     fn describe(&self, id: &Id) -> Vec<String> {
         let _ = id;
@@ -43,9 +43,9 @@ pub trait Settings: fmt::Debug + Send + Sync {
 
 /// What the extensions in use serve by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Served {
+pub(crate) struct Served {
     /// The health page.
-    pub health_check: Option<health_check::HealthCheck>,
+    pub(crate) health_check: Option<health_check::HealthCheck>,
     /// Where `/debug/pipelinez` is.
-    pub zpages: Option<SocketAddr>,
+    pub(crate) zpages: Option<SocketAddr>,
 }

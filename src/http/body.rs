@@ -22,7 +22,7 @@ const LEVEL: u32 = 1;
 
 /// The bytes of one request, ready to be sent any number of times.
 #[derive(Clone, Debug)]
-pub struct Payload {
+pub(crate) struct Payload {
     pieces: Arc<[Bytes]>,
     bytes: u64,
 }
@@ -33,7 +33,7 @@ impl Payload {
     /// # Errors
     ///
     /// When the compressor fails, which in memory it does not.
-    pub fn http(chunks: &[Bytes], compression: Compression) -> io::Result<Self> {
+    pub(crate) fn http(chunks: &[Bytes], compression: Compression) -> io::Result<Self> {
         Ok(Self::new(compress(chunks, compression)?))
     }
 
@@ -43,7 +43,7 @@ impl Payload {
     ///
     /// When the message is longer than gRPC can say (4 GiB), or the compressor
     /// fails.
-    pub fn grpc(chunks: &[Bytes], compression: Compression) -> io::Result<Self> {
+    pub(crate) fn grpc(chunks: &[Bytes], compression: Compression) -> io::Result<Self> {
         let message = compress(chunks, compression)?;
         let length: usize = message.iter().map(Bytes::len).sum();
         let length = u32::try_from(length)
@@ -67,33 +67,18 @@ impl Payload {
     }
 
     /// A body for one attempt.
-    pub fn body(&self) -> Body {
+    pub(crate) fn body(&self) -> Body {
         Body {
             pieces: Arc::clone(&self.pieces),
             next: 0,
             left: self.bytes,
         }
     }
-
-    /// The bytes, in order.
-    pub fn pieces(&self) -> &[Bytes] {
-        &self.pieces
-    }
-
-    /// Length in bytes.
-    pub fn len(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Whether there is nothing to send.
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
 }
 
 /// One pass over a [`Payload`].
 #[derive(Clone, Debug)]
-pub struct Body {
+pub(crate) struct Body {
     pieces: Arc<[Bytes]>,
     next: usize,
     left: u64,
@@ -125,7 +110,7 @@ impl http_body::Body for Body {
 }
 
 /// Returns the value of `content-encoding` or `grpc-encoding`.
-pub fn content_encoding(compression: Compression) -> Option<&'static str> {
+pub(crate) fn content_encoding(compression: Compression) -> Option<&'static str> {
     match compression {
         Compression::None => None,
         Compression::Gzip => Some("gzip"),
@@ -134,7 +119,7 @@ pub fn content_encoding(compression: Compression) -> Option<&'static str> {
 }
 
 /// Joins the pieces, where an API needs them so.
-pub fn joined(chunks: &[Bytes]) -> Bytes {
+pub(crate) fn joined(chunks: &[Bytes]) -> Bytes {
     match chunks {
         [one] => one.clone(),
         _ => {
@@ -195,7 +180,6 @@ mod tests {
     fn sends_the_same_bytes_every_time_without_copying() {
         let chunks = chunks();
         let payload = Payload::http(&chunks, Compression::None).unwrap();
-        assert_eq!(payload.len(), 5002);
         assert_eq!(payload.body().size_hint().exact(), Some(5002));
         assert_eq!(read(&payload), joined(&chunks));
         assert_eq!(read(&payload), joined(&chunks));
@@ -205,7 +189,7 @@ mod tests {
     #[test]
     fn an_empty_body_is_at_its_end() {
         let payload = Payload::http(&[], Compression::None).unwrap();
-        assert!(payload.is_empty() && payload.body().is_end_stream());
+        assert!(payload.body().is_end_stream());
         assert_eq!(
             read(&Payload::grpc(&[], Compression::None).unwrap()),
             [0, 0, 0, 0, 0]

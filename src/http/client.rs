@@ -32,7 +32,7 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 const RESENDS: u32 = 3;
 
 /// A client for the host of one URL.
-pub struct HttpClient {
+pub(crate) struct HttpClient {
     pool: Pool,
     timeout: Duration,
     headers: HeaderMap,
@@ -50,13 +50,13 @@ impl fmt::Debug for HttpClient {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct HttpAnswer {
+pub(crate) struct HttpAnswer {
     /// Status and headers.
-    pub head: http::response::Parts,
+    pub(crate) head: http::response::Parts,
     /// The body, cut at a bound.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Trailers, where there were any.
-    pub trailers: Option<HeaderMap>,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 /// Why a request got no answer at one address.
@@ -73,7 +73,7 @@ impl HttpClient {
     /// # Errors
     ///
     /// Says which setting is wrong.
-    pub fn build(
+    pub(crate) fn build(
         uri: &Uri,
         settings: &crate::http::Client,
         protocol: Protocol,
@@ -110,7 +110,7 @@ impl HttpClient {
     }
 
     /// `host:port`.
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         self.pool.connector().authority()
     }
 
@@ -122,7 +122,7 @@ impl HttpClient {
     /// # Errors
     ///
     /// What the last address came to.
-    pub async fn post<T, E: From<NoAnswer>>(
+    pub(crate) async fn post<T, E: From<NoAnswer>>(
         &self,
         uri: &Uri,
         payload: &Payload,
@@ -142,7 +142,11 @@ impl HttpClient {
     /// # Errors
     ///
     /// Why no whole answer came.
-    pub async fn send(&self, request: Request<Body>, limit: usize) -> Result<HttpAnswer, NoAnswer> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        limit: usize,
+    ) -> Result<HttpAnswer, NoAnswer> {
         self.exchange(request, limit, &Count::default(), Ok).await
     }
 

@@ -73,9 +73,9 @@ impl fmt::Debug for Client {
 }
 
 /// The keys of a client beside its URL.
-pub struct ClientKeys {
+pub(crate) struct ClientKeys {
     /// `tls`.
-    pub tls: tls::config::ClientKeys,
+    pub(crate) tls: tls::config::ClientKeys,
     auth: Option<ClientAuth>,
     headers: Field<Pairs>,
     compression: Compression,
@@ -83,7 +83,7 @@ pub struct ClientKeys {
 }
 
 /// Reads the keys that all clients have.
-pub fn client(keys: &mut Keys<'_>) -> ClientKeys {
+pub(crate) fn client(keys: &mut Keys<'_>) -> ClientKeys {
     ClientKeys {
         tls: tls::config::client(keys),
         auth: auth::config::client(keys),
@@ -102,7 +102,7 @@ pub fn client(keys: &mut Keys<'_>) -> ClientKeys {
 impl ClientKeys {
     /// The settings of a client of `url`. None when there is no URL, or nothing
     /// uses the component.
-    pub fn check(self, url: Option<String>, keys: &Keys<'_>) -> Option<Client> {
+    pub(crate) fn check(self, url: Option<String>, keys: &Keys<'_>) -> Option<Client> {
         let cx = keys.reading();
         let headers = headers(self.headers, cx);
         let url = url?;
@@ -145,7 +145,7 @@ fn headers(field: Field<Pairs>, cx: &Reading<'_>) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn url(text: &str) -> Result<String, String> {
+pub(crate) fn url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("\"{text}\" is not a URL such as http://jaeger:4318: {why}");
     let uri: http::Uri = text
         .parse()

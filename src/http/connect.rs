@@ -253,9 +253,9 @@ enum RequestSender {
 #[derive(Debug)]
 pub(super) struct SendError {
     /// The cause.
-    pub error: hyper::Error,
+    pub(crate) error: hyper::Error,
     /// Whether the peer certainly did nothing about the request.
-    pub untouched: bool,
+    pub(crate) untouched: bool,
 }
 
 impl From<hyper::Error> for SendError {

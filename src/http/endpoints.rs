@@ -89,9 +89,9 @@ struct Cooldown {
 #[derive(Debug)]
 pub(super) struct Selection<C> {
     /// The address.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// A connection to it; None: make one.
-    pub connection: Option<C>,
+    pub(crate) connection: Option<C>,
 }
 
 impl<C: Channel> Endpoints<C> {

@@ -31,11 +31,11 @@ mod resolve;
 mod sniff;
 mod web;
 
-pub use body::{Body, Payload, content_encoding, joined};
-pub use client::{HttpAnswer, HttpClient};
+pub(crate) use body::{Payload, content_encoding, joined};
+pub(crate) use client::{HttpAnswer, HttpClient};
 pub use config::{Balancer, Client, Compression};
-pub use no_answer::NoAnswer;
+pub(crate) use no_answer::NoAnswer;
 pub use pool::ConnectOptions;
-pub use protocol::Protocol;
+pub(crate) use protocol::Protocol;
 pub use resolve::{Resolver, Resolving, SystemResolver};
-pub use web::{WebAnswer, WebClient, WebRequest};
+pub(crate) use web::{WebClient, WebRequest};

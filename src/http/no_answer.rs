@@ -14,11 +14,11 @@ use std::{error::Error, io};
 
 /// Why a request got no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoAnswer {
+pub(crate) struct NoAnswer {
     /// What happened, and what to do about it where that is known.
-    pub cause: String,
+    pub(crate) cause: String,
     /// Whether the request can only succeed after somebody changes a setting.
-    pub misconfigured: bool,
+    pub(crate) misconfigured: bool,
 }
 
 impl NoAnswer {

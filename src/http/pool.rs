@@ -98,7 +98,7 @@ struct NameLookup {
 pub(super) struct Checkout {
     shared: Arc<PoolInner>,
     /// Where the request goes.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     connection: Option<HttpConnection>,
     /// Whether the connection has no request under way.
     idle: bool,

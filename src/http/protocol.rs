@@ -2,7 +2,7 @@
 
 /// The protocol of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// OTLP over gRPC, which is HTTP/2 only.
     OtlpGrpc,
     /// OTLP over HTTP.

@@ -40,9 +40,9 @@ impl Resolver for SystemResolver {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     /// Name or address, IPv6 without brackets.
-    pub host: String,
+    pub(crate) host: String,
     /// TCP port.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Target {

@@ -24,7 +24,7 @@ const ANSWER_LIMIT: usize = 4 << 20;
 
 /// A client for one service.
 #[derive(Debug)]
-pub struct WebClient {
+pub(crate) struct WebClient {
     name: &'static str,
     url: String,
     tls: ClientTls,
@@ -34,32 +34,32 @@ pub struct WebClient {
 
 /// A request: a GET, or a POST of a form.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct WebRequest<'a> {
+pub(crate) struct WebRequest<'a> {
     /// What follows the service's URL, such as `/api/status`.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// The bearer token.
-    pub token: Option<&'a str>,
+    pub(crate) token: Option<&'a str>,
     /// The `Cookie` header; empty: none.
-    pub cookies: &'a str,
+    pub(crate) cookies: &'a str,
     /// Name and value of the form field to post; None: a GET.
-    pub form: Option<(&'a str, &'a str)>,
+    pub(crate) form: Option<(&'a str, &'a str)>,
 }
 
 /// An answer, whatever its status.
 #[derive(Clone, Debug, Default)]
-pub struct WebAnswer {
+pub(crate) struct WebAnswer {
     /// The HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body, cut at 4 MiB.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Each `Set-Cookie` header.
-    pub set_cookies: Vec<String>,
+    pub(crate) set_cookies: Vec<String>,
 }
 
 impl WebClient {
     /// A client for the service at `url`, which has no slash at its end. Errors
     /// call the service and its settings by `name`.
-    pub fn new(name: &'static str, url: String, tls: ClientTls) -> Self {
+    pub(crate) fn new(name: &'static str, url: String, tls: ClientTls) -> Self {
         Self {
             name,
             url,
@@ -73,7 +73,7 @@ impl WebClient {
     /// # Errors
     ///
     /// Cause and remedy, when a setting is wrong or no answer came.
-    pub async fn ask(&self, request: WebRequest<'_>) -> Result<WebAnswer, String> {
+    pub(crate) async fn ask(&self, request: WebRequest<'_>) -> Result<WebAnswer, String> {
         let result = match tokio::time::timeout(TIMEOUT, self.send(request)).await {
             Ok(result) => result,
             Err(_) => Err(format!(

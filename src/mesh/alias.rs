@@ -25,21 +25,21 @@ use super::{
 
 /// A further name of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alias {
+pub(crate) struct Alias {
     /// The service name.
-    pub service_name: String,
+    pub(crate) service_name: String,
     /// The marker's span name: the destination's host.
-    pub span_name: String,
+    pub(crate) span_name: String,
     /// The marker's own `node_id`, that of a waypoint. A gateway's or sidecar's
     /// would make the marker a hop of the wrong workload.
-    pub node_id: Option<String>,
+    pub(crate) node_id: Option<String>,
 }
 
 /// What Kiali thinks stands before a destination, where labels of Kubernetes
 /// tell: its `istio.io/use-waypoint`, or that of its namespace. Whether a gateway
 /// really passes it (`istio.io/ingress-use-waypoint`) is no part of its question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Before<'a> {
+pub(crate) enum Before<'a> {
     /// Nobody knows.
     #[default]
     Unknown,
@@ -134,7 +134,7 @@ fn host(facts: &Facts<'_>, to: Destination<'_>) -> String {
 /// Whether a marker has this attribute of its span: what Kiali asks for and
 /// filters by. Without the peer tags a marker would bring back the false
 /// matches that they prevent.
-pub fn keeps(attribute: &[u8]) -> bool {
+pub(crate) fn keeps(attribute: &[u8]) -> bool {
     attribute == key::CLUSTER_ID.as_bytes()
         || attribute.starts_with(b"istio.destination_")
         || attribute.starts_with(b"istio.source_")
@@ -142,11 +142,11 @@ pub fn keeps(attribute: &[u8]) -> bool {
 
 /// What tells the markers of one service name from those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Salt(u64);
+pub(crate) struct Salt(u64);
 
 impl Salt {
     /// The salt of a service name; the same in every build.
-    pub fn new(service_name: &str) -> Self {
+    pub(crate) fn new(service_name: &str) -> Self {
         // FNV-1a.
         let hash = service_name
             .bytes()
@@ -159,7 +159,7 @@ impl Salt {
     /// The id of the marker of the span with id `span`: neither that nor zero.
     /// For one name, different spans have markers of different ids, but for the
     /// one or two spans whose first choice would be such an id.
-    pub fn span_id(self, span: [u8; 8]) -> [u8; 8] {
+    pub(crate) fn span_id(self, span: [u8; 8]) -> [u8; 8] {
         let own = u64::from_be_bytes(span);
         let nth = |n: u64| mix((own ^ self.0).wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         // Three different values, of which two can be out of the question.
@@ -179,7 +179,7 @@ fn mix(mut x: u64) -> u64 {
 
 impl Facts<'_> {
     /// Whether the span is a marker that a wayspan made.
-    pub fn is_marker(&self) -> bool {
+    pub(crate) fn is_marker(&self) -> bool {
         const INTERNAL: u8 = 1;
         self.kind == INTERNAL && self.synthetic.is_some()
     }

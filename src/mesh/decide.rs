@@ -24,31 +24,31 @@ use super::{
 
 /// What is to be done with a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict<'a> {
+pub(crate) struct Verdict<'a> {
     /// The kind of hop that emitted it.
-    pub class: Class,
+    pub(crate) class: Class,
     /// Where it went, on spans of proxies that say so.
-    pub destination: Option<Destination<'a>>,
+    pub(crate) destination: Option<Destination<'a>>,
     /// The new `service.name`; `None` when it stays as it is.
-    pub service_name: Option<String>,
+    pub(crate) service_name: Option<String>,
     /// Attributes to add to the span, which lacks them.
-    pub tags: Vec<(&'static str, String)>,
+    pub(crate) tags: Vec<(&'static str, String)>,
     /// Attributes to add to the resource, which lacks them. Holds
     /// [`key::ORIGINAL_SERVICE_NAME`] when the name changes for the first time,
     /// and on spans that are decided only once.
-    pub resource_tags: Vec<(&'static str, String)>,
+    pub(crate) resource_tags: Vec<(&'static str, String)>,
     /// The new name of the span; `None` when it stays as it is. The old one is
     /// to be kept as [`key::ORIGINAL_SPAN_NAME`].
-    pub span_name: Option<String>,
+    pub(crate) span_name: Option<String>,
     /// Whether the status is to become ERROR. Its message stays.
-    pub error: bool,
+    pub(crate) error: bool,
     /// A further name, for a marker to carry.
-    pub alias: Option<Alias>,
+    pub(crate) alias: Option<Alias>,
 }
 
 impl Verdict<'_> {
     /// Which repairs it makes.
-    pub fn repairs(&self) -> Repairs {
+    pub(crate) fn repairs(&self) -> Repairs {
         Repairs {
             status: self.error,
             node_id: self.tags.iter().any(|(key, _)| *key == key::NODE_ID),
@@ -111,7 +111,11 @@ impl Verdict<'_> {
 const NAMELESS: &str = "unknown_service";
 
 /// Applies the rules to a span.
-pub fn decide<'a>(facts: &Facts<'a>, settings: &Settings, knowledge: &'a Knowledge) -> Verdict<'a> {
+pub(crate) fn decide<'a>(
+    facts: &Facts<'a>,
+    settings: &Settings,
+    knowledge: &'a Knowledge,
+) -> Verdict<'a> {
     let scheme = &knowledge.scheme;
     let class = facts.class();
     let destination = match class {

@@ -31,7 +31,7 @@ pub struct Described {
 impl Described {
     /// What either says; where both do, what `self` says.
     #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
+    pub(crate) fn or(&self, other: &Self) -> Self {
         fn first<T: Clone>(one: &Option<T>, other: &Option<T>) -> Option<T> {
             one.as_ref().or(other.as_ref()).cloned()
         }
@@ -47,7 +47,7 @@ impl Described {
     }
 
     /// The Kiali it describes; what is not said is as in the newest Kiali.
-    pub fn kiali(&self) -> Kiali {
+    pub(crate) fn kiali(&self) -> Kiali {
         let default = Kiali::default();
         let named = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         Kiali {
@@ -63,7 +63,7 @@ impl Described {
     }
 
     /// The keys that are said, as `key value`.
-    pub fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         let all = self.all();
         let said = all.into_iter().filter_map(|(key, value)| {
             value
@@ -75,7 +75,7 @@ impl Described {
 
     /// Where both say something and not the same: the key, what `self` says,
     /// what `other` says.
-    pub fn contradictions(&self, other: &Self) -> Vec<(&'static str, String, String)> {
+    pub(crate) fn contradictions(&self, other: &Self) -> Vec<(&'static str, String, String)> {
         let pairs = self.all().into_iter().zip(other.all());
         pairs
             .filter_map(|((key, own), (_, its))| Some((key, own?, its?)))

@@ -12,18 +12,18 @@ use super::{Facts, Host, UpstreamCluster, facts::value};
 
 /// Where a request went, as far as the span tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Destination<'a> {
+pub(crate) struct Destination<'a> {
     /// The app: Istio's own `istio.destination_canonical_service`, else the service.
-    pub app: &'a str,
+    pub(crate) app: &'a str,
     /// The service (a ServiceEntry's host is one), else the app.
-    pub service: &'a str,
+    pub(crate) service: &'a str,
     /// The namespace; `None` outside of Kubernetes.
-    pub namespace: Option<&'a str>,
+    pub(crate) namespace: Option<&'a str>,
 }
 
 impl<'a> Destination<'a> {
     /// The destination of a waypoint's span.
-    pub fn of_waypoint(facts: &Facts<'a>) -> Option<Self> {
+    pub(crate) fn of_waypoint(facts: &Facts<'a>) -> Option<Self> {
         let host = cluster_host(facts)
             .or_else(|| name_host(facts.span_name))
             .or_else(|| facts.resource.emitted_name().and_then(Host::parse_service));
@@ -31,13 +31,13 @@ impl<'a> Destination<'a> {
     }
 
     /// The destination of another proxy's span: what its cluster says, no more.
-    pub fn of_cluster(facts: &Facts<'a>) -> Option<Self> {
+    pub(crate) fn of_cluster(facts: &Facts<'a>) -> Option<Self> {
         cluster_host(facts).and_then(|host| Self::join(facts, Some(host)))
     }
 
     /// Whether [`Destination::of_waypoint`] looks past the cluster: only then
     /// does the span's name matter to any rule.
-    pub fn needs_span_name(facts: &Facts<'_>) -> bool {
+    pub(crate) fn needs_span_name(facts: &Facts<'_>) -> bool {
         cluster_host(facts).is_none()
     }
 

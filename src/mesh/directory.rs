@@ -17,8 +17,9 @@ mod spoken;
 mod tests;
 
 pub use labels::AppLabels;
-pub use records::{Labels, NamespaceRecord, Phase, PodRecord, ServiceRecord};
-pub use spoken::{App, same_but_case};
+pub(crate) use records::{Labels, Phase};
+pub use records::{NamespaceRecord, PodRecord, ServiceRecord};
+pub(crate) use spoken::{App, same_but_case};
 
 use backing::{Backed, Sets};
 use labels::canonical_name;
@@ -32,40 +33,40 @@ use std::{
 
 /// A Pod, as rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pod<'a> {
+pub(crate) struct Pod<'a> {
     /// Its namespace.
-    pub namespace: &'a str,
+    pub(crate) namespace: &'a str,
     /// Its name.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// What Kiali calls its app, in the label's own case.
-    pub app: Option<&'a str>,
+    pub(crate) app: Option<&'a str>,
     /// What Istio calls its canonical service.
-    pub canonical: &'a str,
+    pub(crate) canonical: &'a str,
     /// The workload that owns it, or itself.
-    pub workload: &'a str,
+    pub(crate) workload: &'a str,
     /// All its labels.
-    pub labels: &'a Labels,
+    pub(crate) labels: &'a Labels,
 }
 
 /// A Service, as rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Service<'a> {
+pub(crate) struct Service<'a> {
     /// Its namespace.
-    pub namespace: &'a str,
+    pub(crate) namespace: &'a str,
     /// Its name.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// What Kiali calls its app: the app label in its *selector*.
-    pub app: Option<&'a str>,
+    pub(crate) app: Option<&'a str>,
     /// The app label of the Pods behind it, where all have the same.
-    pub app_of_pods: Option<&'a str>,
+    pub(crate) app_of_pods: Option<&'a str>,
     /// The canonical name of the Pods behind it, where all have the same.
-    pub canonical_of_pods: Option<&'a str>,
+    pub(crate) canonical_of_pods: Option<&'a str>,
     /// The workload behind it, where there is exactly one.
-    pub workload: Option<&'a str>,
+    pub(crate) workload: Option<&'a str>,
     /// How many workloads are behind it.
-    pub workloads: usize,
+    pub(crate) workloads: usize,
     /// All its labels.
-    pub labels: &'a Labels,
+    pub(crate) labels: &'a Labels,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -140,7 +141,7 @@ impl Directory {
     /// Says that some Pods are missing from it: then what is true of all Pods
     /// of a Service, or of one app in the whole mesh, cannot be told.
     #[must_use]
-    pub fn truncated(self) -> Self {
+    pub(crate) fn truncated(self) -> Self {
         Self {
             truncated: true,
             ..self
@@ -169,30 +170,30 @@ impl Directory {
     }
 
     /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.namespaces.is_empty()
     }
 
     /// Whether there is such a namespace.
-    pub fn has_namespace(&self, name: &str) -> bool {
+    pub(crate) fn has_namespace(&self, name: &str) -> bool {
         self.namespaces.contains_key(name)
     }
 
     /// The labels of a Namespace.
-    pub fn namespace_labels(&self, name: &str) -> Option<&Labels> {
+    pub(crate) fn namespace_labels(&self, name: &str) -> Option<&Labels> {
         let record = self.namespaces.get(name)?.record.as_ref()?;
         Some(&record.labels)
     }
 
     /// A Pod by its name.
-    pub fn pod(&self, namespace: &str, name: &str) -> Option<Pod<'_>> {
+    pub(crate) fn pod(&self, namespace: &str, name: &str) -> Option<Pod<'_>> {
         let pods = &self.namespaces.get(namespace)?.pods;
         let at = pods.binary_search_by(|pod| pod.name.as_str().cmp(name));
         at.ok().map(|at| self.view(&pods[at]))
     }
 
     /// A Pod by its name alone, where one namespace has it.
-    pub fn pod_named(&self, name: &str) -> Option<Pod<'_>> {
+    pub(crate) fn pod_named(&self, name: &str) -> Option<Pod<'_>> {
         if self.truncated {
             return None;
         }
@@ -202,19 +203,19 @@ impl Directory {
     }
 
     /// The Pod that has an address now.
-    pub fn pod_at(&self, address: IpAddr) -> Option<Pod<'_>> {
+    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<Pod<'_>> {
         let (_, pod) = self.addresses.get(&address.to_canonical())?;
         pod.as_deref().map(|pod| self.view(pod))
     }
 
     /// The workload that all Pods of an app in a namespace belong to.
-    pub fn workload(&self, namespace: &str, app: &str) -> Option<&str> {
+    pub(crate) fn workload(&self, namespace: &str, app: &str) -> Option<&str> {
         let of_app = self.namespaces.get(namespace)?.workloads.get(app)?;
         of_app.as_deref().filter(|_| !self.truncated)
     }
 
     /// A Service by its name.
-    pub fn service(&self, namespace: &str, name: &str) -> Option<Service<'_>> {
+    pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<Service<'_>> {
         let backed = self.backed(namespace, name)?;
         let whole = !self.truncated;
         Some(Service {
@@ -234,7 +235,7 @@ impl Directory {
 
     /// The app that something which calls itself `spoken` belongs to, in a
     /// namespace or, without one, in the whole mesh.
-    pub fn app(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
+    pub(crate) fn app(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
         let tells = namespace.is_some() || !self.truncated;
         let found = self.spoken.find(namespace, spoken);
         found.filter(|_| tells)

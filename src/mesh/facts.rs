@@ -16,43 +16,44 @@ macro_rules! span_attributes {
         value { $($(#[$value_doc:meta])* $value:ident, $VALUE:ident = $value_key:literal;)* }
         presence { $($(#[$presence_doc:meta])* $presence:ident, $PRESENCE:ident = $presence_key:literal;)* }
     ) => {
+        #[allow(dead_code, reason = "the table names every key, and the rules read some by field alone")]
         mod span_key {
-            $($(#[$value_doc])* pub const $VALUE: &str = $value_key;)*
-            $($(#[$presence_doc])* pub const $PRESENCE: &str = $presence_key;)*
+            $($(#[$value_doc])* pub(crate) const $VALUE: &str = $value_key;)*
+            $($(#[$presence_doc])* pub(crate) const $PRESENCE: &str = $presence_key;)*
         }
 
         /// The attributes of a span whose values the rules read.
-        pub const VALUES: [&str; [$($value_key),*].len()] = [$($value_key),*];
+        pub(crate) const VALUES: [&str; [$($value_key),*].len()] = [$($value_key),*];
         /// The attributes of a span of which the rules only read whether they
         /// are there.
-        pub const PRESENCES: [&str; [$($presence_key),*].len()] = [$($presence_key),*];
+        pub(crate) const PRESENCES: [&str; [$($presence_key),*].len()] = [$($presence_key),*];
 
         /// What the rules see of a span.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Facts<'a> {
+        pub(crate) struct Facts<'a> {
             /// Its resource.
-            pub resource: ResourceFacts<'a>,
+            pub(crate) resource: ResourceFacts<'a>,
             /// The span's name; only read where no cluster names the destination,
             /// and where it hides that.
-            pub span_name: &'a str,
+            pub(crate) span_name: &'a str,
             /// `SpanKind` as on the wire (2 server, 3 client).
-            pub kind: u8,
+            pub(crate) kind: u8,
             /// Whether [`key::ERROR`] is true and the status unset.
-            pub unset_error: bool,
+            pub(crate) unset_error: bool,
             /// The address the span came from; only read where [`Facts::asks_peer`].
-            pub peer: Option<IpAddr>,
+            pub(crate) peer: Option<IpAddr>,
             /// The `node_id` of the parent, if that is in the same `ResourceSpans`,
             /// where this one has none: Envoy's spawned upstream spans do not.
-            pub parent_node_id: Attr<'a>,
-            $($(#[$value_doc])* pub $value: Attr<'a>,)*
-            $($(#[$presence_doc])* pub $presence: Attr<'a>,)*
+            pub(crate) parent_node_id: Attr<'a>,
+            $($(#[$value_doc])* pub(crate) $value: Attr<'a>,)*
+            $($(#[$presence_doc])* pub(crate) $presence: Attr<'a>,)*
         }
 
         impl<'a> Facts<'a> {
             /// The same facts, with the attributes that `find` knows by their
             /// keys. It is asked for [`VALUES`] first, then for [`PRESENCES`],
             /// each in order.
-            pub fn with_attributes(self, mut find: impl FnMut(&'static str) -> Attr<'a>) -> Self {
+            pub(crate) fn with_attributes(self, mut find: impl FnMut(&'static str) -> Attr<'a>) -> Self {
                 Self {
                     $($value: find($value_key),)*
                     $($presence: find($presence_key),)*
@@ -114,66 +115,68 @@ span_attributes! {
 
 /// The attribute keys that the rules read or write.
 pub mod key {
-    pub use super::span_key::*;
+    pub(crate) use super::span_key::*;
 
     /// `true`, as text or as it is, where the request failed.
-    pub const ERROR: &str = "error";
+    pub(crate) const ERROR: &str = "error";
     /// The span's name before it was repaired.
-    pub const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
+    pub(crate) const ORIGINAL_SPAN_NAME: &str = "wayspan.original_span_name";
 
     /// Resource: the service name, the only one that Jaeger searches by.
     pub const SERVICE_NAME: &str = "service.name";
     /// Resource: the service name as it was emitted.
-    pub const ORIGINAL_SERVICE_NAME: &str = "wayspan.original_service_name";
+    pub(crate) const ORIGINAL_SERVICE_NAME: &str = "wayspan.original_service_name";
     /// Resource: the pod's name, by which Kiali finds a workload's SDK spans.
-    pub const HOSTNAME: &str = "hostname";
+    pub(crate) const HOSTNAME: &str = "hostname";
     /// Resource: namespace, by OpenTelemetry's conventions for Kubernetes.
-    pub const K8S_NAMESPACE: &str = "k8s.namespace.name";
+    pub(crate) const K8S_NAMESPACE: &str = "k8s.namespace.name";
     /// Resource: namespace of `service.name`.
-    pub const SERVICE_NAMESPACE: &str = "service.namespace";
+    pub(crate) const SERVICE_NAMESPACE: &str = "service.namespace";
     /// Resource: the pod, by OpenTelemetry's conventions for Kubernetes.
-    pub const K8S_POD: &str = "k8s.pod.name";
+    pub(crate) const K8S_POD: &str = "k8s.pod.name";
     /// Resource: the pod's address, by the same conventions.
-    pub const K8S_POD_IP: &str = "k8s.pod.ip";
+    pub(crate) const K8S_POD_IP: &str = "k8s.pod.ip";
     /// Resource: the host, which in a container is the pod.
-    pub const HOST_NAME: &str = "host.name";
+    pub(crate) const HOST_NAME: &str = "host.name";
 }
 
 /// An attribute: `None` when absent, `Some("")` when present without a usable string.
-pub type Attr<'a> = Option<&'a str>;
+pub(crate) type Attr<'a> = Option<&'a str>;
 
 /// The value of an attribute, unless it says nothing (`-` is Envoy's nothing).
-pub fn value(attr: Attr<'_>) -> Option<&str> {
+pub(crate) fn value(attr: Attr<'_>) -> Option<&str> {
     attr.filter(|text| !text.is_empty() && *text != "-")
 }
 
 /// What the rules see of a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ResourceFacts<'a> {
+pub(crate) struct ResourceFacts<'a> {
     /// [`key::SERVICE_NAME`].
-    pub service_name: Attr<'a>,
+    pub(crate) service_name: Attr<'a>,
     /// [`key::ORIGINAL_SERVICE_NAME`].
-    pub original: Attr<'a>,
+    pub(crate) original: Attr<'a>,
     /// [`key::K8S_NAMESPACE`].
-    pub k8s_namespace: Attr<'a>,
+    pub(crate) k8s_namespace: Attr<'a>,
     /// [`key::SERVICE_NAMESPACE`].
-    pub service_namespace: Attr<'a>,
+    pub(crate) service_namespace: Attr<'a>,
     /// [`key::K8S_POD`].
-    pub k8s_pod: Attr<'a>,
+    pub(crate) k8s_pod: Attr<'a>,
     /// [`key::K8S_POD_IP`].
-    pub k8s_pod_ip: Attr<'a>,
+    pub(crate) k8s_pod_ip: Attr<'a>,
     /// [`key::HOST_NAME`].
-    pub host_name: Attr<'a>,
+    pub(crate) host_name: Attr<'a>,
     /// [`key::HOSTNAME`].
-    pub hostname: Attr<'a>,
+    pub(crate) hostname: Attr<'a>,
     /// [`key::CLUSTER_ID`], where it stands on the resource.
-    pub cluster_id: Attr<'a>,
+    pub(crate) cluster_id: Attr<'a>,
 }
 
 impl<'a> ResourceFacts<'a> {
     /// Collects facts from string attributes; others are given as `""`. Keys
     /// are unique in OTLP; of repeated ones the last is seen, as in Jaeger.
-    pub fn from_attributes(attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(crate) fn from_attributes(
+        attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let mut facts = Self::default();
         for (name, text) in attributes {
             let slot = match name {
@@ -194,25 +197,25 @@ impl<'a> ResourceFacts<'a> {
     }
 
     /// The name the span was emitted with, whatever it is called by now.
-    pub fn emitted_name(&self) -> Option<&'a str> {
+    pub(crate) fn emitted_name(&self) -> Option<&'a str> {
         value(self.original).or(value(self.service_name))
     }
 
     /// The name as emitted, where [`key::ORIGINAL_SERVICE_NAME`] is yet to be
     /// written when the name changes.
-    pub fn unmarked_name(&self) -> Option<&'a str> {
+    pub(crate) fn unmarked_name(&self) -> Option<&'a str> {
         value(self.service_name).filter(|_| self.original.is_none())
     }
 
     /// The namespace the resource itself claims to be in.
-    pub fn namespace(&self) -> Option<&'a str> {
+    pub(crate) fn namespace(&self) -> Option<&'a str> {
         value(self.k8s_namespace).or(value(self.service_namespace))
     }
 }
 
 /// The kind of hop a span was emitted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
+pub(crate) enum Class {
     /// A waypoint proxy.
     Waypoint,
     /// An ingress, egress or east-west gateway (`router`).
@@ -229,7 +232,7 @@ pub enum Class {
 
 impl Class {
     /// A word for tables.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Class::Waypoint => "waypoint",
             Class::Gateway => "gateway",
@@ -243,7 +246,7 @@ impl Class {
 
 impl<'a> Facts<'a> {
     /// The proxy's id, its own or its parent's.
-    pub fn node(&self) -> Option<NodeId<'a>> {
+    pub(crate) fn node(&self) -> Option<NodeId<'a>> {
         let text = match self.node_id {
             Some(own) => Some(own),
             None if self.depends_on_parent() => self.parent_node_id,
@@ -254,14 +257,14 @@ impl<'a> Facts<'a> {
 
     /// Whether what is known of the span depends on its parent's being at hand.
     /// Without Istio's tags it is left alone: a later collector must not see more.
-    pub fn depends_on_parent(&self) -> bool {
+    pub(crate) fn depends_on_parent(&self) -> bool {
         self.node_id.is_none()
             && self.component == Some("proxy")
             && value(self.canonical_service).is_some()
     }
 
     /// Which kind of hop emitted the span.
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         if let Some(node) = self.node() {
             return match node.kind {
                 "waypoint" => Class::Waypoint,
@@ -286,7 +289,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Of a connection, whether the destination's ztunnel reports it.
-    pub fn is_inbound(&self) -> bool {
+    pub(crate) fn is_inbound(&self) -> bool {
         match value(self.direction) {
             Some("inbound") => true,
             Some("outbound") => false,
@@ -297,7 +300,7 @@ impl<'a> Facts<'a> {
 
     /// The workload on the side whose ztunnel reports a connection, and its
     /// namespace.
-    pub fn reporting_side(&self) -> Option<(&'a str, Option<&'a str>)> {
+    pub(crate) fn reporting_side(&self) -> Option<(&'a str, Option<&'a str>)> {
         let (workload, namespace) = match self.is_inbound() {
             true => (self.dst_workload, self.dst_namespace),
             false => (self.src_workload, self.src_namespace),
@@ -306,12 +309,12 @@ impl<'a> Facts<'a> {
     }
 
     /// The cluster it says that it is in.
-    pub fn own_cluster(&self) -> Option<&'a str> {
+    pub(crate) fn own_cluster(&self) -> Option<&'a str> {
         value(self.cluster_id).or(value(self.resource.cluster_id))
     }
 
     /// The namespace of the emitting pod.
-    pub fn own_namespace(&self) -> Option<&'a str> {
+    pub(crate) fn own_namespace(&self) -> Option<&'a str> {
         self.node()
             .map(|node| node.namespace)
             .or(value(self.namespace))

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 /// What a host name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host<'a> {
+pub(crate) enum Host<'a> {
     /// `name.namespace.svc[.domain]`.
     Service {
         /// The service.
@@ -26,7 +26,7 @@ pub enum Host<'a> {
 impl<'a> Host<'a> {
     /// Reads a host name, with or without `:port`. `None` for addresses and
     /// for what is no host name, such as a route's name.
-    pub fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let host = strip_port(text);
         if host.parse::<IpAddr>().is_ok() || host.starts_with('[') || host.contains(':') {
             return None;
@@ -51,7 +51,7 @@ impl<'a> Host<'a> {
 
     /// Like [`Host::parse`], but only Kubernetes services: for texts that may
     /// just as well hold a name with dots which is no host.
-    pub fn parse_service(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse_service(text: &'a str) -> Option<Self> {
         Self::parse(text).filter(|host| matches!(host, Host::Service { .. }))
     }
 }

@@ -37,14 +37,14 @@ impl Default for Kiali {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// Major.
-    pub major: u16,
+    pub(crate) major: u16,
     /// Minor.
-    pub minor: u16,
+    pub(crate) minor: u16,
 }
 
 impl Version {
     /// The newest Kiali whose questions are known here.
-    pub const NEWEST: Version = Version::new(2, 30);
+    pub(crate) const NEWEST: Version = Version::new(2, 30);
 
     /// `major.minor`.
     pub const fn new(major: u16, minor: u16) -> Self {

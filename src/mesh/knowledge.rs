@@ -53,13 +53,13 @@ impl Current {
     }
 
     /// What is known now.
-    pub fn get(&self) -> Arc<Knowledge> {
+    pub(crate) fn get(&self) -> Arc<Knowledge> {
         self.0.load_full()
     }
 
     /// Replaces a part. Watchers may race: `change` is applied to what the
     /// other has put in place.
-    pub fn update(&self, change: impl Fn(&mut Knowledge)) {
+    pub(crate) fn update(&self, change: impl Fn(&mut Knowledge)) {
         self.0.rcu(|now| {
             let mut next = Knowledge::clone(now);
             change(&mut next);
@@ -68,7 +68,7 @@ impl Current {
     }
 
     /// A shard's own view.
-    pub fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader {
             seen: self.get(),
             cache: Cache::new(Arc::clone(&self.0)),
@@ -80,7 +80,7 @@ impl Current {
 /// calls of [`Reader::refresh`], so that one request is decided by one
 /// knowledge.
 #[derive(Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     cache: Cache<Arc<ArcSwap<Knowledge>>, Arc<Knowledge>>,
     seen: Arc<Knowledge>,
 }
@@ -88,7 +88,7 @@ pub struct Reader {
 impl Reader {
     /// Looks whether something was replaced; true if so. As long as nothing
     /// was, this is one load of a word that nobody writes.
-    pub fn refresh(&mut self) -> bool {
+    pub(crate) fn refresh(&mut self) -> bool {
         let now = self.cache.load();
         if Arc::ptr_eq(now, &self.seen) {
             return false;
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     /// What was in force at the last [`Reader::refresh`].
-    pub fn get(&self) -> &Knowledge {
+    pub(crate) fn get(&self) -> &Knowledge {
         &self.seen
     }
 }

@@ -21,20 +21,20 @@ use super::{
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known<'a> {
     /// The Pod that emitted it.
-    pub pod: Option<Pod<'a>>,
+    pub(crate) pod: Option<Pod<'a>>,
     /// The app that an application's own name means, or what that is renamed to.
-    pub app: Option<App<'a>>,
+    pub(crate) app: Option<App<'a>>,
     /// The workload of an application whose Pod is not known.
-    pub workload: Option<&'a str>,
+    pub(crate) workload: Option<&'a str>,
     /// The Service it went to.
-    pub service: Option<Service<'a>>,
+    pub(crate) service: Option<Service<'a>>,
     /// What its labels say about a waypoint.
-    pub before: Before<'a>,
+    pub(crate) before: Before<'a>,
 }
 
 impl<'a> Known<'a> {
     /// Looks everything up.
-    pub fn of(
+    pub(crate) fn of(
         facts: &Facts<'_>,
         class: Class,
         destination: Option<Destination<'_>>,
@@ -80,7 +80,7 @@ impl<'a> Known<'a> {
 impl Facts<'_> {
     /// Whether the address an application sends from is asked which Pod it is:
     /// only where nothing else tells, and only once.
-    pub fn asks_peer(&self) -> bool {
+    pub(crate) fn asks_peer(&self) -> bool {
         self.class() == Class::Sdk
             && self.resource.original.is_none()
             && self.hints().into_iter().all(|hint| value(hint).is_none())

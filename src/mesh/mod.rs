@@ -24,7 +24,7 @@ on threads of its own. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
-pub mod alias;
+pub(crate) mod alias;
 mod decide;
 mod described;
 mod destination;
@@ -37,28 +37,33 @@ mod known;
 pub mod model;
 mod node_id;
 pub mod pages;
-pub mod repair;
+pub(crate) mod repair;
 mod scheme;
 mod settings;
 mod source;
 mod upstream_cluster;
-pub mod watch;
+pub(crate) mod watch;
 pub mod ztunnel;
 
 #[cfg(test)]
 mod tests;
 
-pub use alias::Alias;
-pub use decide::{Verdict, decide};
+pub(crate) use alias::Alias;
+pub(crate) use decide::decide;
 pub use described::Described;
-pub use destination::Destination;
+pub(crate) use destination::Destination;
 pub use directory::Directory;
-pub use facts::{Attr, Class, Facts, PRESENCES, ResourceFacts, VALUES, key};
-pub use host::Host;
-pub use kiali::{Kiali, Version, VersionError};
-pub use knowledge::{Current, Knowledge, Reader};
-pub use node_id::{NodeId, workload_of_pod};
-pub use scheme::{Form, Scheme};
-pub use settings::{Case, KubernetesMode, KubernetesSettings, Repairs, Settings};
-pub use source::{Endpoint, Follow, ObjectName, ObjectNameError, Source, Tls, Token};
-pub use upstream_cluster::UpstreamCluster;
+pub use facts::key;
+pub(crate) use facts::{Attr, Class, Facts, PRESENCES, ResourceFacts, VALUES};
+pub(crate) use host::Host;
+pub(crate) use kiali::VersionError;
+pub use kiali::{Kiali, Version};
+pub(crate) use knowledge::Reader;
+pub use knowledge::{Current, Knowledge};
+pub(crate) use node_id::NodeId;
+pub(crate) use scheme::{Form, Scheme};
+pub(crate) use settings::KubernetesSettings;
+pub use settings::{Case, KubernetesMode, Repairs, Settings};
+pub(crate) use source::{Endpoint, Follow, Tls};
+pub use source::{ObjectName, Source, Token};
+pub(crate) use upstream_cluster::UpstreamCluster;

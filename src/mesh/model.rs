@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::{
 use std::net::IpAddr;
 
 /// String attributes in order; other values are kept as `""`.
-pub type Attributes = Vec<(String, String)>;
+pub(crate) type Attributes = Vec<(String, String)>;
 
 /// A span, with the resource it came under.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,17 +42,17 @@ pub struct Span {
 
 /// One line of an account of hops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop<'a> {
+pub(crate) struct Hop<'a> {
     /// The kind of hop.
-    pub class: Class,
+    pub(crate) class: Class,
     /// The service name it has.
-    pub service_name: &'a str,
+    pub(crate) service_name: &'a str,
     /// Where it went, if its span says so.
-    pub destination: Option<Destination<'a>>,
+    pub(crate) destination: Option<Destination<'a>>,
 }
 
 /// The spans of a request, in order.
-pub fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
+pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
     let mut out = Vec::new();
     for group in &request.resource_spans {
         let first = out.len();
@@ -116,22 +116,22 @@ fn attributes(list: &[KeyValue]) -> Attributes {
 
 impl Span {
     /// The value of a span attribute.
-    pub fn tag(&self, key: &str) -> Option<&str> {
+    pub(crate) fn tag(&self, key: &str) -> Option<&str> {
         find(&self.attributes, key)
     }
 
     /// The value of a resource attribute.
-    pub fn resource_tag(&self, key: &str) -> Option<&str> {
+    pub(crate) fn resource_tag(&self, key: &str) -> Option<&str> {
         find(&self.resource, key)
     }
 
     /// The service name Jaeger stores the span under.
-    pub fn service_name(&self) -> &str {
+    pub(crate) fn service_name(&self) -> &str {
         self.resource_tag(key::SERVICE_NAME).unwrap_or_default()
     }
 
     /// What the rules see of this span.
-    pub fn facts(&self) -> Facts<'_> {
+    pub(crate) fn facts(&self) -> Facts<'_> {
         let resource = self.resource.iter();
         let facts = Facts {
             resource: ResourceFacts::from_attributes(
@@ -148,7 +148,7 @@ impl Span {
     }
 
     /// The span as a line in an account of hops.
-    pub fn hop(&self) -> Hop<'_> {
+    pub(crate) fn hop(&self) -> Hop<'_> {
         let facts = self.facts();
         let class = facts.class();
         let destination = match class {

@@ -8,22 +8,22 @@ today. Types not known yet are read all the same.
 
 /// A proxy's `node_id`, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodeId<'a> {
+pub(crate) struct NodeId<'a> {
     /// `sidecar`, `router`, `waypoint`, or a type of the future.
-    pub kind: &'a str,
+    pub(crate) kind: &'a str,
     /// The pod's address, IPv4 or IPv6.
-    pub ip: &'a str,
+    pub(crate) ip: &'a str,
     /// The pod's name.
-    pub pod: &'a str,
+    pub(crate) pod: &'a str,
     /// The pod's namespace.
-    pub namespace: &'a str,
+    pub(crate) namespace: &'a str,
     /// `namespace.svc.domain`, or empty.
-    pub dns_domain: &'a str,
+    pub(crate) dns_domain: &'a str,
 }
 
 impl<'a> NodeId<'a> {
     /// Reads a `node_id`; `None` when it does not have Istio's form.
-    pub fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('~');
         let (kind, ip, id) = (parts.next()?, parts.next()?, parts.next()?);
         let dns_domain = parts.next().unwrap_or_default();
@@ -42,7 +42,7 @@ impl<'a> NodeId<'a> {
     }
 
     /// The workload the pod belongs to, see [`workload_of_pod`].
-    pub fn workload(&self) -> &'a str {
+    pub(crate) fn workload(&self) -> &'a str {
         workload_of_pod(self.pod)
     }
 }
@@ -53,7 +53,7 @@ impl<'a> NodeId<'a> {
 /// vowels and no 0, 1, 3, so that words are not mistaken for one).
 ///
 /// A name without such parts is its own workload.
-pub fn workload_of_pod(pod: &str) -> &str {
+pub(crate) fn workload_of_pod(pod: &str) -> &str {
     let Some((owner, own)) = pod.rsplit_once('-') else {
         return pod;
     };

@@ -40,7 +40,7 @@ pub enum Kind {
 
 /// The part an object plays in the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub(crate) enum Role {
     /// An application of the mesh.
     Plain,
     /// A gateway.
@@ -55,16 +55,16 @@ pub struct Page {
     /// What it is about.
     pub kind: Kind,
     /// The part that object plays.
-    pub role: Role,
+    pub(crate) role: Role,
     /// The object's name.
     pub name: String,
     /// Its namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// The app label of the workload, or of the service's selector, as this
     /// Kiali picks it; may be empty.
-    pub app: String,
+    pub(crate) app: String,
     /// On an app's page: the first of its services' names.
-    pub first_service: Option<String>,
+    pub(crate) first_service: Option<String>,
     /// The waypoints that serve the object, by their workloads' names, in
     /// Kiali's order. On an app's page: the first one of each of its workloads
     /// that has any.
@@ -95,7 +95,7 @@ impl Page {
     /// The page of a gateway's or waypoint's object. Such services select by
     /// labels of the Gateway API, so their app label is empty; a `waypoint`
     /// may serve a gateway's service where the whole namespace uses one.
-    pub fn proxy(
+    pub(crate) fn proxy(
         kind: Kind,
         role: Role,
         name: &str,
@@ -198,7 +198,7 @@ impl Question {
     }
 
     /// The ids of the traces that the page would show, of all traces in `spans`.
-    pub fn finds<'s>(&self, spans: &'s [Span]) -> HashSet<&'s [u8]> {
+    pub(crate) fn finds<'s>(&self, spans: &'s [Span]) -> HashSet<&'s [u8]> {
         let mut traces: HashMap<&[u8], Vec<&Span>> = HashMap::new();
         for span in spans {
             traces.entry(&span.trace_id).or_default().push(span);

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 /// The name that tells that a request went to `cluster`, where `name` hides it.
 /// It keeps the path of the route. `None` when the cluster leads to no service
 /// of Kubernetes, and when the name is to stay.
-pub fn telling_name(name: &str, cluster: &UpstreamCluster<'_>) -> Option<String> {
+pub(crate) fn telling_name(name: &str, cluster: &UpstreamCluster<'_>) -> Option<String> {
     cluster
         .service()
         .filter(|host| matches!(host, Host::Service { .. }))?;
@@ -35,7 +35,7 @@ pub fn telling_name(name: &str, cluster: &UpstreamCluster<'_>) -> Option<String>
 }
 
 /// The path in a name that hides the destination; `None` if it does not.
-pub fn hidden_path(name: &str) -> Option<&str> {
+pub(crate) fn hidden_path(name: &str) -> Option<&str> {
     const ANY: &str = "/*";
     if name == "ingress" {
         return Some(ANY);

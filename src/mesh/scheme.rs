@@ -23,7 +23,7 @@ pub(super) const ASKS_CLUSTER: Version = Version::new(2, 4);
 
 /// The form of a waypoint span's service name. `D` is the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// `D.app[.D.namespace]`: Kiali before 2.5.
     App,
     /// `waypoint[.D.namespace]`: Kiali 2.5 to 2.21, later with `use_waypoint_name`.
@@ -39,9 +39,9 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scheme {
     /// The form of waypoint names.
-    pub form: Form,
+    pub(crate) form: Form,
     /// Whether names carry a namespace.
-    pub namespace_selector: bool,
+    pub(crate) namespace_selector: bool,
     app_labels: AppLabels,
     version: Version,
     domain_from: &'static str,
@@ -49,7 +49,7 @@ pub struct Scheme {
 
 impl Scheme {
     /// The scheme of the described Kiali.
-    pub fn new(kiali: &Kiali) -> Self {
+    pub(crate) fn new(kiali: &Kiali) -> Self {
         let explicit = kiali
             .istio_identity_domain
             .as_deref()
@@ -86,7 +86,7 @@ impl Scheme {
     }
 
     /// The name of a waypoint's span whose destination is known.
-    pub fn waypoint_name(&self, waypoint: &str, app: &str, namespace: &str) -> String {
+    pub(crate) fn waypoint_name(&self, waypoint: &str, app: &str, namespace: &str) -> String {
         match &self.form {
             Form::App => self.workload_name(app, Some(namespace)),
             Form::Waypoint => self.workload_name(waypoint, Some(namespace)),
@@ -98,7 +98,7 @@ impl Scheme {
     }
 
     /// `base`, with its namespace if Kiali appends namespaces, once.
-    pub fn workload_name(&self, base: &str, namespace: Option<&str>) -> String {
+    pub(crate) fn workload_name(&self, base: &str, namespace: Option<&str>) -> String {
         match namespace {
             Some(namespace) if self.namespace_selector && !ends_with(base, namespace) => {
                 format!("{base}.{namespace}")
@@ -108,7 +108,7 @@ impl Scheme {
     }
 
     /// The name for an app label as it stands, which may end in anything.
-    pub fn app_name(&self, app: &str, namespace: &str) -> String {
+    pub(crate) fn app_name(&self, app: &str, namespace: &str) -> String {
         match self.namespace_selector {
             true => format!("{app}.{namespace}"),
             false => app.to_owned(),
@@ -117,22 +117,22 @@ impl Scheme {
 
     /// The labels in which Kiali looks for an app's name (Kiali
     /// `config/config.go`, `GetAppLabelName`).
-    pub fn app_labels(&self) -> &AppLabels {
+    pub(crate) fn app_labels(&self) -> &AppLabels {
         &self.app_labels
     }
 
     /// Whether sidecars are asked for by their `app` label alone.
-    pub fn asks_app_label(&self) -> bool {
+    pub(crate) fn asks_app_label(&self) -> bool {
         matches!(&self.app_labels, AppLabels::Only(label) if label == "app")
     }
 
     /// The Kiali's version.
-    pub fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> Version {
         self.version
     }
 
     /// The form of waypoint names in a word: `app`, `waypoint` or `host`.
-    pub fn form_name(&self) -> &'static str {
+    pub(crate) fn form_name(&self) -> &'static str {
         match self.form {
             Form::App => "app",
             Form::Waypoint => "waypoint",
@@ -141,12 +141,12 @@ impl Scheme {
     }
 
     /// Whether gateways are asked for by their workload's name, not by a label.
-    pub fn asks_gateway_workload(&self) -> bool {
+    pub(crate) fn asks_gateway_workload(&self) -> bool {
         self.version >= KNOWS_WAYPOINTS
     }
 
     /// One line for the start log: the scheme in force, and why.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let suffix = if self.namespace_selector {
             ".<namespace>"
         } else {

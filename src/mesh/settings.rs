@@ -50,7 +50,7 @@ pub struct Repairs {
 
 impl Repairs {
     /// All or none of them.
-    pub const fn all(on: bool) -> Self {
+    pub(crate) const fn all(on: bool) -> Self {
         Self {
             status: on,
             node_id: on,

@@ -30,7 +30,7 @@ pub enum Source {
 
 impl Source {
     /// The key that named it.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::ConfigMap(_) => "config_map",
             Self::CustomResource(_) => "custom_resource",
@@ -53,9 +53,9 @@ impl fmt::Display for Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
     /// Its namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl fmt::Display for ObjectName {
@@ -105,11 +105,11 @@ pub struct Endpoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Do not verify the server.
-    pub insecure_skip_verify: bool,
+    pub(crate) insecure_skip_verify: bool,
     /// Trust these CAs instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// Name to verify instead of the URL's host.
-    pub server_name_override: Option<String>,
+    pub(crate) server_name_override: Option<String>,
 }
 
 /// A token that Kubernetes knows.

@@ -13,21 +13,21 @@ use super::Host;
 
 /// A cluster name that leads to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UpstreamCluster<'a> {
+pub(crate) struct UpstreamCluster<'a> {
     /// `outbound`, `inbound-vip`, ….
-    pub direction: &'a str,
+    pub(crate) direction: &'a str,
     /// The service's port, as text.
-    pub port: &'a str,
+    pub(crate) port: &'a str,
     /// The DestinationRule subset, or empty.
-    pub subset: &'a str,
+    pub(crate) subset: &'a str,
     /// The host, never empty.
-    pub host: &'a str,
+    pub(crate) host: &'a str,
 }
 
 impl<'a> UpstreamCluster<'a> {
     /// Reads a cluster name; `None` when it names no host: the proxy's own
     /// workload (`inbound|9080||`), catch-all clusters and internal plumbing.
-    pub fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let text = text.strip_suffix(';').unwrap_or(text);
         let (direction, port, middle, host) = match text.contains('|') {
             true => {
@@ -53,7 +53,7 @@ impl<'a> UpstreamCluster<'a> {
     }
 
     /// The service the cluster leads to; `None` for addresses.
-    pub fn service(&self) -> Option<Host<'a>> {
+    pub(crate) fn service(&self) -> Option<Host<'a>> {
         Host::parse(self.host)
     }
 }

@@ -24,11 +24,11 @@ const ACCEPT_BACKLOG: i32 = 1024;
 #[error("cannot listen on {address} for {what}{}", remedy(source))]
 pub struct BindError {
     /// The address.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What for.
-    pub what: String,
+    pub(crate) what: String,
     /// The system's answer.
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 fn remedy(error: &io::Error) -> &'static str {

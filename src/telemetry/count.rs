@@ -14,7 +14,7 @@ pub struct Count(Arc<AtomicU64>);
 
 impl Count {
     /// Adds `n`. Only the owning thread may call this.
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.store(
             self.0.load(Ordering::Relaxed).wrapping_add(n),
             Ordering::Relaxed,
@@ -30,25 +30,25 @@ impl Count {
 /// A count of items that is published once a request, so that an item costs no
 /// store that other threads see.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     new: Cell<u64>,
     /// What was published.
-    pub count: Count,
+    pub(crate) count: Count,
 }
 
 impl Tally {
     /// Counts one.
-    pub fn one(&self) {
+    pub(crate) fn one(&self) {
         self.add(1);
     }
 
     /// Counts `n`.
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.new.set(self.new.get() + n);
     }
 
     /// Publishes what was counted since the last call.
-    pub fn publish(&self) {
+    pub(crate) fn publish(&self) {
         let new = self.new.take();
         if new > 0 {
             self.count.add(new);

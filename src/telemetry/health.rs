@@ -63,39 +63,39 @@ impl Default for Health {
 
 impl Health {
     /// Requests are taken from now on.
-    pub fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.state.store(READY, Ordering::Release);
     }
 
     /// No new requests are taken from now on.
-    pub fn stopping(&self) {
+    pub(crate) fn stopping(&self) {
         self.state.store(STOPPING, Ordering::Release);
     }
 
     /// A thread of the service has panicked.
-    pub fn thread_died(&self) {
+    pub(crate) fn thread_died(&self) {
         self.dead_threads.fetch_add(1, Ordering::Release);
     }
 
     /// Something has panicked and was begun anew.
-    pub fn panicked(&self) {
+    pub(crate) fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Release);
     }
 
     /// Threads that have panicked.
-    pub fn dead_threads(&self) -> usize {
+    pub(crate) fn dead_threads(&self) -> usize {
         self.dead_threads.load(Ordering::Acquire)
     }
 
     /// Adds to the page what `read` says whenever somebody looks.
-    pub fn detail(&self, name: &'static str, read: impl Fn() -> Value + Send + 'static) {
+    pub(crate) fn detail(&self, name: &'static str, read: impl Fn() -> Value + Send + 'static) {
         let details = &self.details.0;
         let mut details = details.lock().unwrap_or_else(PoisonError::into_inner);
         details.push((name, Box::new(read)));
     }
 
     /// The page.
-    pub fn page(&self) -> Page {
+    pub(crate) fn page(&self) -> Page {
         let state = self.state.load(Ordering::Acquire);
         let panics = self.panics.load(Ordering::Acquire);
         let (code, status) = match (state, self.dead_threads()) {

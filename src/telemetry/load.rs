@@ -50,7 +50,7 @@ impl Default for ShardLoad {
 
 impl ShardLoad {
     /// Begins: the calling thread is the shard's.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         // Only Linux has this; elsewhere `used` knows nothing.
         if let Ok(task) = fs::read_link("/proc/thread-self") {
             let account = PathBuf::from("/proc").join(task).join("schedstat");
@@ -59,30 +59,30 @@ impl ShardLoad {
     }
 
     /// CPU time the thread has had in all (proc(5), `schedstat`).
-    pub fn used(&self) -> Option<Duration> {
+    pub(crate) fn used(&self) -> Option<Duration> {
         let account = fs::read_to_string(self.0.account.get()?).ok()?;
         let nanos = account.split_whitespace().next()?.parse().ok()?;
         Some(Duration::from_nanos(nanos))
     }
 
     /// Counts a request. Only the shard's thread calls this.
-    pub fn request(&self) {
+    pub(crate) fn request(&self) {
         let requests = &self.0.requests;
         requests.store(requests.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// Requests so far.
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.0.requests.load(Relaxed)
     }
 
     /// The shard's thread has nothing to do. Only it calls this.
-    pub fn rest(&self, now: Instant) {
+    pub(crate) fn rest(&self, now: Instant) {
         self.0.resting_since.store(self.nanos(now).max(1), Relaxed);
     }
 
     /// The shard's thread goes on. Only it calls this.
-    pub fn resume(&self, now: Instant) {
+    pub(crate) fn resume(&self, now: Instant) {
         let since = self.0.resting_since.load(Relaxed);
         if since > 0 {
             let rest = self.nanos(now).saturating_sub(since);
@@ -94,7 +94,7 @@ impl ShardLoad {
 
     /// Time rested in all until `now`. Read while the shard goes on or rests,
     /// it may be off by that one rest; two looks half a second apart forgive it.
-    pub fn rested(&self, now: Instant) -> Duration {
+    pub(crate) fn rested(&self, now: Instant) -> Duration {
         let since = self.0.resting_since.load(Relaxed);
         let rest = match since {
             0 => 0,

@@ -18,7 +18,7 @@ const ITEMS: &str = "{items}";
 
 /// The kinds of metrics that Prometheus knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
+pub(crate) enum MetricKind {
     /// Only grows.
     Counter,
     /// Goes up and down.
@@ -29,7 +29,7 @@ pub enum MetricKind {
 
 /// The declaration of a metric.
 #[derive(Clone, Copy, Debug)]
-pub struct Metric {
+pub(crate) struct Metric {
     name: &'static str,
     help: &'static str,
     pub(super) kind: MetricKind,
@@ -39,7 +39,7 @@ pub struct Metric {
 
 impl Metric {
     /// Declares a counter.
-    pub const fn counter(
+    pub(crate) const fn counter(
         name: &'static str,
         help: &'static str,
         labels: &'static [&'static str],
@@ -48,7 +48,7 @@ impl Metric {
     }
 
     /// Declares a gauge.
-    pub const fn gauge(
+    pub(crate) const fn gauge(
         name: &'static str,
         help: &'static str,
         labels: &'static [&'static str],
@@ -57,7 +57,7 @@ impl Metric {
     }
 
     /// Declares a histogram.
-    pub const fn histogram(
+    pub(crate) const fn histogram(
         name: &'static str,
         help: &'static str,
         labels: &'static [&'static str],
@@ -82,7 +82,7 @@ impl Metric {
 
     /// Returns the metric of one signal, where the name leaves that open.
     #[must_use]
-    pub const fn of(self, signal: Signal) -> Self {
+    pub(crate) const fn of(self, signal: Signal) -> Self {
         Self {
             signal: Some(signal),
             ..self
@@ -113,7 +113,7 @@ impl Metric {
 }
 
 /// A struct of counters, each with its metric: see `counters!`.
-pub trait Counters: Sized + 'static {
+pub(crate) trait Counters: Sized + 'static {
     /// The label names of all its metrics.
     const LABELS: &'static [&'static str];
     /// The counters, in the order of the fields.
@@ -122,15 +122,15 @@ pub trait Counters: Sized + 'static {
 
 /// One counter of a struct.
 #[derive(Debug)]
-pub struct Counter<S> {
+pub(crate) struct Counter<S> {
     /// Its metric's name, perhaps with `{items}`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What it counts.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
     /// A label that tells it from others of the same name: its name and value.
-    pub label: &'static [(&'static str, &'static str)],
+    pub(crate) label: &'static [(&'static str, &'static str)],
     /// Finds it.
-    pub read: fn(&S) -> &Count,
+    pub(crate) read: fn(&S) -> &Count,
 }
 
 impl<S> Counter<S> {
@@ -158,7 +158,7 @@ impl<S> Counter<S> {
 macro_rules! counters {
     (
         $(#[doc = $about:literal])+
-        pub struct $name:ident [$($label:literal),*] {
+        $vis:vis struct $name:ident [$($label:literal),*] {
             $(
                 $(#[doc = $help:literal])+
                 $field:ident: $metric:literal $({$key:literal = $value:literal})?,
@@ -168,14 +168,14 @@ macro_rules! counters {
     ) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, Default)]
-        pub struct $name {
+        $vis struct $name {
             $(
                 $(#[doc = $help])+
-                pub $field: $crate::telemetry::Count,
+                $vis $field: $crate::telemetry::Count,
             )+
             $($(
                 $(#[doc = $other_help])+
-                pub $other: $kind,
+                $vis $other: $kind,
             )+)?
         }
 

@@ -20,15 +20,17 @@ mod registry;
 mod settings;
 mod stats;
 
-pub use count::{Count, Tally};
-pub use health::Health;
+pub use count::Count;
+pub(crate) use count::Tally;
+pub(crate) use health::Health;
 pub use load::ShardLoad;
 pub(crate) use metric::counters;
-pub use metric::{BySignal, Counter, Counters, Metric, MetricKind};
+pub(crate) use metric::{BySignal, Counter, Counters, Metric, MetricKind};
 pub use registry::Registry;
-pub use settings::{LogLevel, Telemetry};
-pub use stats::{
-    BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, BatchStats, ExportedItems, ExporterStats, LimiterStats,
-    LogUseStats, Outage, PipelineStats, ProcessorItems, ProcessorStats, ReceivedItems,
-    ReceiverStats,
+pub use settings::LogLevel;
+pub(crate) use settings::Telemetry;
+pub(crate) use stats::{
+    BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, ExportedItems, Outage, PipelineStats, ProcessorItems,
+    ProcessorStats,
 };
+pub use stats::{ExporterStats, ReceiverStats};

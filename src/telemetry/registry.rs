@@ -78,7 +78,7 @@ impl Registry {
 
     /// Runs `prepare` before series are read, so that several can be of one
     /// moment.
-    pub fn before(&self, prepare: impl Fn() + Send + 'static) {
+    pub(crate) fn before(&self, prepare: impl Fn() + Send + 'static) {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         before.push(Box::new(prepare));
     }
@@ -87,7 +87,7 @@ impl Registry {
     /// with the values of the labels that their struct names. Registered again
     /// with the same labels (two pipelines may share a processor's id), a
     /// counter is the sum of both.
-    pub fn counters<'s, C: Counters>(
+    pub(crate) fn counters<'s, C: Counters>(
         &self,
         labels: &[&str],
         stats: impl IntoIterator<Item = &'s C> + Clone,
@@ -96,7 +96,7 @@ impl Registry {
     }
 
     /// As [`Registry::counters`], where the names leave the signal open.
-    pub fn counters_of<'s, C: Counters>(
+    pub(crate) fn counters_of<'s, C: Counters>(
         &self,
         signal: Signal,
         labels: &[&str],
@@ -127,7 +127,7 @@ impl Registry {
     }
 
     /// Registers a counter read by `read`, with the values of its labels.
-    pub fn counter(
+    pub(crate) fn counter(
         &self,
         metric: &Metric,
         labels: &[&str],
@@ -150,7 +150,12 @@ impl Registry {
     }
 
     /// Registers a gauge read by `read`, with the values of its labels.
-    pub fn gauge(&self, metric: &Metric, labels: &[&str], read: impl Fn() -> f64 + Send + 'static) {
+    pub(crate) fn gauge(
+        &self,
+        metric: &Metric,
+        labels: &[&str],
+        read: impl Fn() -> f64 + Send + 'static,
+    ) {
         debug_assert_eq!(metric.kind, MetricKind::Gauge, "{metric:?}");
         let name = metric.name();
         self.recorder
@@ -163,7 +168,7 @@ impl Registry {
 
     /// Registers a histogram with the values of its labels; the caller records
     /// into it.
-    pub fn histogram(&self, metric: &Metric, labels: &[&str]) -> Histogram {
+    pub(crate) fn histogram(&self, metric: &Metric, labels: &[&str]) -> Histogram {
         debug_assert_eq!(metric.kind, MetricKind::Histogram, "{metric:?}");
         let name = metric.name();
         self.recorder
@@ -178,7 +183,7 @@ impl Registry {
     }
 
     /// The Prometheus text format, read now.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         before.iter().for_each(|prepare| prepare());
         for source in self.sources().values() {
@@ -210,7 +215,10 @@ fn help(metric: &Metric) -> SharedString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{BATCH_SEND_SIZE, LimiterStats, ReceivedItems};
+    use crate::telemetry::{
+        BATCH_SEND_SIZE,
+        stats::{LimiterStats, ReceivedItems},
+    };
 
     #[test]
     fn series_are_there_from_the_start_and_follow_their_counts() {

@@ -82,12 +82,12 @@ pub struct Outage(Arc<Mutex<Option<Instant>>>);
 
 impl Outage {
     /// Notes that delivery fails from `at` on.
-    pub fn begin(&self, at: Instant) {
+    pub(crate) fn begin(&self, at: Instant) {
         self.lock().get_or_insert(at);
     }
 
     /// Notes that the backend has answered.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         *self.lock() = None;
     }
 
@@ -104,7 +104,7 @@ impl Outage {
 
 counters! {
     /// What went into and came out of one processor on one shard.
-    pub struct ProcessorItems ["processor", "otel_signal"] {
+    pub(crate) struct ProcessorItems ["processor", "otel_signal"] {
         /// Items given to the processor.
         incoming: "otelcol_processor_incoming_items",
         /// Items that the processor passed on, those it made included.
@@ -114,7 +114,7 @@ counters! {
 
 impl ProcessorItems {
     /// Counters of a processor that passes on all that it is given.
-    pub fn passing(items: &Count) -> Self {
+    pub(crate) fn passing(items: &Count) -> Self {
         Self {
             incoming: items.clone(),
             outgoing: items.clone(),
@@ -132,24 +132,24 @@ pub struct ProcessorStats {
 
 impl ProcessorStats {
     /// Counts one item that went in, and how many came out of it.
-    pub fn saw(&self, outgoing: usize) {
+    pub(crate) fn saw(&self, outgoing: usize) {
         self.incoming.one();
         self.outgoing.add(outgoing as u64);
     }
 
     /// Counts items that the processor made.
-    pub fn added(&self, items: usize) {
+    pub(crate) fn added(&self, items: usize) {
         self.outgoing.add(items as u64);
     }
 
     /// Publishes what was counted since the last call.
-    pub fn publish(&self) {
+    pub(crate) fn publish(&self) {
         self.incoming.publish();
         self.outgoing.publish();
     }
 
     /// Returns the published counters.
-    pub fn items(&self) -> ProcessorItems {
+    pub(crate) fn items(&self) -> ProcessorItems {
         ProcessorItems {
             incoming: self.incoming.count.clone(),
             outgoing: self.outgoing.count.clone(),
@@ -160,7 +160,7 @@ impl ProcessorStats {
 counters! {
     /// What the `memory_limiter` of one pipeline did on one shard. What it
     /// refuses never enters the pipeline.
-    pub struct LimiterStats ["processor"] {
+    pub(crate) struct LimiterStats ["processor"] {
         /// Items that the memory limiter let pass.
         accepted: "otelcol_processor_memory_limiter_accepted_{items}",
         /// Items refused for want of room.
@@ -170,7 +170,7 @@ counters! {
 
 counters! {
     /// What validating and batching did in one pipeline on one shard.
-    pub struct BatchStats ["processor"] {
+    pub(crate) struct BatchStats ["processor"] {
         /// Batches sealed because they were large enough.
         size_trigger: "otelcol_processor_batch_batch_size_trigger_send",
         /// Batches sealed because they were old enough.
@@ -189,7 +189,7 @@ counters! {
 
 counters! {
     /// How one pipeline fared with its segment log on one shard.
-    pub struct LogUseStats ["pipeline"] {
+    pub(crate) struct LogUseStats ["pipeline"] {
         /// Items held in memory only, since the segment log did not work or was late.
         unlogged: "wayspan_log_unlogged_{items}",
         /// Times that the segment log took longer than its timeout.
@@ -198,14 +198,14 @@ counters! {
 }
 
 /// The histogram of [`PipelineStats::send_size`].
-pub const BATCH_SEND_SIZE: Metric = Metric::histogram(
+pub(crate) const BATCH_SEND_SIZE: Metric = Metric::histogram(
     "otelcol_processor_batch_batch_send_size",
     "Items in a sealed batch.",
     &["processor"],
 );
 
 /// The histogram of [`PipelineStats::send_size_bytes`].
-pub const BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
+pub(crate) const BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
     "otelcol_processor_batch_batch_send_size_bytes",
     "Bytes of a sealed batch.",
     &["processor"],
@@ -215,17 +215,17 @@ pub const BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
 #[derive(Clone)]
 pub struct PipelineStats {
     /// Items put into batches, for the accounts of the exporters.
-    pub taken: Tally,
+    pub(crate) taken: Tally,
     /// The pipeline's `memory_limiter`.
-    pub limiter: LimiterStats,
+    pub(crate) limiter: LimiterStats,
     /// Validating and batching.
-    pub batch: BatchStats,
+    pub(crate) batch: BatchStats,
     /// The use of the segment log.
-    pub log: LogUseStats,
+    pub(crate) log: LogUseStats,
     /// The number of items in each sealed batch.
-    pub send_size: Histogram,
+    pub(crate) send_size: Histogram,
     /// The number of bytes of each sealed batch.
-    pub send_size_bytes: Histogram,
+    pub(crate) send_size_bytes: Histogram,
 }
 
 impl fmt::Debug for PipelineStats {
@@ -236,7 +236,7 @@ impl fmt::Debug for PipelineStats {
 
 impl PipelineStats {
     /// Makes counters at zero that record batch sizes into these histograms.
-    pub fn new(send_size: Histogram, send_size_bytes: Histogram) -> Self {
+    pub(crate) fn new(send_size: Histogram, send_size_bytes: Histogram) -> Self {
         Self {
             taken: Tally::default(),
             limiter: LimiterStats::default(),
@@ -249,7 +249,7 @@ impl PipelineStats {
 
     /// Counts a sealed batch; `by_size` says whether a limit sealed it rather
     /// than its age.
-    pub fn batch_sealed(&self, by_size: bool, items: u32, bytes: usize) {
+    pub(crate) fn batch_sealed(&self, by_size: bool, items: u32, bytes: usize) {
         self.batch.batched.add(u64::from(items));
         self.send_size.record(f64::from(items));
         self.send_size_bytes.record(bytes as f64);

@@ -59,7 +59,7 @@ impl<T> Client<T> {
 
     /// For a connection about to be made: looks at the files first. Connections
     /// are rare, and one that is needed may need what has just been replaced.
-    pub fn for_connection(&self) -> Arc<T> {
+    pub(crate) fn for_connection(&self) -> Arc<T> {
         if let Some(interval) = self.interval {
             let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
             if looked.elapsed() >= interval {
@@ -120,7 +120,7 @@ fn client_config(settings: Option<&ClientTls>, files: &Files) -> Result<ClientCo
 /// # Errors
 ///
 /// When it is neither a DNS name nor an IP address.
-pub fn server_name(name: &str) -> Result<ServerName<'static>, String> {
+pub(crate) fn server_name(name: &str) -> Result<ServerName<'static>, String> {
     ServerName::try_from(name.to_owned()).map_err(|_| {
         format!("tls.server_name_override {name:?}: neither a DNS name nor an IP address")
     })

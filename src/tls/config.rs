@@ -176,7 +176,7 @@ fn chosen(
 }
 
 /// Reads `tls` of a server; None: plaintext, or wrong.
-pub fn server(keys: &mut Keys<'_>) -> Option<ServerTls> {
+pub(crate) fn server(keys: &mut Keys<'_>) -> Option<ServerTls> {
     const TABLE: (&str, &str) = (
         "tls of a server",
         "[TLS](#tls-on-receivers); without it the port takes plaintext",
@@ -269,18 +269,18 @@ fn server_keys(keys: &mut Keys<'_>) -> Option<ServerTls> {
 }
 
 /// `tls` of a client, and where its files are named.
-pub struct ClientKeys {
+pub(crate) struct ClientKeys {
     /// `insecure`: plaintext, where the endpoint does not say.
-    pub insecure: bool,
+    pub(crate) insecure: bool,
     /// The settings.
-    pub settings: ClientTls,
+    pub(crate) settings: ClientTls,
     files: [(&'static str, Option<Spot>); 6],
 }
 
 impl ClientKeys {
     /// Has the files looked at, where this reading does so. What has no place of
     /// its own is reported at `at`.
-    pub fn check_files(&self, at: Option<Spot>, cx: &Reading<'_>) {
+    pub(crate) fn check_files(&self, at: Option<Spot>, cx: &Reading<'_>) {
         cx.check_files(&self.files, at, || {
             Client::build("", Some(&self.settings), drop)
         });
@@ -288,7 +288,7 @@ impl ClientKeys {
 }
 
 /// Reads `tls` of a client.
-pub fn client(keys: &mut Keys<'_>) -> ClientKeys {
+pub(crate) fn client(keys: &mut Keys<'_>) -> ClientKeys {
     const TABLE: (&str, &str) = (
         "tls of a client",
         "[TLS](#tls-on-exporters); it is on unless the endpoint or `insecure` says otherwise",

@@ -12,7 +12,8 @@ mod pem;
 mod server;
 mod settings;
 
-pub use client::{Client, server_name};
+pub use client::Client;
+pub(crate) use client::server_name;
 pub use server::Server;
 pub use settings::{ClientTls, Pem, ServerTls, TlsLimits, TlsVersion};
 

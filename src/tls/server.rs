@@ -37,7 +37,7 @@ impl Server {
     /// # Errors
     ///
     /// As [`Self::build`].
-    pub fn for_page(what: impl Into<String>, settings: &ServerTls) -> Result<Self, String> {
+    pub(crate) fn for_page(what: impl Into<String>, settings: &ServerTls) -> Result<Self, String> {
         Self::speaking(PAGE, what, settings)
     }
 
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// For the next connection.
-    pub fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.0.current())
     }
 

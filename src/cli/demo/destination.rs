@@ -19,7 +19,7 @@ use tonic::{
 
 /// Everything received so far.
 #[derive(Clone, Debug, Default)]
-pub struct Destination {
+pub(crate) struct Destination {
     received: Arc<Mutex<Vec<ResourceSpans>>>,
 }
 
@@ -38,7 +38,7 @@ impl TraceService for Destination {
 impl Destination {
     /// Listens on a free port of the loopback interface for as long as the
     /// current runtime lives.
-    pub fn start() -> io::Result<(Self, SocketAddr)> {
+    pub(crate) fn start() -> io::Result<(Self, SocketAddr)> {
         let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?;
         let address = incoming.local_addr()?;
         let destination = Self::default();
@@ -52,7 +52,7 @@ impl Destination {
     }
 
     /// What has arrived.
-    pub fn take(&self) -> Vec<ResourceSpans> {
+    pub(crate) fn take(&self) -> Vec<ResourceSpans> {
         std::mem::take(&mut *self.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

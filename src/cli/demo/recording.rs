@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The Istio whose form of spans the recording has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Istio {
+pub(crate) enum Istio {
     /// Ambient, waypoints named `waypoint.bookinfo`, no peer tags (to 1.27).
     #[value(name = "1.24")]
     V1_24,
@@ -35,7 +35,7 @@ pub enum Istio {
 
 impl Istio {
     /// For the reader: "Istio 1.30, ambient".
-    pub fn describe(self) -> &'static str {
+    pub(crate) fn describe(self) -> &'static str {
         match self {
             Istio::V1_24 => "Istio 1.24 in ambient mode, with a waypoint,",
             Istio::V1_28 => "Istio 1.28 in ambient mode, with a waypoint,",
@@ -46,7 +46,7 @@ impl Istio {
     }
 
     /// Whether the recorded mesh has a waypoint.
-    pub fn has_waypoint(self) -> bool {
+    pub(crate) fn has_waypoint(self) -> bool {
         self != Istio::Sidecar
     }
 
@@ -65,7 +65,7 @@ impl Istio {
     /// # Errors
     ///
     /// When a recording is not OTLP, which the tests rule out.
-    pub fn requests(self) -> Result<Vec<ExportTraceServiceRequest>, prost::DecodeError> {
+    pub(crate) fn requests(self) -> Result<Vec<ExportTraceServiceRequest>, prost::DecodeError> {
         let mut requests = self
             .files()
             .iter()

@@ -16,17 +16,17 @@ const CLUSTER: &str = "Kubernetes";
 
 /// Everything that is printed, computed when it is.
 #[derive(Debug)]
-pub struct Story<'a> {
+pub(crate) struct Story<'a> {
     /// Whose spans.
-    pub istio: Istio,
+    pub(crate) istio: Istio,
     /// Who looks for them.
-    pub kiali: &'a Kiali,
+    pub(crate) kiali: &'a Kiali,
     /// Requests sent.
-    pub requests: usize,
+    pub(crate) requests: usize,
     /// Spans as recorded.
-    pub emitted: &'a [Span],
+    pub(crate) emitted: &'a [Span],
     /// Spans as they came out.
-    pub delivered: &'a [Span],
+    pub(crate) delivered: &'a [Span],
 }
 
 impl fmt::Display for Story<'_> {

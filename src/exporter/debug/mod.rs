@@ -31,13 +31,13 @@ use std::io::{self, BufWriter, Write};
 
 /// Prints batches.
 #[derive(Debug)]
-pub struct Debug {
+pub(crate) struct Debug {
     verbosity: Verbosity,
 }
 
 impl Debug {
     /// Prints as much as asked.
-    pub fn new(verbosity: Verbosity) -> Self {
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
         Self { verbosity }
     }
 }

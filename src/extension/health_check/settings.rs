@@ -16,7 +16,7 @@ pub struct HealthCheck {
 
 impl HealthCheck {
     /// `http` or `https`.
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         match self.tls {
             Some(_) => "https",
             None => "http",

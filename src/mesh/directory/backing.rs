@@ -16,13 +16,13 @@ use std::{
 /// A Service with what its Pods agree on.
 #[derive(Clone, Debug)]
 pub(super) struct Backed {
-    pub record: Arc<ServiceRecord>,
+    pub(crate) record: Arc<ServiceRecord>,
     /// The app label that all have.
-    pub app: Option<Box<str>>,
+    pub(crate) app: Option<Box<str>>,
     /// The canonical name that all have.
-    pub canonical: Option<Box<str>>,
+    pub(crate) canonical: Option<Box<str>>,
     /// The workloads that own them, in order.
-    pub workloads: Vec<Box<str>>,
+    pub(crate) workloads: Vec<Box<str>>,
 }
 
 /// The Pods of one namespace that may serve, by their labels.
@@ -33,7 +33,7 @@ pub(super) struct Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
-    pub fn new(pods: &'a [Arc<PodRecord>], labels: &'a AppLabels) -> Self {
+    pub(crate) fn new(pods: &'a [Arc<PodRecord>], labels: &'a AppLabels) -> Self {
         let mut sets: Vec<(&Labels, Vec<&PodRecord>)> = Vec::new();
         let mut known: HashMap<*const Labels, usize> = HashMap::new();
         for pod in pods.iter().filter(|pod| pod.phase != Phase::Finished) {
@@ -58,7 +58,7 @@ impl<'a> Sets<'a> {
     }
 
     /// Finds what stands behind a Service.
-    pub fn back(&self, record: Arc<ServiceRecord>) -> Backed {
+    pub(crate) fn back(&self, record: Arc<ServiceRecord>) -> Backed {
         let (mut app, mut canonical) = (Agreed::default(), Agreed::default());
         let mut workloads = BTreeSet::new();
         for pod in self.selected(&record.selector) {

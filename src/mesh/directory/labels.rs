@@ -28,7 +28,7 @@ pub enum AppLabels {
 
 impl AppLabels {
     /// The app. A label without a value hides those after it, as in Kiali.
-    pub fn of<'a>(&self, labels: &'a Labels) -> Option<&'a str> {
+    pub(crate) fn of<'a>(&self, labels: &'a Labels) -> Option<&'a str> {
         let found = match self {
             Self::Canonical => first(labels),
             Self::Only(name) => labels.get(name).map(String::as_str),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// Labels of an object.
-pub type Labels = BTreeMap<String, String>;
+pub(crate) type Labels = BTreeMap<String, String>;
 
 /// How far a Pod has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ pub struct PodRecord {
 
 impl PodRecord {
     /// The workload that owns it, or itself.
-    pub fn workload(&self) -> &str {
+    pub(crate) fn workload(&self) -> &str {
         self.workload.as_deref().unwrap_or(&self.name)
     }
 }
@@ -58,7 +58,7 @@ pub struct ServiceRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceRecord {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its labels.
-    pub labels: Arc<Labels>,
+    pub(crate) labels: Arc<Labels>,
 }

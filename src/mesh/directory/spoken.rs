@@ -14,11 +14,11 @@ use std::hash::{BuildHasher, Hasher};
 
 /// An app, in its label's own case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct App<'a> {
+pub(crate) struct App<'a> {
     /// The label's value.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The namespace it is in; `None` where several have it.
-    pub namespace: Option<&'a str>,
+    pub(crate) namespace: Option<&'a str>,
 }
 
 /// What a name is a name of, in the order of precedence.
@@ -47,7 +47,7 @@ pub(super) struct Spoken {
 
 impl Spoken {
     /// `key` means `app` in `namespace`. Each such fact is to be put once.
-    pub fn put(&mut self, rank: Rank, namespace: &str, key: &str, app: &str) {
+    pub(crate) fn put(&mut self, rank: Rank, namespace: &str, key: &str, app: &str) {
         let hasher = &self.hasher;
         let entry = Entry {
             rank,
@@ -60,7 +60,7 @@ impl Spoken {
     }
 
     /// What `spoken` means in one namespace, or anywhere.
-    pub fn find(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
+    pub(crate) fn find(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
         [Rank::App, Rank::Service, Rank::Workload]
             .into_iter()
             .find_map(|rank| self.of_rank(rank, namespace, spoken))?
@@ -104,7 +104,7 @@ impl Spoken {
 }
 
 /// Whether two names differ in letter case at most.
-pub fn same_but_case(one: &str, other: &str) -> bool {
+pub(crate) fn same_but_case(one: &str, other: &str) -> bool {
     fold(one).eq(fold(other))
 }
 

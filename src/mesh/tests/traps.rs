@@ -9,13 +9,13 @@ const KINDS: [Kind; 3] = [Kind::App, Kind::Service, Kind::Workload];
 /// A trace of one span, emitted by a waypoint of `namespace` for a request to
 /// the service `reviews-svc` or `reviews`.
 pub(super) struct Hop {
-    pub emitted: &'static str,
-    pub namespace: &'static str,
-    pub service: &'static str,
-    pub domain: &'static str,
-    pub name: Option<&'static str>,
-    pub peer_tags: bool,
-    pub istio_tags: bool,
+    pub(crate) emitted: &'static str,
+    pub(crate) namespace: &'static str,
+    pub(crate) service: &'static str,
+    pub(crate) domain: &'static str,
+    pub(crate) name: Option<&'static str>,
+    pub(crate) peer_tags: bool,
+    pub(crate) istio_tags: bool,
 }
 
 pub(super) const HOP: Hop = Hop {
@@ -29,7 +29,7 @@ pub(super) const HOP: Hop = Hop {
 };
 
 impl Hop {
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         let Self {
             service,
             domain,
@@ -66,7 +66,7 @@ impl Hop {
         span(self.emitted, &name, 2, &tags)
     }
 
-    pub fn pages(&self) -> [Page; 3] {
+    pub(crate) fn pages(&self) -> [Page; 3] {
         KINDS.map(|kind| {
             let name = match kind {
                 Kind::App => "reviews",

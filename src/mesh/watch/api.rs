@@ -26,7 +26,7 @@ const MAX_REFUSAL: usize = 64 << 10;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// The client's, or the API server's own.
     #[error(transparent)]
     Client(#[from] kube::Error),
@@ -51,7 +51,7 @@ impl ApiError {
 }
 
 /// Sends a request and reads its answer as a whole, both within `limit`.
-pub async fn get<T: DeserializeOwned>(
+pub(crate) async fn get<T: DeserializeOwned>(
     client: &Client,
     request: Request<Vec<u8>>,
     limit: Duration,
@@ -66,7 +66,7 @@ pub async fn get<T: DeserializeOwned>(
 }
 
 /// Begins a watch within `limit`.
-pub async fn watch<T: DeserializeOwned>(
+pub(crate) async fn watch<T: DeserializeOwned>(
     client: &Client,
     request: Request<Vec<u8>>,
     limit: Duration,
@@ -108,7 +108,7 @@ async fn read(body: Body, limit: usize) -> Result<bytes::Bytes, ApiError> {
 }
 
 /// The events of a watch.
-pub struct Events<T> {
+pub(crate) struct Events<T> {
     body: Body,
     lines: Lines,
     of: PhantomData<T>,
@@ -117,7 +117,7 @@ pub struct Events<T> {
 impl<T: DeserializeOwned> Events<T> {
     /// The next one; None: the server has ended the watch. May be dropped and
     /// called again.
-    pub async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ApiError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ApiError> {
         loop {
             while let Some(line) = self.lines.next()? {
                 if !line.trim_ascii().is_empty() {

@@ -17,18 +17,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why no client can be made, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("no way to the Kubernetes API: {why} ({remedy})")]
-pub struct ClientError {
+pub(crate) struct ClientError {
     why: String,
     remedy: String,
 }
 
 /// Whether this process runs in a pod with a service account.
-pub fn in_cluster() -> bool {
+pub(crate) fn in_cluster() -> bool {
     env::var_os(HOST).is_some_and(|host| !host.is_empty()) && Path::new(TOKEN).exists()
 }
 
 /// Finds the API server and who we are to it. Nothing is asked of it yet.
-pub async fn config(settings: &KubernetesSettings) -> Result<Config, ClientError> {
+pub(crate) async fn config(settings: &KubernetesSettings) -> Result<Config, ClientError> {
     let mut config = match &settings.kubeconfig {
         Some(path) => {
             let failed = |error: kube::config::KubeconfigError| ClientError {
@@ -62,7 +62,7 @@ pub async fn config(settings: &KubernetesSettings) -> Result<Config, ClientError
 }
 
 /// A client, on the runtime at hand.
-pub fn client(config: Config) -> Result<Client, ClientError> {
+pub(crate) fn client(config: Config) -> Result<Client, ClientError> {
     Client::try_from(config).map_err(|error| ClientError {
         why: error.to_string(),
         remedy: "check the certificates and the credentials of the service account or kubeconfig"

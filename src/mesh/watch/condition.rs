@@ -2,18 +2,18 @@
 
 /// Whether something that is followed works, and what is wrong otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// It was tried: it works or has failed.
-    pub tried: bool,
+    pub(crate) tried: bool,
     /// It works.
-    pub up: bool,
+    pub(crate) up: bool,
     /// Cause and remedy of what is wrong. What works may have some, too.
-    pub trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl Condition {
     /// It works, but for `trouble`. Returns whether it had failed before.
-    pub fn works(&mut self, trouble: Option<String>) -> bool {
+    pub(crate) fn works(&mut self, trouble: Option<String>) -> bool {
         let came_back = self.tried && !self.up;
         *self = Self {
             tried: true,
@@ -24,7 +24,7 @@ impl Condition {
     }
 
     /// It has failed. Returns whether `trouble` is another than before.
-    pub fn failed(&mut self, trouble: &str) -> bool {
+    pub(crate) fn failed(&mut self, trouble: &str) -> bool {
         (self.tried, self.up) = (true, false);
         if self.trouble.as_deref() == Some(trouble) {
             return false;

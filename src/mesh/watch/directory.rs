@@ -38,7 +38,7 @@ const FIRST_LISTS: Duration = Duration::from_secs(10);
 
 /// Watches Kubernetes for the processors with the same settings.
 #[derive(Debug)]
-pub struct DirectoryWatcher {
+pub(crate) struct DirectoryWatcher {
     config: kube::Config,
     namespaces: Vec<Option<String>>,
     targets: Vec<Current>,
@@ -59,7 +59,7 @@ impl DirectoryWatcher {
     /// # Errors
     ///
     /// When it cannot be known where the API server is, or who we are to it.
-    pub async fn new(
+    pub(crate) async fn new(
         settings: &KubernetesSettings,
         targets: Vec<Current>,
     ) -> Result<Self, ClientError> {
@@ -79,12 +79,12 @@ impl DirectoryWatcher {
     }
 
     /// The state of its watches.
-    pub fn status(&self) -> Arc<DirectoryStatus> {
+    pub(crate) fn status(&self) -> Arc<DirectoryStatus> {
         Arc::clone(&self.status)
     }
 
     /// Says what is watched, for the log.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let names: Vec<&str> = self
             .namespaces
             .iter()
@@ -106,7 +106,7 @@ impl DirectoryWatcher {
     /// # Errors
     ///
     /// When no client can be made on this runtime.
-    pub async fn run(self) -> Result<(), ClientError> {
+    pub(crate) async fn run(self) -> Result<(), ClientError> {
         let shared = Rc::new(Shared {
             client: client::client(self.config)?,
             status: self.status,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// Kinds of errors, which metrics tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WatchErrorKind {
+pub(crate) enum WatchErrorKind {
     /// 403: a rule is missing.
     Forbidden,
     /// 401: the API server does not know who we are.
@@ -27,7 +27,7 @@ pub enum WatchErrorKind {
 
 impl WatchErrorKind {
     /// All kinds, in the order of their counters.
-    pub const ALL: [WatchErrorKind; 7] = [
+    pub(crate) const ALL: [WatchErrorKind; 7] = [
         WatchErrorKind::Forbidden,
         WatchErrorKind::Unauthorized,
         WatchErrorKind::Expired,
@@ -38,7 +38,7 @@ impl WatchErrorKind {
     ];
 
     /// The label's value.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             WatchErrorKind::Forbidden => "forbidden",
             WatchErrorKind::Unauthorized => "unauthorized",
@@ -53,7 +53,7 @@ impl WatchErrorKind {
 
 /// What was asked of the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(crate) enum Verb {
     List,
     Watch,
 }
@@ -69,17 +69,17 @@ impl Verb {
 
 /// A failed list or watch.
 #[derive(Debug)]
-pub struct WatchError {
-    pub kind: WatchErrorKind,
-    pub verb: Verb,
+pub(crate) struct WatchError {
+    pub(crate) kind: WatchErrorKind,
+    pub(crate) verb: Verb,
     /// The status of an answer with an error in it.
-    pub code: Option<u16>,
+    pub(crate) code: Option<u16>,
     /// The API server's or the system's own words.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl WatchError {
-    pub fn new(kind: WatchErrorKind, verb: Verb, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: WatchErrorKind, verb: Verb, message: impl Into<String>) -> Self {
         Self {
             kind,
             verb,
@@ -89,7 +89,7 @@ impl WatchError {
     }
 
     /// An answer with an error in it.
-    pub fn answer(verb: Verb, answer: &Answer) -> Self {
+    pub(crate) fn answer(verb: Verb, answer: &Answer) -> Self {
         let kind = match answer.code {
             401 => WatchErrorKind::Unauthorized,
             403 => WatchErrorKind::Forbidden,
@@ -103,7 +103,7 @@ impl WatchError {
     }
 
     /// An error of a request.
-    pub fn of(verb: Verb, error: &ApiError) -> Self {
+    pub(crate) fn of(verb: Verb, error: &ApiError) -> Self {
         let kind = match error {
             ApiError::Client(kube::Error::Api(answer)) => return Self::answer(verb, answer),
             ApiError::TooLong(_) | ApiError::Malformed(_) => WatchErrorKind::Malformed,
@@ -121,7 +121,7 @@ impl WatchError {
     }
 
     /// Describes the error in one line: what fails, why, what is done meanwhile, and the remedy.
-    pub fn line(&self, resource: Resource, namespace: Option<&str>) -> String {
+    pub(crate) fn line(&self, resource: Resource, namespace: Option<&str>) -> String {
         let (what, verb) = (resource.plural(), self.verb.as_str());
         let place = match namespace {
             Some(namespace) => format!("in namespace {namespace}"),
@@ -162,7 +162,7 @@ impl WatchError {
 }
 
 /// An error with its causes: the outermost of a connection's says nothing.
-pub fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

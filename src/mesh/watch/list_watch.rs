@@ -33,7 +33,7 @@ const PROVEN: Duration = Duration::from_secs(10);
 
 /// Watches that fail in a row for a reason that a new list may mend, before
 /// that is called a failure.
-pub const PASSING: u32 = 5;
+pub(crate) const PASSING: u32 = 5;
 
 /// A server that ends watches at once is not asked more often than this.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -45,30 +45,30 @@ const OVERTIME: Duration = Duration::from_secs(10);
 /// The pages of one list: their number, those without objects in a row, and the
 /// time all of them may take.
 const MAX_PAGES: usize = 5_000;
-pub const MAX_EMPTY_PAGES: usize = 10;
+pub(crate) const MAX_EMPTY_PAGES: usize = 10;
 const ALL_PAGES: Duration = Duration::from_secs(600);
 
 /// What is asked of the API server, and how long an answer may take.
-pub struct Query {
+pub(crate) struct Query {
     /// The collection's path.
-    pub path: String,
+    pub(crate) path: String,
     /// Picks objects of the collection.
-    pub field_selector: Option<String>,
+    pub(crate) field_selector: Option<String>,
     /// Only `metadata` is asked for.
-    pub metadata_only: bool,
+    pub(crate) metadata_only: bool,
     /// Objects in one page of a list; None: all in one.
-    pub page: Option<u32>,
+    pub(crate) page: Option<u32>,
     /// The time for a page, and for the beginning of a watch.
-    pub answer: Duration,
+    pub(crate) answer: Duration,
     /// How many seconds the server lets a watch last; drawn from this range, so
     /// that watches do not end together.
-    pub watch_seconds: RangeInclusive<u32>,
+    pub(crate) watch_seconds: RangeInclusive<u32>,
     /// The longest pause before the second attempt, and before any.
-    pub pauses: [Duration; 2],
+    pub(crate) pauses: [Duration; 2],
 }
 
 /// Keeps what a loop sees.
-pub trait Store {
+pub(crate) trait Store {
     /// The objects as they are read.
     type Object: DeserializeOwned + Clone + 'static;
     /// A list that is not complete yet. A list that fails is dropped.
@@ -94,7 +94,7 @@ pub trait Store {
 }
 
 /// Follows what `query` asks for, for ever.
-pub async fn follow<S: Store>(client: &Client, query: &Query, store: S) -> Infallible {
+pub(crate) async fn follow<S: Store>(client: &Client, query: &Query, store: S) -> Infallible {
     let mut follow = Loop {
         client,
         query,
@@ -254,7 +254,7 @@ impl Query {
         }
     }
 
-    pub fn backoff(&self) -> Backoff {
+    pub(crate) fn backoff(&self) -> Backoff {
         let [first, longest] = self.pauses;
         Backoff::doubling(first, longest)
     }

@@ -11,12 +11,12 @@ use std::{collections::HashSet, net::IpAddr, sync::Arc};
 /// `metadata`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Meta {
+pub(crate) struct Meta {
     name: String,
     namespace: String,
     generate_name: String,
     /// Where a watch goes on.
-    pub resource_version: String,
+    pub(crate) resource_version: String,
     labels: Option<Labels>,
     owner_references: Vec<Owner>,
 }
@@ -31,7 +31,7 @@ struct Owner {
 
 /// Sets of labels, each kept once: those of replicas are the same.
 #[derive(Debug, Default)]
-pub struct LabelPool(HashSet<Arc<Labels>>);
+pub(crate) struct LabelPool(HashSet<Arc<Labels>>);
 
 impl LabelPool {
     fn share(&mut self, labels: Option<Labels>) -> Arc<Labels> {
@@ -45,13 +45,13 @@ impl LabelPool {
     }
 
     /// Forgets sets that nobody has any more.
-    pub fn purge(&mut self) {
+    pub(crate) fn purge(&mut self) {
         self.0.retain(|labels| Arc::strong_count(labels) > 1);
     }
 }
 
 /// An object of a directory, as it is read.
-pub trait Object: DeserializeOwned + Clone + 'static {
+pub(crate) trait Object: DeserializeOwned + Clone + 'static {
     /// What is kept of it.
     type Record: PartialEq + 'static;
     /// The kind of object.
@@ -72,7 +72,7 @@ pub trait Object: DeserializeOwned + Clone + 'static {
 
 /// `v1.Pod`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Pod {
+pub(crate) struct Pod {
     metadata: Meta,
     #[serde(default)]
     spec: PodSpec,
@@ -194,7 +194,7 @@ fn cron_job(job: &str) -> Option<&str> {
 
 /// `v1.Service`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Service {
+pub(crate) struct Service {
     metadata: Meta,
     #[serde(default)]
     spec: ServiceSpec,
@@ -226,7 +226,7 @@ impl Object for Service {
 
 /// `v1.Namespace`, of which only the metadata is asked for.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Namespace {
+pub(crate) struct Namespace {
     metadata: Meta,
 }
 

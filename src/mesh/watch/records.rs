@@ -6,15 +6,15 @@ use super::objects::Object;
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 /// Records that their store changes and that directories are built from.
-pub type SharedRecords<O> = Rc<RefCell<Records<O>>>;
+pub(crate) type SharedRecords<O> = Rc<RefCell<Records<O>>>;
 
 /// The records of one list and watch, by the objects' keys.
-pub struct Records<O: Object> {
+pub(crate) struct Records<O: Object> {
     records: HashMap<String, Arc<O::Record>>,
     /// A list was complete; otherwise nothing is known.
-    pub listed: bool,
+    pub(crate) listed: bool,
     /// Some are missing, for want of room.
-    pub truncated: bool,
+    pub(crate) truncated: bool,
 }
 
 impl<O: Object> Default for Records<O> {
@@ -29,17 +29,17 @@ impl<O: Object> Default for Records<O> {
 
 impl<O: Object> Records<O> {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Whether there is one with this key.
-    pub fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.records.contains_key(key)
     }
 
     /// Keeps a record. Returns whether that changes anything.
-    pub fn put(&mut self, key: String, record: O::Record) -> bool {
+    pub(crate) fn put(&mut self, key: String, record: O::Record) -> bool {
         match self.records.get_mut(&key) {
             Some(old) if **old == record => false,
             Some(old) => {
@@ -54,22 +54,22 @@ impl<O: Object> Records<O> {
     }
 
     /// Forgets a record. Returns whether there was one.
-    pub fn remove(&mut self, key: &str) -> bool {
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
         self.records.remove(key).is_some()
     }
 
     /// Whether both hold the same.
-    pub fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         self.is_whole() == other.is_whole() && self.records == other.records
     }
 
     /// Whether nothing is missing.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.listed && !self.truncated
     }
 
     /// Every record.
-    pub fn all(&self) -> impl Iterator<Item = Arc<O::Record>> + '_ {
+    pub(crate) fn all(&self) -> impl Iterator<Item = Arc<O::Record>> + '_ {
         self.records.values().map(Arc::clone)
     }
 }

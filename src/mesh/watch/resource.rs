@@ -2,7 +2,7 @@
 
 /// A kind of object that is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
+pub(crate) enum Resource {
     /// Pods.
     Pods,
     /// Services.
@@ -17,11 +17,11 @@ pub enum Resource {
 
 impl Resource {
     /// The kinds that a directory is built from.
-    pub const OF_DIRECTORY: [Resource; 3] =
+    pub(crate) const OF_DIRECTORY: [Resource; 3] =
         [Resource::Pods, Resource::Services, Resource::Namespaces];
 
     /// The name in paths and in RBAC.
-    pub fn plural(self) -> &'static str {
+    pub(crate) fn plural(self) -> &'static str {
         match self {
             Resource::Pods => "pods",
             Resource::Services => "services",
@@ -32,7 +32,7 @@ impl Resource {
     }
 
     /// The `kind` of one object.
-    pub fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Resource::Pods => "Pod",
             Resource::Services => "Service",
@@ -43,7 +43,7 @@ impl Resource {
     }
 
     /// The API group; empty for the core group.
-    pub fn group(self) -> &'static str {
+    pub(crate) fn group(self) -> &'static str {
         match self {
             Resource::Kialis => "kiali.io",
             _ => "",
@@ -51,7 +51,7 @@ impl Resource {
     }
 
     /// The collection's path, in one namespace or in all. Namespaces lie in none.
-    pub fn path(self, namespace: Option<&str>) -> String {
+    pub(crate) fn path(self, namespace: Option<&str>) -> String {
         let api = match self {
             Resource::Kialis => "/apis/kiali.io/v1alpha1",
             _ => "/api/v1",

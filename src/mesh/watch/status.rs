@@ -24,7 +24,7 @@ struct ResourceState {
 
 /// The state of all watches that one directory is built from.
 #[derive(Debug, Default)]
-pub struct DirectoryStatus {
+pub(crate) struct DirectoryStatus {
     /// In the order of [`Resource::OF_DIRECTORY`].
     resources: [ResourceState; Resource::OF_DIRECTORY.len()],
     updates: AtomicU64,
@@ -32,18 +32,18 @@ pub struct DirectoryStatus {
 
 /// The state of one kind of object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceView {
+pub(crate) struct ResourceView {
     /// All its objects are known and followed.
-    pub up: bool,
+    pub(crate) up: bool,
     /// How many objects are known.
-    pub objects: usize,
+    pub(crate) objects: usize,
     /// Cause and remedy of what is wrong.
-    pub trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl DirectoryStatus {
     /// With `watches` watches of each resource, none tried yet.
-    pub fn new(watches: usize) -> Self {
+    pub(crate) fn new(watches: usize) -> Self {
         let status = Self::default();
         for resource in &status.resources {
             resource.lock().resize_with(watches, WatchState::default);
@@ -57,7 +57,7 @@ impl DirectoryStatus {
     }
 
     /// The state of `resource` in all its watches together.
-    pub fn view(&self, resource: Resource) -> ResourceView {
+    pub(crate) fn view(&self, resource: Resource) -> ResourceView {
         let watches = self.of(resource).lock();
         let mut conditions = watches.iter().map(|watch| &watch.condition);
         ResourceView {
@@ -68,12 +68,12 @@ impl DirectoryStatus {
     }
 
     /// How many errors there were of this kind.
-    pub fn errors(&self, resource: Resource, kind: WatchErrorKind) -> u64 {
+    pub(crate) fn errors(&self, resource: Resource, kind: WatchErrorKind) -> u64 {
         self.of(resource).errors[kind as usize].load(Relaxed)
     }
 
     /// How many directories were put in place.
-    pub fn updates(&self) -> u64 {
+    pub(crate) fn updates(&self) -> u64 {
         self.updates.load(Relaxed)
     }
 

@@ -24,36 +24,36 @@ use tokio::{sync::Notify, time::Instant};
 const PAGE: u32 = 250;
 
 /// Objects of one kind that are kept.
-pub const MAX_OBJECTS: usize = 200_000;
+pub(crate) const MAX_OBJECTS: usize = 200_000;
 
 /// See the prologue.
 const KEEP_FORBIDDEN: Duration = Duration::from_secs(300);
 
 /// What the stores of a watcher share.
-pub struct Shared {
-    pub client: Client,
-    pub status: Arc<DirectoryStatus>,
-    pub pool: RefCell<LabelPool>,
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) status: Arc<DirectoryStatus>,
+    pub(crate) pool: RefCell<LabelPool>,
     /// Notified when a record has changed.
-    pub changed: Notify,
+    pub(crate) changed: Notify,
     /// Objects of one kind that are kept: [`MAX_OBJECTS`].
-    pub most: usize,
+    pub(crate) most: usize,
 }
 
 /// The records of one list and watch.
-pub struct RecordStore<O: Object> {
-    pub shared: Rc<Shared>,
+pub(crate) struct RecordStore<O: Object> {
+    pub(crate) shared: Rc<Shared>,
     /// The only namespace to look into.
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Its position in [`DirectoryStatus`].
-    pub at: usize,
-    pub records: SharedRecords<O>,
+    pub(crate) at: usize,
+    pub(crate) records: SharedRecords<O>,
     /// Since when lists are forbidden.
-    pub forbidden: Option<Instant>,
+    pub(crate) forbidden: Option<Instant>,
 }
 
 /// A list on its way: its records, and how many there may be.
-pub struct NewList<O: Object> {
+pub(crate) struct NewList<O: Object> {
     records: Records<O>,
     room: usize,
 }
@@ -62,7 +62,7 @@ impl<O: Object> RecordStore<O> {
     const RESOURCE: Resource = O::RESOURCE;
 
     /// Follows for ever.
-    pub async fn run(self) -> Infallible {
+    pub(crate) async fn run(self) -> Infallible {
         let shared = Rc::clone(&self.shared);
         let query = self.query();
         list_watch::follow(&shared.client, &query, self).await

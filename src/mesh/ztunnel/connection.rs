@@ -14,7 +14,7 @@ const COMPLETE: &str = "connection complete";
 
 /// On which node of the connection the line was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// The source's.
     Outbound,
     /// The destination's.
@@ -23,11 +23,11 @@ pub enum Direction {
 
 /// A trace that a line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Linked {
+pub(crate) struct Linked {
     /// Its id.
-    pub trace_id: [u8; 16],
+    pub(crate) trace_id: [u8; 16],
     /// A span of it; zero where only the trace is named.
-    pub span_id: [u8; 8],
+    pub(crate) span_id: [u8; 8],
 }
 
 /// Why a log record is not a connection.
@@ -51,17 +51,17 @@ pub enum Ignored {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Whose side reports it.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
     /// When it ended, in nanoseconds since 1970.
-    pub end: u64,
+    pub(crate) end: u64,
     /// How long it was.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// Why it failed, in ztunnel's words.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// A trace that the line names.
-    pub linked: Option<Linked>,
+    pub(crate) linked: Option<Linked>,
     /// ztunnel's own fields, those above included.
-    pub fields: BTreeMap<String, Value>,
+    pub(crate) fields: BTreeMap<String, Value>,
 }
 
 impl Connection {

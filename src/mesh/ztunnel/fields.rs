@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A value of ztunnel's: it writes texts, and counts of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A text.
     Text(String),
     /// A number.
@@ -16,7 +16,7 @@ pub enum Value {
 
 impl Value {
     /// What a bare word means.
-    pub fn of(word: &str) -> Self {
+    pub(crate) fn of(word: &str) -> Self {
         word.parse()
             .map_or_else(|_| Self::Text(word.to_owned()), Self::Int)
     }
@@ -24,7 +24,7 @@ impl Value {
 
 /// Names and values. Of a name given twice in one place the last counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(pub(super) BTreeMap<String, Value>);
+pub(crate) struct Fields(pub(super) BTreeMap<String, Value>);
 
 impl Fields {
     /// How deep lists of values are looked into.
@@ -63,7 +63,7 @@ impl Fields {
     }
 
     /// A text that says something.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name) {
             Some(Value::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
@@ -71,12 +71,12 @@ impl Fields {
     }
 
     /// A value of either kind.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
     /// What there is, by name.
-    pub fn into_inner(self) -> BTreeMap<String, Value> {
+    pub(crate) fn into_inner(self) -> BTreeMap<String, Value> {
         self.0
     }
 }

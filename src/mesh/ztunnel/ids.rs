@@ -8,7 +8,7 @@ low bits of a trace id, which FNV alone leaves uneven.
 
 /// A hash of several texts.
 #[derive(Clone, Copy, Debug)]
-pub struct Hash(u128);
+pub(crate) struct Hash(u128);
 
 impl Default for Hash {
     fn default() -> Self {
@@ -18,7 +18,7 @@ impl Default for Hash {
 
 impl Hash {
     /// Adds a text; its length goes along, so that texts do not run together.
-    pub fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         let len = (bytes.len() as u64).to_le_bytes();
         for byte in len.iter().chain(bytes) {
             self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(0x0000000001000000000000000000013b);
@@ -26,7 +26,7 @@ impl Hash {
     }
 
     /// A trace id, never zero.
-    pub fn trace_id(self) -> [u8; 16] {
+    pub(crate) fn trace_id(self) -> [u8; 16] {
         let (high, low) = self.halves();
         let mut id = [0; 16];
         let (first, second) = id.split_at_mut(8);
@@ -36,7 +36,7 @@ impl Hash {
     }
 
     /// A span id of that trace, never zero.
-    pub fn span_id(self) -> [u8; 8] {
+    pub(crate) fn span_id(self) -> [u8; 8] {
         let (high, low) = self.halves();
         (mix(high.wrapping_add(mix(low))) | 1).to_be_bytes()
     }

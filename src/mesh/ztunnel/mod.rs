@@ -23,7 +23,7 @@ same line sent again gives the same span.
 mod connection;
 mod fields;
 mod ids;
-pub mod names;
+pub(crate) mod names;
 mod record;
 mod span;
 mod text;
@@ -31,6 +31,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, Direction, Ignored, Linked};
-pub use fields::{Fields, Value};
-pub use text::{json, plain};
+pub use connection::Connection;
+pub(crate) use connection::{Direction, Ignored};
+pub(crate) use fields::{Fields, Value};
+pub(crate) use text::{json, plain};

@@ -13,7 +13,7 @@ use crate::mesh::node_id::{is_drawn, is_hash};
 ///
 /// Unlike [`workload_of_pod`](crate::mesh::workload_of_pod), which knows that
 /// it has a Pod before it, this leaves `reviews-v1` alone.
-pub fn workload(name: &str) -> &str {
+pub(crate) fn workload(name: &str) -> &str {
     let Some((owner, own)) = name.rsplit_once('-') else {
         return name;
     };
@@ -29,7 +29,7 @@ pub fn workload(name: &str) -> &str {
 
 /// The app a workload most likely belongs to: its own name without a version
 /// (`-v1`), the convention of Istio's and Kiali's examples. For want of labels.
-pub fn app(workload: &str) -> &str {
+pub(crate) fn app(workload: &str) -> &str {
     match workload.rsplit_once("-v") {
         Some((app, version))
             if !app.is_empty()

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::{common::v1::any_value, logs::v1::LogRecord};
 
 impl Fields {
     /// Everything a record says, its body before its attributes.
-    pub fn of(record: &LogRecord) -> Self {
+    pub(crate) fn of(record: &LogRecord) -> Self {
         let mut fields = match record.body.as_ref().and_then(|body| body.value.as_ref()) {
             Some(any_value::Value::StringValue(text)) => {
                 let text = text.trim();

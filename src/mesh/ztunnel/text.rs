@@ -11,7 +11,7 @@ object, with `time`, `level`, `scope` and `message` beside the fields.
 use super::{Fields, Value};
 
 /// Reads a line of the access log in plain text. `None` for any other text.
-pub fn plain(line: &str) -> Option<Fields> {
+pub(crate) fn plain(line: &str) -> Option<Fields> {
     let mut fields = Fields::default();
     let mut rest = line.trim();
     let mut message: Option<Vec<&str>> = None;
@@ -85,7 +85,7 @@ fn value(text: &str) -> Option<(Value, &str)> {
 
 /// Reads a line of the access log in JSON, or any other object. `None` for
 /// what is none.
-pub fn json(line: &str) -> Option<Fields> {
+pub(crate) fn json(line: &str) -> Option<Fields> {
     let object: serde_json::Map<_, _> = serde_json::from_str(line).ok()?;
     let mut fields = Fields::default();
     put_object(&mut fields, "", &object, 0);

@@ -15,11 +15,11 @@ use serde_json::Value;
 
 /// What a document says, and what an operator should know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The keys it has something to say about.
-    pub said: Described,
+    pub(crate) said: Described,
     /// Things in it that keep traces from being found, and their remedies.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Reading {
@@ -54,7 +54,7 @@ fn no_name(what: &str) -> String {
 /// # Errors
 ///
 /// When it holds none, or none that can be read.
-pub fn config_map(object: &Value) -> Result<Reading, String> {
+pub(crate) fn config_map(object: &Value) -> Result<Reading, String> {
     let config = yaml_of(object, "config.yaml", "Kiali's")?;
     let labels = [
         text(object, &["metadata", "labels", "app.kubernetes.io/version"]),
@@ -70,7 +70,7 @@ pub fn config_map(object: &Value) -> Result<Reading, String> {
 /// # Errors
 ///
 /// When it has no `spec`.
-pub fn custom_resource(object: &Value) -> Result<Reading, String> {
+pub(crate) fn custom_resource(object: &Value) -> Result<Reading, String> {
     // An operator takes a resource without a spec for one that sets nothing.
     let empty = Value::Object(serde_json::Map::new());
     let spec = match object.get("spec") {
@@ -92,7 +92,7 @@ pub fn custom_resource(object: &Value) -> Result<Reading, String> {
 /// # Errors
 ///
 /// When it is not Istio's, or cannot be read.
-pub fn mesh_config(object: &Value) -> Result<String, String> {
+pub(crate) fn mesh_config(object: &Value) -> Result<String, String> {
     let config = yaml_of(object, "mesh", "Istio's")?;
     let domain = text(&config, &["trustDomain"]).filter(|domain| !domain.is_empty());
     let domain = domain.unwrap_or("cluster.local").to_owned();

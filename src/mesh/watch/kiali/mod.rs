@@ -12,20 +12,20 @@ force, one line says why and what to do, one says that it is over.
 */
 
 mod answers;
-pub mod documents;
+pub(crate) mod documents;
 mod poll;
 mod status;
 mod watch;
 
-pub use poll::{KialiClient, KialiReply, KialiRequest};
-pub use status::{KialiStatus, SchemeLabels};
+pub(crate) use poll::{KialiClient, KialiReply, KialiRequest};
+pub(crate) use status::{KialiStatus, SchemeLabels};
 
 use crate::mesh::{Current, Described, Follow, KubernetesSettings, Scheme, Settings, Source};
 use documents::Reading;
 use std::{cell::RefCell, sync::Arc};
 
 /// Follows the Kiali of one processor. Lives on one thread.
-pub struct KialiFollower {
+pub(crate) struct KialiFollower {
     processor: String,
     follow: Follow,
     kubernetes: KubernetesSettings,
@@ -52,7 +52,7 @@ struct Learned {
 impl KialiFollower {
     /// For the processor with this id. `on_change` is called with each new
     /// scheme once [`KialiStatus::in_force`] has it. None: its Kiali is not followed.
-    pub fn new(
+    pub(crate) fn new(
         processor: String,
         settings: &Settings,
         current: Current,
@@ -72,7 +72,7 @@ impl KialiFollower {
     }
 
     /// Follows for ever. `client` is asked where the source is a URL.
-    pub async fn run(&self, client: Option<impl KialiClient>) {
+    pub(crate) async fn run(&self, client: Option<impl KialiClient>) {
         match (&self.follow.source, client) {
             (Source::Url(endpoint), Some(client)) => poll::run(self, endpoint, client).await,
             (Source::Url(_), None) => {}

@@ -28,30 +28,30 @@ use std::{collections::BTreeMap, future::Future};
 
 /// A request to Kiali.
 #[derive(Clone, Copy, Debug)]
-pub struct KialiRequest<'a> {
+pub(crate) struct KialiRequest<'a> {
     /// Below Kiali's web root, such as `/api/tracing`.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// Sent as a bearer token.
-    pub token: Option<&'a Secret>,
+    pub(crate) token: Option<&'a Secret>,
     /// The `Cookie` header; empty: none.
-    pub cookies: &'a str,
+    pub(crate) cookies: &'a str,
     /// Posted as the form field `token`; None: a GET.
-    pub login: Option<&'a Secret>,
+    pub(crate) login: Option<&'a Secret>,
 }
 
 /// Kiali's answer.
 #[derive(Clone, Debug, Default)]
-pub struct KialiReply {
+pub(crate) struct KialiReply {
     /// The HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Each `Set-Cookie` header.
-    pub set_cookies: Vec<String>,
+    pub(crate) set_cookies: Vec<String>,
 }
 
 /// Sends requests to one Kiali.
-pub trait KialiClient {
+pub(crate) trait KialiClient {
     /// Sends one request; the error says cause and remedy.
     fn send(&self, request: KialiRequest<'_>) -> impl Future<Output = Result<KialiReply, String>>;
 }

@@ -8,20 +8,20 @@ use std::{
 
 /// The scheme in force, as labels of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemeLabels {
+pub(crate) struct SchemeLabels {
     /// `app`, `waypoint` or `host`.
-    pub form: &'static str,
+    pub(crate) form: &'static str,
     /// Whether names carry a namespace.
-    pub namespace_selector: bool,
+    pub(crate) namespace_selector: bool,
     /// Kiali's version.
-    pub version: String,
+    pub(crate) version: String,
     /// `static`, or the key of the source.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
 }
 
 impl SchemeLabels {
     /// Describes `scheme`, which is known from `source`.
-    pub fn of(scheme: &Scheme, source: &'static str) -> Self {
+    pub(crate) fn of(scheme: &Scheme, source: &'static str) -> Self {
         Self {
             form: scheme.form_name(),
             namespace_selector: scheme.namespace_selector,
@@ -34,7 +34,7 @@ impl SchemeLabels {
 /// How the configuration of one processor's Kiali is read: written by its
 /// follower, read by whoever scrapes.
 #[derive(Debug)]
-pub struct KialiStatus(Mutex<KialiState>);
+pub(crate) struct KialiStatus(Mutex<KialiState>);
 
 #[derive(Debug)]
 struct KialiState {
@@ -49,7 +49,7 @@ struct KialiState {
 
 impl KialiStatus {
     /// Begins with what the file alone says.
-    pub fn new(in_force: SchemeLabels) -> Self {
+    pub(crate) fn new(in_force: SchemeLabels) -> Self {
         Self(Mutex::new(KialiState {
             condition: Condition::default(),
             in_force,
@@ -65,7 +65,7 @@ impl KialiStatus {
     }
 
     /// The scheme in force.
-    pub fn in_force(&self) -> SchemeLabels {
+    pub(crate) fn in_force(&self) -> SchemeLabels {
         self.lock().in_force.clone()
     }
 
@@ -74,12 +74,12 @@ impl KialiStatus {
     }
 
     /// How many reads have failed.
-    pub fn errors(&self) -> u64 {
+    pub(crate) fn errors(&self) -> u64 {
         self.lock().errors
     }
 
     /// Cause and remedy, as long as the configuration cannot be read.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         self.lock().condition.trouble.clone()
     }
 
@@ -116,7 +116,7 @@ impl KialiStatus {
 
     /// When Kiali's configuration was last known for sure, in seconds since
     /// 1970; 0: never.
-    pub fn last_read(&self) -> u64 {
+    pub(crate) fn last_read(&self) -> u64 {
         let state = self.lock();
         match state.watching {
             true => now(),
