@@ -6,7 +6,7 @@ message has is indented below its name.
 */
 
 use super::{
-    message::Message,
+    message::{Message, text_of},
     text::{At, Clean, Hex, Typed},
 };
 use crate::pdata::{
@@ -32,18 +32,17 @@ pub(super) fn write_fields(
         match (schema.kind, field.value) {
             (SchemaKind::Nested(SchemaMessage::KeyValue), WireValue::Len(pair)) => {
                 let KeyValue { key, value } = KeyValue::new(pair);
-                writeln!(out, "-> {}: {}", Clean(key), Typed(value))?;
+                writeln!(out, "-> {}: {}", Clean(key), Typed::new(value))?;
             }
             (SchemaKind::Nested(SchemaMessage::AnyValue), WireValue::Len(value)) => {
-                writeln!(out, "{}: {}", schema.name, Typed(AnyValue::new(value)))?;
+                writeln!(out, "{}: {}", schema.name, Typed::new(AnyValue::new(value)))?;
             }
             (SchemaKind::Nested(nested), WireValue::Len(nested_payload)) => {
                 writeln!(out, "{}:", schema.name)?;
                 write_fields(out, nested, Message(nested_payload), indent + 4)?;
             }
             (SchemaKind::Text, WireValue::Len(text)) => {
-                let text = std::str::from_utf8(text).unwrap_or_default();
-                writeln!(out, "{}: {}", schema.name, Clean(text))?;
+                writeln!(out, "{}: {}", schema.name, Clean(text_of(text)))?;
             }
             (SchemaKind::Hex | SchemaKind::Base64, WireValue::Len(bytes)) => {
                 writeln!(out, "{}: {}", schema.name, Hex(bytes))?;

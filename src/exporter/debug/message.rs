@@ -46,7 +46,7 @@ impl<'a> Message<'a> {
 
     /// Returns text.
     pub(super) fn text(self, number: u32) -> &'a str {
-        std::str::from_utf8(self.bytes(number)).unwrap_or_default()
+        text_of(self.bytes(number))
     }
 
     /// Returns a number: a varint or of fixed width.
@@ -58,4 +58,9 @@ impl<'a> Message<'a> {
             _ => 0,
         }
     }
+}
+
+/// Returns bytes as text, empty if they are not UTF-8.
+pub(super) fn text_of(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -5,13 +5,17 @@ Three levels, as in the Collector: a line per batch, a line per item, or
 everything. For people, not for load. A standard error that is gone costs the text
 and nothing else.
 
-`print` walks a request; `span`, and for the other signals `fields`, write one
+All is read from a batch's bytes, item by item, and written a few lines at a time:
+printing needs no memory but for a line, however large a batch is. `print` walks a
+request, which lies in `pieces`; `span`, and for the other signals `fields`, write one
 item; `text` writes values, `message` reads them.
 */
 
 pub(crate) mod config;
 mod fields;
+mod lines;
 mod message;
+mod pieces;
 mod print;
 mod span;
 #[cfg(test)]
@@ -22,12 +26,14 @@ pub use config::Verbosity;
 
 use crate::{
     exporter::{Outcome, Sender},
-    http::joined,
     pdata::Signal,
     telemetry::Count,
 };
 use bytes::Bytes;
-use std::io::{self, BufWriter, Write};
+use lines::Lines;
+use pieces::Pieces;
+use print::write_request;
+use std::io::{self, Write};
 
 /// Prints batches.
 #[derive(Debug)]
@@ -43,23 +49,21 @@ impl Debug {
 }
 
 impl Sender for Debug {
-    type Request = (Signal, Bytes);
+    type Request = (Signal, Vec<Bytes>);
 
     fn endpoint(&self) -> &str {
         "stderr"
     }
 
     fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<Self::Request, Outcome> {
-        Ok((signal, joined(chunks)))
+        Ok((signal, chunks.to_vec()))
     }
 
-    async fn send(&self, (signal, bytes): &Self::Request, _: &Count) -> Outcome {
-        let mut out = BufWriter::new(io::stderr().lock());
-        let written = print::write_request(&mut out, *signal, bytes, bytes.len(), self.verbosity);
+    async fn send(&self, (signal, chunks): &Self::Request, _: &Count) -> Outcome {
+        let mut out = Lines::new(io::stderr());
+        let written = write_request(&mut out, *signal, Pieces::new(chunks), self.verbosity);
         // What cannot be written to standard error cannot be reported anywhere.
         let _ = written.and_then(|()| out.flush());
-        // Do not let the writer's drop try again.
-        let _ = out.into_parts();
         Outcome::Delivered {
             rejected: 0,
             message: String::new(),

@@ -100,7 +100,7 @@ pub(super) fn write_attributes<'a>(
         if number == 0 {
             writeln!(out, "{title}")?;
         }
-        let (key, value) = (Clean(attribute.key), Typed(attribute.value));
+        let (key, value) = (Clean(attribute.key), Typed::new(attribute.value));
         writeln!(out, "{indent}-> {key}: {value}")?;
     }
     Ok(())

@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-use super::print::write_request;
+mod bounds;
+
+use super::{pieces::Pieces, print::write_request};
 use crate::{exporter::debug::Verbosity, pdata::Signal};
+use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
@@ -101,17 +104,20 @@ fn request() -> ExportTraceServiceRequest {
 }
 
 fn shown(verbosity: Verbosity) -> String {
-    let mut out = Vec::new();
-    let request = request().encode_to_vec();
-    write_request(&mut out, Signal::Traces, &request, 321, verbosity).unwrap();
-    String::from_utf8(out).unwrap()
+    let [basic, normal, detailed] = all(Signal::Traces, &request().encode_to_vec());
+    match verbosity {
+        Verbosity::Basic => basic,
+        Verbosity::Normal => normal,
+        Verbosity::Detailed => detailed,
+    }
 }
 
 #[test]
 fn basic_is_a_line_per_batch() {
+    let bytes = request().encoded_len();
     assert_eq!(
         shown(Verbosity::Basic),
-        "traces: 1 spans, 1 resources, 321 bytes\n"
+        format!("traces: 1 spans, 1 resources, {bytes} bytes\n")
     );
 }
 
@@ -166,22 +172,25 @@ fn a_broken_output_is_an_error_not_a_panic() {
             Err(io::ErrorKind::BrokenPipe.into())
         }
     }
-    let request = request().encode_to_vec();
+    let chunks = [Bytes::from(request().encode_to_vec())];
     let (signal, verbosity) = (Signal::Traces, Verbosity::Detailed);
-    assert!(write_request(&mut Broken, signal, &request, 1, verbosity).is_err());
+    assert!(write_request(&mut Broken, signal, Pieces::new(&chunks), verbosity).is_err());
 }
 
 /// What is shown of a request at every verbosity.
 fn all(signal: Signal, request: &[u8]) -> [String; 3] {
+    all_of(signal, &[Bytes::copy_from_slice(request)])
+}
+
+fn all_of(signal: Signal, chunks: &[Bytes]) -> [String; 3] {
     [Verbosity::Basic, Verbosity::Normal, Verbosity::Detailed].map(|verbosity| {
         let mut out = Vec::new();
-        write_request(&mut out, signal, request, request.len(), verbosity).unwrap();
+        write_request(&mut out, signal, Pieces::new(chunks), verbosity).unwrap();
         String::from_utf8(out).unwrap()
     })
 }
 
-#[test]
-fn log_records_are_shown_at_every_verbosity() {
+fn logs() -> ExportLogsServiceRequest {
     let record = LogRecord {
         time_unix_nano: 1_000_000_000,
         severity_number: 9,
@@ -191,7 +200,7 @@ fn log_records_are_shown_at_every_verbosity() {
         trace_id: vec![0x11; 16],
         ..Default::default()
     };
-    let request = ExportLogsServiceRequest {
+    ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
             scope_logs: vec![ScopeLogs {
                 log_records: vec![record],
@@ -199,8 +208,12 @@ fn log_records_are_shown_at_every_verbosity() {
             }],
             ..Default::default()
         }],
-    };
-    let [basic, normal, detailed] = all(Signal::Logs, &request.encode_to_vec());
+    }
+}
+
+#[test]
+fn log_records_are_shown_at_every_verbosity() {
+    let [basic, normal, detailed] = all(Signal::Logs, &logs().encode_to_vec());
     assert!(
         basic.starts_with("logs: 1 log records, 1 resources, "),
         "{basic}"
@@ -224,8 +237,7 @@ fn log_records_are_shown_at_every_verbosity() {
     }
 }
 
-#[test]
-fn metrics_are_shown_at_every_verbosity() {
+fn metrics() -> ExportMetricsServiceRequest {
     let point = HistogramDataPoint {
         count: 3,
         sum: Some(1.5),
@@ -234,7 +246,7 @@ fn metrics_are_shown_at_every_verbosity() {
         attributes: vec![text("route", "/")],
         ..Default::default()
     };
-    let request = ExportMetricsServiceRequest {
+    ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics {
             scope_metrics: vec![ScopeMetrics {
                 metrics: vec![Metric {
@@ -250,8 +262,12 @@ fn metrics_are_shown_at_every_verbosity() {
             }],
             ..Default::default()
         }],
-    };
-    let [basic, normal, detailed] = all(Signal::Metrics, &request.encode_to_vec());
+    }
+}
+
+#[test]
+fn metrics_are_shown_at_every_verbosity() {
+    let [basic, normal, detailed] = all(Signal::Metrics, &metrics().encode_to_vec());
     assert!(
         basic.starts_with("metrics: 2 data points, 1 resources, "),
         "{basic}"

@@ -6,7 +6,7 @@ can neither break a line nor talk to the terminal.
 */
 
 use super::message::Message;
-use crate::pdata::AnyValue;
+use crate::pdata::{AnyValue, wire::MAX_DEPTH};
 use std::{
     fmt,
     time::{Duration, UNIX_EPOCH},
@@ -54,17 +54,49 @@ impl fmt::Display for Plain<'_> {
             AnyValue::Bool(value) => value.fmt(f),
             AnyValue::Int(value) => value.fmt(f),
             AnyValue::Double(value) => value.fmt(f),
-            value => Typed(value).fmt(f),
+            value => Typed::new(value).fmt(f),
         }
     }
 }
 
 /// A value with its type, as the Collector writes it: `Str(x)`.
-pub(super) struct Typed<'a>(pub(super) AnyValue<'a>);
+pub(super) struct Typed<'a> {
+    value: AnyValue<'a>,
+    /// How many levels of values may be below it: more than any request that was
+    /// taken has.
+    depth: u32,
+}
+
+impl<'a> Typed<'a> {
+    /// Shows `value`.
+    pub(super) fn new(value: AnyValue<'a>) -> Self {
+        let depth = MAX_DEPTH;
+        Self { value, depth }
+    }
+
+    /// Writes `values` with commas between them, each by `write`.
+    fn join<T>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        values: impl Iterator<Item = T>,
+        write: impl Fn(&mut fmt::Formatter<'_>, T, u32) -> fmt::Result,
+    ) -> fmt::Result {
+        let Some(depth) = self.depth.checked_sub(1) else {
+            return f.write_str("...");
+        };
+        for (number, value) in values.enumerate() {
+            if number > 0 {
+                f.write_str(", ")?;
+            }
+            write(f, value, depth)?;
+        }
+        Ok(())
+    }
+}
 
 impl fmt::Display for Typed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.value {
             AnyValue::Empty => f.write_str("Empty()"),
             AnyValue::String(text) => write!(f, "Str({})", Clean(text)),
             AnyValue::Bool(value) => write!(f, "Bool({value})"),
@@ -74,20 +106,46 @@ impl fmt::Display for Typed<'_> {
             AnyValue::StringIndex(index) => write!(f, "StrIndex({index})"),
             AnyValue::Array(array) => {
                 f.write_str("Slice([")?;
-                for (number, value) in Message(array).all(1).map(AnyValue::new).enumerate() {
-                    let comma = if number > 0 { ", " } else { "" };
-                    write!(f, "{comma}{}", Typed(value))?;
-                }
+                let values = Message(array).all(1).map(AnyValue::new);
+                self.join(f, values, |f, value, depth| Typed { value, depth }.fmt(f))?;
                 f.write_str("])")
             }
             AnyValue::KvList(list) => {
                 f.write_str("Map({")?;
-                for (number, pair) in Message(list).attributes(1).enumerate() {
-                    let comma = if number > 0 { ", " } else { "" };
-                    write!(f, "{comma}{}: {}", Clean(pair.key), Typed(pair.value))?;
-                }
+                self.join(f, Message(list).attributes(1), |f, pair, depth| {
+                    let value = pair.value;
+                    write!(f, "{}: {}", Clean(pair.key), Typed { value, depth })
+                })?;
                 f.write_str("})")
             }
+        }
+    }
+}
+
+/// The most bytes of a text that is repeated.
+const SHORT: usize = 256;
+
+/// Returns the first bytes of a text, and an ellipsis where there are more.
+pub(super) fn shortened(text: impl fmt::Display) -> String {
+    let mut short = Short(String::new());
+    match fmt::Write::write_fmt(&mut short, format_args!("{text}")) {
+        Ok(()) => short.0,
+        Err(_) => short.0 + "...",
+    }
+}
+
+/// Takes so much text and no more.
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = text.floor_char_boundary(SHORT - self.0.len());
+        let (taken, rest) = text.split_at_checked(room).unwrap_or((text, ""));
+        self.0.push_str(taken);
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
         }
     }
 }
