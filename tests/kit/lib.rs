@@ -17,6 +17,7 @@ mod process;
 mod signal;
 mod web;
 
+pub mod accounts;
 pub mod frames;
 pub mod load;
 pub mod metrics;
@@ -33,4 +34,4 @@ pub use certificates::{Ca, Pair, Tls};
 pub use client::{Grpc, GrpcReply, HttpReply, http, http_over};
 pub use process::{PATIENCE, Process, free_port, wait_for};
 pub use signal::{EXPORT, Protocol, Signal};
-pub use web::{WebReply, get, is_healthy};
+pub use web::{WebReply, get, get_within, is_healthy};

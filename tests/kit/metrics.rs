@@ -5,7 +5,7 @@
 //! exactly those values; the answer is the sum of the samples.
 
 use crate::web;
-use std::io;
+use std::{io, time::Duration};
 
 /// A page in Prometheus' text format.
 #[derive(Debug)]
@@ -31,6 +31,11 @@ impl Page {
     /// The page that is served on this port of 127.0.0.1.
     pub fn fetch(port: u16) -> io::Result<Self> {
         Ok(Self(web::get(port, "/metrics", &[])?.body))
+    }
+
+    /// The same, where each read has so much time.
+    pub fn fetch_within(patience: Duration, port: u16) -> io::Result<Self> {
+        Ok(Self(web::get_within(patience, port, "/metrics", &[])?.body))
     }
 
     pub fn text(&self) -> &str {

@@ -4,7 +4,7 @@
 //! to bottom and needs no runtime of its own.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 pub struct WebReply {
@@ -14,8 +14,19 @@ pub struct WebReply {
 
 /// GET of `path` at 127.0.0.1:`port`.
 pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<WebReply> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    get_within(Duration::from_secs(30), port, path, headers)
+}
+
+/// The same, where each read has so much time.
+pub fn get_within(
+    patience: Duration,
+    port: u16,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<WebReply> {
+    let to = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&to, patience)?;
+    stream.set_read_timeout(Some(patience))?;
     let mut request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         request.push_str("host: localhost\r\n");

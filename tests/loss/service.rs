@@ -1,7 +1,6 @@
 //! The binary under test with the settings that decide about losses: exporters,
 //! pipelines, segment log, memory.
 
-use crate::accounts::{self, Account};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -11,6 +10,7 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
+use testkit::accounts::{self, Account};
 use testkit::{PATIENCE, Signal, Wayspan, free_port};
 
 /// What tests vary.

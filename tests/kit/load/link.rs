@@ -133,6 +133,13 @@ impl Link {
         Ok(senders.into_iter().map(link).collect())
     }
 
+    /// Adds a header to all its requests.
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        let value = HeaderValue::try_from(value).expect("a header's value");
+        self.headers.insert(name, value);
+        self
+    }
+
     /// Posts a request, framed for gRPC, and reads the answer.
     pub async fn post(&mut self, frame: Bytes) -> anyhow::Result<Answer> {
         let mut request = Request::new(());
