@@ -1,0 +1,46 @@
+//! The attacks, by kind, and what their requests are made of.
+
+pub mod connections;
+pub mod half_sent;
+pub mod heads;
+pub mod hops;
+pub mod items;
+pub mod json;
+pub mod pairs;
+pub mod passwords;
+pub mod pieces;
+pub mod resources;
+
+use testkit::wire::{put_bytes, put_message};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+/// Just under the largest request of the manifest, and of the defaults.
+const UNDER_MANIFEST: usize = 8 * MIB - 64 * KIB;
+const UNDER_DEFAULT: usize = 64 * MIB - 64 * KIB;
+/// The largest request by default, in MiB.
+const DEFAULT_MIB: u64 = 64;
+
+/// A request of one resource, with what `resource` and `scopes` write.
+fn request(resource: impl FnOnce(&mut Vec<u8>), scopes: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut request = Vec::new();
+    put_message(1, &mut request, |out| {
+        put_message(1, out, resource);
+        scopes(out);
+    });
+    request
+}
+
+/// The fields of a valid span, without a name.
+fn put_ids(out: &mut Vec<u8>) {
+    put_bytes(1, &[7; 16], out);
+    put_bytes(2, &[9; 8], out);
+}
+
+/// A `KeyValue` with a text.
+fn put_attribute(number: u32, key: &str, value: &[u8], out: &mut Vec<u8>) {
+    put_message(number, out, |attribute| {
+        put_bytes(1, key.as_bytes(), attribute);
+        put_message(2, attribute, |any| put_bytes(1, value, any));
+    });
+}

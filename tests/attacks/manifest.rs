@@ -1,0 +1,31 @@
+//! The limits of `deploy/wayspan.yaml`, which are the bounds of these tests.
+
+use std::fs;
+use testkit::root;
+
+pub struct Manifest {
+    /// The configuration of its ConfigMap.
+    pub config: String,
+    /// The memory of its container, in MiB.
+    pub container_mib: u64,
+}
+
+impl Manifest {
+    pub fn read() -> Self {
+        let text = fs::read_to_string(root().join("deploy/wayspan.yaml")).unwrap();
+        let (_, rest) = text.split_once("config.yaml: |\n").unwrap();
+        let (config, _) = rest.split_once("---\n").unwrap();
+        let (_, rest) = text.split_once("limits: {memory: ").unwrap();
+        let (memory, _) = rest.split_once("Mi}").unwrap();
+        Self {
+            config: config.to_owned(),
+            container_mib: memory.parse().unwrap(),
+        }
+    }
+
+    /// What may be held in memory there: the default without a `memory_limiter`
+    /// is 40 % of the container.
+    pub fn limit_mib(&self) -> u64 {
+        self.container_mib * 40 / 100
+    }
+}
