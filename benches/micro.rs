@@ -9,7 +9,7 @@ use std::{hint::black_box, sync::Arc};
 use support::{Decider, Engine, captured};
 use wayspan::{
     pdata::{Edits, Index, Signal, admit, split, validate, write_span},
-    pipeline::{Resources, Scopes, SealedBatch, batch::Batch},
+    pipeline::{HeaderBytes, Resources, Scopes, SealedBatch, batch::Batch},
     queue::{Budget, Queue},
 };
 
@@ -106,15 +106,16 @@ fn bench_batch(c: &mut Criterion) {
     let mut batch = Batch::new(Signal::Traces, &support::batch());
     let budget = Budget::new(usize::MAX);
     let span = vec![7; 1500];
+    let headers = HeaderBytes::default();
     group.bench_function("append 100 spans of 1.5 kB, seal when full", |b| {
         b.iter(|| {
             for _ in 0..100 {
-                if batch.must_seal_before(span.len(), 0) {
+                if batch.must_seal_before((resource, scope), span.len(), headers) {
                     black_box(batch.seal(&resources, &scopes, &budget, None));
                 }
                 let out = batch.group(resource, scope);
                 out.extend_from_slice(black_box(&span));
-                batch.appended(span.len(), 0, 1);
+                batch.appended(span.len(), headers, 1);
             }
         });
     });

@@ -12,6 +12,10 @@ here the rules are applied once, on the bytes:
 - strings that are not UTF-8 get U+FFFD for each bad sequence;
 - unknown fields stay byte for byte, after the known fields of their message.
 
+Joining pieces copies them, once more at each level of nesting, and U+FFFD is
+three bytes for one: both are bounded by [`RequestLimits`], or 2 kB on the wire
+would take gigabytes.
+
 That holds for traces throughout. Of metrics and logs only the groups, down to
 the resource, the scope and the `Metric`, are made so; what is inside a data point
 or a log record stays as it is, byte for byte, but for text that is not UTF-8.
@@ -20,10 +24,11 @@ The result means the same to prost, and is a fixed point.
 */
 
 use super::{
+    index::RequestLimits,
     plain::is_utf8,
     schema::{self, DenseField, DenseKind, SchemaMessage},
     signal::Signal,
-    wire::{self, WireField, WireFields, WireType, WireValue},
+    wire::{self, WireField, WireFields, WireReason, WireType, WireValue},
 };
 use std::borrow::Cow;
 
@@ -34,22 +39,33 @@ pub struct Repaired {
     pub bytes: Vec<u8>,
     /// Strings in which invalid UTF-8 was replaced.
     pub utf8_replaced: u64,
-    /// Bytes that were copied to join messages that came in pieces. They may be
-    /// many times what the request has: each level of nesting joins anew.
-    pub joined_bytes: u64,
 }
 
 /// Rewrites a signal's valid bytes canonically. What is not valid is cut off at
 /// the first damage of its message.
-pub fn repair(signal: Signal, request: &[u8]) -> Repaired {
-    let mut repaired = Repaired {
-        bytes: Vec::with_capacity(request.len() + request.len() / 8),
+///
+/// # Errors
+///
+/// When it would take more than `limits` allow.
+pub fn repair(
+    signal: Signal,
+    request: &[u8],
+    limits: &RequestLimits,
+) -> Result<Repaired, WireReason> {
+    let room = request.len() + request.len() / 8;
+    let mut writer = CanonWriter {
+        bytes: Vec::with_capacity(room.min(limits.repaired)),
         utf8_replaced: 0,
-        joined_bytes: 0,
+        joined: 0,
+        most_joined: limits.joined(request.len()),
+        most_bytes: limits.repaired,
     };
     let message = SchemaMessage::request(signal);
-    CanonWriter { to: &mut repaired }.canonical(message, request, wire::MAX_DEPTH);
-    repaired
+    writer.canonical(message, request, wire::MAX_DEPTH)?;
+    Ok(Repaired {
+        bytes: writer.bytes,
+        utf8_replaced: writer.utf8_replaced,
+    })
 }
 
 /// What is to be done to a message and all it holds.
@@ -70,60 +86,109 @@ fn is_opaque(message: SchemaMessage) -> bool {
     )
 }
 
-struct CanonWriter<'a> {
-    to: &'a mut Repaired,
+struct CanonWriter {
+    bytes: Vec<u8>,
+    utf8_replaced: u64,
+    /// Bytes copied to join what came in pieces.
+    joined: usize,
+    most_joined: usize,
+    most_bytes: usize,
 }
 
-impl CanonWriter<'_> {
-    fn canonical(&mut self, message: SchemaMessage, payload: &[u8], depth: u32) {
+impl CanonWriter {
+    fn canonical(
+        &mut self,
+        message: SchemaMessage,
+        payload: &[u8],
+        depth: u32,
+    ) -> Result<(), WireReason> {
         let survivors = Survivors::of(message, payload);
         for (at, field) in WireFields::new(payload).enumerate() {
             let Some(known) = known(message, &field) else {
                 continue;
             };
             match known.kind {
-                kind if known.is_repeated() => self.field(kind, &field, depth, Care::Canonical),
+                kind if known.is_repeated() => self.field(kind, &field, depth, Care::Canonical)?,
                 DenseKind::Message(child) => {
                     if survivors.opens(field.number, at) {
-                        let merged = survivors.merged(message, payload, &field);
-                        if let Cow::Owned(joined) = &merged {
-                            self.to.joined_bytes += joined.len() as u64;
+                        let number = field.number;
+                        let length = survivors.joined_len(message, payload, &field);
+                        self.joined += length.unwrap_or_default();
+                        if self.joined > self.most_joined {
+                            return Err(WireReason::Joined(self.most_joined));
                         }
-                        self.nested(child, field.number, &merged, depth, Care::Canonical);
+                        let merged = survivors.merged(message, payload, &field, length);
+                        self.nested(child, number, &merged, depth, Care::Canonical)?;
                     }
                 }
                 kind => {
                     if survivors.is_last(field.number, at) {
-                        self.field(kind, &field, depth, Care::Canonical);
+                        self.field(kind, &field, depth, Care::Canonical)?;
                     }
                 }
             }
         }
         for field in WireFields::new(payload).filter(|f| known(message, f).is_none()) {
-            self.to.bytes.extend_from_slice(field.raw);
+            self.copy(field.raw)?;
         }
+        Ok(())
     }
 
     /// Copies a message in which some text is to be replaced.
-    fn text(&mut self, message: SchemaMessage, payload: &[u8], depth: u32) {
+    fn text(
+        &mut self,
+        message: SchemaMessage,
+        payload: &[u8],
+        depth: u32,
+    ) -> Result<(), WireReason> {
         for field in WireFields::new(payload) {
             let kind = schema::field(message, field.number).kind;
-            self.field(kind, &field, depth, Care::Text);
+            self.field(kind, &field, depth, Care::Text)?;
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        kind: DenseKind,
+        field: &WireField<'_>,
+        depth: u32,
+        care: Care,
+    ) -> Result<(), WireReason> {
+        match (kind, field.value) {
+            (DenseKind::Message(child), WireValue::Len(payload)) => {
+                self.nested(child, field.number, payload, depth, care)
+            }
+            (DenseKind::Text, WireValue::Len(text)) if !is_utf8(text) => {
+                self.utf8_replaced += 1;
+                self.replace(field.number, text)
+            }
+            _ => self.copy(field.raw),
         }
     }
 
-    fn field(&mut self, kind: DenseKind, field: &WireField<'_>, depth: u32, care: Care) {
-        match (kind, field.value) {
-            (DenseKind::Message(child), WireValue::Len(payload)) => {
-                self.nested(child, field.number, payload, depth, care);
+    /// Writes `text` with U+FFFD in place of each bad sequence.
+    fn replace(&mut self, number: u32, text: &[u8]) -> Result<(), WireReason> {
+        wire::put_tag(number, WireType::Len, &mut self.bytes);
+        let at = self.bytes.len();
+        let reserved = wire::varint_len(text.len() as u64);
+        self.bytes.resize(at + reserved, 0);
+        for chunk in text.utf8_chunks() {
+            self.copy(chunk.valid().as_bytes())?;
+            if !chunk.invalid().is_empty() {
+                self.copy("\u{FFFD}".as_bytes())?;
             }
-            (DenseKind::Text, WireValue::Len(text)) if !is_utf8(text) => {
-                self.to.utf8_replaced += 1;
-                let text = String::from_utf8_lossy(text);
-                wire::put_bytes(field.number, text.as_bytes(), &mut self.to.bytes);
-            }
-            _ => self.to.bytes.extend_from_slice(field.raw),
         }
+        wire::close_len(at, reserved, &mut self.bytes);
+        Ok(())
+    }
+
+    fn copy(&mut self, raw: &[u8]) -> Result<(), WireReason> {
+        if self.bytes.len() + raw.len() > self.most_bytes {
+            return Err(WireReason::Canonical(self.most_bytes));
+        }
+        self.bytes.extend_from_slice(raw);
+        Ok(())
     }
 
     fn nested(
@@ -133,23 +198,22 @@ impl CanonWriter<'_> {
         payload: &[u8],
         depth: u32,
         care: Care,
-    ) {
+    ) -> Result<(), WireReason> {
         // Valid bytes never nest deeper; this bounds the stack for others.
         let Some(depth) = depth.checked_sub(1) else {
-            return;
+            return Ok(());
         };
-        wire::put_tag(number, WireType::Len, &mut self.to.bytes);
-        let at = self.to.bytes.len();
+        wire::put_tag(number, WireType::Len, &mut self.bytes);
+        let at = self.bytes.len();
         let reserved = wire::varint_len(payload.len() as u64);
-        self.to.bytes.resize(at + reserved, 0);
+        self.bytes.resize(at + reserved, 0);
         match care {
-            Care::Canonical if !is_opaque(child) => self.canonical(child, payload, depth),
-            Care::Canonical if is_text(child, payload, depth) => {
-                self.to.bytes.extend_from_slice(payload);
-            }
-            _ => self.text(child, payload, depth),
+            Care::Canonical if !is_opaque(child) => self.canonical(child, payload, depth)?,
+            Care::Canonical if is_text(child, payload, depth) => self.copy(payload)?,
+            _ => self.text(child, payload, depth)?,
         }
-        wire::close_len(at, reserved, &mut self.to.bytes);
+        wire::close_len(at, reserved, &mut self.bytes);
+        Ok(())
     }
 }
 
@@ -234,28 +298,52 @@ impl Survivors {
         self.last[(number & 31) as usize] == at
     }
 
+    /// How long the occurrences of a singular message are that count, if there
+    /// are several to be joined.
+    fn joined_len(
+        &self,
+        message: SchemaMessage,
+        payload: &[u8],
+        field: &WireField<'_>,
+    ) -> Option<usize> {
+        let at = (field.number & 31) as usize;
+        if !self.repeats || self.first[at] == self.last[at] {
+            return None;
+        }
+        let pieces = self.pieces(message, payload, field.number);
+        Some(pieces.map(<[u8]>::len).sum())
+    }
+
     /// Payload of a singular message: all its counting occurrences, joined.
     fn merged<'p>(
         &self,
         message: SchemaMessage,
         payload: &'p [u8],
         field: &WireField<'p>,
+        joined_len: Option<usize>,
     ) -> Cow<'p, [u8]> {
-        let only = field.bytes().unwrap_or_default();
-        let number = field.number;
-        let (first, last) = (
-            self.first[(number & 31) as usize],
-            self.last[(number & 31) as usize],
-        );
-        if !self.repeats || first == last {
-            return only.into();
-        }
-        let mut joined = Vec::new();
-        for (at, field) in WireFields::new(payload).enumerate() {
-            if at >= first && field.number == number && known(message, &field).is_some() {
-                joined.extend_from_slice(field.bytes().unwrap_or_default());
-            }
+        let Some(length) = joined_len else {
+            return field.bytes().unwrap_or_default().into();
+        };
+        let mut joined = Vec::with_capacity(length);
+        for piece in self.pieces(message, payload, field.number) {
+            joined.extend_from_slice(piece);
         }
         joined.into()
+    }
+
+    fn pieces<'p>(
+        &self,
+        message: SchemaMessage,
+        payload: &'p [u8],
+        number: u32,
+    ) -> impl Iterator<Item = &'p [u8]> {
+        let first = self.first[(number & 31) as usize];
+        WireFields::new(payload)
+            .enumerate()
+            .filter(move |(at, field)| {
+                *at >= first && field.number == number && known(message, field).is_some()
+            })
+            .map(|(_, field)| field.bytes().unwrap_or_default())
     }
 }

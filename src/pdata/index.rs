@@ -135,6 +135,52 @@ impl ItemEntry {
     }
 }
 
+/// What reading one request may make in memory. Without limits two bytes on the
+/// wire make an item of dozens of bytes in the index, and 64 MiB gigabytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Items, scopes or resources in one request, each.
+    pub entries: usize,
+    /// Slots for attributes, in all spans.
+    pub slots: usize,
+    /// Bytes of a request that was made canonical.
+    pub repaired: usize,
+}
+
+impl RequestLimits {
+    /// The most that is ever read: with a few dozen keys there are no fewer slots
+    /// than so many spans need.
+    pub const MOST: Self = Self {
+        entries: 1 << 20,
+        slots: 32 << 20,
+        repaired: u32::MAX as usize,
+    };
+
+    /// Returns the limits of reading in about `bytes` of memory: half for the
+    /// index, half for a request that is made canonical.
+    pub fn of_memory(bytes: usize) -> Self {
+        let half = bytes / 2;
+        let entry = size_of::<ItemEntry>().max(size_of::<ScopeEntry>());
+        Self {
+            entries: (half / 4 / entry).min(Self::MOST.entries),
+            slots: (half / 4 / size_of::<u32>()).min(Self::MOST.slots),
+            repaired: half.min(Self::MOST.repaired),
+        }
+    }
+
+    /// Returns how many bytes may be copied to join the pieces of a request of
+    /// this length: an honest one has none.
+    pub(super) fn joined(&self, request: usize) -> usize {
+        (request / 2 + (64 << 10)).min(self.repaired)
+    }
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self::MOST
+    }
+}
+
 /// What one walk found.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -152,20 +198,27 @@ pub struct Index {
     pub rest: ByteRange,
     /// The bytes are valid but not canonical; see [`super::canon`].
     pub needs_repair: bool,
+    /// How much it may hold. [`Index::clear`] leaves it.
+    pub limits: RequestLimits,
 }
 
 /// Entries for which the index keeps its memory between requests.
 const KEPT: usize = 64 << 10;
 
 impl Index {
-    /// At most this many items, scopes or resources in one request. Two bytes
-    /// on the wire make an empty item and twenty times as many an entry here, so without a limit one hostile request of 64 MiB would take
-    /// gigabytes.
-    pub const MAX_ENTRIES: usize = 1 << 20;
-
-    /// At most this many slots for attributes, in all spans: with few dozen keys
-    /// not fewer than [`Index::MAX_ENTRIES`] spans need.
-    pub(super) const MAX_SLOTS: usize = 32 << 20;
+    /// Makes an index for one request of so many bytes, with room for all it may
+    /// hold: it does not move while it grows.
+    pub fn within(limits: RequestLimits, request: usize) -> Self {
+        let entries = limits.entries.min(request / 2);
+        Self {
+            items: Vec::with_capacity(entries),
+            scopes: Vec::with_capacity(entries),
+            resources: Vec::with_capacity(entries),
+            attrs: Vec::with_capacity(limits.slots.min(request / 2)),
+            limits,
+            ..Self::default()
+        }
+    }
 
     /// Empties the index and keeps its memory, unless a huge request made it
     /// grow beyond use.

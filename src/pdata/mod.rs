@@ -37,7 +37,7 @@ pub mod wire;
 
 pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
-pub use index::{ByteRange, Index, ItemEntry, ResourceEntry, ScopeEntry, SpanFault};
+pub use index::{ByteRange, Index, ItemEntry, RequestLimits, ResourceEntry, ScopeEntry, SpanFault};
 pub use keys::{KeySlot, Keys};
 pub use signal::Signal;
 pub use validate::{MalformedRequest, validate};
@@ -53,12 +53,11 @@ pub struct Admitted<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Strings in which invalid UTF-8 was replaced by U+FFFD.
     pub utf8_replaced: u64,
-    /// Bytes copied on the way to make them canonical, see [`canon::Repaired`].
-    pub joined_bytes: u64,
 }
 
 /// Validates the `request` of a signal, rewrites it where it is valid but not canonical, and
-/// leaves `index` describing [`Admitted::bytes`].
+/// leaves `index` describing [`Admitted::bytes`]. How much memory that may take is
+/// said by [`Index::limits`].
 ///
 /// # Errors
 ///
@@ -75,14 +74,17 @@ pub fn admit<'a>(
         return Ok(Admitted {
             bytes: Cow::Borrowed(request),
             utf8_replaced: 0,
-            joined_bytes: 0,
         });
     }
-    let repaired = canon::repair(signal, request);
+    let limits = index.limits;
+    let repaired = canon::repair(signal, request, &limits).map_err(|reason| MalformedRequest {
+        offset: 0,
+        path: schema::SchemaMessage::request(signal).name(),
+        reason,
+    })?;
     validate(signal, &repaired.bytes, keys, index)?;
     Ok(Admitted {
         bytes: Cow::Owned(repaired.bytes),
         utf8_replaced: repaired.utf8_replaced,
-        joined_bytes: repaired.joined_bytes,
     })
 }

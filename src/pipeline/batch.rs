@@ -6,7 +6,9 @@ Items arrive already patched and encoded, and are appended to the group of
 their resource and scope, so that the output has one `ResourceSpans` with one
 `ScopeSpans` per distinct (resource, scope, schema URLs): Kiali with Tempo
 reads only the first scope of a resource, and Envoy's resource is sent once a
-batch instead of once per five spans.
+batch instead of once per five spans. Where that would write a resource again and
+again, 64 KiB of it in one batch, its scopes go under one: no proxy has so many,
+and a sender must not multiply bytes.
 
 Lengths are unknown until a batch is sealed, so a group keeps only its items;
 [`Batch::seal`] writes the headers. Large groups leave as they are, as pieces
@@ -20,25 +22,16 @@ can be sent as they are.
 
 use super::{
     BatchSettings, LogPosition, ResourceId, Resources, ScopeId, Scopes, SealedBatch,
+    framing::{Pieces, close_resource, close_scope, open_resource, open_scope, scope_bytes},
+    group_counts::{GroupCounts, HeaderBytes},
     resources::Header,
 };
-use crate::{
-    pdata::Signal,
-    pdata::wire::{put_bytes, put_varint, varint_len},
-    queue::Budget,
-};
-use bytes::Bytes;
+use crate::{pdata::Signal, queue::Budget};
 use hashbrown::HashTable;
 use std::{
     hash::BuildHasher,
     time::{Duration, Instant},
 };
-
-/// Groups smaller than this are copied together when sealed.
-const PIECE: usize = 16 << 10;
-
-/// What the framing of one more group may cost: three tags and lengths.
-const GROUP_FRAMING: usize = 18;
 
 /// Why a batch was sealed; the Collector's `batch` counts both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +65,8 @@ pub struct Batch {
     groups: Vec<Group>,
     by_key: HashTable<u32>,
     hasher: foldhash::fast::FixedState,
+    /// The groups with bytes in them.
+    counts: GroupCounts,
     /// The group that took the last span: runs of spans share a group.
     last: usize,
     /// Unknown fields of requests, which belong to no span.
@@ -79,6 +74,8 @@ pub struct Batch {
     items: u32,
     bytes: usize,
     opened: Option<Instant>,
+    /// Scratch: the groups that are written, with their resources.
+    order: Vec<(u32, ResourceId)>,
     /// Groups with bytes in no record yet; each once.
     unrecorded: Vec<u32>,
     /// Spans, and bytes of `rest`, that are in a record.
@@ -109,24 +106,46 @@ impl Batch {
             groups: Vec::new(),
             by_key: HashTable::new(),
             hasher: foldhash::fast::FixedState::default(),
+            counts: GroupCounts::default(),
             last: 0,
             rest: Vec::new(),
             items: 0,
             bytes: 0,
             opened: None,
+            order: Vec::new(),
             unrecorded: Vec::new(),
             recorded: (0, 0),
             writing: None,
         }
     }
 
-    /// Whether adding `span_bytes` for this resource and scope would exceed a
-    /// limit, so that the batch must be sealed first. Never for an empty
-    /// batch: a span larger than the limit travels alone.
-    pub fn must_seal_before(&self, bytes: usize, headers: usize) -> bool {
-        !self.is_empty()
-            && (self.items >= self.max_items
-                || self.bytes + bytes + headers + GROUP_FRAMING > self.max_bytes)
+    /// Returns true if adding `bytes` to the group of this resource and scope
+    /// would exceed a limit, so that the batch must be sealed first. Never for an
+    /// empty batch: a span larger than the limit travels alone.
+    pub fn must_seal_before(
+        &self,
+        (resource, scope): (ResourceId, ScopeId),
+        bytes: usize,
+        headers: HeaderBytes,
+    ) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        if self.items >= self.max_items {
+            return true;
+        }
+        let fits = |group: usize| self.bytes + bytes + group <= self.max_bytes;
+        if fits(headers.most()) {
+            return false;
+        }
+        let known = self.find(resource, scope);
+        let is_open = known.is_some_and(|at| !self.groups[at].fields.is_empty());
+        !(is_open && fits(0))
+    }
+
+    /// Returns true if so many bytes that belong to no group do not fit.
+    pub fn must_seal_before_rest(&self, bytes: usize) -> bool {
+        !self.is_empty() && self.bytes + bytes > self.max_bytes
     }
 
     /// Whether a limit has been reached.
@@ -152,15 +171,19 @@ impl Batch {
         &mut group.fields
     }
 
-    fn find_or_open(&mut self, resource: ResourceId, scope: ScopeId) -> usize {
+    fn find(&self, resource: ResourceId, scope: ScopeId) -> Option<usize> {
+        let is = |group: &Group| group.resource == resource && group.scope == scope;
+        if self.groups.get(self.last).is_some_and(is) {
+            return Some(self.last);
+        }
         let hash = self.hasher.hash_one((resource, scope));
-        let groups = &self.groups;
-        let known = |at: &u32| {
-            let group = &groups[*at as usize];
-            group.resource == resource && group.scope == scope
-        };
-        if let Some(at) = self.by_key.find(hash, known) {
-            return *at as usize;
+        let known = |at: &u32| is(&self.groups[*at as usize]);
+        self.by_key.find(hash, known).map(|at| *at as usize)
+    }
+
+    fn find_or_open(&mut self, resource: ResourceId, scope: ScopeId) -> usize {
+        if let Some(at) = self.find(resource, scope) {
+            return at;
         }
         let at = self.groups.len();
         self.groups.push(Group {
@@ -170,6 +193,8 @@ impl Batch {
             recorded: 0,
             expected: 0,
         });
+        // So that writing them allocates nothing.
+        self.order.reserve(self.groups.len());
         self.index_group(at);
         at
     }
@@ -185,20 +210,15 @@ impl Batch {
     }
 
     /// Counts what was just written to [`Batch::group`]: a field of `bytes` that
-    /// holds so many `items`. `headers` is the size of its resource and scope,
-    /// counted when the group is new. Returns true for the first field of a
-    /// batch.
-    pub fn appended(&mut self, bytes: usize, headers: usize, items: u32) -> bool {
-        let is_new_group = self
-            .groups
-            .get(self.last)
-            .is_some_and(|group| group.fields.len() == bytes);
-        self.bytes += bytes
-            + if is_new_group {
-                headers + GROUP_FRAMING
-            } else {
-                0
-            };
+    /// holds so many `items`. `headers` are counted when the group is new.
+    /// Returns true for the first field of a batch.
+    pub fn appended(&mut self, bytes: usize, headers: HeaderBytes, items: u32) -> bool {
+        self.bytes += bytes;
+        if let Some(group) = self.groups.get(self.last)
+            && group.fields.len() == bytes
+        {
+            self.bytes += self.counts.add(group.resource, headers);
+        }
         self.items = self.items.saturating_add(items);
         self.writing = None;
         if self.opened.is_some() {
@@ -243,18 +263,33 @@ impl Batch {
     /// `ExportTraceServiceRequest`. Requests joined are one request, so records
     /// can be sent together as they are.
     pub fn record(&mut self, resources: &Resources, scopes: &Scopes, out: &mut Vec<u8>) {
+        let mut order = std::mem::take(&mut self.order);
         for at in self.unrecorded.drain(..) {
-            let group = &mut self.groups[at as usize];
-            let new = &group.fields[group.recorded..];
-            if new.is_empty() {
-                continue;
+            let group = &self.groups[at as usize];
+            if group.fields.len() > group.recorded {
+                order.push((at, group.resource));
             }
-            let (resource, scope) = (resources.get(group.resource), scopes.get(group.scope));
-            open_group(resource, scope, new.len(), out);
-            out.extend_from_slice(new);
-            close_group(resource, scope, out);
-            group.recorded = group.fields.len();
         }
+        let groups = &mut self.groups;
+        each_resource(&order, resources, &self.counts, |resource, together| {
+            let new = |at: usize| groups[at].fields.len() - groups[at].recorded;
+            let inside = together.iter().map(|(at, _)| {
+                let at = *at as usize;
+                scope_bytes(scopes.get(groups[at].scope), new(at))
+            });
+            open_resource(resource, inside.sum(), out);
+            for (at, _) in together {
+                let group = &mut groups[*at as usize];
+                let (scope, new) = (scopes.get(group.scope), &group.fields[group.recorded..]);
+                open_scope(scope, new.len(), out);
+                out.extend_from_slice(new);
+                close_scope(scope, out);
+                group.recorded = group.fields.len();
+            }
+            close_resource(resource, out);
+        });
+        order.clear();
+        self.order = order;
         out.extend_from_slice(&self.rest[self.recorded.1..]);
         self.recorded = (self.items, self.rest.len());
     }
@@ -284,29 +319,44 @@ impl Batch {
         position: Option<LogPosition>,
     ) -> SealedBatch {
         let mut pieces = Pieces::default();
-        for group in &mut self.groups {
-            let fields = std::mem::take(&mut group.fields);
+        let mut order = std::mem::take(&mut self.order);
+        for (at, group) in self.groups.iter_mut().enumerate() {
             group.recorded = 0;
-            group.expected = fields.len();
-            if !fields.is_empty() {
-                pieces.group(
-                    resources.get(group.resource),
-                    scopes.get(group.scope),
-                    fields,
-                );
+            group.expected = group.fields.len();
+            if !group.fields.is_empty() {
+                order.push((at as u32, group.resource));
             }
         }
+        let groups = &mut self.groups;
+        each_resource(&order, resources, &self.counts, |resource, together| {
+            let inside = together.iter().map(|(at, _)| {
+                let group = &groups[*at as usize];
+                scope_bytes(scopes.get(group.scope), group.fields.len())
+            });
+            open_resource(resource, inside.sum(), &mut pieces.open);
+            for (at, _) in together {
+                let group = &mut groups[*at as usize];
+                let scope = scopes.get(group.scope);
+                open_scope(scope, group.fields.len(), &mut pieces.open);
+                pieces.fields(std::mem::take(&mut group.fields));
+                close_scope(scope, &mut pieces.open);
+            }
+            close_resource(resource, &mut pieces.open);
+        });
+        order.clear();
+        self.order = order;
+        self.counts.clear();
         self.unrecorded.clear();
         self.recorded = (0, 0);
         self.forget_idle_groups();
         pieces.open.append(&mut self.rest);
-        pieces.close();
+        let (chunks, bytes) = pieces.finish();
         let sealed = SealedBatch {
             signal: self.signal,
-            bytes: pieces.bytes,
-            chunks: pieces.done,
+            bytes,
+            chunks,
             items: self.items,
-            lease: budget.lease(pieces.bytes),
+            lease: budget.lease(bytes),
             position,
         };
         self.items = 0;
@@ -336,6 +386,7 @@ impl Batch {
     /// Throws away what is open; its spans.
     pub fn discard(&mut self) -> u32 {
         self.rest.clear();
+        self.counts.clear();
         self.unrecorded.clear();
         self.recorded = (0, 0);
         self.bytes = 0;
@@ -348,290 +399,29 @@ impl Batch {
     pub fn forget(&mut self) {
         self.groups.clear();
         self.by_key.clear();
+        self.counts.clear();
         self.last = 0;
     }
 }
 
-/// Builds the chunks of a sealed request.
-#[derive(Debug, Default)]
-struct Pieces {
-    done: Vec<Bytes>,
-    open: Vec<u8>,
-    bytes: usize,
-}
-
-impl Pieces {
-    /// Writes one resource group with one scope group around `fields`.
-    fn group(&mut self, resource: &Header, scope: &Header, fields: Vec<u8>) {
-        open_group(resource, scope, fields.len(), &mut self.open);
-        if fields.len() < PIECE {
-            self.open.extend_from_slice(&fields);
-        } else {
-            self.close();
-            self.bytes += fields.len();
-            self.done.push(Bytes::from(fields));
-        }
-        close_group(resource, scope, &mut self.open);
-    }
-
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.bytes += self.open.len();
-            self.done.push(Bytes::from(std::mem::take(&mut self.open)));
+/// Calls `write` with each resource, and those of `groups` that go under it together.
+fn each_resource(
+    groups: &[(u32, ResourceId)],
+    resources: &Resources,
+    counts: &GroupCounts,
+    mut write: impl FnMut(&Header, &[(u32, ResourceId)]),
+) {
+    for (position, (_, id)) in groups.iter().enumerate() {
+        let resource = resources.get(*id);
+        let (before, from) = groups.split_at(position);
+        if !counts.is_nested(*id, resource.bytes()) {
+            write(resource, &from[..1]);
+        } else if !before.iter().any(|(_, other)| other == id) {
+            let same = from.iter().copied().filter(|(_, other)| other == id);
+            write(resource, &same.collect::<Vec<_>>());
         }
     }
-}
-
-/// Writes what stands before `fields` bytes of items in a resource group with
-/// one `ScopeSpans`.
-fn open_group(resource: &Header, scope: &Header, fields: usize, out: &mut Vec<u8>) {
-    let scope_len =
-        field_len(&scope.payload) + fields + field_len(&scope.schema_url) + scope.rest.len();
-    let resource_len = field_len(&resource.payload)
-        + 1
-        + varint_len(scope_len as u64)
-        + scope_len
-        + field_len(&resource.schema_url)
-        + resource.rest.len();
-    out.push(0x0A); // resource_spans, resource_metrics, resource_logs
-    put_varint(resource_len as u64, out);
-    put_field(1, &resource.payload, out);
-    out.push(0x12); // scope_spans, scope_metrics, scope_logs
-    put_varint(scope_len as u64, out);
-    put_field(1, &scope.payload, out);
-}
-
-/// Writes what stands behind the spans.
-fn close_group(resource: &Header, scope: &Header, out: &mut Vec<u8>) {
-    put_field(3, &scope.schema_url, out);
-    out.extend_from_slice(&scope.rest);
-    put_field(3, &resource.schema_url, out);
-    out.extend_from_slice(&resource.rest);
-}
-
-/// Encoded size of a length-delimited field that is left out when empty.
-fn field_len(payload: &[u8]) -> usize {
-    match payload.len() {
-        0 => 0,
-        len => 1 + varint_len(len as u64) + len,
-    }
-}
-
-fn put_field(number: u32, payload: &[u8], out: &mut Vec<u8>) {
-    if !payload.is_empty() {
-        put_bytes(number, payload, out);
-    }
-}
-
-/// What a header adds to a batch, framing aside.
-pub fn header_bytes(resource: &Header, scope: &Header) -> usize {
-    [resource, scope]
-        .iter()
-        .map(|h| h.payload.len() + h.schema_url.len() + h.rest.len())
-        .sum()
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use opentelemetry_proto::tonic::{
-        collector::trace::v1::ExportTraceServiceRequest,
-        trace::v1::{ResourceSpans, Span},
-    };
-    use prost::Message;
-
-    fn settings(spans: usize, bytes: usize) -> BatchSettings {
-        BatchSettings {
-            items: spans,
-            bytes,
-            timeout: Duration::from_secs(1),
-            ..BatchSettings::default()
-        }
-    }
-
-    struct Bench {
-        resources: Resources,
-        scopes: Scopes,
-        batch: Batch,
-    }
-
-    impl Bench {
-        fn new(spans: usize, bytes: usize) -> Self {
-            Self {
-                resources: Resources::default(),
-                scopes: Scopes::default(),
-                batch: Batch::new(Signal::Traces, &settings(spans, bytes)),
-            }
-        }
-
-        /// Appends a span named `name` under a resource whose unknown field 99
-        /// holds `resource`.
-        fn append(&mut self, resource: &str, name: &str) {
-            let mut payload = Vec::new();
-            payload.extend_from_slice(&[0x9A, 0x06, resource.len() as u8]);
-            payload.extend_from_slice(resource.as_bytes());
-            let resource = self.resources.intern(&payload, b"schema", b"");
-            let scope = self.scopes.intern(b"", b"", b"");
-            let span = Span {
-                name: name.to_owned(),
-                ..Default::default()
-            }
-            .encode_to_vec();
-            let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
-            let out = self.batch.group(resource, scope);
-            let before = out.len();
-            put_bytes(2, &span, out);
-            let written = out.len() - before;
-            self.batch.appended(written, headers, 1);
-        }
-
-        fn seal(&mut self) -> (SealedBatch, ExportTraceServiceRequest) {
-            assert!(!self.batch.is_empty());
-            let budget = Budget::new(usize::MAX);
-            let sealed = (self.batch).seal(&self.resources, &self.scopes, &budget, None);
-            assert_eq!(budget.held(), sealed.bytes);
-            let whole = sealed.chunks.concat();
-            assert_eq!(whole.len(), sealed.bytes);
-            let request = ExportTraceServiceRequest::decode(&whole[..]).unwrap();
-            (sealed, request)
-        }
-    }
-
-    fn names(request: &ExportTraceServiceRequest) -> Vec<Vec<&str>> {
-        let of_group = |r: &ResourceSpans| {
-            assert_eq!((r.scope_spans.len(), r.schema_url.as_str()), (1, "schema"));
-        };
-        request.resource_spans.iter().for_each(of_group);
-        let groups = request
-            .resource_spans
-            .iter()
-            .map(|r| &r.scope_spans[0].spans);
-        groups
-            .map(|spans| spans.iter().map(|span| span.name.as_str()).collect())
-            .collect()
-    }
-
-    #[test]
-    fn spans_are_grouped_by_resource_in_the_order_they_came() {
-        let mut bench = Bench::new(100, 1 << 20);
-        for (resource, name) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4"), ("c", "5")] {
-            bench.append(resource, name);
-        }
-        let (sealed, request) = bench.seal();
-        assert_eq!(sealed.items, 5);
-        assert_eq!(names(&request), [vec!["1", "3"], vec!["2", "4"], vec!["5"]]);
-        assert!(bench.batch.is_empty());
-        bench.append("a", "6");
-        assert_eq!(names(&bench.seal().1), [vec!["6"]]);
-    }
-
-    #[test]
-    fn a_group_gets_room_for_what_it_had_and_is_forgotten_when_idle() {
-        let mut bench = Bench::new(1 << 20, 1 << 30);
-        for _ in 0..100 {
-            bench.append("busy", "name");
-        }
-        bench.append("idle", "name");
-        bench.seal();
-        assert_eq!(bench.batch.groups.len(), 2);
-        bench.append("busy", "name");
-        let capacity = bench.batch.groups[0].fields.capacity();
-        assert!(capacity > 600, "room at once: {capacity}");
-        assert_eq!(names(&bench.seal().1), [["name"]]);
-        assert_eq!(bench.batch.groups.len(), 1);
-        bench.append("idle", "back");
-        bench.append("busy", "name");
-        assert_eq!(names(&bench.seal().1), [["name"], ["back"]]);
-    }
-
-    #[test]
-    fn records_have_each_span_once_and_are_requests() {
-        let mut bench = Bench::new(100, 1 << 20);
-        let mut joined = Vec::new();
-        let mut record = |bench: &mut Bench, spans: u32| {
-            assert_eq!(bench.batch.unrecorded(), spans);
-            let mut out = Vec::new();
-            bench
-                .batch
-                .record(&bench.resources, &bench.scopes, &mut out);
-            joined.extend_from_slice(&out);
-            ExportTraceServiceRequest::decode(&out[..]).unwrap()
-        };
-        bench.append("a", "1");
-        bench.append("b", "2");
-        bench.append("a", "3");
-        assert_eq!(names(&record(&mut bench, 3)), [vec!["1", "3"], vec!["2"]]);
-        assert_eq!(names(&record(&mut bench, 0)), [] as [Vec<&str>; 0]);
-        bench.append("b", "4");
-        bench.append("c", "5");
-        assert_eq!(names(&record(&mut bench, 2)), [["4"], ["5"]]);
-        let whole = ExportTraceServiceRequest::decode(&joined[..]).unwrap();
-        assert_eq!(names(&whole).concat(), ["1", "3", "2", "4", "5"]);
-
-        // A batch's records end with it.
-        bench.append("a", "6");
-        let (_, sealed) = bench.seal();
-        assert_eq!(
-            names(&sealed),
-            [vec!["1", "3", "6"], vec!["2", "4"], vec!["5"]]
-        );
-        assert_eq!(bench.batch.unrecorded(), 0);
-        bench.append("a", "7");
-        let mut out = Vec::new();
-        bench
-            .batch
-            .record(&bench.resources, &bench.scopes, &mut out);
-        let last = ExportTraceServiceRequest::decode(&out[..]).unwrap();
-        assert_eq!(names(&last), [["7"]]);
-    }
-
-    #[test]
-    fn large_groups_leave_as_pieces_of_their_own() {
-        let mut bench = Bench::new(1 << 20, 1 << 30);
-        let long = "x".repeat(1000);
-        for _ in 0..40 {
-            bench.append("large", &long);
-        }
-        bench.append("small", "s");
-        bench.append("tiny", "t");
-        let (sealed, request) = bench.seal();
-        assert_eq!(sealed.chunks.len(), 3, "header, large group, all the rest");
-        assert_eq!(
-            names(&request).iter().map(Vec::len).collect::<Vec<_>>(),
-            [40, 1, 1]
-        );
-    }
-
-    #[test]
-    fn the_sealed_size_stays_within_the_limit() {
-        let mut bench = Bench::new(1 << 20, 10_000);
-        let mut sealed = 0;
-        for n in 0..1000 {
-            if bench.batch.must_seal_before(120, 30) {
-                sealed += 1;
-                assert!(bench.seal().0.bytes <= 10_000);
-            }
-            bench.append(&format!("resource {}", n % 17), &"x".repeat(n % 100));
-        }
-        assert!(sealed > 2);
-    }
-
-    #[test]
-    fn a_span_larger_than_the_limit_travels_alone() {
-        let mut bench = Bench::new(100, 50);
-        assert!(!bench.batch.must_seal_before(1 << 20, 0));
-        bench.append("r", &"x".repeat(100));
-        assert!(bench.batch.is_full() && bench.batch.must_seal_before(1, 0));
-    }
-
-    #[test]
-    fn zero_means_at_once_and_the_smaller_of_two_sizes_holds() {
-        assert!(Batch::new(Signal::Traces, &settings(0, 100)).is_immediate());
-        assert!(!Batch::new(Signal::Traces, &settings(1, 100)).is_immediate());
-        let mut both = settings(100, 1 << 20);
-        both.max_items = 2;
-        assert_eq!(Batch::new(Signal::Traces, &both).max_items, 2);
-    }
-}
+mod tests;

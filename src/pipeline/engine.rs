@@ -5,15 +5,24 @@ Everything here is owned by one thread. A request is taken whole or refused
 whole before anything of it is appended; from then on each item is either
 appended or rejected for a fault of its own, and both are counted. Sealed
 batches go to the [`Outlet`].
+
+A request that costs more than it is long is not taken in one turn: see
+[`large`](super::large). It comes back validated, its way out is foreseen
+([`Engine::foresee`]), and it is appended piece by piece ([`Engine::append`]).
 */
 
 use super::{
     BatchSettings, Decision, Followers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
-    batch::{Batch, Trigger, header_bytes},
+    batch::{Batch, Trigger},
+    forecast::{self, Forecast},
+    group_counts::HeaderBytes,
     outlet::Outlet,
 };
 use crate::{
-    pdata::{self, Edits, Index, Keys, MalformedRequest, Signal, SpanFault, write_span},
+    pdata::{
+        self, Edits, Index, ItemEntry, Keys, MalformedRequest, RequestLimits, ResourceEntry,
+        Signal, SpanFault, write_span,
+    },
     queue::{ShardBudget, log::Log},
     telemetry::{PipelineStats, ProcessorStats},
 };
@@ -21,6 +30,7 @@ use std::{
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -38,15 +48,48 @@ pub struct Appended {
     pub fault: Option<SpanFault>,
     /// Whether these are the first items of a batch, so that its clock starts.
     pub opened: bool,
+    /// Whether there was an item at all; a metric may count for none.
+    any: bool,
 }
 
 /// Why a pipeline did not take a request.
 #[derive(Debug)]
-pub enum NotTaken {
+pub enum Declined {
     /// It has no room; the reason, for the sender.
     Busy(&'static str),
     /// The request's framing is broken.
     Malformed(MalformedRequest),
+    /// It is too long for one turn.
+    Large,
+    /// More would go out than is allowed for a request of this length.
+    Expands {
+        /// How many bytes may.
+        limit: usize,
+    },
+}
+
+/// What an item costs besides its bytes, in bytes: for how much is done in one
+/// turn.
+const ITEM_COST: usize = 64;
+
+/// What the scope of an item that a processor makes is taken to have, in bytes.
+const MARKER_SCOPE: usize = 64;
+
+/// How far a request has been gone through.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    resource: usize,
+    item: usize,
+}
+
+/// Returns what the index of a request may hold that is read on a shard: an item
+/// for each 32 bytes and some more, which is less than any real one has.
+fn turn_limits(request: usize) -> RequestLimits {
+    RequestLimits {
+        entries: 256 + request / 32,
+        repaired: 3 * request + 1024,
+        ..RequestLimits::MOST
+    }
 }
 
 /// A processor with its counters.
@@ -60,7 +103,8 @@ pub struct Stage {
 /// The state of one pipeline on one shard.
 pub struct Engine {
     signal: Signal,
-    keys: Keys,
+    keys: Arc<Keys>,
+    settings: BatchSettings,
     index: Index,
     resources: Resources,
     scopes: Scopes,
@@ -87,7 +131,8 @@ impl Engine {
     ) -> Self {
         Self {
             signal,
-            keys,
+            keys: Arc::new(keys),
+            settings: batch.clone(),
             index: Index::default(),
             resources: Resources::default(),
             scopes: Scopes::default(),
@@ -102,79 +147,249 @@ impl Engine {
         }
     }
 
-    /// Takes one request that `peer` sent.
+    /// The keys that its processors read.
+    pub fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys)
+    }
+
+    /// Takes one request that `peer` sent, if it is not too long for one turn.
     ///
     /// # Errors
     ///
-    /// When nothing of it was taken: see [`NotTaken`].
-    pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Appended, NotTaken> {
-        if let Some(why) = self.outlet.busy() {
-            return Err(NotTaken::Busy(why));
+    /// When nothing of it was taken: see [`Declined`].
+    pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Appended, Declined> {
+        if let Some(why) = self.outlet.busy(request.len()) {
+            return Err(Declined::Busy(why));
         }
-        let admitted = pdata::admit(self.signal, request, &self.keys, &mut self.index)
-            .map_err(NotTaken::Malformed)?;
+        self.index.limits = turn_limits(request.len());
+        let admitted = pdata::admit(self.signal, request, &self.keys, &mut self.index);
+        let admitted = admitted.map_err(|malformed| match malformed.reason.is_limit() {
+            true => Declined::Large,
+            false => Declined::Malformed(malformed),
+        })?;
+        let most = forecast::limit(&self.settings, request.len());
+        if forecast::at_most(admitted.bytes.len(), &self.index) > most {
+            return Err(Declined::Large);
+        }
         self.stats.batch.utf8_replaced.add(admitted.utf8_replaced);
-        for stage in &mut self.stages {
-            stage.processor.begin(Some(peer));
-        }
         let mut index = std::mem::take(&mut self.index);
-        let appended = self.append(&admitted.bytes, &index);
+        let mut appended = Appended::default();
+        let mut progress = Progress::default();
+        let whole = usize::MAX;
+        self.append(
+            &admitted.bytes,
+            &index,
+            peer,
+            &mut progress,
+            whole,
+            &mut appended,
+        );
         index.clear();
         self.index = index;
-        if self.batch.is_immediate() {
-            self.seal(Trigger::Size);
-        }
-        self.hold();
         Ok(appended)
     }
 
-    /// Runs the processors over every span of a request and appends what comes
-    /// out.
-    fn append(&mut self, request: &[u8], index: &Index) -> Appended {
-        let mut appended = Appended::default();
-        let mut any = false;
-        for entry in &index.resources {
-            let range = entry.first_item as usize..entry.end_item as usize;
-            let items = index.items.get(range).unwrap_or_default();
-            let mut base = None;
-            for item in items {
-                if let Some(fault) = item.fault {
-                    appended.rejected += 1;
-                    appended.fault.get_or_insert(fault);
-                    continue;
-                }
-                if self.resources.is_full() || self.scopes.is_full() {
-                    self.forget();
-                    base = None;
-                }
-                let resource = *base.get_or_insert_with(|| {
-                    self.resources.intern(
-                        entry.resource.of(request),
-                        entry.schema_url.of(request),
-                        entry.rest.of(request),
-                    )
-                });
-                any = true;
-                appended.accepted += u64::from(item.count);
-                let span = Span {
-                    request,
-                    index,
-                    entry: item,
-                };
-                appended.opened |= self.append_span(&span, resource);
+    /// Foresees what goes out for a request that was read elsewhere, piece by
+    /// piece: runs the processors over items that cost `budget` at most. Returns
+    /// true at the end, and begins anew for another walk.
+    ///
+    /// # Errors
+    ///
+    /// When it is too much, or there is no room for it.
+    pub(super) fn foresee(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        peer: IpAddr,
+        (progress, forecast): &mut (Progress, Option<Forecast>),
+        mut budget: usize,
+    ) -> Result<bool, Declined> {
+        let limit = forecast::limit(&self.settings, request.len());
+        if forecast.is_none() {
+            let most = forecast::at_most(request.len(), index);
+            if most <= limit {
+                return self.has_room(most).map(|()| true);
             }
         }
-        if any {
+        let forecast = forecast.get_or_insert_with(|| Forecast::new(&self.settings));
+        for stage in &mut self.stages {
+            stage.processor.begin(Some(peer));
+        }
+        let mut foreseen = Ok(true);
+        while let Some((entry, item)) = progress.next(index) {
+            if budget == 0 {
+                foreseen = Ok(false);
+                break;
+            }
+            progress.item += 1;
+            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
+            if item.fault.is_some() {
+                continue;
+            }
+            if self.resources.is_full() || self.scopes.is_full() {
+                self.forget();
+                forecast.forget();
+            }
+            let resource = self.resources.intern(
+                entry.resource.of(request),
+                entry.schema_url.of(request),
+                entry.rest.of(request),
+            );
+            let span = Span {
+                request,
+                index,
+                entry: item,
+            };
+            self.foresee_span(&span, resource, forecast);
+            if forecast.bytes() > limit {
+                foreseen = Err(Declined::Expands { limit });
+                break;
+            }
+        }
+        for stage in &mut self.stages {
+            stage.processor.discard();
+        }
+        if matches!(foreseen, Ok(true)) {
+            *progress = Progress::default();
+            self.has_room(forecast.bytes())?;
+        }
+        foreseen
+    }
+
+    /// Adds what goes out for one span to `forecast`.
+    fn foresee_span(&mut self, span: &Span<'_>, resource: ResourceId, forecast: &mut Forecast) {
+        let scope = self.scope_id(span);
+        let mut decision = Decision {
+            resource,
+            edits: std::mem::take(&mut self.edits),
+            follow: false,
+        };
+        decision.edits.clear();
+        let bytes = span.entry.bytes.len();
+        for stage in &mut self.stages {
+            stage
+                .processor
+                .process(span, &mut self.resources, &mut decision);
+            if std::mem::take(&mut decision.follow) {
+                let resources = &self.resources;
+                stage.processor.foresee(&mut |resource, added| {
+                    let headers = HeaderBytes {
+                        resource: resources.get(resource).bytes(),
+                        scope: MARKER_SCOPE,
+                    };
+                    forecast.add(resource, None, headers, bytes + added + ITEM_COST);
+                });
+            }
+        }
+        let headers = HeaderBytes::of(
+            self.resources.get(decision.resource),
+            self.scopes.get(scope),
+        );
+        let added = decision.edits.added_bytes() + ITEM_COST;
+        forecast.add(decision.resource, Some(scope), headers, bytes + added);
+        self.edits = decision.edits;
+    }
+
+    /// Ends a request that was read elsewhere. What it put into the tables beyond
+    /// their bounds does not stay.
+    pub(super) fn end_large(&mut self, utf8_replaced: u64) {
+        self.stats.batch.utf8_replaced.add(utf8_replaced);
+        if self.resources.is_full() || self.scopes.is_full() {
+            self.forget();
+            self.hold();
+        }
+    }
+
+    fn has_room(&self, bytes: usize) -> Result<(), Declined> {
+        match self.outlet.busy(bytes) {
+            None => Ok(()),
+            Some(why) => Err(Declined::Busy(why)),
+        }
+    }
+
+    /// Runs the processors over items that cost `budget` at most, from `progress`
+    /// on, and appends what comes out. Returns true at the request's end. Adds to
+    /// `appended`.
+    pub(super) fn append(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        peer: IpAddr,
+        progress: &mut Progress,
+        budget: usize,
+        appended: &mut Appended,
+    ) -> bool {
+        for stage in &mut self.stages {
+            stage.processor.begin(Some(peer));
+        }
+        let before = *appended;
+        let is_done = self.append_items(request, index, progress, budget, appended);
+        if is_done && appended.any {
             self.keep_rest(index.rest.of(request));
         }
         self.stats.taken.publish();
-        self.stats.batch.rejected.add(appended.rejected);
-        self.stats.limiter.accepted.add(appended.accepted);
+        self.stats
+            .batch
+            .rejected
+            .add(appended.rejected - before.rejected);
+        self.stats
+            .limiter
+            .accepted
+            .add(appended.accepted - before.accepted);
         for stage in &mut self.stages {
             stage.stats.publish();
             stage.processor.end();
         }
-        appended
+        if is_done && self.batch.is_immediate() {
+            self.seal(Trigger::Size);
+        }
+        self.hold();
+        is_done
+    }
+
+    fn append_items(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        progress: &mut Progress,
+        mut budget: usize,
+        appended: &mut Appended,
+    ) -> bool {
+        let mut base: Option<(usize, ResourceId)> = None;
+        while let Some((entry, item)) = progress.next(index) {
+            if budget == 0 {
+                return false;
+            }
+            progress.item += 1;
+            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
+            if let Some(fault) = item.fault {
+                appended.rejected += 1;
+                appended.fault.get_or_insert(fault);
+                continue;
+            }
+            if self.resources.is_full() || self.scopes.is_full() {
+                self.forget();
+                base = None;
+            }
+            let resource = match base {
+                Some((of, id)) if of == progress.resource => id,
+                _ => self.resources.intern(
+                    entry.resource.of(request),
+                    entry.schema_url.of(request),
+                    entry.rest.of(request),
+                ),
+            };
+            base = Some((progress.resource, resource));
+            appended.any = true;
+            appended.accepted += u64::from(item.count);
+            let span = Span {
+                request,
+                index,
+                entry: item,
+            };
+            appended.opened |= self.append_span(&span, resource);
+        }
+        true
     }
 
     /// Keeps the request's own unknown fields, which belong to no item, with
@@ -185,7 +400,7 @@ impl Engine {
         if rest.is_empty() {
             return;
         }
-        if rest.len() > MAX_REST || self.batch.must_seal_before(rest.len(), 0) {
+        if rest.len() > MAX_REST || self.batch.must_seal_before_rest(rest.len()) {
             self.stats.batch.unknown_dropped.add(rest.len() as u64);
             return;
         }
@@ -246,8 +461,9 @@ impl Engine {
         items: u32,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        let headers = header_bytes(self.resources.get(resource), self.scopes.get(scope));
-        if self.batch.must_seal_before(expected, headers) {
+        let headers = HeaderBytes::of(self.resources.get(resource), self.scopes.get(scope));
+        let group = (resource, scope);
+        if self.batch.must_seal_before(group, expected, headers) {
             self.seal(Trigger::Size);
         }
         let out = self.batch.group(resource, scope);
@@ -334,7 +550,7 @@ impl Engine {
         self.scopes = Scopes::default();
         self.edits = Edits::default();
         self.followers = Followers::default();
-        self.keys = keys;
+        self.keys = Arc::new(keys);
         self.stages = stages;
     }
 
@@ -419,6 +635,15 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.budget.release(self.held);
+    }
+}
+
+impl Progress {
+    /// Returns the next item and its resource.
+    fn next<'i>(&mut self, index: &'i Index) -> Option<(&'i ResourceEntry, &'i ItemEntry)> {
+        let item = index.items.get(self.item)?;
+        self.resource = item.resource as usize;
+        Some((index.resources.get(self.resource)?, item))
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::Id,
     pdata::Signal,
-    queue::{Budget, Queue},
+    queue::{Budget, Memory, Queue},
     telemetry::{
         BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, ExporterStats, Metric, PipelineStats,
         ProcessorStats, Registry,
@@ -44,8 +44,8 @@ pub struct Graph {
     pub pipelines: Vec<PipelineNode>,
     /// In the order of the configuration.
     pub exporters: Vec<ExporterNode>,
-    /// What all bytes held count against.
-    pub budget: Budget,
+    /// How the memory limit is shared out.
+    pub memory: Memory,
 }
 
 /// A pipeline, over all shards.
@@ -101,7 +101,7 @@ impl Graph {
         shards: usize,
         registry: &Registry,
     ) -> Result<Self, OpenLogError> {
-        let budget = Budget::new(settings.memory_limit);
+        let memory = Memory::new(settings.memory_limit);
         let exporters: Vec<ExporterNode> = (settings.exporters.iter())
             .map(|exporter| ExporterNode {
                 id: exporter.id.clone(),
@@ -111,7 +111,7 @@ impl Graph {
             .collect();
         let share = Share {
             routes: settings.pipelines.iter().map(|p| p.exporters.len()).sum(),
-            budget: &budget,
+            budget: &memory.accepted,
             exporters: &exporters,
             registry,
         };
@@ -139,7 +139,7 @@ impl Graph {
         Ok(Self {
             pipelines,
             exporters,
-            budget,
+            memory,
         })
     }
 
@@ -161,7 +161,7 @@ impl Graph {
         };
         ShardPlan {
             at,
-            budget: self.budget.clone(),
+            budget: self.memory.accepted.clone(),
             pipelines: self.pipelines.iter().map(pipeline).collect(),
         }
     }

@@ -3,14 +3,19 @@ What a receiver may ask of the pipelines: to take a request, and to say when it
 may be answered.
 
 Taking is one synchronous call that answers *taken* or refuses; nobody asks for
-room first. A refusal is one value, which the wire turns into its own reply.
+room first. A request that is too long for one turn of the shard is read elsewhere
+([`Preparation`]) and taken in pieces.
 */
 
+use super::{Preparation, PreparedRequest, Refusal};
 use crate::pdata::Signal;
 use std::{
+    future,
     net::IpAddr,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 /// A request that was taken, whole or but for some faulty items.
@@ -25,126 +30,23 @@ pub struct Taken {
     pub stored: Option<Ticket>,
 }
 
-/// Why a request was refused: nothing of it was taken.
+/// Why a request was not taken where it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The kind of fault, from which each protocol derives its codes.
-    pub kind: RefusalKind,
-    /// Says what was wrong and what to do, for the sender's log and ours.
-    pub message: String,
+pub enum NotTaken {
+    /// It is refused.
+    Refused(Refusal),
+    /// It is too long for one turn: see [`Ingest::take_prepared`].
+    Large,
 }
 
-/// The kinds of refusals. What may be sent again has a time after which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalKind {
-    /// The data are at fault.
-    Malformed,
-    /// The request was not framed as its protocol demands.
-    Misframed,
-    /// A call that takes one message had none or several.
-    MessageCount,
-    /// The request, or what it inflates to, is over the limit.
-    TooLarge,
-    /// The request is compressed in a way that is not supported.
-    UnsupportedCoding,
-    /// The request's content type is not supported.
-    UnsupportedContent,
-    /// The request has no credentials.
-    MissingCredentials,
-    /// The request's credentials are not those of a user.
-    WrongCredentials,
-    /// Nothing is served under this path or method name.
-    NotServed,
-    /// The path is served, but not with this HTTP method.
-    MethodNotAllowed,
-    /// Something that the request names does not exist.
-    NotFound,
-    /// gRPC came over HTTP/1.1.
-    GrpcOverHttp1,
-    /// Another protocol came to the port of gRPC.
-    NotGrpc,
-    /// An OTLP/HTTP request came to the port of gRPC.
-    HttpOnGrpcPort,
-    /// A gRPC request came to a port of plain HTTP.
-    GrpcOnHttpPort,
-    /// The sender stopped sending in the middle of the request.
-    Stalled,
-    /// The sender gave the request up.
-    Cancelled,
-    /// There is no room for the request now.
-    Busy {
-        /// How long the sender should wait before it tries again.
-        retry_after: Duration,
-    },
-    /// The process is shutting down.
-    Unavailable {
-        /// How long the sender should wait before it tries another replica.
-        retry_after: Duration,
-    },
-    /// A bug in wayspan showed while it took the request.
-    Failed,
-}
-
-/// How long a sender should wait that meets a shutdown: long enough for another
-/// replica to be found.
-const SHUTDOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How long a sender should wait that meets too many requests under way.
-const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-impl RefusalKind {
-    /// Returns how long the sender should wait before it sends the request
-    /// again; None: it must not.
-    pub fn retry_after(self) -> Option<Duration> {
-        match self {
-            Self::Busy { retry_after } | Self::Unavailable { retry_after } => Some(retry_after),
-            _ => None,
-        }
+impl From<Refusal> for NotTaken {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
-impl Refusal {
-    /// Makes a refusal of that kind.
-    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
-    }
-
-    /// Refuses data that are at fault.
-    pub fn malformed(message: impl Into<String>) -> Self {
-        Self::new(RefusalKind::Malformed, message)
-    }
-
-    /// Refuses for want of room.
-    pub fn busy(retry_after: Duration, message: impl Into<String>) -> Self {
-        Self::new(RefusalKind::Busy { retry_after }, message)
-    }
-
-    /// Refuses because too many things of a kind are under way; `message` says
-    /// which.
-    pub fn crowded(message: &'static str) -> Self {
-        Self::busy(CROWDED_RETRY_AFTER, message)
-    }
-
-    /// Refuses because the process is shutting down.
-    pub fn unavailable() -> Self {
-        let retry_after = SHUTDOWN_RETRY_AFTER;
-        Self::new(
-            RefusalKind::Unavailable { retry_after },
-            "shutting down; send again to another replica",
-        )
-    }
-
-    /// Refuses because of a bug in wayspan.
-    pub fn failed() -> Self {
-        Self::new(
-            RefusalKind::Failed,
-            "wayspan failed over this request, which is a bug; its log has more",
-        )
-    }
-}
+/// The end of taking a request piece by piece.
+pub type Taking = Pin<Box<dyn Future<Output = Result<Taken, Refusal>>>>;
 
 /// Where a receiver puts requests: the pipelines of a shard that have it.
 pub trait Ingest {
@@ -159,7 +61,24 @@ pub trait Ingest {
     /// # Errors
     ///
     /// When nothing of the request was taken.
-    fn take(&self, signal: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, Refusal>;
+    fn take(&self, signal: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, NotTaken>;
+
+    /// Returns what reads requests that are too long for [`Ingest::take`], on
+    /// another thread. By itself it reads none of them.
+    fn preparation(&self) -> Arc<Preparation> {
+        Arc::default()
+    }
+
+    /// Takes such a request piece by piece, between which the shard does other
+    /// things; one that was not read, as a whole.
+    fn take_prepared(self: Rc<Self>, request: PreparedRequest, peer: IpAddr) -> Taking {
+        let taken = self.take(request.signal(), request.raw(), peer);
+        let taken = taken.map_err(|not_taken| match not_taken {
+            NotTaken::Refused(refusal) => refusal,
+            NotTaken::Large => Refusal::failed(),
+        });
+        Box::pin(future::ready(taken))
+    }
 
     /// Whether what `ticket` stands for is in the segment log, or is held in
     /// memory as far as it ever will be; else wakes the task when it is.

@@ -7,25 +7,35 @@ else's backend.
 */
 
 use super::{
-    Converted, Converter, Ingest, Refusal, Taken, Ticket,
+    Converted, Converter, Ingest, NotTaken, Preparation, PreparedRequest, Refusal, RefusalKind,
+    Taken, Taking, Ticket,
     commit::Commits,
-    engine::{Appended, NotTaken},
+    engine::{Appended, Declined, Engine, Progress},
+    preparation::{ConversionPreparation, PreparedPart},
     shard::{Panicked, Shard},
 };
 use crate::{
-    pdata::{Signal, SpanFault, split},
+    pdata::{Index, Signal, SpanFault, split},
     telemetry::{ReceiverStats, ShardLoad},
 };
 use std::{
     net::IpAddr,
     rc::Rc,
-    sync::Once,
+    sync::{Arc, Once},
     task::{Context, Poll},
     time::Duration,
 };
+use tokio::task;
 
 /// How long a sender that is told to try again should wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How much of a large request is gone through in one turn: bytes, and 64 for each
+/// item. It takes a millisecond or two.
+const TURN: usize = 256 << 10;
+
+/// Longer requests are converted apart from the shard.
+const CONVERTED: usize = 64 << 10;
 
 /// A listener's way into its pipelines.
 pub struct Inlet {
@@ -33,6 +43,7 @@ pub struct Inlet {
     /// The pipelines of each signal that have the receiver, by number.
     into: [Vec<usize>; Signal::ALL.len()],
     converters: Vec<Conversion>,
+    preparation: Arc<Preparation>,
     stats: ReceiverStats,
     load: ShardLoad,
 }
@@ -44,7 +55,7 @@ pub struct Conversion {
     /// The pipelines' numbers.
     pub pipelines: Vec<usize>,
     /// What makes its requests.
-    pub converter: Box<dyn Converter>,
+    pub converter: Arc<dyn Converter>,
 }
 
 impl Inlet {
@@ -57,7 +68,21 @@ impl Inlet {
         stats: ReceiverStats,
         load: ShardLoad,
     ) -> Self {
+        let keys = |pipelines: &[usize]| {
+            let keys = |at: &usize| shard.with(*at, |engine| engine.keys()).ok();
+            pipelines.iter().filter_map(keys).collect::<Vec<_>>()
+        };
+        let conversion = |conversion: &Conversion| ConversionPreparation {
+            signal: conversion.signal,
+            keys: keys(&conversion.pipelines),
+            converter: Arc::clone(&conversion.converter),
+        };
+        let preparation = Preparation {
+            direct: into.each_ref().map(|pipelines| keys(pipelines)),
+            conversions: converters.iter().map(conversion).collect(),
+        };
         Self {
+            preparation: Arc::new(preparation),
             shard,
             into,
             converters,
@@ -73,48 +98,133 @@ impl Inlet {
         request: &[u8],
         peer: IpAddr,
         into: &[usize],
-    ) -> Result<Option<Appended>, Refusal> {
+    ) -> Result<Option<Appended>, NotTaken> {
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
             return Ok(None);
         }
-        let mut first = None;
-        let mut busy = Vec::new();
-        let mut why = "";
+        let mut outcome = Outcome::default();
         for at in into {
-            match self
-                .shard
-                .with(*at, |pipeline| pipeline.take(request, peer))
-            {
-                Ok(Ok(appended)) => {
-                    self.shard.took(*at, appended.opened);
-                    first.get_or_insert(appended);
+            let taken = self.shard.with(*at, |engine| engine.take(request, peer));
+            match taken {
+                // What is large for one is large for all, but for their limits.
+                Ok(Err(Declined::Large)) if outcome.first.is_none() => {
+                    return Err(NotTaken::Large);
                 }
-                Ok(Err(NotTaken::Busy(reason))) => {
-                    if busy.is_empty() {
-                        why = reason;
-                    }
-                    busy.push(*at);
-                }
-                // Every pipeline sees the same bytes, so only the first can
-                // refuse them.
-                Ok(Err(NotTaken::Malformed(malformed))) => {
-                    return Err(Refusal::malformed(malformed.to_string()));
-                }
-                Err(Panicked) => {
-                    let items = split::count(signal, request) as u64;
-                    self.stats.items[signal].failed.add(items);
-                    return Err(Refusal::failed());
-                }
+                taken => self.note(signal, request, *at, taken, &mut outcome)?,
             }
         }
-        if busy.is_empty() {
-            return Ok(first);
+        Ok(self.conclude(signal, request, outcome)?)
+    }
+
+    /// Takes a request that was read elsewhere into some of the pipelines, piece
+    /// by piece.
+    async fn take_part(
+        &self,
+        part: &PreparedPart,
+        peer: IpAddr,
+        into: &[usize],
+    ) -> Result<Option<Appended>, Refusal> {
+        let (signal, request) = (part.signal, &part.request[..]);
+        if request.is_empty() {
+            return Ok(None);
         }
+        let mut outcome = Outcome::default();
+        for (at, index) in into.iter().zip(&part.indexes) {
+            let taken = self.take_pieces(*at, part, index, peer).await;
+            self.note(signal, request, *at, taken, &mut outcome)?;
+        }
+        self.conclude(signal, request, outcome)
+    }
+
+    /// Takes a request into pipeline number `at`.
+    async fn take_pieces(
+        &self,
+        at: usize,
+        part: &PreparedPart,
+        index: &Index,
+        peer: IpAddr,
+    ) -> Result<Result<Appended, Declined>, Panicked> {
+        let request = &part.request[..];
+        let mut foreseen = (Progress::default(), None);
+        loop {
+            let foresee =
+                |engine: &mut Engine| engine.foresee(request, index, peer, &mut foreseen, TURN);
+            match self.shard.with(at, foresee)? {
+                Ok(true) => break,
+                Ok(false) => task::yield_now().await,
+                Err(declined) => return Ok(Err(declined)),
+            }
+        }
+        let mut progress = Progress::default();
+        let mut appended = Appended::default();
+        loop {
+            let was_opened = appended.opened;
+            let append = |engine: &mut Engine| {
+                engine.append(request, index, peer, &mut progress, TURN, &mut appended)
+            };
+            let is_done = self.shard.with(at, append)?;
+            // Each turn of the segment log has its share, and the clock runs.
+            self.shard.took(at, appended.opened && !was_opened);
+            if is_done {
+                break;
+            }
+            task::yield_now().await;
+        }
+        let replaced = part.utf8_replaced;
+        self.shard.with(at, |engine| engine.end_large(replaced))?;
+        Ok(Ok(appended))
+    }
+
+    /// Notes what became of a request in pipeline number `at`.
+    fn note(
+        &self,
+        signal: Signal,
+        request: &[u8],
+        at: usize,
+        taken: Result<Result<Appended, Declined>, Panicked>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Refusal> {
+        let why = match taken {
+            Ok(Ok(appended)) => {
+                self.shard.took(at, appended.opened);
+                outcome.first.get_or_insert(appended);
+                return Ok(());
+            }
+            // Every pipeline sees the same bytes, so only the first can refuse
+            // them.
+            Ok(Err(Declined::Malformed(malformed))) => {
+                return Err(Refusal::not_admitted(malformed));
+            }
+            Err(Panicked) => {
+                let items = split::count(signal, request) as u64;
+                self.stats.items[signal].failed.add(items);
+                return Err(Refusal::failed());
+            }
+            Ok(Err(Declined::Busy(why))) => Refusal::busy(RETRY_AFTER, why),
+            Ok(Err(Declined::Expands { limit })) => expands(request.len(), limit),
+            // Another pipeline has taken it in one turn, with higher limits.
+            Ok(Err(Declined::Large)) => expands(request.len(), request.len()),
+        };
+        outcome.without.push(at);
+        outcome.why.get_or_insert(why);
+        Ok(())
+    }
+
+    /// Ends a request that some pipelines may not have taken.
+    fn conclude(
+        &self,
+        signal: Signal,
+        request: &[u8],
+        outcome: Outcome,
+    ) -> Result<Option<Appended>, Refusal> {
+        let Some(why) = outcome.why else {
+            return Ok(outcome.first);
+        };
         let items = split::count(signal, request) as u64;
         // One that has room is not held up by another that has none.
-        let refused = first.is_none();
-        for at in busy {
+        let refused = outcome.first.is_none();
+        for at in outcome.without {
             let _ = self.shard.with(at, |pipeline| match refused {
                 true => pipeline.refused(items),
                 false => pipeline.pass_by(items),
@@ -122,17 +232,14 @@ impl Inlet {
         }
         if refused {
             self.stats.items[signal].refused.add(items);
-            return Err(Refusal::busy(RETRY_AFTER, why));
+            return Err(why);
         }
-        Ok(first)
+        Ok(outcome.first)
     }
 
-    /// Takes a request into the pipelines of its own signal.
-    fn take_direct(&self, signal: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, Refusal> {
-        let into = &self.into[signal as usize];
-        let appended = self
-            .take_into(signal, request, peer, into)?
-            .unwrap_or_default();
+    /// Counts what became of a request in the pipelines of its own signal.
+    fn taken(&self, signal: Signal, appended: Option<Appended>) -> Taken {
+        let appended = appended.unwrap_or_default();
         self.stats.items[signal].accepted.add(appended.accepted);
         let mut taken = Taken::default();
         if let Some(fault) = appended.fault {
@@ -140,7 +247,7 @@ impl Inlet {
             taken.rejected = appended.rejected;
             taken.message = faulty(appended.rejected, fault);
         }
-        Ok(taken)
+        taken
     }
 
     /// Takes what a converter makes of a request into its pipeline.
@@ -149,18 +256,78 @@ impl Inlet {
         conversion: &Conversion,
         request: &[u8],
         peer: IpAddr,
-    ) -> Result<Converted, Refusal> {
+    ) -> Result<Converted, NotTaken> {
         let converted = (conversion.converter)
-            .convert(request)
+            .convert(request, usize::MAX)
             .map_err(Refusal::malformed)?;
         let into = &conversion.pipelines;
         let appended = self.take_into(conversion.signal, &converted.request, peer, into)?;
+        self.converted(conversion, appended, &converted);
+        Ok(converted)
+    }
+
+    /// Counts what a converter made.
+    fn converted(
+        &self,
+        conversion: &Conversion,
+        appended: Option<Appended>,
+        converted: &Converted,
+    ) {
         let accepted = appended.map_or(0, |appended| appended.accepted);
         self.stats.items[conversion.signal].accepted.add(accepted);
         self.stats.connections.add(converted.made);
         self.stats.ignored_logs.add(converted.ignored);
-        Ok(converted)
     }
+
+    /// Takes a request that was read elsewhere.
+    async fn take_parts(&self, prepared: &PreparedRequest, peer: IpAddr) -> Result<Taken, Refusal> {
+        self.load.request();
+        let mut taken = Taken::default();
+        let direct = prepared.parts.iter().any(|part| part.conversion.is_none());
+        for part in &prepared.parts {
+            let Some(conversion) = part.conversion.and_then(|at| self.converters.get(at)) else {
+                let into = &self.into[part.signal as usize];
+                taken = self.taken(part.signal, self.take_part(part, peer, into).await?);
+                continue;
+            };
+            match self.take_part(part, peer, &conversion.pipelines).await {
+                Ok(appended) => {
+                    self.converted(conversion, appended, &part.converted);
+                    if !direct {
+                        taken.rejected = part.converted.ignored;
+                        taken.message.clone_from(&part.converted.why);
+                    }
+                }
+                Err(_) if direct => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        taken.stored = self.shard.commits().and_then(Commits::ticket);
+        Ok(taken)
+    }
+}
+
+/// What became of a request in the pipelines that it goes into.
+#[derive(Default)]
+struct Outcome {
+    /// What the first of those that took it says.
+    first: Option<Appended>,
+    /// The others, by number.
+    without: Vec<usize>,
+    /// Why the first of them did not.
+    why: Option<Refusal>,
+}
+
+/// Refuses a request for which too much would go out.
+fn expands(request: usize, limit: usize) -> Refusal {
+    Refusal::new(
+        RefusalKind::TooLarge,
+        format!(
+            "more than {limit} bytes would go out for this request of {request}: its resources are \
+             long, and are written again for each name and batch. Send fewer scopes or smaller \
+             resources in one request, or raise max_expansion of the batch processor",
+        ),
+    )
 }
 
 /// Says what was wrong with the items that were dropped; the first time in the
@@ -182,15 +349,22 @@ impl Ingest for Inlet {
         !self.into[signal as usize].is_empty() || self.converters.iter().any(converts)
     }
 
-    fn take(&self, signal: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, Refusal> {
-        self.load.request();
-        let direct = !self.into[signal as usize].is_empty();
-        let mut taken = match direct {
-            true => self.take_direct(signal, request, peer)?,
-            false => Taken::default(),
-        };
+    fn take(&self, signal: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, NotTaken> {
+        let into = &self.into[signal as usize];
+        let direct = !into.is_empty();
         let conversions = self.converters.iter();
-        for conversion in conversions.filter(|c| c.converter.reads() == signal) {
+        let mut conversions = conversions
+            .filter(|c| c.converter.reads() == signal)
+            .peekable();
+        if request.len() > CONVERTED && conversions.peek().is_some() {
+            return Err(NotTaken::Large);
+        }
+        let mut taken = Taken::default();
+        if direct {
+            taken = self.taken(signal, self.take_into(signal, request, peer, into)?);
+        }
+        self.load.request();
+        for conversion in conversions {
             match self.take_converted(conversion, request, peer) {
                 // A pipeline of the request's own signal has all of it.
                 Ok(_) | Err(_) if direct => {}
@@ -203,6 +377,14 @@ impl Ingest for Inlet {
         }
         taken.stored = self.shard.commits().and_then(Commits::ticket);
         Ok(taken)
+    }
+
+    fn preparation(&self) -> Arc<Preparation> {
+        Arc::clone(&self.preparation)
+    }
+
+    fn take_prepared(self: Rc<Self>, request: PreparedRequest, peer: IpAddr) -> Taking {
+        Box::pin(async move { self.take_parts(&request, peer).await })
     }
 
     fn poll_stored(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {

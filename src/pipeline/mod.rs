@@ -9,6 +9,9 @@ Top down, a request passes:
 3. [`engine`]: validate, run the processors, append to the open batch;
 4. [`outlet`]: where a sealed batch goes: segment log, queues, or a short wait.
 
+A request that is too long for one turn is read on a thread of its own and comes
+back to be appended in pieces: [`large`], [`preparation`].
+
 Everything up to the outlet belongs to one thread and is never locked. What
 crosses threads is a [`SealedBatch`].
 
@@ -23,17 +26,23 @@ pub mod batch;
 mod commit;
 pub mod engine;
 mod followers;
+mod forecast;
+mod framing;
 pub mod gather;
 pub mod graph;
 mod graph_settings;
+mod group_counts;
 mod ingest;
 pub mod inlet;
+mod large;
 mod log_cursor;
 pub mod outlet;
 mod pipeline_log;
+mod preparation;
 mod processor;
 mod recorder;
 mod recovery;
+mod refusal;
 mod resources;
 mod route;
 mod sealed;
@@ -45,10 +54,14 @@ pub use account::{Account, Balance, DropReason};
 pub use followers::Followers;
 pub use graph::{ExporterNode, Graph, NamedRoute, PipelineNode};
 pub use graph_settings::{GraphSettings, PipelineSettings, QueueSettings};
-pub use ingest::{Ingest, Refusal, RefusalKind, Taken, Ticket};
+pub use group_counts::HeaderBytes;
+pub use ingest::{Ingest, NotTaken, Taken, Taking, Ticket};
+pub use large::{LargeLane, LargeResult, Reading};
 pub use log_cursor::LogCursor;
 pub use pipeline_log::{OpenLogError, PipelineLog};
+pub use preparation::{Preparation, PreparedRequest};
 pub use processor::{Converted, Converter, Decision, Processor, ProcessorFactory, Span};
+pub use refusal::{Refusal, RefusalKind};
 pub use resources::{DenseId, ResourceId, Resources, ScopeId, Scopes};
 pub use route::{Logged, Offer, QueuedBatch, Route};
 pub use sealed::{LogPosition, SealedBatch};

@@ -59,11 +59,11 @@ impl Outlet {
         }
     }
 
-    /// Why a request cannot be taken now, if so.
-    pub fn busy(&self) -> Option<&'static str> {
+    /// Why a request for which so many `bytes` go out cannot be taken now, if so.
+    pub fn busy(&self, bytes: usize) -> Option<&'static str> {
         let recorder = self.recorder.as_ref();
         let logging = recorder.is_some_and(Recorder::works);
-        if !logging && self.budget.is_over() {
+        if !logging && !self.budget.has_room(bytes) {
             return Some(
                 "the memory limit for undelivered data is reached; the backend is slow or away",
             );

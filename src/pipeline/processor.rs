@@ -14,7 +14,7 @@ use crate::{
     pdata::{AnyValue, Edits, Index, ItemEntry, KeySlot, Keys, Signal, view},
     telemetry::Registry,
 };
-use std::{fmt::Debug, net::IpAddr};
+use std::{fmt::Debug, net::IpAddr, sync::Arc};
 
 /// A span as processors see it: the base bytes and where to find things.
 #[derive(Clone, Copy, Debug)]
@@ -103,8 +103,18 @@ pub trait Processor {
         let _ = (written, followers);
     }
 
+    /// Tells `each` of the items that would follow the span last processed: the
+    /// resource of each, and the bytes that it has besides those of its span.
+    fn foresee(&self, each: &mut dyn FnMut(ResourceId, usize)) {
+        let _ = each;
+    }
+
     /// Ends a request: the moment to publish counts.
     fn end(&mut self) {}
+
+    /// Ends a rehearsal: what was counted since [`Processor::begin`] did not
+    /// happen.
+    fn discard(&mut self) {}
 
     /// Forgets every memo that holds a [`ResourceId`]: the table was emptied.
     fn forget(&mut self);
@@ -125,23 +135,24 @@ pub trait ProcessorFactory: Debug + Send + Sync {
 
     /// What makes requests of the pipeline's signal out of those of another,
     /// if this processor does.
-    fn converter(&self) -> Option<Box<dyn Converter>> {
+    fn converter(&self) -> Option<Arc<dyn Converter>> {
         None
     }
 }
 
 /// Makes requests of one signal out of those of another, so that a pipeline can
 /// take both.
-pub trait Converter {
+pub trait Converter: Send + Sync {
     /// The signal that it reads.
     fn reads(&self) -> Signal;
 
-    /// Converts a whole request.
+    /// Converts a whole request into one of at most so many bytes.
     ///
     /// # Errors
     ///
-    /// What is wrong with the request's framing, and where.
-    fn convert(&self, request: &[u8]) -> Result<Converted, String>;
+    /// What is wrong with the request's framing, and where; or that it would make
+    /// more.
+    fn convert(&self, request: &[u8], most: usize) -> Result<Converted, String>;
 }
 
 /// What a [`Converter`] made of a request.

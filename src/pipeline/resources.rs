@@ -59,6 +59,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// Its length, framing aside.
+    pub fn bytes(&self) -> usize {
+        self.payload.len() + self.schema_url.len() + self.rest.len()
+    }
+
     fn is(&self, payload: &[u8], schema_url: &[u8], rest: &[u8]) -> bool {
         self.payload == payload && self.schema_url == schema_url && self.rest == rest
     }
@@ -96,7 +101,7 @@ impl<I: DenseId> Table<I> {
     /// With this many entries the table is full.
     pub const MAX_ENTRIES: usize = 4096;
     /// With this many bytes the table is full.
-    pub const MAX_BYTES: usize = 8 << 20;
+    pub const MAX_BYTES: usize = 4 << 20;
 
     /// The id of these bytes, new or known.
     pub fn intern(&mut self, payload: &[u8], schema_url: &[u8], rest: &[u8]) -> I {
@@ -132,9 +137,8 @@ impl<I: DenseId> Table<I> {
 
     /// The id of `id`'s header with another payload.
     pub fn derive(&mut self, id: I, payload: &[u8]) -> I {
-        let Header {
-            schema_url, rest, ..
-        } = self.get(id).clone();
+        let header = self.get(id);
+        let (schema_url, rest) = (header.schema_url.clone(), header.rest.clone());
         self.intern(payload, &schema_url, &rest)
     }
 

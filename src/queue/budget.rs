@@ -54,6 +54,17 @@ impl Budget {
         self.held() >= self.limit
     }
 
+    /// Returns true if `bytes` more stay below the limit.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.held().saturating_add(bytes) < self.limit
+    }
+
+    /// Counts `bytes` as held until the lease is dropped, if there is room.
+    pub fn try_lease(&self, bytes: usize) -> Option<Lease> {
+        let lease = self.lease(bytes);
+        (self.held() <= self.limit).then_some(lease)
+    }
+
     /// Bytes held now.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)

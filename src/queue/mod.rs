@@ -1,6 +1,6 @@
 /*!
 What stands between shards and exporters: the bounded lock-free [`Queue`], the
-[`Budget`] of bytes held, and the segment [`log`].
+[`Budget`] of bytes held as [`Memory`] shares it out, and the segment [`log`].
 
 Nothing here knows what a batch is or where it goes: see `crate::pipeline`.
 */
@@ -8,8 +8,10 @@ Nothing here knows what a batch is or where it goes: see `crate::pipeline`.
 mod budget;
 mod handoff;
 pub mod log;
+mod memory;
 mod storage;
 
 pub use budget::{Budget, Lease, ShardBudget};
 pub use handoff::{Full, Queue};
+pub use memory::Memory;
 pub use storage::{Fsync, Storage};

@@ -40,12 +40,18 @@ pub trait Decoder: fmt::Debug + Send + Sync {
     /// Returns the content types that can be decoded, for people.
     fn content_types(&self) -> &'static str;
 
-    /// Turns a body into an OTLP export request in protobuf.
+    /// Turns a body into an OTLP export request in protobuf, of `most` bytes at most
+    /// where that is not the body itself.
     ///
     /// # Errors
     ///
-    /// When the body is not what its content type says.
-    fn decode<'b>(&self, route: Route, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Refusal>;
+    /// When the body is not what its content type says, or makes more.
+    fn decode<'b>(
+        &self,
+        route: Route,
+        body: &'b [u8],
+        most: usize,
+    ) -> Result<Cow<'b, [u8]>, Refusal>;
 
     /// Makes the reply to a request that was taken, whole or in part.
     fn accepted(&self, route: Route, taken: Taken) -> Response<HttpReply>;

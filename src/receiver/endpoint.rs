@@ -25,7 +25,18 @@ pub(crate) const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a request's body may take in all: a sender that drips a byte now
 /// and then must not hold memory without end.
-pub(crate) const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+const BODY_TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a body may take for which nothing has come, and how many bytes a second
+/// it must have after that.
+const BODY_GRACE: Duration = Duration::from_secs(30);
+const BODY_LEAST_RATE: u64 = 1024;
+
+/// Returns how long a body may take of which so much has come.
+pub(crate) fn body_time(received: usize) -> Duration {
+    let earned = Duration::from_secs(received as u64 / BODY_LEAST_RATE);
+    (BODY_GRACE + earned).min(BODY_TOTAL_TIMEOUT)
+}
 
 /// Which protocol a listener speaks.
 #[derive(Clone, Debug)]

@@ -17,6 +17,9 @@ pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip
 /// it as soon as a frame's header asks for it.
 const ZSTD_WINDOW_LOG: u32 = 25;
 
+/// The same where no more than 1 MiB comes out: 2 MiB, which level 3 uses.
+const SMALL_ZSTD_WINDOW_LOG: u32 = 21;
+
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -101,7 +104,10 @@ fn read_all(
             .take(most)
             .read_to_end(out),
         Coding::Zstd => zstd::stream::read::Decoder::with_buffer(input).and_then(|mut decoder| {
-            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            decoder.window_log_max(match limit > 1 << 20 {
+                true => ZSTD_WINDOW_LOG,
+                false => SMALL_ZSTD_WINDOW_LOG,
+            })?;
             decoder.take(most).read_to_end(out)
         }),
     };

@@ -19,6 +19,8 @@ Invariants:
 
 - A length that a sender claims is compared with the limit, and never allocated
   before the bytes have arrived. Inflating stops at the limit.
+- A shard does work in proportion to what came over the wire; all else is done
+  by the lane of large requests ([`pipeline`](crate::pipeline)).
 - There is one [`Refusal`]: every "no" is one, of a kind from which the reply's
   codes, the counters and the log line derive, with a message that says what
   was wrong and what to do. What may be sent again carries RetryInfo or
@@ -34,7 +36,7 @@ Invariants:
   | room for an answer | `STALL_TIMEOUT` |
   | the rest of an HTTP/1.1 head | `read_header_timeout` |
   | the next piece of a body | `BODY_IDLE_TIMEOUT` |
-  | the whole body | `BODY_TOTAL_TIMEOUT` |
+  | the whole body | `BODY_TOTAL_TIMEOUT`, and a kilobyte a second after thirty seconds |
   | the answer to an HTTP/2 ping | `keepalive.server_parameters.timeout` |
 
 - A bad sender does not flood the log: the first occurrence of each kind is
@@ -51,8 +53,10 @@ mod decoder;
 mod endpoint;
 mod http;
 mod inflate;
+mod large;
 mod notice;
 pub mod otlp;
+mod partial;
 mod scratch;
 mod serve;
 mod settings;

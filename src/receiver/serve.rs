@@ -102,7 +102,7 @@ async fn answer(context: Rc<ConnectionContext>, request: Request<Incoming>) -> R
     match &context.endpoint.protocol {
         Protocol::Grpc(_) => otlp::grpc::answer_http1(&context, &request),
         Protocol::Http(settings, decoder) => {
-            http::request::answer(&context, settings, &**decoder, request).await
+            http::request::answer(&context, settings, decoder, request).await
         }
     }
 }

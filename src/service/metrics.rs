@@ -79,7 +79,7 @@ pub struct ListenerStats {
 
 /// Registers everything that `graph` and the listeners count.
 pub fn register(registry: &Registry, graph: &Graph, listeners: &[ListenerStats]) {
-    budget(registry, &graph.budget);
+    budget(registry, &graph.memory.accepted);
     for listener in listeners {
         receiver(registry, graph, listener);
     }

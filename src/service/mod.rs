@@ -37,7 +37,7 @@ use crate::{
     config::Id,
     exporter::{BuildError, Drained, Exporter},
     net::accept::bind,
-    pipeline::{Graph, OpenLogError},
+    pipeline::{Graph, LargeLane, OpenLogError},
     processor::{BackgroundError, Backgrounds, BuildContext},
     queue::log::Log,
     receiver::ListenerSettings,
@@ -90,6 +90,8 @@ pub struct Service {
     health: Option<SocketAddr>,
     state: Health,
     shards: Vec<ShardHandle>,
+    /// Reads large requests for the shards.
+    lane: (LargeLane, JoinHandle<()>),
     graph: Graph,
     listeners: Vec<ListenerStats>,
     exporters: Vec<Thread<Drained>>,
@@ -168,6 +170,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
 
+    let (lane, lane_thread) = LargeLane::start(graph.memory.work, state.clone())?;
     let shards = (0..shard_count)
         .map(|at| {
             let of_shard = receivers.iter().zip(&listeners);
@@ -179,6 +182,9 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
                 gather: config.gather,
                 health: state.clone(),
                 load: ShardLoad::default(),
+                bodies: graph.memory.bodies.clone(),
+                shards: shard_count,
+                lane: lane.clone(),
             };
             ShardHandle::start(at, build, stop_seen.clone(), deadline_seen.clone())
         })
@@ -241,6 +247,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
         health: health_address,
         state,
         shards,
+        lane: (lane, lane_thread),
         graph,
         listeners,
         exporters: exporter_threads,
@@ -275,6 +282,9 @@ impl Service {
         });
         self.signals.stop.send_replace(true);
         self.shards.into_iter().for_each(ShardHandle::join);
+        let (lane, lane_thread) = self.lane;
+        lane.close();
+        let _ = lane_thread.join();
         for exporter in &self.graph.exporters {
             exporter.queue.close();
         }

@@ -15,7 +15,8 @@ use crate::{
         closing::CloseOrder,
         handover::{ShardCommand, ShardInbox, ShardSender},
     },
-    pipeline::{ShardPlan, gather::Gather},
+    pipeline::{LargeLane, ShardPlan, gather::Gather},
+    queue::Budget,
     receiver::{self, Endpoint, Scratch},
     telemetry::{Health, ReceiverStats, ShardLoad},
     threads::{Thread, ThreadError, on_runtime},
@@ -50,6 +51,12 @@ pub struct Build {
     pub health: Health,
     /// Tells others how busy it is.
     pub load: ShardLoad,
+    /// Memory that all shards have for bodies that have come in part.
+    pub bodies: Budget,
+    /// How many shards there are.
+    pub shards: usize,
+    /// Where requests are read that are too long for one turn.
+    pub lane: LargeLane,
 }
 
 /// A running shard.
@@ -101,7 +108,7 @@ async fn run(
     let plan = Rc::new(build.plan);
     let shard = plan.build(gather);
     let closing = Rc::<CloseOrder>::default();
-    let scratch = Rc::new(Scratch::new(shard.budget()));
+    let scratch = Rc::new(Scratch::new(&build.bodies, build.shards, build.lane));
     let endpoint = |(listener, stats): (Listener, ReceiverStats)| {
         let load = build.load.clone();
         let inlet = plan.inlet(&shard, listener.receiver, stats.clone(), load);

@@ -28,7 +28,7 @@ use tokio::{
 };
 use wayspan::{
     pdata::Signal,
-    pipeline::{Ingest, Refusal, Taken},
+    pipeline::{Ingest, NotTaken, Taken},
     receiver::otlp::{GrpcServer, ServerKeepalive},
     receiver::{Endpoint, Protocol, Scratch, serve},
     telemetry::ReceiverStats,
@@ -47,7 +47,7 @@ const IDLE: i64 = 6 << 10;
 struct Taker(Cell<usize>);
 
 impl Ingest for Taker {
-    fn take(&self, _: Signal, request: &[u8], _peer: IpAddr) -> Result<Taken, Refusal> {
+    fn take(&self, _: Signal, request: &[u8], _peer: IpAddr) -> Result<Taken, NotTaken> {
         self.0.set(self.0.get() + request.len());
         Ok(Taken::default())
     }

@@ -138,6 +138,7 @@ service: {pipelines: {traces: {processors: [batch/b]}}}
         bytes,
         timeout,
         max_items: max_spans,
+        max_expansion: _,
     } = config.pipelines[0].batch.clone();
     assert_eq!(id.to_string(), "batch/b");
     assert_eq!((spans, bytes, timeout, max_spans), (10, 5000, SECOND, 20));

@@ -6,7 +6,7 @@ use crate::{cases, fixtures, generate, long};
 use proptest::prelude::*;
 use prost::Message as _;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use wayspan::pdata::{Index, Signal, validate};
+use wayspan::pdata::{Index, RequestLimits, Signal, validate};
 
 /// One small injury.
 pub fn damage(bytes: &mut Vec<u8>, rng: &mut StdRng) {
@@ -151,9 +151,9 @@ proptest! {
 fn more_than_the_index_holds_is_refused() {
     let (keys, _) = keys();
     let mut index = Index::default();
-    let empty = [0x0a, 0].repeat(Index::MAX_ENTRIES);
+    let empty = [0x0a, 0].repeat(RequestLimits::MOST.entries);
     assert!(validate(Signal::Traces, &empty, &keys, &mut index).is_ok());
-    let one_more = [0x0a, 0].repeat(Index::MAX_ENTRIES + 1);
+    let one_more = [0x0a, 0].repeat(RequestLimits::MOST.entries + 1);
     let error = validate(Signal::Traces, &one_more, &keys, &mut index).unwrap_err();
     assert!(error.to_string().contains("1048576"), "{error}");
 }

@@ -6,17 +6,18 @@ use crate::{Request, cases, fixtures, generate};
 use proptest::prelude::*;
 use prost::Message as _;
 use wayspan::pdata::{
-    Index, Signal, admit, canon::repair, schema::SchemaMessage as Message, validate, wire,
+    Index, RequestLimits, Signal, admit, canon::repair, schema::SchemaMessage as Message, validate,
+    wire,
 };
 
 fn check(bytes: &[u8]) -> Vec<u8> {
     let (keys, _) = keys();
     let mut index = Index::default();
     validate(Signal::Traces, bytes, &keys, &mut index).unwrap();
-    let once = repair(Signal::Traces, bytes);
+    let once = repair(Signal::Traces, bytes, &RequestLimits::MOST).unwrap();
     validate(Signal::Traces, &once.bytes, &keys, &mut index).unwrap();
     assert!(!index.needs_repair, "repaired bytes need repair");
-    let twice = repair(Signal::Traces, &once.bytes);
+    let twice = repair(Signal::Traces, &once.bytes, &RequestLimits::MOST).unwrap();
     assert_eq!(twice.bytes, once.bytes);
     assert_eq!(twice.utf8_replaced, 0);
     match Request::decode(bytes) {
@@ -99,7 +100,7 @@ fn bad_utf8_is_replaced_and_counted_per_string() {
         wire::put_bytes(number, &bytes, &mut outer);
         bytes = outer;
     }
-    let repaired = repair(Signal::Traces, &bytes);
+    let repaired = repair(Signal::Traces, &bytes, &RequestLimits::MOST).unwrap();
     assert_eq!(repaired.utf8_replaced, 3);
     let model = Request::decode(&*repaired.bytes).unwrap();
     let span = &model.resource_spans[0].scope_spans[0].spans[0];

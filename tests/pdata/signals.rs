@@ -16,7 +16,9 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use std::fmt::Debug;
-use wayspan::pdata::{Index, ItemEntry, Signal, admit, canon, split, validate, wire::WireFields};
+use wayspan::pdata::{
+    Index, ItemEntry, RequestLimits, Signal, admit, canon, split, validate, wire::WireFields,
+};
 
 /// A signal's request as prost decodes it.
 pub trait Model: prost::Message + Default + PartialEq + Debug {
@@ -191,7 +193,7 @@ pub fn agree<M: Model>(bytes: &[u8]) {
 
 /// Nothing that takes a request's bytes panics, whatever they are.
 pub fn survive<M: Model>(bytes: &[u8]) {
-    canon::repair(M::SIGNAL, bytes);
+    let _ = canon::repair(M::SIGNAL, bytes, &RequestLimits::MOST);
     split::halve(M::SIGNAL, bytes);
     split::select(M::SIGNAL, bytes, 1..3);
 }

@@ -30,7 +30,7 @@ use wayspan::{
     auth,
     net::{admission::Admission, closing::CloseOrder},
     pdata::Signal,
-    pipeline::{Ingest, Refusal, Taken},
+    pipeline::{Ingest, NotTaken, Refusal, Taken},
     receiver::otlp::{GrpcServer, HttpServer, ServerKeepalive},
     receiver::{Endpoint, Protocol, Scratch, otlp::http_protocol, serve},
     telemetry::ReceiverStats,
@@ -56,14 +56,14 @@ struct Fake {
 }
 
 impl Ingest for Fake {
-    fn take(&self, _: Signal, request: &[u8], peer: IpAddr) -> Answer {
+    fn take(&self, _: Signal, request: &[u8], peer: IpAddr) -> Result<Taken, NotTaken> {
         assert!(peer.is_loopback(), "{peer}");
         match self.order.take() {
             0 => {}
             count => self.closing.give(count),
         }
         self.taken.lock().unwrap().push(request.to_vec());
-        self.answer.lock().unwrap().clone()
+        Ok(self.answer.lock().unwrap().clone()?)
     }
 
     fn takes(&self, signal: Signal) -> bool {

@@ -36,5 +36,5 @@ mod scalar;
 mod write;
 
 pub use error::JsonError;
-pub use read::request_from_json;
+pub use read::{request_from_json, request_from_json_within};
 pub use write::request_to_json;

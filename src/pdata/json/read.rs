@@ -26,8 +26,22 @@ use std::fmt;
 /// # Errors
 /// Invalid JSON or a value that does not fit the field; see [`JsonError`].
 pub fn request_from_json(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonError> {
+    request_from_json_within(signal, json, usize::MAX)
+}
+
+/// Does the same for a request that may have `most` bytes in protobuf. (A number
+/// of one digit is eight bytes there.)
+///
+/// # Errors
+/// As above, and when there are more.
+pub fn request_from_json_within(
+    signal: Signal,
+    json: &[u8],
+    most: usize,
+) -> Result<Vec<u8>, JsonError> {
     let mut to = JsonReader {
-        out: Vec::with_capacity(json.len() / 2),
+        out: Vec::with_capacity((json.len() / 2).min(most)),
+        most,
         path: Vec::new(),
         depth: 0,
     };
@@ -53,6 +67,8 @@ enum PathStep {
 /// The output so far, and where in the input the parser is.
 struct JsonReader {
     out: Vec<u8>,
+    /// How long the output may become.
+    most: usize,
     path: Vec<PathStep>,
     depth: usize,
 }
@@ -265,6 +281,12 @@ impl<'de> DeserializeSeed<'de> for InValue<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let Self { field, to } = self;
+        if to.out.len() > to.most {
+            return Err(D::Error::custom(format_args!(
+                "the request has more than {} bytes in protobuf",
+                to.most
+            )));
+        }
         if let SchemaKind::Nested(message) = field.kind {
             let begin = to.begin(field);
             to.depth += 1;

@@ -2,7 +2,7 @@
 
 use super::fields::{MalformedRequest, RequestWalk, range};
 use crate::pdata::{
-    index::{ByteRange, Index, ItemEntry, ResourceEntry, ScopeEntry},
+    index::{ByteRange, ItemEntry, ResourceEntry, ScopeEntry},
     schema::{DenseKind, SchemaMessage},
     wire::{MAX_DEPTH, WireReason},
 };
@@ -48,7 +48,7 @@ impl RequestWalk<'_> {
         depth: u32,
     ) -> Result<(), MalformedRequest> {
         let at = self.index.resources.len();
-        room(at, S::RESOURCE, start)?;
+        self.room(at, S::RESOURCE, start)?;
         self.index.resources.push(ResourceEntry::default());
         let mut entry = ResourceEntry {
             first_item: self.index.items.len() as u32,
@@ -84,7 +84,7 @@ impl RequestWalk<'_> {
         depth: u32,
     ) -> Result<(), MalformedRequest> {
         let at = self.index.scopes.len();
-        room(at, S::SCOPE, start)?;
+        self.room(at, S::SCOPE, start)?;
         self.index.scopes.push(ScopeEntry::default());
         let mut entry = ScopeEntry::default();
         let buf = self.until(end);
@@ -98,7 +98,7 @@ impl RequestWalk<'_> {
                     entry.has_scope = true;
                 }
                 2 => {
-                    room(self.index.items.len(), S::ITEM, field.start)?;
+                    self.room(self.index.items.len(), S::ITEM, field.start)?;
                     let mut item = ItemEntry::new(field.range(), resource, at as u32);
                     S::item(self, &mut item, depth - 1)?;
                     self.index.items.push(item);
@@ -125,18 +125,24 @@ impl RequestWalk<'_> {
             self.index.needs_repair = true;
         }
     }
-}
 
-/// Refuses entry number `len`, of `message`, where the index is full.
-#[inline]
-fn room(len: usize, message: SchemaMessage, offset: usize) -> Result<(), MalformedRequest> {
-    if len < Index::MAX_ENTRIES {
-        return Ok(());
+    /// Refuses entry number `len`, of `message`, where the index is full.
+    #[inline]
+    fn room(
+        &self,
+        len: usize,
+        message: SchemaMessage,
+        offset: usize,
+    ) -> Result<(), MalformedRequest> {
+        let most = self.index.limits.entries;
+        if len < most {
+            return Ok(());
+        }
+        let (path, reason) = (message.name(), WireReason::TooMany(most));
+        Err(MalformedRequest {
+            offset,
+            path,
+            reason,
+        })
     }
-    let (path, reason) = (message.name(), WireReason::TooMany(Index::MAX_ENTRIES));
-    Err(MalformedRequest {
-        offset,
-        path,
-        reason,
-    })
 }

@@ -5,7 +5,7 @@ use super::{
     groups::SignalItems,
 };
 use crate::pdata::{
-    index::{ByteRange, Index, ItemEntry, NO_ATTRS, SpanFault},
+    index::{ByteRange, ItemEntry, NO_ATTRS, SpanFault},
     keys::KeySlot,
     plain::{PLAIN_ATTRIBUTE, is_ascii, is_utf8, plain_attribute},
     schema::{DenseKind, SchemaMessage},
@@ -103,7 +103,7 @@ impl RequestWalk<'_> {
     #[inline]
     fn new_slots(&mut self, offset: usize) -> Result<u32, MalformedRequest> {
         let (at, more) = (self.index.attrs.len(), self.keys.len());
-        if at + more > Index::MAX_SLOTS {
+        if at + more > self.index.limits.slots {
             return Err(MalformedRequest {
                 offset,
                 path: SchemaMessage::Span.name(),

@@ -78,6 +78,23 @@ pub enum WireReason {
     /// More entries than an index holds.
     #[error("more than {0} in one request; send fewer at a time")]
     TooMany(usize),
+    /// Joining messages that came in pieces, each inside the other, would copy
+    /// more than so many bytes.
+    #[error("messages in pieces inside each other: joining them copies more than {0} bytes")]
+    Joined(usize),
+    /// The request, made canonical, would have more than so many bytes.
+    #[error("made canonical, the request has more than {0} bytes")]
+    Canonical(usize),
+}
+
+impl WireReason {
+    /// Returns true if the bytes are not wrong, but more than a limit allows.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge | Self::TooMany(_) | Self::Joined(_) | Self::Canonical(_)
+        )
+    }
 }
 
 /// A decoded field key.

@@ -28,6 +28,12 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Role> {
         default.bytes as u64,
         "send at this many bytes; Jaeger's gRPC limit is 4 MiB (wayspan's own key)",
     );
+    let expansion = keys.or(
+        "max_expansion",
+        default.max_expansion,
+        "refuse a request for which more than so many times its bytes, and 256 KiB, would go out: \
+         its resources are written again for each name and batch (wayspan's own key)",
+    );
     keys.ignored(&["metadata_keys", "metadata_cardinality_limit"]);
     let cx = keys.reading();
     let items = match size.value {
@@ -49,5 +55,6 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Role> {
         bytes: usize::try_from(bytes.value).unwrap_or(default.bytes),
         timeout: timeout.value,
         max_items,
+        max_expansion: expansion.value.max(1),
     }))
 }

@@ -61,11 +61,12 @@ fn cgroup(root: &Path) -> Option<u64> {
     smallest
 }
 
-/// What may be held after acceptance when no `memory_limiter` says otherwise:
-/// 40 % of the memory, at least 64 MiB and at most 1 GiB.
+/// The memory limit when no `memory_limiter` says otherwise: seven eighths of the
+/// memory less 96 MiB, for the program itself and for what no budget counts; at
+/// least 64 MiB and at most 1 GiB.
 pub(super) fn default_limit(available: Option<u64>) -> usize {
     const MIB: u64 = 1 << 20;
-    let limit = (available.unwrap_or(512 * MIB) / 5).saturating_mul(2);
+    let limit = (available.unwrap_or(512 * MIB) / 8 * 7).saturating_sub(96 * MIB);
     usize::try_from(limit.clamp(64 * MIB, 1024 * MIB)).unwrap_or(64 << 20)
 }
 
@@ -124,7 +125,7 @@ mod tests {
     fn the_default_limit_has_bounds() {
         assert_eq!(default_limit(Some(1 << 20)), 64 << 20);
         assert_eq!(default_limit(Some(1 << 50)), 1 << 30);
-        assert_eq!(default_limit(Some(1000 << 20)), 400 << 20);
-        assert_eq!(default_limit(None), ((512u64 << 20) / 5 * 2) as usize);
+        assert_eq!(default_limit(Some(800 << 20)), 604 << 20);
+        assert_eq!(default_limit(None), 352 << 20);
     }
 }

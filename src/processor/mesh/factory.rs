@@ -7,6 +7,7 @@ use crate::{
     pipeline::{Converter, Processor, ProcessorFactory},
     telemetry::Registry,
 };
+use std::sync::Arc;
 
 /// Makes instances of one processor, a set of counters for each shard.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ impl ProcessorFactory for MeshFactory {
         registry.counters(&[id], &self.stats);
     }
 
-    fn converter(&self) -> Option<Box<dyn Converter>> {
+    fn converter(&self) -> Option<Arc<dyn Converter>> {
         let wanted = self.settings.ztunnel_connections;
-        wanted.then(|| Box::new(ZtunnelLog) as Box<dyn Converter>)
+        wanted.then(|| Arc::new(ZtunnelLog) as Arc<dyn Converter>)
     }
 }

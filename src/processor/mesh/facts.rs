@@ -23,6 +23,10 @@ use std::net::IpAddr;
 /// regrouped request is not to cost the square of its spans.
 const SIBLINGS: usize = 32;
 
+/// Attributes of a resource looked at: proxies have a dozen, and each hop that was
+/// not seen before looks again.
+const RESOURCE_ATTRIBUTES: usize = 512;
+
 /// Key bytes in place of an attribute's field, which begins with its tag.
 const ABSENT: u8 = 0;
 const NO_STRING: u8 = 2;
@@ -124,7 +128,8 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
 
     /// The facts; `resource` is the payload of the span's resource.
     pub fn facts(&self, resource: &'a [u8], peer: Option<IpAddr>) -> Facts<'a> {
-        let attributes = view::resource_attributes(resource).map(|kv| match kv.value {
+        let attributes = view::resource_attributes(resource).take(RESOURCE_ATTRIBUTES);
+        let attributes = attributes.map(|kv| match kv.value {
             AnyValue::String(text) => (kv.key, text),
             _ => (kv.key, ""),
         });

@@ -80,6 +80,13 @@ impl Markers {
         });
     }
 
+    /// Tells `each` of the resource of each marker, and how long its own fields are.
+    pub fn each(&self, each: &mut dyn FnMut(ResourceId, usize)) {
+        for marker in &self.list {
+            each(marker.resource, marker.template.len());
+        }
+    }
+
     /// Adds all markers of the span whose field `ScopeSpans.spans`, as it goes
     /// out, is `span`, to `followers`, under the scope whose payload is `scope`.
     pub fn write(&self, span: &[u8], scope: &[u8], followers: &mut Followers) {

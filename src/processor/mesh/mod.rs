@@ -282,8 +282,16 @@ impl Processor for Mesh {
         self.markers.write(written, &self.marker_scope, followers);
     }
 
+    fn foresee(&self, each: &mut dyn FnMut(ResourceId, usize)) {
+        self.markers.each(each);
+    }
+
     fn end(&mut self) {
         self.tally.publish();
+    }
+
+    fn discard(&mut self) {
+        self.tally.discard();
     }
 
     fn forget(&mut self) {

@@ -51,6 +51,11 @@ impl MeshTally {
             .set([status, node_id, span_name, markers + 1]);
     }
 
+    /// Forgets what was counted since it was last published.
+    pub fn discard(&self) {
+        self.unpublished.take();
+    }
+
     /// Publishes what was counted since the last call.
     pub fn publish(&self) {
         let new = self.unpublished.take();

@@ -15,7 +15,7 @@ use crate::{
         ztunnel::{Connection, Ignored},
     },
     pdata::{
-        Index, Signal,
+        RequestLimits, Signal,
         wire::{self, WireType},
     },
     pipeline::{self, Converter},
@@ -49,6 +49,8 @@ pub struct Converted {
     pub ignored: u64,
     /// Why the first of them is none.
     pub why: Option<Ignored>,
+    /// How long the request may become.
+    most: usize,
 }
 
 /// Broken framing.
@@ -63,8 +65,11 @@ pub struct Malformed {
 ///
 /// # Errors
 /// When the bytes are not protobuf of that form, as far as the records.
-pub fn convert(logs: &[u8]) -> Result<Converted, Malformed> {
-    let mut out = Converted::default();
+pub fn convert(logs: &[u8], most: usize) -> Result<Converted, Malformed> {
+    let mut out = Converted {
+        most,
+        ..Converted::default()
+    };
     let mut spans = Vec::new();
     each(logs, 1, "ExportLogsServiceRequest.resource_logs", |group| {
         spans.clear();
@@ -108,8 +113,8 @@ impl Converter for ZtunnelLog {
         Signal::Logs
     }
 
-    fn convert(&self, request: &[u8]) -> Result<pipeline::Converted, String> {
-        let converted = convert(request).map_err(|malformed| malformed.to_string())?;
+    fn convert(&self, request: &[u8], most: usize) -> Result<pipeline::Converted, String> {
+        let converted = convert(request, most).map_err(|malformed| malformed.to_string())?;
         let why = match converted.ignored {
             0 => String::new(),
             ignored => useless(ignored, converted.why),
@@ -141,10 +146,17 @@ fn useless(ignored: u64, why: Option<Ignored>) -> String {
 impl Converted {
     /// Appends a record's span, as a field of `ScopeSpans`.
     fn record(&mut self, record: &[u8], spans: &mut Vec<u8>) -> Result<(), Malformed> {
-        if self.connections + self.ignored >= Index::MAX_ENTRIES as u64 {
+        if self.connections + self.ignored >= RequestLimits::MOST.entries as u64 {
             return Err(Malformed {
                 place: RECORDS,
-                reason: wire::WireReason::TooMany(Index::MAX_ENTRIES),
+                reason: wire::WireReason::TooMany(RequestLimits::MOST.entries),
+            });
+        }
+        // The spans of one resource are copied once more.
+        if self.request.len() + 2 * spans.len() > self.most {
+            return Err(Malformed {
+                place: RECORDS,
+                reason: wire::WireReason::TooMany((self.connections + self.ignored) as usize),
             });
         }
         match connection(record) {
@@ -270,7 +282,7 @@ mod tests {
     #[test]
     fn connections_become_spans_and_the_rest_is_counted() {
         let logs = request(&[&[LINE, "hello"], &["hello"], &[LINE]]);
-        let converted = convert(&logs.encode_to_vec()).unwrap();
+        let converted = convert(&logs.encode_to_vec(), usize::MAX).unwrap();
         assert_eq!((converted.connections, converted.ignored), (2, 2));
         assert_eq!(converted.why, Some(Ignored::Other));
         let spans = ExportTraceServiceRequest::decode(&converted.request[..]).unwrap();
@@ -303,11 +315,13 @@ mod tests {
             // Spread over groups: the limit is the request's.
             put(1, &group, &mut all);
             put(1, &group, &mut all);
-            convert(&all)
+            convert(&all, usize::MAX)
         };
-        let most = with(Index::MAX_ENTRIES / 2).unwrap();
-        assert_eq!(most.ignored, Index::MAX_ENTRIES as u64);
-        let error = with(Index::MAX_ENTRIES / 2 + 1).unwrap_err().to_string();
+        let most = with(RequestLimits::MOST.entries / 2).unwrap();
+        assert_eq!(most.ignored, RequestLimits::MOST.entries as u64);
+        let error = with(RequestLimits::MOST.entries / 2 + 1)
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             "ScopeLogs.log_records: more than 1048576 in one request; send fewer at a time"
@@ -317,7 +331,7 @@ mod tests {
     #[test]
     fn empty_requests_become_nothing() {
         for groups in [&[][..], &[&[][..]], &[&["hello"][..]]] {
-            let converted = convert(&request(groups).encode_to_vec()).unwrap();
+            let converted = convert(&request(groups).encode_to_vec(), usize::MAX).unwrap();
             assert_eq!(converted.request, b"");
         }
     }
@@ -325,12 +339,14 @@ mod tests {
     #[test]
     fn broken_framing_is_named_and_a_broken_record_ignored() {
         let whole = request(&[&[LINE]]).encode_to_vec();
-        let error = convert(&whole[..whole.len() - 3]).unwrap_err().to_string();
+        let error = convert(&whole[..whole.len() - 3], usize::MAX)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("ExportLogsServiceRequest.resource_logs: length"),
             "{error}"
         );
-        let error = convert(&[0x08, 1]).unwrap_err().to_string();
+        let error = convert(&[0x08, 1], usize::MAX).unwrap_err().to_string();
         assert!(error.contains("a varint where"), "{error}");
 
         let nested = |payload: &[u8]| {
@@ -338,7 +354,7 @@ mod tests {
             put(2, payload, &mut scope);
             put(2, &scope, &mut group);
             put(1, &group, &mut all);
-            convert(&all).unwrap()
+            convert(&all, usize::MAX).unwrap()
         };
         let long = record(&format!("{LINE} {}", "x".repeat(MAX_RECORD))).encode_to_vec();
         for payload in [&[0xff_u8, 0xff][..], &long] {
@@ -355,7 +371,7 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = byte;
             bytes.truncate(bytes.len().saturating_sub(cut));
-            if let Ok(converted) = convert(&bytes) {
+            if let Ok(converted) = convert(&bytes, usize::MAX) {
                 prop_assert!(ExportTraceServiceRequest::decode(&converted.request[..]).is_ok());
             }
         }

@@ -1,15 +1,17 @@
 /*!
 Collects a request body, believing nothing the sender says about its length.
 
-The common body is one piece, and stays the very `Bytes` that hyper read. A
-body in several pieces is joined in a buffer that grows with what has arrived,
-never with what was claimed, and is charged to a budget of the shard, so that
-many half-sent bodies cannot add up to more memory than a few whole ones.
+The common body is one piece, and stays the very `Bytes` that hyper read. One in
+several pieces is joined, charged, and may have to give way: see
+[`partial`](crate::receiver::partial).
 */
 
 use crate::{
     pipeline::{Refusal, RefusalKind},
-    receiver::scratch::{Charge, Scratch, grow},
+    receiver::{
+        endpoint::body_time,
+        partial::{PartialBodies, PartialBody},
+    },
 };
 use bytes::Bytes;
 use futures_util::poll;
@@ -18,30 +20,40 @@ use http_body_util::BodyExt;
 use std::{fmt, rc::Rc, task::Poll, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
-/// What a sender is told whose body finds no room among others.
-const CROWDED: &str = "too many half-sent requests at once";
-
-/// How long to wait for a body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// For the next piece.
-    pub(crate) idle: Duration,
-    /// For all of it.
-    pub(crate) total: Duration,
-}
-
-/// A whole body, and the budget it holds until it is dropped.
+/// A whole body.
 #[derive(Debug)]
-pub(crate) struct Collected {
-    bytes: Bytes,
-    _charge: Charge,
+pub(crate) enum Collected {
+    /// In one piece, as hyper read it.
+    Whole(Bytes),
+    /// Joined, and what it is charged to.
+    Joined(Vec<u8>, PartialBody),
 }
 
 impl std::ops::Deref for Collected {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Joined(bytes, _) => bytes,
+        }
+    }
+}
+
+impl Collected {
+    /// Returns the body for another thread, charged.
+    pub(crate) fn into_owned(
+        self,
+        bodies: &Rc<PartialBodies>,
+    ) -> Result<(Vec<u8>, PartialBody), Refusal> {
+        match self {
+            Self::Joined(bytes, charge) => Ok((bytes, charge)),
+            Self::Whole(bytes) => {
+                let charge = bodies.begin();
+                charge.add(&bytes, bytes.len())?;
+                Ok((charge.take(), charge))
+            }
+        }
     }
 }
 
@@ -53,23 +65,24 @@ pub(crate) fn too_large(what: impl fmt::Display) -> Refusal {
     )
 }
 
-/// Reads `body` to its end, if it has no more than `limit` bytes.
+/// Reads `body` to its end, if it has no more than `limit` bytes. It may pause for
+/// `idle`.
 pub(crate) async fn collect<B>(
     mut body: B,
     limit: usize,
-    patience: Patience,
-    scratch: &Rc<Scratch>,
+    idle: Duration,
+    bodies: &Rc<PartialBodies>,
 ) -> Result<Collected, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    let mut first = Bytes::new();
-    let mut joined = Vec::new();
-    let mut charge = Charge::default();
-    let mut end = None;
+    let mut whole = Bytes::new();
+    let mut joined: Option<PartialBody> = None;
+    let mut received = 0;
+    let mut begun = None;
     while !body.is_end_stream() {
-        let frame = match next(&mut body, patience, &mut end).await {
+        let frame = match next(&mut body, idle, received, &mut begun).await {
             Some(Some(Ok(frame))) => frame,
             Some(Some(Err(error))) => {
                 let why = format!("the request body broke off: {error}");
@@ -77,7 +90,8 @@ where
             }
             Some(None) => break,
             None => {
-                let why = "the request body did not arrive in time";
+                let why = "the request body did not arrive in time: it may pause for 30 s, and \
+                    must have a kilobyte a second after the first thirty";
                 return Err(Refusal::new(RefusalKind::Stalled, why));
             }
         };
@@ -85,42 +99,32 @@ where
         let Ok(piece) = frame.into_data() else {
             continue;
         };
-        let length = first.len().max(joined.len()).saturating_add(piece.len());
-        if length > limit {
+        received = received.saturating_add(piece.len());
+        if received > limit {
             let what = format_args!("the body is over the limit of {limit} bytes");
             return Err(too_large(what));
         }
-        if first.is_empty() {
-            first = piece;
+        if joined.is_none() && received == piece.len() && body.is_end_stream() {
+            whole = piece;
         } else {
-            if joined.is_empty() {
-                grow(&mut joined, length, limit);
-                joined.extend_from_slice(&first);
-            }
-            grow(&mut joined, piece.len(), limit);
-            joined.extend_from_slice(&piece);
-        }
-        if !body.is_end_stream() && !charge.raise_to(length, limit, scratch) {
-            return Err(Refusal::crowded(CROWDED));
+            let joined = joined.get_or_insert_with(|| bodies.begin());
+            joined.add(&piece, limit)?;
         }
     }
-    let bytes = match joined.is_empty() {
-        true => first,
-        false => Bytes::from(joined),
-    };
-    Ok(Collected {
-        bytes,
-        _charge: charge,
+    Ok(match joined {
+        None => Collected::Whole(whole),
+        Some(joined) => Collected::Joined(joined.take(), joined),
     })
 }
 
-/// Returns the next frame; `None` when patience is over, whose end for the whole
-/// body is kept in `end`. The common body is there already: then no clock is read
-/// and no timer made.
+/// Returns the next frame; `None` when it took too long. `begun` is when the body
+/// was waited for first. The common body is there already: then no clock is read and
+/// no timer made.
 async fn next<B>(
     body: &mut B,
-    patience: Patience,
-    end: &mut Option<Instant>,
+    idle: Duration,
+    received: usize,
+    begun: &mut Option<Instant>,
 ) -> Option<Option<Result<Frame<Bytes>, B::Error>>>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -130,12 +134,12 @@ where
         return Some(there);
     }
     let now = Instant::now();
-    let end = *end.get_or_insert(now + patience.total);
+    let end = *begun.get_or_insert(now) + body_time(received);
     // A timer looks at the frame first, and a drip may be there by then.
     if now >= end {
         return None;
     }
-    timeout_at((now + patience.idle).min(end), frame).await.ok()
+    timeout_at((now + idle).min(end), frame).await.ok()
 }
 
 /// A sender that pauses for so long waits for the answer.
@@ -144,11 +148,11 @@ const LULL: Duration = Duration::from_secs(1);
 /// Reads up to `most` bytes of a refused body and forgets them, until the
 /// sender pauses. A server that closes with unread bytes resets an HTTP/1.1
 /// connection, and many senders then never see the answer.
-pub(crate) async fn discard<B>(mut body: B, most: usize, patience: Patience)
+pub(crate) async fn discard<B>(mut body: B, most: usize, idle: Duration)
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let until = Instant::now() + patience.idle;
+    let until = Instant::now() + idle;
     let mut seen = 0_usize;
     while !body.is_end_stream() && seen < most {
         let pause = Instant::now() + LULL;
@@ -164,15 +168,16 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
-    use crate::pipeline::RefusalKind;
+    use crate::{pipeline::RefusalKind, receiver::scratch::Scratch};
     use futures_util::{FutureExt, StreamExt, stream};
     use http_body_util::StreamBody;
     use std::convert::Infallible;
 
-    const PATIENCE: Patience = Patience {
-        idle: Duration::from_secs(30),
-        total: Duration::from_secs(300),
-    };
+    const IDLE: Duration = Duration::from_secs(30);
+
+    fn bodies() -> Rc<PartialBodies> {
+        Rc::clone(&Scratch::unlimited().bodies)
+    }
 
     fn pieces(
         pieces: &[&'static [u8]],
@@ -190,33 +195,27 @@ mod tests {
 
     #[tokio::test]
     async fn one_piece_is_not_copied() {
-        let scratch = Scratch::unlimited();
+        let bodies = bodies();
         let piece: &'static [u8] = b"whole";
-        let got = collect(pieces(&[piece]), 10, PATIENCE, &scratch)
-            .await
-            .unwrap();
+        let body = http_body_util::Full::new(Bytes::from_static(piece));
+        let got = collect(body, 10, IDLE, &bodies).await.unwrap();
         assert_eq!(got.as_ptr(), piece.as_ptr());
     }
 
     #[tokio::test]
     async fn pieces_are_joined_and_empty_ones_do_not_matter() {
-        let scratch = Scratch::unlimited();
-        let got = collect(
-            pieces(&[b"", b"ab", b"", b"cd", b"e"]),
-            10,
-            PATIENCE,
-            &scratch,
-        )
-        .await
-        .unwrap();
+        let bodies = bodies();
+        let got = collect(pieces(&[b"", b"ab", b"", b"cd", b"e"]), 10, IDLE, &bodies)
+            .await
+            .unwrap();
         assert_eq!(&got[..], b"abcde");
-        let got = collect(pieces(&[]), 10, PATIENCE, &scratch).await.unwrap();
+        let got = collect(pieces(&[]), 10, IDLE, &bodies).await.unwrap();
         assert!(got.is_empty());
     }
 
     #[tokio::test]
     async fn the_limit_is_noticed_at_the_piece_that_passes_it() {
-        let scratch = Scratch::unlimited();
+        let bodies = bodies();
         let body = StreamBody::new(
             stream::iter(
                 [b"abc", b"def"].map(|p| Ok::<_, Infallible>(Frame::data(Bytes::from_static(p)))),
@@ -224,70 +223,39 @@ mod tests {
             .chain(stream::pending()),
         );
         // The body never ends, so only an immediate refusal returns.
-        let got = collect(body, 5, PATIENCE, &scratch).now_or_never();
+        let got = collect(body, 5, IDLE, &bodies).now_or_never();
         assert_eq!(kind(got.unwrap()), RefusalKind::TooLarge);
     }
 
     #[tokio::test]
     async fn a_stalled_body_is_given_up() {
-        let scratch = Scratch::unlimited();
+        let bodies = bodies();
         let body = StreamBody::new(
             stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"abc")))])
                 .chain(stream::pending()),
         );
-        let patience = Patience {
-            idle: Duration::from_millis(5),
-            ..PATIENCE
-        };
-        let got = collect(body, 5, patience, &scratch).await;
+        let got = collect(body, 5, Duration::from_millis(5), &bodies).await;
         assert_eq!(kind(got), RefusalKind::Stalled);
-        assert!(Charge::default().raise_to(20, 5, &scratch));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_dripping_body_is_given_up_in_the_end() {
-        let scratch = Scratch::unlimited();
-        let drips = stream::repeat(()).then(|()| async {
-            tokio::task::yield_now().await;
-            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))
-        });
-        let most = usize::MAX;
-        let patience = Patience {
-            total: Duration::from_millis(5),
-            ..PATIENCE
+        let bodies = bodies();
+        let drips = |bytes: &'static [u8]| {
+            Box::pin(stream::repeat(()).then(move |()| async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok::<_, Infallible>(Frame::data(Bytes::from_static(bytes)))
+            }))
         };
-        let got = collect(StreamBody::new(Box::pin(drips)), most, patience, &scratch).await;
+        let begun = Instant::now();
+        let got = collect(StreamBody::new(drips(b"x")), usize::MAX, IDLE, &bodies).await;
         assert_eq!(kind(got), RefusalKind::Stalled);
-    }
-
-    #[test]
-    fn half_received_bodies_share_a_budget() {
-        let scratch = Scratch::unlimited();
-        let waiting = || {
-            StreamBody::new(
-                stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(
-                    b"12345678",
-                )))])
-                .chain(stream::pending()),
-            )
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        let _entered = runtime.enter();
-        // Limit 8: four bodies of 8 bytes may wait, the fifth may not.
-        let mut held: Vec<_> = (0..4)
-            .map(|_| Box::pin(collect(waiting(), 8, PATIENCE, &scratch)))
-            .collect();
-        runtime.block_on(async {
-            for body in &mut held {
-                assert!(futures_util::poll!(body).is_pending());
-            }
-            let fifth = collect(waiting(), 8, PATIENCE, &scratch).await;
-            assert_eq!(fifth.unwrap_err(), Refusal::crowded(CROWDED));
-        });
-        drop(held);
-        assert!(Charge::default().raise_to(32, 8, &scratch));
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        // One that keeps the rate has its time, which ends too.
+        let begun = Instant::now();
+        let body = StreamBody::new(drips(&[7; 2048]));
+        let got = collect(body, usize::MAX, IDLE, &bodies).await;
+        assert_eq!(kind(got), RefusalKind::Stalled);
+        assert_eq!(begun.elapsed().as_secs(), 300);
     }
 }

@@ -3,19 +3,19 @@ One request over HTTP, from its head to its reply.
 */
 
 use super::{
-    body::{Patience, collect, discard, too_large},
+    body::{Collected, collect, discard, too_large},
     reply::{self, HttpReply},
     transfer,
 };
 use crate::{
-    pipeline::{Refusal, RefusalKind, Taken},
+    pipeline::{NotTaken, Preparation, Refusal, RefusalKind, Taken},
     receiver::otlp::HttpServer,
     receiver::{
         content::{self, Content},
         decoder::{Decoder, Route},
-        endpoint::{BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, ConnectionContext, denied},
+        endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext, denied},
         inflate::{Coding, InflateError, inflate},
-        status,
+        large, status,
     },
 };
 use ::http::{
@@ -24,17 +24,13 @@ use ::http::{
     request::Parts,
 };
 use hyper::body::Incoming;
-
-const PATIENCE: Patience = Patience {
-    idle: BODY_IDLE_TIMEOUT,
-    total: BODY_TOTAL_TIMEOUT,
-};
+use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 /// Answers one request in the format that `decoder` knows.
 pub(crate) async fn answer(
-    context: &ConnectionContext,
+    context: &Rc<ConnectionContext>,
     settings: &HttpServer,
-    decoder: &dyn Decoder,
+    decoder: &Arc<dyn Decoder>,
     request: Request<Incoming>,
 ) -> Response<HttpReply> {
     let content = Content::of(content::header(request.headers()));
@@ -52,7 +48,7 @@ pub(crate) async fn answer(
                 && !head.headers.contains_key(header::EXPECT)
             {
                 let most = settings.max_body_bytes.saturating_mul(2);
-                discard(&mut body, most, PATIENCE).await;
+                discard(&mut body, most, BODY_IDLE_TIMEOUT).await;
             }
             // Over HTTP/2 a gRPC sender understands gRPC's own status.
             if content.is_grpc() && head.version == Version::HTTP_2 {
@@ -68,9 +64,9 @@ pub(crate) async fn answer(
 
 /// Gives the request to the pipelines, and waits until it may be answered.
 async fn take(
-    context: &ConnectionContext,
+    context: &Rc<ConnectionContext>,
     settings: &HttpServer,
-    decoder: &dyn Decoder,
+    decoder: &Arc<dyn Decoder>,
     content: Content,
     head: &Parts,
     body: &mut Incoming,
@@ -79,22 +75,80 @@ async fn take(
     if let (Some(admission), false) = (&endpoint.admission, content.is_grpc()) {
         admission.admit(&head.headers).await.map_err(denied)?;
     }
-    let (route, coding) = judge(context, settings, decoder, content, head)?;
+    let (route, coding) = judge(context, settings, &**decoder, content, head)?;
     let limit = settings.max_body_bytes;
-    let body = collect(body, limit, PATIENCE, &endpoint.scratch).await?;
+    let body = collect(body, limit, BODY_IDLE_TIMEOUT, &endpoint.scratch.bodies).await?;
+    let turn = match content {
+        Content::Json => large::turn_limit_json(body.len()),
+        _ => large::turn_limit(body.len()),
+    }
+    .min(limit);
     let mut buffer = endpoint.scratch.take_inflate_buffer();
-    let taken = inflate(coding, &body, limit, &mut buffer)
-        .map_err(|error| refuse_inflate(error, coding, limit))
-        .and_then(|body| {
-            let request = decoder.decode(route, body)?;
-            let peer = context.peer.ip();
-            endpoint.ingest.take(route.signal, &request, peer)
-        });
+    let taken = match inflate(coding, &body, turn, &mut buffer) {
+        // The lane may inflate more, in a larger window.
+        Err(_) if turn < limit => Err(NotTaken::Large),
+        Err(error) => Err(refuse_inflate(error, coding, limit).into()),
+        Ok(body) => decoder
+            .decode(route, body, usize::MAX)
+            .map_err(NotTaken::from)
+            .and_then(|request| {
+                let peer = context.peer.ip();
+                endpoint.ingest.take(route.signal, &request, peer)
+            }),
+    };
     endpoint.scratch.give_inflate_buffer(buffer);
-    let taken = taken?;
-    drop(body);
+    let taken = match taken {
+        Ok(taken) => {
+            drop(body);
+            taken
+        }
+        Err(NotTaken::Refused(refusal)) => return Err(refusal),
+        Err(NotTaken::Large) => {
+            take_large(context, limit, Arc::clone(decoder), (route, coding), body).await?
+        }
+    };
     context.stored(&taken).await;
     Ok((route, taken))
+}
+
+/// Gives a whole body to the lane of large requests.
+async fn take_large(
+    context: &Rc<ConnectionContext>,
+    limit: usize,
+    decoder: Arc<dyn Decoder>,
+    (route, coding): (Route, Coding),
+    body: Collected,
+) -> Result<Taken, Refusal> {
+    let (body, charge) = body.into_owned(&context.endpoint.scratch.bodies)?;
+    let preparation = context.endpoint.ingest.preparation();
+    let read = move |memory: usize| {
+        let mut most = Preparation::longest(memory).min(limit);
+        if route.content == Content::Json {
+            // Its strings are copied once more while they are read.
+            most /= 2;
+        }
+        let mut inflated = Vec::new();
+        let inflated = match coding {
+            Coding::Identity if body.len() <= most => body,
+            Coding::Identity => return Err(large::too_large(most)),
+            coding => {
+                inflated.reserve_exact(most);
+                inflate(coding, &body, most, &mut inflated).map_err(|error| match error {
+                    InflateError::TooLarge if most < limit => large::too_large(most),
+                    error => refuse_inflate(error, coding, limit),
+                })?;
+                drop(body);
+                inflated
+            }
+        };
+        let request = match decoder.decode(route, &inflated, Preparation::longest(memory))? {
+            Cow::Owned(request) => request,
+            Cow::Borrowed(_) => inflated,
+        };
+        preparation.prepare(route.signal, request, memory)
+    };
+    let outcome = large::take(Rc::clone(context), charge, Box::new(read)).await;
+    outcome.unwrap_or_else(|_| Err(Refusal::failed()))
 }
 
 /// Judges a request's head: what its body is, and how it is compressed.

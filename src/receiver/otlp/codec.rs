@@ -18,7 +18,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use std::borrow::Cow;
 
-/// Turns a body into an export request in protobuf. Protobuf is not looked at.
+/// Turns a body into an export request in protobuf, of `most` bytes at most.
+/// Protobuf is not looked at.
 ///
 /// # Errors
 ///
@@ -27,11 +28,12 @@ pub(crate) fn to_protobuf(
     signal: Signal,
     content: Content,
     body: &[u8],
+    most: usize,
 ) -> Result<Cow<'_, [u8]>, Refusal> {
     if content != Content::Json {
         return Ok(Cow::Borrowed(body));
     }
-    let request = json::request_from_json(signal, body);
+    let request = json::request_from_json_within(signal, body, most);
     let request = request.map_err(|error| Refusal::malformed(error.to_string()))?;
     Ok(Cow::Owned(request))
 }

@@ -76,8 +76,13 @@ impl Decoder for OtlpHttp {
         "application/x-protobuf or application/json"
     }
 
-    fn decode<'b>(&self, route: Route, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Refusal> {
-        codec::to_protobuf(route.signal, route.content, body)
+    fn decode<'b>(
+        &self,
+        route: Route,
+        body: &'b [u8],
+        most: usize,
+    ) -> Result<Cow<'b, [u8]>, Refusal> {
+        codec::to_protobuf(route.signal, route.content, body, most)
     }
 
     fn accepted(&self, route: Route, taken: Taken) -> Response<HttpReply> {

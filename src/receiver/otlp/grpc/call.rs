@@ -9,9 +9,9 @@ and watchers of the health service.
 */
 
 use super::{
-    health,
+    frame, health,
     judge::{self, Call},
-    message::{PartialMessage, unpack},
+    message::{PartialMessage, message, unpack},
     reply::{self, GRPC, OK},
 };
 use crate::{
@@ -21,11 +21,13 @@ use crate::{
         h2::{H2Connection, H2Event, ReplyEnd},
     },
     pdata::Signal,
-    pipeline::{Refusal, RefusalKind, Taken, Ticket},
+    pipeline::{NotTaken, Preparation, Refusal, RefusalKind, Taken, Ticket},
     receiver::{
         content::Content,
-        endpoint::{BODY_IDLE_TIMEOUT, BODY_TOTAL_TIMEOUT, ConnectionContext, denied},
+        endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext, body_time, denied},
         inflate::Coding,
+        large,
+        partial::{PartialBodies, PartialBody},
     },
 };
 use std::{
@@ -35,7 +37,7 @@ use std::{
     rc::Rc,
     task::{self, Poll},
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 /// A refusal waits for the end of a body of this size, because a sender that is
 /// answered in the middle of a body may see nothing but its stream reset.
@@ -50,6 +52,8 @@ struct OpenCall {
     ended: bool,
     /// A piece has come since [`Calls::next_deadline`] was asked.
     is_fresh: bool,
+    /// How much of it has come.
+    received: usize,
     begun: Option<Instant>,
     heard: Option<Instant>,
 }
@@ -79,6 +83,51 @@ struct Unanswered {
     taken: Taken,
 }
 
+/// The whole body of a request.
+enum Body<'b> {
+    /// In one piece, where it was read.
+    Lent(&'b [u8]),
+    /// Joined, and what it is charged to.
+    Joined(Vec<u8>, PartialBody),
+}
+
+impl<'b> Body<'b> {
+    fn joined(body: PartialBody) -> Self {
+        Self::Joined(body.take(), body)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Joined(bytes, _) => bytes,
+        }
+    }
+
+    /// Returns the body for another thread, charged.
+    fn into_owned(self, bodies: &Rc<PartialBodies>) -> Result<(Vec<u8>, PartialBody), Refusal> {
+        match self {
+            Self::Joined(bytes, charge) => Ok((bytes, charge)),
+            Self::Lent(bytes) => {
+                let charge = bodies.begin();
+                charge.add(bytes, bytes.len())?;
+                Ok((charge.take(), charge))
+            }
+        }
+    }
+
+    fn give_back(self) {
+        if let Self::Joined(bytes, charge) = self {
+            charge.give_back(bytes);
+        }
+    }
+}
+
+/// A request that is read in the lane of large requests.
+struct LargeCall {
+    stream: u32,
+    outcome: oneshot::Receiver<Result<Taken, Refusal>>,
+}
+
 /// Credentials that are being checked.
 struct CredentialCheck {
     stream: u32,
@@ -98,6 +147,8 @@ pub(crate) struct Calls {
     /// The oldest first, as streams come.
     open: Vec<OpenCall>,
     unanswered: VecDeque<Unanswered>,
+    /// Nothing more is taken from the connection meanwhile.
+    large: Option<LargeCall>,
     checks: Vec<CredentialCheck>,
     watchers: Vec<HealthWatcher>,
     /// Waits for the shutdown, for the watchers.
@@ -113,6 +164,7 @@ impl Calls {
             limit,
             open: Vec::new(),
             unanswered: VecDeque::new(),
+            large: None,
             checks: Vec::new(),
             watchers: Vec::new(),
             stop: None,
@@ -140,6 +192,12 @@ impl Calls {
         std::mem::take(&mut self.work)
     }
 
+    /// Returns true while a large request is read, so that others of the connection
+    /// must wait.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.large.is_some()
+    }
+
     fn begin(&mut self, h2: &mut H2Connection, stream: u32, ended: bool) {
         let endpoint = &self.context.endpoint;
         let content = Content::of(h2.head().content_type());
@@ -159,7 +217,7 @@ impl Calls {
             },
         };
         if ended && !matches!(state, CallState::Checking(_)) {
-            return self.finish(h2, stream, content, state, &[]);
+            return self.finish(h2, stream, content, state, Body::Lent(&[]));
         }
         self.open.push(OpenCall {
             stream,
@@ -168,6 +226,7 @@ impl Calls {
             message: PartialMessage::default(),
             ended,
             is_fresh: true,
+            received: 0,
             begun: None,
             heard: None,
         });
@@ -196,15 +255,16 @@ impl Calls {
                 *dropped += bytes.len();
                 if ended || *dropped > DROPPED {
                     let state = self.open.remove(at).state;
-                    self.finish(h2, stream, content, state, &[]);
+                    self.finish(h2, stream, content, state, Body::Lent(&[]));
                 }
                 return;
             }
         };
+        open.received += bytes.len();
         let is_complete = ended && is_received;
-        if !is_complete || !open.message.is_empty() {
-            let scratch = &self.context.endpoint.scratch;
-            if let Err(refusal) = open.message.add(bytes, limit, scratch) {
+        if !is_complete || open.message.len() > 0 {
+            let bodies = &self.context.endpoint.scratch.bodies;
+            if let Err(refusal) = open.message.add(bytes, limit, bodies) {
                 self.forget(stream);
                 return self.refuse(h2, stream, content, &refusal);
             }
@@ -213,9 +273,11 @@ impl Calls {
             }
         }
         let OpenCall { state, message, .. } = self.open.remove(at);
-        // In one piece it is used where it lies.
-        let body = if message.is_empty() { bytes } else { &message };
-        self.finish(h2, stream, content, state, body);
+        match message.into_body() {
+            // In one piece it is used where it lies.
+            None => self.finish(h2, stream, content, state, Body::Lent(bytes)),
+            Some(body) => self.finish(h2, stream, content, state, Body::joined(body)),
+        }
     }
 
     /// Goes on with a request that has ended.
@@ -225,13 +287,15 @@ impl Calls {
         stream: u32,
         content: Content,
         state: CallState,
-        body: &[u8],
+        body: Body<'_>,
     ) {
         match state {
             CallState::Receiving(Call::Export { signal, coding }) => {
-                self.export(h2, stream, signal, &coding, body);
+                self.export(h2, stream, signal, coding, body);
             }
-            CallState::Receiving(Call::Health(method)) => self.health(h2, stream, method, body),
+            CallState::Receiving(Call::Health(method)) => {
+                self.health(h2, stream, method, body.bytes());
+            }
             CallState::Refusing(refusal, _) => self.refuse(h2, stream, content, &refusal),
             // Its credentials are in the way.
             CallState::Checking(_) => {}
@@ -244,29 +308,88 @@ impl Calls {
         h2: &mut H2Connection,
         stream: u32,
         signal: Signal,
-        coding: &Result<Coding, String>,
-        body: &[u8],
+        coding: Result<Coding, String>,
+        body: Body<'_>,
     ) {
-        let endpoint = &self.context.endpoint;
+        let endpoint = Rc::clone(&self.context.endpoint);
+        let bytes = body.bytes();
+        let turn = large::turn_limit(bytes.len()).min(self.limit);
         let mut buffer = endpoint.scratch.take_inflate_buffer();
-        let mut work = body.len();
-        let taken = unpack(body, coding, self.limit, &mut buffer).and_then(|message| {
-            work = work.max(message.len());
-            let peer = self.context.peer.ip();
-            endpoint.ingest.take(signal, message, peer)
-        });
+        let mut work = bytes.len();
+        let unpacked = message(bytes, &coding, self.limit)
+            .and_then(|message| unpack(message, turn, &mut buffer));
+        let taken = match unpacked {
+            Ok(message) => {
+                work = work.max(message.len());
+                endpoint
+                    .ingest
+                    .take(signal, message, self.context.peer.ip())
+            }
+            // The lane may inflate more, in a larger window.
+            Err(refusal) if refusal.is_about_data() && turn < self.limit => Err(NotTaken::Large),
+            Err(refusal) => Err(refusal.into()),
+        };
         endpoint.scratch.give_inflate_buffer(buffer);
         self.work += work;
         match taken {
-            Err(refusal) => self.refuse(h2, stream, Content::Grpc, &refusal),
-            Ok(taken) => match taken.stored {
-                None => self.accept(h2, stream, taken),
-                Some(ticket) => self.unanswered.push_back(Unanswered {
-                    stream,
-                    ticket,
-                    taken,
-                }),
+            Err(NotTaken::Large) => match body.into_owned(&endpoint.scratch.bodies) {
+                Ok((body, charge)) => self.export_large(stream, signal, coding, body, charge),
+                Err(refusal) => self.refuse(h2, stream, Content::Grpc, &refusal),
             },
+            Err(NotTaken::Refused(refusal)) => self.refuse(h2, stream, Content::Grpc, &refusal),
+            Ok(taken) => {
+                body.give_back();
+                self.taken(h2, stream, taken);
+            }
+        }
+    }
+
+    /// Gives a whole message to the lane of large requests.
+    fn export_large(
+        &mut self,
+        stream: u32,
+        signal: Signal,
+        coding: Result<Coding, String>,
+        mut body: Vec<u8>,
+        charge: PartialBody,
+    ) {
+        let limit = self.limit;
+        let preparation = self.context.endpoint.ingest.preparation();
+        let read = move |memory: usize| {
+            let most = Preparation::longest(memory).min(limit);
+            let (message, coding) = message(&body, &coding, limit)?;
+            let mut inflated = Vec::new();
+            if coding == Coding::Identity {
+                if message.len() > most {
+                    return Err(large::too_large(most));
+                }
+                body.drain(..frame::PREFIX);
+                inflated = body;
+            } else {
+                inflated.reserve_exact(most);
+                unpack((message, coding), most, &mut inflated).map_err(
+                    |refusal| match refusal.kind {
+                        RefusalKind::TooLarge if most < limit => large::too_large(most),
+                        _ => refusal,
+                    },
+                )?;
+                drop(body);
+            }
+            preparation.prepare(signal, inflated, memory)
+        };
+        let context = Rc::clone(&self.context);
+        let outcome = large::take(context, charge, Box::new(read));
+        self.large = Some(LargeCall { stream, outcome });
+    }
+
+    fn taken(&mut self, h2: &mut H2Connection, stream: u32, taken: Taken) {
+        match taken.stored {
+            None => self.accept(h2, stream, taken),
+            Some(ticket) => self.unanswered.push_back(Unanswered {
+                stream,
+                ticket,
+                taken,
+            }),
         }
     }
 
@@ -344,6 +467,16 @@ impl Calls {
                 self.accept(h2, oldest.stream, oldest.taken);
             }
         }
+        if let Some(large) = &mut self.large
+            && let Poll::Ready(outcome) = Pin::new(&mut large.outcome).poll(cx)
+        {
+            let stream = large.stream;
+            self.large = None;
+            match outcome.unwrap_or_else(|_| Err(Refusal::failed())) {
+                Ok(taken) => self.taken(h2, stream, taken),
+                Err(refusal) => self.refuse(h2, stream, Content::Grpc, &refusal),
+            }
+        }
         if !self.checks.is_empty() {
             self.poll_checks(h2, cx);
         }
@@ -390,7 +523,11 @@ impl Calls {
         };
         let state = outcome.map_err(denied).and(*judged).into();
         if open.ended {
-            return self.finish(h2, stream, open.content, state, &open.message);
+            let body = match open.message.into_body() {
+                None => Body::Lent(&[]),
+                Some(body) => Body::joined(body),
+            };
+            return self.finish(h2, stream, open.content, state, body);
         }
         self.open.insert(at, OpenCall { state, ..open });
     }
@@ -429,7 +566,7 @@ impl Calls {
             }
             let heard = *open.heard.get_or_insert(now);
             let begun = *open.begun.get_or_insert(now);
-            (heard + BODY_IDLE_TIMEOUT).min(begun + BODY_TOTAL_TIMEOUT)
+            (heard + BODY_IDLE_TIMEOUT).min(begun + body_time(open.received))
         })
         .min()
     }
@@ -439,7 +576,7 @@ impl Calls {
         let is_over = |open: &OpenCall| {
             let over = |since: Option<Instant>, most| since.is_some_and(|at| at + most <= now);
             let is_idle = !open.is_fresh && over(open.heard, BODY_IDLE_TIMEOUT);
-            !open.ended && (is_idle || over(open.begun, BODY_TOTAL_TIMEOUT))
+            !open.ended && (is_idle || over(open.begun, body_time(open.received)))
         };
         while let Some(stalled) = self.open.iter().find(|open| is_over(open)) {
             let (stream, content) = (stalled.stream, stalled.content);
@@ -447,7 +584,8 @@ impl Calls {
                 Some(CallState::Refusing(refusal, _)) => *refusal,
                 _ => Refusal::new(
                     RefusalKind::Stalled,
-                    "the request body did not arrive in time",
+                    "the request body did not arrive in time: it may pause for 30 s, and must have a \
+                     kilobyte a second after the first thirty",
                 ),
             };
             self.refuse(h2, stream, content, &refusal);

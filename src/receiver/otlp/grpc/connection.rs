@@ -43,7 +43,7 @@ const READ: usize = 64 << 10;
 const READS: usize = 4;
 
 /// Bytes of messages, inflated, that are given to the pipelines in one turn.
-const TURN_WORK: usize = 1 << 20;
+const TURN_WORK: usize = 256 << 10;
 
 /// How long closing may take, and how often a peer may still send meanwhile.
 /// Closing with octets unread would take back what the peer has not read.
@@ -179,8 +179,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
         }
         self.work_left = TURN_WORK;
         let is_idle = loop {
-            let is_idle = self.read_all(cx)?;
+            let mut is_idle = self.read_all(cx)?;
+            let was_busy = self.calls.is_busy();
             self.calls.poll(&mut self.h2, cx);
+            is_idle &= !was_busy || self.calls.is_busy();
             let was_clogged = self.h2.is_clogged();
             let written = self.write(cx)?.is_ready();
             let is_over = self.is_ended || self.h2.failure().is_some();
@@ -203,13 +205,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
             if self.work_left == 0 {
                 break;
             }
-            if self.h2.is_clogged() {
+            if self.h2.is_clogged() || self.calls.is_busy() {
                 return Ok(true);
             }
             if self.is_paused {
                 let rest = std::mem::take(&mut self.rest);
                 self.take(&rest);
-                self.context.endpoint.scratch.pool.give(rest);
+                self.context.endpoint.scratch.bodies.pool().give(rest);
             } else if self.read(cx)?.is_pending() || self.is_ended {
                 return Ok(true);
             }
@@ -259,9 +261,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
         let endpoint = Rc::clone(&self.context.endpoint);
         let all = input.len();
         if self.h2.out.capacity() == 0 {
-            self.h2.out = endpoint.scratch.pool.take();
+            self.h2.out = endpoint.scratch.bodies.pool().take();
         }
         while self.work_left > 0
+            && !self.calls.is_busy()
             && let Some(event) = self.h2.next(&mut input)
         {
             let is_new = matches!(event, H2Event::Head { .. });
@@ -272,13 +275,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
             }
         }
         self.deadlines.heard(input.len() < all);
-        self.is_paused = !input.is_empty() && (self.h2.is_clogged() || self.work_left == 0);
+        let must_wait = self.h2.is_clogged() || self.work_left == 0 || self.calls.is_busy();
+        self.is_paused = !input.is_empty() && must_wait;
         if input.is_empty() {
-            endpoint.scratch.pool.give(std::mem::take(&mut self.rest));
+            endpoint
+                .scratch
+                .bodies
+                .pool()
+                .give(std::mem::take(&mut self.rest));
             return;
         }
         if self.rest.capacity() == 0 {
-            self.rest = endpoint.scratch.pool.take();
+            self.rest = endpoint.scratch.bodies.pool().take();
         }
         self.rest.clear();
         self.rest.extend_from_slice(input);
@@ -299,7 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
         }
         self.written = 0;
         let out = std::mem::take(&mut self.h2.out);
-        self.context.endpoint.scratch.pool.give(out);
+        self.context.endpoint.scratch.bodies.pool().give(out);
         if !self.is_flushed {
             if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
                 return Ok(Poll::Pending);
@@ -313,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
     fn wait(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Ending, ConnectionError>> {
         loop {
             let socket = SocketWaits {
-                is_partial: !self.rest.is_empty(),
+                is_partial: !self.rest.is_empty() && !self.is_paused,
                 is_blocked: !self.h2.out.is_empty() || !self.is_flushed,
             };
             let call = match self.calls.has_deadline() {

@@ -1,0 +1,80 @@
+/*!
+What of a request decides where it is read: on its shard, or in the lane of large
+requests.
+
+A shard reads what is in proportion to what came over the wire, so that a sender
+can keep it busy only by sending. 16 times is more than spans compress to.
+*/
+
+use super::{endpoint::ConnectionContext, partial::PartialBody};
+use crate::pipeline::{Reading, Refusal, RefusalKind, Taken};
+use std::rc::Rc;
+use tokio::{sync::oneshot, task};
+
+/// The most that a body may inflate to on a shard, and what each may.
+const MOST: usize = 1 << 20;
+const FLOOR: usize = 64 << 10;
+
+/// How many times its length a body may inflate to on a shard.
+const RATIO: usize = 16;
+
+/// JSON takes twenty times as long as protobuf to read.
+const MOST_JSON: usize = 64 << 10;
+
+/// Returns how much a body of so many bytes on the wire may inflate to, to be read
+/// on a shard.
+pub(crate) fn turn_limit(wire: usize) -> usize {
+    wire.saturating_mul(RATIO).clamp(FLOOR, MOST)
+}
+
+/// The same for JSON.
+pub(crate) fn turn_limit_json(wire: usize) -> usize {
+    turn_limit(wire).min(MOST_JSON)
+}
+
+/// Refuses a request for its length; `most` is what one may have in the lane.
+pub(crate) fn too_large(most: usize) -> Refusal {
+    Refusal::new(
+        RefusalKind::TooLarge,
+        format!(
+            "one request may have {most} bytes, inflated, which is a sixteenth of the memory limit: \
+             send smaller requests, or raise the limit of memory_limiter"
+        ),
+    )
+}
+
+/// Reads a request in the lane, and takes what comes back piece by piece. `body` is
+/// what is charged for it meanwhile. It goes on when the receiver of the outcome is
+/// dropped, once it has begun to append.
+pub(crate) fn take(
+    context: Rc<ConnectionContext>,
+    body: PartialBody,
+    read: Reading,
+) -> oneshot::Receiver<Result<Taken, Refusal>> {
+    let (done, outcome) = oneshot::channel();
+    task::spawn_local(async move {
+        let endpoint = &context.endpoint;
+        let peer = context.peer.ip();
+        let waiting = endpoint.scratch.lane.submit(peer, read);
+        let mut done = done;
+        let result = tokio::select! {
+            result = waiting => result,
+            () = done.closed() => return,
+        };
+        drop(body);
+        let taken = match result {
+            Err(_) => Err(Refusal::unavailable()),
+            // The lane's place is held until all of it is appended.
+            Ok(mut result) => match result.take() {
+                Err(refusal) => Err(refusal),
+                Ok(prepared) => {
+                    Rc::clone(&endpoint.ingest)
+                        .take_prepared(prepared, peer)
+                        .await
+                }
+            },
+        };
+        let _ = done.send(taken);
+    });
+    outcome
+}
