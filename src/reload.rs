@@ -88,7 +88,7 @@ impl<T> Reloaded<T> {
         self.current.load_full()
     }
 
-    /// Whether there is anything that could change.
+    /// Returns true if there is anything that could change.
     pub(crate) fn has_files(&self) -> bool {
         !self.files.is_empty()
     }

@@ -116,7 +116,7 @@ impl Server {
         self.expected.look()
     }
 
-    /// Whether there is a file to look at.
+    /// Returns true if there is a file to look at.
     pub(crate) fn has_files(&self) -> bool {
         self.expected.has_files()
     }
@@ -222,7 +222,8 @@ pub(super) fn first(bearer: &BearerToken) -> Option<&Secret> {
     bearer.tokens.first()
 }
 
-/// Whether `header` is `scheme` and one of `tokens`. All are compared, whichever fits.
+/// Returns true if `header` is `scheme` and one of `tokens`. All are compared,
+/// whichever fits.
 fn is_one_of(tokens: &[Secret], scheme: &str, header: &[u8]) -> bool {
     let given = match scheme {
         "" => header,

@@ -163,7 +163,7 @@ impl<'n, T> Section<'n, T> {
         );
     }
 
-    /// Whether the component at `index` is left out with a warning.
+    /// Returns true if the component at `index` is left out with a warning.
     pub(super) fn leaves_out(&self, index: usize) -> bool {
         let component = self.components.get(index);
         component.is_some_and(|component| {

@@ -24,7 +24,7 @@ pub(crate) struct Setting<T> {
     pub(crate) spot: Option<Spot>,
     /// Its value, or the default.
     pub(crate) value: T,
-    /// Whether the value is the file's.
+    /// Is true when the value is the file's.
     pub(crate) is_set: bool,
 }
 
@@ -134,13 +134,13 @@ impl<'n> Keys<'n> {
         self.spot
     }
 
-    /// Whether something uses the component. What wayspan lacks may stand in one
-    /// that is not used.
+    /// Returns true if something uses the component. What wayspan lacks may
+    /// stand in one that is not used.
     pub(crate) fn is_used(&self) -> bool {
         self.is_used
     }
 
-    /// Whether the map is there and not null, though it may be empty.
+    /// Returns true if the map is there and not null, though it may be empty.
     pub(crate) fn has_value(&self) -> bool {
         self.has_value
     }

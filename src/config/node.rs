@@ -58,7 +58,7 @@ impl Node {
         }
     }
 
-    /// Whether this is a null, however it was spelled.
+    /// Returns true if this is a null, however it was spelled.
     pub(crate) fn is_null(&self) -> bool {
         match &self.value {
             Value::Scalar(scalar) => scalar.resolve() == Resolved::Null,
@@ -66,7 +66,7 @@ impl Node {
         }
     }
 
-    /// Whether this is a map.
+    /// Returns true if this is a map.
     pub(crate) fn is_map(&self) -> bool {
         matches!(self.value, Value::Map(_))
     }

@@ -161,8 +161,8 @@ impl<'n> Reading<'n> {
         }
     }
 
-    /// Whether something is wrong already, so that what follows from it need not
-    /// be said too.
+    /// Returns true if something is wrong already, so that what follows from it
+    /// need not be said too.
     pub(crate) fn has_errors(&self) -> bool {
         self.report.has_errors()
     }

@@ -19,20 +19,22 @@ const SECRETS: [&str; 10] = [
 /// Keys beside secrets whose values are none.
 const OPEN: [&str; 6] = ["filename", "file", "scheme", "header", "username", "realm"];
 
-/// Whether what is below `key`, as far as it is not [`is_open`], may be a secret.
+/// Returns true if what is below `key`, as far as it is not [`is_open`], may be
+/// a secret.
 pub(super) fn hides(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     // Where a secret is, is none. A lone header is a misspelling of headers.
     !key.ends_with("_file") && (key == "header" || SECRETS.iter().any(|word| key.contains(word)))
 }
 
-/// Whether the value of `key`, though below another that [`hides`], is no secret.
+/// Returns true if the value of `key`, though below another that [`hides`], is
+/// no secret.
 pub(super) fn is_open(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     key.ends_with("_file") || OPEN.contains(&&*key)
 }
 
-/// Whether a value at `path`, or at a part of it, may be a secret.
+/// Returns true if a value at `path`, or at a part of it, may be a secret.
 pub(super) fn is_secret(path: &str) -> bool {
     path.split('.').any(hides)
 }
@@ -52,8 +54,8 @@ pub(super) fn stars_after(text: &str, shown: usize) -> String {
     format!("{shown}{}", stars(hidden))
 }
 
-/// Whether the line is part of a secret of many lines: of a list, or of a text,
-/// below a key that holds one.
+/// Returns true if the line is part of a secret of many lines: of a list, or of
+/// a text, below a key that holds one.
 pub(super) fn below_secret(lines: &[&str], at: usize) -> bool {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let item = |line: &str| line.trim_start().starts_with("- ");

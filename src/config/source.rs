@@ -95,7 +95,7 @@ impl Source {
         }
     }
 
-    /// Whether `::` in keys descends.
+    /// Returns true if `::` in keys descends.
     pub(super) fn splits_keys(&self) -> bool {
         matches!(self, Self::Inline(_) | Self::Set(_))
     }

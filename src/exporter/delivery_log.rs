@@ -45,7 +45,8 @@ pub(super) struct DeliveryLog {
 struct OutageState {
     /// When the first of the failures since the last success came.
     failing_since: Option<Instant>,
-    /// Whether any of these failures was logged, and so the return must be.
+    /// Is true when any of these failures was logged, and so the return must
+    /// be.
     told: bool,
     last: Option<(Instant, String)>,
 }

@@ -19,7 +19,7 @@ pub enum Outcome {
         after: Option<Duration>,
         /// What happened, and what to do about it where that is known.
         cause: String,
-        /// Whether someone has to change a setting first.
+        /// Is true when someone has to change a setting first.
         misconfigured: bool,
     },
     /// The request is larger than the backend takes: send less at once.

@@ -87,7 +87,7 @@ impl Users {
         Ok(())
     }
 
-    /// Whether there is nobody.
+    /// Returns true if no user is listed.
     pub fn is_empty(&self) -> bool {
         self.hashes.is_empty()
     }
@@ -166,8 +166,8 @@ impl Hash {
         Ok(Self::Plain(kept.into()))
     }
 
-    /// Whether a check costs enough to be done elsewhere than where requests
-    /// are served.
+    /// Returns true if a check costs enough to be done elsewhere than where
+    /// requests are served.
     fn is_slow(&self) -> bool {
         matches!(self, Self::Apr1 { .. } | Self::Bcrypt(_))
     }
@@ -186,7 +186,7 @@ impl Hash {
         }
     }
 
-    /// Whether `password` is it.
+    /// Returns true if the hash is of `password`.
     fn matches(&self, password: &[u8]) -> bool {
         match self {
             Self::Plain(kept) => kept.ct_eq(password).into(),

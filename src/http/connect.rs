@@ -254,7 +254,7 @@ enum RequestSender {
 pub(super) struct SendError {
     /// The cause.
     pub(crate) error: hyper::Error,
-    /// Whether the peer certainly did nothing about the request.
+    /// Is true when the peer certainly did nothing about the request.
     pub(crate) untouched: bool,
 }
 
@@ -353,8 +353,8 @@ fn address_http1(request: &mut Request<Body>) {
     *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
 }
 
-/// Whether an HTTP/2 peer said that it did nothing about the request: its
-/// stream was refused, or came after the last one that a GOAWAY promised to
+/// Returns true if an HTTP/2 peer said that it did nothing about the request:
+/// its stream was refused, or came after the last one that a GOAWAY promised to
 /// answer (RFC 9113, 8.7).
 fn refused(error: &hyper::Error) -> bool {
     no_answer::find::<h2::Error>(error).is_some_and(|error| {

@@ -79,7 +79,7 @@ struct AddressState<C> {
 struct Cooldown {
     until: Instant,
     failed: Instant,
-    /// Whether it has been tried since, and so may fail anew.
+    /// Is true when it has been tried since, and so may fail anew.
     tried: bool,
     /// What its connecting came to, if that is what failed.
     cause: Option<NoAnswer>,

@@ -17,7 +17,8 @@ use std::{error::Error, io};
 pub(crate) struct NoAnswer {
     /// What happened, and what to do about it where that is known.
     pub(crate) cause: String,
-    /// Whether the request can only succeed after somebody changes a setting.
+    /// Is true when the request can only succeed after somebody changes a
+    /// setting.
     pub(crate) misconfigured: bool,
 }
 

@@ -100,7 +100,7 @@ pub(super) struct Checkout {
     /// Where the request goes.
     pub(crate) address: SocketAddr,
     connection: Option<HttpConnection>,
-    /// Whether the connection has no request under way.
+    /// Is true when the connection has no request under way.
     idle: bool,
 }
 

@@ -35,22 +35,22 @@ pub(crate) struct Alias {
     pub(crate) node_id: Option<String>,
 }
 
-/// What Kiali thinks stands before a destination, where labels of Kubernetes
-/// tell: its `istio.io/use-waypoint`, or that of its namespace. Whether a gateway
-/// really passes it (`istio.io/ingress-use-waypoint`) is no part of its question.
+/// The waypoint that Kiali expects before a destination, from the label
+/// `istio.io/use-waypoint` of the Service or of its Namespace. Whether a gateway
+/// really sends requests through it (`istio.io/ingress-use-waypoint`) is no part of its question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Before<'a> {
-    /// Nobody knows.
+pub(crate) enum ExpectedWaypoint<'a> {
+    /// The labels are not known.
     #[default]
     Unknown,
-    /// No waypoint.
-    Nothing,
-    /// The waypoint of this name.
-    Waypoint(&'a str),
+    /// There is none.
+    Absent,
+    /// The one of this name.
+    Named(&'a str),
 }
 
-impl<'a> Before<'a> {
-    /// By the labels of a Service and of its Namespace, as Kiali reads them. A
+impl<'a> ExpectedWaypoint<'a> {
+    /// Reads the labels of a Service and of its Namespace as Kiali does. A
     /// Service that is not known may have any.
     pub(super) fn of(service: Option<&'a Labels>, namespace: Option<&'a Labels>) -> Self {
         let Some(service) = service else {
@@ -61,18 +61,18 @@ impl<'a> Before<'a> {
             name.filter(|name| !name.is_empty())
         };
         match (waypoint(service), namespace) {
-            (Some("none"), _) => Self::Nothing,
-            (Some(name), _) => Self::Waypoint(name),
+            (Some("none"), _) => Self::Absent,
+            (Some(name), _) => Self::Named(name),
             (None, None) => Self::Unknown,
             (None, Some(namespace)) => match waypoint(namespace) {
-                None | Some("none") => Self::Nothing,
-                Some(name) => Self::Waypoint(name),
+                None | Some("none") => Self::Absent,
+                Some(name) => Self::Named(name),
             },
         }
     }
 }
 
-/// The further name of a span that is called `named`, if it needs one. `own` is
+/// Returns the further name of a span that is called `named`, if it needs one. `own` is
 /// the workload of the proxy that emitted it.
 pub(super) fn alias(
     facts: &Facts<'_>,
@@ -81,7 +81,7 @@ pub(super) fn alias(
     to: Option<Destination<'_>>,
     named: &str,
     scheme: &Scheme,
-    before: Before<'_>,
+    expected: ExpectedWaypoint<'_>,
 ) -> Option<Alias> {
     let to = to?;
     let service_name = match class {
@@ -91,12 +91,14 @@ pub(super) fn alias(
         }
         Class::Gateway | Class::Sidecar => {
             let namespace = to.namespace?;
-            match (before, &scheme.form) {
-                (Before::Waypoint(waypoint), _) => {
+            match (expected, &scheme.form) {
+                (ExpectedWaypoint::Named(waypoint), _) => {
                     scheme.waypoint_name(waypoint, to.app, namespace)
                 }
                 // Most destinations in a mesh with waypoints have one.
-                (Before::Unknown, Form::Host { .. }) => scheme.waypoint_name("", to.app, namespace),
+                (ExpectedWaypoint::Unknown, Form::Host { .. }) => {
+                    scheme.waypoint_name("", to.app, namespace)
+                }
                 // Asked for as if it had a sidecar; were there a waypoint, its
                 // own spans would have the name that is asked for.
                 _ => scheme.workload_name(to.app, Some(namespace)),
@@ -114,7 +116,7 @@ pub(super) fn alias(
     })
 }
 
-/// The destination's host, without its port.
+/// Returns the destination's host without its port.
 fn host(facts: &Facts<'_>, to: Destination<'_>) -> String {
     if let Some(cluster) = destination::cluster(facts).filter(|c| c.service().is_some()) {
         return cluster.host.trim_end_matches('.').to_owned();
@@ -131,8 +133,8 @@ fn host(facts: &Facts<'_>, to: Destination<'_>) -> String {
     }
 }
 
-/// Whether a marker has this attribute of its span: what Kiali asks for and
-/// filters by. Without the peer tags a marker would bring back the false
+/// Returns true if a marker has this attribute of its span: what Kiali asks for
+/// and filters by. Without the peer tags a marker would bring back the false
 /// matches that they prevent.
 pub(crate) fn keeps(attribute: &[u8]) -> bool {
     attribute == key::CLUSTER_ID.as_bytes()
@@ -145,7 +147,7 @@ pub(crate) fn keeps(attribute: &[u8]) -> bool {
 pub(crate) struct Salt(u64);
 
 impl Salt {
-    /// The salt of a service name; the same in every build.
+    /// Returns the salt of a service name; the same in every build.
     pub(crate) fn new(service_name: &str) -> Self {
         // FNV-1a.
         let hash = service_name
@@ -156,9 +158,9 @@ impl Salt {
         Self(mix(hash))
     }
 
-    /// The id of the marker of the span with id `span`: neither that nor zero.
-    /// For one name, different spans have markers of different ids, but for the
-    /// one or two spans whose first choice would be such an id.
+    /// Returns the id of the marker of the span with id `span`: neither that
+    /// nor zero. For one name, different spans have markers of different ids,
+    /// but for the one or two spans whose first choice would be such an id.
     pub(crate) fn span_id(self, span: [u8; 8]) -> [u8; 8] {
         let own = u64::from_be_bytes(span);
         let nth = |n: u64| mix((own ^ self.0).wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
@@ -170,7 +172,7 @@ impl Salt {
     }
 }
 
-/// The finalizer of SplitMix64, a bijection.
+/// Applies the finalizer of SplitMix64, a bijection.
 fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -178,7 +180,7 @@ fn mix(mut x: u64) -> u64 {
 }
 
 impl Facts<'_> {
-    /// Whether the span is a marker that a wayspan made.
+    /// Returns true if the span is a marker that a wayspan made.
     pub(crate) fn is_marker(&self) -> bool {
         const INTERNAL: u8 = 1;
         self.kind == INTERNAL && self.synthetic.is_some()
@@ -201,14 +203,19 @@ mod tests {
         })
     }
 
-    fn names(facts: &Facts<'_>, named: &str, scheme: &Scheme, before: Before<'_>) -> String {
+    fn names(
+        facts: &Facts<'_>,
+        named: &str,
+        scheme: &Scheme,
+        expected: ExpectedWaypoint<'_>,
+    ) -> String {
         let to = match facts.class() {
             Class::Waypoint => Destination::of_waypoint(facts),
             _ => Destination::of_cluster(facts),
         };
         let class = facts.class();
         let own = facts.node().map(|node| node.workload());
-        let alias = alias(facts, class, own, to, named, scheme, before);
+        let alias = alias(facts, class, own, to, named, scheme, expected);
         alias.map_or(String::new(), |a| {
             assert_eq!(a.span_name, "reviews.shop.svc.my.domain");
             let id = facts.node_id.filter(|_| class == Class::Waypoint);
@@ -235,20 +242,29 @@ mod tests {
             (scheme(30, true, true), "wp.shop", "wp.infra"),
             (scheme(30, false, true), "wp", ""),
         ] {
-            assert_eq!(names(&facts, named, &scheme, Before::Unknown), want);
+            assert_eq!(
+                names(&facts, named, &scheme, ExpectedWaypoint::Unknown),
+                want
+            );
             let by_name = Facts {
                 span_name: "reviews.shop.svc.my.domain:80/*",
                 upstream_cluster: Some("encap"),
                 ..facts
             };
-            assert_eq!(names(&by_name, named, &scheme, Before::Unknown), want);
+            assert_eq!(
+                names(&by_name, named, &scheme, ExpectedWaypoint::Unknown),
+                want
+            );
         }
         let nowhere = Facts {
             upstream_cluster: Some("encap"),
             ..facts
         };
         let host = scheme(30, true, false);
-        assert_eq!(names(&nowhere, "wp.infra", &host, Before::Unknown), "");
+        assert_eq!(
+            names(&nowhere, "wp.infra", &host, ExpectedWaypoint::Unknown),
+            ""
+        );
     }
 
     #[test]
@@ -264,51 +280,70 @@ mod tests {
                 ..Facts::default()
             };
             let host = "reviews.shop.svc.cluster.local";
-            for (scheme, before, want) in [
-                (scheme(30, true, false), Before::Unknown, host),
-                (scheme(30, true, false), Before::Waypoint("wp"), host),
-                (scheme(30, true, false), Before::Nothing, "reviews.shop"),
-                (scheme(30, true, true), Before::Unknown, "reviews.shop"),
-                (scheme(30, true, true), Before::Waypoint("wp"), "wp.shop"),
-                (scheme(30, false, true), Before::Nothing, "reviews"),
-                (scheme(4, true, false), Before::Unknown, "reviews.shop"),
+            for (scheme, expected, want) in [
+                (scheme(30, true, false), ExpectedWaypoint::Unknown, host),
+                (scheme(30, true, false), ExpectedWaypoint::Named("wp"), host),
+                (
+                    scheme(30, true, false),
+                    ExpectedWaypoint::Absent,
+                    "reviews.shop",
+                ),
+                (
+                    scheme(30, true, true),
+                    ExpectedWaypoint::Unknown,
+                    "reviews.shop",
+                ),
+                (
+                    scheme(30, true, true),
+                    ExpectedWaypoint::Named("wp"),
+                    "wp.shop",
+                ),
+                (scheme(30, false, true), ExpectedWaypoint::Absent, "reviews"),
+                (
+                    scheme(4, true, false),
+                    ExpectedWaypoint::Unknown,
+                    "reviews.shop",
+                ),
             ] {
-                assert_eq!(names(&facts, "gw.infra", &scheme, before), want);
-                assert_eq!(names(&facts, want, &scheme, before), "");
+                assert_eq!(names(&facts, "gw.infra", &scheme, expected), want);
+                assert_eq!(names(&facts, want, &scheme, expected), "");
             }
             let outside = Facts {
                 upstream_cluster: Some("outbound|443||api.example.com"),
                 ..facts
             };
             let scheme = scheme(30, true, false);
-            assert_eq!(names(&outside, "gw.infra", &scheme, Before::Unknown), "");
+            assert_eq!(
+                names(&outside, "gw.infra", &scheme, ExpectedWaypoint::Unknown),
+                ""
+            );
         }
     }
 
     #[test]
-    fn what_stands_before_by_labels() {
+    fn the_expected_waypoint_by_labels() {
         let labels = |waypoint: &str| -> Labels {
             let label = ("istio.io/use-waypoint".to_owned(), waypoint.to_owned());
             [label].into_iter().filter(|_| waypoint != "-").collect()
         };
         // "-": no such label; "?": not known.
         for (service, namespace, want) in [
-            ("?", "wp", Before::Unknown),
-            ("-", "?", Before::Unknown),
-            ("-", "-", Before::Nothing),
-            ("-", "none", Before::Nothing),
-            ("none", "wp", Before::Nothing),
-            ("none", "?", Before::Nothing),
-            ("-", "wp", Before::Waypoint("wp")),
-            ("", "wp", Before::Waypoint("wp")),
-            ("own", "wp", Before::Waypoint("own")),
-            ("own", "none", Before::Waypoint("own")),
-            ("own", "?", Before::Waypoint("own")),
+            ("?", "wp", ExpectedWaypoint::Unknown),
+            ("-", "?", ExpectedWaypoint::Unknown),
+            ("-", "-", ExpectedWaypoint::Absent),
+            ("-", "none", ExpectedWaypoint::Absent),
+            ("none", "wp", ExpectedWaypoint::Absent),
+            ("none", "?", ExpectedWaypoint::Absent),
+            ("-", "wp", ExpectedWaypoint::Named("wp")),
+            ("", "wp", ExpectedWaypoint::Named("wp")),
+            ("own", "wp", ExpectedWaypoint::Named("own")),
+            ("own", "none", ExpectedWaypoint::Named("own")),
+            ("own", "?", ExpectedWaypoint::Named("own")),
         ] {
             let known = |text: &str| (text != "?").then(|| labels(text));
             let (service, namespace) = (known(service), known(namespace));
-            let before = Before::of(service.as_ref(), namespace.as_ref());
-            assert_eq!(before, want, "{service:?} {namespace:?}");
+            let expected = ExpectedWaypoint::of(service.as_ref(), namespace.as_ref());
+            assert_eq!(expected, want, "{service:?} {namespace:?}");
         }
     }
 

@@ -40,14 +40,14 @@ pub(crate) struct Verdict<'a> {
     /// The new name of the span; `None` when it stays as it is. The old one is
     /// to be kept as [`key::ORIGINAL_SPAN_NAME`].
     pub(crate) span_name: Option<String>,
-    /// Whether the status is to become ERROR. Its message stays.
+    /// Is true when the status is to become ERROR. Its message stays.
     pub(crate) error: bool,
     /// A further name, for a marker to carry.
     pub(crate) alias: Option<Alias>,
 }
 
 impl Verdict<'_> {
-    /// Which repairs it makes.
+    /// Returns which repairs it makes.
     pub(crate) fn repairs(&self) -> Repairs {
         Repairs {
             status: self.error,
@@ -200,13 +200,22 @@ pub(crate) fn decide<'a>(
     if tells && settings.aliases {
         let named = verdict.service_name.as_deref().unwrap_or(now);
         let own = facts.node().map(|node| workload(&known, node));
-        verdict.alias = alias::alias(facts, class, own, destination, named, scheme, known.before);
+        verdict.alias = alias::alias(
+            facts,
+            class,
+            own,
+            destination,
+            named,
+            scheme,
+            known.expected_waypoint,
+        );
     }
     verdict
 }
 
-/// The destination with the app that Kiali finds in the labels: those of the
-/// Service's selector, which its page asks for, else of the Pods behind it.
+/// Returns the destination with the app that Kiali finds in the labels: those
+/// of the Service's selector, which its page asks for, else of the Pods behind
+/// it.
 fn with_label<'a>(to: Destination<'a>, known: &Known<'a>) -> Destination<'a> {
     let app = known
         .service
@@ -283,22 +292,23 @@ fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option
     Some(scheme.workload_name(base, namespace))
 }
 
-/// The workload of a proxy: its owner's name, else by its Pod's name.
+/// Returns the workload of a proxy: its owner's name, else by its Pod's name.
 fn workload<'a>(known: &Known<'a>, node: NodeId<'a>) -> &'a str {
     known.pod.map_or(node.workload(), |pod| pod.workload)
 }
 
-/// The emitted name without its namespace, if it has that.
+/// Returns the emitted name without its namespace, if it has that.
 fn emitted_base<'a>(facts: &Facts<'a>, namespace: Option<&str>) -> Option<&'a str> {
     without_namespace(facts.resource.emitted_name()?, namespace?)
 }
 
-/// What OpenTelemetry exporters write for want of a name.
+/// Returns true if `name` is what OpenTelemetry exporters write for want of a
+/// name.
 fn is_unknown(name: &str) -> bool {
     name.starts_with("unknown_service")
 }
 
-/// The service a connection was meant for. `dst.namespace` is not its
+/// Returns the service a connection was meant for. `dst.namespace` is not its
 /// namespace: behind a waypoint of another one it is the waypoint's.
 fn ztunnel_destination<'a>(facts: &Facts<'a>) -> Option<Destination<'a>> {
     match value(facts.dst_service).and_then(Host::parse)? {
@@ -347,9 +357,9 @@ fn add_ends(verdict: &mut Verdict<'_>, facts: &Facts<'_>, directory: Option<&Dir
     verdict.add(key::SOURCE_NAMESPACE, facts.source_namespace, from);
 }
 
-/// The app of the side that reports: its Pod's, where that is known. Else its
-/// service tells it at the destination, and at the source the workload's name
-/// has to.
+/// Returns the app of the side that reports: its Pod's, where that is known.
+/// Else its service tells it at the destination, and at the source the
+/// workload's name has to.
 fn ztunnel_name(
     facts: &Facts<'_>,
     to: Option<Destination<'_>>,
@@ -375,9 +385,9 @@ fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
     }
 }
 
-/// What Kiali asks for the application's workload: by what it is renamed to, else
-/// by its Pod, else by its own name. Names stand for the app that they mean, if
-/// there is one.
+/// Returns what Kiali asks for the application's workload: by what it is
+/// renamed to, else by its Pod, else by its own name. Names stand for the app
+/// that they mean, if there is one.
 fn sdk_name(
     facts: &Facts<'_>,
     settings: &Settings,
@@ -390,11 +400,11 @@ fn sdk_name(
     let emitted = value(facts.resource.service_name);
     let renamed = emitted.and_then(|name| settings.rename.get(name));
     // The label, but in the letter case that is to be preserved.
-    let spoken_as = |app, namespace: Option<&str>| {
-        let spoken = renamed.map(String::as_str).or(emitted);
-        let spoken = spoken.filter(|_| settings.case == Case::Preserve);
-        let base = || without_namespace(spoken?, namespace?);
-        [spoken, base()]
+    let in_own_case = |app, namespace: Option<&str>| {
+        let own = renamed.map(String::as_str).or(emitted);
+        let own = own.filter(|_| settings.case == Case::Preserve);
+        let base = || without_namespace(own?, namespace?);
+        [own, base()]
             .into_iter()
             .flatten()
             .find(|name| same_but_case(name, app))
@@ -414,7 +424,7 @@ fn sdk_name(
         }
     };
     if let Some(app) = app {
-        let name = spoken_as(app, namespace);
+        let name = in_own_case(app, namespace);
         return Some(match namespace {
             Some(namespace) => scheme.app_name(name, namespace),
             None => name.to_owned(),

@@ -29,7 +29,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// What either says; where both do, what `self` says.
+    /// Returns what either says; where both do, what `self` says.
     #[must_use]
     pub(crate) fn or(&self, other: &Self) -> Self {
         fn first<T: Clone>(one: &Option<T>, other: &Option<T>) -> Option<T> {
@@ -46,7 +46,8 @@ impl Described {
         }
     }
 
-    /// The Kiali it describes; what is not said is as in the newest Kiali.
+    /// Returns the Kiali it describes; what is not said is as in the newest
+    /// Kiali.
     pub(crate) fn kiali(&self) -> Kiali {
         let default = Kiali::default();
         let named = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -62,7 +63,7 @@ impl Described {
         }
     }
 
-    /// The keys that are said, as `key value`.
+    /// Returns the keys that are said, as `key value`.
     pub(crate) fn said(&self) -> Vec<String> {
         let all = self.all();
         let said = all.into_iter().filter_map(|(key, value)| {
@@ -73,8 +74,8 @@ impl Described {
         said.collect()
     }
 
-    /// Where both say something and not the same: the key, what `self` says,
-    /// what `other` says.
+    /// Returns the keys about which both differ, each with what `self` and what
+    /// `other` says.
     pub(crate) fn contradictions(&self, other: &Self) -> Vec<(&'static str, String, String)> {
         let pairs = self.all().into_iter().zip(other.all());
         pairs

@@ -22,7 +22,7 @@ pub(crate) struct Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// The destination of a waypoint's span.
+    /// Returns the destination of a waypoint's span.
     pub(crate) fn of_waypoint(facts: &Facts<'a>) -> Option<Self> {
         let host = cluster_host(facts)
             .or_else(|| name_host(facts.span_name))
@@ -30,13 +30,14 @@ impl<'a> Destination<'a> {
         Self::join(facts, host)
     }
 
-    /// The destination of another proxy's span: what its cluster says, no more.
+    /// Returns the destination of another proxy's span: what its cluster says,
+    /// no more.
     pub(crate) fn of_cluster(facts: &Facts<'a>) -> Option<Self> {
         cluster_host(facts).and_then(|host| Self::join(facts, Some(host)))
     }
 
-    /// Whether [`Destination::of_waypoint`] looks past the cluster: only then
-    /// does the span's name matter to any rule.
+    /// Returns true if [`Destination::of_waypoint`] looks past the cluster:
+    /// only then does the span's name matter to any rule.
     pub(crate) fn needs_span_name(facts: &Facts<'_>) -> bool {
         cluster_host(facts).is_none()
     }
@@ -76,7 +77,7 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// The cluster, if it leads to a host.
+/// Returns the cluster, if it leads to a host.
 pub(super) fn cluster<'a>(facts: &Facts<'a>) -> Option<UpstreamCluster<'a>> {
     value(facts.upstream_cluster)
         .or(value(facts.upstream_cluster_name))
@@ -87,7 +88,7 @@ fn cluster_host<'a>(facts: &Facts<'a>) -> Option<Host<'a>> {
     cluster(facts).and_then(|cluster| cluster.service())
 }
 
-/// The host in a span's name: `host:port/*` of a route to one cluster,
+/// Returns the host in a span's name: `host:port/*` of a route to one cluster,
 /// `router outbound|port||host; egress` of a spawned upstream span, or the
 /// `egress host` of Istio up to 1.22. Names of weighted routes hold none.
 fn name_host(name: &str) -> Option<Host<'_>> {

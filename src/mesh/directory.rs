@@ -10,20 +10,20 @@ is one, an address only where one Pod has it, an app only where one label fits.
 
 mod backing;
 mod labels;
+mod name_index;
 mod records;
-mod spoken;
 
 #[cfg(test)]
 mod tests;
 
 pub use labels::AppLabels;
+pub(crate) use name_index::{App, same_but_case};
 pub(crate) use records::{Labels, Phase};
 pub use records::{NamespaceRecord, PodRecord, ServiceRecord};
-pub(crate) use spoken::{App, same_but_case};
 
 use backing::{Backed, Sets};
 use labels::canonical_name;
-use spoken::{Rank, Spoken};
+use name_index::{NameIndex, Rank};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -81,8 +81,8 @@ struct Namespace {
     workloads: HashMap<Box<str>, Option<Box<str>>>,
 }
 
-/// Whose address it is: the furthest phase any Pod with it has, and the Pod if
-/// it is alone in that.
+/// The owner of an address: the furthest phase that any Pod with the address has,
+/// and that Pod, unless several are in that phase.
 type Owner = (Phase, Option<Arc<PodRecord>>);
 
 /// Pods, Services and Namespaces at one moment.
@@ -91,7 +91,7 @@ pub struct Directory {
     labels: AppLabels,
     namespaces: HashMap<String, Namespace>,
     addresses: HashMap<IpAddr, Owner>,
-    spoken: Spoken,
+    names: NameIndex,
     truncated: bool,
 }
 
@@ -133,7 +133,7 @@ impl Directory {
                 let sets = Sets::new(&namespace.pods, labels);
                 namespace.services = services.into_iter().map(|s| sets.back(s)).collect();
             }
-            namespace.speak(name, labels, &mut all.spoken);
+            namespace.index_names(name, labels, &mut all.names);
         }
         all
     }
@@ -169,30 +169,30 @@ impl Directory {
         }
     }
 
-    /// Whether nothing is known.
+    /// Returns true if nothing is known.
     pub(crate) fn is_empty(&self) -> bool {
         self.namespaces.is_empty()
     }
 
-    /// Whether there is such a namespace.
+    /// Returns true if a namespace has this name.
     pub(crate) fn has_namespace(&self, name: &str) -> bool {
         self.namespaces.contains_key(name)
     }
 
-    /// The labels of a Namespace.
+    /// Returns the labels of a Namespace.
     pub(crate) fn namespace_labels(&self, name: &str) -> Option<&Labels> {
         let record = self.namespaces.get(name)?.record.as_ref()?;
         Some(&record.labels)
     }
 
-    /// A Pod by its name.
+    /// Returns a Pod by its name.
     pub(crate) fn pod(&self, namespace: &str, name: &str) -> Option<Pod<'_>> {
         let pods = &self.namespaces.get(namespace)?.pods;
         let at = pods.binary_search_by(|pod| pod.name.as_str().cmp(name));
         at.ok().map(|at| self.view(&pods[at]))
     }
 
-    /// A Pod by its name alone, where one namespace has it.
+    /// Returns a Pod by its name alone, where one namespace has it.
     pub(crate) fn pod_named(&self, name: &str) -> Option<Pod<'_>> {
         if self.truncated {
             return None;
@@ -202,19 +202,19 @@ impl Directory {
         found.next().is_none().then_some(first)
     }
 
-    /// The Pod that has an address now.
+    /// Returns the Pod that has an address now.
     pub(crate) fn pod_at(&self, address: IpAddr) -> Option<Pod<'_>> {
         let (_, pod) = self.addresses.get(&address.to_canonical())?;
         pod.as_deref().map(|pod| self.view(pod))
     }
 
-    /// The workload that all Pods of an app in a namespace belong to.
+    /// Returns the workload that all Pods of an app in a namespace belong to.
     pub(crate) fn workload(&self, namespace: &str, app: &str) -> Option<&str> {
         let of_app = self.namespaces.get(namespace)?.workloads.get(app)?;
         of_app.as_deref().filter(|_| !self.truncated)
     }
 
-    /// A Service by its name.
+    /// Returns a Service by its name.
     pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<Service<'_>> {
         let backed = self.backed(namespace, name)?;
         let whole = !self.truncated;
@@ -233,11 +233,11 @@ impl Directory {
         })
     }
 
-    /// The app that something which calls itself `spoken` belongs to, in a
-    /// namespace or, without one, in the whole mesh.
-    pub(crate) fn app(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
+    /// Returns the app that an application which calls itself `name` belongs to,
+    /// in a namespace or, without one, in the whole mesh.
+    pub(crate) fn app(&self, namespace: Option<&str>, name: &str) -> Option<App<'_>> {
         let tells = namespace.is_some() || !self.truncated;
-        let found = self.spoken.find(namespace, spoken);
+        let found = self.names.find(namespace, name);
         found.filter(|_| tells)
     }
 
@@ -260,8 +260,9 @@ impl Directory {
 }
 
 impl Namespace {
-    /// Puts every name that means one of its apps.
-    fn speak(&mut self, name: &str, labels: &AppLabels, spoken: &mut Spoken) {
+    /// Adds every name that means one of its apps to `names`, and finds the
+    /// workloads of those apps.
+    fn index_names(&mut self, name: &str, labels: &AppLabels, names: &mut NameIndex) {
         let mut apps = BTreeSet::new();
         // A workload whose Pods disagree means none of their apps.
         let mut workloads: BTreeMap<&str, Option<&str>> = BTreeMap::new();
@@ -282,17 +283,17 @@ impl Namespace {
             *of_workload = of_workload.filter(|seen| Some(*seen) == app);
         }
         for app in apps {
-            spoken.put(Rank::App, name, app, app);
+            names.insert(Rank::App, name, app, app);
         }
         for service in &self.services {
             let app = labels.of(&service.record.selector);
             if let Some(app) = app.or(service.app.as_deref()) {
-                spoken.put(Rank::Service, name, &service.record.name, app);
+                names.insert(Rank::Service, name, &service.record.name, app);
             }
         }
         for (workload, app) in workloads {
             if let Some(app) = app {
-                spoken.put(Rank::Workload, name, workload, app);
+                names.insert(Rank::Workload, name, workload, app);
             }
         }
     }

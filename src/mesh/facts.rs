@@ -38,7 +38,7 @@ macro_rules! span_attributes {
             pub(crate) span_name: &'a str,
             /// `SpanKind` as on the wire (2 server, 3 client).
             pub(crate) kind: u8,
-            /// Whether [`key::ERROR`] is true and the status unset.
+            /// Is true when [`key::ERROR`] is true and the status unset.
             pub(crate) unset_error: bool,
             /// The address the span came from; only read where [`Facts::asks_peer`].
             pub(crate) peer: Option<IpAddr>,
@@ -50,9 +50,9 @@ macro_rules! span_attributes {
         }
 
         impl<'a> Facts<'a> {
-            /// The same facts, with the attributes that `find` knows by their
-            /// keys. It is asked for [`VALUES`] first, then for [`PRESENCES`],
-            /// each in order.
+            /// Returns the same facts, with the attributes that `find` knows by
+            /// their keys. It is asked for [`VALUES`] first, then for
+            /// [`PRESENCES`], each in order.
             pub(crate) fn with_attributes(self, mut find: impl FnMut(&'static str) -> Attr<'a>) -> Self {
                 Self {
                     $($value: find($value_key),)*
@@ -143,7 +143,8 @@ pub mod key {
 /// An attribute: `None` when absent, `Some("")` when present without a usable string.
 pub(crate) type Attr<'a> = Option<&'a str>;
 
-/// The value of an attribute, unless it says nothing (`-` is Envoy's nothing).
+/// Returns the value of an attribute, unless it says nothing (`-` is Envoy's
+/// nothing).
 pub(crate) fn value(attr: Attr<'_>) -> Option<&str> {
     attr.filter(|text| !text.is_empty() && *text != "-")
 }
@@ -196,18 +197,19 @@ impl<'a> ResourceFacts<'a> {
         facts
     }
 
-    /// The name the span was emitted with, whatever it is called by now.
+    /// Returns the name the span was emitted with, whatever it is called by
+    /// now.
     pub(crate) fn emitted_name(&self) -> Option<&'a str> {
         value(self.original).or(value(self.service_name))
     }
 
-    /// The name as emitted, where [`key::ORIGINAL_SERVICE_NAME`] is yet to be
-    /// written when the name changes.
+    /// Returns the name as emitted, where [`key::ORIGINAL_SERVICE_NAME`] is yet
+    /// to be written when the name changes.
     pub(crate) fn unmarked_name(&self) -> Option<&'a str> {
         value(self.service_name).filter(|_| self.original.is_none())
     }
 
-    /// The namespace the resource itself claims to be in.
+    /// Returns the namespace the resource itself claims to be in.
     pub(crate) fn namespace(&self) -> Option<&'a str> {
         value(self.k8s_namespace).or(value(self.service_namespace))
     }
@@ -231,7 +233,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// A word for tables.
+    /// Returns a word for tables.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Class::Waypoint => "waypoint",
@@ -245,7 +247,7 @@ impl Class {
 }
 
 impl<'a> Facts<'a> {
-    /// The proxy's id, its own or its parent's.
+    /// Returns the proxy's id, its own or its parent's.
     pub(crate) fn node(&self) -> Option<NodeId<'a>> {
         let text = match self.node_id {
             Some(own) => Some(own),
@@ -255,15 +257,16 @@ impl<'a> Facts<'a> {
         text.and_then(NodeId::parse)
     }
 
-    /// Whether what is known of the span depends on its parent's being at hand.
-    /// Without Istio's tags it is left alone: a later collector must not see more.
+    /// Returns true if what is known of the span depends on its parent's being
+    /// at hand. Without Istio's tags it is left alone: a later collector must
+    /// not see more.
     pub(crate) fn depends_on_parent(&self) -> bool {
         self.node_id.is_none()
             && self.component == Some("proxy")
             && value(self.canonical_service).is_some()
     }
 
-    /// Which kind of hop emitted the span.
+    /// Returns which kind of hop emitted the span.
     pub(crate) fn class(&self) -> Class {
         if let Some(node) = self.node() {
             return match node.kind {
@@ -298,8 +301,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The workload on the side whose ztunnel reports a connection, and its
-    /// namespace.
+    /// Returns the workload on the side whose ztunnel reports a connection, and
+    /// its namespace.
     pub(crate) fn reporting_side(&self) -> Option<(&'a str, Option<&'a str>)> {
         let (workload, namespace) = match self.is_inbound() {
             true => (self.dst_workload, self.dst_namespace),
@@ -308,12 +311,12 @@ impl<'a> Facts<'a> {
         Some((value(workload)?, value(namespace)))
     }
 
-    /// The cluster it says that it is in.
+    /// Returns the cluster it says that it is in.
     pub(crate) fn own_cluster(&self) -> Option<&'a str> {
         value(self.cluster_id).or(value(self.resource.cluster_id))
     }
 
-    /// The namespace of the emitting pod.
+    /// Returns the namespace of the emitting pod.
     pub(crate) fn own_namespace(&self) -> Option<&'a str> {
         self.node()
             .map(|node| node.namespace)

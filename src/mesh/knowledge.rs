@@ -23,7 +23,7 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// What the configuration alone says.
+    /// Returns the knowledge that the configuration alone gives.
     pub fn of(settings: &Settings) -> Self {
         Self {
             scheme: Scheme::new(&settings.kiali),
@@ -32,8 +32,9 @@ impl Knowledge {
         }
     }
 
-    /// The directory, where it is that of the span's cluster. The default id may
-    /// be nobody's, so that of a span can differ from it and mean this cluster.
+    /// Returns the directory, where it is that of the span's cluster. The
+    /// default id may be nobody's, so that of a span can differ from it and
+    /// mean this cluster.
     pub(super) fn directory_of(&self, facts: &Facts<'_>) -> Option<&Directory> {
         let known = !self.cluster_id.is_empty() && self.cluster_id != DEFAULT_CLUSTER_ID;
         let is_own = |cluster| !known || cluster == self.cluster_id;
@@ -52,7 +53,7 @@ impl Current {
         Self(Arc::new(ArcSwap::from_pointee(knowledge)))
     }
 
-    /// What is known now.
+    /// Returns what is known now.
     pub(crate) fn get(&self) -> Arc<Knowledge> {
         self.0.load_full()
     }
@@ -67,7 +68,7 @@ impl Current {
         });
     }
 
-    /// A shard's own view.
+    /// Returns a shard's own view.
     pub(crate) fn reader(&self) -> Reader {
         Reader {
             seen: self.get(),
@@ -97,7 +98,7 @@ impl Reader {
         true
     }
 
-    /// What was in force at the last [`Reader::refresh`].
+    /// Returns what was in force at the last [`Reader::refresh`].
     pub(crate) fn get(&self) -> &Knowledge {
         &self.seen
     }

@@ -12,7 +12,7 @@ resource speaks of a Pod or host, the address is not asked.
 
 use super::{
     Attr, Class, Destination, Directory, Facts, Settings,
-    alias::Before,
+    alias::ExpectedWaypoint,
     directory::{App, Pod, Service},
     facts::value,
 };
@@ -28,8 +28,8 @@ pub(super) struct Known<'a> {
     pub(crate) workload: Option<&'a str>,
     /// The Service it went to.
     pub(crate) service: Option<Service<'a>>,
-    /// What its labels say about a waypoint.
-    pub(crate) before: Before<'a>,
+    /// The waypoint that Kiali expects before that Service.
+    pub(crate) expected_waypoint: ExpectedWaypoint<'a>,
 }
 
 impl<'a> Known<'a> {
@@ -41,13 +41,14 @@ impl<'a> Known<'a> {
         settings: &Settings,
         directory: &'a Directory,
     ) -> Self {
-        // Of what is not looked into, nothing can be said to be the only one.
+        // Where only some namespaces are watched, another of the same name may be
+        // in those that are not.
         let whole = settings.kubernetes.namespaces.is_empty();
         let to = destination.and_then(|to| Some((to.namespace?, to.service)));
-        let spoken = value(facts.resource.service_name)
+        let own_name = value(facts.resource.service_name)
             .filter(|_| class == Class::Sdk)
             .map(|name| settings.rename.get(name).map_or(name, String::as_str));
-        let app = spoken.and_then(|name| spoken_app(facts, name, whole, directory));
+        let app = own_name.and_then(|name| app_by_name(facts, name, whole, directory));
         let pod = match class {
             Class::Sdk => pod_of_application(facts, app, whole, directory),
             Class::Ztunnel => facts
@@ -58,7 +59,7 @@ impl<'a> Known<'a> {
                 .and_then(|node| directory.pod(node.namespace, node.pod)),
         };
         // Its Pod's namespace is the nearest to look into.
-        let near = || directory.app(Some(pod?.namespace), spoken?);
+        let near = || directory.app(Some(pod?.namespace), own_name?);
         let app = match class {
             Class::Sdk => near().or(app),
             _ => None,
@@ -72,21 +73,21 @@ impl<'a> Known<'a> {
                 .filter(|_| pod.is_none())
                 .and_then(|app| only_workload(facts, app, directory)),
             service,
-            before: Before::of(service.map(|s| s.labels), namespace),
+            expected_waypoint: ExpectedWaypoint::of(service.map(|s| s.labels), namespace),
         }
     }
 }
 
 impl Facts<'_> {
-    /// Whether the address an application sends from is asked which Pod it is:
-    /// only where nothing else tells, and only once.
+    /// Returns true if the address an application sends from is asked which Pod
+    /// it is: only where nothing else tells, and only once.
     pub(crate) fn asks_peer(&self) -> bool {
         self.class() == Class::Sdk
             && self.resource.original.is_none()
             && self.hints().into_iter().all(|hint| value(hint).is_none())
     }
 
-    /// What in the resource may say which Pod it is.
+    /// Returns what in the resource may say which Pod it is.
     fn hints(&self) -> [Attr<'_>; 4] {
         let resource = &self.resource;
         [
@@ -126,9 +127,9 @@ fn pod_of_application<'a>(
         .or_else(|| named(resource.host_name))
 }
 
-/// The app that `name` means. `service.namespace` need not be a namespace of
+/// Returns the app that `name` means. `service.namespace` need not be a namespace of
 /// Kubernetes: then the whole mesh is looked through, and so it is without any.
-fn spoken_app<'a>(
+fn app_by_name<'a>(
     facts: &Facts<'_>,
     name: &str,
     whole: bool,
@@ -149,8 +150,8 @@ fn spoken_app<'a>(
         .or_else(split)
 }
 
-/// The workload of an app in the namespace that the resource names. Once it is
-/// handled, a name may mean more than the emitted one did.
+/// Returns the workload of an app in the namespace that the resource names.
+/// Once it is handled, a name may mean more than the emitted one did.
 fn only_workload<'a>(facts: &Facts<'_>, app: App<'_>, directory: &'a Directory) -> Option<&'a str> {
     let namespace = value(facts.resource.k8s_namespace)?;
     let is_first = facts.resource.original.is_none() && app.namespace == Some(namespace);
@@ -158,8 +159,8 @@ fn only_workload<'a>(facts: &Facts<'_>, app: App<'_>, directory: &'a Directory) 
     is_first.then(workload)?
 }
 
-/// Whether a Pod sends on what others sent to it: a gateway, or a collector by
-/// one of its usual names.
+/// Returns true if a Pod sends on what others sent to it: a gateway, or a
+/// collector by one of its usual names.
 fn passes_on(pod: &Pod<'_>) -> bool {
     const WORDS: [&str; 7] = [
         "collector",

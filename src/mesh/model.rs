@@ -28,7 +28,7 @@ pub struct Span {
     pub kind: u8,
     /// `Status.code`; 0 where there is none.
     pub status: i32,
-    /// Whether its attribute `error` is true, or the text.
+    /// Is true when its attribute `error` is true, or the text.
     pub error: bool,
     /// The resource's attributes.
     pub resource: Attributes,
@@ -51,7 +51,7 @@ pub(crate) struct Hop<'a> {
     pub(crate) destination: Option<Destination<'a>>,
 }
 
-/// The spans of a request, in order.
+/// Returns the spans of a request, in order.
 pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
     let mut out = Vec::new();
     for group in &request.resource_spans {
@@ -115,22 +115,22 @@ fn attributes(list: &[KeyValue]) -> Attributes {
 }
 
 impl Span {
-    /// The value of a span attribute.
+    /// Returns the value of a span attribute.
     pub(crate) fn tag(&self, key: &str) -> Option<&str> {
         find(&self.attributes, key)
     }
 
-    /// The value of a resource attribute.
+    /// Returns the value of a resource attribute.
     pub(crate) fn resource_tag(&self, key: &str) -> Option<&str> {
         find(&self.resource, key)
     }
 
-    /// The service name Jaeger stores the span under.
+    /// Returns the service name Jaeger stores the span under.
     pub(crate) fn service_name(&self) -> &str {
         self.resource_tag(key::SERVICE_NAME).unwrap_or_default()
     }
 
-    /// What the rules see of this span.
+    /// Returns what the rules see of this span.
     pub(crate) fn facts(&self) -> Facts<'_> {
         let resource = self.resource.iter();
         let facts = Facts {
@@ -147,7 +147,7 @@ impl Span {
         facts.with_attributes(|key| self.tag(key))
     }
 
-    /// The span as a line in an account of hops.
+    /// Returns the span as a line in an account of hops.
     pub(crate) fn hop(&self) -> Hop<'_> {
         let facts = self.facts();
         let class = facts.class();

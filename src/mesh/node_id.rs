@@ -41,16 +41,16 @@ impl<'a> NodeId<'a> {
         })
     }
 
-    /// The workload the pod belongs to, see [`workload_of_pod`].
+    /// Returns the workload the pod belongs to, see [`workload_of_pod`].
     pub(crate) fn workload(&self) -> &'a str {
         workload_of_pod(self.pod)
     }
 }
 
-/// The workload a pod name stands for, by the rule Kiali uses: the last part
-/// is the pod's own, and the part before it is a ReplicaSet's hash if it is 6
-/// to 16 characters of the alphabet Kubernetes draws hashes from (which has no
-/// vowels and no 0, 1, 3, so that words are not mistaken for one).
+/// Returns the workload a pod name stands for, by the rule Kiali uses: the last
+/// part is the pod's own, and the part before it is a ReplicaSet's hash if it
+/// is 6 to 16 characters of the alphabet Kubernetes draws hashes from (which
+/// has no vowels and no 0, 1, 3, so that words are not mistaken for one).
 ///
 /// A name without such parts is its own workload.
 pub(crate) fn workload_of_pod(pod: &str) -> &str {
@@ -68,12 +68,12 @@ pub(crate) fn workload_of_pod(pod: &str) -> &str {
     }
 }
 
-/// Whether a part of a name is a ReplicaSet's hash.
+/// Returns true if a part of a name is a ReplicaSet's hash.
 pub(super) fn is_hash(part: &str) -> bool {
     (6..=16).contains(&part.len()) && part.bytes().all(is_drawn)
 }
 
-/// Whether Kubernetes draws names from this letter.
+/// Returns true if Kubernetes draws names from this letter.
 pub(super) fn is_drawn(letter: u8) -> bool {
     b"bcdfghjklmnpqrstvwxz2456789".contains(&letter)
 }

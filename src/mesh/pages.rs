@@ -72,8 +72,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of a plain object whose app label is `app`. An app's only
-    /// service bears its name.
+    /// Returns the page of a plain object whose app label is `app`. An app's
+    /// only service bears its name.
     pub fn plain(
         kind: Kind,
         name: &str,
@@ -92,9 +92,10 @@ impl Page {
         }
     }
 
-    /// The page of a gateway's or waypoint's object. Such services select by
-    /// labels of the Gateway API, so their app label is empty; a `waypoint`
-    /// may serve a gateway's service where the whole namespace uses one.
+    /// Returns the page of a gateway's or waypoint's object. Such services
+    /// select by labels of the Gateway API, so their app label is empty; a
+    /// `waypoint` may serve a gateway's service where the whole namespace uses
+    /// one.
     pub(crate) fn proxy(
         kind: Kind,
         role: Role,
@@ -110,10 +111,10 @@ impl Page {
     }
 }
 
-/// The pages of Istio's bookinfo sample behind a gateway made by the Gateway
-/// API, as recorded in `tests/fixtures`: each app has one service of its name
-/// and one workload `<app>-v1`. With `waypoint`, all of the namespace uses it
-/// (14 pages); without, workloads have sidecars (12 pages).
+/// Returns the pages of Istio's bookinfo sample behind a gateway made by the
+/// Gateway API, as recorded in `tests/fixtures`: each app has one service of
+/// its name and one workload `<app>-v1`. With `waypoint`, all of the namespace
+/// uses it (14 pages); without, workloads have sidecars (12 pages).
 pub fn bookinfo(waypoint: Option<&str>) -> Vec<Page> {
     const NAMESPACE: &str = "bookinfo";
     const GATEWAY: &str = "bookinfo-gateway-istio";
@@ -156,7 +157,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// The question that `kiali`, looking at cluster `cluster_id`, asks for `page`.
+    /// Returns the question that `kiali`, looking at cluster `cluster_id`, asks
+    /// for `page`.
     ///
     /// The tag is `handlers/tracing.go:readQuery`.
     pub fn new(kiali: &Kiali, cluster_id: &str, page: &Page) -> Self {
@@ -179,14 +181,14 @@ impl Question {
         }
     }
 
-    /// Whether the page shows a trace that Jaeger answered with.
+    /// Returns true if the page shows a trace that Jaeger answered with.
     pub fn keeps(&self, trace: &[Span]) -> bool {
         self.keeps_any(|| trace.iter())
     }
 
-    /// The spans of a trace that the page draws over its charts, of a trace that
-    /// Jaeger answered with: `business/tracing.go:tracesToSpans`, as asked by
-    /// `GetAppSpans`, `GetServiceSpans` and `GetWorkloadSpans`.
+    /// Returns the spans of a trace that the page draws over its charts, of a
+    /// trace that Jaeger answered with: `business/tracing.go:tracesToSpans`, as
+    /// asked by `GetAppSpans`, `GetServiceSpans` and `GetWorkloadSpans`.
     pub fn lists<'s>(&self, trace: &'s [Span]) -> impl Iterator<Item = &'s Span> {
         // A workload's list is not filtered by app besides.
         let filter = self.filters.last();
@@ -197,7 +199,8 @@ impl Question {
         })
     }
 
-    /// The ids of the traces that the page would show, of all traces in `spans`.
+    /// Returns the ids of the traces that the page would show, of all traces in
+    /// `spans`.
     pub(crate) fn finds<'s>(&self, spans: &'s [Span]) -> HashSet<&'s [u8]> {
         let mut traces: HashMap<&[u8], Vec<&Span>> = HashMap::new();
         for span in spans {
@@ -216,7 +219,7 @@ impl Question {
             .all(|filter| trace().any(|span| filter.passes(span, &self.namespace, self.peer_tags)))
     }
 
-    /// Whether Jaeger's search returns the span.
+    /// Returns true if Jaeger's search returns the span.
     fn matches(&self, span: &Span) -> bool {
         span.service_name() == self.service_name
             && self.tags.iter().all(|(key, text)| {

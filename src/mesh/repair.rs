@@ -16,9 +16,9 @@ These forms and no others are replaced: any other name was chosen by somebody.
 use super::{Host, UpstreamCluster};
 use std::net::IpAddr;
 
-/// The name that tells that a request went to `cluster`, where `name` hides it.
-/// It keeps the path of the route. `None` when the cluster leads to no service
-/// of Kubernetes, and when the name is to stay.
+/// Returns the name that tells that a request went to `cluster`, where `name`
+/// hides it. It keeps the path of the route. `None` when the cluster leads to
+/// no service of Kubernetes, and when the name is to stay.
 pub(crate) fn telling_name(name: &str, cluster: &UpstreamCluster<'_>) -> Option<String> {
     cluster
         .service()
@@ -34,7 +34,8 @@ pub(crate) fn telling_name(name: &str, cluster: &UpstreamCluster<'_>) -> Option<
     }
 }
 
-/// The path in a name that hides the destination; `None` if it does not.
+/// Returns the path in a name that hides the destination; `None` if it does
+/// not.
 pub(crate) fn hidden_path(name: &str) -> Option<&str> {
     const ANY: &str = "/*";
     if name == "ingress" {
@@ -55,8 +56,8 @@ pub(crate) fn hidden_path(name: &str) -> Option<&str> {
     (route && is_object(object)).then_some(path)
 }
 
-/// Whether this may be the name of a VirtualService, and is not a host or an
-/// address instead.
+/// Returns true if this may be the name of a VirtualService, and is not a host
+/// or an address instead.
 fn is_object(text: &str) -> bool {
     // Istio's names for what it makes of Gateway API routes have what no
     // Kubernetes object has.

@@ -40,7 +40,7 @@ pub(crate) enum Form {
 pub struct Scheme {
     /// The form of waypoint names.
     pub(crate) form: Form,
-    /// Whether names carry a namespace.
+    /// Is true when names carry a namespace.
     pub(crate) namespace_selector: bool,
     app_labels: AppLabels,
     version: Version,
@@ -48,7 +48,7 @@ pub struct Scheme {
 }
 
 impl Scheme {
-    /// The scheme of the described Kiali.
+    /// Returns the scheme of the described Kiali.
     pub(crate) fn new(kiali: &Kiali) -> Self {
         let explicit = kiali
             .istio_identity_domain
@@ -85,7 +85,7 @@ impl Scheme {
         }
     }
 
-    /// The name of a waypoint's span whose destination is known.
+    /// Returns the name of a waypoint's span whose destination is known.
     pub(crate) fn waypoint_name(&self, waypoint: &str, app: &str, namespace: &str) -> String {
         match &self.form {
             Form::App => self.workload_name(app, Some(namespace)),
@@ -107,7 +107,8 @@ impl Scheme {
         }
     }
 
-    /// The name for an app label as it stands, which may end in anything.
+    /// Returns the name for an app label as it stands, which may end in
+    /// anything.
     pub(crate) fn app_name(&self, app: &str, namespace: &str) -> String {
         match self.namespace_selector {
             true => format!("{app}.{namespace}"),
@@ -115,23 +116,24 @@ impl Scheme {
         }
     }
 
-    /// The labels in which Kiali looks for an app's name (Kiali
+    /// Returns the labels in which Kiali looks for an app's name (Kiali
     /// `config/config.go`, `GetAppLabelName`).
     pub(crate) fn app_labels(&self) -> &AppLabels {
         &self.app_labels
     }
 
-    /// Whether sidecars are asked for by their `app` label alone.
+    /// Returns true if sidecars are asked for by their `app` label alone.
     pub(crate) fn asks_app_label(&self) -> bool {
         matches!(&self.app_labels, AppLabels::Only(label) if label == "app")
     }
 
-    /// The Kiali's version.
+    /// Returns the Kiali's version.
     pub(crate) fn version(&self) -> Version {
         self.version
     }
 
-    /// The form of waypoint names in a word: `app`, `waypoint` or `host`.
+    /// Returns the form of waypoint names in a word: `app`, `waypoint` or
+    /// `host`.
     pub(crate) fn form_name(&self) -> &'static str {
         match self.form {
             Form::App => "app",
@@ -140,12 +142,13 @@ impl Scheme {
         }
     }
 
-    /// Whether gateways are asked for by their workload's name, not by a label.
+    /// Returns true if gateways are asked for by their workload's name, not by
+    /// a label.
     pub(crate) fn asks_gateway_workload(&self) -> bool {
         self.version >= KNOWS_WAYPOINTS
     }
 
-    /// One line for the start log: the scheme in force, and why.
+    /// Returns one line for the start log: the scheme in force, and why.
     pub(crate) fn describe(&self) -> String {
         let suffix = if self.namespace_selector {
             ".<namespace>"
@@ -192,7 +195,7 @@ impl Scheme {
     }
 }
 
-/// Whether `name` is `something.namespace`.
+/// Returns true if `name` is `something.namespace`.
 pub(super) fn ends_with(name: &str, namespace: &str) -> bool {
     without_namespace(name, namespace).is_some()
 }

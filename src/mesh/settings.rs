@@ -23,16 +23,17 @@ pub struct Settings {
     pub case: Case,
     /// SDK service names to replace, by exact original name.
     pub rename: BTreeMap<String, String>,
-    /// Whether ztunnel's access log, sent as OTLP logs, becomes spans. Default false.
+    /// Is true when ztunnel's access log, sent as OTLP logs, becomes spans.
+    /// Default false.
     pub ztunnel_connections: bool,
-    /// Small wounds to heal. Default: all.
+    /// Which defects of emitted spans are repaired. Default: all.
     pub repairs: Repairs,
-    /// Whether markers carry the further names of a hop ([`super::alias`]).
-    /// Default off: it adds spans.
+    /// Is true when markers carry the further names of a hop
+    /// ([`super::alias`]). Default off: it adds spans.
     pub aliases: bool,
-    /// Whether and how Kubernetes is watched.
+    /// Says when and how Kubernetes is watched.
     pub kubernetes: KubernetesSettings,
-    /// Whether an application is known by the address it sends from, where
+    /// Is true when an application is known by the address it sends from, where
     /// nothing else says which Pod it is. Default true.
     pub peer_address: bool,
 }
@@ -49,7 +50,7 @@ pub struct Repairs {
 }
 
 impl Repairs {
-    /// All or none of them.
+    /// Returns all or none of them.
     pub(crate) const fn all(on: bool) -> Self {
         Self {
             status: on,
@@ -76,11 +77,11 @@ impl Default for Settings {
     }
 }
 
-/// Whether and how Kubernetes is watched. Processors with the same settings
+/// Says when and how Kubernetes is watched. Processors with the same settings
 /// share a watcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KubernetesSettings {
-    /// Whether it is.
+    /// When Kubernetes is watched.
     pub mode: KubernetesMode,
     /// The only namespaces to look into; empty: all.
     pub namespaces: Vec<String>,
@@ -88,7 +89,7 @@ pub struct KubernetesSettings {
     pub kubeconfig: Option<PathBuf>,
 }
 
-/// Whether Kubernetes is watched.
+/// When Kubernetes is watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KubernetesMode {
     /// In a cluster, or with a kubeconfig.

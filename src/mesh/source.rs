@@ -29,7 +29,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The key that named it.
+    /// Returns the key that named it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::ConfigMap(_) => "config_map",

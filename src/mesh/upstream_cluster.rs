@@ -52,7 +52,7 @@ impl<'a> UpstreamCluster<'a> {
         })
     }
 
-    /// The service the cluster leads to; `None` for addresses.
+    /// Returns the service the cluster leads to; `None` for addresses.
     pub(crate) fn service(&self) -> Option<Host<'a>> {
         Host::parse(self.host)
     }

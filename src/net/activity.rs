@@ -36,8 +36,8 @@ pub(crate) struct Activity {
     head_since: Cell<Option<Instant>>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
-    /// Whether anybody asks for [`Activity::quiet_since`]: a clock is not read
-    /// for each request for nothing.
+    /// Is true when anybody asks for [`Activity::quiet_since`]: a clock is not
+    /// read for each request for nothing.
     has_idle_limit: bool,
 }
 
@@ -104,7 +104,7 @@ impl Activity {
 pub(crate) struct InFlight(Rc<Activity>);
 
 impl InFlight {
-    /// Whether the connection ends after the answers that are due.
+    /// Returns true if the connection ends after the answers that are due.
     pub(crate) fn is_last(&self) -> bool {
         self.0.order() != Order::Serve
     }

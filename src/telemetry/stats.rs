@@ -70,13 +70,13 @@ counters! {
     } and {
         /// What became of the items, by signal.
         items: BySignal<ExportedItems>,
-        /// Whether the exporter fails to deliver.
+        /// Is set while the exporter fails to deliver.
         outage: Outage,
     }
 }
 
-/// Whether an exporter fails to deliver, and since when. Written when that
-/// changes, by its exporter; any thread may ask.
+/// The time since which an exporter fails to deliver, if it does. It is written
+/// when that changes, by its exporter; any thread may ask.
 #[derive(Clone, Debug, Default)]
 pub struct Outage(Arc<Mutex<Option<Instant>>>);
 

@@ -45,7 +45,7 @@ impl Istio {
         }
     }
 
-    /// Whether the recorded mesh has a waypoint.
+    /// Returns true if the recorded mesh has a waypoint.
     pub(crate) fn has_waypoint(self) -> bool {
         self != Istio::Sidecar
     }

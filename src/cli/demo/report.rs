@@ -17,7 +17,7 @@ const CLUSTER: &str = "Kubernetes";
 /// Everything that is printed, computed when it is.
 #[derive(Debug)]
 pub(crate) struct Story<'a> {
-    /// Whose spans.
+    /// The version of Istio whose spans these are.
     pub(crate) istio: Istio,
     /// Who looks for them.
     pub(crate) kiali: &'a Kiali,
@@ -72,7 +72,7 @@ impl fmt::Display for Story<'_> {
 }
 
 impl Story<'_> {
-    /// Whether `use_waypoint_name` means anything to this Kiali.
+    /// Returns true if `use_waypoint_name` means anything to this Kiali.
     fn kiali_has_switch(&self) -> bool {
         let with = Kiali {
             use_waypoint_name: true,

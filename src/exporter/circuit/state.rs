@@ -49,7 +49,7 @@ pub(super) struct CircuitState {
 pub(super) struct OpenCircuit {
     pub(super) backoff: Backoff,
     pub(super) pause: Pause,
-    /// Whether a probe is under way.
+    /// Is true when a probe is under way.
     pub(super) probing: bool,
     /// What the latest probe met.
     pub(super) cause: String,

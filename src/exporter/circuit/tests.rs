@@ -61,7 +61,7 @@ impl Bench {
     }
 }
 
-/// Whether `future` would go on now.
+/// Returns true if `future` would go on now.
 fn goes<T>(future: impl Future<Output = T>) -> bool {
     std::pin::pin!(future).now_or_never().is_some()
 }

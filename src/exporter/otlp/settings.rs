@@ -29,8 +29,8 @@ pub struct Http {
     pub encoding: Encoding,
     /// URLs of signals that have one of their own (`traces_endpoint`), as they are.
     pub endpoints: Vec<(Signal, String)>,
-    /// Whether signals without a URL of their own are sent to a path below the
-    /// client's URL.
+    /// Is true when signals without a URL of their own are sent to a path below
+    /// the client's URL.
     pub has_base: bool,
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
     Some(Arc::new(Tokens(bearer)))
 }
 
-/// Whether a header can carry it.
+/// Returns true if a header can carry `text`.
 fn fits(text: &str) -> bool {
     http::HeaderValue::from_str(text).is_ok() && text.trim() == text
 }

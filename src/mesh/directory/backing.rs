@@ -84,7 +84,7 @@ impl<'a> Sets<'a> {
             .collect()
     }
 
-    /// The sets that have a label.
+    /// Returns the sets that have a label.
     fn with(&self, key: &str, value: &str) -> &[usize] {
         let values = self.by_pair.get(key);
         let sets = values.and_then(|values| values.get(value));

@@ -27,7 +27,8 @@ pub enum AppLabels {
 }
 
 impl AppLabels {
-    /// The app. A label without a value hides those after it, as in Kiali.
+    /// Returns the app. A label without a value hides those after it, as in
+    /// Kiali.
     pub(crate) fn of<'a>(&self, labels: &'a Labels) -> Option<&'a str> {
         let found = match self {
             Self::Canonical => first(labels),
@@ -37,7 +38,7 @@ impl AppLabels {
     }
 }
 
-/// What Istio calls the canonical service of a Pod.
+/// Returns what Istio calls the canonical service of a Pod.
 pub(super) fn canonical_name(pod: &PodRecord) -> &str {
     first(&pod.labels)
         .filter(|name| !name.is_empty())

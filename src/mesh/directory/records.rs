@@ -35,7 +35,7 @@ pub struct PodRecord {
 }
 
 impl PodRecord {
-    /// The workload that owns it, or itself.
+    /// Returns the workload that owns it, or itself.
     pub(crate) fn workload(&self) -> &str {
         self.workload.as_deref().unwrap_or(&self.name)
     }

@@ -10,7 +10,7 @@ pub(crate) fn labels(text: &str) -> Arc<Labels> {
 }
 
 impl Directory {
-    /// Whether Pods of the workload stand behind the Service.
+    /// Returns true if Pods of the workload stand behind the Service.
     fn backs(&self, namespace: &str, service: &str, workload: &str) -> bool {
         self.backed(namespace, service)
             .is_some_and(|backed| backed.workloads.iter().any(|one| &**one == workload))
@@ -219,7 +219,7 @@ fn what_applications_call_themselves() {
         NONE,
         &AppLabels::default(),
     );
-    for (namespace, spoken, want) in [
+    for (namespace, name, want) in [
         (Some("shop"), "orders", Some(("Orders", Some("shop")))),
         (Some("shop"), "ORDERS", Some(("Orders", Some("shop")))),
         (Some("shop"), "Orders", Some(("Orders", Some("shop")))),
@@ -249,9 +249,9 @@ fn what_applications_call_themselves() {
         (None, "basket", None),
         (None, "\u{212A}", None),
     ] {
-        let got = directory.app(namespace, spoken);
+        let got = directory.app(namespace, name);
         let got = got.map(|app| (app.name, app.namespace));
-        assert_eq!(got, want, "{spoken} in {namespace:?}");
+        assert_eq!(got, want, "{name} in {namespace:?}");
     }
 }
 

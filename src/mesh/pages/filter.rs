@@ -18,7 +18,7 @@ pub(super) enum Filter {
     Reached { workload: String, app: String },
 }
 
-/// The filters of a page.
+/// Returns the filters of a page.
 pub(super) fn of(page: &Page, lookup: &Lookup) -> Vec<Filter> {
     let mut filters = Vec::new();
     // Apps and services: the handler (`handlers/tracing.go:AppTraces`) and
@@ -46,8 +46,8 @@ pub(super) fn of(page: &Page, lookup: &Lookup) -> Vec<Filter> {
 }
 
 impl Filter {
-    /// Whether a span passes; `peer_tags`: this Kiali reads `istio.destination_*`
-    /// and `istio.source_*` (2.26).
+    /// Returns true if a span passes; `peer_tags`: this Kiali reads
+    /// `istio.destination_*` and `istio.source_*` (2.26).
     pub(super) fn passes(&self, span: &Span, namespace: &str, peer_tags: bool) -> bool {
         match self {
             Filter::Concerns(app) => concerns(span, app, namespace, peer_tags),
@@ -77,8 +77,8 @@ fn concerns(span: &Span, app: &str, namespace: &str, peer_tags: bool) -> bool {
     (peer_tags && tagged()) || names(span, app, namespace)
 }
 
-/// Whether the span's name begins `app.namespace`, as the host in a route's
-/// name does (`operationSpanFilter`, `spanMatchesWorkload`).
+/// Returns true if the span's name begins `app.namespace`, as the host in a
+/// route's name does (`operationSpanFilter`, `spanMatchesWorkload`).
 fn names(span: &Span, app: &str, namespace: &str) -> bool {
     span.name
         .strip_prefix(app)

@@ -20,7 +20,7 @@ pub(super) struct Lookup {
     pub(super) app: String,
     /// A host with its identity domain: no namespace is appended.
     is_host: bool,
-    /// Whether `TracingName.WaypointName` is set, be it to a host.
+    /// Is true when `TracingName.WaypointName` is set, be it to a host.
     pub(super) through_waypoint: bool,
 }
 
@@ -87,7 +87,7 @@ impl Lookup {
         }
     }
 
-    /// The service name that Jaeger is asked for:
+    /// Returns the service name that Jaeger is asked for:
     /// `tracing/client.go:BuildTracingServiceName`, from 2.26
     /// `business/tracing.go:tracingServiceName`. Both spare a name from 2.22 on
     /// that contains the identity domain, which a host does.

@@ -79,8 +79,8 @@ impl Hop {
         })
     }
 
-    /// Whether the app's, service's and workload's pages show it, as emitted
-    /// and after the rules.
+    /// Says for the app's, service's and workload's pages if they show it, as
+    /// emitted and after the rules.
     fn found(&self, settings: &Settings) -> [[bool; 3]; 2] {
         let span = self.span();
         [span.clone(), apply(&span, settings)]

@@ -126,7 +126,7 @@ fn older_kialis_show_them_all_the_same() {
     }
 }
 
-/// Whether the app's, service's and workload's pages show a hop.
+/// Says for the app's, service's and workload's pages if they show a hop.
 fn found(hop: &Hop, settings: &Settings, knowledge: &Knowledge) -> [bool; 3] {
     let span = apply_with(&hop.span(), settings, knowledge);
     hop.pages().map(|page| shows(&page, &span, settings))

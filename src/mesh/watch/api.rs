@@ -115,8 +115,8 @@ pub(crate) struct Events<T> {
 }
 
 impl<T: DeserializeOwned> Events<T> {
-    /// The next one; None: the server has ended the watch. May be dropped and
-    /// called again.
+    /// Returns the next one; None: the server has ended the watch. May be
+    /// dropped and called again.
     pub(crate) async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ApiError> {
         loop {
             while let Some(line) = self.lines.next()? {

@@ -22,7 +22,7 @@ pub(crate) struct ClientError {
     remedy: String,
 }
 
-/// Whether this process runs in a pod with a service account.
+/// Returns true if this process runs in a pod with a service account.
 pub(crate) fn in_cluster() -> bool {
     env::var_os(HOST).is_some_and(|host| !host.is_empty()) && Path::new(TOKEN).exists()
 }
@@ -61,7 +61,7 @@ pub(crate) async fn config(settings: &KubernetesSettings) -> Result<Config, Clie
     Ok(config)
 }
 
-/// A client, on the runtime at hand.
+/// Creates a client on the runtime at hand.
 pub(crate) fn client(config: Config) -> Result<Client, ClientError> {
     Client::try_from(config).map_err(|error| ClientError {
         why: error.to_string(),

@@ -1,6 +1,6 @@
 /*! Whether something that is followed works. */
 
-/// Whether something that is followed works, and what is wrong otherwise.
+/// Says if something that is followed works, and otherwise what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
     /// It was tried: it works or has failed.

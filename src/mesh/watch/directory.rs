@@ -53,8 +53,8 @@ struct AllRecords {
 }
 
 impl DirectoryWatcher {
-    /// A watcher that will keep the directories of `targets`. Asks nothing of
-    /// the API server yet, but needs a runtime.
+    /// Returns a watcher that will keep the directories of `targets`. Asks
+    /// nothing of the API server yet, but needs a runtime.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl DirectoryWatcher {
         })
     }
 
-    /// The state of its watches.
+    /// Returns the state of its watches.
     pub(crate) fn status(&self) -> Arc<DirectoryStatus> {
         Arc::clone(&self.status)
     }

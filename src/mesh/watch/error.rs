@@ -37,7 +37,7 @@ impl WatchErrorKind {
         WatchErrorKind::TooMany,
     ];
 
-    /// The label's value.
+    /// Returns the label's value.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             WatchErrorKind::Forbidden => "forbidden",
@@ -88,7 +88,7 @@ impl WatchError {
         }
     }
 
-    /// An answer with an error in it.
+    /// Returns the error that an answer holds.
     pub(crate) fn answer(verb: Verb, answer: &Answer) -> Self {
         let kind = match answer.code {
             401 => WatchErrorKind::Unauthorized,
@@ -102,7 +102,7 @@ impl WatchError {
         }
     }
 
-    /// An error of a request.
+    /// Returns the error of a request that failed.
     pub(crate) fn of(verb: Verb, error: &ApiError) -> Self {
         let kind = match error {
             ApiError::Client(kube::Error::Api(answer)) => return Self::answer(verb, answer),
@@ -112,7 +112,7 @@ impl WatchError {
         Self::new(kind, verb, causes(error))
     }
 
-    /// The message, with the status if there is one.
+    /// Returns the message, with the status if there is one.
     fn said(&self) -> String {
         match self.code {
             Some(code) => format!("{} ({code})", self.message),
@@ -161,7 +161,8 @@ impl WatchError {
     }
 }
 
-/// An error with its causes: the outermost of a connection's says nothing.
+/// Returns the words of an error with its causes: the outermost of a connection's says
+/// nothing.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -193,7 +194,7 @@ impl std::fmt::Display for User<'_> {
     }
 }
 
-/// The user in `pods is forbidden: User "…" cannot list resource …`.
+/// Returns the user in `pods is forbidden: User "…" cannot list resource …`.
 fn user(message: &str) -> Option<User<'_>> {
     let (_, rest) = message.split_once("User \"")?;
     let (user, _) = rest.split_once('"')?;
@@ -204,7 +205,7 @@ fn user(message: &str) -> Option<User<'_>> {
     })
 }
 
-/// The commands that give the rule.
+/// Returns the commands that give the rule.
 fn grant(resource: Resource, namespace: Option<&str>, user: Option<User<'_>>) -> String {
     let what = resource.plural();
     let subject = match user {

@@ -74,7 +74,7 @@ pub(crate) trait Store {
     /// A list that is not complete yet. A list that fails is dropped.
     type List;
 
-    /// The object's `resourceVersion`: where a watch goes on after it.
+    /// Returns the object's `resourceVersion`: where a watch goes on after it.
     fn version(object: &Self::Object) -> Option<&str>;
     /// Begins a list.
     fn new_list(&self) -> Self::List;

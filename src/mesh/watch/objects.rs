@@ -60,7 +60,7 @@ pub(crate) trait Object: DeserializeOwned + Clone + 'static {
     /// Its `metadata`.
     fn meta(&self) -> &Meta;
 
-    /// What to keep.
+    /// Returns what is to be kept of the object.
     fn record(self, pool: &mut LabelPool) -> Self::Record;
 
     /// Tells it apart from others of its kind.
@@ -152,7 +152,7 @@ fn without_uids(mut labels: Labels) -> Labels {
     labels
 }
 
-/// The workload a Pod belongs to, by the rules of Istio's
+/// Returns the workload a Pod belongs to, by the rules of Istio's
 /// `GetDeployMetaFromPod` (`pkg/kube/util.go`).
 fn workload(pod: &Meta) -> &str {
     let Some(owner) = pod.owner_references.iter().find(|owner| owner.controller) else {
@@ -185,7 +185,8 @@ fn workload(pod: &Meta) -> &str {
     }
 }
 
-/// The CronJob that a Job was made by: Jobs end in the minute or second.
+/// Returns the CronJob that a Job was made by: Jobs end in the minute or
+/// second.
 fn cron_job(job: &str) -> Option<&str> {
     let (name, time) = job.rsplit_once('-')?;
     let digits = time.bytes().all(|b| b.is_ascii_digit());

@@ -28,12 +28,12 @@ impl<O: Object> Default for Records<O> {
 }
 
 impl<O: Object> Records<O> {
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is one with this key.
+    /// Returns true if an object has this key.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.records.contains_key(key)
     }
@@ -58,17 +58,17 @@ impl<O: Object> Records<O> {
         self.records.remove(key).is_some()
     }
 
-    /// Whether both hold the same.
+    /// Returns true if both hold the same.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.is_whole() == other.is_whole() && self.records == other.records
     }
 
-    /// Whether nothing is missing.
+    /// Returns true if nothing is missing.
     pub(crate) fn is_whole(&self) -> bool {
         self.listed && !self.truncated
     }
 
-    /// Every record.
+    /// Returns every record.
     pub(crate) fn all(&self) -> impl Iterator<Item = Arc<O::Record>> + '_ {
         self.records.values().map(Arc::clone)
     }

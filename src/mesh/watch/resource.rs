@@ -20,7 +20,7 @@ impl Resource {
     pub(crate) const OF_DIRECTORY: [Resource; 3] =
         [Resource::Pods, Resource::Services, Resource::Namespaces];
 
-    /// The name in paths and in RBAC.
+    /// Returns the name in paths and in RBAC.
     pub(crate) fn plural(self) -> &'static str {
         match self {
             Resource::Pods => "pods",
@@ -31,7 +31,7 @@ impl Resource {
         }
     }
 
-    /// The `kind` of one object.
+    /// Returns the `kind` of one object.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Resource::Pods => "Pod",
@@ -42,7 +42,7 @@ impl Resource {
         }
     }
 
-    /// The API group; empty for the core group.
+    /// Returns the API group; empty for the core group.
     pub(crate) fn group(self) -> &'static str {
         match self {
             Resource::Kialis => "kiali.io",
@@ -50,7 +50,8 @@ impl Resource {
         }
     }
 
-    /// The collection's path, in one namespace or in all. Namespaces lie in none.
+    /// Returns the collection's path, in one namespace or in all. Namespaces
+    /// lie in none.
     pub(crate) fn path(self, namespace: Option<&str>) -> String {
         let api = match self {
             Resource::Kialis => "/apis/kiali.io/v1alpha1",

@@ -56,7 +56,7 @@ impl DirectoryStatus {
         &self.resources[resource as usize]
     }
 
-    /// The state of `resource` in all its watches together.
+    /// Returns the state of `resource` in all its watches together.
     pub(crate) fn view(&self, resource: Resource) -> ResourceView {
         let watches = self.of(resource).lock();
         let mut conditions = watches.iter().map(|watch| &watch.condition);
@@ -67,12 +67,12 @@ impl DirectoryStatus {
         }
     }
 
-    /// How many errors there were of this kind.
+    /// Returns how many errors there were of this kind.
     pub(crate) fn errors(&self, resource: Resource, kind: WatchErrorKind) -> u64 {
         self.of(resource).errors[kind as usize].load(Relaxed)
     }
 
-    /// How many directories were put in place.
+    /// Returns how many directories were put in place.
     pub(crate) fn updates(&self) -> u64 {
         self.updates.load(Relaxed)
     }
@@ -81,7 +81,7 @@ impl DirectoryStatus {
         self.updates.fetch_add(1, Relaxed);
     }
 
-    /// Whether every watch has listed or has failed to.
+    /// Returns true if every watch has listed or has failed to.
     pub(super) fn all_tried(&self) -> bool {
         let tried = |state: &ResourceState| state.lock().iter().all(|w| w.condition.tried);
         self.resources.iter().all(tried)

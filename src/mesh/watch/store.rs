@@ -99,7 +99,7 @@ impl<O: Object> RecordStore<O> {
         self.shared.changed.notify_one();
     }
 
-    /// How many objects may be kept here.
+    /// Returns how many objects may be kept here.
     fn room(&self) -> usize {
         let others = (self.shared.status).objects_beside(Self::RESOURCE, self.at);
         self.shared.most.saturating_sub(others)

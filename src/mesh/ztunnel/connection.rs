@@ -9,10 +9,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// What ztunnel says of a connection that ended, well or not.
+/// The message with which ztunnel reports a connection that ended, well or not.
 const COMPLETE: &str = "connection complete";
 
-/// On which node of the connection the line was written.
+/// The node of the connection that wrote the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// The source's.
@@ -50,7 +50,7 @@ pub enum Ignored {
 /// One completed connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Whose side reports it.
+    /// The side that reports it.
     pub(crate) direction: Direction,
     /// When it ended, in nanoseconds since 1970.
     pub(crate) end: u64,
@@ -110,8 +110,8 @@ impl Connection {
     }
 }
 
-/// Whether a field is ztunnel's, and not the log collector's. What later
-/// releases say about either side comes along.
+/// Returns true if a field is ztunnel's, and not the log collector's. What
+/// later releases say about either side comes along.
 fn is_ztunnels(name: &str) -> bool {
     name.starts_with("src.")
         || name.starts_with("dst.")
@@ -139,7 +139,7 @@ fn duration(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
 }
 
-/// The record's time, else the line's own, else when it was first seen.
+/// Returns the record's time, else the line's own, else when it was first seen.
 fn end(record: &LogRecord, fields: &Fields) -> Option<u64> {
     let written = || {
         let time = humantime::parse_rfc3339(fields.text("time")?).ok()?;

@@ -15,7 +15,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// What a bare word means.
+    /// Returns what a bare word means.
     pub(crate) fn of(word: &str) -> Self {
         word.parse()
             .map_or_else(|_| Self::Text(word.to_owned()), Self::Int)
@@ -62,7 +62,7 @@ impl Fields {
         }
     }
 
-    /// A text that says something.
+    /// Returns the text of a field, unless it says nothing.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name) {
             Some(Value::Text(text)) if !text.is_empty() => Some(text),
@@ -70,12 +70,12 @@ impl Fields {
         }
     }
 
-    /// A value of either kind.
+    /// Returns the value of a field, of either kind.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// What there is, by name.
+    /// Returns all fields by name.
     pub(crate) fn into_inner(self) -> BTreeMap<String, Value> {
         self.0
     }

@@ -25,7 +25,7 @@ impl Hash {
         }
     }
 
-    /// A trace id, never zero.
+    /// Returns a trace id, never zero.
     pub(crate) fn trace_id(self) -> [u8; 16] {
         let (high, low) = self.halves();
         let mut id = [0; 16];
@@ -35,7 +35,7 @@ impl Hash {
         id
     }
 
-    /// A span id of that trace, never zero.
+    /// Returns a span id of that trace, never zero.
     pub(crate) fn span_id(self) -> [u8; 8] {
         let (high, low) = self.halves();
         (mix(high.wrapping_add(mix(low))) | 1).to_be_bytes()
@@ -46,7 +46,7 @@ impl Hash {
     }
 }
 
-/// The finalizer of MurmurHash3.
+/// Applies the finalizer of MurmurHash3.
 fn mix(mut x: u64) -> u64 {
     x ^= x >> 33;
     x = x.wrapping_mul(0xff51afd7ed558ccd);

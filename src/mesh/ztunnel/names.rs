@@ -9,7 +9,8 @@ only endings that Kubernetes itself draws are taken off.
 
 use crate::mesh::node_id::{is_drawn, is_hash};
 
-/// The workload a Pod's name stands for; another name is its own workload.
+/// Returns the workload a Pod's name stands for; another name is its own
+/// workload.
 ///
 /// Unlike [`workload_of_pod`](crate::mesh::workload_of_pod), which knows that
 /// it has a Pod before it, this leaves `reviews-v1` alone.
@@ -27,8 +28,9 @@ pub(crate) fn workload(name: &str) -> &str {
     }
 }
 
-/// The app a workload most likely belongs to: its own name without a version
-/// (`-v1`), the convention of Istio's and Kiali's examples. For want of labels.
+/// Returns the app a workload most likely belongs to: its own name without a
+/// version (`-v1`), the convention of Istio's and Kiali's examples. For want of
+/// labels.
 pub(crate) fn app(workload: &str) -> &str {
     match workload.rsplit_once("-v") {
         Some((app, version))

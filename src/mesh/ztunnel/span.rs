@@ -17,8 +17,8 @@ use opentelemetry_proto::tonic::{
 const HBONE: &str = "15008";
 
 impl Connection {
-    /// The span of this connection. Its service name and Istio's tags are the
-    /// rules' business.
+    /// Returns the span of this connection. Its service name and Istio's tags
+    /// are the rules' business.
     pub fn span(&self) -> Span {
         let length = u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX);
         let ids = self.ids();

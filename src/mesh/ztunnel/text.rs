@@ -49,8 +49,8 @@ fn is_field(word: &str) -> bool {
         .is_some_and(|(key, _)| !key.is_empty() && key.bytes().all(name))
 }
 
-/// A value and what follows it. `None` where its closing quote is missing: the
-/// line was cut.
+/// Returns a value and what follows it. `None` where its closing quote is
+/// missing: the line was cut.
 fn value(text: &str) -> Option<(Value, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());

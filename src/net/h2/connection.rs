@@ -276,18 +276,18 @@ impl H2Connection {
         self.failure
     }
 
-    /// Whether [`Self::leave`] was called.
+    /// Returns true if [`Self::leave`] was called.
     pub fn is_leaving(&self) -> bool {
         self.leaving != Leaving::No
     }
 
-    /// Whether it can be closed: all is answered, and the peer knows that
-    /// nothing else will be.
+    /// Returns true if it can be closed: all is answered, and the peer knows
+    /// that nothing else will be.
     pub fn is_done(&self) -> bool {
         matches!(self.leaving, Leaving::Last(_)) && self.streams.is_empty()
     }
 
-    /// Whether too much waits to be written for anything to be read.
+    /// Returns true if too much waits to be written for anything to be read.
     pub fn is_clogged(&self) -> bool {
         self.out.len() > CLOGGED
     }
@@ -300,8 +300,8 @@ impl H2Connection {
         }
     }
 
-    /// Whether what comes for an absent stream is to be ignored: we have ended
-    /// it, or will not take it, and the peer may not have heard.
+    /// Returns true if what comes for an absent stream is to be ignored: we
+    /// have ended it, or will not take it, and the peer may not have heard.
     pub(super) fn is_ignored(&self, stream: u32) -> bool {
         matches!(self.leaving, Leaving::Last(last) if stream > last)
             || self.streams.absent(stream) == Absent::Refused

@@ -47,7 +47,7 @@ impl FieldKind {
         }
     }
 
-    /// Whether its name begins with a colon.
+    /// Returns true if its name begins with a colon.
     pub(crate) fn is_pseudo(self) -> bool {
         matches!(
             self,

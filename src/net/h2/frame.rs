@@ -75,7 +75,7 @@ impl FrameHead {
         })
     }
 
-    /// Whether a flag is set.
+    /// Returns true if a flag is set.
     pub(crate) fn has(self, flag: u8) -> bool {
         self.flags & flag != 0
     }

@@ -121,12 +121,12 @@ impl RequestHead {
         self.text.extend_from_slice(value);
     }
 
-    /// Whether it is over the limit.
+    /// Returns true if it is over the limit.
     pub(super) fn is_too_large(&self) -> bool {
         self.size > self.most
     }
 
-    /// Whether it is a request's head that may be (RFC 9113, 8.3.1).
+    /// Returns true if it is a request's head that may be (RFC 9113, 8.3.1).
     pub(super) fn is_request(&self) -> bool {
         if self.is_malformed {
             return false;
@@ -138,7 +138,7 @@ impl RequestHead {
         }
     }
 
-    /// Whether it may be the end of a request (RFC 9113, 8.1).
+    /// Returns true if it may be the end of a request (RFC 9113, 8.1).
     pub(super) fn is_trailers(&self) -> bool {
         !self.is_malformed && !self.has_pseudo
     }

@@ -90,7 +90,7 @@ impl Streams {
         self.open.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if no stream is open.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

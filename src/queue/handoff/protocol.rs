@@ -105,7 +105,7 @@ impl<T> Queue<T> {
         self.arrived.notify_waiters();
     }
 
-    /// Whether [`Queue::close`] was called.
+    /// Returns true if [`Queue::close`] was called.
     pub fn is_closed(&self) -> bool {
         self.state.load(Ordering::SeqCst) & CLOSED != 0
     }
@@ -115,7 +115,7 @@ impl<T> Queue<T> {
         self.batches.len()
     }
 
-    /// Whether none waits.
+    /// Returns true if nothing waits in it.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }

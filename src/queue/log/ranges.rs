@@ -25,12 +25,12 @@ impl Ranges {
         self.0.insert(start, end);
     }
 
-    /// Whether all of `range` is in it.
+    /// Returns true if all of `range` is in it.
     pub(super) fn covers(&self, range: Range<Seq>) -> bool {
         range.start >= range.end || self.end_of(range.start).is_some_and(|end| end >= range.end)
     }
 
-    /// Whether any of `range` is in it.
+    /// Returns true if any of `range` is in it.
     pub(super) fn touches(&self, range: Range<Seq>) -> bool {
         range.start < range.end
             && self

@@ -83,7 +83,7 @@ pub(super) fn read<'b, T: Deserialize<'b>>(path: &str, body: &'b [u8]) -> Result
 }
 
 impl Answers {
-    /// What they say together.
+    /// Returns what they say together.
     pub(super) fn reading(&self) -> Reading {
         let mut notes = Vec::new();
         let mut said = Described::default();

@@ -49,7 +49,7 @@ fn no_name(what: &str) -> String {
     format!("{what} is too long or has spaces or control characters, and is not taken over")
 }
 
-/// A ConfigMap that holds Kiali's `config.yaml`.
+/// Reads a ConfigMap that holds Kiali's `config.yaml`.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub(crate) fn config_map(object: &Value) -> Result<Reading, String> {
     Ok(reading(&config, &labels))
 }
 
-/// A custom resource `kiali.io/v1alpha1 Kiali`.
+/// Reads a custom resource `kiali.io/v1alpha1 Kiali`.
 ///
 /// # Errors
 ///
@@ -87,7 +87,8 @@ pub(crate) fn custom_resource(object: &Value) -> Result<Reading, String> {
     Ok(reading(spec, &versions))
 }
 
-/// The trust domain in Istio's ConfigMap; the default where it sets none.
+/// Returns the trust domain in Istio's ConfigMap; the default where it sets
+/// none.
 ///
 /// # Errors
 ///
@@ -102,7 +103,7 @@ pub(crate) fn mesh_config(object: &Value) -> Result<String, String> {
     }
 }
 
-/// The YAML under a key of a ConfigMap.
+/// Reads the YAML under a key of a ConfigMap.
 fn yaml_of(object: &Value, key: &str, whose: &str) -> Result<Value, String> {
     let yaml = text(object, &["data", key])
         .ok_or_else(|| format!("it has no {key}: is it {whose} ConfigMap?"))?;
@@ -178,7 +179,7 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> Reading {
     Reading::checked(said, notes)
 }
 
-/// The app label in force, empty for Kiali's own order. Since 2.6 Kiali
+/// Returns the app label in force, empty for Kiali's own order. Since 2.6 Kiali
 /// honours the key only together with `version_label_name` (`config/config.go`,
 /// `Set`); before, absent means `app`.
 pub(super) fn app_label(
@@ -193,7 +194,7 @@ pub(super) fn app_label(
     }
 }
 
-/// The first of `places` that is a version.
+/// Returns the first of `places` that is a version.
 pub(super) fn version(places: &[Option<&str>], notes: &mut Vec<String>) -> Option<Version> {
     let named: Vec<&str> = places.iter().flatten().copied().collect();
     for text in &named {
@@ -236,7 +237,8 @@ fn at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
     path.iter().try_fold(value, |value, key| value.get(key))
 }
 
-/// A boolean as Kiali's YAML reader takes it; Err with what else is there.
+/// Reads a boolean as Kiali's YAML reader takes it; Err with what else is
+/// there.
 fn flag(config: &Value, path: &[&str]) -> Result<bool, Option<String>> {
     match at(config, path) {
         None | Some(Value::Null) => Err(None),

@@ -89,7 +89,7 @@ struct Poller<'e, F> {
     settled: Option<Reading>,
     /// Another version than that one's, read last.
     version_next: Option<Option<Version>>,
-    /// Whether the last read brought anything.
+    /// Is true when the last read brought anything.
     progress: bool,
 }
 
@@ -106,9 +106,9 @@ impl<'e, F: KialiClient> Poller<'e, F> {
         }
     }
 
-    /// What the answers say, where another version counts once it was read
-    /// twice: while a Kiali is replaced, requests reach the old one and the new
-    /// in turn.
+    /// Returns what the answers say, where another version counts once it was
+    /// read twice: while a Kiali is replaced, requests reach the old one and
+    /// the new in turn.
     fn settled(&mut self) -> Reading {
         let reading = self.answers.reading();
         let version = reading.said.version;

@@ -11,7 +11,7 @@ use std::{
 pub(crate) struct SchemeLabels {
     /// `app`, `waypoint` or `host`.
     pub(crate) form: &'static str,
-    /// Whether names carry a namespace.
+    /// Is true when names carry a namespace.
     pub(crate) namespace_selector: bool,
     /// Kiali's version.
     pub(crate) version: String,
@@ -64,7 +64,7 @@ impl KialiStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The scheme in force.
+    /// Returns the scheme in force.
     pub(crate) fn in_force(&self) -> SchemeLabels {
         self.lock().in_force.clone()
     }
@@ -73,7 +73,7 @@ impl KialiStatus {
         self.lock().in_force = labels;
     }
 
-    /// How many reads have failed.
+    /// Returns how many reads have failed.
     pub(crate) fn errors(&self) -> u64 {
         self.lock().errors
     }
@@ -91,8 +91,8 @@ impl KialiStatus {
         state.condition.failed(cause)
     }
 
-    /// All was read; `watching` says whether a change will be seen at once.
-    /// Returns whether reading had failed before.
+    /// Records that all was read; `watching` says whether a change will be seen at
+    /// once. Returns whether reading had failed before.
     pub(super) fn read(&self, watching: bool) -> bool {
         let mut state = self.lock();
         state.last_read = now();

@@ -282,7 +282,8 @@ mod tests {
         assert_eq!(said, "the API server answered 500: etcd is away");
     }
 
-    /// What a watch of `ns/a` told until the script was over, and for how long.
+    /// Returns what a watch of `ns/a` told until the script was over, and for
+    /// how long.
     async fn told(script: Vec<Step>) -> (Vec<String>, Duration) {
         let (server, begun) = (Server::new(script), Instant::now());
         let client = Client::new(server.clone(), "default");

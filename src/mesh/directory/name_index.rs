@@ -2,7 +2,7 @@
 From what an application calls itself to the app label that it means.
 
 Developers write `ORDERS` or `orders-service` where the label says `orders`.
-A spoken name means an app whose label equals it but for letter case; else the
+Such a name means an app whose label equals it but for letter case; else the
 app behind the Service of that name; else the app of the workload of that name.
 The first of the three that has any answer decides, and an answer must be one:
 where two labels fit equally well, none does.
@@ -32,22 +32,23 @@ pub(super) enum Rank {
 #[derive(Clone, Debug)]
 struct Entry {
     rank: Rank,
-    /// What may be spoken.
+    /// The name that means `app`.
     key: Box<str>,
     app: Box<str>,
     namespace: Box<str>,
 }
 
-/// All names that mean an app.
+/// An index of all names that mean an app.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spoken {
+pub(super) struct NameIndex {
     table: HashTable<Entry>,
     hasher: RandomState,
 }
 
-impl Spoken {
-    /// `key` means `app` in `namespace`. Each such fact is to be put once.
-    pub(crate) fn put(&mut self, rank: Rank, namespace: &str, key: &str, app: &str) {
+impl NameIndex {
+    /// Records that `key` means `app` in `namespace`. Each such fact is to be
+    /// inserted once.
+    pub(crate) fn insert(&mut self, rank: Rank, namespace: &str, key: &str, app: &str) {
         let hasher = &self.hasher;
         let entry = Entry {
             rank,
@@ -59,29 +60,26 @@ impl Spoken {
             .insert_unique(fold_hash(hasher, key), entry, |e| fold_hash(hasher, &e.key));
     }
 
-    /// What `spoken` means in one namespace, or anywhere.
-    pub(crate) fn find(&self, namespace: Option<&str>, spoken: &str) -> Option<App<'_>> {
+    /// Returns the app that `name` means in one namespace, or anywhere; `None`
+    /// where it means none, or more than one.
+    pub(crate) fn find(&self, namespace: Option<&str>, name: &str) -> Option<App<'_>> {
         [Rank::App, Rank::Service, Rank::Workload]
             .into_iter()
-            .find_map(|rank| self.of_rank(rank, namespace, spoken))?
+            .find_map(|rank| self.of_rank(rank, namespace, name))?
     }
 
-    /// `None`: nothing of this rank fits. `Some(None)`: more than one does.
-    fn of_rank(
-        &self,
-        rank: Rank,
-        namespace: Option<&str>,
-        spoken: &str,
-    ) -> Option<Option<App<'_>>> {
+    /// Returns `None` if nothing of this rank fits, and `Some(None)` if more than
+    /// one app does.
+    fn of_rank(&self, rank: Rank, namespace: Option<&str>, name: &str) -> Option<Option<App<'_>>> {
         let mut best: Option<(bool, Option<App<'_>>)> = None;
-        for entry in self.table.iter_hash(fold_hash(&self.hasher, spoken)) {
+        for entry in self.table.iter_hash(fold_hash(&self.hasher, name)) {
             if entry.rank != rank
                 || namespace.is_some_and(|only| only != &*entry.namespace)
-                || !same_but_case(&entry.key, spoken)
+                || !same_but_case(&entry.key, name)
             {
                 continue;
             }
-            let exact = &*entry.key == spoken;
+            let exact = &*entry.key == name;
             let app = App {
                 name: &entry.app,
                 namespace: Some(&entry.namespace),
@@ -103,12 +101,12 @@ impl Spoken {
     }
 }
 
-/// Whether two names differ in letter case at most.
+/// Returns true if two names differ in letter case at most.
 pub(crate) fn same_but_case(one: &str, other: &str) -> bool {
     fold(one).eq(fold(other))
 }
 
-/// Without regard to letter case.
+/// Returns the letters in lower case.
 fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
