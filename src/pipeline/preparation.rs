@@ -3,9 +3,9 @@ Reading a request apart from its shard: validating, converting and indexing, for
 all pipelines that it goes into.
 
 It needs no more of a pipeline than the keys that its processors read, so it can
-run on any thread. Its memory is bounded: a quarter of what it may take is for
-the request as it came, a quarter for what a converter makes of it, and half for
-the canonical form and the indexes.
+run on any thread. Its memory is bounded: half of what it may take is for the
+request as it came, half for what is made of it: a converter's request, the
+canonical form, the indexes.
 */
 
 use super::{Converted, Converter, Refusal};
@@ -76,7 +76,7 @@ impl PreparedRequest {
 impl Preparation {
     /// Returns how long a request may be that is read in so much `memory`.
     pub fn longest(memory: usize) -> usize {
-        memory / 4
+        memory / 2
     }
 
     /// Reads a request in `memory` bytes.
@@ -105,7 +105,7 @@ impl Preparation {
                 .sum::<usize>();
         let limits = RequestLimits::of_memory(memory / 2 / all.max(1));
         for (at, conversion) in conversions.enumerate().filter(|(_, c)| reads(c)) {
-            match conversion.converter.convert(&request, memory / 4) {
+            match conversion.converter.convert(&request, memory / 8) {
                 Ok(mut converted) => {
                     let made = std::mem::take(&mut converted.request);
                     let keys = &conversion.keys;

@@ -7,13 +7,19 @@ others do.
 - An eighth is for bodies that have come in part. When it is used up, the oldest
   of them gives way, not the newcomer.
 - Two eighths are for the one large request that is being read at a time: what it
-  inflates to, its index, and what it is converted to.
+  inflates to, its index, and what it is converted to. While little is held of what
+  was accepted, it may have three quarters of that share as well.
 
 What was accepted is never refused for a body that somebody does not finish, and
 the sum of the three is the limit.
 */
 
-use super::Budget;
+use super::{Budget, Lease};
+
+/// What bodies in part and a large request may have, however low the limit is: some
+/// senders' requests are large, and nobody means them by a low limit.
+const LEAST_BODIES: usize = 2 << 20;
+const LEAST_WORK: usize = 8 << 20;
 
 /// The shares of the memory limit.
 #[derive(Clone, Debug)]
@@ -32,14 +38,16 @@ impl Memory {
         let eighth = limit / 8;
         Self {
             accepted: Budget::new(limit - 3 * eighth),
-            bodies: Budget::new(eighth),
-            work: 2 * eighth,
+            bodies: Budget::new(eighth.max(LEAST_BODIES)),
+            work: (2 * eighth).max(LEAST_WORK),
         }
     }
 
-    /// Shares of a limit that nothing reaches.
-    pub fn unlimited() -> Self {
-        Self::new(usize::MAX / 2)
+    /// Takes what reading a large request may use now: how much, and the part of it
+    /// that is held of the share of what was accepted.
+    pub fn for_large(&self) -> (usize, Lease) {
+        let spare = (self.accepted.limit() / 4 * 3).saturating_sub(self.accepted.held());
+        (self.work.saturating_add(spare), self.accepted.lease(spare))
     }
 }
 
@@ -49,9 +57,20 @@ mod tests {
 
     #[test]
     fn the_shares_are_the_limit() {
-        let memory = Memory::new(1001);
+        let limit = 100 << 20;
+        let memory = Memory::new(limit);
         let sum = memory.accepted.limit() + memory.bodies.limit() + memory.work;
-        assert_eq!(sum, 1001);
-        assert!(memory.accepted.limit() > memory.bodies.limit() + memory.work);
+        assert_eq!(sum, limit);
+    }
+
+    #[test]
+    fn a_large_request_has_more_while_little_is_held() {
+        let memory = Memory::new(80 << 20);
+        let (bytes, lease) = memory.for_large();
+        assert_eq!(bytes, memory.work + memory.accepted.limit() / 4 * 3);
+        assert!(memory.accepted.has_room(memory.accepted.limit() / 5));
+        drop(lease);
+        let _held = memory.accepted.lease(memory.accepted.limit());
+        assert_eq!(memory.for_large().0, memory.work);
     }
 }

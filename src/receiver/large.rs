@@ -37,7 +37,7 @@ pub(crate) fn too_large(most: usize) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
         format!(
-            "one request may have {most} bytes, inflated, which is a sixteenth of the memory limit: \
+            "one request may have {most} bytes now, inflated, which follows from the memory limit: \
              send smaller requests, or raise the limit of memory_limiter"
         ),
     )

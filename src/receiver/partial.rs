@@ -149,6 +149,18 @@ impl PartialBody {
         self.place(|place| place.bytes.len())
     }
 
+    /// Checks that it has not given way to another.
+    ///
+    /// # Errors
+    ///
+    /// When it has.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        match self.place(|place| place.gave_way) {
+            true => Err(Refusal::crowded(CROWDED)),
+            false => Ok(()),
+        }
+    }
+
     /// Calls `look` with what has come.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
         self.place(|place| look(&place.bytes))
@@ -160,16 +172,14 @@ impl PartialBody {
     ///
     /// When there is no room for it, or it has given way to another.
     pub(crate) fn add(&self, piece: &[u8], most: usize) -> Result<(), Refusal> {
+        self.check()?;
         let (length, mut capacity, charged) = self.place(|place| {
-            if place.gave_way {
-                return Err(Refusal::crowded(CROWDED));
-            }
             if place.bytes.capacity() == 0 {
                 place.bytes = self.bodies.pool.take();
             }
             let length = place.bytes.len().saturating_add(piece.len());
-            Ok((length, place.bytes.capacity(), place.charged))
-        })?;
+            (length, place.bytes.capacity(), place.charged)
+        });
         if capacity < length {
             // It doubles, but not past the most, and only where nobody is in the way.
             capacity = length.max(capacity.saturating_mul(2).min(most));

@@ -42,8 +42,8 @@ impl Scratch {
     /// Makes the scratch of a shard whose memory has no limit, and which waits for
     /// large requests.
     pub fn unlimited() -> Rc<Self> {
-        let memory = Memory::unlimited();
-        let lane = LargeLane::inline(1 << 30);
+        let memory = Memory::new(8 << 30);
+        let lane = LargeLane::inline(&memory);
         Rc::new(Self::new(&memory.bodies, 1, lane))
     }
 

@@ -170,7 +170,7 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
 
-    let (lane, lane_thread) = LargeLane::start(graph.memory.work, state.clone())?;
+    let (lane, lane_thread) = LargeLane::start(&graph.memory, state.clone())?;
     let shards = (0..shard_count)
         .map(|at| {
             let of_shard = receivers.iter().zip(&listeners);

@@ -17,15 +17,25 @@ struct Stage {
     neighbour: Neighbour,
     /// Peak memory before anybody misbehaved.
     before: u64,
+    /// What it may grow by at all, in MiB: the memory limit and 64 MiB.
+    room: u64,
 }
 
 impl Stage {
     /// `grpc_lines` stand in `protocols.grpc`.
     async fn start(grpc_lines: &str) -> Self {
+        Self::with_limit(grpc_lines, 256).await
+    }
+
+    /// With a memory limit of so many MiB, a fifth more than what is begun to refuse
+    /// at.
+    async fn with_limit(grpc_lines: &str, mib: u64) -> Self {
         // The binary under test inherits the limit of open files.
         rlimit::increase_nofile_limit(u64::MAX).unwrap();
         let backend = Backend::grpc();
-        let wayspan = Wayspan::start(Setup::to(&backend).grpc(grpc_lines));
+        let limit = format!("processors: {{memory_limiter: {{limit_mib: {mib}}}}}");
+        let setup = Setup::to(&backend).grpc(grpc_lines).layer(&limit);
+        let wayspan = Wayspan::start(setup);
         let neighbour = Neighbour::start(&wayspan);
         neighbour.served(30).await;
         let before = wayspan.process().peak_memory();
@@ -34,6 +44,7 @@ impl Stage {
             wayspan,
             neighbour,
             before,
+            room: mib + 64,
         }
     }
 

@@ -22,6 +22,7 @@ mod turns;
 
 use super::{PreparedRequest, Refusal};
 use crate::{
+    queue::{Lease, Memory},
     telemetry::Health,
     threads::{ThreadError, Watchdog},
 };
@@ -69,7 +70,7 @@ pub struct LargeLane {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    memory: usize,
+    memory: Memory,
 }
 
 #[derive(Debug, Default)]
@@ -91,25 +92,29 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// The lane's one place.
+/// The lane's one place, and what is held for it.
 #[derive(Debug)]
-struct Place(Arc<Shared>);
+struct Place {
+    shared: Arc<Shared>,
+    lease: Option<Lease>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.lock().is_taken = false;
-        self.0.changed.notify_all();
+        self.lease = None;
+        self.shared.lock().is_taken = false;
+        self.shared.changed.notify_all();
     }
 }
 
 impl LargeLane {
-    /// Starts the lane's thread; a request may take so many bytes of `memory`.
+    /// Starts the lane's thread; a request may take what `memory` has for it.
     ///
     /// # Errors
     ///
     /// When the system refuses the thread.
-    pub fn start(memory: usize, health: Health) -> Result<(Self, JoinHandle<()>), ThreadError> {
-        let lane = Self::new(memory, true);
+    pub fn start(memory: &Memory, health: Health) -> Result<(Self, JoinHandle<()>), ThreadError> {
+        let lane = Self::new(memory.clone(), true);
         let shared = Arc::clone(&lane.shared);
         let watchdog = Watchdog::new("large requests", health);
         let thread = thread::Builder::new()
@@ -129,11 +134,11 @@ impl LargeLane {
 
     /// Makes a lane without a thread, which reads where it is asked to: for a
     /// caller that nobody waits for.
-    pub fn inline(memory: usize) -> Self {
-        Self::new(memory, false)
+    pub fn inline(memory: &Memory) -> Self {
+        Self::new(memory.clone(), false)
     }
 
-    fn new(memory: usize, has_thread: bool) -> Self {
+    fn new(memory: Memory, has_thread: bool) -> Self {
         let shared = Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -151,7 +156,7 @@ impl LargeLane {
         let (reply, result) = oneshot::channel();
         if !self.has_thread {
             let _ = reply.send(LargeResult {
-                prepared: Some(read(self.shared.memory)),
+                prepared: Some(read(self.shared.memory.work)),
                 _place: None,
             });
             return result;
@@ -201,9 +206,13 @@ impl Shared {
     }
 
     fn read(self: &Arc<Self>, job: Job) {
-        let place = Place(Arc::clone(self));
+        let (memory, lease) = self.memory.for_large();
+        let place = Place {
+            shared: Arc::clone(self),
+            lease: Some(lease),
+        };
         // The panic hook has logged it and turned the health check red.
-        let prepared = catch_unwind(AssertUnwindSafe(|| (job.read)(self.memory)))
+        let prepared = catch_unwind(AssertUnwindSafe(|| (job.read)(memory)))
             .unwrap_or_else(|_| Err(Refusal::failed()));
         // Nobody may be left to take it; then it is dropped here, place and all.
         let _ = job.reply.send(LargeResult {

@@ -43,6 +43,7 @@ impl PartialMessage {
         let check =
             |so_far: &[u8]| frame::check(so_far, limit).map_err(|error| error.refusal(limit));
         let body = self.0.get_or_insert_with(|| bodies.begin());
+        body.check()?;
         let most = match body.len() {
             0 => check(piece)?,
             _ => body.look(check)?,
