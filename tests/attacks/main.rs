@@ -2,7 +2,8 @@
 The proof that one sender cannot hurt another, from outside: honest senders
 beside attackers that send up to 1 MB/s, under the limits of the manifest.
 
-`cargo test --test attacks`. Idea: `catalogue` has a table of attacks for each
+`CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test --test attacks`: an unoptimised process
+is too slow for the bounds. Idea: `catalogue` has a table of attacks for each
 kind; `stage` plays one after another, each against a process of its own, and
 prints a line of figures for each, which `figures` judges. An attack may be
 refused, cut off or served: only what the honest get counts, and what the
@@ -17,6 +18,7 @@ word in their names, and `all` plays the usual ones; both assert all they play.
 
 mod attack;
 mod catalogue;
+mod cgroup;
 mod figures;
 mod honest;
 mod manifest;
@@ -41,6 +43,16 @@ fn messages_in_pieces() {
 #[test]
 fn many_items_and_much_text() {
     stage::play(kinds::items::all());
+}
+
+#[test]
+fn codings() {
+    stage::play(kinds::codings::all());
+}
+
+#[test]
+fn small_requests() {
+    stage::play(kinds::small::all());
 }
 
 #[test]

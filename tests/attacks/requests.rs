@@ -71,22 +71,31 @@ impl Way {
         }
     }
 
-    /// The body as it is sent, and its headers.
-    fn pack(self, body: &[u8], content_type: &'static str) -> (Vec<u8>, Vec<Header>) {
-        let (flag, name, packed) = match self.coding {
-            Coding::Plain => (0, "", body.to_vec()),
-            Coding::Gzip => (1, "gzip", gzip(body)),
-            Coding::Zstd => (1, "zstd", frames::zstd(body)),
+    fn compress(self, body: &[u8]) -> Vec<u8> {
+        match self.coding {
+            Coding::Plain => body.to_vec(),
+            Coding::Gzip => gzip(body),
+            Coding::Zstd => frames::zstd(body),
+        }
+    }
+
+    /// A compressed body as it is sent, and its headers.
+    pub fn frame(self, body: &[u8], content_type: &'static str) -> (Vec<u8>, Vec<Header>) {
+        let coding = match self.coding {
+            Coding::Plain => None,
+            Coding::Gzip => Some("gzip"),
+            Coding::Zstd => Some("zstd"),
         };
         match self.carrier {
-            Carrier::Grpc => (
-                frames::grpc(flag, &packed),
-                vec![("grpc-encoding", name); usize::from(flag)],
-            ),
+            Carrier::Grpc => {
+                let headers = coding.map(|coding| ("grpc-encoding", coding));
+                let flag = u8::from(coding.is_some());
+                (frames::grpc(flag, body), headers.into_iter().collect())
+            }
             Carrier::Http1 | Carrier::Http2 => {
-                let mut headers = vec![("content-type", content_type)];
-                headers.extend(vec![("content-encoding", name); usize::from(flag)]);
-                (packed, headers)
+                let coding = coding.map(|coding| ("content-encoding", coding));
+                let headers = [("content-type", content_type)].into_iter().chain(coding);
+                (body.to_vec(), headers.collect())
             }
         }
     }
@@ -99,7 +108,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-type Header = (&'static str, &'static str);
+pub type Header = (&'static str, &'static str);
 
 /// How one request is sent.
 #[derive(Clone, Copy)]
@@ -144,7 +153,7 @@ pub fn bombs(
         let (way, body) = (*way, Rc::clone(&body));
         let name = format!("{name} {}", way.name());
         let attack = Attack::new(name, move || {
-            let (body, headers) = way.pack(&body(), content_type);
+            let (body, headers) = way.frame(&way.compress(&body()), content_type);
             let requests = Requests {
                 carrier: way.carrier,
                 crowd,
@@ -166,11 +175,13 @@ pub fn protobuf(name: &str, crowd: Crowd, body: impl Fn() -> Vec<u8> + 'static) 
     bombs(name, crowd, COMPRESSED, PROTOBUF, body)
 }
 
-struct Requests {
-    carrier: Carrier,
-    crowd: Crowd,
-    body: Vec<u8>,
-    headers: Vec<Header>,
+/// Requests that are all the same.
+pub struct Requests {
+    pub carrier: Carrier,
+    pub crowd: Crowd,
+    /// As it is sent.
+    pub body: Vec<u8>,
+    pub headers: Vec<Header>,
 }
 
 /// Bytes of bodies that all connections together have under way.
@@ -179,7 +190,7 @@ const UNDER_WAY: usize = 200_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Requests {
-    async fn send(self, target: Target) {
+    pub async fn send(self, target: Target) {
         let connections = (0..self.crowd.connections).map(|_| {
             target.insist(|| async {
                 match (self.carrier, self.crowd.fresh) {

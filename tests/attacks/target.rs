@@ -84,15 +84,7 @@ impl Target {
         mut more: impl FnMut(u32) -> Option<Vec<u8>>,
     ) -> io::Result<()> {
         let (mut read, mut write) = tokio::io::split(self.connect(port).await?);
-        let writing = async {
-            write.write_all(hello).await?;
-            let mut n = 0;
-            while let Some(bytes) = more(n) {
-                write.write_all(&bytes).await?;
-                n += 1;
-            }
-            io::Result::Ok(())
-        };
+        let writing = write_all(&mut write, hello, &mut more);
         let reading = async {
             let mut answer = vec![0; 16 << 10];
             while read.read(&mut answer).await? > 0 {}
@@ -103,4 +95,29 @@ impl Target {
             ended = reading => ended,
         }
     }
+
+    /// The same of a peer that never reads.
+    pub async fn flood_unread(
+        &self,
+        port: u16,
+        hello: &[u8],
+        mut more: impl FnMut(u32) -> Option<Vec<u8>>,
+    ) -> io::Result<()> {
+        let mut stream = self.connect(port).await?;
+        write_all(&mut stream, hello, &mut more).await
+    }
+}
+
+async fn write_all(
+    to: &mut (impl AsyncWriteExt + Unpin),
+    hello: &[u8],
+    more: &mut impl FnMut(u32) -> Option<Vec<u8>>,
+) -> io::Result<()> {
+    to.write_all(hello).await?;
+    let mut n = 0;
+    while let Some(bytes) = more(n) {
+        to.write_all(&bytes).await?;
+        n += 1;
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Heads of HTTP/2 requests whose few bytes stand for long fields (RFC 7541).
 
+use super::preface;
 use crate::{
     attack::{Attack, Prepared},
     target::Target,
@@ -7,7 +8,6 @@ use crate::{
 use testkit::frames;
 
 const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
 /// END_HEADERS and END_STREAM.
 const WHOLE: u8 = 5;
 /// The largest payload of a frame.
@@ -79,8 +79,7 @@ fn hello() -> Vec<u8> {
     block.push(rest as u8);
     block.extend(vec![b'x'; NAME]);
     block.push(0);
-    let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    hello.extend(frames::http2(SETTINGS, 0, 0, &[]));
+    let mut hello = preface();
     hello.extend(frames::http2(HEADERS, WHOLE, 1, &block));
     hello
 }

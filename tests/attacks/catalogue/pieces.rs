@@ -1,27 +1,21 @@
 //! Singular messages that come in two pieces, which a reader has to join, at each
 //! level of nesting.
 
-use super::{DEFAULT_MIB, KIB, MIB, UNDER_MANIFEST, put_ids};
+use super::{KIB, MIB, UNDER_MANIFEST, larger, put_ids};
 use crate::{
     attack::{Attack, with_variants},
     requests::{FOUR, protobuf},
 };
-use testkit::wire::put_bytes;
 
 pub fn all() -> Vec<Attack> {
-    let of =
-        |name: &str, text: usize, levels: usize| protobuf(name, FOUR, move || nested(text, levels));
-    let mut attacks = Vec::new();
-    attacks.extend(of("pieces 7.9 MiB, 29 levels", UNDER_MANIFEST, 29));
-    attacks.extend(of("pieces 64 KiB, 29 levels", 64 * KIB, 29));
-    for (name, text, levels) in [
-        ("pieces 60 MiB, 29 levels", 60 * MIB, 29),
-        ("pieces 8 MiB, 10 levels", 8 * MIB, 10),
-    ] {
-        let larger = of(name, text, levels).into_iter();
-        attacks.extend(larger.map(|a| a.with(|its| its.request_mib = Some(DEFAULT_MIB))));
-    }
-    with_variants(attacks, |attack| {
+    let of = |name, text, levels| protobuf(name, FOUR, move || nested(text, levels));
+    let attacks = [
+        of("pieces 7.9 MiB, 29 levels", UNDER_MANIFEST, 29),
+        of("pieces 64 KiB, 29 levels", 64 * KIB, 29),
+        larger(of("pieces 60 MiB, 29 levels", 60 * MIB, 29)),
+        larger(of("pieces 8 MiB, 10 levels", 8 * MIB, 10)),
+    ];
+    with_variants(attacks.concat(), |attack| {
         attack.name == "pieces 7.9 MiB, 29 levels grpc/zstd"
     })
 }
@@ -67,13 +61,11 @@ fn nested(text: usize, levels: usize) -> Vec<u8> {
     nest.wrap(&[2 << 3 | 2, 0], 2);
     let mut ids = Vec::new();
     put_ids(&mut ids);
-    // Span.attributes, ScopeSpans.spans, ResourceSpans.scope_spans
+    // Span.attributes, ScopeSpans.spans, ResourceSpans.scope_spans, resource_spans
     nest.wrap(&ids, 9);
     nest.wrap(&[], 2);
     nest.wrap(&[], 2);
-    let mut resource = Vec::new();
-    put_bytes(1, &[], &mut resource);
-    nest.wrap(&resource[..0], 1);
+    nest.wrap(&[], 1);
     let mut request = Vec::with_capacity(nest.length);
     nest.before
         .iter()
