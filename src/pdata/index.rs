@@ -220,6 +220,14 @@ impl Index {
         }
     }
 
+    /// Returns how many bytes of memory its entries take.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.items[..])
+            + size_of_val(&self.scopes[..])
+            + size_of_val(&self.resources[..])
+            + size_of_val(&self.attrs[..])
+    }
+
     /// Empties the index and keeps its memory, unless a huge request made it
     /// grow beyond use.
     pub fn clear(&mut self) {

@@ -300,8 +300,10 @@ impl Engine {
         }
     }
 
+    /// Checks that `bytes` may go out at once. With a segment log too: a slow disk
+    /// may leave them all in memory.
     fn has_room(&self, bytes: usize) -> Result<(), Declined> {
-        match self.outlet.busy(bytes) {
+        match self.outlet.busy(bytes).or(self.outlet.is_full(bytes)) {
             None => Ok(()),
             Some(why) => Err(Declined::Busy(why)),
         }

@@ -63,10 +63,8 @@ impl Outlet {
     pub fn busy(&self, bytes: usize) -> Option<&'static str> {
         let recorder = self.recorder.as_ref();
         let logging = recorder.is_some_and(Recorder::works);
-        if !logging && !self.budget.has_room(bytes) {
-            return Some(
-                "the memory limit for undelivered data is reached; the backend is slow or away",
-            );
+        if !logging && let Some(why) = self.is_full(bytes) {
+            return Some(why);
         }
         // One that has room is not held up by those that have none.
         let exits = &self.exits;
@@ -80,6 +78,13 @@ impl Outlet {
             }
             _ => "an exporter's sending_queue is full; the backend is slow or away",
         })
+    }
+
+    /// Why memory cannot hold `bytes` more, if so.
+    pub fn is_full(&self, bytes: usize) -> Option<&'static str> {
+        (!self.budget.has_room(bytes)).then_some(
+            "the memory limit for undelivered data is reached; the backend is slow or away",
+        )
     }
 
     /// Counts items that shards have counted as taken and that came into no

@@ -67,6 +67,15 @@ impl PreparedRequest {
         self.signal
     }
 
+    /// Returns how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let part = |part: &PreparedPart| {
+            let indexes = part.indexes.iter().map(Index::bytes);
+            part.request.len() + indexes.sum::<usize>()
+        };
+        self.raw.len() + self.parts.iter().map(part).sum::<usize>()
+    }
+
     /// The request as it came, if it was not read.
     pub fn raw(&self) -> &[u8] {
         &self.raw

@@ -207,13 +207,17 @@ impl Shared {
 
     fn read(self: &Arc<Self>, job: Job) {
         let (memory, lease) = self.memory.for_large();
-        let place = Place {
+        let mut place = Place {
             shared: Arc::clone(self),
             lease: Some(lease),
         };
         // The panic hook has logged it and turned the health check red.
         let prepared = catch_unwind(AssertUnwindSafe(|| (job.read)(memory)))
             .unwrap_or_else(|_| Err(Refusal::failed()));
+        // Of what it could have taken, it holds what it did take.
+        let taken = prepared.as_ref().map_or(0, PreparedRequest::bytes);
+        let beyond = taken.saturating_sub(self.memory.work);
+        place.lease = Some(self.memory.accepted.lease(beyond));
         // Nobody may be left to take it; then it is dropped here, place and all.
         let _ = job.reply.send(LargeResult {
             prepared: Some(prepared),
