@@ -24,6 +24,7 @@ Spans are never decoded into structs on their way: see `docs/architecture.md`.
 */
 
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub)]
 
 pub mod auth;
 pub mod backoff;
@@ -43,7 +44,7 @@ pub mod processor;
 pub mod queue;
 pub mod receiver;
 mod reload;
-pub mod service;
+mod service;
 pub mod telemetry;
 mod threads;
 pub mod tls;

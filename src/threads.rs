@@ -16,7 +16,7 @@ use tokio::runtime::{self, LocalOptions};
 /// The system refused a thread or a runtime.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the {name} thread: {source}")]
-pub struct ThreadError {
+pub(crate) struct ThreadError {
     /// Which thread.
     pub(crate) name: String,
     /// The system's answer.

@@ -33,7 +33,7 @@ mod source;
 mod value;
 mod yaml;
 
-pub(crate) use diagnostic::{LoadError, Spot};
+pub(crate) use diagnostic::{Diagnostic, LoadError, Report, Spot, Text, did_you_mean};
 pub use id::Id;
 pub(crate) use keys::{Keys, Setting};
 pub(crate) use manual::Manual;
@@ -44,7 +44,6 @@ pub use secret::Secret;
 pub use source::{Environment, Source};
 pub(crate) use value::{Field, Word};
 
-pub(crate) use diagnostic::{Diagnostic, Report, Text, did_you_mean};
 pub(crate) use node::{Node, Place, shorten};
 
 /// What runs when no file is given: OTLP in on every address, the `mesh`

@@ -24,7 +24,7 @@ pub(crate) trait Settings: fmt::Debug + Send + Sync + Any {
 #[derive(Clone, Debug)]
 pub(crate) struct Configured {
     /// Its id.
-    pub(crate) id: Id,
+    pub id: Id,
     /// Its settings.
-    pub(crate) settings: Arc<dyn Settings>,
+    pub settings: Arc<dyn Settings>,
 }

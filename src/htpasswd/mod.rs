@@ -88,7 +88,7 @@ impl Users {
     }
 
     /// Returns true if no user is listed.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.hashes.is_empty()
     }
 
@@ -104,7 +104,7 @@ impl Users {
     }
 
     /// Judges a password, however long that takes.
-    pub fn check(&self, user: &str, password: &[u8]) -> bool {
+    pub(crate) fn check(&self, user: &str, password: &[u8]) -> bool {
         let own = self.hashes.get(user);
         if own.is_some_and(|own| own.matches(password)) {
             return true;

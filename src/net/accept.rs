@@ -22,7 +22,7 @@ const ACCEPT_BACKLOG: i32 = 1024;
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address} for {what}{}", remedy(source))]
-pub struct BindError {
+pub(crate) struct BindError {
     /// The address.
     pub(crate) address: SocketAddr,
     /// What for.

@@ -88,7 +88,7 @@ impl Edits {
     }
 
     /// At most how many bytes the edits add to a message.
-    pub fn added_bytes(&self) -> usize {
+    pub(crate) fn added_bytes(&self) -> usize {
         let status = self.status.as_ref().map_or(0, |_| STATUS_FRAMING);
         self.arena.len() + status
     }

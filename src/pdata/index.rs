@@ -11,9 +11,9 @@ use super::keys::KeySlot;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByteRange {
     /// First byte.
-    pub start: u32,
+    pub(crate) start: u32,
     /// One past the last byte.
-    pub end: u32,
+    pub(crate) end: u32,
 }
 
 impl ByteRange {
@@ -142,9 +142,9 @@ pub struct RequestLimits {
     /// Items, scopes or resources in one request, each.
     pub entries: usize,
     /// Slots for attributes, in all spans.
-    pub slots: usize,
+    pub(crate) slots: usize,
     /// Bytes of a request that was made canonical.
-    pub repaired: usize,
+    pub(crate) repaired: usize,
 }
 
 impl RequestLimits {
@@ -158,7 +158,7 @@ impl RequestLimits {
 
     /// Returns the limits of reading in about `bytes` of memory: half for the
     /// index, half for a request that is made canonical.
-    pub fn of_memory(bytes: usize) -> Self {
+    pub(crate) fn of_memory(bytes: usize) -> Self {
         let half = bytes / 2;
         let entry = size_of::<ItemEntry>().max(size_of::<ScopeEntry>());
         Self {
@@ -199,7 +199,7 @@ pub struct Index {
     /// The bytes are valid but not canonical; see [`super::canon`].
     pub needs_repair: bool,
     /// How much it may hold. [`Index::clear`] leaves it.
-    pub limits: RequestLimits,
+    pub(crate) limits: RequestLimits,
 }
 
 /// Entries for which the index keeps its memory between requests.
@@ -208,7 +208,7 @@ const KEPT: usize = 64 << 10;
 impl Index {
     /// Makes an index for one request of so many bytes, with room for all it may
     /// hold: it does not move while it grows.
-    pub fn within(limits: RequestLimits, request: usize) -> Self {
+    pub(crate) fn within(limits: RequestLimits, request: usize) -> Self {
         let entries = limits.entries.min(request / 2);
         Self {
             items: Vec::with_capacity(entries),
@@ -230,7 +230,7 @@ impl Index {
 
     /// Empties the index and keeps its memory, unless a huge request made it
     /// grow beyond use.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         fn empty<T>(entries: &mut Vec<T>) {
             entries.clear();
             entries.shrink_to(KEPT);

@@ -24,9 +24,9 @@ Invariants:
 pub mod canon;
 mod child;
 pub mod edit;
-pub mod index;
+pub(crate) mod index;
 pub mod json;
-pub mod keys;
+pub(crate) mod keys;
 mod plain;
 pub mod schema;
 mod signal;
@@ -37,12 +37,13 @@ pub mod wire;
 
 pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
-pub use index::{ByteRange, Index, ItemEntry, RequestLimits, ResourceEntry, ScopeEntry, SpanFault};
+pub use index::{ByteRange, Index, ItemEntry, RequestLimits, SpanFault};
+pub(crate) use index::{ResourceEntry, ScopeEntry};
 pub use keys::{KeySlot, Keys};
 pub use signal::Signal;
-pub use validate::{MalformedRequest, validate};
+pub(crate) use validate::MalformedRequest;
+pub use validate::validate;
 pub use view::{AnyValue, KeyValue, SpanView};
-pub use wire::WireReason;
 
 use std::borrow::Cow;
 

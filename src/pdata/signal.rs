@@ -27,7 +27,7 @@ impl Signal {
     }
 
     /// Its items as the Collector's metric names end: `spans`.
-    pub const fn items(self) -> &'static str {
+    pub(crate) const fn items(self) -> &'static str {
         match self {
             Self::Traces => "spans",
             Self::Metrics => "metric_points",
@@ -36,7 +36,7 @@ impl Signal {
     }
 
     /// One of its items in a sentence: `span`.
-    pub const fn item(self) -> &'static str {
+    pub(crate) const fn item(self) -> &'static str {
         match self {
             Self::Traces => "span",
             Self::Metrics => "data point",

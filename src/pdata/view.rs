@@ -53,14 +53,6 @@ impl<'a> AnyValue<'a> {
         }
         value
     }
-
-    /// The string, if it is one.
-    pub fn as_str(self) -> Option<&'a str> {
-        match self {
-            AnyValue::String(text) => Some(text),
-            _ => None,
-        }
-    }
 }
 
 /// A key and its value.

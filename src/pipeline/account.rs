@@ -24,7 +24,7 @@ use std::sync::{
 /// Why spans that were accepted are gone without the backend's having judged
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropReason {
+pub(crate) enum DropReason {
     /// The exporter had no room, while others of the pipeline had.
     QueueFull,
     /// `retry_on_failure` said to give up.
@@ -39,7 +39,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::QueueFull,
         Self::GaveUp,
         Self::Shutdown,
@@ -48,7 +48,7 @@ impl DropReason {
     ];
 
     /// As metrics and pages have it.
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
             Self::GaveUp => "gave_up",
@@ -61,42 +61,42 @@ impl DropReason {
 
 /// Spans that shards have put into batches: one count per shard.
 #[derive(Clone, Debug, Default)]
-pub struct Taken(pub Vec<Count>);
+pub struct Taken(pub(crate) Vec<Count>);
 
 /// The balance of an [`Account`] at one moment, in spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     /// Put into batches since the start.
-    pub taken: u64,
+    pub(crate) taken: u64,
     /// Found in the log of an earlier run.
-    pub recovered: u64,
+    pub(crate) recovered: u64,
     /// The backend took them.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// The backend refused them for good.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// Gone, by [`DropReason`].
-    pub dropped: [u64; DropReason::ALL.len()],
+    pub(crate) dropped: [u64; DropReason::ALL.len()],
     /// In open batches.
-    pub open: u64,
+    pub(crate) open: u64,
     /// In sealed batches in memory: waiting, under way, or to be sent again.
     pub in_memory: u64,
     /// In the segment log and not in memory.
-    pub in_log: u64,
+    pub(crate) in_log: u64,
 }
 
 impl Balance {
     /// Spans that are still here.
-    pub fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         self.open + self.in_memory + self.in_log
     }
 
     /// Spans gone without the backend's word.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.iter().sum()
     }
 
     /// What came in less what went and what is here: zero.
-    pub fn difference(&self) -> i64 {
+    pub(crate) fn difference(&self) -> i64 {
         let came = self.taken + self.recovered;
         let went = self.delivered + self.refused + self.dropped() + self.held();
         came.cast_signed().wrapping_sub(went.cast_signed())
@@ -145,12 +145,12 @@ impl Account {
 
     /// Spans that shards counted as taken never came into a batch, for want of
     /// room.
-    pub fn passed_by(&self, spans: u64) {
+    pub(crate) fn passed_by(&self, spans: u64) {
         self.never_sealed(spans, DropReason::QueueFull);
     }
 
     /// Spans in an open batch are lost with it.
-    pub fn crashed(&self, spans: u64) {
+    pub(crate) fn crashed(&self, spans: u64) {
         self.never_sealed(spans, DropReason::Crashed);
     }
 
@@ -161,27 +161,27 @@ impl Account {
     }
 
     /// A sealed batch in memory was left to the log.
-    pub fn left_to_log(&self, spans: u32, bytes: usize) {
+    pub(crate) fn left_to_log(&self, spans: u32, bytes: usize) {
         self.kept(u64::from(spans));
         self.released(bytes);
     }
 
     /// Spans of a batch in memory stay in the log.
-    pub fn kept(&self, spans: u64) {
+    pub(crate) fn kept(&self, spans: u64) {
         let mut books = self.books();
         books.balance.in_memory = books.balance.in_memory.saturating_sub(spans);
         books.balance.in_log += spans;
     }
 
     /// Spans of an earlier run were found in the log.
-    pub fn recovered(&self, spans: u64) {
+    pub(crate) fn recovered(&self, spans: u64) {
         let mut books = self.books();
         books.balance.recovered += spans;
         books.balance.in_log += spans;
     }
 
     /// Spans were read from the log into memory.
-    pub fn loaded(&self, spans: u64, bytes: usize) {
+    pub(crate) fn loaded(&self, spans: u64, bytes: usize) {
         let mut books = self.books();
         // More than were known to be there: then they are found now.
         let unknown = spans.saturating_sub(books.balance.in_log);
@@ -193,7 +193,7 @@ impl Account {
     }
 
     /// Spans in the log cannot be read.
-    pub fn damaged(&self, spans: u64) {
+    pub(crate) fn damaged(&self, spans: u64) {
         let mut books = self.books();
         let spans = spans.min(books.balance.in_log);
         books.balance.in_log -= spans;
@@ -210,14 +210,14 @@ impl Account {
     }
 
     /// Spans in memory are given up.
-    pub fn dropped(&self, spans: u64, reason: DropReason) {
+    pub(crate) fn dropped(&self, spans: u64, reason: DropReason) {
         let mut books = self.books();
         books.balance.in_memory = books.balance.in_memory.saturating_sub(spans);
         books.balance.dropped[reason as usize] += spans;
     }
 
     /// A batch's bytes are in memory no more.
-    pub fn released(&self, bytes: usize) {
+    pub(crate) fn released(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Relaxed);
     }
 

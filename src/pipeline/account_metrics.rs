@@ -76,7 +76,7 @@ const HELD_IN: [(&str, Read); 3] = [
 ];
 
 /// Registers the series of all accounts.
-pub fn register(registry: &Registry, routes: &[NamedRoute]) {
+pub(crate) fn register(registry: &Registry, routes: &[NamedRoute]) {
     let moment = Arc::new(Mutex::new(vec![Balance::default(); routes.len()]));
     {
         let (moment, routes) = (Arc::clone(&moment), routes.to_vec());

@@ -35,7 +35,7 @@ use std::{
 
 /// Why a batch was sealed; the Collector's `batch` counts both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// Enough spans or bytes.
     Size,
     /// Old enough, or asked for (shutdown, table full).
@@ -144,12 +144,12 @@ impl Batch {
     }
 
     /// Returns true if so many bytes that belong to no group do not fit.
-    pub fn must_seal_before_rest(&self, bytes: usize) -> bool {
+    pub(crate) fn must_seal_before_rest(&self, bytes: usize) -> bool {
         !self.is_empty() && self.bytes + bytes > self.max_bytes
     }
 
     /// Whether a limit has been reached.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.items >= self.max_items || self.bytes >= self.max_bytes
     }
 
@@ -229,18 +229,18 @@ impl Batch {
     }
 
     /// Keeps a request's own unknown fields.
-    pub fn append_rest(&mut self, rest: &[u8]) {
+    pub(crate) fn append_rest(&mut self, rest: &[u8]) {
         self.rest.extend_from_slice(rest);
         self.bytes += rest.len();
     }
 
     /// When the batch must be sealed, if it holds anything.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.opened.map(|opened| opened + self.timeout)
     }
 
     /// Whether batches leave at the end of each request.
-    pub fn is_immediate(&self) -> bool {
+    pub(crate) fn is_immediate(&self) -> bool {
         self.timeout.is_zero()
     }
 
@@ -250,12 +250,12 @@ impl Batch {
     }
 
     /// Whether all of the batch is in records.
-    pub fn is_recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         self.unrecorded.is_empty() && self.recorded.1 == self.rest.len()
     }
 
     /// Bytes of the batch so far, framing included.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -295,7 +295,7 @@ impl Batch {
     }
 
     /// What is in no record yet will be in none.
-    pub fn skip_record(&mut self) {
+    pub(crate) fn skip_record(&mut self) {
         for at in self.unrecorded.drain(..) {
             let group = &mut self.groups[at as usize];
             group.recorded = group.fields.len();
@@ -305,7 +305,7 @@ impl Batch {
 
     /// Whether nothing is in it. A metric may have no data points: a batch
     /// without items need not be empty.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.opened.is_none()
     }
 
@@ -377,14 +377,14 @@ impl Batch {
     }
 
     /// Cuts off a span whose writing panicked.
-    pub fn mend(&mut self) {
+    pub(crate) fn mend(&mut self) {
         if let (Some(whole), Some(group)) = (self.writing.take(), self.groups.get_mut(self.last)) {
             group.fields.truncate(whole);
         }
     }
 
     /// Throws away what is open; its spans.
-    pub fn discard(&mut self) -> u32 {
+    pub(crate) fn discard(&mut self) -> u32 {
         self.rest.clear();
         self.counts.clear();
         self.unrecorded.clear();
@@ -396,7 +396,7 @@ impl Batch {
 
     /// Forgets all ids: the tables are about to be emptied. The batch must be
     /// sealed before.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.groups.clear();
         self.by_key.clear();
         self.counts.clear();

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 /// The turns of one shard that has logs.
 #[derive(Debug)]
-pub struct Commits {
+pub(crate) struct Commits {
     /// How long senders wait.
     patience: Duration,
     /// The number of the turn that requests are in.
@@ -42,7 +42,7 @@ pub struct Commits {
 
 impl Commits {
     /// Senders wait at most `patience` for a turn.
-    pub fn new(patience: Duration) -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self {
             patience,
             turn: Cell::new(0),
@@ -56,25 +56,25 @@ impl Commits {
     }
 
     /// What the logs' threads notify.
-    pub fn written(&self) -> Arc<Notify> {
+    pub(crate) fn written(&self) -> Arc<Notify> {
         Arc::clone(&self.written)
     }
 
     /// Counts a request that was taken into a pipeline with a log.
-    pub fn took(&self) {
+    pub(crate) fn took(&self) {
         if !self.begun.replace(true) {
             self.begin.notify_one();
         }
     }
 
     /// What the answer to a request waits for.
-    pub fn ticket(&self) -> Option<Ticket> {
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
         let waits = self.begun.get() && !self.late.get();
         waits.then(|| Ticket(self.turn.get()))
     }
 
     /// See [`crate::pipeline::Ingest::poll_stored`].
-    pub fn poll(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<()> {
         if ticket.0 < self.decided.get() || self.late.get() {
             return Poll::Ready(());
         }
@@ -90,13 +90,13 @@ impl Commits {
     }
 
     /// Waits until a request of a turn was taken.
-    pub async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         self.begin.notified().await;
     }
 
     /// Ends a turn: requests that come from now on are of the next. Returns the
     /// number of the turn that ended, plus one.
-    pub fn end_turn(&self) -> u64 {
+    pub(crate) fn end_turn(&self) -> u64 {
         self.begun.set(false);
         self.turn.set(self.turn.get() + 1);
         self.turn.get()
@@ -104,26 +104,26 @@ impl Commits {
 
     /// Waits until `done`, which is asked again whenever a log's thread has
     /// decided something.
-    pub async fn until(&self, done: impl Fn() -> bool) {
+    pub(crate) async fn until(&self, done: impl Fn() -> bool) {
         while !done() {
             self.written.notified().await;
         }
     }
 
     /// Answers all requests of turns below `turn`.
-    pub fn decide(&self, turn: u64) {
+    pub(crate) fn decide(&self, turn: u64) {
         self.decided.set(turn.max(self.decided.get()));
         self.release();
     }
 
     /// How long senders wait.
-    pub fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 
     /// Begins or ends a time in which the logs are late: requests are answered
     /// from memory meanwhile.
-    pub fn set_late(&self, late: bool) {
+    pub(crate) fn set_late(&self, late: bool) {
         self.late.set(late);
         if late {
             self.release();

@@ -39,22 +39,22 @@ const MAX_REST: usize = 16 << 10;
 
 /// What became of a request's items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
+pub(crate) struct Appended {
     /// Items now in the pipeline.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Items dropped for a fault of their own.
-    pub rejected: u64,
+    pub(crate) rejected: u64,
     /// The first such fault.
-    pub fault: Option<SpanFault>,
+    pub(crate) fault: Option<SpanFault>,
     /// Whether these are the first items of a batch, so that its clock starts.
-    pub opened: bool,
+    pub(crate) opened: bool,
     /// Whether there was an item at all; a metric may count for none.
     any: bool,
 }
 
 /// Why a pipeline did not take a request.
 #[derive(Debug)]
-pub enum Declined {
+pub(crate) enum Declined {
     /// It has no room; the reason, for the sender.
     Busy(&'static str),
     /// The request's framing is broken.
@@ -77,7 +77,7 @@ const MARKER_SCOPE: usize = 64;
 
 /// How far a request has been gone through.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     resource: usize,
     item: usize,
 }
@@ -93,11 +93,11 @@ fn turn_limits(request: usize) -> RequestLimits {
 }
 
 /// A processor with its counters.
-pub struct Stage {
+pub(crate) struct Stage {
     /// The processor.
-    pub processor: Box<dyn Processor>,
+    pub(crate) processor: Box<dyn Processor>,
     /// What went in and came out.
-    pub stats: ProcessorStats,
+    pub(crate) stats: ProcessorStats,
 }
 
 /// The state of one pipeline on one shard.
@@ -121,7 +121,7 @@ pub struct Engine {
 
 impl Engine {
     /// A pipeline with nothing in it.
-    pub fn new(
+    pub(crate) fn new(
         signal: Signal,
         batch: &BatchSettings,
         (keys, stages): (Keys, Vec<Stage>),
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// The keys that its processors read.
-    pub fn keys(&self) -> Arc<Keys> {
+    pub(crate) fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys)
     }
 
@@ -157,7 +157,7 @@ impl Engine {
     /// # Errors
     ///
     /// When nothing of it was taken: see [`Declined`].
-    pub fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Appended, Declined> {
+    pub(crate) fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Appended, Declined> {
         if let Some(why) = self.outlet.busy(request.len()) {
             return Err(Declined::Busy(why));
         }
@@ -534,7 +534,7 @@ impl Engine {
 
     /// Begins again after a panic: with processors that know nothing, and with
     /// everything that was answered for.
-    pub fn restart(&mut self, (keys, stages): (Keys, Vec<Stage>)) {
+    pub(crate) fn restart(&mut self, (keys, stages): (Keys, Vec<Stage>)) {
         self.batch.mend();
         // Sealing may meet the same bug; the batch is lost then.
         let salvaged = catch_unwind(AssertUnwindSafe(|| self.seal(Trigger::Timeout)));
@@ -557,25 +557,25 @@ impl Engine {
     }
 
     /// Counts the items of a request that was refused as busy.
-    pub fn refused(&self, items: u64) {
+    pub(crate) fn refused(&self, items: u64) {
         self.stats.limiter.refused.add(items);
     }
 
     /// Counts the items of a request that others take and this pipeline has no
     /// room for.
-    pub fn pass_by(&self, items: u64) {
+    pub(crate) fn pass_by(&self, items: u64) {
         self.stats.limiter.refused.add(items);
         self.stats.taken.count.add(items);
         self.outlet.passed_by(items);
     }
 
     /// When [`Engine::turn`] must be called next, if anything waits.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.batch.deadline()
     }
 
     /// Seals the batch if it is old enough and tries to empty the backlog.
-    pub fn turn(&mut self, now: Instant) {
+    pub(crate) fn turn(&mut self, now: Instant) {
         self.outlet.move_on();
         if self
             .batch
@@ -593,34 +593,34 @@ impl Engine {
     }
 
     /// Whether sealed batches wait for room in a queue.
-    pub fn has_backlog(&self) -> bool {
+    pub(crate) fn has_backlog(&self) -> bool {
         self.outlet.has_backlog()
     }
 
     /// Leaves what waits for room to the log, where that has it, or drops it.
-    pub fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.outlet.give_up();
     }
 
     /// The pipeline's segment log, if it has one.
-    pub fn log(&self) -> Option<&Log> {
+    pub(crate) fn log(&self) -> Option<&Log> {
         self.outlet.log()
     }
 
     /// Gives the log what came since the last time. Its thread writes; until
     /// [`Engine::awaits_log`] is false, senders wait for their answer.
-    pub fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         self.record();
         self.outlet.hand_over();
     }
 
     /// Whether the log's thread has not decided about all it was given.
-    pub fn awaits_log(&self) -> bool {
+    pub(crate) fn awaits_log(&self) -> bool {
         self.outlet.awaits_log()
     }
 
     /// Warns that the log has not written what it was given within `patience`.
-    pub fn warn_late(&self, patience: Duration) {
+    pub(crate) fn warn_late(&self, patience: Duration) {
         let Some(log) = self.outlet.log().filter(|_| self.awaits_log()) else {
             return;
         };

@@ -26,7 +26,12 @@ struct Follower {
 impl Followers {
     /// Adds an item under `resource` and the scope whose payload is `scope`;
     /// `write` appends its field in the group, tag and length included.
-    pub fn add(&mut self, resource: ResourceId, scope: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn add(
+        &mut self,
+        resource: ResourceId,
+        scope: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(scope);
         let middle = self.bytes.len();
@@ -39,23 +44,18 @@ impl Followers {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// Forgets all items and keeps the memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.items.clear();
     }
 
     /// Each item's resource, scope payload, and field.
-    pub fn iter(&self) -> impl Iterator<Item = (ResourceId, &[u8], &[u8])> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ResourceId, &[u8], &[u8])> {
         self.items.iter().map(|follower| {
             let of = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
             (follower.resource, of(&follower.scope), of(&follower.item))

@@ -150,7 +150,11 @@ impl Gather {
 
     /// Makes a runtime's thread tell `load` when it rests, and wait before it
     /// does. For the runtime of one shard.
-    pub fn install(self: &Arc<Self>, builder: &mut tokio::runtime::Builder, load: ShardLoad) {
+    pub(crate) fn install(
+        self: &Arc<Self>,
+        builder: &mut tokio::runtime::Builder,
+        load: ShardLoad,
+    ) {
         let (gather, resumed) = (Arc::clone(self), load.clone());
         builder.on_thread_park(move || gather.park(&load));
         builder.on_thread_unpark(move || resumed.resume(Instant::now()));
@@ -172,7 +176,7 @@ impl Gather {
     }
 
     /// Stops or resumes gathering: answers of the shard depend on being woken.
-    pub fn pause(&self, paused: bool) {
+    pub(crate) fn pause(&self, paused: bool) {
         self.paused.store(paused, Relaxed);
     }
 
@@ -180,7 +184,7 @@ impl Gather {
     /// where this one has gathered requests, and so has time. What is waited for
     /// need not wake it then, and no request comes between: both would cost more
     /// than the moment.
-    pub fn wait_briefly(&self, done: impl Fn() -> bool) {
+    pub(crate) fn wait_briefly(&self, done: impl Fn() -> bool) {
         if !self.gathered.swap(false, Relaxed) {
             return;
         }

@@ -41,53 +41,53 @@ const QUEUE_BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
 /// All pipelines of a service and what they share.
 pub struct Graph {
     /// In the order of the configuration.
-    pub pipelines: Vec<PipelineNode>,
+    pub(crate) pipelines: Vec<PipelineNode>,
     /// In the order of the configuration.
     pub exporters: Vec<ExporterNode>,
     /// How the memory limit is shared out.
-    pub memory: Memory,
+    pub(crate) memory: Memory,
 }
 
 /// A pipeline, over all shards.
-pub struct PipelineNode {
+pub(crate) struct PipelineNode {
     /// `traces/name`.
-    pub id: Id,
+    pub(crate) id: Id,
     /// What it carries.
-    pub signal: Signal,
+    pub(crate) signal: Signal,
     /// Indices of its receivers in the configuration.
-    pub receivers: Vec<usize>,
+    pub(crate) receivers: Vec<usize>,
     /// How its items are batched.
-    pub batch: BatchSettings,
+    pub(crate) batch: BatchSettings,
     /// The `memory_limiter` that it names.
-    pub memory_limiter: Option<Id>,
+    pub(crate) memory_limiter: Option<Id>,
     /// Its processors, in order.
-    pub stages: Vec<StageNode>,
+    pub(crate) stages: Vec<StageNode>,
     /// The way to each of its exporters.
-    pub routes: Vec<ExporterRoute>,
+    pub(crate) routes: Vec<ExporterRoute>,
     /// Its segment log, where one of its exporters has a storage.
-    pub log: Option<PipelineLog>,
+    pub(crate) log: Option<PipelineLog>,
     /// Counters, one per shard.
-    pub stats: Vec<PipelineStats>,
+    pub(crate) stats: Vec<PipelineStats>,
 }
 
 /// A processor of a pipeline, over all shards.
-pub struct StageNode {
+pub(crate) struct StageNode {
     /// `mesh/name`.
-    pub id: Id,
+    pub(crate) id: Id,
     /// Makes its instances.
-    pub factory: Arc<dyn ProcessorFactory>,
+    pub(crate) factory: Arc<dyn ProcessorFactory>,
     /// Counters, one per shard.
-    pub stats: Vec<ProcessorStats>,
+    pub(crate) stats: Vec<ProcessorStats>,
 }
 
 /// An exporter and its queue.
 pub struct ExporterNode {
     /// `otlp_grpc/name`.
-    pub id: Id,
+    pub(crate) id: Id,
     /// What it takes batches from.
     pub queue: Arc<Queue<QueuedBatch>>,
     /// Its counters.
-    pub stats: Arc<ExporterStats>,
+    pub(crate) stats: Arc<ExporterStats>,
 }
 
 impl Graph {
@@ -167,7 +167,7 @@ impl Graph {
     }
 
     /// The way of each pipeline to each of its exporters, by name.
-    pub fn routes(&self) -> Vec<NamedRoute> {
+    pub(crate) fn routes(&self) -> Vec<NamedRoute> {
         let of_pipeline = |node: &PipelineNode| {
             let pipeline = node.id.to_string();
             let named = |to: &ExporterRoute| NamedRoute {
@@ -183,7 +183,7 @@ impl Graph {
     /// What brings back data of earlier runs from the segment logs and fetches
     /// what this run leaves there, until `stop`; to be polled where exporters
     /// run. Called once.
-    pub fn feeders(
+    pub(crate) fn feeders(
         &mut self,
         stop: &watch::Receiver<bool>,
     ) -> Vec<impl Future<Output = ()> + use<>> {
@@ -196,7 +196,7 @@ impl Graph {
     }
 
     /// Writes what the segment logs were given, and ends their threads.
-    pub fn close_logs(&self) {
+    pub(crate) fn close_logs(&self) {
         let logs = self.pipelines.iter().filter_map(|p| p.log.as_ref());
         logs.for_each(|log| log.log.close());
     }
@@ -204,13 +204,13 @@ impl Graph {
 
 /// A route and what it connects.
 #[derive(Clone, Debug)]
-pub struct NamedRoute {
+pub(crate) struct NamedRoute {
     /// The pipeline's id.
-    pub pipeline: String,
+    pub(crate) pipeline: String,
     /// The exporter's id.
-    pub exporter: String,
+    pub(crate) exporter: String,
     /// The route.
-    pub route: Arc<Route>,
+    pub(crate) route: Arc<Route>,
 }
 
 /// What the routes of all pipelines share.

@@ -8,41 +8,41 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct GraphSettings {
     /// The pipelines.
-    pub pipelines: Vec<PipelineSettings>,
+    pub(crate) pipelines: Vec<PipelineSettings>,
     /// The exporters' queues.
-    pub exporters: Vec<QueueSettings>,
+    pub(crate) exporters: Vec<QueueSettings>,
     /// The storages that queues name.
-    pub storages: Vec<Storage>,
+    pub(crate) storages: Vec<Storage>,
     /// Bytes that may be held before senders are refused.
-    pub memory_limit: usize,
+    pub(crate) memory_limit: usize,
 }
 
 /// One pipeline.
 #[derive(Clone, Debug)]
-pub struct PipelineSettings {
+pub(crate) struct PipelineSettings {
     /// `traces/name`.
-    pub id: Id,
+    pub(crate) id: Id,
     /// What it carries.
-    pub signal: Signal,
+    pub(crate) signal: Signal,
     /// Indices of its receivers in the configuration.
-    pub receivers: Vec<usize>,
+    pub(crate) receivers: Vec<usize>,
     /// Its processors by id, in order.
-    pub stages: Vec<(Id, Arc<dyn ProcessorFactory>)>,
+    pub(crate) stages: Vec<(Id, Arc<dyn ProcessorFactory>)>,
     /// The `memory_limiter` that it names.
-    pub memory_limiter: Option<Id>,
+    pub(crate) memory_limiter: Option<Id>,
     /// How its items are batched.
-    pub batch: BatchSettings,
+    pub(crate) batch: BatchSettings,
     /// Indices into [`GraphSettings::exporters`].
-    pub exporters: Vec<usize>,
+    pub(crate) exporters: Vec<usize>,
 }
 
 /// The queue of one exporter.
 #[derive(Clone, Debug)]
-pub struct QueueSettings {
+pub(crate) struct QueueSettings {
     /// The exporter's id.
-    pub id: Id,
+    pub(crate) id: Id,
     /// Batches that may wait in memory.
-    pub batches: usize,
+    pub(crate) batches: usize,
     /// Index into [`GraphSettings::storages`]; None: in memory only.
-    pub storage: Option<usize>,
+    pub(crate) storage: Option<usize>,
 }

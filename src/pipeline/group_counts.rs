@@ -26,7 +26,7 @@ pub struct HeaderBytes {
 
 impl HeaderBytes {
     /// The length of these headers.
-    pub fn of(resource: &Header, scope: &Header) -> Self {
+    pub(crate) fn of(resource: &Header, scope: &Header) -> Self {
         Self {
             resource: resource.bytes(),
             scope: scope.bytes(),

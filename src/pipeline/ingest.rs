@@ -46,7 +46,7 @@ impl From<Refusal> for NotTaken {
 }
 
 /// The end of taking a request piece by piece.
-pub type Taking = Pin<Box<dyn Future<Output = Result<Taken, Refusal>>>>;
+pub(crate) type Taking = Pin<Box<dyn Future<Output = Result<Taken, Refusal>>>>;
 
 /// Where a receiver puts requests: the pipelines of a shard that have it.
 pub trait Ingest {
@@ -90,4 +90,4 @@ pub trait Ingest {
 /// A moment in a shard's life, in order: everything taken before it may be
 /// answered once it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+pub struct Ticket(pub(crate) u64);

@@ -49,19 +49,19 @@ pub struct Inlet {
 }
 
 /// What takes requests of another signal into pipelines.
-pub struct Conversion {
+pub(crate) struct Conversion {
     /// What the pipelines carry.
-    pub signal: Signal,
+    pub(crate) signal: Signal,
     /// The pipelines' numbers.
-    pub pipelines: Vec<usize>,
+    pub(crate) pipelines: Vec<usize>,
     /// What makes its requests.
-    pub converter: Arc<dyn Converter>,
+    pub(crate) converter: Arc<dyn Converter>,
 }
 
 impl Inlet {
     /// A way into the pipelines of `shard` that `into` names by signal and
     /// number. Counts into `stats`, and tells `load` of each request.
-    pub fn new(
+    pub(crate) fn new(
         shard: Rc<Shard>,
         into: [Vec<usize>; Signal::ALL.len()],
         converters: Vec<Conversion>,

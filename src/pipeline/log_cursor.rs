@@ -39,16 +39,16 @@ struct Behind {
 
 /// Records to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     /// Of this lane.
-    pub lane: LaneId,
+    pub(crate) lane: LaneId,
     /// These, all of them decided.
-    pub records: Range<Seq>,
+    pub(crate) records: Range<Seq>,
 }
 
 impl LogCursor {
     /// The view of `log`'s exporter number `exporter`, with nothing to fetch.
-    pub fn new(log: Log, exporter: usize) -> Self {
+    pub(crate) fn new(log: Log, exporter: usize) -> Self {
         Self {
             log,
             exporter,
@@ -62,13 +62,13 @@ impl LogCursor {
     }
 
     /// The log.
-    pub fn log(&self) -> &Log {
+    pub(crate) fn log(&self) -> &Log {
         &self.log
     }
 
     /// Hands a batch over by `push`, unless its lane is behind; else, or if
     /// `push` refuses, leaves its records to the log. False: it was left.
-    pub fn offer(
+    pub(crate) fn offer(
         &self,
         lane: LaneId,
         records: &Range<Seq>,
@@ -98,12 +98,12 @@ impl LogCursor {
     }
 
     /// Whether a batch of this lane would have to be left.
-    pub fn is_behind(&self, lane: LaneId) -> bool {
+    pub(crate) fn is_behind(&self, lane: LaneId) -> bool {
         self.lanes().iter().any(|behind| behind.lane == lane)
     }
 
     /// Adds what an earlier run has left of a lane, in front of this run's.
-    pub fn recover(&self, lane: LaneId, records: Range<Seq>, spans: u64) {
+    pub(crate) fn recover(&self, lane: LaneId, records: Range<Seq>, spans: u64) {
         let mut lanes = self.lanes();
         let at = lanes.iter().position(|b| !b.old || b.lane > lane);
         let at = at.unwrap_or(lanes.len());
@@ -121,7 +121,7 @@ impl LogCursor {
 
     /// What is to be fetched next: of earlier runs first, then of the lanes in
     /// turn.
-    pub fn due(&self) -> Option<Due> {
+    pub(crate) fn due(&self) -> Option<Due> {
         let lanes = self.lanes();
         let behind = lanes.first()?;
         // Records settled already, of batches that were sent out of order, are
@@ -139,7 +139,7 @@ impl LogCursor {
 
     /// `due` was fetched up to `next`, and had `spans`. Returns the spans that
     /// were left and cannot be read, once the lane has caught up.
-    pub fn fetched(&self, lane: LaneId, next: Seq, spans: u64) -> u64 {
+    pub(crate) fn fetched(&self, lane: LaneId, next: Seq, spans: u64) -> u64 {
         let mut lanes = self.lanes();
         let Some(at) = lanes.iter().position(|behind| behind.lane == lane) else {
             return 0;
@@ -157,7 +157,7 @@ impl LogCursor {
     }
 
     /// The exporter is done with these records.
-    pub fn settle(&self, lane: LaneId, records: Range<Seq>) {
+    pub(crate) fn settle(&self, lane: LaneId, records: Range<Seq>) {
         self.log.settle(self.exporter, lane, records);
     }
 }

@@ -17,17 +17,17 @@ use std::{collections::VecDeque, sync::Arc};
 
 /// The way to one exporter.
 #[derive(Clone)]
-pub struct ExporterRoute {
+pub(crate) struct ExporterRoute {
     /// The queue, the part of the log, and the account.
-    pub route: Arc<Route>,
+    pub(crate) route: Arc<Route>,
     /// `otelcol_exporter_queue_batch_send_size`.
-    pub send_size: Histogram,
+    pub(crate) send_size: Histogram,
     /// `otelcol_exporter_queue_batch_send_size_bytes`.
-    pub send_size_bytes: Histogram,
+    pub(crate) send_size_bytes: Histogram,
 }
 
 /// Where sealed batches go.
-pub struct Outlet {
+pub(crate) struct Outlet {
     exits: Vec<Exit>,
     /// Bytes held by batches until delivered.
     budget: Budget,
@@ -46,7 +46,11 @@ struct Exit {
 
 impl Outlet {
     /// An outlet to these exporters, whose batches count against `budget`.
-    pub fn new(routes: Vec<ExporterRoute>, budget: Budget, recorder: Option<Recorder>) -> Self {
+    pub(crate) fn new(
+        routes: Vec<ExporterRoute>,
+        budget: Budget,
+        recorder: Option<Recorder>,
+    ) -> Self {
         let exits = routes.into_iter().map(|to| Exit {
             to,
             waiting: VecDeque::new(),
@@ -60,7 +64,7 @@ impl Outlet {
     }
 
     /// Why a request for which so many `bytes` go out cannot be taken now, if so.
-    pub fn busy(&self, bytes: usize) -> Option<&'static str> {
+    pub(crate) fn busy(&self, bytes: usize) -> Option<&'static str> {
         let recorder = self.recorder.as_ref();
         let logging = recorder.is_some_and(Recorder::works);
         if !logging && let Some(why) = self.is_full(bytes) {
@@ -81,7 +85,7 @@ impl Outlet {
     }
 
     /// Why memory cannot hold `bytes` more, if so.
-    pub fn is_full(&self, bytes: usize) -> Option<&'static str> {
+    pub(crate) fn is_full(&self, bytes: usize) -> Option<&'static str> {
         (!self.budget.has_room(bytes)).then_some(
             "the memory limit for undelivered data is reached; the backend is slow or away",
         )
@@ -89,28 +93,28 @@ impl Outlet {
 
     /// Counts items that shards have counted as taken and that came into no
     /// batch, for want of room.
-    pub fn passed_by(&self, items: u64) {
+    pub(crate) fn passed_by(&self, items: u64) {
         for exit in &self.exits {
             exit.to.route.account.passed_by(items);
         }
     }
 
     /// Counts items of an open batch that were lost by a panic.
-    pub fn crashed(&self, items: u64) {
+    pub(crate) fn crashed(&self, items: u64) {
         for exit in &self.exits {
             exit.to.route.account.crashed(items);
         }
     }
 
     /// Records what the open batch has in no record yet.
-    pub fn record(&mut self, batch: &mut Batch, resources: &Resources, scopes: &Scopes) {
+    pub(crate) fn record(&mut self, batch: &mut Batch, resources: &Resources, scopes: &Scopes) {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(batch, resources, scopes);
         }
     }
 
     /// Gives the log's thread all records so far.
-    pub fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) {
         if let Some(recorder) = &mut self.recorder {
             recorder.hand_over();
         }
@@ -118,28 +122,28 @@ impl Outlet {
 
     /// Returns true while the log's thread has not decided about all records
     /// that it was given.
-    pub fn awaits_log(&self) -> bool {
+    pub(crate) fn awaits_log(&self) -> bool {
         let recorder = self.recorder.as_ref();
         recorder.is_some_and(|recorder| !recorder.is_caught_up())
     }
 
     /// The pipeline's segment log.
-    pub fn log(&self) -> Option<&Log> {
+    pub(crate) fn log(&self) -> Option<&Log> {
         self.recorder.as_ref().map(Recorder::log)
     }
 
     /// Ends the open batch in the log; where the batch stands there.
-    pub fn end_batch(&mut self) -> Option<LogPosition> {
+    pub(crate) fn end_batch(&mut self) -> Option<LogPosition> {
         self.recorder.as_mut().map(Recorder::seal)
     }
 
     /// The budget that sealed batches count against.
-    pub fn budget(&self) -> &Budget {
+    pub(crate) fn budget(&self) -> &Budget {
         &self.budget
     }
 
     /// Takes a sealed batch.
-    pub fn send(&mut self, batch: SealedBatch) {
+    pub(crate) fn send(&mut self, batch: SealedBatch) {
         let batch = Arc::new(batch);
         for exit in &mut self.exits {
             exit.to.route.account.sealed(batch.items, batch.bytes);
@@ -149,14 +153,14 @@ impl Outlet {
     }
 
     /// Whether batches wait here.
-    pub fn has_backlog(&self) -> bool {
+    pub(crate) fn has_backlog(&self) -> bool {
         self.exits.iter().any(|exit| !exit.waiting.is_empty())
     }
 
     /// Moves waiting batches to their queues or to the log, in order for each
     /// exporter. Where some exporters have room, what is stuck for others is
     /// dropped for those alone: refusing senders would lose it for all.
-    pub fn move_on(&mut self) {
+    pub(crate) fn move_on(&mut self) {
         for exit in &mut self.exits {
             exit.move_on(self.recorder.as_ref());
         }
@@ -173,7 +177,7 @@ impl Outlet {
 
     /// Leaves what waits here to the log, where that has it, and drops the
     /// rest: the deadline of the shutdown has passed.
-    pub fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         for exit in &mut self.exits {
             exit.stuck = false;
             for batch in std::mem::take(&mut exit.waiting) {

@@ -38,23 +38,23 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 #[error("extension {storage}: {source}")]
 pub struct OpenLogError {
     /// The storage's id.
-    pub storage: String,
+    pub(crate) storage: String,
     /// What is wrong, with the directory and the remedy.
-    pub source: LogOpenError,
+    pub(crate) source: LogOpenError,
 }
 
 /// A pipeline's log.
 #[derive(Debug)]
-pub struct PipelineLog {
+pub(crate) struct PipelineLog {
     /// The log.
-    pub log: Log,
+    pub(crate) log: Log,
     /// How long senders wait for a write.
     patience: Duration,
     /// Indices of the exporters that have it, in the log's order.
     exporters: Vec<usize>,
     recovered: Option<Recovered>,
     /// Lanes of earlier runs that were not looked through yet.
-    pub unread: Arc<AtomicUsize>,
+    pub(crate) unread: Arc<AtomicUsize>,
 }
 
 impl PipelineLog {
@@ -63,7 +63,7 @@ impl PipelineLog {
     /// # Errors
     ///
     /// When the directory or its files cannot be used.
-    pub fn open(
+    pub(crate) fn open(
         graph: &GraphSettings,
         pipeline: &PipelineSettings,
     ) -> Result<Option<Self>, OpenLogError> {
@@ -118,19 +118,19 @@ impl PipelineLog {
     }
 
     /// An exporter's place in the log.
-    pub fn cursor(&self, exporter: usize) -> Option<LogCursor> {
+    pub(crate) fn cursor(&self, exporter: usize) -> Option<LogCursor> {
         let at = self.exporters.iter().position(|e| *e == exporter)?;
         Some(LogCursor::new(self.log.clone(), at))
     }
 
     /// The log, and how long senders wait for it.
-    pub fn for_shards(&self) -> (Log, Duration) {
+    pub(crate) fn for_shards(&self) -> (Log, Duration) {
         (self.log.clone(), self.patience)
     }
 
     /// Brings back what earlier runs left and fetches what this one leaves,
     /// until `stop`. `routes` are all those of the pipeline.
-    pub fn feed(
+    pub(crate) fn feed(
         &mut self,
         routes: Vec<Arc<Route>>,
         mut stop: watch::Receiver<bool>,

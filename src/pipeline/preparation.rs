@@ -54,7 +54,7 @@ pub(super) struct PreparedPart {
 
 impl PreparedRequest {
     /// A request of which nothing was read, for whoever reads it as a whole.
-    pub fn unread(signal: Signal, request: Vec<u8>) -> Self {
+    pub(crate) fn unread(signal: Signal, request: Vec<u8>) -> Self {
         Self {
             signal,
             raw: request,
@@ -63,7 +63,7 @@ impl PreparedRequest {
     }
 
     /// The signal.
-    pub fn signal(&self) -> Signal {
+    pub(crate) fn signal(&self) -> Signal {
         self.signal
     }
 
@@ -77,7 +77,7 @@ impl PreparedRequest {
     }
 
     /// The request as it came, if it was not read.
-    pub fn raw(&self) -> &[u8] {
+    pub(crate) fn raw(&self) -> &[u8] {
         &self.raw
     }
 }
@@ -93,7 +93,7 @@ impl Preparation {
     /// # Errors
     ///
     /// When it is malformed, or would take more.
-    pub fn prepare(
+    pub(crate) fn prepare(
         &self,
         signal: Signal,
         request: Vec<u8>,

@@ -29,32 +29,32 @@ pub struct Span<'a> {
 
 impl<'a> Span<'a> {
     /// Offset in the request of the attribute field for an indexed key.
-    pub fn attr(&self, slot: KeySlot) -> Option<usize> {
+    pub(crate) fn attr(&self, slot: KeySlot) -> Option<usize> {
         self.index.attr(self.entry, slot)
     }
 
     /// Whether the span has the attribute of an indexed key.
-    pub fn has(&self, slot: KeySlot) -> bool {
+    pub(crate) fn has(&self, slot: KeySlot) -> bool {
         self.attr(slot).is_some()
     }
 
     /// The value of an indexed attribute.
-    pub fn value(&self, slot: KeySlot) -> Option<AnyValue<'a>> {
+    pub(crate) fn value(&self, slot: KeySlot) -> Option<AnyValue<'a>> {
         view::value_at(self.request, self.attr(slot)?)
     }
 
     /// The string value of an indexed attribute, as bytes.
-    pub fn text(&self, slot: KeySlot) -> Option<&'a [u8]> {
+    pub(crate) fn text(&self, slot: KeySlot) -> Option<&'a [u8]> {
         view::text_at(self.request, self.attr(slot)?)
     }
 
     /// The span name, as bytes.
-    pub fn name(&self) -> &'a [u8] {
+    pub(crate) fn name(&self) -> &'a [u8] {
         self.entry.name.of(self.request)
     }
 
     /// The spans of the same `ResourceSpans`, this one included.
-    pub fn siblings(&self) -> impl Iterator<Item = Span<'a>> + use<'a> {
+    pub(crate) fn siblings(&self) -> impl Iterator<Item = Span<'a>> + use<'a> {
         let (request, index) = (self.request, self.index);
         let range = index
             .resources
@@ -160,12 +160,12 @@ pub trait Converter: Send + Sync {
 pub struct Converted {
     /// An export request of the pipeline's signal; empty where nothing of the
     /// other was of use.
-    pub request: Vec<u8>,
+    pub(crate) request: Vec<u8>,
     /// Items in it.
-    pub made: u64,
+    pub(crate) made: u64,
     /// Items of the request read that were of no use.
-    pub ignored: u64,
+    pub(crate) ignored: u64,
     /// Why the first of those was of no use, and what to do, for the logs of
     /// both sides; else empty.
-    pub why: String,
+    pub(crate) why: String,
 }

@@ -23,7 +23,7 @@ const MOST_UNDECIDED: usize = 16 << 20;
 
 /// One shard's lane of a log.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     log: Log,
     lane: LaneWriter,
     /// The first record of the open batch.
@@ -37,7 +37,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Writes to `lane` of `log`.
-    pub fn new(log: Log, lane: LaneWriter, unlogged: Count) -> Self {
+    pub(crate) fn new(log: Log, lane: LaneWriter, unlogged: Count) -> Self {
         let next = lane.next_seq();
         Self {
             log,
@@ -50,12 +50,12 @@ impl Recorder {
     }
 
     /// Whether the log takes records.
-    pub fn works(&self) -> bool {
+    pub(crate) fn works(&self) -> bool {
         self.log.is_healthy() && self.lane.undecided_bytes() < MOST_UNDECIDED
     }
 
     /// Makes a record of what the open batch has in none.
-    pub fn record(&mut self, batch: &mut Batch, resources: &Resources, scopes: &Scopes) {
+    pub(crate) fn record(&mut self, batch: &mut Batch, resources: &Resources, scopes: &Scopes) {
         if batch.is_recorded() {
             return;
         }
@@ -70,14 +70,14 @@ impl Recorder {
     }
 
     /// Gives the log's thread all records so far.
-    pub fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) {
         if self.lane.pending() {
             self.handed_over = self.lane.hand_over();
         }
     }
 
     /// The open batch ends: where it stands.
-    pub fn seal(&mut self) -> LogPosition {
+    pub(crate) fn seal(&mut self) -> LogPosition {
         let next = self.lane.next_seq();
         let records = self.first..next;
         self.first = next;
@@ -90,17 +90,17 @@ impl Recorder {
 
     /// Whether all records given to the log's thread are written, or never will
     /// be.
-    pub fn is_caught_up(&self) -> bool {
+    pub(crate) fn is_caught_up(&self) -> bool {
         self.lane.decided() >= self.handed_over
     }
 
     /// The log.
-    pub fn log(&self) -> &Log {
+    pub(crate) fn log(&self) -> &Log {
         &self.log
     }
 
     /// Whether the log has this batch.
-    pub fn logged(&self, batch: &SealedBatch) -> Logged {
+    pub(crate) fn logged(&self, batch: &SealedBatch) -> Logged {
         match &batch.position {
             Some(position) if !position.gap => {
                 if self.lane.decided() < position.records.end {

@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 /// Looks through the lanes of earlier runs, oldest first, and puts what is
 /// undelivered in front of what this run leaves. `routes` are in the order of
 /// the log's exporters; `unread` goes down to zero.
-pub async fn recover(
+pub(crate) async fn recover(
     log: &Log,
     recovered: Option<Recovered>,
     routes: &[Arc<Route>],

@@ -12,14 +12,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The kind of fault, from which each protocol derives its codes.
-    pub kind: RefusalKind,
+    pub(crate) kind: RefusalKind,
     /// Says what was wrong and what to do, for the sender's log and ours.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// The kinds of refusals. What may be sent again has a time after which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalKind {
+pub(crate) enum RefusalKind {
     /// The data are at fault.
     Malformed,
     /// The request was not framed as its protocol demands.
@@ -78,7 +78,7 @@ const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 impl RefusalKind {
     /// Returns how long the sender should wait before it sends the request
     /// again; None: it must not.
-    pub fn retry_after(self) -> Option<Duration> {
+    pub(crate) fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after } | Self::Unavailable { retry_after } => Some(retry_after),
             _ => None,
@@ -88,7 +88,7 @@ impl RefusalKind {
 
 impl Refusal {
     /// Makes a refusal of that kind.
-    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -102,7 +102,7 @@ impl Refusal {
 
     /// Refuses what the walk did not admit: bytes that are wrong, or more of them
     /// than a limit allows.
-    pub fn not_admitted(malformed: MalformedRequest) -> Self {
+    pub(crate) fn not_admitted(malformed: MalformedRequest) -> Self {
         match malformed.reason.is_limit() {
             true => Self::new(
                 RefusalKind::TooLarge,
@@ -116,7 +116,7 @@ impl Refusal {
     }
 
     /// Returns true if what was sent is at fault or too long.
-    pub fn is_about_data(&self) -> bool {
+    pub(crate) fn is_about_data(&self) -> bool {
         matches!(self.kind, RefusalKind::Malformed | RefusalKind::TooLarge)
     }
 
@@ -127,7 +127,7 @@ impl Refusal {
 
     /// Refuses because too many things of a kind are under way; `message` says
     /// which.
-    pub fn crowded(message: &'static str) -> Self {
+    pub(crate) fn crowded(message: &'static str) -> Self {
         Self::busy(CROWDED_RETRY_AFTER, message)
     }
 
@@ -141,7 +141,7 @@ impl Refusal {
     }
 
     /// Refuses because of a bug in wayspan.
-    pub fn failed() -> Self {
+    pub(crate) fn failed() -> Self {
         Self::new(
             RefusalKind::Failed,
             "wayspan failed over this request, which is a bug; its log has more",

@@ -48,19 +48,19 @@ dense!(ScopeId);
 
 /// What surrounds the repeated part of a `ResourceSpans` or `ScopeSpans`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// Payload of the `Resource` or `InstrumentationScope` message; empty when
     /// absent.
-    pub payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
     /// The `schema_url`.
-    pub schema_url: Vec<u8>,
+    pub(crate) schema_url: Vec<u8>,
     /// Unknown fields, tags included.
-    pub rest: Vec<u8>,
+    pub(crate) rest: Vec<u8>,
 }
 
 impl Header {
     /// Its length, framing aside.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.payload.len() + self.schema_url.len() + self.rest.len()
     }
 
@@ -99,9 +99,9 @@ impl<I> Default for Table<I> {
 
 impl<I: DenseId> Table<I> {
     /// With this many entries the table is full.
-    pub const MAX_ENTRIES: usize = 4096;
+    pub(crate) const MAX_ENTRIES: usize = 4096;
     /// With this many bytes the table is full.
-    pub const MAX_BYTES: usize = 4 << 20;
+    pub(crate) const MAX_BYTES: usize = 4 << 20;
 
     /// The id of these bytes, new or known.
     pub fn intern(&mut self, payload: &[u8], schema_url: &[u8], rest: &[u8]) -> I {
@@ -131,24 +131,24 @@ impl<I: DenseId> Table<I> {
     }
 
     /// The header behind an id of this table.
-    pub fn get(&self, id: I) -> &Header {
+    pub(crate) fn get(&self, id: I) -> &Header {
         &self.entries[id.index()]
     }
 
     /// The id of `id`'s header with another payload.
-    pub fn derive(&mut self, id: I, payload: &[u8]) -> I {
+    pub(crate) fn derive(&mut self, id: I, payload: &[u8]) -> I {
         let header = self.get(id);
         let (schema_url, rest) = (header.schema_url.clone(), header.rest.clone());
         self.intern(payload, &schema_url, &rest)
     }
 
     /// Whether the table has reached its bounds and must be cleared.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.entries.len() >= Self::MAX_ENTRIES || self.bytes >= Self::MAX_BYTES
     }
 
     /// Forgets everything; ids handed out before are void.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.by_hash.clear();
         self.bytes = 0;

@@ -36,9 +36,9 @@ const READS: u32 = 12;
 #[derive(Debug)]
 pub struct Route {
     /// Index of the exporter in the configuration.
-    pub exporter: usize,
+    pub(crate) exporter: usize,
     /// What its batches carry.
-    pub signal: Signal,
+    pub(crate) signal: Signal,
     /// What became of the spans.
     pub account: Account,
     queue: Arc<Queue<QueuedBatch>>,
@@ -94,12 +94,12 @@ impl Route {
     }
 
     /// Its part of the segment log.
-    pub fn cursor(&self) -> Option<&LogCursor> {
+    pub(crate) fn cursor(&self) -> Option<&LogCursor> {
         self.cursor.as_ref()
     }
 
     /// Whether a batch that is in no log could wait in memory now.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.queue.len() < self.queue.capacity() && self.account.bytes() < self.share
     }
 
@@ -148,20 +148,20 @@ impl Route {
     }
 
     /// Gives a batch up for which there is no room.
-    pub fn drop_batch(&self, batch: &SealedBatch) {
+    pub(crate) fn drop_batch(&self, batch: &SealedBatch) {
         self.account
             .dropped(u64::from(batch.items), DropReason::QueueFull);
         self.account.released(batch.bytes);
     }
 
     /// There may be something to fetch.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.changed.notify_one();
     }
 
     /// Fetches what was left to the log whenever there is room, for as long as
     /// it is polled.
-    pub async fn feed(self: Arc<Self>) {
+    pub(crate) async fn feed(self: Arc<Self>) {
         let Some(cursor) = &self.cursor else { return };
         let mut failures = 0;
         loop {
@@ -254,7 +254,7 @@ pub struct QueuedBatch {
 
 impl QueuedBatch {
     /// Whether the log has it, should it not be delivered.
-    pub fn is_logged(&self) -> bool {
+    pub(crate) fn is_logged(&self) -> bool {
         match (&self.route.cursor, &self.batch.position) {
             (Some(cursor), Some(position)) => {
                 !position.gap && cursor.log().holds(position.lane, position.records.clone())
@@ -274,7 +274,7 @@ impl QueuedBatch {
 
     /// So many of its spans are undelivered and stay in the log, for the next
     /// run.
-    pub fn keep(&self, spans: u64) {
+    pub(crate) fn keep(&self, spans: u64) {
         self.route.account.kept(spans);
         self.route.account.released(self.batch.bytes);
     }

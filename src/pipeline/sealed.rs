@@ -32,9 +32,9 @@ pub struct SealedBatch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPosition {
     /// The lane they stand in.
-    pub lane: LaneId,
+    pub(crate) lane: LaneId,
     /// Their numbers.
-    pub records: Range<Seq>,
+    pub(crate) records: Range<Seq>,
     /// Some of the batch was never given to the log.
-    pub gap: bool,
+    pub(crate) gap: bool,
 }

@@ -16,12 +16,11 @@ use super::{
     engine::{Engine, Stage},
     gather::Gather,
 };
-use crate::{pdata::Keys, queue::ShardBudget};
+use crate::pdata::Keys;
 use std::{
     cell::RefCell,
     future,
     panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,8 +41,6 @@ type MakeStages = Box<dyn Fn(usize) -> (Keys, Vec<Stage>)>;
 /// The pipelines of one thread.
 pub struct Shard {
     pipelines: RefCell<Vec<Engine>>,
-    /// What open batches, and bodies under way, count against.
-    budget: Rc<ShardBudget>,
     make_stages: MakeStages,
     /// A batch was opened: its clock starts.
     opened: Notify,
@@ -59,16 +56,14 @@ pub struct Panicked;
 impl Shard {
     /// A shard of these pipelines; `make_stages` makes the processors of one of
     /// them.
-    pub fn new(
+    pub(crate) fn new(
         pipelines: Vec<Engine>,
-        budget: Rc<ShardBudget>,
         commits: Option<Commits>,
         gather: Arc<Gather>,
         make_stages: impl Fn(usize) -> (Keys, Vec<Stage>) + 'static,
     ) -> Self {
         Self {
             pipelines: RefCell::new(pipelines),
-            budget,
             make_stages: Box::new(make_stages),
             opened: Notify::new(),
             commits,
@@ -92,14 +87,9 @@ impl Shard {
         })
     }
 
-    /// The shard's share of the memory, for bodies under way.
-    pub fn budget(&self) -> Rc<ShardBudget> {
-        Rc::clone(&self.budget)
-    }
-
     /// Notes that pipeline number `at` has taken a request; `opened`: it was
     /// the first of a batch.
-    pub fn took(&self, at: usize, opened: bool) {
+    pub(crate) fn took(&self, at: usize, opened: bool) {
         if opened {
             self.opened.notify_one();
         }
@@ -111,12 +101,12 @@ impl Shard {
     }
 
     /// The turns of the segment logs.
-    pub fn commits(&self) -> Option<&Commits> {
+    pub(crate) fn commits(&self) -> Option<&Commits> {
         self.commits.as_ref()
     }
 
     /// Seals batches as they come of age, forever.
-    pub async fn keep_time(&self) {
+    pub(crate) async fn keep_time(&self) {
         loop {
             match self.deadline() {
                 Some(deadline) => {
@@ -144,7 +134,7 @@ impl Shard {
     }
 
     /// Commits to the segment logs turn after turn, forever.
-    pub async fn commit(&self) {
+    pub(crate) async fn commit(&self) {
         let Some(commits) = &self.commits else {
             return future::pending().await;
         };
@@ -197,7 +187,7 @@ impl Shard {
     }
 
     /// Seals everything and waits for room in the queues, until the deadline.
-    pub async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
+    pub(crate) async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
         self.with_each(Engine::flush);
         self.with_each(Engine::commit);
         loop {

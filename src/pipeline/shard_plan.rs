@@ -43,11 +43,6 @@ pub(super) struct StagePlan {
 }
 
 impl ShardPlan {
-    /// What the shard's bytes count against.
-    pub fn budget(&self) -> &Budget {
-        &self.budget
-    }
-
     /// Builds the shard. `gather` is what its runtime's thread gathers by.
     pub fn build(self: &Rc<Self>, gather: Arc<Gather>) -> Rc<Shard> {
         let logs = self.pipelines.iter().filter_map(|plan| plan.log.as_ref());
@@ -72,7 +67,7 @@ impl ShardPlan {
         let engines = engines.collect();
         let plan = Rc::clone(self);
         let make_stages = move |pipeline: usize| plan.pipelines[pipeline].stages(plan.at);
-        Rc::new(Shard::new(engines, budget, commits, gather, make_stages))
+        Rc::new(Shard::new(engines, commits, gather, make_stages))
     }
 
     /// The way of receiver number `receiver` into its pipelines on `shard`.

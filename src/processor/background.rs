@@ -12,10 +12,10 @@ use std::{any::Any, fmt, sync::Arc, thread::JoinHandle};
 use tokio::sync::watch;
 
 /// Why work in the background cannot be prepared or started.
-pub type BackgroundError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BackgroundError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The work in the background of all processors of one kind.
-pub trait Background: Any {
+pub(crate) trait Background: Any {
     /// Finds out what is to be done, and registers what is to be seen of it.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ pub trait Background: Any {
 
 /// The work in the background of a service's processors, by kind.
 #[derive(Default)]
-pub struct Backgrounds(Vec<Box<dyn Background>>);
+pub(crate) struct Backgrounds(Vec<Box<dyn Background>>);
 
 impl Backgrounds {
     /// Returns the work of this type, which is begun when first asked for.

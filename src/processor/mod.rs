@@ -12,6 +12,5 @@ pub(crate) mod memory_limiter;
 pub mod mesh;
 mod settings;
 
-pub use background::{Background, BackgroundError, Backgrounds};
-pub(crate) use settings::Role;
-pub use settings::{BuildContext, Configured, Settings};
+pub(crate) use background::{Background, BackgroundError, Backgrounds};
+pub(crate) use settings::{BuildContext, Configured, Role, Settings};

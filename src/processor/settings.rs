@@ -27,11 +27,11 @@ pub trait Settings: fmt::Debug + Send + Sync + Any {
 /// What a processor is built with.
 pub struct BuildContext<'a> {
     /// The processor's id.
-    pub id: &'a Id,
+    pub(crate) id: &'a Id,
     /// Shards, each of which will ask for an instance.
-    pub shards: usize,
+    pub(crate) shards: usize,
     /// What the processors of a kind do beside the items.
-    pub backgrounds: &'a mut Backgrounds,
+    pub(crate) backgrounds: &'a mut Backgrounds,
 }
 
 /// A configured processor that sees each item.

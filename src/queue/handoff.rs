@@ -7,7 +7,8 @@ mod protocol;
 #[cfg(test)]
 mod tests;
 
-pub use protocol::{Full, Queue};
+pub(crate) use protocol::Full;
+pub use protocol::Queue;
 
 /// What the protocols are made of; `tests/loom` has others.
 mod parts {

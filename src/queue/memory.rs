@@ -23,18 +23,18 @@ const LEAST_WORK: usize = 8 << 20;
 
 /// The shares of the memory limit.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// What was accepted.
-    pub accepted: Budget,
+    pub(crate) accepted: Budget,
     /// Bodies that have come in part.
-    pub bodies: Budget,
+    pub(crate) bodies: Budget,
     /// Bytes that reading one large request may take.
-    pub work: usize,
+    pub(crate) work: usize,
 }
 
 impl Memory {
     /// Shares out `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         let eighth = limit / 8;
         Self {
             accepted: Budget::new(limit - 3 * eighth),
@@ -45,7 +45,7 @@ impl Memory {
 
     /// Takes what reading a large request may use now: how much, and the part of it
     /// that is held of the share of what was accepted.
-    pub fn for_large(&self) -> (usize, Lease) {
+    pub(crate) fn for_large(&self) -> (usize, Lease) {
         let spare = (self.accepted.limit() / 4 * 3).saturating_sub(self.accepted.held());
         (self.work.saturating_add(spare), self.accepted.lease(spare))
     }

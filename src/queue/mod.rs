@@ -11,7 +11,9 @@ pub mod log;
 mod memory;
 mod storage;
 
-pub use budget::{Budget, Lease, ShardBudget};
-pub use handoff::{Full, Queue};
-pub use memory::Memory;
+pub use budget::Budget;
+pub(crate) use budget::{Lease, ShardBudget};
+pub(crate) use handoff::Full;
+pub use handoff::Queue;
+pub(crate) use memory::Memory;
 pub use storage::{Fsync, Storage};

@@ -20,9 +20,9 @@ use std::{borrow::Cow, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The signal that its path carries.
-    pub signal: Signal,
+    pub(crate) signal: Signal,
     /// The content type of its body, and of the reply.
-    pub content: Content,
+    pub(crate) content: Content,
 }
 
 /// The format of one receiver over HTTP.

@@ -62,10 +62,7 @@ mod serve;
 mod settings;
 mod status;
 
-pub use content::Content;
-pub use decoder::{Decoder, Route};
 pub use endpoint::{Endpoint, Protocol};
-pub use http::reply::HttpReply;
 pub use scratch::Scratch;
 pub use serve::serve;
-pub use settings::{Configured, ListenerSettings, Settings};
+pub(crate) use settings::{Configured, ListenerSettings, Settings};

@@ -30,7 +30,7 @@ pub struct Scratch {
 impl Scratch {
     /// Makes the scratch of one of so many `shards`, which share `bodies` for what
     /// has come in part.
-    pub fn new(bodies: &Budget, shards: usize, lane: LargeLane) -> Self {
+    pub(crate) fn new(bodies: &Budget, shards: usize, lane: LargeLane) -> Self {
         Self {
             bodies: Rc::new(PartialBodies::new(bodies, shards)),
             lane,

@@ -32,13 +32,13 @@ impl Configured {
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
     /// `grpc` or `http`, as the label `transport` has it.
-    pub transport: &'static str,
+    pub(crate) transport: &'static str,
     /// What is spoken there, as logs name it: `OTLP/gRPC`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Address to listen on.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// How it is spoken, and who may.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
 }
 
 impl ListenerSettings {

@@ -32,19 +32,19 @@ use tokio::{
 };
 
 /// Where and how health checks are answered.
-pub struct HealthPage {
+pub(crate) struct HealthPage {
     /// Where.
-    pub socket: StdListener,
+    pub(crate) socket: StdListener,
     /// What it presents; None: plaintext.
-    pub tls: Option<Arc<tls::Server>>,
+    pub(crate) tls: Option<Arc<tls::Server>>,
     /// The settings.
-    pub settings: HealthCheck,
+    pub(crate) settings: HealthCheck,
     /// What there is to tell.
-    pub state: Health,
+    pub(crate) state: Health,
 }
 
 /// Binds the address of health checks.
-pub fn bind_health(
+pub(crate) fn bind_health(
     settings: &HealthCheck,
     state: &Health,
 ) -> Result<(HealthPage, SocketAddr), StartError> {
@@ -66,26 +66,26 @@ pub fn bind_health(
 }
 
 /// What the admin thread runs.
-pub struct Admin {
+pub(crate) struct Admin {
     /// Listeners whose connections go to the shards.
-    pub receivers: Vec<Bound>,
+    pub(crate) receivers: Vec<Bound>,
     /// The shards.
-    pub shards: Vec<ShardSender>,
+    pub(crate) shards: Vec<ShardSender>,
     /// The metrics page.
-    pub metrics: Option<(StdListener, Arc<Registry>)>,
+    pub(crate) metrics: Option<(StdListener, Arc<Registry>)>,
     /// The health page.
-    pub health: Option<HealthPage>,
+    pub(crate) health: Option<HealthPage>,
     /// `/debug/pipelinez`.
-    pub zpages: Option<(StdListener, Vec<NamedRoute>)>,
+    pub(crate) zpages: Option<(StdListener, Vec<NamedRoute>)>,
     /// No more connections.
-    pub stop: watch::Receiver<bool>,
+    pub(crate) stop: watch::Receiver<bool>,
     /// The end.
-    pub end: watch::Receiver<bool>,
+    pub(crate) end: watch::Receiver<bool>,
 }
 
 impl Admin {
     /// Runs until told to end.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         if let Some((socket, registry)) = self.metrics {
             process::register(&registry);
             spawn_page(socket, None, move |path| {

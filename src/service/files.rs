@@ -10,7 +10,7 @@ as Go's runtime does.
 const FEW: u64 = 4096;
 
 /// Raises the limit as far as it goes; warns where that is not far.
-pub fn raise_limit() {
+pub(crate) fn raise_limit() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < FEW => tracing::warn!(
             "at most {limit} files may be open, and each connection is one: beyond that, senders \

@@ -66,19 +66,19 @@ const UNREAD_LANES: Metric = Metric::gauge(
 );
 
 /// The counters of one listener, a set for each shard.
-pub struct ListenerStats {
+pub(crate) struct ListenerStats {
     /// The receiver's id.
-    pub receiver: Id,
+    pub(crate) receiver: Id,
     /// Its index in the configuration.
-    pub index: usize,
+    pub(crate) index: usize,
     /// `grpc` or `http`.
-    pub transport: &'static str,
+    pub(crate) transport: &'static str,
     /// The counters, by shard.
-    pub shards: Vec<ReceiverStats>,
+    pub(crate) shards: Vec<ReceiverStats>,
 }
 
 /// Registers everything that `graph` and the listeners count.
-pub fn register(registry: &Registry, graph: &Graph, listeners: &[ListenerStats]) {
+pub(crate) fn register(registry: &Registry, graph: &Graph, listeners: &[ListenerStats]) {
     budget(registry, &graph.memory.accepted);
     for listener in listeners {
         receiver(registry, graph, listener);

@@ -28,10 +28,10 @@ mod report;
 mod run;
 mod shard;
 
-pub use report::{ExporterReport, Report};
-pub use run::run;
+pub(crate) use report::Report;
+pub(crate) use run::run;
 
-pub use crate::net::accept::BindError;
+pub(crate) use crate::net::accept::BindError;
 use crate::{
     component::Config,
     config::Id,
@@ -56,7 +56,7 @@ use tokio::sync::watch;
 
 /// Why a service could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -84,7 +84,7 @@ pub enum StartError {
 
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
 /// threads running.
-pub struct Service {
+pub(crate) struct Service {
     listening: Vec<Listening>,
     metrics: Option<SocketAddr>,
     health: Option<SocketAddr>,
@@ -130,7 +130,7 @@ struct Signals {
 /// When an address cannot be bound, a certificate cannot be read, or the
 /// system refuses a thread. Nothing is left running then but threads that end
 /// by themselves.
-pub fn start(config: &Config) -> Result<Service, StartError> {
+pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
     let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
     let state = Health::default();
@@ -265,13 +265,13 @@ pub fn start(config: &Config) -> Result<Service, StartError> {
 
 impl Service {
     /// The address of the first OTLP/gRPC listener.
-    pub fn grpc_address(&self) -> Option<SocketAddr> {
+    pub(crate) fn grpc_address(&self) -> Option<SocketAddr> {
         let is_grpc = |l: &&Listening| l.settings.transport == "grpc";
         self.listening.iter().find(is_grpc).map(|l| l.address)
     }
 
     /// Drains and stops: see the module's prologue. Blocks.
-    pub fn shutdown(self) -> Report {
+    pub(crate) fn shutdown(self) -> Report {
         self.state.stopping();
         // A second signal may have set it already, and must keep the last word.
         let deadline = Instant::now() + self.drain_timeout;
@@ -305,7 +305,7 @@ impl Service {
     }
 
     /// How it is.
-    pub fn health(&self) -> Health {
+    pub(crate) fn health(&self) -> Health {
         self.state.clone()
     }
 

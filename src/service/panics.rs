@@ -7,7 +7,7 @@ use crate::telemetry::Health;
 use std::{panic, thread};
 
 /// Watches the whole process from now on.
-pub fn watch(health: Health) {
+pub(crate) fn watch(health: Health) {
     let told = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         health.panicked();

@@ -18,30 +18,30 @@ use std::{
 
 /// One protocol of one receiver.
 #[derive(Clone, Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Index of the receiver in the configuration.
-    pub receiver: usize,
+    pub(crate) receiver: usize,
     /// Its settings.
-    pub settings: ListenerSettings,
+    pub(crate) settings: ListenerSettings,
     /// What it presents and trusts.
-    pub tls: Option<Arc<tls::Server>>,
+    pub(crate) tls: Option<Arc<tls::Server>>,
     /// Whom it takes spans from.
-    pub auth: Option<Arc<auth::Server>>,
+    pub(crate) auth: Option<Arc<auth::Server>>,
 }
 
 /// A listener with its socket.
 #[derive(Debug)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// What it is.
-    pub listener: Listener,
+    pub(crate) listener: Listener,
     /// Where it listens; the real port where 0 was asked.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Its socket, on which nothing has been accepted.
-    pub socket: TcpListener,
+    pub(crate) socket: TcpListener,
 }
 
 /// Binds every protocol of every receiver, with its certificates and users.
-pub fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
+pub(crate) fn bind_receivers(config: &Config) -> Result<Vec<Bound>, StartError> {
     let mut all = Vec::new();
     for (at, receiver) in config.receivers.iter().enumerate() {
         for settings in receiver.settings.listeners() {
@@ -76,7 +76,7 @@ fn guards(what: &str, settings: &ListenerSettings) -> Result<guards::Guards, Sta
 impl Listener {
     /// Follows the files of its certificates and users from now on. For a
     /// runtime with a `LocalSet`.
-    pub fn follow_files(&self) {
+    pub(crate) fn follow_files(&self) {
         let interval = self
             .settings
             .protocol

@@ -10,35 +10,35 @@ use std::fmt;
 
 /// What became of the items, logged at shutdown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub(crate) struct Report {
     /// Items taken from senders.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Items that processors added, to be delivered as well.
-    pub aliases: u64,
+    pub(crate) aliases: u64,
     /// Whether some items are no spans.
-    pub mixed: bool,
+    pub(crate) mixed: bool,
     /// What each exporter did.
-    pub exporters: Vec<ExporterReport>,
+    pub(crate) exporters: Vec<ExporterReport>,
 }
 
 /// What one exporter did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExporterReport {
+pub(crate) struct ExporterReport {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// Items the backend took.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Items given up or rejected by the backend.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Of those, items still undelivered when the drain ended, and in no log.
-    pub abandoned: u64,
+    pub(crate) abandoned: u64,
     /// Items left in the segment log, which the next start delivers.
-    pub kept: u64,
+    pub(crate) kept: u64,
 }
 
 impl Report {
     /// What the accounts of `graph` say now.
-    pub fn of(graph: &Graph, listeners: &[ListenerStats]) -> Self {
+    pub(crate) fn of(graph: &Graph, listeners: &[ListenerStats]) -> Self {
         let routes = graph.routes();
         let of_exporter = |at: usize| {
             let mut report = ExporterReport {
@@ -72,7 +72,7 @@ impl Report {
     }
 
     /// Whether the drain ended before everything was delivered or refused.
-    pub fn is_incomplete(&self) -> bool {
+    pub(crate) fn is_incomplete(&self) -> bool {
         self.exporters.iter().any(|exporter| exporter.abandoned > 0)
     }
 }

@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 ///
 /// When the service cannot start; the message says what to do.
-pub fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     logs::init(&config.telemetry);
     for warning in &config.warnings {
         tracing::warn!("{warning}");

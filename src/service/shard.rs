@@ -39,36 +39,36 @@ use tokio::{
 const CONNECTION_GRACE: Duration = Duration::from_secs(5);
 
 /// Everything a shard's thread builds itself from.
-pub struct Build {
+pub(crate) struct Build {
     /// Its part of the graph.
-    pub plan: ShardPlan,
+    pub(crate) plan: ShardPlan,
     /// All listeners, with the shard's counters; a connection names its own by
     /// index.
-    pub listeners: Vec<(Listener, ReceiverStats)>,
+    pub(crate) listeners: Vec<(Listener, ReceiverStats)>,
     /// How long it may gather requests.
-    pub gather: Duration,
+    pub(crate) gather: Duration,
     /// Turns red if the thread dies.
-    pub health: Health,
+    pub(crate) health: Health,
     /// Tells others how busy it is.
-    pub load: ShardLoad,
+    pub(crate) load: ShardLoad,
     /// Memory that all shards have for bodies that have come in part.
-    pub bodies: Budget,
+    pub(crate) bodies: Budget,
     /// How many shards there are.
-    pub shards: usize,
+    pub(crate) shards: usize,
     /// Where requests are read that are too long for one turn.
-    pub lane: LargeLane,
+    pub(crate) lane: LargeLane,
 }
 
 /// A running shard.
 #[derive(Debug)]
-pub struct ShardHandle {
+pub(crate) struct ShardHandle {
     sender: ShardSender,
     thread: Thread<()>,
 }
 
 impl ShardHandle {
     /// Starts the thread of shard number `at`.
-    pub fn start(
+    pub(crate) fn start(
         at: usize,
         build: Build,
         stop: watch::Receiver<bool>,
@@ -86,12 +86,12 @@ impl ShardHandle {
     }
 
     /// Returns where it takes connections.
-    pub fn sender(&self) -> ShardSender {
+    pub(crate) fn sender(&self) -> ShardSender {
         self.sender.clone()
     }
 
     /// Waits for its end.
-    pub fn join(self) {
+    pub(crate) fn join(self) {
         // That it died was told when it did.
         let _ = self.thread.join();
     }

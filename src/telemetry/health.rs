@@ -22,7 +22,7 @@ use std::{
 
 /// The state of the service, as health checks see it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub(crate) struct Health {
     state: Arc<AtomicU8>,
     dead_threads: Arc<AtomicUsize>,
     panics: Arc<AtomicUsize>,

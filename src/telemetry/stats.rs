@@ -125,7 +125,7 @@ impl ProcessorItems {
 /// What went into and came out of one processor on one shard, counted item by
 /// item and published once a request.
 #[derive(Clone, Debug, Default)]
-pub struct ProcessorStats {
+pub(crate) struct ProcessorStats {
     incoming: Tally,
     outgoing: Tally,
 }
@@ -213,7 +213,7 @@ pub(crate) const BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
 
 /// Counters of one pipeline on one shard.
 #[derive(Clone)]
-pub struct PipelineStats {
+pub(crate) struct PipelineStats {
     /// Items put into batches, for the accounts of the exporters.
     pub(crate) taken: Tally,
     /// The pipeline's `memory_limiter`.

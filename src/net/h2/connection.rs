@@ -76,15 +76,15 @@ pub enum H2Event<'i> {
 #[derive(Clone, Copy, Debug)]
 pub struct PeerWaits {
     /// Both sides have said and heard their settings.
-    pub is_settled: bool,
+    pub(crate) is_settled: bool,
     /// A header block has begun and not ended.
-    pub is_in_block: bool,
+    pub(crate) is_in_block: bool,
     /// An answer waits for the peer to open a window.
     pub is_held_up: bool,
     /// A PING of ours has not been answered.
-    pub is_pinged: bool,
+    pub(crate) is_pinged: bool,
     /// Octets of data sent so far, which grow while windows are opened.
-    pub sent: u64,
+    pub(crate) sent: u64,
 }
 
 /// How far the connection has begun.
@@ -277,13 +277,13 @@ impl H2Connection {
     }
 
     /// Returns true if [`Self::leave`] was called.
-    pub fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         self.leaving != Leaving::No
     }
 
     /// Returns true if it can be closed: all is answered, and the peer knows
     /// that nothing else will be.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(self.leaving, Leaving::Last(_)) && self.streams.is_empty()
     }
 

@@ -32,9 +32,9 @@ pub enum ErrorCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct H2Failure {
     /// Its code.
-    pub reason: ErrorCode,
+    pub(crate) reason: ErrorCode,
     /// For people; it travels with GOAWAY.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 impl fmt::Display for H2Failure {

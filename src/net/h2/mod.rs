@@ -38,8 +38,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::{CONNECTION_WINDOW, STREAM_WINDOW};
-pub use connection::{H2Connection, H2Event, H2Limits, PeerWaits};
+pub(crate) use connection::{CONNECTION_WINDOW, PeerWaits, STREAM_WINDOW};
+pub use connection::{H2Connection, H2Event, H2Limits};
 pub use error::{ErrorCode, H2Failure};
 pub(crate) use frame::{HEAD as FRAME_HEAD, MAX_PAYLOAD};
 pub(crate) use head::RequestHead;

@@ -41,7 +41,7 @@ pub struct DenseField {
     /// The field's bit among the singular fields of its message; none where it
     /// may be repeated. The variants of a oneof exclude each other, so they
     /// share the lowest bit.
-    pub bit: u32,
+    pub(crate) bit: u32,
 }
 
 /// The bit of all variants of a oneof.

@@ -13,5 +13,7 @@ mod dense;
 mod table;
 mod types;
 
-pub use dense::{DenseField, DenseKind, field};
-pub use types::{SchemaField, SchemaKind, SchemaLabel, SchemaMessage};
+pub(crate) use dense::DenseField;
+pub use dense::{DenseKind, field};
+pub(crate) use types::{SchemaField, SchemaKind};
+pub use types::{SchemaLabel, SchemaMessage};

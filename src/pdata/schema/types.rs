@@ -92,7 +92,7 @@ impl SchemaMessage {
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
-pub enum SchemaKind {
+pub(crate) enum SchemaKind {
     /// `string`
     Text,
     /// `bytes` that JSON shows as hexadecimal digits: trace and span ids.
@@ -127,7 +127,7 @@ pub enum SchemaKind {
 
 impl SchemaKind {
     /// The wire type of one value.
-    pub const fn wire(self) -> WireType {
+    pub(crate) const fn wire(self) -> WireType {
         match self {
             Self::Bool
             | Self::U32
@@ -162,13 +162,13 @@ pub struct SchemaField {
     /// Field number, below 32.
     pub number: u32,
     /// The name in JSON, lowerCamelCase.
-    pub json_name: &'static str,
+    pub(crate) json_name: &'static str,
     /// The name in the .proto file, snake_case.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// `Message.field`, for error messages.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// How often it may occur.
     pub label: SchemaLabel,
     /// What it holds.
-    pub kind: SchemaKind,
+    pub(crate) kind: SchemaKind,
 }

@@ -16,9 +16,9 @@ pub struct MalformedRequest {
     /// Offset in the request of the field that is wrong.
     pub offset: usize,
     /// The message or field, such as `ResourceSpans.scope_spans`.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// What is wrong there.
-    pub reason: WireReason,
+    pub(crate) reason: WireReason,
 }
 
 /// A field the walk has just passed.

@@ -24,7 +24,7 @@ mod metric;
 mod record;
 mod span;
 
-pub use fields::MalformedRequest;
+pub(crate) use fields::MalformedRequest;
 
 use super::{index::Index, keys::Keys, signal::Signal};
 use fields::RequestWalk;

@@ -14,9 +14,7 @@ the first damage.
 mod read;
 mod write;
 
-pub use read::{
-    MAX_DEPTH, WireField, WireFields, WireReason, WireTag, WireType, WireValue, fixed,
-    len_delimited, skip, tag, varint,
-};
+pub(crate) use read::{MAX_DEPTH, WireField, WireReason, fixed, len_delimited, skip, tag, varint};
+pub use read::{WireFields, WireType, WireValue};
 pub(super) use write::close_len;
 pub use write::{put_bytes, put_message, put_tag, put_varint, varint_len};

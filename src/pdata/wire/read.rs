@@ -2,7 +2,7 @@
 
 /// How many messages or groups may nest, as prost counts
 /// (`RECURSION_LIMIT`): the request itself is level 100, its children 99.
-pub const MAX_DEPTH: u32 = 100;
+pub(crate) const MAX_DEPTH: u32 = 100;
 
 /// The six wire types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub enum WireReason {
 
 impl WireReason {
     /// Returns true if the bytes are not wrong, but more than a limit allows.
-    pub fn is_limit(&self) -> bool {
+    pub(crate) fn is_limit(&self) -> bool {
         matches!(
             self,
             Self::TooLarge | Self::TooMany(_) | Self::Joined(_) | Self::Canonical(_)
@@ -99,11 +99,11 @@ impl WireReason {
 
 /// A decoded field key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WireTag {
+pub(crate) struct WireTag {
     /// Field number, at least 1.
-    pub number: u32,
+    pub(crate) number: u32,
     /// Wire type.
-    pub wire: WireType,
+    pub(crate) wire: WireType,
 }
 
 /// Reads a varint at `pos`; returns it and the position after it.
@@ -111,7 +111,7 @@ pub struct WireTag {
 /// # Errors
 /// Cut off or too long.
 #[inline(always)]
-pub fn varint(buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
+pub(crate) fn varint(buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
     match buf.get(pos) {
         Some(&byte) if byte < 0x80 => Ok((u64::from(byte), pos + 1)),
         _ => long_varint(buf, pos),
@@ -139,7 +139,7 @@ fn long_varint(buf: &[u8], pos: usize) -> Result<(u64, usize), WireReason> {
 /// # Errors
 /// What prost refuses as a key.
 #[inline(always)]
-pub fn tag(buf: &[u8], pos: usize) -> Result<(WireTag, usize), WireReason> {
+pub(crate) fn tag(buf: &[u8], pos: usize) -> Result<(WireTag, usize), WireReason> {
     let (key, pos) = varint(buf, pos)?;
     let key = u32::try_from(key).map_err(|_| WireReason::KeyTooLarge)?;
     let wire = match key & 7 {
@@ -162,7 +162,7 @@ pub fn tag(buf: &[u8], pos: usize) -> Result<(WireTag, usize), WireReason> {
 /// # Errors
 /// A bad varint, or a length that reaches past the end of `buf`.
 #[inline(always)]
-pub fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), WireReason> {
+pub(crate) fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), WireReason> {
     let (len, start) = varint(buf, pos)?;
     if len > (buf.len() - start) as u64 {
         return Err(WireReason::Overrun(len));
@@ -175,7 +175,7 @@ pub fn len_delimited(buf: &[u8], pos: usize) -> Result<(usize, usize), WireReaso
 /// # Errors
 /// Fewer bytes are left.
 #[inline(always)]
-pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, WireReason> {
+pub(crate) fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, WireReason> {
     if buf.len().saturating_sub(pos) < width {
         Err(WireReason::FixedCut)
     } else {
@@ -188,7 +188,12 @@ pub fn fixed(buf: &[u8], pos: usize, width: usize) -> Result<usize, WireReason> 
 ///
 /// # Errors
 /// What prost's `skip_field` refuses.
-pub fn skip(buf: &[u8], mut pos: usize, key: WireTag, depth: u32) -> Result<usize, WireReason> {
+pub(crate) fn skip(
+    buf: &[u8],
+    mut pos: usize,
+    key: WireTag,
+    depth: u32,
+) -> Result<usize, WireReason> {
     if depth == 0 {
         return Err(WireReason::TooDeep);
     }
@@ -272,7 +277,7 @@ impl<'a> WireFields<'a> {
     }
 
     /// Walks a message's payload from `pos` on, which must be a field's start.
-    pub fn from(message: &'a [u8], pos: usize) -> Self {
+    pub(crate) fn from(message: &'a [u8], pos: usize) -> Self {
         Self { buf: message, pos }
     }
 }

@@ -36,12 +36,12 @@ use tokio::sync::oneshot;
 use turns::Turns;
 
 /// Reads one large request, in so many bytes of memory.
-pub type Reading = Box<dyn FnOnce(usize) -> Result<PreparedRequest, Refusal> + Send>;
+pub(crate) type Reading = Box<dyn FnOnce(usize) -> Result<PreparedRequest, Refusal> + Send>;
 
 /// What reading a large request came to; with it goes the lane's one place, which
 /// is free again when this is dropped.
 #[derive(Debug)]
-pub struct LargeResult {
+pub(crate) struct LargeResult {
     prepared: Option<Result<PreparedRequest, Refusal>>,
     _place: Option<Place>,
 }
@@ -52,7 +52,7 @@ impl LargeResult {
     /// # Errors
     ///
     /// When the request is refused.
-    pub fn take(&mut self) -> Result<PreparedRequest, Refusal> {
+    pub(crate) fn take(&mut self) -> Result<PreparedRequest, Refusal> {
         self.prepared
             .take()
             .unwrap_or_else(|| Err(Refusal::failed()))
@@ -61,7 +61,7 @@ impl LargeResult {
 
 /// The way to the lane. Clones are the same lane.
 #[derive(Clone, Debug)]
-pub struct LargeLane {
+pub(crate) struct LargeLane {
     shared: Arc<Shared>,
     has_thread: bool,
 }
@@ -113,7 +113,10 @@ impl LargeLane {
     /// # Errors
     ///
     /// When the system refuses the thread.
-    pub fn start(memory: &Memory, health: Health) -> Result<(Self, JoinHandle<()>), ThreadError> {
+    pub(crate) fn start(
+        memory: &Memory,
+        health: Health,
+    ) -> Result<(Self, JoinHandle<()>), ThreadError> {
         let lane = Self::new(memory.clone(), true);
         let shared = Arc::clone(&lane.shared);
         let watchdog = Watchdog::new("large requests", health);
@@ -134,7 +137,7 @@ impl LargeLane {
 
     /// Makes a lane without a thread, which reads where it is asked to: for a
     /// caller that nobody waits for.
-    pub fn inline(memory: &Memory) -> Self {
+    pub(crate) fn inline(memory: &Memory) -> Self {
         Self::new(memory.clone(), false)
     }
 
@@ -152,7 +155,7 @@ impl LargeLane {
 
     /// Gives a request that `peer` sent to the lane. The receiver fails when the
     /// lane was closed. Dropping it before the request's turn takes it back.
-    pub fn submit(&self, peer: IpAddr, read: Reading) -> oneshot::Receiver<LargeResult> {
+    pub(crate) fn submit(&self, peer: IpAddr, read: Reading) -> oneshot::Receiver<LargeResult> {
         let (reply, result) = oneshot::channel();
         if !self.has_thread {
             let _ = reply.send(LargeResult {
@@ -170,7 +173,7 @@ impl LargeLane {
     }
 
     /// Ends the thread, and what waits.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut state = self.shared.lock();
         state.is_closed = true;
         state.turns = Turns::default();

@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{self as trace, ResourceSpans, ScopeSpans},
 };
 use prost::Message;
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -67,12 +67,11 @@ fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
         send_size: none(),
         send_size_bytes: none(),
     };
-    let shard_budget = Rc::new(ShardBudget::new(&budget));
+    let held = Rc::new(ShardBudget::new(&budget));
     let outlet = Outlet::new(vec![exit], budget, None);
-    let held = Rc::clone(&shard_budget);
     let pipeline = Engine::new(Signal::Traces, &batch, stages(), outlet, held, stats);
     let gather = Gather::new(Duration::ZERO);
-    let shard = Shard::new(vec![pipeline], shard_budget, None, gather, |_| stages());
+    let shard = Shard::new(vec![pipeline], None, gather, |_| stages());
     (shard, queue, route)
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 /// The `mesh` processors of a service, by id, and what watches for them.
 #[derive(Default)]
-pub struct MeshBackground {
+pub(crate) struct MeshBackground {
     processors: Processors,
     watchers: Watchers,
 }
@@ -26,7 +26,7 @@ pub struct MeshBackground {
 impl MeshBackground {
     /// Returns where the decisions of processor `id` begin: the same for all
     /// shards and pipelines.
-    pub fn current(&mut self, id: &Id, settings: &Settings) -> Current {
+    pub(crate) fn current(&mut self, id: &Id, settings: &Settings) -> Current {
         let make = || (settings.clone(), Current::new(Knowledge::of(settings)));
         let (_, current) = self.processors.entry(id.clone()).or_insert_with(make);
         current.clone()

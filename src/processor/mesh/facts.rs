@@ -49,7 +49,7 @@ impl IndexedKey {
 
 /// Where the index keeps the attributes that the rules read.
 #[derive(Clone, Debug)]
-pub struct Slots {
+pub(crate) struct Slots {
     values: [IndexedKey; VALUES.len()],
     presences: [IndexedKey; PRESENCES.len()],
     error: IndexedKey,
@@ -62,7 +62,7 @@ pub struct Slots {
 
 impl Slots {
     /// Registers the keys.
-    pub fn new(keys: &mut Keys) -> Self {
+    pub(crate) fn new(keys: &mut Keys) -> Self {
         let mut new = |name| IndexedKey::new(name, keys);
         Self {
             values: VALUES.map(&mut new),
@@ -79,13 +79,13 @@ impl Slots {
 /// A span as earlier processors left it. `EDITED` is false where none of them
 /// has edited it: nothing is looked up in the edits then.
 #[derive(Debug)]
-pub struct View<'a, const EDITED: bool> {
+pub(crate) struct View<'a, const EDITED: bool> {
     /// Where the attributes are.
-    pub slots: &'a Slots,
+    pub(crate) slots: &'a Slots,
     /// The span as it came.
-    pub span: &'a Span<'a>,
+    pub(crate) span: &'a Span<'a>,
     /// What earlier processors change of it.
-    pub edits: &'a Edits,
+    pub(crate) edits: &'a Edits,
 }
 
 impl<'a, const EDITED: bool> View<'a, EDITED> {
@@ -94,7 +94,7 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
     ///
     /// The parts cannot run into each other: an absent field is one byte, a
     /// present one begins with its tag and holds its length.
-    pub fn put_key(&self, resource: ResourceId, out: &mut Vec<u8>) {
+    pub(crate) fn put_key(&self, resource: ResourceId, out: &mut Vec<u8>) {
         let index = resource.index() as u32;
         out.extend_from_slice(&index.to_le_bytes());
         out.push(self.span.entry.kind);
@@ -118,7 +118,7 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
     }
 
     /// Extends a key by the span's name. An empty one makes another key, too.
-    pub fn put_name(&self, key: &mut Vec<u8>) {
+    pub(crate) fn put_name(&self, key: &mut Vec<u8>) {
         let name = self.name();
         key.push(1);
         // The length keeps it apart from what follows.
@@ -127,7 +127,7 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
     }
 
     /// The facts; `resource` is the payload of the span's resource.
-    pub fn facts(&self, resource: &'a [u8], peer: Option<IpAddr>) -> Facts<'a> {
+    pub(crate) fn facts(&self, resource: &'a [u8], peer: Option<IpAddr>) -> Facts<'a> {
         let attributes = view::resource_attributes(resource).take(RESOURCE_ATTRIBUTES);
         let attributes = attributes.map(|kv| match kv.value {
             AnyValue::String(text) => (kv.key, text),

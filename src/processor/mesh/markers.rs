@@ -27,7 +27,7 @@ const INTERNAL: u64 = 1;
 
 /// Markers of one span.
 #[derive(Debug, Default)]
-pub struct Markers {
+pub(crate) struct Markers {
     list: Vec<Marker>,
     /// Templates.
     arena: Vec<u8>,
@@ -42,7 +42,7 @@ struct Marker {
 
 /// The fields in which a marker named `span_name` differs from its span, for
 /// [`Markers::add`], and the attributes of its own.
-pub fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
+pub(crate) fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     put_bytes(5, span_name.as_bytes(), &mut out);
     put_tag(6, WireType::Varint, &mut out);
@@ -55,7 +55,7 @@ pub fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
 }
 
 /// Payload of the scope that markers go out under: it says who made them.
-pub fn scope() -> Vec<u8> {
+pub(crate) fn scope() -> Vec<u8> {
     let mut out = Vec::new();
     put_bytes(1, b"wayspan", &mut out);
     put_bytes(2, env!("CARGO_PKG_VERSION").as_bytes(), &mut out);
@@ -64,13 +64,13 @@ pub fn scope() -> Vec<u8> {
 
 impl Markers {
     /// Forgets all markers and keeps the memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.list.clear();
         self.arena.clear();
     }
 
     /// Adds one. `template` is what [`template`] made.
-    pub fn add(&mut self, resource: ResourceId, salt: Salt, template: &[u8]) {
+    pub(crate) fn add(&mut self, resource: ResourceId, salt: Salt, template: &[u8]) {
         let start = self.arena.len();
         self.arena.extend_from_slice(template);
         self.list.push(Marker {
@@ -81,7 +81,7 @@ impl Markers {
     }
 
     /// Tells `each` of the resource of each marker, and how long its own fields are.
-    pub fn each(&self, each: &mut dyn FnMut(ResourceId, usize)) {
+    pub(crate) fn each(&self, each: &mut dyn FnMut(ResourceId, usize)) {
         for marker in &self.list {
             each(marker.resource, marker.template.len());
         }
@@ -89,7 +89,7 @@ impl Markers {
 
     /// Adds all markers of the span whose field `ScopeSpans.spans`, as it goes
     /// out, is `span`, to `followers`, under the scope whose payload is `scope`.
-    pub fn write(&self, span: &[u8], scope: &[u8], followers: &mut Followers) {
+    pub(crate) fn write(&self, span: &[u8], scope: &[u8], followers: &mut Followers) {
         let span = WireFields::new(span).next().and_then(|field| field.bytes());
         let span = span.unwrap_or_default();
         for marker in &self.list {

@@ -14,28 +14,28 @@ use hashbrown::HashMap;
 
 /// What is to be done with a span.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The resource it goes out under.
-    pub resource: ResourceId,
+    pub(crate) resource: ResourceId,
     /// Encoded attributes to append; often none.
-    pub tags: Box<[u8]>,
+    pub(crate) tags: Box<[u8]>,
     /// The new span name, and the old one to keep.
-    pub span_name: Option<(Box<str>, Box<str>)>,
+    pub(crate) span_name: Option<(Box<str>, Box<str>)>,
     /// What of this is a repair; the status is one by itself.
-    pub repairs: Repairs,
+    pub(crate) repairs: Repairs,
     /// The marker that goes with it.
-    pub marker: Option<Marker>,
+    pub(crate) marker: Option<Marker>,
 }
 
 /// A marker, short of its span.
 #[derive(Debug)]
-pub struct Marker {
+pub(crate) struct Marker {
     /// The resource it goes out under.
-    pub resource: ResourceId,
+    pub(crate) resource: ResourceId,
     /// What makes its id.
-    pub salt: Salt,
+    pub(crate) salt: Salt,
     /// Its own fields.
-    pub template: Box<[u8]>,
+    pub(crate) template: Box<[u8]>,
 }
 
 impl Answer {
@@ -51,7 +51,7 @@ impl Answer {
 
 /// What may be needed besides what is always in the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// The span's name.
     Name,
     /// Who sent the request.
@@ -60,7 +60,7 @@ pub enum Need {
 
 /// What is known under a key.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The answer.
     Known(Answer),
     /// The key does not tell: append this and look again.
@@ -69,26 +69,26 @@ pub enum Outcome {
 
 /// The memo.
 #[derive(Debug, Default)]
-pub struct Memo {
+pub(crate) struct Memo {
     map: HashMap<Box<[u8]>, Outcome, foldhash::fast::RandomState>,
     bytes: usize,
 }
 
 impl Memo {
     /// Entries beyond which it is emptied.
-    pub const MAX_ENTRIES: usize = 8192;
+    pub(crate) const MAX_ENTRIES: usize = 8192;
     /// Bytes of keys and answers beyond which it is emptied.
-    pub const MAX_BYTES: usize = 4 << 20;
+    pub(crate) const MAX_BYTES: usize = 4 << 20;
     /// Longer keys are not remembered: no honest span has one.
-    pub const MAX_KEY: usize = 4096;
+    pub(crate) const MAX_KEY: usize = 4096;
 
     /// What is known under `key`.
-    pub fn get(&self, key: &[u8]) -> Option<&Outcome> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Outcome> {
         self.map.get(key)
     }
 
     /// Remembers `outcome`.
-    pub fn put(&mut self, key: &[u8], outcome: Outcome) {
+    pub(crate) fn put(&mut self, key: &[u8], outcome: Outcome) {
         if key.len() > Self::MAX_KEY {
             return;
         }
@@ -106,14 +106,14 @@ impl Memo {
     }
 
     /// Forgets everything.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.map.clear();
         self.bytes = 0;
     }
 
     /// How much is remembered.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map.len()
     }
 }

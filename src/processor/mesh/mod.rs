@@ -34,7 +34,7 @@ pub use factory::MeshFactory;
 use facts::{Slots, View};
 use markers::Markers;
 use memo::{Answer, Marker, Memo, Need, Outcome};
-pub use stats::MeshStats;
+pub(crate) use stats::MeshStats;
 use stats::MeshTally;
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -47,7 +47,7 @@ const ERROR: i32 = 2;
 
 /// The `mesh` processor.
 #[derive(Debug)]
-pub struct Mesh {
+pub(crate) struct Mesh {
     settings: Settings,
     knowledge: Reader,
     slots: Slots,
@@ -67,7 +67,7 @@ pub struct Mesh {
 
 impl Mesh {
     /// Registers its keys and builds an instance.
-    pub fn new(settings: &Settings, current: &Current, keys: &mut Keys) -> Self {
+    pub(crate) fn new(settings: &Settings, current: &Current, keys: &mut Keys) -> Self {
         Self {
             settings: settings.clone(),
             knowledge: current.reader(),
@@ -84,7 +84,7 @@ impl Mesh {
     }
 
     /// Counts into `stats`.
-    pub fn counting(self, stats: MeshStats) -> Self {
+    pub(crate) fn counting(self, stats: MeshStats) -> Self {
         Self {
             tally: MeshTally::new(stats),
             ..self

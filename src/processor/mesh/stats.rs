@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 counters! {
     /// What one `mesh` processor repaired and added on one shard.
-    pub struct MeshStats ["processor"] {
+    pub(crate) struct MeshStats ["processor"] {
         /// Spans whose status, node_id or name was repaired.
         status: "wayspan_mesh_repairs" {"repair" = "status"},
         /// Spans whose status, node_id or name was repaired.
@@ -20,7 +20,7 @@ counters! {
 /// Counts span by span and publishes once a request, so that a span costs no
 /// store that other threads see.
 #[derive(Debug, Default)]
-pub struct MeshTally {
+pub(crate) struct MeshTally {
     /// What was not published yet, in the order of the counters.
     unpublished: Cell<[u64; 4]>,
     stats: MeshStats,
@@ -28,7 +28,7 @@ pub struct MeshTally {
 
 impl MeshTally {
     /// Publishes to `stats`.
-    pub fn new(stats: MeshStats) -> Self {
+    pub(crate) fn new(stats: MeshStats) -> Self {
         Self {
             unpublished: Cell::default(),
             stats,
@@ -36,7 +36,7 @@ impl MeshTally {
     }
 
     /// Counts what was repaired of a span.
-    pub fn repaired(&self, status: bool, node_id: bool, span_name: bool) {
+    pub(crate) fn repaired(&self, status: bool, node_id: bool, span_name: bool) {
         let mut new = self.unpublished.get();
         for (n, repaired) in new.iter_mut().zip([status, node_id, span_name]) {
             *n += u64::from(repaired);
@@ -45,19 +45,19 @@ impl MeshTally {
     }
 
     /// Counts one marker.
-    pub fn marked(&self) {
+    pub(crate) fn marked(&self) {
         let [status, node_id, span_name, markers] = self.unpublished.get();
         self.unpublished
             .set([status, node_id, span_name, markers + 1]);
     }
 
     /// Forgets what was counted since it was last published.
-    pub fn discard(&self) {
+    pub(crate) fn discard(&self) {
         self.unpublished.take();
     }
 
     /// Publishes what was counted since the last call.
-    pub fn publish(&self) {
+    pub(crate) fn publish(&self) {
         let new = self.unpublished.take();
         if new == [0; 4] {
             return;

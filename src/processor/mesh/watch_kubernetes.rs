@@ -46,7 +46,7 @@ const DIRECTORY_UPDATES: Metric = Metric::counter(
 
 /// Why Kubernetes cannot be watched though it must be.
 #[derive(Debug, thiserror::Error)]
-pub enum WatchError {
+pub(crate) enum WatchError {
     /// No client can be made.
     #[error("cannot watch Kubernetes: {0}")]
     Client(#[from] ClientError),
@@ -57,7 +57,7 @@ pub enum WatchError {
 
 /// Watchers that are ready to start.
 #[derive(Default)]
-pub struct Watchers(Vec<(DirectoryWatcher, Runtime)>);
+pub(crate) struct Watchers(Vec<(DirectoryWatcher, Runtime)>);
 
 impl Watchers {
     /// Finds out what is to be watched, and how.
@@ -65,7 +65,7 @@ impl Watchers {
     /// # Errors
     ///
     /// When `kubernetes` is `on` and no client can be made.
-    pub fn prepare(processors: &Processors) -> Result<Self, WatchError> {
+    pub(crate) fn prepare(processors: &Processors) -> Result<Self, WatchError> {
         let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
         for (settings, current) in processors.values() {
             let settings = &settings.kubernetes;
@@ -91,7 +91,7 @@ impl Watchers {
     }
 
     /// Makes their state visible.
-    pub fn register(&self, registry: &Registry, health: &Health) {
+    pub(crate) fn register(&self, registry: &Registry, health: &Health) {
         if self.0.is_empty() {
             return;
         }
@@ -121,7 +121,7 @@ impl Watchers {
     }
 
     /// Starts them. They end with `end`.
-    pub fn start(
+    pub(crate) fn start(
         self,
         health: &Health,
         end: &watch::Receiver<bool>,

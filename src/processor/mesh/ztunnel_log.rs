@@ -40,15 +40,15 @@ const RECORDS: &str = "ScopeLogs.log_records";
 
 /// What a request of logs became.
 #[derive(Debug, Default)]
-pub struct Converted {
+pub(crate) struct Converted {
     /// An `ExportTraceServiceRequest`; empty where there is no connection.
-    pub request: Vec<u8>,
+    pub(crate) request: Vec<u8>,
     /// Its spans.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Records that are none.
-    pub ignored: u64,
+    pub(crate) ignored: u64,
     /// Why the first of them is none.
-    pub why: Option<Ignored>,
+    pub(crate) why: Option<Ignored>,
     /// How long the request may become.
     most: usize,
 }
@@ -56,7 +56,7 @@ pub struct Converted {
 /// Broken framing.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {reason}")]
-pub struct Malformed {
+pub(crate) struct Malformed {
     place: &'static str,
     reason: wire::WireReason,
 }
@@ -65,7 +65,7 @@ pub struct Malformed {
 ///
 /// # Errors
 /// When the bytes are not protobuf of that form, as far as the records.
-pub fn convert(logs: &[u8], most: usize) -> Result<Converted, Malformed> {
+pub(crate) fn convert(logs: &[u8], most: usize) -> Result<Converted, Malformed> {
     let mut out = Converted {
         most,
         ..Converted::default()
@@ -106,7 +106,7 @@ pub fn convert(logs: &[u8], most: usize) -> Result<Converted, Malformed> {
 
 /// Reads ztunnel's access log in place of spans.
 #[derive(Clone, Copy, Debug)]
-pub struct ZtunnelLog;
+pub(crate) struct ZtunnelLog;
 
 impl Converter for ZtunnelLog {
     fn reads(&self) -> Signal {

@@ -32,7 +32,7 @@ use std::pin::pin;
 
 /// The queue had no room, or was closed; the batch comes back.
 #[derive(Debug)]
-pub struct Full<T>(pub T);
+pub struct Full<T>(pub(crate) T);
 
 /// A bounded queue of sealed batches, many producers, many consumers.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl<T> Queue<T> {
     }
 
     /// Batches waiting.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.batches.len()
     }
 
@@ -121,7 +121,7 @@ impl<T> Queue<T> {
     }
 
     /// Room in batches.
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.batches.capacity()
     }
 }

@@ -18,41 +18,41 @@ const MARK: u64 = 256 << 10;
 /// All lanes that are known.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    pub lanes: BTreeMap<LaneId, KnownLane>,
+    pub(crate) lanes: BTreeMap<LaneId, KnownLane>,
 }
 
 /// What is known of a lane.
 #[derive(Debug, Default)]
 pub(super) struct KnownLane {
     /// By the number of the first record.
-    pub segments: BTreeMap<Seq, KnownSegment>,
+    pub(crate) segments: BTreeMap<Seq, KnownSegment>,
     /// The configured exporters that are to get its records, as indexes.
-    pub addressed: Vec<usize>,
+    pub(crate) addressed: Vec<usize>,
     /// The ids of those that are not configured any more.
-    pub others: Vec<String>,
+    pub(crate) others: Vec<String>,
     /// What each configured exporter has settled.
-    pub settled: BTreeMap<usize, Ranges>,
+    pub(crate) settled: BTreeMap<usize, Ranges>,
     /// The same of exporters that are not configured.
-    pub others_settled: BTreeMap<String, Ranges>,
+    pub(crate) others_settled: BTreeMap<String, Ranges>,
     /// Records below this are decided; None: an old lane that was not scanned.
-    pub end: Option<Seq>,
+    pub(crate) end: Option<Seq>,
     /// True while a writer writes it.
-    pub live: bool,
+    pub(crate) live: bool,
     /// What its writer knows, in the run that began the lane.
-    pub state: Option<Arc<LaneState>>,
+    pub(crate) state: Option<Arc<LaneState>>,
 }
 
 /// What is known of a segment's file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownSegment {
     /// Its length, without what an undone write may have left.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// True once nothing is added any more.
-    pub closed: bool,
+    pub(crate) closed: bool,
     /// The number after the last record written to it; None: an old one.
-    pub end: Option<Seq>,
+    pub(crate) end: Option<Seq>,
     /// Places to start reading.
-    pub marks: ReadMarks,
+    pub(crate) marks: ReadMarks,
     /// Damage before this offset was counted.
     inspected: u64,
     /// True once its unfinished end was counted.
@@ -66,12 +66,12 @@ pub(super) struct ReadMarks(Vec<(Seq, u64)>);
 /// Where reading begins.
 #[derive(Clone, Debug)]
 pub(super) struct ReadPoint {
-    pub first: Seq,
-    pub bytes: u64,
+    pub(crate) first: Seq,
+    pub(crate) bytes: u64,
     /// A record's number and offset at or before what is asked for.
-    pub mark: Option<(Seq, u64)>,
+    pub(crate) mark: Option<(Seq, u64)>,
     /// First record of the segment after it.
-    pub next: Option<Seq>,
+    pub(crate) next: Option<Seq>,
 }
 
 impl Catalog {

@@ -31,15 +31,15 @@ const FAILED: usize = 4096;
 /// What a lane's writer and the log thread share.
 #[derive(Debug)]
 pub(super) struct LaneState {
-    pub id: LaneId,
-    pub decided: AtomicU64,
-    pub undecided_bytes: AtomicUsize,
+    pub(crate) id: LaneId,
+    pub(crate) decided: AtomicU64,
+    pub(crate) undecided_bytes: AtomicUsize,
     /// Records from here on have not failed, so nothing need be looked up.
     failed_end: AtomicU64,
     failed: Mutex<FailedRecords>,
-    pub spare: ArrayQueue<Vec<u8>>,
+    pub(crate) spare: ArrayQueue<Vec<u8>>,
     notify: Arc<Notify>,
-    pub meters: Arc<LogMeters>,
+    pub(crate) meters: Arc<LogMeters>,
 }
 
 #[derive(Debug, Default)]
@@ -98,11 +98,11 @@ impl LaneState {
 /// that nobody waits for a thread that is gone.
 #[derive(Debug)]
 pub(super) struct Commit {
-    pub lane: Arc<LaneState>,
+    pub(crate) lane: Arc<LaneState>,
     /// Encoded records.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Their numbers; a number may have no record.
-    pub records: Range<Seq>,
+    pub(crate) records: Range<Seq>,
     decided: bool,
 }
 

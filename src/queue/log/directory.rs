@@ -95,9 +95,9 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 #[derive(Default)]
 pub(super) struct LogFiles {
     /// Segments: lane, first record, length.
-    pub segments: Vec<(LaneId, Seq, u64)>,
+    pub(crate) segments: Vec<(LaneId, Seq, u64)>,
     /// Files of settlements: path, number, length.
-    pub settlements: Vec<(PathBuf, u64, u64)>,
+    pub(crate) settlements: Vec<(PathBuf, u64, u64)>,
 }
 
 /// Makes the directory if it may, and locks it against other processes.

@@ -55,15 +55,15 @@ const CRC: usize = 4;
 /// What a segment says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
-    pub lane: LaneId,
+    pub(crate) lane: LaneId,
     /// The number of its first record.
-    pub first: Seq,
+    pub(crate) first: Seq,
     /// Unix milliseconds.
-    pub created: u64,
+    pub(crate) created: u64,
     /// What its records carry.
-    pub signal: Signal,
+    pub(crate) signal: Signal,
     /// The exporters that are to get its records.
-    pub exporters: Vec<String>,
+    pub(crate) exporters: Vec<String>,
 }
 
 /// Why there is no [`SegmentHeader`].
@@ -174,10 +174,10 @@ impl SegmentHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordHeader {
     /// The length of the payload in bytes.
-    pub length: u32,
-    pub seq: Seq,
-    pub items: u32,
-    pub payload_crc: u32,
+    pub(crate) length: u32,
+    pub(crate) seq: Seq,
+    pub(crate) items: u32,
+    pub(crate) payload_crc: u32,
 }
 
 impl RecordHeader {
@@ -255,7 +255,7 @@ pub(super) fn records(
 }
 
 /// Takes numbers and strings off the front of bytes.
-pub(super) struct ByteReader<'a>(pub &'a [u8]);
+pub(super) struct ByteReader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> ByteReader<'a> {
     pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {

@@ -105,7 +105,7 @@ impl Log {
     }
 
     /// Returns the directory of the log.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.store.settings.directory
     }
 

@@ -98,7 +98,7 @@ const COUNTERS: [Row; 10] = [
 
 impl Log {
     /// Registers what is to be known of the log of a pipeline.
-    pub fn register(&self, registry: &Registry, pipeline: &str, signal: Signal) {
+    pub(crate) fn register(&self, registry: &Registry, pipeline: &str, signal: Signal) {
         let labels = [pipeline];
         let gauge = |metric: &Metric, read: fn(&LogStatus) -> f64| {
             let log = self.clone();

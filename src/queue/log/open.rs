@@ -37,10 +37,10 @@ const MAX_SETTLEMENTS: u64 = 64 << 20;
 
 /// A log that was opened, and its thread, which runs.
 pub(super) struct OpenedLog {
-    pub store: Arc<Store>,
-    pub messages: Sender<LogMessage>,
-    pub thread: JoinHandle<()>,
-    pub recovered: Recovered,
+    pub(crate) store: Arc<Store>,
+    pub(crate) messages: Sender<LogMessage>,
+    pub(crate) thread: JoinHandle<()>,
+    pub(crate) recovered: Recovered,
 }
 
 /// See [`super::Log::open`].

@@ -36,7 +36,7 @@ pub struct RecordsRead {
     pub error: Option<io::Error>,
     /// With an error: where the records begin that are in another file, to go
     /// on there when the error stays.
-    pub beyond: Option<Seq>,
+    pub(crate) beyond: Option<Seq>,
 }
 
 /// Why reading a segment ended.
@@ -53,9 +53,9 @@ enum Ended {
 #[derive(Default)]
 pub(super) struct Seen {
     /// Offsets of damaged places.
-    pub damages: Vec<u64>,
+    pub(crate) damages: Vec<u64>,
     /// Bytes of an unfinished write.
-    pub torn: u64,
+    pub(crate) torn: u64,
 }
 
 /// See [`super::Log::read`].

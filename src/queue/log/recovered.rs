@@ -19,7 +19,7 @@ pub struct OldLane {
     /// The lane's number.
     pub id: LaneId,
     /// The length of its segments together.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// For each of [`super::LogSettings::exporters`]: the first record that it
     /// may still have to get; None if it is to get nothing.
     pub pending: Vec<Option<Seq>>,

@@ -22,7 +22,7 @@ pub struct LaneScan {
     /// settled.
     pub pending_items: Vec<u64>,
     /// Likewise, the items of damaged records that still say how many they had.
-    pub damaged_items: Vec<u64>,
+    pub(crate) damaged_items: Vec<u64>,
     /// Places where records were unreadable.
     pub damaged: u64,
     /// Bytes of unfinished writes.

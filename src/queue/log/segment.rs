@@ -15,14 +15,14 @@ use std::{
 /// there before anything is added.
 #[derive(Debug)]
 pub(super) struct OpenSegment {
-    pub file: File,
-    pub path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
     /// Its first record's number.
-    pub first: Seq,
+    pub(crate) first: Seq,
     /// The number after its last record's.
-    pub end: Seq,
+    pub(crate) end: Seq,
     /// Bytes that count.
-    pub length: u64,
+    pub(crate) length: u64,
     header: u64,
     /// What `end` and `length` were when it was last synced.
     synced: (Seq, u64),

@@ -42,9 +42,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What one entry says: an exporter is done with these records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settlement<'a> {
-    pub exporter: &'a str,
-    pub lane: LaneId,
-    pub records: Range<Seq>,
+    pub(crate) exporter: &'a str,
+    pub(crate) lane: LaneId,
+    pub(crate) records: Range<Seq>,
 }
 
 impl<'a> Settlement<'a> {

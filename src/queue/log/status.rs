@@ -27,16 +27,16 @@ pub struct Degraded {
     /// Why, in a few words.
     pub reason: String,
     /// Since when.
-    pub since: Instant,
+    pub(crate) since: Instant,
 }
 
 /// Counters since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogCounts {
     /// Hand-overs that got into the log as a whole.
-    pub commits: u64,
+    pub(crate) commits: u64,
     /// Their bytes, headers included.
-    pub committed_bytes: u64,
+    pub(crate) committed_bytes: u64,
     /// Times that a file's data was synced.
     pub fsyncs: u64,
     /// Records that did not get into the log.
@@ -59,18 +59,18 @@ pub struct LogCounts {
 /// The counters as they are kept, each written by few and rarely.
 #[derive(Debug, Default)]
 pub(super) struct LogMeters {
-    pub bytes: AtomicU64,
-    pub segments: AtomicU64,
-    pub commits: AtomicU64,
-    pub committed_bytes: AtomicU64,
-    pub fsyncs: AtomicU64,
-    pub failed_records: AtomicU64,
-    pub failed_items: AtomicU64,
-    pub damaged_records: AtomicU64,
-    pub torn_tails: AtomicU64,
-    pub deleted_segments: AtomicU64,
-    pub damaged_settlements: AtomicU64,
-    pub degradations: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) segments: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) committed_bytes: AtomicU64,
+    pub(crate) fsyncs: AtomicU64,
+    pub(crate) failed_records: AtomicU64,
+    pub(crate) failed_items: AtomicU64,
+    pub(crate) damaged_records: AtomicU64,
+    pub(crate) torn_tails: AtomicU64,
+    pub(crate) deleted_segments: AtomicU64,
+    pub(crate) damaged_settlements: AtomicU64,
+    pub(crate) degradations: AtomicU64,
     degraded: AtomicBool,
     trouble: Mutex<Option<Degraded>>,
 }

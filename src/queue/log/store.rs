@@ -14,12 +14,12 @@ use std::{
 /// What readers, writers and the log thread share.
 #[derive(Debug)]
 pub(super) struct Store {
-    pub settings: LogSettings,
+    pub(crate) settings: LogSettings,
     /// The length of a segment's header.
-    pub header_length: u64,
-    pub catalog: Mutex<Catalog>,
-    pub meters: Arc<LogMeters>,
-    pub next_lane: AtomicU64,
+    pub(crate) header_length: u64,
+    pub(crate) catalog: Mutex<Catalog>,
+    pub(crate) meters: Arc<LogMeters>,
+    pub(crate) next_lane: AtomicU64,
 }
 
 impl Store {

@@ -48,7 +48,7 @@ pub(super) struct SegmentWalk {
     window: Bytes,
     window_at: u64,
     /// Bytes to read at once.
-    pub ahead: usize,
+    pub(crate) ahead: usize,
 }
 
 /// What the walk comes to.

@@ -20,7 +20,7 @@ use std::{
 
 /// A response body: one piece, or nothing.
 #[derive(Debug, Default)]
-pub struct HttpReply(pub Bytes);
+pub struct HttpReply(pub(crate) Bytes);
 
 impl Body for HttpReply {
     type Data = Bytes;
