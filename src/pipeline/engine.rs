@@ -216,31 +216,32 @@ impl Engine {
             stage.processor.begin(Some(peer));
         }
         let mut foreseen = Ok(true);
+        let mut base = None;
         while let Some((entry, item)) = progress.next(index) {
             if budget == 0 {
                 foreseen = Ok(false);
                 break;
             }
             progress.item += 1;
-            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
+            let interned = self.resources.interned();
             if item.fault.is_some() {
+                budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
                 continue;
             }
             if self.resources.is_full() || self.scopes.is_full() {
                 self.forget();
                 forecast.forget();
+                base = None;
             }
-            let resource = self.resources.intern(
-                entry.resource.of(request),
-                entry.schema_url.of(request),
-                entry.rest.of(request),
-            );
+            let resource = self.resource_id(request, entry, progress.resource, &mut base);
             let span = Span {
                 request,
                 index,
                 entry: item,
             };
             self.foresee_span(&span, resource, forecast);
+            let interned = self.resources.interned().wrapping_sub(interned);
+            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST + interned);
             if forecast.bytes() > limit {
                 foreseen = Err(Declined::Expands { limit });
                 break;
@@ -357,14 +358,15 @@ impl Engine {
         mut budget: usize,
         appended: &mut Appended,
     ) -> bool {
-        let mut base: Option<(usize, ResourceId)> = None;
+        let mut base = None;
         while let Some((entry, item)) = progress.next(index) {
             if budget == 0 {
                 return false;
             }
             progress.item += 1;
-            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
+            let interned = self.resources.interned();
             if let Some(fault) = item.fault {
+                budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
                 appended.rejected += 1;
                 appended.fault.get_or_insert(fault);
                 continue;
@@ -373,15 +375,7 @@ impl Engine {
                 self.forget();
                 base = None;
             }
-            let resource = match base {
-                Some((of, id)) if of == progress.resource => id,
-                _ => self.resources.intern(
-                    entry.resource.of(request),
-                    entry.schema_url.of(request),
-                    entry.rest.of(request),
-                ),
-            };
-            base = Some((progress.resource, resource));
+            let resource = self.resource_id(request, entry, progress.resource, &mut base);
             appended.any = true;
             appended.accepted += u64::from(item.count);
             let span = Span {
@@ -390,8 +384,33 @@ impl Engine {
                 entry: item,
             };
             appended.opened |= self.append_span(&span, resource);
+            let interned = self.resources.interned().wrapping_sub(interned);
+            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST + interned);
         }
         true
+    }
+
+    /// The id of a request's resource number `at`; `last` is that of the item before,
+    /// which nearly always has the same.
+    fn resource_id(
+        &mut self,
+        request: &[u8],
+        entry: &ResourceEntry,
+        at: usize,
+        last: &mut Option<(usize, ResourceId)>,
+    ) -> ResourceId {
+        if let Some((number, id)) = *last
+            && number == at
+        {
+            return id;
+        }
+        let id = self.resources.intern(
+            entry.resource.of(request),
+            entry.schema_url.of(request),
+            entry.rest.of(request),
+        );
+        *last = Some((at, id));
+        id
     }
 
     /// Keeps the request's own unknown fields, which belong to no item, with

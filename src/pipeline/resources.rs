@@ -82,6 +82,8 @@ pub struct Table<I> {
     by_hash: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
     bytes: usize,
+    /// Bytes that were ever interned anew.
+    interned: usize,
     id: PhantomData<I>,
 }
 
@@ -92,6 +94,7 @@ impl<I> Default for Table<I> {
             by_hash: HashTable::new(),
             hasher: foldhash::fast::RandomState::default(),
             bytes: 0,
+            interned: 0,
             id: PhantomData,
         }
     }
@@ -112,7 +115,9 @@ impl<I: DenseId> Table<I> {
             return I::at(*at);
         }
         let at = self.entries.len() as u32;
-        self.bytes += payload.len() + schema_url.len() + rest.len();
+        let bytes = payload.len() + schema_url.len() + rest.len();
+        self.bytes += bytes;
+        self.interned = self.interned.wrapping_add(bytes);
         self.entries.push(Header {
             payload: payload.to_vec(),
             schema_url: schema_url.to_vec(),
@@ -140,6 +145,12 @@ impl<I: DenseId> Table<I> {
         let header = self.get(id);
         let (schema_url, rest) = (header.schema_url.clone(), header.rest.clone());
         self.intern(payload, &schema_url, &rest)
+    }
+
+    /// Returns how many bytes were ever interned anew, which is work: the difference
+    /// of two looks is what counts.
+    pub fn interned(&self) -> usize {
+        self.interned
     }
 
     /// Whether the table has reached its bounds and must be cleared.

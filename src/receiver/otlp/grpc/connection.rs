@@ -45,6 +45,10 @@ const READS: usize = 4;
 /// Bytes of messages, inflated, that are given to the pipelines in one turn.
 const TURN_WORK: usize = 256 << 10;
 
+/// What an event of the connection costs beside them: 14 octets make a request that
+/// is refused.
+const EVENT_WORK: usize = 512;
+
 /// How long closing may take, and how often a peer may still send meanwhile.
 /// Closing with octets unread would take back what the peer has not read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -269,7 +273,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
         {
             let is_new = matches!(event, H2Event::Head { .. });
             self.calls.take(&mut self.h2, event);
-            self.work_left = self.work_left.saturating_sub(self.calls.take_work());
+            let work = self.calls.take_work() + EVENT_WORK;
+            self.work_left = self.work_left.saturating_sub(work);
             if is_new && !self.h2.is_leaving() && endpoint.closing.take(self.since) {
                 self.h2.leave();
             }
