@@ -162,8 +162,8 @@ impl RequestLimits {
         let half = bytes / 2;
         let entry = size_of::<ItemEntry>().max(size_of::<ScopeEntry>());
         Self {
-            entries: (half / 4 / entry).min(Self::MOST.entries),
-            slots: (half / 4 / size_of::<u32>()).min(Self::MOST.slots),
+            entries: (half / 6 / entry).min(Self::MOST.entries),
+            slots: (half / 2 / size_of::<u32>()).min(Self::MOST.slots),
             repaired: half.min(Self::MOST.repaired),
         }
     }
