@@ -8,7 +8,7 @@ is locked. [`serve()`] opens it and finds who speaks on it:
 - [`otlp::grpc`], the way of nearly every span, on the HTTP/2 server of
   [`net`](crate::net);
 - [`http`] for everything else, by hyper. It moves requests of any format: a
-  [`Decoder`] says which paths and content types a receiver has, how a body
+  [`Decoder`](decoder::Decoder) says which paths and content types a receiver has, how a body
   becomes OTLP, and what the sender is answered.
 
 A receiver is a folder here with its decoder. Either way [`Ingest`] gets the

@@ -12,7 +12,7 @@ use crate::mesh::node_id::{is_drawn, is_hash};
 /// Returns the workload a Pod's name stands for; another name is its own
 /// workload.
 ///
-/// Unlike [`workload_of_pod`](crate::mesh::workload_of_pod), which knows that
+/// Unlike [`workload_of_pod`](crate::mesh::node_id::workload_of_pod), which knows that
 /// it has a Pod before it, this leaves `reviews-v1` alone.
 pub(crate) fn workload(name: &str) -> &str {
     let Some((owner, own)) = name.rsplit_once('-') else {

@@ -6,7 +6,7 @@ a crash too, until every exporter that is to get them has settled them. It knows
 the signal of its payloads and the number of their items, and reads no payload.
 
 Outside this room: [`Log`] and its [`LaneWriter`]s, what opening, reading and
-scanning return, and [`LogStatus`].
+scanning return, and [`LogStatus`](status::LogStatus).
 
 ```text
  shard ── LaneWriter ──┐ commits                        ┌──▶ <lane>-<first>.seg   records
