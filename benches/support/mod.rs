@@ -17,7 +17,7 @@ use wayspan::{
     component::Config,
     config::Source,
     mesh::{
-        Current, Directory, Knowledge, Settings,
+        Current, Directory, Knowledge, MeshSettings,
         directory::{AppLabels, NamespaceRecord, PodRecord, ServiceRecord},
     },
     pdata::{Edits, Index, Keys, Signal},
@@ -74,11 +74,11 @@ pub struct Engine {
 impl Engine {
     /// Default settings, as when no file is given.
     pub fn new() -> Self {
-        Self::with(&Settings::default())
+        Self::with(&MeshSettings::default())
     }
 
     /// With these settings of the mesh processor.
-    pub fn with(settings: &Settings) -> Self {
+    pub fn with(settings: &MeshSettings) -> Self {
         Self::knowing(settings, Knowledge::of(settings))
     }
 
@@ -104,7 +104,7 @@ impl Engine {
         });
         let namespaces: [NamespaceRecord; 0] = [];
         let directory = Directory::build(pods, services, namespaces, &AppLabels::default());
-        let settings = Settings::default();
+        let settings = MeshSettings::default();
         let knowledge = Knowledge {
             directory: Arc::new(directory),
             ..Knowledge::of(&settings)
@@ -112,7 +112,7 @@ impl Engine {
         Self::knowing(&settings, knowledge)
     }
 
-    fn knowing(settings: &Settings, knowledge: Knowledge) -> Self {
+    fn knowing(settings: &MeshSettings, knowledge: Knowledge) -> Self {
         let config: Config = wayspan::component::load(&[Source::inline(CONFIG)]).unwrap();
         let current = Current::new(knowledge);
         let factory: Arc<dyn ProcessorFactory> =

@@ -10,12 +10,12 @@ use http::{HeaderName, HeaderValue, header};
 
 /// A header, made anew when the files it comes from change.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct RequestCredentials {
     name: HeaderName,
     value: Reloaded<HeaderValue>,
 }
 
-impl Client {
+impl RequestCredentials {
     /// From checked settings; `what` is whose they are, for the log.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ an exporter presents.
 */
 
 use super::{ClientAuth, ServerAuth};
-use crate::config::{Field, Keys};
+use crate::config::{Field, KeyReader};
 use std::rc::Rc;
 
 /// What extensions call what they offer here.
@@ -21,7 +21,7 @@ pub(crate) struct Authenticator {
 }
 
 /// Reads `auth` of a receiver; None: whoever can connect, or wrong.
-pub(crate) fn server(keys: &mut Keys<'_>) -> Option<ServerAuth> {
+pub(crate) fn server(keys: &mut KeyReader<'_>) -> Option<ServerAuth> {
     keys.section("auth", |keys| {
         let named: Field<String> = keys.get(
             "authenticator",
@@ -39,7 +39,7 @@ pub(crate) fn server(keys: &mut Keys<'_>) -> Option<ServerAuth> {
 }
 
 /// Reads `auth` of an exporter; None: no credentials, or wrong.
-pub(crate) fn client(keys: &mut Keys<'_>) -> Option<ClientAuth> {
+pub(crate) fn client(keys: &mut KeyReader<'_>) -> Option<ClientAuth> {
     keys.section("auth", |keys| {
         let named: Field<String> = keys.get(
             "authenticator",
@@ -58,7 +58,7 @@ pub(crate) fn client(keys: &mut Keys<'_>) -> Option<ClientAuth> {
 
 /// The extension that `named` names. An `auth` that names nothing must not pass
 /// for none.
-fn authenticator(named: &Field<String>, keys: &Keys<'_>) -> Option<Rc<Authenticator>> {
+fn authenticator(named: &Field<String>, keys: &KeyReader<'_>) -> Option<Rc<Authenticator>> {
     if !keys.has_value() || !keys.is_used() {
         return None;
     }

@@ -1,9 +1,9 @@
 /*!
 Who is asking: credentials that receivers demand and exporters present.
 
-[`Server`] holds what is expected and is shared by all shards; files are read
+[`RequestAuthenticator`] holds what is expected and is shared by all shards; files are read
 anew when they change ([`crate::reload`]). Secrets are compared in constant time
-and are in no message. [`Client`] makes an exporter's header.
+and are in no message. [`RequestCredentials`] makes an exporter's header.
 */
 
 mod client;
@@ -11,8 +11,8 @@ pub(crate) mod config;
 mod server;
 mod settings;
 
-pub(crate) use client::Client;
+pub(crate) use client::RequestCredentials;
 pub(crate) use config::Authenticator;
-pub use server::Server;
+pub use server::RequestAuthenticator;
 pub(crate) use server::{Attempt, Generation};
 pub use settings::{BearerToken, ClientAuth, Credential, ServerAuth};

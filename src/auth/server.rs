@@ -20,7 +20,7 @@ const WAITING: usize = 64;
 
 /// Credentials that are expected, shared by all shards.
 #[derive(Debug)]
-pub struct Server {
+pub struct RequestAuthenticator {
     header: HeaderName,
     challenge: HeaderValue,
     expected: Reloaded<Expected>,
@@ -42,7 +42,7 @@ pub(super) enum Expected {
 pub(crate) enum Attempt {
     /// It is right, or wrong.
     Judged(bool),
-    /// It must be looked up, and checked if it is not found: see [`Server::check`].
+    /// It must be looked up, and checked if it is not found: see [`RequestAuthenticator::check`].
     Slow,
 }
 
@@ -57,7 +57,7 @@ impl PartialEq for Generation {
     }
 }
 
-impl Server {
+impl RequestAuthenticator {
     /// From checked settings; `what` is whose they are, for the log.
     ///
     /// # Errors

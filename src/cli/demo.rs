@@ -19,7 +19,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::ArgAction;
-use destination::Destination;
+use destination::ReceivedSpans;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
 };
@@ -123,7 +123,7 @@ async fn through_wayspan(
     args: &Args,
     requests: &[ExportTraceServiceRequest],
 ) -> anyhow::Result<(ExportTraceServiceRequest, Report)> {
-    let (destination, address) = Destination::start().context("cannot listen on 127.0.0.1")?;
+    let (destination, address) = ReceivedSpans::start().context("cannot listen on 127.0.0.1")?;
     let source = config::Source::Text {
         name: "the demo's pipeline".to_owned(),
         text: pipeline(args, &address.to_string()),

@@ -8,14 +8,14 @@ it and what wayspan lacks may stand in it.
 
 use super::{
     Config, extensions,
-    pipelines::{self, Components, Named},
+    pipelines::{self, Components, NamedComponents},
     section::Section,
-    service::{self, Service},
+    service::{self, ServiceSection},
     table::Tables,
 };
 use crate::{
-    config::{Diagnostic, Keys, Node, Place, Reading, keys},
-    processor::{Role, memory_limiter},
+    config::{Diagnostic, KeyReader, Node, Place, Reading, keys},
+    processor::{ProcessorRole, memory_limiter},
 };
 
 const SECTIONS: [&str; 6] = [
@@ -53,12 +53,12 @@ pub(super) fn check<'n>(
     let (extensions, served) = extensions::check(&extensions, &service.extensions, cx);
     let unused = |what| format!("no pipeline uses this {what}; ignored");
     let read = receivers.read_all(&unused("receiver"), cx);
-    let (named_receivers, receivers_built) = Named::new(&receivers, read);
+    let (named_receivers, receivers_built) = NamedComponents::new(&receivers, read);
     let roles = processors.read_all(&unused("processor"), cx);
     let read = exporters.read_all(&unused("exporter"), cx);
-    let (named_exporters, exporters_built) = Named::new(&exporters, read);
+    let (named_exporters, exporters_built) = NamedComponents::new(&exporters, read);
     let read = connectors.read_all(&unused("connector"), cx);
-    let (named_connectors, connectors_built) = Named::new(&connectors, read);
+    let (named_connectors, connectors_built) = NamedComponents::new(&connectors, read);
     let telemetry = section(
         service.telemetry,
         "service.telemetry",
@@ -67,13 +67,13 @@ pub(super) fn check<'n>(
     );
 
     let memory_limit = roles.iter().flatten().filter_map(|role| match role {
-        Role::Memory(bytes) => Some(*bytes),
-        Role::Item(_) | Role::Batch(_) => None,
+        ProcessorRole::Memory(bytes) => Some(*bytes),
+        ProcessorRole::Item(_) | ProcessorRole::Batch(_) => None,
     });
     let memory_limit = memory_limit.min();
     let all = Components {
         receivers: named_receivers,
-        processors: Named {
+        processors: NamedComponents {
             section: &processors,
             built: roles,
         },
@@ -110,7 +110,7 @@ pub(super) fn check<'n>(
     })
 }
 
-fn read_service<'n>(root: &'n Node, cx: &'n Reading<'n>) -> Service<'n> {
+fn read_service<'n>(root: &'n Node, cx: &'n Reading<'n>) -> ServiceSection<'n> {
     section(root.get("service"), "service", cx, service::read).unwrap_or_default()
 }
 
@@ -119,7 +119,7 @@ fn section<'n, T>(
     node: Option<&'n Node>,
     path: &str,
     cx: &'n Reading<'n>,
-    read: impl FnOnce(&mut Keys<'n>) -> T,
+    read: impl FnOnce(&mut KeyReader<'n>) -> T,
 ) -> Option<T> {
     match node {
         Some(node) => {

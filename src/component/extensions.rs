@@ -5,11 +5,11 @@ components that name them.
 
 use super::{
     section::{Reference, Section, report_undefined},
-    table::Table,
+    table::ComponentTable,
 };
 use crate::{
     config::{Extensions, Id, Reading, Spot, did_you_mean},
-    extension::{Offer, Served, Settings},
+    extension::{ExtensionOffer, ExtensionSettings, Served},
 };
 use std::{any::Any, cell::RefCell, rc::Rc, sync::Arc};
 
@@ -19,13 +19,13 @@ pub(crate) struct Extension {
     /// Its id.
     pub(crate) id: Id,
     /// Its settings.
-    pub(crate) settings: Arc<dyn Settings>,
+    pub(crate) settings: Arc<dyn ExtensionSettings>,
 }
 
 /// Marks what `enabled` names as used, reads all extensions, makes known what they
 /// offer, and finds out what they serve.
 pub(super) fn check<'n>(
-    section: &Section<'n, Arc<dyn Settings>>,
+    section: &Section<'n, Arc<dyn ExtensionSettings>>,
     enabled: &[Reference],
     cx: &'n Reading<'n>,
 ) -> (Vec<Extension>, Served) {
@@ -71,7 +71,7 @@ pub(super) fn check<'n>(
 
 /// What extensions offer.
 struct Offers {
-    table: &'static Table<Arc<dyn Settings>>,
+    table: &'static ComponentTable<Arc<dyn ExtensionSettings>>,
     extensions: Vec<Named>,
     /// The indices of those that components have named, by what they offer.
     taken: RefCell<Vec<(String, usize)>>,
@@ -82,7 +82,7 @@ struct Named {
     id: Id,
     is_used: bool,
     /// None: it offers nothing, or is wrong, which has been reported.
-    offer: Option<Offer>,
+    offer: Option<ExtensionOffer>,
 }
 
 impl Extensions for Offers {

@@ -28,7 +28,7 @@ mod table;
 pub(crate) use extensions::Extension;
 
 use crate::{
-    config::{self, Environment, Id, LoadError, Manual, Reading, Report, Source, keys, process},
+    config::{self, Environment, Findings, Id, LoadError, Manual, Reading, Source, keys, process},
     connector, exporter,
     extension::health_check::HealthCheck,
     pdata::Signal,
@@ -46,11 +46,11 @@ use table::TABLES;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Receivers that some pipeline uses.
-    pub receivers: Vec<receiver::Configured>,
+    pub receivers: Vec<receiver::ConfiguredReceiver>,
     /// Exporters that some pipeline uses.
-    pub exporters: Vec<exporter::Configured>,
+    pub exporters: Vec<exporter::ConfiguredExporter>,
     /// Connectors that some pipelines use.
-    pub(crate) connectors: Vec<connector::Configured>,
+    pub(crate) connectors: Vec<connector::ConfiguredConnector>,
     /// Pipelines, of any signal.
     pub pipelines: Vec<Pipeline>,
     /// Extensions that `service.extensions` enables.
@@ -82,7 +82,7 @@ impl Config {
     /// processor share.
     pub fn graph(
         &self,
-        mut factory: impl FnMut(&processor::Configured) -> Arc<dyn ProcessorFactory>,
+        mut factory: impl FnMut(&processor::ConfiguredProcessor) -> Arc<dyn ProcessorFactory>,
     ) -> GraphSettings {
         let pipelines = self.pipelines.iter().map(|pipeline| PipelineSettings {
             id: pipeline.id.clone(),
@@ -122,7 +122,7 @@ pub struct Pipeline {
     pub(crate) fed_by: Vec<usize>,
     /// Processors that see each item, in order (`batch` and `memory_limiter` are
     /// not among them).
-    pub processors: Vec<processor::Configured>,
+    pub processors: Vec<processor::ConfiguredProcessor>,
     /// The `memory_limiter`, if the pipeline lists one; its limit is in
     /// [`Config::memory_limit`].
     pub(crate) memory_limiter: Option<Id>,
@@ -166,7 +166,7 @@ fn load_by(
     env: &dyn Environment,
     reads_files: bool,
 ) -> Result<Config, LoadError> {
-    let report = Report::default();
+    let report = Findings::default();
     let mut texts = Vec::new();
     let root = config::tree(sources, env, &mut texts, &report);
     let root = root.filter(|_| !report.has_errors());
@@ -185,10 +185,10 @@ fn load_by(
 
 /// Every key that the file may have, by component.
 pub fn manual() -> Manual {
-    let report = Report::default();
+    let report = Findings::default();
     let reading = Reading::describing(&report, &process);
     let cx = &reading;
-    fn describe_all<T>(table: &table::Table<T>, cx: &Reading<'_>) {
+    fn describe_all<T>(table: &table::ComponentTable<T>, cx: &Reading<'_>) {
         for kind in table.kinds {
             let name = format!("{}s.{}", table.what, kind.name);
             keys::describe(&name, cx, |keys| (kind.read)(&Id::of(kind.name), keys));

@@ -5,11 +5,11 @@ use super::{
     section::{Reference, Section},
 };
 use crate::{
-    config::{Diagnostic, Field, Id, Keys, Node, Reading, Spot, did_you_mean, keys},
+    config::{Diagnostic, Field, Id, KeyReader, Node, Reading, Spot, did_you_mean, keys},
     connector, exporter,
     pdata::Signal,
     pipeline::BatchSettings,
-    processor::{self, Role},
+    processor::{self, ProcessorRole},
     receiver,
 };
 
@@ -26,11 +26,11 @@ pub(super) struct Draft {
 /// The components that pipelines may name, and what became of each: an index into
 /// those of the configuration.
 pub(super) struct Components<'s, 'n> {
-    pub(super) receivers: Named<'s, 'n, receiver::Configured, usize>,
-    pub(super) processors: Named<'s, 'n, Role, Role>,
-    pub(super) exporters: Named<'s, 'n, exporter::Configured, usize>,
-    pub(super) connectors: Named<'s, 'n, connector::Configured, usize>,
-    pub(super) settings: &'s [exporter::Configured],
+    pub(super) receivers: NamedComponents<'s, 'n, receiver::ConfiguredReceiver, usize>,
+    pub(super) processors: NamedComponents<'s, 'n, ProcessorRole, ProcessorRole>,
+    pub(super) exporters: NamedComponents<'s, 'n, exporter::ConfiguredExporter, usize>,
+    pub(super) connectors: NamedComponents<'s, 'n, connector::ConfiguredConnector, usize>,
+    pub(super) settings: &'s [exporter::ConfiguredExporter],
 }
 
 impl Components<'_, '_> {
@@ -45,12 +45,12 @@ impl Components<'_, '_> {
 }
 
 /// A section, and what became of each of its components; None: nothing.
-pub(super) struct Named<'s, 'n, T: 'static, U> {
+pub(super) struct NamedComponents<'s, 'n, T: 'static, U> {
     pub(super) section: &'s Section<'n, T>,
     pub(super) built: Vec<Option<U>>,
 }
 
-impl<'s, 'n, T> Named<'s, 'n, T, usize> {
+impl<'s, 'n, T> NamedComponents<'s, 'n, T, usize> {
     /// Keeps what was built of the components of `section`, and where each is.
     pub(super) fn new(section: &'s Section<'n, T>, read: Vec<Option<T>>) -> (Self, Vec<T>) {
         let mut kept = Vec::new();
@@ -65,7 +65,7 @@ impl<'s, 'n, T> Named<'s, 'n, T, usize> {
     }
 }
 
-impl<T, U> Named<'_, '_, T, U> {
+impl<T, U> NamedComponents<'_, '_, T, U> {
     fn built(&self, at: usize) -> Option<&U> {
         self.built.get(at)?.as_ref()
     }
@@ -88,7 +88,7 @@ pub(super) fn drafts<'n>(pipelines: Option<&'n Node>, cx: &'n Reading<'n>) -> Ve
         let Some((id, signal)) = signal(key, spot, cx) else {
             continue;
         };
-        let read = |keys: &mut Keys<'n>| draft(id, signal, spot, keys);
+        let read = |keys: &mut KeyReader<'n>| draft(id, signal, spot, keys);
         let Some(draft) = keys::read(node, (&path, spot), true, cx, read) else {
             continue;
         };
@@ -128,11 +128,11 @@ fn signal(key: &str, spot: Spot, cx: &Reading<'_>) -> Option<(Id, Signal)> {
 type List = Field<Vec<Field<String>>>;
 
 /// Declares the keys of a pipeline, for the manual.
-pub(super) fn describe(keys: &mut Keys<'_>) {
+pub(super) fn describe(keys: &mut KeyReader<'_>) {
     lists(keys);
 }
 
-fn lists(keys: &mut Keys<'_>) -> [List; 3] {
+fn lists(keys: &mut KeyReader<'_>) -> [List; 3] {
     [
         keys.get("receivers", "required", "ids of receivers and connectors"),
         keys.get("processors", "none", "ids of processors, in their order"),
@@ -141,7 +141,7 @@ fn lists(keys: &mut Keys<'_>) -> [List; 3] {
 }
 
 /// Reads the keys of a pipeline.
-fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut Keys<'_>) -> Draft {
+fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut KeyReader<'_>) -> Draft {
     let [receivers, processors, exporters] = lists(keys);
     let cx = keys.reading();
     for (field, what) in [(&receivers, "receivers"), (&exporters, "exporters")] {
@@ -248,7 +248,7 @@ impl Draft {
 
     fn resolve_processors(
         &self,
-        processors: &Named<'_, '_, Role, Role>,
+        processors: &NamedComponents<'_, '_, ProcessorRole, ProcessorRole>,
         pipeline: &mut Pipeline,
         cx: &Reading<'_>,
     ) -> bool {
@@ -270,7 +270,7 @@ impl Draft {
                 continue;
             };
             match role {
-                Role::Item(settings) if !settings.signals().contains(&self.signal) => {
+                ProcessorRole::Item(settings) if !settings.signals().contains(&self.signal) => {
                     let of = settings.signals().iter().map(|s| s.as_str());
                     let of = of.collect::<Vec<_>>().join(" and ");
                     let message = format!(
@@ -280,17 +280,17 @@ impl Draft {
                     cx.error_with_help(Some(*spot), &message, "remove it from this pipeline");
                     complete = false;
                 }
-                Role::Item(settings) => {
+                ProcessorRole::Item(settings) => {
                     if has_batch {
                         let message = "listed after batch, and runs before it: batch always comes last in wayspan";
                         cx.warn(Some(*spot), message);
                     }
-                    pipeline.processors.push(processor::Configured {
+                    pipeline.processors.push(processor::ConfiguredProcessor {
                         id: component.id.clone(),
                         settings: settings.clone(),
                     });
                 }
-                Role::Batch(batch) => {
+                ProcessorRole::Batch(batch) => {
                     if has_batch {
                         let message = "a second batch processor; only the last counts";
                         cx.warn(Some(*spot), message);
@@ -298,7 +298,7 @@ impl Draft {
                     has_batch = true;
                     pipeline.batch = batch.clone();
                 }
-                Role::Memory(_) => pipeline.memory_limiter = Some(component.id.clone()),
+                ProcessorRole::Memory(_) => pipeline.memory_limiter = Some(component.id.clone()),
             }
         }
         complete
@@ -319,7 +319,7 @@ fn push(list: &mut Vec<usize>, index: Option<usize>, complete: &mut bool) {
 pub(super) fn check_connectors(
     drafts: &[Draft],
     pipelines: &[Pipeline],
-    connectors: &[connector::Configured],
+    connectors: &[connector::ConfiguredConnector],
     cx: &Reading<'_>,
 ) {
     let spot_of = |pipeline: &Pipeline| {

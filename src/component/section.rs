@@ -3,13 +3,13 @@ The components of a section: their ids, which of them are used, and what their
 keys say.
 */
 
-use super::table::{Remedy, Table};
+use super::table::{ComponentTable, Remedy};
 use crate::config::{Diagnostic, Id, Node, Reading, Spot, did_you_mean, keys};
 use std::cell::Cell;
 
 /// A map of components by id.
 pub(super) struct Section<'n, T: 'static> {
-    pub(super) table: &'static Table<T>,
+    pub(super) table: &'static ComponentTable<T>,
     pub(super) components: Vec<Component<'n>>,
 }
 
@@ -30,7 +30,11 @@ pub(super) type Reference = (String, Spot);
 
 impl<'n, T> Section<'n, T> {
     /// Reads the ids of a section of `root`.
-    pub(super) fn read(table: &'static Table<T>, root: &'n Node, cx: &Reading<'n>) -> Self {
+    pub(super) fn read(
+        table: &'static ComponentTable<T>,
+        root: &'n Node,
+        cx: &Reading<'n>,
+    ) -> Self {
         let what = table.what;
         let name = format!("{what}s");
         let mut section = Self {
@@ -130,7 +134,7 @@ impl<'n, T> Section<'n, T> {
         };
         let is_used = component.is_used.get();
         let at = (component.path.as_str(), component.spot);
-        let read = |keys: &mut keys::Keys<'n>| (kind.read)(&component.id, keys);
+        let read = |keys: &mut keys::KeyReader<'n>| (kind.read)(&component.id, keys);
         let value = keys::read(component.node, at, is_used, cx, read).flatten();
         value.filter(|_| is_used)
     }

@@ -2,14 +2,14 @@
 
 use super::{pipelines::references, section::Reference};
 use crate::{
-    config::{Field, Keys, Node},
+    config::{Field, KeyReader, Node},
     telemetry,
 };
 use std::time::Duration;
 
 /// The `service` section, in which what else it names is not yet read.
 #[derive(Default)]
-pub(super) struct Service<'n> {
+pub(super) struct ServiceSection<'n> {
     pub(super) extensions: Vec<Reference>,
     pub(super) pipelines: Option<&'n Node>,
     pub(super) telemetry: Option<&'n Node>,
@@ -26,10 +26,10 @@ pub(super) struct Wayspan {
     pub(super) drain_timeout: Duration,
 }
 
-pub(super) fn read<'n>(keys: &mut Keys<'n>) -> Service<'n> {
+pub(super) fn read<'n>(keys: &mut KeyReader<'n>) -> ServiceSection<'n> {
     let extensions: Field<Vec<Field<String>>> =
         keys.get("extensions", "none", "ids of extensions that run");
-    Service {
+    ServiceSection {
         extensions: references(&extensions),
         pipelines: keys.node(
             "pipelines",
@@ -42,7 +42,7 @@ pub(super) fn read<'n>(keys: &mut Keys<'n>) -> Service<'n> {
 }
 
 /// Reads `service.wayspan`. `is_stored`: some exporter's queue has a segment log.
-pub(super) fn wayspan(keys: &mut Keys<'_>, is_stored: bool) -> Wayspan {
+pub(super) fn wayspan(keys: &mut KeyReader<'_>, is_stored: bool) -> Wayspan {
     // More shards would be threads that wait for each other.
     const MOST_SHARDS: u16 = 256;
     // Longer waits would be felt by senders, and gain nothing more.
@@ -84,6 +84,6 @@ pub(super) fn wayspan(keys: &mut Keys<'_>, is_stored: bool) -> Wayspan {
 }
 
 /// Reads `service.telemetry`.
-pub(super) fn telemetry(keys: &mut Keys<'_>) -> telemetry::Telemetry {
+pub(super) fn telemetry(keys: &mut KeyReader<'_>) -> telemetry::Telemetry {
     telemetry::config::read(keys)
 }

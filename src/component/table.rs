@@ -6,17 +6,17 @@ A new component is its folder and its line here. Nothing else lists kinds.
 */
 
 use crate::{
-    config::{Id, Keys},
+    config::{Id, KeyReader},
     connector, exporter, extension, processor, receiver,
 };
 use std::sync::Arc;
 
 /// The components of one section of the file.
-pub(crate) struct Table<T: 'static> {
+pub(crate) struct ComponentTable<T: 'static> {
     /// What one of them is called: "receiver".
     pub(crate) what: &'static str,
     /// Those wayspan has.
-    pub(crate) kinds: &'static [Kind<T>],
+    pub(crate) kinds: &'static [ComponentKind<T>],
     /// Old names that still work, and the new ones.
     pub(crate) renamed: &'static [(&'static str, &'static str)],
     /// Kinds that are known and not served.
@@ -26,11 +26,11 @@ pub(crate) struct Table<T: 'static> {
 }
 
 /// A kind of component.
-pub(crate) struct Kind<T> {
+pub(crate) struct ComponentKind<T> {
     pub(crate) name: &'static str,
     /// Reads its keys. None when they are wrong, which has been reported, or when
     /// nothing uses the component.
-    pub(crate) read: fn(&Id, &mut Keys<'_>) -> Option<T>,
+    pub(crate) read: fn(&Id, &mut KeyReader<'_>) -> Option<T>,
     /// What it offers to components that name it ("storage"), if it does.
     pub(crate) offers: &'static str,
 }
@@ -50,8 +50,11 @@ pub(crate) enum Remedy {
     Instead(&'static str),
 }
 
-const fn kind<T>(name: &'static str, read: fn(&Id, &mut Keys<'_>) -> Option<T>) -> Kind<T> {
-    Kind {
+const fn kind<T>(
+    name: &'static str,
+    read: fn(&Id, &mut KeyReader<'_>) -> Option<T>,
+) -> ComponentKind<T> {
+    ComponentKind {
         name,
         read,
         offers: "",
@@ -61,22 +64,22 @@ const fn kind<T>(name: &'static str, read: fn(&Id, &mut Keys<'_>) -> Option<T>) 
 const fn offering<T>(
     name: &'static str,
     offers: &'static str,
-    read: fn(&Id, &mut Keys<'_>) -> Option<T>,
-) -> Kind<T> {
-    Kind { name, read, offers }
+    read: fn(&Id, &mut KeyReader<'_>) -> Option<T>,
+) -> ComponentKind<T> {
+    ComponentKind { name, read, offers }
 }
 
 /// The tables of all sections.
 pub(crate) struct Tables {
-    pub(crate) receivers: Table<receiver::Configured>,
-    pub(crate) processors: Table<processor::Role>,
-    pub(crate) exporters: Table<exporter::Configured>,
-    pub(crate) connectors: Table<connector::Configured>,
-    pub(crate) extensions: Table<Arc<dyn extension::Settings>>,
+    pub(crate) receivers: ComponentTable<receiver::ConfiguredReceiver>,
+    pub(crate) processors: ComponentTable<processor::ProcessorRole>,
+    pub(crate) exporters: ComponentTable<exporter::ConfiguredExporter>,
+    pub(crate) connectors: ComponentTable<connector::ConfiguredConnector>,
+    pub(crate) extensions: ComponentTable<Arc<dyn extension::ExtensionSettings>>,
 }
 
 pub(crate) static TABLES: Tables = Tables {
-    receivers: Table {
+    receivers: ComponentTable {
         what: "receiver",
         kinds: &[kind("otlp", receiver::otlp::config::read)],
         renamed: &[],
@@ -96,7 +99,7 @@ pub(crate) static TABLES: Tables = Tables {
         ],
         remedy: "",
     },
-    processors: Table {
+    processors: ComponentTable {
         what: "processor",
         kinds: &[
             kind("mesh", processor::mesh::config::read),
@@ -107,7 +110,7 @@ pub(crate) static TABLES: Tables = Tables {
         unserved: &[],
         remedy: "remove it from the pipelines",
     },
-    exporters: Table {
+    exporters: ComponentTable {
         what: "exporter",
         kinds: &[
             kind("otlp_grpc", exporter::otlp::config::read_grpc),
@@ -127,14 +130,14 @@ pub(crate) static TABLES: Tables = Tables {
         }],
         remedy: "",
     },
-    connectors: Table {
+    connectors: ComponentTable {
         what: "connector",
         kinds: &[],
         renamed: &[],
         unserved: &[],
         remedy: "",
     },
-    extensions: Table {
+    extensions: ComponentTable {
         what: "extension",
         kinds: &[
             kind("health_check", extension::health_check::config::read),
@@ -186,9 +189,9 @@ pub(crate) static TABLES: Tables = Tables {
     },
 };
 
-impl<T> Table<T> {
+impl<T> ComponentTable<T> {
     /// The kind of this name.
-    pub(crate) fn kind(&self, name: &str) -> Option<&'static Kind<T>> {
+    pub(crate) fn kind(&self, name: &str) -> Option<&'static ComponentKind<T>> {
         self.kinds.iter().find(|kind| kind.name == name)
     }
 

@@ -1,12 +1,12 @@
 /*!
 What is wrong with a configuration, and where.
 
-All findings of a load are gathered in a [`Report`], so that an operator sees
+All findings of a load are gathered in a [`Findings`], so that an operator sees
 every mistake at once and not one per attempt.
 */
 
 use super::{
-    node::{Place, Span},
+    node::{Place, TextSpan},
     secrecy::{below_secret, masked, stars, stars_after},
 };
 use std::{
@@ -76,7 +76,7 @@ impl Diagnostic {
         self
     }
 
-    fn span(&self) -> Option<(usize, Span)> {
+    fn span(&self) -> Option<(usize, TextSpan)> {
         let place = self.place?;
         let span = if self.at_key {
             place.key.unwrap_or(place.value)
@@ -145,7 +145,7 @@ impl Diagnostic {
 
 /// The part of `line` worth showing, and where in it the caret goes. Tabs and
 /// control characters become spaces, so that the caret stands under its place.
-fn window(line: &str, span: Span) -> (String, usize, usize) {
+fn window(line: &str, span: TextSpan) -> (String, usize, usize) {
     const BEFORE: usize = 60;
     const SHOWN: usize = 120;
     let start = span.column.saturating_sub(1);
@@ -175,13 +175,13 @@ pub(crate) struct Spot(usize);
 
 /// Gathers findings while a configuration is read and checked.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct Findings {
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
     spots: RefCell<Vec<(Place, String)>>,
 }
 
-impl Report {
+impl Findings {
     pub(crate) fn error(&self, diagnostic: Diagnostic) {
         self.errors.borrow_mut().push(diagnostic);
     }
@@ -258,7 +258,7 @@ impl Report {
 }
 
 fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by_key(|d| d.span().map_or((usize::MAX, Span::default()), |s| s));
+    diagnostics.sort_by_key(|d| d.span().map_or((usize::MAX, TextSpan::default()), |s| s));
     diagnostics.dedup();
 }
 
@@ -336,7 +336,7 @@ mod tests {
             name: "f".to_owned(),
             text: line,
         }];
-        let value = Span {
+        let value = TextSpan {
             line: 1,
             column: 301,
             width: 4,

@@ -9,8 +9,8 @@ expanded in turn, within bounds.
 */
 
 use super::{
-    diagnostic::{Diagnostic, Report},
-    node::{Node, Place, Scalar, Value},
+    diagnostic::{Diagnostic, Findings},
+    node::{Node, NodeValue, Place, Scalar},
     source::{Environment, read_file},
     yaml,
 };
@@ -24,7 +24,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_TEXT: usize = 4 << 20;
 
 /// Expands every value in `root`, in place.
-pub(super) fn expand(root: &mut Node, env: &dyn Environment, report: &Report) {
+pub(super) fn expand(root: &mut Node, env: &dyn Environment, report: &Findings) {
     let mut steps = 0;
     if let Err(error) = (Expander { env, report }).node(root, &mut steps, 0) {
         report.error(error);
@@ -33,27 +33,27 @@ pub(super) fn expand(root: &mut Node, env: &dyn Environment, report: &Report) {
 
 struct Expander<'a> {
     env: &'a dyn Environment,
-    report: &'a Report,
+    report: &'a Findings,
 }
 
 impl Expander<'_> {
     fn node(&self, node: &mut Node, steps: &mut usize, depth: usize) -> Result<(), Diagnostic> {
         match &mut node.value {
-            Value::List(items) => {
+            NodeValue::List(items) => {
                 for item in items {
                     self.child(item, steps, depth)?;
                 }
             }
-            Value::Map(entries) => {
+            NodeValue::Map(entries) => {
                 for (_, value) in entries {
                     self.child(value, steps, depth)?;
                 }
             }
-            Value::Scalar(scalar) if scalar.text.contains('$') => {
+            NodeValue::Scalar(scalar) if scalar.text.contains('$') => {
                 let text = std::mem::take(&mut scalar.text);
                 self.scalar(node, &text, steps, depth)?;
             }
-            Value::Scalar(_) => {}
+            NodeValue::Scalar(_) => {}
         }
         Ok(())
     }
@@ -80,13 +80,13 @@ impl Expander<'_> {
         let place = node.place;
         let Some(inner) = whole(text) else {
             let text = self.text(text, place, steps, depth)?;
-            node.value = Value::Scalar(Scalar { text, plain: false });
+            node.value = NodeValue::Scalar(Scalar { text, plain: false });
             return Ok(());
         };
         let fetched = self.fetch(inner, place, steps, depth)?;
         // A map or a list is expanded value by value; text as text.
         let structure = yaml::parse(place.source, &fetched).ok().filter(|n| {
-            !fetched.trim().is_empty() && matches!(n.value, Value::List(_) | Value::Map(_))
+            !fetched.trim().is_empty() && matches!(n.value, NodeValue::List(_) | NodeValue::Map(_))
         });
         match structure {
             Some(mut structure) => {
@@ -97,7 +97,7 @@ impl Expander<'_> {
             }
             None => {
                 let text = self.text(&fetched, place, steps, depth + 1)?;
-                node.value = Value::Scalar(Scalar::plain(text.trim()));
+                node.value = NodeValue::Scalar(Scalar::plain(text.trim()));
                 if !text.trim().is_empty() {
                     node.original = Some(text);
                 }
@@ -234,11 +234,11 @@ fn closing(body: &str) -> Option<usize> {
 fn relocate(node: &mut Node, place: Place) {
     node.place = place;
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| relocate(item, place)),
-        Value::Map(entries) => entries
+        NodeValue::List(items) => items.iter_mut().for_each(|item| relocate(item, place)),
+        NodeValue::Map(entries) => entries
             .iter_mut()
             .for_each(|(_, value)| relocate(value, place)),
-        Value::Scalar(_) => {}
+        NodeValue::Scalar(_) => {}
     }
 }
 
@@ -268,8 +268,8 @@ mod tests {
         )
     }
 
-    fn expanded(value: &str) -> (Node, Report) {
-        let report = Report::default();
+    fn expanded(value: &str) -> (Node, Findings) {
+        let report = Findings::default();
         let mut root = yaml::parse(0, &format!("k: {value}")).unwrap();
         expand(&mut root, &env, &report);
         (root.get("k").unwrap().clone(), report)
@@ -279,7 +279,7 @@ mod tests {
         let (node, report) = expanded(value);
         assert!(!report.has_errors(), "{value}: {report:?}");
         match node.value {
-            Value::Scalar(scalar) => scalar.text,
+            NodeValue::Scalar(scalar) => scalar.text,
             other => panic!("{value}: {other:?}"),
         }
     }
@@ -320,7 +320,7 @@ mod tests {
         assert!(node.get("key").is_some());
         assert_eq!(node.original.as_deref(), Some("key: value"));
         let (node, _) = expanded("${LIST}");
-        let Value::List(items) = node.value else {
+        let NodeValue::List(items) = node.value else {
             panic!()
         };
         assert_eq!(items[1].original.as_deref(), Some("10.0.0.1"));
@@ -348,9 +348,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_value_panics(text in "[$\\{\\}:a-cé\\-]{0,40}") {
-            let report = Report::default();
+            let report = Findings::default();
             let place = Place::start_of(0);
-            let mut node = Node::new(place, Value::Scalar(Scalar { text, plain: true }));
+            let mut node = Node::new(place, NodeValue::Scalar(Scalar { text, plain: true }));
             expand(&mut node, &|_: &str| Some("${a}b".to_owned()), &report);
         }
     }

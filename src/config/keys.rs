@@ -9,11 +9,11 @@ and never returns before.
 */
 
 use super::{
-    diagnostic::{Diagnostic, Report, Spot, did_you_mean, nearest},
-    node::{Node, Value as Tree, shorten},
+    diagnostic::{Diagnostic, Findings, Spot, did_you_mean, nearest},
+    node::{Node, NodeValue, shorten},
     reading::Reading,
     secrecy,
-    value::{At, Field, Value, Word, field, join},
+    value::{At, Field, ValueType, Word, field, join},
 };
 use std::net::SocketAddr;
 
@@ -29,7 +29,7 @@ pub(crate) struct Setting<T> {
 }
 
 /// The keys of one map of the file.
-pub(crate) struct Keys<'n> {
+pub(crate) struct KeyReader<'n> {
     cx: &'n Reading<'n>,
     entries: &'n [(String, Node)],
     path: String,
@@ -55,9 +55,9 @@ pub(crate) fn read<'n, T>(
     (path, spot): (&str, Spot),
     is_used: bool,
     cx: &'n Reading<'n>,
-    reader: impl FnOnce(&mut Keys<'n>) -> T,
+    reader: impl FnOnce(&mut KeyReader<'n>) -> T,
 ) -> Option<T> {
-    let mut keys = Keys::new(path.to_owned(), is_used, cx);
+    let mut keys = KeyReader::new(path.to_owned(), is_used, cx);
     keys.spot = Some(spot);
     keys.open(node).then(|| {
         let value = reader(&mut keys);
@@ -70,14 +70,18 @@ pub(crate) fn read<'n, T>(
 pub(crate) fn read_nothing<'n, T>(
     path: &str,
     cx: &'n Reading<'n>,
-    reader: impl FnOnce(&mut Keys<'n>) -> T,
+    reader: impl FnOnce(&mut KeyReader<'n>) -> T,
 ) -> T {
-    reader(&mut Keys::new(path.to_owned(), true, cx))
+    reader(&mut KeyReader::new(path.to_owned(), true, cx))
 }
 
 /// Gathers the keys that `reader` declares in the table called `name`.
-pub(crate) fn describe<T>(name: &str, cx: &Reading<'_>, reader: impl FnOnce(&mut Keys<'_>) -> T) {
-    let mut keys = Keys::new(String::new(), true, cx);
+pub(crate) fn describe<T>(
+    name: &str,
+    cx: &Reading<'_>,
+    reader: impl FnOnce(&mut KeyReader<'_>) -> T,
+) {
+    let mut keys = KeyReader::new(String::new(), true, cx);
     let begun = cx
         .manual()
         .and_then(|manual| manual.borrow_mut().begin(name));
@@ -88,7 +92,7 @@ pub(crate) fn describe<T>(name: &str, cx: &Reading<'_>, reader: impl FnOnce(&mut
     reader(&mut keys);
 }
 
-impl<'n> Keys<'n> {
+impl<'n> KeyReader<'n> {
     fn new(path: String, is_used: bool, cx: &'n Reading<'n>) -> Self {
         Self {
             cx,
@@ -105,7 +109,7 @@ impl<'n> Keys<'n> {
     /// Takes the entries of `node`. False, and reported, when it is no map.
     fn open(&mut self, node: &'n Node) -> bool {
         match &node.value {
-            Tree::Map(entries) => {
+            NodeValue::Map(entries) => {
                 self.entries = entries;
                 self.has_value = true;
             }
@@ -163,7 +167,7 @@ impl<'n> Keys<'n> {
         }
     }
 
-    fn field<T: Value>(&self, key: &str) -> Field<T> {
+    fn field<T: ValueType>(&self, key: &str) -> Field<T> {
         match self.find(key) {
             Some(node) => field(node, &join(&self.path, key), self.cx),
             None => Field::default(),
@@ -171,7 +175,7 @@ impl<'n> Keys<'n> {
     }
 
     /// Reads `key`, which is `default` when it is absent, null or bad.
-    pub(crate) fn or<T: Value>(
+    pub(crate) fn or<T: ValueType>(
         &mut self,
         key: &'static str,
         default: T,
@@ -191,7 +195,7 @@ impl<'n> Keys<'n> {
     }
 
     /// Reads `key`, which may have no value: `otherwise` says what holds then.
-    pub(crate) fn get<T: Value>(
+    pub(crate) fn get<T: ValueType>(
         &mut self,
         key: &'static str,
         otherwise: &'static str,
@@ -236,7 +240,7 @@ impl<'n> Keys<'n> {
     pub(crate) fn section<T>(
         &mut self,
         key: &'static str,
-        reader: impl FnOnce(&mut Keys<'n>) -> T,
+        reader: impl FnOnce(&mut KeyReader<'n>) -> T,
     ) -> T {
         self.declared.push(key);
         let page = self.page.as_ref().map(|page| Page {
@@ -252,7 +256,7 @@ impl<'n> Keys<'n> {
         &mut self,
         key: &'static str,
         (table, effect): (&'static str, &'static str),
-        reader: impl FnOnce(&mut Keys<'n>) -> T,
+        reader: impl FnOnce(&mut KeyReader<'n>) -> T,
     ) -> T {
         self.declare(key, "map".to_owned(), "none".to_owned(), effect);
         let manual = self.cx.manual();
@@ -270,16 +274,20 @@ impl<'n> Keys<'n> {
         &mut self,
         key: &'static str,
         (default, effect): (W, &'static str),
-        reader: impl FnOnce(&mut Keys<'n>) -> T,
+        reader: impl FnOnce(&mut KeyReader<'n>) -> T,
     ) -> (Option<W>, T) {
-        let kind = format!("{}, or a map", <W as Value>::kind());
+        let kind = format!("{}, or a map", <W as ValueType>::kind());
         self.declare(key, kind, format!("`{}`", default.show()), effect);
-        let is_word = |node: &&Node| matches!(node.value, Tree::Scalar(_)) && !node.is_null();
+        let is_word = |node: &&Node| matches!(node.value, NodeValue::Scalar(_)) && !node.is_null();
         if self.find(key).filter(is_word).is_some() {
             let word = self.field::<W>(key).value;
             return (
                 word,
-                reader(&mut Keys::new(join(&self.path, key), self.is_used, self.cx)),
+                reader(&mut KeyReader::new(
+                    join(&self.path, key),
+                    self.is_used,
+                    self.cx,
+                )),
             );
         }
         (None, self.section(key, reader))
@@ -290,12 +298,12 @@ impl<'n> Keys<'n> {
     pub(crate) fn sections<T>(
         &mut self,
         key: &'static str,
-        mut reader: impl FnMut(&mut Keys<'n>) -> T,
+        mut reader: impl FnMut(&mut KeyReader<'n>) -> T,
     ) -> Field<Vec<T>> {
         self.declared.push(key);
         let path = join(&self.path, key);
         if let Some(page) = &self.page {
-            let mut keys = Keys::new(path, self.is_used, self.cx);
+            let mut keys = KeyReader::new(path, self.is_used, self.cx);
             keys.page = Some(Page {
                 table: page.table,
                 prefix: format!("{}[]", join(&page.prefix, key)),
@@ -308,7 +316,7 @@ impl<'n> Keys<'n> {
         };
         let spot = Some(self.cx.report().spot(node.place, &path));
         let items = match &node.value {
-            Tree::List(items) => items,
+            NodeValue::List(items) => items,
             _ if node.is_null() => return Field { spot, value: None },
             _ => {
                 let at = At {
@@ -342,9 +350,9 @@ impl<'n> Keys<'n> {
         &mut self,
         key: &'static str,
         page: Option<Page>,
-        reader: impl FnOnce(&mut Keys<'n>) -> T,
+        reader: impl FnOnce(&mut KeyReader<'n>) -> T,
     ) -> T {
-        let mut keys = Keys::new(join(&self.path, key), self.is_used, self.cx);
+        let mut keys = KeyReader::new(join(&self.path, key), self.is_used, self.cx);
         keys.page = page;
         if let Some(node) = self.find(key) {
             keys.spot = Some(self.cx.report().spot(node.place, &keys.path));
@@ -401,7 +409,7 @@ pub(crate) fn refuse_unknown(
     entries: &[(String, Node)],
     path: &str,
     valid: &[&str],
-    report: &Report,
+    report: &Findings,
 ) {
     for (key, node) in entries {
         if valid.contains(&key.as_str()) {

@@ -9,7 +9,7 @@ carries its place as an entry, [`PLACE`], which is merged like any other.
 
 use super::{
     diagnostic::Diagnostic,
-    node::{Node, Place, Scalar, Span, Value},
+    node::{Node, NodeValue, Place, Scalar, TextSpan},
 };
 use config::{Config, ConfigError, Map, Source, ValueKind};
 
@@ -44,7 +44,7 @@ pub(super) fn merge(documents: &[Node]) -> Result<Node, Diagnostic> {
         .build()
         .and_then(|config| config.collect())
         .map_err(|error| Diagnostic::nowhere(format!("cannot merge the sources: {error}")))?;
-    let empty = || Node::new(Place::start_of(0), Value::Map(Vec::new()));
+    let empty = || Node::new(Place::start_of(0), NodeValue::Map(Vec::new()));
     Ok(merged.shift_remove(ROOT).map_or_else(empty, to_node))
 }
 
@@ -52,17 +52,17 @@ fn to_value(node: &Node) -> config::Value {
     let place = origin(node.place);
     match &node.value {
         // A scalar in quotes is never a null or a number: its origin says so.
-        Value::Scalar(Scalar { text, plain: true }) => {
+        NodeValue::Scalar(Scalar { text, plain: true }) => {
             config::Value::new(Some(&place), text.clone())
         }
-        Value::Scalar(Scalar { text, plain: false }) => {
+        NodeValue::Scalar(Scalar { text, plain: false }) => {
             config::Value::new(Some(&format!("{place} quoted")), text.clone())
         }
-        Value::List(items) => {
+        NodeValue::List(items) => {
             let items: Vec<_> = items.iter().map(to_value).collect();
             config::Value::new(Some(&place), items)
         }
-        Value::Map(entries) => {
+        NodeValue::Map(entries) => {
             let entries = entries.iter();
             let mut map: Map<String, config::Value> = entries
                 .map(|(key, node)| (key.clone(), to_value(node)))
@@ -85,24 +85,24 @@ fn to_node(value: config::Value) -> Node {
             let place = map.shift_remove(PLACE).map_or(place, |at| place_of(&at));
             let entries = map.into_iter();
             let entries = entries.map(|(key, value)| (key, to_node(value)));
-            Node::new(place, Value::Map(entries.collect()))
+            Node::new(place, NodeValue::Map(entries.collect()))
         }
         ValueKind::Array(items) => {
             let items = items.into_iter().map(to_node);
-            Node::new(place, Value::List(items.collect()))
+            Node::new(place, NodeValue::List(items.collect()))
         }
         ValueKind::String(text) => {
             let plain = !quoted;
-            Node::new(place, Value::Scalar(Scalar { text, plain }))
+            Node::new(place, NodeValue::Scalar(Scalar { text, plain }))
         }
-        other => Node::new(place, Value::Scalar(Scalar::plain(other.to_string()))),
+        other => Node::new(place, NodeValue::Scalar(Scalar::plain(other.to_string()))),
     }
 }
 
 /// A place as a text: the source, then line, column and width of the value, and
 /// of the key if there is one.
 fn origin(place: Place) -> String {
-    let numbers = |span: Span| format!("{} {} {}", span.line, span.column, span.width);
+    let numbers = |span: TextSpan| format!("{} {} {}", span.line, span.column, span.width);
     let key = place.key.map(numbers).unwrap_or_default();
     format!("{} {} {key}", place.source, numbers(place.value))
 }
@@ -111,7 +111,7 @@ fn place(origin: &str) -> Option<Place> {
     let mut numbers = origin.split(' ').map_while(|word| word.parse().ok());
     let source = numbers.next()?;
     let mut span = || {
-        Some(Span {
+        Some(TextSpan {
             line: numbers.next()?,
             column: numbers.next()?,
             width: numbers.next()?,
@@ -142,12 +142,12 @@ mod tests {
     /// The tree without its places.
     fn flat(node: &Node) -> String {
         match &node.value {
-            Value::Scalar(s) if s.plain => s.text.clone(),
-            Value::Scalar(s) => format!("{:?}", s.text),
-            Value::List(items) => {
+            NodeValue::Scalar(s) if s.plain => s.text.clone(),
+            NodeValue::Scalar(s) => format!("{:?}", s.text),
+            NodeValue::List(items) => {
                 format!("[{}]", items.iter().map(flat).collect::<Vec<_>>().join(","))
             }
-            Value::Map(entries) => {
+            NodeValue::Map(entries) => {
                 let entries: Vec<_> = entries
                     .iter()
                     .map(|(k, v)| format!("{k}:{}", flat(v)))

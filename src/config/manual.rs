@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 /// The tables of all keys.
 #[derive(Clone, Debug, Default)]
 pub struct Manual {
-    tables: Vec<Table>,
+    tables: Vec<KeyTable>,
 }
 
 /// The keys of one component, or of a section that several share.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct KeyTable {
     /// What it lists: `exporters.otlp_grpc`.
     pub name: String,
     rows: Vec<Row>,
@@ -32,7 +32,7 @@ struct Row {
 
 impl Manual {
     /// All tables, in the order in which they were begun.
-    pub fn tables(&self) -> &[Table] {
+    pub fn tables(&self) -> &[KeyTable] {
         &self.tables
     }
 
@@ -41,7 +41,7 @@ impl Manual {
         if self.tables.iter().any(|table| table.name == name) {
             return None;
         }
-        self.tables.push(Table {
+        self.tables.push(KeyTable {
             name: name.to_owned(),
             rows: Vec::new(),
             ignored: Vec::new(),
@@ -80,7 +80,7 @@ impl Manual {
     }
 }
 
-impl Table {
+impl KeyTable {
     /// The table in Markdown, and below it the keys without effect.
     pub fn markdown(&self) -> String {
         let mut out = String::from("| key | type | default | effect |\n|---|---|---|---|\n");

@@ -33,9 +33,9 @@ mod source;
 mod value;
 mod yaml;
 
-pub(crate) use diagnostic::{Diagnostic, LoadError, Report, Spot, Text, did_you_mean};
+pub(crate) use diagnostic::{Diagnostic, Findings, LoadError, Spot, Text, did_you_mean};
 pub use id::Id;
-pub(crate) use keys::{Keys, Setting};
+pub(crate) use keys::{KeyReader, Setting};
 pub(crate) use manual::Manual;
 pub(crate) use pairs::Pairs;
 pub(crate) use reading::{Extensions, Reading};
@@ -60,7 +60,7 @@ pub fn default_source() -> Source {
 /// # Errors
 /// When a source cannot be read or expanded. The result is not checked further.
 pub(crate) fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
-    let report = Report::default();
+    let report = Findings::default();
     let mut texts = Vec::new();
     match tree(sources, &process, &mut texts, &report) {
         Some(root) if !report.has_errors() => Ok(render::yaml(&root, show_secrets)),
@@ -79,7 +79,7 @@ pub(crate) fn tree(
     sources: &[Source],
     env: &dyn Environment,
     texts: &mut Vec<Text>,
-    report: &Report,
+    report: &Findings,
 ) -> Option<Node> {
     let mut documents = Vec::new();
     for source in sources {
@@ -120,10 +120,10 @@ pub(crate) fn tree(
 
 fn map_only(mut document: Node) -> Result<Node, Diagnostic> {
     if document.is_null() {
-        document.value = node::Value::Map(Vec::new());
+        document.value = node::NodeValue::Map(Vec::new());
     }
     match document.value {
-        node::Value::Map(_) => Ok(document),
+        node::NodeValue::Map(_) => Ok(document),
         _ => Err(Diagnostic::at(
             document.place,
             format!(
@@ -139,7 +139,7 @@ fn split_keys(document: Node, documents: &mut Vec<Node>) -> Result<(), Diagnosti
     // The tree is walked recursively: its depth is bounded wherever it grows.
     const MAX_PARTS: usize = 32;
     let place = document.place;
-    let node::Value::Map(entries) = document.value else {
+    let node::NodeValue::Map(entries) = document.value else {
         return Ok(());
     };
     for (key, node) in entries {
@@ -148,7 +148,10 @@ fn split_keys(document: Node, documents: &mut Vec<Node>) -> Result<(), Diagnosti
             return Err(Diagnostic::at_key(key_place, "nested too deeply"));
         }
         let nested = key.rsplit("::").fold(node, |inner, part| {
-            Node::new(key_place, node::Value::Map(vec![(part.to_owned(), inner)]))
+            Node::new(
+                key_place,
+                node::NodeValue::Map(vec![(part.to_owned(), inner)]),
+            )
         });
         documents.push(Node { place, ..nested });
     }

@@ -8,7 +8,7 @@ goes wrong can be shown to the operator at its line and column.
 /// A run of characters on one line. Lines and columns count from 1, columns in
 /// characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Span {
+pub(crate) struct TextSpan {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) width: usize,
@@ -19,14 +19,14 @@ pub(crate) struct Span {
 pub(crate) struct Place {
     /// Index of the source in the list that was loaded.
     pub(super) source: usize,
-    pub(super) key: Option<Span>,
-    pub(crate) value: Span,
+    pub(super) key: Option<TextSpan>,
+    pub(crate) value: TextSpan,
 }
 
 impl Place {
     /// The start of a source: for faults of the file as a whole.
     pub(super) fn start_of(source: usize) -> Self {
-        let value = Span {
+        let value = TextSpan {
             line: 1,
             column: 1,
             width: 1,
@@ -43,14 +43,14 @@ impl Place {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) place: Place,
-    pub(crate) value: Value,
+    pub(crate) value: NodeValue,
     /// The text of an expansion such as `${env:NAME}` that was the whole value:
     /// what a string gets, while `value` is that text read as YAML.
     pub(super) original: Option<String>,
 }
 
 impl Node {
-    pub(super) fn new(place: Place, value: Value) -> Self {
+    pub(super) fn new(place: Place, value: NodeValue) -> Self {
         Self {
             place,
             value,
@@ -61,21 +61,21 @@ impl Node {
     /// Returns true if this is a null, however it was spelled.
     pub(crate) fn is_null(&self) -> bool {
         match &self.value {
-            Value::Scalar(scalar) => scalar.resolve() == Resolved::Null,
-            Value::List(_) | Value::Map(_) => false,
+            NodeValue::Scalar(scalar) => scalar.resolve() == Resolved::Null,
+            NodeValue::List(_) | NodeValue::Map(_) => false,
         }
     }
 
     /// Returns true if this is a map.
     pub(crate) fn is_map(&self) -> bool {
-        matches!(self.value, Value::Map(_))
+        matches!(self.value, NodeValue::Map(_))
     }
 
     /// The entries of a map; none for anything else.
     pub(crate) fn entries(&self) -> &[(String, Node)] {
         match &self.value {
-            Value::Map(entries) => entries,
-            Value::Scalar(_) | Value::List(_) => &[],
+            NodeValue::Map(entries) => entries,
+            NodeValue::Scalar(_) | NodeValue::List(_) => &[],
         }
     }
 
@@ -90,9 +90,9 @@ impl Node {
     /// What an operator would call this: "a map", "a number".
     pub(crate) fn describe(&self) -> String {
         match &self.value {
-            Value::List(_) => "a list".to_owned(),
-            Value::Map(_) => "a map".to_owned(),
-            Value::Scalar(scalar) => match scalar.resolve() {
+            NodeValue::List(_) => "a list".to_owned(),
+            NodeValue::Map(_) => "a map".to_owned(),
+            NodeValue::Scalar(scalar) => match scalar.resolve() {
                 Resolved::Null => "nothing".to_owned(),
                 Resolved::Bool(_) | Resolved::Integer(_) | Resolved::Float(_) => {
                     format!("`{}`", scalar.text)
@@ -105,7 +105,7 @@ impl Node {
 
 /// The shapes of YAML values.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
+pub(crate) enum NodeValue {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),

@@ -4,29 +4,29 @@ A map whose keys may be any, also written as a list of `{name, value}`.
 
 use super::{
     keys,
-    node::Value as Tree,
-    value::{At, Field, Value, field, join},
+    node::NodeValue,
+    value::{At, Field, ValueType, field, join},
 };
 
 /// Names and their values, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs(pub(crate) Vec<(String, Field<String>)>);
 
-impl Value for Pairs {
+impl ValueType for Pairs {
     fn kind() -> String {
         "map, or list of `{name, value}`".to_owned()
     }
 
     fn read(at: &At<'_>) -> Result<Self, String> {
         match &at.node.value {
-            Tree::Map(entries) => {
+            NodeValue::Map(entries) => {
                 let entries = entries.iter();
                 let pair = |(key, node): &(String, _)| {
                     (key.clone(), field(node, &join(at.path, key), at.cx))
                 };
                 Ok(Self(entries.map(pair).collect()))
             }
-            Tree::List(items) => {
+            NodeValue::List(items) => {
                 let pair = |(i, item): (usize, _)| {
                     let path = join(at.path, i);
                     let node: &super::node::Node = item;
@@ -43,7 +43,7 @@ impl Value for Pairs {
                 };
                 Ok(Self(items.iter().enumerate().filter_map(pair).collect()))
             }
-            Tree::Scalar(_) => Err(at.expected("a map of names to values")),
+            NodeValue::Scalar(_) => Err(at.expected("a map of names to values")),
         }
     }
 }

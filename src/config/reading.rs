@@ -6,7 +6,7 @@ A reader reports and goes on, so that an operator sees all mistakes at once.
 
 use super::{
     Environment,
-    diagnostic::{Diagnostic, Report, Spot},
+    diagnostic::{Diagnostic, Findings, Spot},
     manual::Manual,
     scalar,
 };
@@ -37,7 +37,7 @@ pub(crate) trait Extensions {
 /// What every reader of keys is lent: where to report, the environment, and
 /// what the components of one file may not both have.
 pub(crate) struct Reading<'n> {
-    report: &'n Report,
+    report: &'n Findings,
     env: &'n dyn Environment,
     reads_files: bool,
     listeners: RefCell<Vec<Listener>>,
@@ -68,7 +68,7 @@ impl Listener {
 impl<'n> Reading<'n> {
     /// Reads with `env`. With `reads_files`, the certificates, tokens and users
     /// that the file names are read too, as the start would.
-    pub(crate) fn new(report: &'n Report, env: &'n dyn Environment, reads_files: bool) -> Self {
+    pub(crate) fn new(report: &'n Findings, env: &'n dyn Environment, reads_files: bool) -> Self {
         Self {
             report,
             env,
@@ -80,7 +80,7 @@ impl<'n> Reading<'n> {
     }
 
     /// Reads nothing, and gathers what keys there are.
-    pub(crate) fn describing(report: &'n Report, env: &'n dyn Environment) -> Self {
+    pub(crate) fn describing(report: &'n Findings, env: &'n dyn Environment) -> Self {
         Self {
             manual: Some(RefCell::default()),
             ..Self::new(report, env, false)
@@ -96,7 +96,7 @@ impl<'n> Reading<'n> {
         self.manual.map(RefCell::into_inner).unwrap_or_default()
     }
 
-    pub(crate) fn report(&self) -> &'n Report {
+    pub(crate) fn report(&self) -> &'n Findings {
         self.report
     }
 

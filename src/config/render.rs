@@ -3,7 +3,7 @@ A tree as YAML text, with what may be secret taken out.
 */
 
 use super::{
-    node::{Node, Resolved, Scalar, Value},
+    node::{Node, NodeValue, Resolved, Scalar},
     secrecy,
 };
 
@@ -35,9 +35,9 @@ impl Show {
         match self {
             Self::Open if secrecy::hides(key) => match value.value {
                 // In `htpasswd: {file: x}` the inner key tells.
-                Value::Map(_) | Value::List(_) => Self::Hidden,
-                Value::Scalar(_) if secrecy::is_open(key) => Self::Open,
-                Value::Scalar(_) => Self::Hidden,
+                NodeValue::Map(_) | NodeValue::List(_) => Self::Hidden,
+                NodeValue::Scalar(_) if secrecy::is_open(key) => Self::Open,
+                NodeValue::Scalar(_) => Self::Hidden,
             },
             Self::Hidden if secrecy::is_open(key) => Self::Open,
             other => other,
@@ -47,7 +47,7 @@ impl Show {
 
 fn block(node: &Node, depth: usize, show: Show, out: &mut String) {
     match &node.value {
-        Value::Map(entries) => {
+        NodeValue::Map(entries) => {
             for (key, value) in entries {
                 indent(depth, out);
                 scalar(
@@ -61,14 +61,14 @@ fn block(node: &Node, depth: usize, show: Show, out: &mut String) {
                 below(value, depth + 1, show.below(key, value), out);
             }
         }
-        Value::List(items) => {
+        NodeValue::List(items) => {
             for item in items {
                 indent(depth, out);
                 out.push('-');
                 below(item, depth + 1, show, out);
             }
         }
-        Value::Scalar(_) => {
+        NodeValue::Scalar(_) => {
             indent(depth, out);
             leaf(node, show, out);
             out.push('\n');
@@ -79,15 +79,15 @@ fn block(node: &Node, depth: usize, show: Show, out: &mut String) {
 /// The value after a key or a dash: on the same line if it is short.
 fn below(node: &Node, depth: usize, show: Show, out: &mut String) {
     match &node.value {
-        Value::Map(entries) if entries.is_empty() => out.push_str(" {}\n"),
-        Value::List(items) if items.is_empty() => out.push_str(" []\n"),
-        Value::Scalar(_) if node.is_null() => out.push('\n'),
-        Value::Scalar(_) => {
+        NodeValue::Map(entries) if entries.is_empty() => out.push_str(" {}\n"),
+        NodeValue::List(items) if items.is_empty() => out.push_str(" []\n"),
+        NodeValue::Scalar(_) if node.is_null() => out.push('\n'),
+        NodeValue::Scalar(_) => {
             out.push(' ');
             leaf(node, show, out);
             out.push('\n');
         }
-        Value::Map(_) | Value::List(_) => {
+        NodeValue::Map(_) | NodeValue::List(_) => {
             out.push('\n');
             block(node, depth, show, out);
         }
@@ -95,7 +95,7 @@ fn below(node: &Node, depth: usize, show: Show, out: &mut String) {
 }
 
 fn leaf(node: &Node, show: Show, out: &mut String) {
-    let Value::Scalar(value) = &node.value else {
+    let NodeValue::Scalar(value) = &node.value else {
         return;
     };
     match show {
@@ -179,7 +179,7 @@ mod tests {
             let written = Scalar { text: text.clone(), plain };
             scalar(&written, &mut out);
             let root = reader::parse(0, &format!("k: {out}\n")).unwrap();
-            let Value::Scalar(read) = &root.get("k").unwrap().value else { panic!("{out}") };
+            let NodeValue::Scalar(read) = &root.get("k").unwrap().value else { panic!("{out}") };
             prop_assert_eq!(&read.text, &text.replace('$', "$$"));
             if !plain {
                 prop_assert_eq!(read.resolve(), Resolved::Text);

@@ -4,14 +4,14 @@ Values of keys: from a node of the tree to what a key wants.
 
 use super::{
     diagnostic::{Spot, did_you_mean},
-    node::{Node, Resolved, Scalar, Value as Tree},
+    node::{Node, NodeValue, Resolved, Scalar},
     reading::Reading,
     scalar, secrecy,
 };
 use std::{fmt, time::Duration};
 
 /// A type that a key's value may have.
-pub(crate) trait Value: Sized {
+pub(crate) trait ValueType: Sized {
     /// What the tables of the documentation call the type.
     fn kind() -> String;
 
@@ -82,7 +82,7 @@ pub(crate) struct At<'n> {
 impl At<'_> {
     pub(super) fn expected(&self, what: &str) -> String {
         let found = match &self.node.value {
-            Tree::Scalar(_) if secrecy::is_secret(self.path) => "a text".to_owned(),
+            NodeValue::Scalar(_) if secrecy::is_secret(self.path) => "a text".to_owned(),
             _ => self.node.describe(),
         };
         format!("expected {what}, found {found}")
@@ -92,7 +92,7 @@ impl At<'_> {
     fn text(&self) -> Option<&str> {
         match (&self.node.original, &self.node.value) {
             (Some(original), _) => Some(original),
-            (None, Tree::Scalar(scalar)) => Some(&scalar.text),
+            (None, NodeValue::Scalar(scalar)) => Some(&scalar.text),
             _ => None,
         }
     }
@@ -100,14 +100,14 @@ impl At<'_> {
     /// What the text means where a number or a boolean is wanted, quoted or not.
     fn resolved(&self) -> Resolved {
         match &self.node.value {
-            Tree::Scalar(scalar) => Scalar::plain(scalar.text.trim()).resolve(),
+            NodeValue::Scalar(scalar) => Scalar::plain(scalar.text.trim()).resolve(),
             _ => Resolved::Text,
         }
     }
 }
 
 /// Reads the value of a key at `path`. A bad one is reported and left out.
-pub(super) fn field<T: Value>(node: &Node, path: &str, cx: &Reading<'_>) -> Field<T> {
+pub(super) fn field<T: ValueType>(node: &Node, path: &str, cx: &Reading<'_>) -> Field<T> {
     let spot = Some(cx.report().spot(node.place, path));
     if node.is_null() {
         return Field { spot, value: None };
@@ -117,7 +117,7 @@ pub(super) fn field<T: Value>(node: &Node, path: &str, cx: &Reading<'_>) -> Fiel
     Field { spot, value }
 }
 
-impl<W: Word> Value for W {
+impl<W: Word> ValueType for W {
     fn kind() -> String {
         let words = Self::documented().map(|(word, _)| format!("`{word}`"));
         words.collect::<Vec<_>>().join(", ")
@@ -145,7 +145,7 @@ impl<W: Word> Value for W {
     }
 }
 
-impl Value for String {
+impl ValueType for String {
     fn kind() -> String {
         "text".to_owned()
     }
@@ -160,7 +160,7 @@ impl Value for String {
     }
 }
 
-impl Value for bool {
+impl ValueType for bool {
     fn kind() -> String {
         "boolean".to_owned()
     }
@@ -177,7 +177,7 @@ impl Value for bool {
     }
 }
 
-impl Value for f64 {
+impl ValueType for f64 {
     fn kind() -> String {
         "number".to_owned()
     }
@@ -198,7 +198,7 @@ impl Value for f64 {
 
 macro_rules! integers {
     ($($type:ident)*) => {$(
-        impl Value for $type {
+        impl ValueType for $type {
             fn kind() -> String {
                 "integer".to_owned()
             }
@@ -221,7 +221,7 @@ macro_rules! integers {
 
 integers! { u16 u32 u64 }
 
-impl Value for Duration {
+impl ValueType for Duration {
     fn kind() -> String {
         "duration".to_owned()
     }
@@ -236,13 +236,13 @@ impl Value for Duration {
     }
 }
 
-impl<T: Value> Value for Vec<Field<T>> {
+impl<T: ValueType> ValueType for Vec<Field<T>> {
     fn kind() -> String {
         format!("list: {}", T::kind())
     }
 
     fn read(at: &At<'_>) -> Result<Self, String> {
-        let Tree::List(items) = &at.node.value else {
+        let NodeValue::List(items) = &at.node.value else {
             return Err(at.expected("a list"));
         };
         let items = items.iter().enumerate();

@@ -8,7 +8,7 @@ aliases that refer to each other cannot fill the memory.
 
 use super::{
     diagnostic::Diagnostic,
-    node::{Node, Place, Scalar, Span, Value, shorten},
+    node::{Node, NodeValue, Place, Scalar, TextSpan, shorten},
 };
 use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput};
 use std::collections::HashMap;
@@ -64,10 +64,11 @@ impl<'t> Builder<'t> {
                 _ => return Err(self.error(span, "a second YAML document; only one is read")),
             }
         }
-        Ok(root.unwrap_or_else(|| Node::new(Place::start_of(self.source), Value::Map(Vec::new()))))
+        Ok(root
+            .unwrap_or_else(|| Node::new(Place::start_of(self.source), NodeValue::Map(Vec::new()))))
     }
 
-    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Diagnostic> {
+    fn next(&mut self) -> Result<Option<(Event<'t>, TextSpan)>, Diagnostic> {
         loop {
             match self.parser.next_event() {
                 None => return Ok(None),
@@ -75,7 +76,7 @@ impl<'t> Builder<'t> {
                 Some(Ok((event, span))) => return Ok(Some((event, place(&span)))),
                 Some(Err(error)) => {
                     let marker = error.marker();
-                    let span = Span {
+                    let span = TextSpan {
                         line: marker.line().max(1),
                         column: marker.col() + 1,
                         width: 1,
@@ -86,12 +87,12 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn inner(&mut self, opened: Span) -> Result<(Event<'t>, Span), Diagnostic> {
+    fn inner(&mut self, opened: TextSpan) -> Result<(Event<'t>, TextSpan), Diagnostic> {
         self.next()?
             .ok_or_else(|| self.error(opened, "not valid YAML: it ends inside this"))
     }
 
-    fn error(&self, value: Span, message: &str) -> Diagnostic {
+    fn error(&self, value: TextSpan, message: &str) -> Diagnostic {
         Diagnostic::at(
             Place {
                 source: self.source,
@@ -105,8 +106,8 @@ impl<'t> Builder<'t> {
     fn node(
         &mut self,
         event: Event<'t>,
-        span: Span,
-        key: Option<Span>,
+        span: TextSpan,
+        key: Option<TextSpan>,
         depth: usize,
     ) -> Result<Built, Diagnostic> {
         if depth > MAX_DEPTH {
@@ -123,7 +124,7 @@ impl<'t> Builder<'t> {
             Event::Scalar(text, style, anchor, tag) => {
                 let string = tag.is_some_and(|tag| tag.core_suffix() == Some("str"));
                 let plain = style == ScalarStyle::Plain && !string;
-                let value = Value::Scalar(Scalar {
+                let value = NodeValue::Scalar(Scalar {
                     text: text.into_owned(),
                     plain,
                 });
@@ -140,7 +141,7 @@ impl<'t> Builder<'t> {
                 (
                     anchor,
                     Built {
-                        node: Node::new(place, Value::List(items)),
+                        node: Node::new(place, NodeValue::List(items)),
                         height,
                     },
                 )
@@ -150,7 +151,7 @@ impl<'t> Builder<'t> {
                 (
                     anchor,
                     Built {
-                        node: Node::new(place, Value::Map(entries)),
+                        node: Node::new(place, NodeValue::Map(entries)),
                         height,
                     },
                 )
@@ -172,7 +173,7 @@ impl<'t> Builder<'t> {
         Ok(built)
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Diagnostic> {
+    fn count(&mut self, nodes: usize, span: TextSpan) -> Result<(), Diagnostic> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, aliases included");
@@ -198,12 +199,12 @@ impl<'t> Builder<'t> {
             .anchors
             .get(&id)
             .map(|a| a.node.clone())
-            .unwrap_or_else(|| Node::new(place, Value::Scalar(Scalar::plain(""))));
+            .unwrap_or_else(|| Node::new(place, NodeValue::Scalar(Scalar::plain(""))));
         node.place.key = place.key;
         Ok(Built { node, height })
     }
 
-    fn list(&mut self, opened: Span, depth: usize) -> Result<(Vec<Node>, usize), Diagnostic> {
+    fn list(&mut self, opened: TextSpan, depth: usize) -> Result<(Vec<Node>, usize), Diagnostic> {
         let (mut items, mut height) = (Vec::new(), 0);
         loop {
             let (event, span) = self.inner(opened)?;
@@ -218,7 +219,7 @@ impl<'t> Builder<'t> {
 
     fn map(
         &mut self,
-        opened: Span,
+        opened: TextSpan,
         depth: usize,
     ) -> Result<(Vec<(String, Node)>, usize), Diagnostic> {
         let mut entries: Vec<(String, Node)> = Vec::new();
@@ -259,11 +260,11 @@ impl<'t> Builder<'t> {
         lines: &mut HashMap<String, usize>,
     ) -> Result<(), Diagnostic> {
         let maps = match node.value {
-            Value::List(items) => items,
+            NodeValue::List(items) => items,
             _ => vec![node],
         };
         for map in maps {
-            let Value::Map(inherited) = map.value else {
+            let NodeValue::Map(inherited) = map.value else {
                 return Err(Diagnostic::at(
                     map.place,
                     "`<<` takes a map or a list of maps",
@@ -280,8 +281,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-fn place(span: &granit_parser::Span) -> Span {
-    Span {
+fn place(span: &granit_parser::Span) -> TextSpan {
+    TextSpan {
         line: span.start.line().max(1),
         column: span.start.col() + 1,
         width: if span.start.line() == span.end.line() {
@@ -301,7 +302,7 @@ mod tests {
 
     fn text(node: &Node) -> &str {
         match &node.value {
-            Value::Scalar(scalar) => &scalar.text,
+            NodeValue::Scalar(scalar) => &scalar.text,
             _ => panic!("not a scalar: {node:?}"),
         }
     }
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(b.place.source, 3);
         assert_eq!(
             b.place.key.unwrap(),
-            Span {
+            TextSpan {
                 line: 2,
                 column: 3,
                 width: 1
@@ -322,18 +323,18 @@ mod tests {
         );
         assert_eq!(
             b.place.value,
-            Span {
+            TextSpan {
                 line: 2,
                 column: 6,
                 width: 4
             }
         );
-        let Value::List(items) = &root.get("a").unwrap().get("c").unwrap().value else {
+        let NodeValue::List(items) = &root.get("a").unwrap().get("c").unwrap().value else {
             panic!()
         };
         assert_eq!(
             items[1].place.value,
-            Span {
+            TextSpan {
                 line: 3,
                 column: 10,
                 width: 3

@@ -10,7 +10,7 @@ use crate::{config::Id, pdata::Signal};
 use std::{any::Any, fmt, sync::Arc};
 
 /// The checked settings of a connector.
-pub(crate) trait Settings: fmt::Debug + Send + Sync + Any {
+pub(crate) trait ConnectorSettings: fmt::Debug + Send + Sync + Any {
     /// The signal that it gives when it is fed `signal`. None: it cannot be fed that.
     fn gives(&self, signal: Signal) -> Option<Signal>;
 
@@ -22,9 +22,9 @@ pub(crate) trait Settings: fmt::Debug + Send + Sync + Any {
 
 /// A configured connector.
 #[derive(Clone, Debug)]
-pub(crate) struct Configured {
+pub(crate) struct ConfiguredConnector {
     /// Its id.
     pub id: Id,
     /// Its settings.
-    pub settings: Arc<dyn Settings>,
+    pub settings: Arc<dyn ConnectorSettings>,
 }

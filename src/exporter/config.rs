@@ -5,7 +5,7 @@ The keys that exporters with a queue have: `sending_queue`, `retry_on_failure`,
 
 use super::{Retry, SendingQueue};
 use crate::{
-    config::{Field, Keys, Setting, Word},
+    config::{Field, KeyReader, Setting, Word},
     queue::Storage,
 };
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Word for Sizer {
 
 /// Reads `timeout`. 0 is "no timeout" in the Collector; a day is as good and
 /// cannot overflow.
-pub(super) fn timeout(keys: &mut Keys<'_>, default: Duration) -> Duration {
+pub(super) fn timeout(keys: &mut KeyReader<'_>, default: Duration) -> Duration {
     let effect = "of one attempt at one address; 0: a day";
     match keys.or("timeout", default, effect).value {
         Duration::ZERO => Duration::from_secs(86_400),
@@ -37,11 +37,11 @@ pub(super) fn timeout(keys: &mut Keys<'_>, default: Duration) -> Duration {
 }
 
 /// Reads `sending_queue`.
-pub(super) fn sending_queue(keys: &mut Keys<'_>) -> SendingQueue {
+pub(super) fn sending_queue(keys: &mut KeyReader<'_>) -> SendingQueue {
     keys.section("sending_queue", queue_keys)
 }
 
-fn queue_keys(keys: &mut Keys<'_>) -> SendingQueue {
+fn queue_keys(keys: &mut KeyReader<'_>) -> SendingQueue {
     let default = SendingQueue::default();
     let enabled = keys.or(
         "enabled",
@@ -117,11 +117,11 @@ fn queue_keys(keys: &mut Keys<'_>) -> SendingQueue {
 }
 
 /// Reads `retry_on_failure`. `is_stored`: what waits is in a segment log.
-pub(super) fn retry(keys: &mut Keys<'_>, is_stored: bool) -> Retry {
+pub(super) fn retry(keys: &mut KeyReader<'_>, is_stored: bool) -> Retry {
     keys.section("retry_on_failure", |keys| retry_keys(keys, is_stored))
 }
 
-fn retry_keys(keys: &mut Keys<'_>, is_stored: bool) -> Retry {
+fn retry_keys(keys: &mut KeyReader<'_>, is_stored: bool) -> Retry {
     let default = Retry::default();
     let enabled = keys.or(
         "enabled",

@@ -29,7 +29,7 @@ mod settings;
 mod shutdown;
 
 pub use outcome::Outcome;
-pub use settings::{Configured, Retry, SendingQueue, Settings};
+pub use settings::{ConfiguredExporter, ExporterSettings, Retry, SendingQueue};
 
 use crate::{
     backoff::Growth,
@@ -119,7 +119,7 @@ impl Exporter {
     /// # Errors
     ///
     /// When a file cannot be read or is not what it should be.
-    pub fn build(settings: &Configured) -> Result<Self, BuildError> {
+    pub fn build(settings: &ConfiguredExporter) -> Result<Self, BuildError> {
         Self::build_with(settings, Arc::new(SystemResolver))
     }
 
@@ -129,7 +129,7 @@ impl Exporter {
     ///
     /// As [`Self::build`].
     pub fn build_with(
-        settings: &Configured,
+        settings: &ConfiguredExporter,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, BuildError> {
         let options = ConnectOptions {
@@ -145,7 +145,7 @@ impl Exporter {
 
     /// An exporter that delivers by `sender`, with what `settings` have for all
     /// kinds.
-    pub(crate) fn new(settings: &Configured, sender: impl Sender) -> Self {
+    pub(crate) fn new(settings: &ConfiguredExporter, sender: impl Sender) -> Self {
         let log = DeliveryLog::new(settings.id.to_string(), sender.endpoint().to_owned());
         Self(Box::new(Deliverer {
             sender,

@@ -1,5 +1,5 @@
 /*!
-The settings of exporters: what all have, and what each adds by [`Settings`].
+The settings of exporters: what all have, and what each adds by [`ExporterSettings`].
 */
 
 use super::Exporter;
@@ -7,7 +7,7 @@ use crate::{config::Id, http::ConnectOptions, pdata::Signal};
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 /// What an exporter sends with: the checked settings of one kind.
-pub trait Settings: fmt::Debug + Send + Sync + Any {
+pub trait ExporterSettings: fmt::Debug + Send + Sync + Any {
     /// Where it sends, for `validate` and the log of the start. None: nowhere
     /// that could be reached or not.
     fn destination(&self) -> Option<String> {
@@ -25,16 +25,20 @@ pub trait Settings: fmt::Debug + Send + Sync + Any {
     /// # Errors
     /// Says which setting is wrong: a file cannot be read, or is not what it
     /// should be.
-    fn build(&self, configured: &Configured, options: ConnectOptions) -> Result<Exporter, String>;
+    fn build(
+        &self,
+        configured: &ConfiguredExporter,
+        options: ConnectOptions,
+    ) -> Result<Exporter, String>;
 }
 
 /// A configured exporter.
 #[derive(Clone, Debug)]
-pub struct Configured {
+pub struct ConfiguredExporter {
     /// Its id.
     pub id: Id,
     /// What it speaks.
-    pub settings: Arc<dyn Settings>,
+    pub settings: Arc<dyn ExporterSettings>,
     /// `sending_queue`.
     pub queue: SendingQueue,
     /// `retry_on_failure`.
@@ -43,9 +47,9 @@ pub struct Configured {
     pub timeout: Duration,
 }
 
-impl Configured {
+impl ConfiguredExporter {
     /// Its settings, if they are those of this type.
-    pub fn settings<T: Settings>(&self) -> Option<&T> {
+    pub fn settings<T: ExporterSettings>(&self) -> Option<&T> {
         (&*self.settings as &dyn Any).downcast_ref()
     }
 }

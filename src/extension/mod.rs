@@ -2,7 +2,7 @@
 What runs beside the pipelines, one folder each: health checks, the page of the
 account, and what other components name: authenticators and storages.
 
-A folder's `config.rs` reads its keys and gives a [`Settings`]; `component` lists
+A folder's `config.rs` reads its keys and gives a [`ExtensionSettings`]; `component` lists
 the folders.
 */
 
@@ -16,10 +16,10 @@ use crate::config::Id;
 use std::{any::Any, fmt, net::SocketAddr, rc::Rc};
 
 /// What an extension offers to components that name it.
-pub(crate) type Offer = Rc<dyn Any>;
+pub(crate) type ExtensionOffer = Rc<dyn Any>;
 
 /// The checked settings of an extension.
-pub(crate) trait Settings: fmt::Debug + Send + Sync {
+pub(crate) trait ExtensionSettings: fmt::Debug + Send + Sync {
     /// What `validate` and the start say of it, a line each.
     fn describe(&self, id: &Id) -> Vec<String> {
         let _ = id;
@@ -27,7 +27,7 @@ pub(crate) trait Settings: fmt::Debug + Send + Sync {
     }
 
     /// What it offers to components that name it.
-    fn offer(&self) -> Option<Offer> {
+    fn offer(&self) -> Option<ExtensionOffer> {
         None
     }
 

@@ -14,7 +14,7 @@ use super::{
     connect::{Connector, HttpConnection, SendError},
     no_answer::NoAnswer,
     pool::{Checkout, ConnectOptions, Pool},
-    protocol::Protocol,
+    protocol::ClientProtocol,
     resolve::Target,
 };
 use crate::{auth, telemetry::Count};
@@ -36,7 +36,7 @@ pub(crate) struct HttpClient {
     pool: Pool,
     timeout: Duration,
     headers: HeaderMap,
-    auth: Option<auth::Client>,
+    auth: Option<auth::RequestCredentials>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -75,8 +75,8 @@ impl HttpClient {
     /// Says which setting is wrong.
     pub(crate) fn build(
         uri: &Uri,
-        settings: &crate::http::Client,
-        protocol: Protocol,
+        settings: &crate::http::ClientSettings,
+        protocol: ClientProtocol,
         mut headers: HeaderMap,
         options: ConnectOptions,
     ) -> Result<Self, String> {
@@ -99,7 +99,7 @@ impl HttpClient {
         let connector = Connector::build(&target, tls, protocol, options.timeout)?;
         let auth = settings.auth.as_ref();
         let auth = auth
-            .map(|auth| auth::Client::build(format!("credentials for {target}"), auth))
+            .map(|auth| auth::RequestCredentials::build(format!("credentials for {target}"), auth))
             .transpose()?;
         Ok(Self {
             timeout: options.timeout,

@@ -4,14 +4,14 @@ The settings of a client, and the keys that all clients have.
 
 use crate::{
     auth::{self, ClientAuth},
-    config::{Field, Keys, Pairs, Reading, Spot, Word},
+    config::{Field, KeyReader, Pairs, Reading, Spot, Word},
     tls::{self, ClientTls},
 };
 use std::fmt;
 
 /// How to reach a server: the settings of a client.
 #[derive(Clone, Default, PartialEq)]
-pub struct Client {
+pub struct ClientSettings {
     /// `http(s)://host:port`, perhaps with a path.
     pub url: String,
     /// TLS settings; None: plaintext.
@@ -57,7 +57,7 @@ impl Word for Compression {
     ];
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for ClientSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The values of headers may be secrets.
         let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -75,7 +75,7 @@ impl fmt::Debug for Client {
 /// The keys of a client beside its URL.
 pub(crate) struct ClientKeys {
     /// `tls`.
-    pub(crate) tls: tls::config::ClientKeys,
+    pub(crate) tls: tls::config::TlsClientKeys,
     auth: Option<ClientAuth>,
     headers: Field<Pairs>,
     compression: Compression,
@@ -83,7 +83,7 @@ pub(crate) struct ClientKeys {
 }
 
 /// Reads the keys that all clients have.
-pub(crate) fn client(keys: &mut Keys<'_>) -> ClientKeys {
+pub(crate) fn client(keys: &mut KeyReader<'_>) -> ClientKeys {
     ClientKeys {
         tls: tls::config::client(keys),
         auth: auth::config::client(keys),
@@ -102,7 +102,7 @@ pub(crate) fn client(keys: &mut Keys<'_>) -> ClientKeys {
 impl ClientKeys {
     /// The settings of a client of `url`. None when there is no URL, or nothing
     /// uses the component.
-    pub(crate) fn check(self, url: Option<String>, keys: &Keys<'_>) -> Option<Client> {
+    pub(crate) fn check(self, url: Option<String>, keys: &KeyReader<'_>) -> Option<ClientSettings> {
         let cx = keys.reading();
         let headers = headers(self.headers, cx);
         let url = url?;
@@ -114,7 +114,7 @@ impl ClientKeys {
             let message = "credentials are sent in plaintext: set tls, unless the mesh encrypts the connection";
             cx.warn(keys.spot_of("auth"), message);
         }
-        Some(Client {
+        Some(ClientSettings {
             url,
             tls: is_encrypted.then_some(self.tls.settings),
             auth: self.auth,

@@ -16,7 +16,7 @@ use super::{
     body::Body,
     endpoints::Channel,
     no_answer::{self, NoAnswer},
-    protocol::Protocol,
+    protocol::ClientProtocol,
     resolve::Target,
     sniff::{FirstBytes, PeerProtocol, SniffedStream},
 };
@@ -63,7 +63,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Makes connections to the addresses of one target.
 pub(super) struct Connector {
-    protocol: Protocol,
+    protocol: ClientProtocol,
     /// `host:port`.
     authority: String,
     tls: Option<Tls>,
@@ -71,7 +71,7 @@ pub(super) struct Connector {
 }
 
 struct Tls {
-    config: tls::Client<TlsConnector>,
+    config: tls::ReloadedClientTls<TlsConnector>,
     name: ServerName<'static>,
 }
 
@@ -94,7 +94,7 @@ impl Connector {
     pub(super) fn build(
         target: &Target,
         tls: Option<&crate::tls::ClientTls>,
-        protocol: Protocol,
+        protocol: ClientProtocol,
         timeout: Duration,
     ) -> Result<Self, String> {
         let authority = target.to_string();
@@ -109,7 +109,7 @@ impl Connector {
                 })?,
             };
             let what = format!("TLS to {authority}");
-            let config = tls::Client::build(what, Some(settings), move |mut config| {
+            let config = tls::ReloadedClientTls::build(what, Some(settings), move |mut config| {
                 config.alpn_protocols = protocol.alpn().iter().map(|name| name.to_vec()).collect();
                 TlsConnector::from(Arc::new(config))
             })?;
@@ -162,7 +162,7 @@ impl Connector {
         socket: TcpStream,
         seen: &FirstBytes,
     ) -> Result<HttpConnection, BoxError> {
-        let http2 = self.protocol == Protocol::OtlpGrpc;
+        let http2 = self.protocol == ClientProtocol::OtlpGrpc;
         let Some(tls) = &self.tls else {
             return speak(socket, seen, http2).await;
         };
@@ -174,7 +174,7 @@ impl Connector {
 
     /// Finds out what a failure on a connection to this target means.
     pub(super) fn diagnose(&self, error: &(dyn Error + 'static), seen: PeerProtocol) -> NoAnswer {
-        let expected = no_answer::Expected {
+        let expected = no_answer::ExpectedPeer {
             authority: &self.authority,
             protocol: self.protocol,
             tls: self.tls.is_some(),

@@ -33,9 +33,9 @@ mod web;
 
 pub(crate) use body::{Payload, content_encoding, joined};
 pub(crate) use client::{HttpAnswer, HttpClient};
-pub use config::{Balancer, Client, Compression};
+pub use config::{Balancer, ClientSettings, Compression};
 pub(crate) use no_answer::NoAnswer;
 pub use pool::ConnectOptions;
-pub(crate) use protocol::Protocol;
+pub(crate) use protocol::ClientProtocol;
 pub use resolve::{Resolver, Resolving, SystemResolver};
 pub(crate) use web::{WebClient, WebRequest};

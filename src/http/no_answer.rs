@@ -8,7 +8,7 @@ by itself (refused, reset, timed out), or a setting has to be changed (wrong por
 TLS on one side only, unknown CA).
 */
 
-use super::{protocol::Protocol, sniff::PeerProtocol};
+use super::{protocol::ClientProtocol, sniff::PeerProtocol};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::{error::Error, io};
 
@@ -42,10 +42,10 @@ impl NoAnswer {
 
 /// Where a request was sent, and what was expected there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedPeer<'a> {
     /// `host:port`.
     pub(super) authority: &'a str,
-    pub(super) protocol: Protocol,
+    pub(super) protocol: ClientProtocol,
     pub(super) tls: bool,
 }
 
@@ -53,9 +53,9 @@ pub(super) struct Expected<'a> {
 pub(super) fn diagnose(
     error: &(dyn Error + 'static),
     seen: PeerProtocol,
-    expected: Expected<'_>,
+    expected: ExpectedPeer<'_>,
 ) -> NoAnswer {
-    let Expected { authority, .. } = expected;
+    let ExpectedPeer { authority, .. } = expected;
     // What rustls met after the handshake comes through HTTP/2 as text only.
     let said = text(error);
     if let Some(tls) = find::<rustls::Error>(error) {
@@ -94,8 +94,8 @@ pub(super) fn diagnose(
 }
 
 /// Recognises a peer that is there and speaks something else.
-fn wrong_port(seen: PeerProtocol, expected: Expected<'_>) -> Option<NoAnswer> {
-    let Expected {
+fn wrong_port(seen: PeerProtocol, expected: ExpectedPeer<'_>) -> Option<NoAnswer> {
+    let ExpectedPeer {
         authority,
         protocol,
         tls,
@@ -105,10 +105,10 @@ fn wrong_port(seen: PeerProtocol, expected: Expected<'_>) -> Option<NoAnswer> {
             "the port speaks TLS and was spoken to in plaintext: use https:// and tls.ca_file, or \
              the plaintext port"
         }
-        (PeerProtocol::Http1, Protocol::OtlpGrpc) => {
+        (PeerProtocol::Http1, ClientProtocol::OtlpGrpc) => {
             "the port speaks HTTP/1.1: use otlp_http, or the gRPC port (4317)"
         }
-        (PeerProtocol::Http2, Protocol::OtlpHttp) if !tls => {
+        (PeerProtocol::Http2, ClientProtocol::OtlpHttp) if !tls => {
             "the port speaks HTTP/2, as gRPC does: use otlp_grpc, or the OTLP/HTTP port (4318)"
         }
         _ => return None,
@@ -195,9 +195,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
-    const GRPC: Expected<'_> = Expected {
+    const GRPC: ExpectedPeer<'_> = ExpectedPeer {
         authority: "jaeger:4317",
-        protocol: Protocol::OtlpGrpc,
+        protocol: ClientProtocol::OtlpGrpc,
         tls: false,
     };
 
@@ -231,13 +231,21 @@ mod tests {
     fn the_wrong_port_is_recognised() {
         let error = io::Error::other("frame size error");
         for (seen, protocol, words) in [
-            (PeerProtocol::Http1, Protocol::OtlpGrpc, "use otlp_http"),
-            (PeerProtocol::Tls, Protocol::OtlpGrpc, "speaks TLS"),
-            (PeerProtocol::Tls, Protocol::OtlpHttp, "speaks TLS"),
-            (PeerProtocol::Http2, Protocol::OtlpHttp, "use otlp_grpc"),
+            (
+                PeerProtocol::Http1,
+                ClientProtocol::OtlpGrpc,
+                "use otlp_http",
+            ),
+            (PeerProtocol::Tls, ClientProtocol::OtlpGrpc, "speaks TLS"),
+            (PeerProtocol::Tls, ClientProtocol::OtlpHttp, "speaks TLS"),
+            (
+                PeerProtocol::Http2,
+                ClientProtocol::OtlpHttp,
+                "use otlp_grpc",
+            ),
         ] {
             let (cause, misconfigured) =
-                cause(diagnose(&error, seen, Expected { protocol, ..GRPC }));
+                cause(diagnose(&error, seen, ExpectedPeer { protocol, ..GRPC }));
             assert!(cause.contains(words) && misconfigured, "{cause}");
         }
         let (cause, _) = cause(diagnose(&error, PeerProtocol::Http2, GRPC));

@@ -2,7 +2,7 @@
 
 /// The protocol of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub(crate) enum ClientProtocol {
     /// OTLP over gRPC, which is HTTP/2 only.
     OtlpGrpc,
     /// OTLP over HTTP.
@@ -11,7 +11,7 @@ pub(crate) enum Protocol {
     Web,
 }
 
-impl Protocol {
+impl ClientProtocol {
     /// The versions of HTTP to offer in a TLS handshake.
     pub(super) const fn alpn(self) -> &'static [&'static [u8]] {
         match self {

@@ -6,10 +6,10 @@ one that fails costs the client, so that CA files which come late or are replace
 are read again.
 */
 
-use super::{body::Payload, client::HttpClient, pool::ConnectOptions, protocol::Protocol};
+use super::{body::Payload, client::HttpClient, pool::ConnectOptions, protocol::ClientProtocol};
 use crate::{
     backoff::Growth,
-    http::{Balancer, Client, Compression},
+    http::{Balancer, ClientSettings, Compression},
     tls::ClientTls,
 };
 use bytes::Bytes;
@@ -102,7 +102,7 @@ impl WebClient {
     fn build(&self) -> Result<HttpClient, String> {
         let name = self.name.to_lowercase();
         let uri = Uri::try_from(&self.url).map_err(|error| format!("{name}.url: {error}"))?;
-        let settings = Client {
+        let settings = ClientSettings {
             url: self.url.clone(),
             tls: Some(self.tls.clone()),
             auth: None,
@@ -119,7 +119,7 @@ impl WebClient {
         let options = ConnectOptions::new(TIMEOUT, backoff);
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        HttpClient::build(&uri, &settings, Protocol::Web, headers, options)
+        HttpClient::build(&uri, &settings, ClientProtocol::Web, headers, options)
             .map_err(|error| format!("{name}.{error}"))
     }
 

@@ -12,8 +12,8 @@ further.
 */
 
 use super::{
-    Alias, Attr, Case, Class, Destination, Directory, Facts, Host, Knowledge, NodeId, Repairs,
-    Scheme, Settings, alias, destination,
+    Alias, Attr, Case, Class, Destination, Directory, Facts, Host, Knowledge, MeshSettings, NodeId,
+    Repairs, Scheme, alias, destination,
     directory::{AppLabels, same_but_case},
     facts::{key, value},
     known::Known,
@@ -113,7 +113,7 @@ const NAMELESS: &str = "unknown_service";
 /// Applies the rules to a span.
 pub(crate) fn decide<'a>(
     facts: &Facts<'a>,
-    settings: &Settings,
+    settings: &MeshSettings,
     knowledge: &'a Knowledge,
 ) -> Verdict<'a> {
     let scheme = &knowledge.scheme;
@@ -390,7 +390,7 @@ fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
 /// that they mean, if there is one.
 fn sdk_name(
     facts: &Facts<'_>,
-    settings: &Settings,
+    settings: &MeshSettings,
     known: &Known<'_>,
     scheme: &Scheme,
 ) -> Option<String> {

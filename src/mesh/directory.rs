@@ -18,7 +18,7 @@ mod tests;
 
 pub use labels::AppLabels;
 pub(crate) use name_index::{App, same_but_case};
-pub(crate) use records::{Labels, Phase};
+pub(crate) use records::{Labels, PodPhase};
 pub use records::{NamespaceRecord, PodRecord, ServiceRecord};
 
 use backing::{Backed, Sets};
@@ -33,7 +33,7 @@ use std::{
 
 /// A Pod, as rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pod<'a> {
+pub(crate) struct PodView<'a> {
     /// Its namespace.
     pub(crate) namespace: &'a str,
     /// Its name.
@@ -50,7 +50,7 @@ pub(crate) struct Pod<'a> {
 
 /// A Service, as rules see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Service<'a> {
+pub(crate) struct ServiceView<'a> {
     /// Its namespace.
     pub(crate) namespace: &'a str,
     /// Its name.
@@ -83,7 +83,7 @@ struct Namespace {
 
 /// The owner of an address: the furthest phase that any Pod with the address has,
 /// and that Pod, unless several are in that phase.
-type Owner = (Phase, Option<Arc<PodRecord>>);
+type Owner = (PodPhase, Option<Arc<PodRecord>>);
 
 /// Pods, Services and Namespaces at one moment.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +153,7 @@ impl Directory {
     }
 
     fn own_addresses(&mut self, pod: &Arc<PodRecord>) {
-        if pod.phase == Phase::Finished {
+        if pod.phase == PodPhase::Finished {
             return;
         }
         for address in &pod.addresses {
@@ -186,14 +186,14 @@ impl Directory {
     }
 
     /// Returns a Pod by its name.
-    pub(crate) fn pod(&self, namespace: &str, name: &str) -> Option<Pod<'_>> {
+    pub(crate) fn pod(&self, namespace: &str, name: &str) -> Option<PodView<'_>> {
         let pods = &self.namespaces.get(namespace)?.pods;
         let at = pods.binary_search_by(|pod| pod.name.as_str().cmp(name));
         at.ok().map(|at| self.view(&pods[at]))
     }
 
     /// Returns a Pod by its name alone, where one namespace has it.
-    pub(crate) fn pod_named(&self, name: &str) -> Option<Pod<'_>> {
+    pub(crate) fn pod_named(&self, name: &str) -> Option<PodView<'_>> {
         if self.truncated {
             return None;
         }
@@ -203,7 +203,7 @@ impl Directory {
     }
 
     /// Returns the Pod that has an address now.
-    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<Pod<'_>> {
+    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<PodView<'_>> {
         let (_, pod) = self.addresses.get(&address.to_canonical())?;
         pod.as_deref().map(|pod| self.view(pod))
     }
@@ -215,10 +215,10 @@ impl Directory {
     }
 
     /// Returns a Service by its name.
-    pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<Service<'_>> {
+    pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<ServiceView<'_>> {
         let backed = self.backed(namespace, name)?;
         let whole = !self.truncated;
-        Some(Service {
+        Some(ServiceView {
             namespace: &backed.record.namespace,
             name: &backed.record.name,
             app: self.labels.of(&backed.record.selector),
@@ -247,8 +247,8 @@ impl Directory {
         at.ok().map(|at| &services[at])
     }
 
-    fn view<'a>(&'a self, pod: &'a PodRecord) -> Pod<'a> {
-        Pod {
+    fn view<'a>(&'a self, pod: &'a PodRecord) -> PodView<'a> {
+        PodView {
             namespace: &pod.namespace,
             name: &pod.name,
             app: self.labels.of(&pod.labels),

@@ -7,7 +7,7 @@ Kubernetes and of Kiali's configuration) builds another one and puts it in its
 place; shards pick it up at their next request, without a lock.
 */
 
-use super::{Directory, Scheme, Settings, facts::Facts, settings::DEFAULT_CLUSTER_ID};
+use super::{Directory, MeshSettings, Scheme, facts::Facts, settings::DEFAULT_CLUSTER_ID};
 use arc_swap::{ArcSwap, Cache};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct Knowledge {
 
 impl Knowledge {
     /// Returns the knowledge that the configuration alone gives.
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &MeshSettings) -> Self {
         Self {
             scheme: Scheme::new(&settings.kiali),
             cluster_id: settings.cluster_id.clone(),

@@ -11,9 +11,9 @@ resource speaks of a Pod or host, the address is not asked.
 */
 
 use super::{
-    Attr, Class, Destination, Directory, Facts, Settings,
+    Attr, Class, Destination, Directory, Facts, MeshSettings,
     alias::ExpectedWaypoint,
-    directory::{App, Pod, Service},
+    directory::{App, PodView, ServiceView},
     facts::value,
 };
 
@@ -21,13 +21,13 @@ use super::{
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known<'a> {
     /// The Pod that emitted it.
-    pub(crate) pod: Option<Pod<'a>>,
+    pub(crate) pod: Option<PodView<'a>>,
     /// The app that an application's own name means, or what that is renamed to.
     pub(crate) app: Option<App<'a>>,
     /// The workload of an application whose Pod is not known.
     pub(crate) workload: Option<&'a str>,
     /// The Service it went to.
-    pub(crate) service: Option<Service<'a>>,
+    pub(crate) service: Option<ServiceView<'a>>,
     /// The waypoint that Kiali expects before that Service.
     pub(crate) expected_waypoint: ExpectedWaypoint<'a>,
 }
@@ -38,7 +38,7 @@ impl<'a> Known<'a> {
         facts: &Facts<'_>,
         class: Class,
         destination: Option<Destination<'_>>,
-        settings: &Settings,
+        settings: &MeshSettings,
         directory: &'a Directory,
     ) -> Self {
         // Where only some namespaces are watched, another of the same name may be
@@ -104,7 +104,7 @@ fn pod_of_application<'a>(
     app: Option<App<'_>>,
     whole: bool,
     directory: &'a Directory,
-) -> Option<Pod<'a>> {
+) -> Option<PodView<'a>> {
     if facts.asks_peer() {
         let pod = directory.pod_at(facts.peer?)?;
         let is_elsewhere =
@@ -161,7 +161,7 @@ fn only_workload<'a>(facts: &Facts<'_>, app: App<'_>, directory: &'a Directory) 
 
 /// Returns true if a Pod sends on what others sent to it: a gateway, or a
 /// collector by one of its usual names.
-fn passes_on(pod: &Pod<'_>) -> bool {
+fn passes_on(pod: &PodView<'_>) -> bool {
     const WORDS: [&str; 7] = [
         "collector",
         "opentelemetry",

@@ -29,7 +29,7 @@ use std::collections::{HashMap, HashSet};
 
 /// What a page is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum PageKind {
     /// An application: the workloads and services of one app label.
     App,
     /// A Kubernetes service.
@@ -40,7 +40,7 @@ pub enum Kind {
 
 /// The part an object plays in the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Role {
+pub(crate) enum PageRole {
     /// An application of the mesh.
     Plain,
     /// A gateway.
@@ -53,9 +53,9 @@ pub(crate) enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// What it is about.
-    pub kind: Kind,
+    pub kind: PageKind,
     /// The part that object plays.
-    pub(crate) role: Role,
+    pub(crate) role: PageRole,
     /// The object's name.
     pub name: String,
     /// Its namespace.
@@ -75,7 +75,7 @@ impl Page {
     /// Returns the page of a plain object whose app label is `app`. An app's
     /// only service bears its name.
     pub fn plain(
-        kind: Kind,
+        kind: PageKind,
         name: &str,
         app: &str,
         namespace: &str,
@@ -83,11 +83,11 @@ impl Page {
     ) -> Self {
         Self {
             kind,
-            role: Role::Plain,
+            role: PageRole::Plain,
             name: name.to_owned(),
             namespace: namespace.to_owned(),
             app: app.to_owned(),
-            first_service: (kind == Kind::App).then(|| name.to_owned()),
+            first_service: (kind == PageKind::App).then(|| name.to_owned()),
             waypoints: waypoint.into_iter().map(str::to_owned).collect(),
         }
     }
@@ -97,13 +97,13 @@ impl Page {
     /// `waypoint` may serve a gateway's service where the whole namespace uses
     /// one.
     pub(crate) fn proxy(
-        kind: Kind,
-        role: Role,
+        kind: PageKind,
+        role: PageRole,
         name: &str,
         namespace: &str,
         waypoint: Option<&str>,
     ) -> Self {
-        let app = if kind == Kind::Service { "" } else { name };
+        let app = if kind == PageKind::Service { "" } else { name };
         Self {
             role,
             ..Self::plain(kind, name, app, namespace, waypoint)
@@ -123,21 +123,31 @@ pub fn bookinfo(waypoint: Option<&str>) -> Vec<Page> {
     for app in ["productpage", "reviews", "ratings"] {
         let workload = format!("{app}-v1");
         for (kind, name) in [
-            (Kind::App, app),
-            (Kind::Service, app),
-            (Kind::Workload, &workload),
+            (PageKind::App, app),
+            (PageKind::Service, app),
+            (PageKind::Workload, &workload),
         ] {
             pages.push(Page::plain(kind, name, app, NAMESPACE, waypoint));
         }
     }
     // Gateways and waypoints are not themselves served by a waypoint, but
     // Kiali takes a gateway's service for one that is.
-    pages.push(proxy(Kind::App, Role::Gateway, GATEWAY, None));
-    pages.push(proxy(Kind::Service, Role::Gateway, GATEWAY, waypoint));
-    pages.push(proxy(Kind::Workload, Role::Gateway, GATEWAY, None));
+    pages.push(proxy(PageKind::App, PageRole::Gateway, GATEWAY, None));
+    pages.push(proxy(
+        PageKind::Service,
+        PageRole::Gateway,
+        GATEWAY,
+        waypoint,
+    ));
+    pages.push(proxy(PageKind::Workload, PageRole::Gateway, GATEWAY, None));
     if let Some(waypoint) = waypoint {
-        pages.push(proxy(Kind::Service, Role::Waypoint, waypoint, None));
-        pages.push(proxy(Kind::Workload, Role::Waypoint, waypoint, None));
+        pages.push(proxy(PageKind::Service, PageRole::Waypoint, waypoint, None));
+        pages.push(proxy(
+            PageKind::Workload,
+            PageRole::Waypoint,
+            waypoint,
+            None,
+        ));
     }
     pages
 }

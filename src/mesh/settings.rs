@@ -11,7 +11,7 @@ pub(super) const DEFAULT_CLUSTER_ID: &str = "Kubernetes";
 
 /// Checked settings of the `mesh` processor.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct MeshSettings {
     /// The Kiali whose questions the names must answer.
     pub kiali: Kiali,
     /// Where that Kiali's own configuration is read from, if it is.
@@ -60,7 +60,7 @@ impl Repairs {
     }
 }
 
-impl Default for Settings {
+impl Default for MeshSettings {
     fn default() -> Self {
         Self {
             kiali: Kiali::default(),

@@ -10,7 +10,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// Where Kiali's configuration is.
-    pub source: Source,
+    pub source: KialiSource,
     /// The keys of wayspan's file, which win.
     pub given: Described,
     /// Istio's ConfigMap, for the trust domain. None: not read.
@@ -19,16 +19,16 @@ pub struct Follow {
 
 /// Where a Kiali says how it asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum KialiSource {
     /// `kiali.config_map`: the ConfigMap with Kiali's `config.yaml`, watched.
     ConfigMap(ObjectName),
     /// `kiali.custom_resource`: what the Kiali operator works from, watched.
     CustomResource(ObjectName),
     /// `kiali.url`: Kiali itself, polled.
-    Url(Endpoint),
+    Url(KialiEndpoint),
 }
 
-impl Source {
+impl KialiSource {
     /// Returns the key that named it.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for KialiSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConfigMap(name) => write!(f, "ConfigMap {name}"),
@@ -90,7 +90,7 @@ impl std::str::FromStr for ObjectName {
 
 /// A Kiali to ask over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct KialiEndpoint {
     /// Its address with its web root, without a slash at the end.
     pub url: String,
     /// How to say who asks; None: anonymously.

@@ -11,19 +11,19 @@ mod twice;
 mod watched;
 
 use super::{
-    Settings,
+    MeshSettings,
     facts::key,
     model::{self, Span},
     *,
 };
 
 /// What the processor makes of decoded spans: the same, and their markers.
-fn apply_all(spans: &[Span], settings: &Settings) -> Vec<Span> {
+fn apply_all(spans: &[Span], settings: &MeshSettings) -> Vec<Span> {
     apply_all_with(spans, settings, &Knowledge::of(settings))
 }
 
 /// The same, with what is known besides.
-fn apply_all_with(spans: &[Span], settings: &Settings, knowledge: &Knowledge) -> Vec<Span> {
+fn apply_all_with(spans: &[Span], settings: &MeshSettings, knowledge: &Knowledge) -> Vec<Span> {
     let both = |span: &Span| {
         let made = marker_with(span, settings, knowledge);
         [Some(apply_with(span, settings, knowledge)), made]
@@ -32,12 +32,12 @@ fn apply_all_with(spans: &[Span], settings: &Settings, knowledge: &Knowledge) ->
 }
 
 /// The marker of a span, without its id.
-fn marker(span: &Span, settings: &Settings) -> Option<Span> {
+fn marker(span: &Span, settings: &MeshSettings) -> Option<Span> {
     marker_with(span, settings, &Knowledge::of(settings))
 }
 
 /// The same, with what is known besides.
-fn marker_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Option<Span> {
+fn marker_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Option<Span> {
     let facts = span.facts();
     let alias = decide(&facts, settings, knowledge).alias?;
     let mut out = apply_with(span, settings, knowledge);
@@ -60,12 +60,12 @@ fn marker_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Optio
 }
 
 /// Does to a decoded span what the processor does to its bytes.
-fn apply(span: &Span, settings: &Settings) -> Span {
+fn apply(span: &Span, settings: &MeshSettings) -> Span {
     apply_with(span, settings, &Knowledge::of(settings))
 }
 
 /// The same, with what is known besides.
-fn apply_with(span: &Span, settings: &Settings, knowledge: &Knowledge) -> Span {
+fn apply_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Span {
     let verdict_of = span.facts();
     let verdict = decide(&verdict_of, settings, knowledge);
     let mut out = span.clone();
@@ -107,10 +107,10 @@ fn kiali(minor: u16, selector: bool, waypoint: bool) -> Kiali {
     }
 }
 
-fn settings(minor: u16, selector: bool, waypoint: bool) -> Settings {
-    Settings {
+fn settings(minor: u16, selector: bool, waypoint: bool) -> MeshSettings {
+    MeshSettings {
         kiali: kiali(minor, selector, waypoint),
-        ..Settings::default()
+        ..MeshSettings::default()
     }
 }
 

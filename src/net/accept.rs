@@ -1,13 +1,13 @@
 /*!
 Binding sockets, and accepting: each connection goes to the shard that
-[`Balance`] chooses.
+[`ShardLoads`] chooses.
 
 A connection stays on its shard for life, so placement decides the balance: the
 kernel's own spreading (SO_REUSEPORT) hashes badly over the few long-lived
 connections a mesh keeps. Accepting is rare, so one thread does it for all.
 */
 
-use super::{balance::Balance, handover::AcceptedConnection};
+use super::{balance::ShardLoads, handover::AcceptedConnection};
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
@@ -74,12 +74,12 @@ pub(crate) fn bind(
 }
 
 /// Accepts on `socket` until cancelled and sends each connection to the shard
-/// that [`Balance::place`] chooses; `listener` is what the shard knows it by.
+/// that [`ShardLoads::place`] chooses; `listener` is what the shard knows it by.
 pub(crate) async fn accept(
     listener: usize,
     socket: StdListener,
     address: SocketAddr,
-    balance: &Balance,
+    balance: &ShardLoads,
 ) {
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,

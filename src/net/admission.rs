@@ -10,7 +10,7 @@ is the shard's own, is bounded, and is void once the users have changed.
 The health service is not asked for credentials: kubelets have none to give.
 */
 
-use crate::auth::{Attempt, Generation, Server};
+use crate::auth::{Attempt, Generation, RequestAuthenticator};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 use tokio::sync::OnceCell;
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 1024;
 /// One listener's admission on one shard.
 #[derive(Debug)]
 pub struct Admission {
-    server: Arc<Server>,
+    server: Arc<RequestAuthenticator>,
     memory: RefCell<Memory>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum Denied {
 
 impl Admission {
     /// Asks `server`.
-    pub fn new(server: Arc<Server>) -> Self {
+    pub fn new(server: Arc<RequestAuthenticator>) -> Self {
         Self {
             server,
             memory: RefCell::default(),

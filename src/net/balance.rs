@@ -61,7 +61,7 @@ impl Watched {
 
 /// What is known of the shards' loads.
 #[derive(Debug)]
-pub(crate) struct Balance {
+pub(crate) struct ShardLoads {
     shards: Vec<ShardSender>,
     state: RefCell<State>,
 }
@@ -74,7 +74,7 @@ struct State {
     settle: Duration,
 }
 
-impl Balance {
+impl ShardLoads {
     /// Watches `shards`.
     pub(crate) fn new(shards: Vec<ShardSender>) -> Self {
         let watched = shards.iter().map(|_| Watched::default()).collect();

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-pub(crate) use super::handshake::{HANDSHAKE_TIMEOUT, Version};
+pub(crate) use super::handshake::{HANDSHAKE_TIMEOUT, HttpVersion};
 
 /// How long a new connection may stay silent before it is closed.
 pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,9 +32,9 @@ pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) enum Opened {
     /// In plaintext.
-    Plain(TcpStream, Version),
+    Plain(TcpStream, HttpVersion),
     /// In TLS. In a box, so that a plaintext connection is no larger for it.
-    Encrypted(Box<TlsStream<TcpStream>>, Version),
+    Encrypted(Box<TlsStream<TcpStream>>, HttpVersion),
 }
 
 /// Opens an accepted connection: waits for its first bytes and does the TLS
@@ -44,8 +44,8 @@ pub(crate) enum Opened {
 pub(crate) async fn open(
     socket: TcpStream,
     peer: SocketAddr,
-    tls: Option<&Arc<tls::Server>>,
-    unnegotiated: Version,
+    tls: Option<&Arc<tls::ReloadedServerTls>>,
+    unnegotiated: HttpVersion,
     failed_handshakes: &Count,
     shutdown: &watch::Receiver<bool>,
 ) -> Option<Opened> {

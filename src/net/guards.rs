@@ -12,7 +12,10 @@ use tokio::{task, time};
 const CREDENTIALS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The certificate that a listener presents, and the credentials it demands.
-pub(crate) type Guards = (Option<Arc<tls::Server>>, Option<Arc<auth::Server>>);
+pub(crate) type Guards = (
+    Option<Arc<tls::ReloadedServerTls>>,
+    Option<Arc<auth::RequestAuthenticator>>,
+);
 
 /// Builds both from their settings; `what` names the listener in errors.
 ///
@@ -24,8 +27,8 @@ pub(crate) fn build(
     tls: Option<&ServerTls>,
     auth: Option<&ServerAuth>,
 ) -> Result<Guards, String> {
-    let tls = tls.map(|tls| tls::Server::build(what, tls));
-    let auth = auth.map(|auth| auth::Server::build(what, auth));
+    let tls = tls.map(|tls| tls::ReloadedServerTls::build(what, tls));
+    let auth = auth.map(|auth| auth::RequestAuthenticator::build(what, auth));
     Ok((
         tls.transpose()?.map(Arc::new),
         auth.transpose()?.map(Arc::new),
@@ -34,7 +37,7 @@ pub(crate) fn build(
 
 /// Looks at the files of tokens and users from now on, if there are any. For a
 /// runtime with a `LocalSet`.
-pub(crate) fn follow_credentials(auth: &Arc<auth::Server>) {
+pub(crate) fn follow_credentials(auth: &Arc<auth::RequestAuthenticator>) {
     if auth.has_files() {
         let auth = Arc::clone(auth);
         every(CREDENTIALS_INTERVAL, move || auth.look());
@@ -42,7 +45,7 @@ pub(crate) fn follow_credentials(auth: &Arc<auth::Server>) {
 }
 
 /// Looks at certificates from now on. For a runtime with a `LocalSet`.
-pub(crate) fn follow_tls(tls: Arc<tls::Server>, interval: Duration) {
+pub(crate) fn follow_tls(tls: Arc<tls::ReloadedServerTls>, interval: Duration) {
     every(interval, move || tls.look());
 }
 

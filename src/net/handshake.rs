@@ -24,7 +24,7 @@ const PLAINTEXT: &str = "this port takes TLS, and was spoken to in plaintext";
 
 /// Versions of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(crate) enum HttpVersion {
     /// 1.1 and 1.0.
     One,
     /// 2.
@@ -35,7 +35,7 @@ pub(crate) enum Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Greeting {
     /// A request.
-    Http(Version),
+    Http(HttpVersion),
     /// A TLS ClientHello.
     Tls,
     /// It left without a word.
@@ -56,10 +56,10 @@ pub(crate) async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
             return Ok(Greeting::Tls);
         }
         if !PREFACE.starts_with(head.get(..seen).unwrap_or_default()) {
-            return Ok(Greeting::Http(Version::One));
+            return Ok(Greeting::Http(HttpVersion::One));
         }
         if seen == PREFACE.len() {
-            return Ok(Greeting::Http(Version::Two));
+            return Ok(Greeting::Http(HttpVersion::Two));
         }
         // Part of a preface: peeking cannot wait for more than it has seen.
         sleep(Duration::from_millis(20)).await;
@@ -69,17 +69,17 @@ pub(crate) async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
 /// Does the TLS handshake and returns which HTTP follows: `unnegotiated` if the
 /// sender does not say. None: it failed, which has been logged.
 pub(crate) async fn accept(
-    tls: &tls::Server,
+    tls: &tls::ReloadedServerTls,
     socket: TcpStream,
-    unnegotiated: Version,
+    unnegotiated: HttpVersion,
     peer: SocketAddr,
-) -> Option<(TlsStream<TcpStream>, Version)> {
+) -> Option<(TlsStream<TcpStream>, HttpVersion)> {
     let shaken = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(socket)).await;
     match shaken {
         Ok(Ok(stream)) => {
             let version = match stream.get_ref().1.alpn_protocol() {
-                Some(b"h2") => Version::Two,
-                Some(_) => Version::One,
+                Some(b"h2") => HttpVersion::Two,
+                Some(_) => HttpVersion::One,
                 // A sender that negotiates nothing speaks what the port is for.
                 None => unnegotiated,
             };
@@ -144,20 +144,24 @@ fn explain(error: &io::Error, peer: SocketAddr) {
 }
 
 /// Answers a sender that speaks plaintext on a TLS port in its own protocol.
-pub(crate) async fn refuse_plaintext(mut socket: TcpStream, version: Version, peer: SocketAddr) {
+pub(crate) async fn refuse_plaintext(
+    mut socket: TcpStream,
+    version: HttpVersion,
+    peer: SocketAddr,
+) {
     ConnectionNotice::Plaintext.log(
         peer,
         "the sender speaks plaintext, but this port takes TLS: set tls (https://, not insecure) \
          at the sender, or remove tls from this receiver",
     );
     let answer = match version {
-        Version::One => format!(
+        HttpVersion::One => format!(
             "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{PLAINTEXT}\n",
             PLAINTEXT.len() + 1
         )
         .into_bytes(),
-        Version::Two => goaway(),
+        HttpVersion::Two => goaway(),
     };
     let answered = async {
         socket.write_all(&answer).await?;

@@ -11,7 +11,7 @@ taken + recovered = delivered + refused + dropped + held
 where *held* is what the open batches have, what is in memory, and what is in
 the segment log alone. Each move is one step under a lock, taken once a batch
 or a part of one, never for a span; what the shards have in their open batches
-they count themselves ([`Taken`]). A balance that does not come out is a bug of
+they count themselves ([`TakenItems`]). A balance that does not come out is a bug of
 ours, not a race of the reader's.
 */
 
@@ -61,7 +61,7 @@ impl DropReason {
 
 /// Spans that shards have put into batches: one count per shard.
 #[derive(Clone, Debug, Default)]
-pub struct Taken(pub(crate) Vec<Count>);
+pub struct TakenItems(pub(crate) Vec<Count>);
 
 /// The balance of an [`Account`] at one moment, in spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ struct Books {
 /// The books of one pipeline and exporter.
 #[derive(Debug, Default)]
 pub struct Account {
-    taken: Taken,
+    taken: TakenItems,
     books: Mutex<Books>,
     /// Bytes of the sealed batches in memory. Not in the books, since shards ask
     /// for it with every request.
@@ -121,7 +121,7 @@ pub struct Account {
 
 impl Account {
     /// Books over what these shards take.
-    pub fn new(taken: Taken) -> Self {
+    pub fn new(taken: TakenItems) -> Self {
         Self {
             taken,
             books: Mutex::default(),
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn it_balances_after_every_step() {
         let shard = Count::default();
-        let account = Account::new(Taken(vec![shard.clone(), Count::default()]));
+        let account = Account::new(TakenItems(vec![shard.clone(), Count::default()]));
         let check = |at: &str| {
             let balance = account.balance();
             assert_eq!(balance.difference(), 0, "{at}: {balance:?}");

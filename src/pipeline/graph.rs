@@ -9,7 +9,7 @@ and the final report describe it; each shard builds its part of it from a
 
 use super::{
     Account, BatchSettings, ProcessorFactory, QueuedBatch, Route,
-    account::Taken,
+    account::TakenItems,
     graph_settings::{GraphSettings, PipelineSettings},
     outlet::ExporterRoute,
     pipeline_log::{OpenLogError, PipelineLog},
@@ -238,7 +238,7 @@ impl Share<'_> {
                     *exporter,
                     pipeline.signal,
                     Arc::clone(&node.queue),
-                    Account::new(Taken(taken.clone())),
+                    Account::new(TakenItems(taken.clone())),
                     self.budget.clone(),
                     self.routes,
                     log.and_then(|log| log.cursor(*exporter)),

@@ -9,17 +9,17 @@ derives another id from it.
 
 The tables are bounded. When one is full the pipeline seals its open batch,
 empties the table and tells the processors to forget their memos, so an id is
-never used across a [`Table::clear`].
+never used across a [`InternTable::clear`].
 */
 
 use hashbrown::HashTable;
 use std::{hash::BuildHasher, marker::PhantomData};
 
-/// Stands for one resource until [`Table::clear`].
+/// Stands for one resource until [`InternTable::clear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceId(u32);
 
-/// Stands for one scope until [`Table::clear`].
+/// Stands for one scope until [`InternTable::clear`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(u32);
 
@@ -70,14 +70,14 @@ impl Header {
 }
 
 /// Resources of a shard.
-pub type Resources = Table<ResourceId>;
+pub type Resources = InternTable<ResourceId>;
 
 /// Scopes of a shard.
-pub type Scopes = Table<ScopeId>;
+pub type Scopes = InternTable<ScopeId>;
 
 /// Interning table of [`Header`]s.
 #[derive(Debug)]
-pub struct Table<I> {
+pub struct InternTable<I> {
     entries: Vec<Header>,
     by_hash: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
@@ -87,7 +87,7 @@ pub struct Table<I> {
     id: PhantomData<I>,
 }
 
-impl<I> Default for Table<I> {
+impl<I> Default for InternTable<I> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
@@ -100,7 +100,7 @@ impl<I> Default for Table<I> {
     }
 }
 
-impl<I: DenseId> Table<I> {
+impl<I: DenseId> InternTable<I> {
     /// With this many entries the table is full.
     pub(crate) const MAX_ENTRIES: usize = 4096;
     /// With this many bytes the table is full.

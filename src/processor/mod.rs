@@ -2,7 +2,7 @@
 Processors, a folder each. What runs on the hot path is in `crate::pipeline`.
 
 A folder's `config.rs` reads the processor's keys and says what it is to a pipeline
-([`Role`]): most see each item ([`Settings`]); `batch` and `memory_limiter` set how
+([`ProcessorRole`]): most see each item ([`ProcessorSettings`]); `batch` and `memory_limiter` set how
 the engine batches and how much it holds. `component` lists the folders.
 */
 
@@ -13,4 +13,4 @@ pub mod mesh;
 mod settings;
 
 pub(crate) use background::{Background, BackgroundError, Backgrounds};
-pub(crate) use settings::{BuildContext, Configured, Role, Settings};
+pub(crate) use settings::{BuildContext, ConfiguredProcessor, ProcessorRole, ProcessorSettings};

@@ -9,7 +9,7 @@ use crate::{
 use std::{any::Any, fmt, sync::Arc};
 
 /// The checked settings of a processor that sees each item.
-pub trait Settings: fmt::Debug + Send + Sync + Any {
+pub trait ProcessorSettings: fmt::Debug + Send + Sync + Any {
     /// The signals whose pipelines may list it.
     fn signals(&self) -> &'static [Signal] {
         &Signal::ALL
@@ -36,25 +36,25 @@ pub struct BuildContext<'a> {
 
 /// A configured processor that sees each item.
 #[derive(Clone, Debug)]
-pub struct Configured {
+pub struct ConfiguredProcessor {
     /// Its id.
     pub id: Id,
     /// Its settings.
-    pub settings: Arc<dyn Settings>,
+    pub settings: Arc<dyn ProcessorSettings>,
 }
 
-impl Configured {
+impl ConfiguredProcessor {
     /// Its settings, if they are those of this type.
-    pub fn settings<T: Settings>(&self) -> Option<&T> {
+    pub fn settings<T: ProcessorSettings>(&self) -> Option<&T> {
         (&*self.settings as &dyn Any).downcast_ref()
     }
 }
 
 /// What a processor is to the pipelines that list it.
 #[derive(Clone, Debug)]
-pub(crate) enum Role {
+pub(crate) enum ProcessorRole {
     /// It sees each item, in the order of the list.
-    Item(Arc<dyn Settings>),
+    Item(Arc<dyn ProcessorSettings>),
     /// It says how items are batched, which comes last whatever the order.
     Batch(BatchSettings),
     /// It bounds the bytes that the process holds.

@@ -18,7 +18,7 @@ use std::{borrow::Cow, fmt};
 
 /// What a request is, by its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct RequestRoute {
     /// The signal that its path carries.
     pub(crate) signal: Signal,
     /// The content type of its body, and of the reply.
@@ -48,13 +48,13 @@ pub trait Decoder: fmt::Debug + Send + Sync {
     /// When the body is not what its content type says, or makes more.
     fn decode<'b>(
         &self,
-        route: Route,
+        route: RequestRoute,
         body: &'b [u8],
         most: usize,
     ) -> Result<Cow<'b, [u8]>, Refusal>;
 
     /// Makes the reply to a request that was taken, whole or in part.
-    fn accepted(&self, route: Route, taken: Taken) -> Response<HttpReply>;
+    fn accepted(&self, route: RequestRoute, taken: Taken) -> Response<HttpReply>;
 
     /// Makes the body of the reply to a refused request, with its content type.
     fn refused(&self, content: Content, refusal: &Refusal) -> (HeaderValue, Bytes);

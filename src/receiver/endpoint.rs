@@ -71,7 +71,7 @@ pub struct Endpoint {
     /// Protocol and limits.
     pub protocol: Protocol,
     /// What is presented and trusted; None: plaintext.
-    pub tls: Option<Arc<tls::Server>>,
+    pub tls: Option<Arc<tls::ReloadedServerTls>>,
     /// Who may send; None: whoever can connect.
     pub admission: Option<Admission>,
     /// Where requests go.

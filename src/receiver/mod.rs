@@ -65,4 +65,4 @@ mod status;
 pub use endpoint::{Endpoint, Protocol};
 pub use scratch::Scratch;
 pub use serve::serve;
-pub(crate) use settings::{Configured, ListenerSettings, Settings};
+pub(crate) use settings::{ConfiguredReceiver, ListenerSettings, ReceiverSettings};

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::net::{
     activity::Activity,
-    connection::{ConnectionLimits, FIRST_BYTE_TIMEOUT, Opened, Supervisor, Version, open, spread},
+    connection::{
+        ConnectionLimits, FIRST_BYTE_TIMEOUT, HttpVersion, Opened, Supervisor, open, spread,
+    },
 };
 use crate::receiver::otlp::{GrpcServer, HttpServer};
 use ::http::{Request, Response};
@@ -35,8 +37,8 @@ pub async fn serve(
 ) {
     let (tls, stats) = (endpoint.tls.as_ref(), &endpoint.stats);
     let unnegotiated = match endpoint.protocol {
-        Protocol::Grpc(_) => Version::Two,
-        Protocol::Http(..) => Version::One,
+        Protocol::Grpc(_) => HttpVersion::Two,
+        Protocol::Http(..) => HttpVersion::One,
     };
     let failed = &stats.failed_handshakes;
     match open(socket, peer, tls, unnegotiated, failed, &shutdown).await {
@@ -54,7 +56,7 @@ pub async fn serve(
 async fn speak<S>(
     endpoint: Rc<Endpoint>,
     stream: S,
-    version: Version,
+    version: HttpVersion,
     peer: SocketAddr,
     shutdown: watch::Receiver<bool>,
 ) where
@@ -69,7 +71,7 @@ async fn speak<S>(
     });
     let _supervisor = Supervisor::start(limits, shutdown, Rc::clone(&activity));
     match (&context.endpoint.protocol, version) {
-        (Protocol::Grpc(settings), Version::Two) => {
+        (Protocol::Grpc(settings), HttpVersion::Two) => {
             let served = otlp::grpc::serve(Rc::clone(&context), settings, &activity, stream);
             served.await;
         }
@@ -77,7 +79,7 @@ async fn speak<S>(
             Protocol::Grpc(GrpcServer {
                 max_header_bytes, ..
             }),
-            Version::One,
+            HttpVersion::One,
         )
         | (
             Protocol::Http(
@@ -108,19 +110,19 @@ async fn answer(context: Rc<ConnectionContext>, request: Request<Incoming>) -> R
 }
 
 /// Returns how long a connection of this protocol may last.
-fn limits(protocol: &Protocol, version: Version) -> ConnectionLimits {
+fn limits(protocol: &Protocol, version: HttpVersion) -> ConnectionLimits {
     match protocol {
         Protocol::Grpc(settings) => ConnectionLimits {
             age: settings.keepalive.max_connection_age.map(spread),
             grace: settings.keepalive.max_connection_age_grace,
             idle: None,
-            head: (version == Version::One).then_some(FIRST_BYTE_TIMEOUT),
+            head: (version == HttpVersion::One).then_some(FIRST_BYTE_TIMEOUT),
         },
         Protocol::Http(settings, _) => ConnectionLimits {
             age: None,
             grace: Duration::ZERO,
             idle: settings.idle_timeout,
-            head: (version == Version::One).then_some(settings.header_timeout),
+            head: (version == HttpVersion::One).then_some(settings.header_timeout),
         },
     }
 }

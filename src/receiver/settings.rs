@@ -7,23 +7,23 @@ use crate::{auth::ServerAuth, config::Id};
 use std::{any::Any, fmt, net::SocketAddr, sync::Arc};
 
 /// The checked settings of a receiver.
-pub trait Settings: fmt::Debug + Send + Sync + Any {
+pub trait ReceiverSettings: fmt::Debug + Send + Sync + Any {
     /// What it listens on, in a fixed order.
     fn listeners(&self) -> Vec<ListenerSettings>;
 }
 
 /// A configured receiver.
 #[derive(Clone, Debug)]
-pub struct Configured {
+pub struct ConfiguredReceiver {
     /// Its id.
     pub id: Id,
     /// Its settings.
-    pub settings: Arc<dyn Settings>,
+    pub settings: Arc<dyn ReceiverSettings>,
 }
 
-impl Configured {
+impl ConfiguredReceiver {
     /// Its settings, if they are those of this type.
-    pub fn settings<T: Settings>(&self) -> Option<&T> {
+    pub fn settings<T: ReceiverSettings>(&self) -> Option<&T> {
         (&*self.settings as &dyn Any).downcast_ref()
     }
 }

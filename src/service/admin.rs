@@ -8,7 +8,7 @@ use crate::{
     extension::{health_check::HealthCheck, zpages},
     net::{
         accept::{accept, bind},
-        balance::{self, Balance},
+        balance::{self, ShardLoads},
         connection::HANDSHAKE_TIMEOUT,
         guards,
         handover::ShardSender,
@@ -36,7 +36,7 @@ pub(crate) struct HealthPage {
     /// Where.
     pub(crate) socket: StdListener,
     /// What it presents; None: plaintext.
-    pub(crate) tls: Option<Arc<tls::Server>>,
+    pub(crate) tls: Option<Arc<tls::ReloadedServerTls>>,
     /// The settings.
     pub(crate) settings: HealthCheck,
     /// What there is to tell.
@@ -50,7 +50,7 @@ pub(crate) fn bind_health(
 ) -> Result<(HealthPage, SocketAddr), StartError> {
     const WHAT: &str = "health_check";
     let tls = settings.tls.as_ref();
-    let tls = tls.map(|tls| tls::Server::for_page(WHAT, tls).map(Arc::new));
+    let tls = tls.map(|tls| tls::ReloadedServerTls::for_page(WHAT, tls).map(Arc::new));
     let tls = tls.transpose().map_err(|message| StartError::Receiver {
         what: WHAT.to_owned(),
         message,
@@ -108,7 +108,7 @@ impl Admin {
                 (path == "/debug/pipelinez").then(|| zpages::page(&routes))
             });
         }
-        let balance = Rc::new(Balance::new(self.shards));
+        let balance = Rc::new(ShardLoads::new(self.shards));
         for (at, bound) in self.receivers.into_iter().enumerate() {
             bound.listener.follow_files();
             let balance = Rc::clone(&balance);
@@ -131,8 +131,8 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 fn spawn_page(
     socket: StdListener,
-    tls: Option<Arc<tls::Server>>,
-    page: impl Fn(&str) -> Option<http::Page> + 'static,
+    tls: Option<Arc<tls::ReloadedServerTls>>,
+    page: impl Fn(&str) -> Option<http::PageAnswer> + 'static,
 ) {
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
@@ -153,7 +153,7 @@ fn spawn_page(
     }
 }
 
-async fn watch_loads(balance: &Balance) {
+async fn watch_loads(balance: &ShardLoads) {
     let mut looks = tokio::time::interval(balance::INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -24,9 +24,9 @@ pub(crate) struct Listener {
     /// Its settings.
     pub(crate) settings: ListenerSettings,
     /// What it presents and trusts.
-    pub(crate) tls: Option<Arc<tls::Server>>,
+    pub(crate) tls: Option<Arc<tls::ReloadedServerTls>>,
     /// Whom it takes spans from.
-    pub(crate) auth: Option<Arc<auth::Server>>,
+    pub(crate) auth: Option<Arc<auth::RequestAuthenticator>>,
 }
 
 /// A listener with its socket.

@@ -1,7 +1,7 @@
 /*! The keys of `service.telemetry`: wayspan's own logs and metrics. */
 
 use super::{LogLevel, Telemetry};
-use crate::config::{Field, Keys, Reading, Setting, Spot, Word, did_you_mean};
+use crate::config::{Field, KeyReader, Reading, Setting, Spot, Word, did_you_mean};
 use std::net::SocketAddr;
 
 const DEFAULT_PORT: u16 = 8888;
@@ -34,7 +34,7 @@ impl Word for Level {
     ];
 }
 
-pub(crate) fn read(keys: &mut Keys<'_>) -> Telemetry {
+pub(crate) fn read(keys: &mut KeyReader<'_>) -> Telemetry {
     let (log_level, log_json) = keys.section("logs", logs);
     let (metrics, type_suffix) = keys.section("metrics", metrics);
     keys.ignored(&["traces", "resource"]);
@@ -46,7 +46,7 @@ pub(crate) fn read(keys: &mut Keys<'_>) -> Telemetry {
     }
 }
 
-fn logs(keys: &mut Keys<'_>) -> (LogLevel, bool) {
+fn logs(keys: &mut KeyReader<'_>) -> (LogLevel, bool) {
     let level = keys.or(
         "level",
         "info".to_owned(),
@@ -96,7 +96,7 @@ struct Prometheus {
 }
 
 /// Where metrics are served, and whether counters end in `_total`.
-fn metrics(keys: &mut Keys<'_>) -> (Option<SocketAddr>, bool) {
+fn metrics(keys: &mut KeyReader<'_>) -> (Option<SocketAddr>, bool) {
     let level = keys.or("level", Level::Normal, "`none`: no metrics");
     let readers = keys.sections("readers", |keys| {
         let prometheus = keys.section("pull", |keys| {
@@ -133,7 +133,7 @@ fn metrics(keys: &mut Keys<'_>) -> (Option<SocketAddr>, bool) {
     (cx.listen(text, keys.path(), address.spot), false)
 }
 
-fn prometheus(keys: &mut Keys<'_>) -> Prometheus {
+fn prometheus(keys: &mut KeyReader<'_>) -> Prometheus {
     let read = Prometheus {
         spot: keys.spot(),
         host: keys.or("host", "localhost".to_owned(), "address to listen on"),
@@ -151,7 +151,7 @@ fn prometheus(keys: &mut Keys<'_>) -> Prometheus {
 }
 
 impl Prometheus {
-    fn check(self, keys: &Keys<'_>) -> (Option<SocketAddr>, bool) {
+    fn check(self, keys: &KeyReader<'_>) -> (Option<SocketAddr>, bool) {
         let cx = keys.reading();
         for (setting, what) in [
             (&self.without_units, "units as suffixes"),

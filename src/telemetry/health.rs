@@ -8,7 +8,7 @@ has shown: a process that has lost a part must be restarted, not kept. The body 
 of parts without which spans still flow; those never change the status.
 */
 
-use super::http::Page;
+use super::http::PageAnswer;
 use http::StatusCode;
 use serde_json::Value;
 use std::{
@@ -95,7 +95,7 @@ impl Health {
     }
 
     /// The page.
-    pub(crate) fn page(&self) -> Page {
+    pub(crate) fn page(&self) -> PageAnswer {
         let state = self.state.load(Ordering::Acquire);
         let panics = self.panics.load(Ordering::Acquire);
         let (code, status) = match (state, self.dead_threads()) {

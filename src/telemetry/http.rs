@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// An answer: status, content type, body.
-pub(crate) type Page = (StatusCode, &'static str, String);
+pub(crate) type PageAnswer = (StatusCode, &'static str, String);
 
 /// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. `open` makes what is
 /// spoken over of what was accepted, such as TLS, or nothing. Runs until dropped;
@@ -26,7 +26,7 @@ pub(crate) type Page = (StatusCode, &'static str, String);
 pub(crate) async fn serve<S, F>(
     listener: TcpListener,
     open: impl Fn(TcpStream) -> F,
-    page: impl Fn(&str) -> Option<Page> + 'static,
+    page: impl Fn(&str) -> Option<PageAnswer> + 'static,
 ) where
     F: Future<Output = Option<S>> + 'static,
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -61,7 +61,7 @@ pub(crate) async fn serve<S, F>(
 
 fn answer(
     request: &Request<Incoming>,
-    page: impl Fn(&str) -> Option<Page>,
+    page: impl Fn(&str) -> Option<PageAnswer>,
 ) -> Response<Full<Bytes>> {
     let (status, content_type, body) = match *request.method() {
         Method::GET | Method::HEAD => page(request.uri().path()).unwrap_or((

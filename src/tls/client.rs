@@ -20,14 +20,14 @@ use std::{
 /// Made of checked settings, and anew when their files change. `T` is what the
 /// configuration is put into, such as a connector.
 #[derive(Debug)]
-pub struct Client<T> {
+pub struct ReloadedClientTls<T> {
     made: Reloaded<T>,
     /// Least time between two looks; None: never.
     interval: Option<Duration>,
     looked: Mutex<Instant>,
 }
 
-impl<T> Client<T> {
+impl<T> ReloadedClientTls<T> {
     /// From checked settings (None: for plaintext only); `what` is whose they
     /// are, for the log.
     ///

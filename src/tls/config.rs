@@ -2,8 +2,10 @@
 The keys of `tls`, of receivers and extensions and of exporters.
 */
 
-use super::{Client, ClientTls, Pem, Server, ServerTls, TlsLimits, TlsVersion};
-use crate::config::{Field, Keys, Reading, Secret, Spot, Word, shorten};
+use super::{
+    ClientTls, Pem, ReloadedClientTls, ReloadedServerTls, ServerTls, TlsLimits, TlsVersion,
+};
+use crate::config::{Field, KeyReader, Reading, Secret, Spot, Word, shorten};
 use std::time::Duration;
 
 /// How often a receiver's files are looked at. The Collector never does unless
@@ -82,7 +84,7 @@ struct LimitKeys {
 }
 
 impl LimitKeys {
-    fn read(keys: &mut Keys<'_>) -> Self {
+    fn read(keys: &mut KeyReader<'_>) -> Self {
         Self {
             min: keys.get(
                 "min_version",
@@ -176,7 +178,7 @@ fn chosen(
 }
 
 /// Reads `tls` of a server; None: plaintext, or wrong.
-pub(crate) fn server(keys: &mut Keys<'_>) -> Option<ServerTls> {
+pub(crate) fn server(keys: &mut KeyReader<'_>) -> Option<ServerTls> {
     const TABLE: (&str, &str) = (
         "tls of a server",
         "[TLS](#tls-on-receivers); without it the port takes plaintext",
@@ -184,7 +186,7 @@ pub(crate) fn server(keys: &mut Keys<'_>) -> Option<ServerTls> {
     keys.shared("tls", TABLE, server_keys)
 }
 
-fn server_keys(keys: &mut Keys<'_>) -> Option<ServerTls> {
+fn server_keys(keys: &mut KeyReader<'_>) -> Option<ServerTls> {
     let cert = PemKeys {
         file: keys.get("cert_file", "required", "certificate chain, in PEM"),
         text: keys.get("cert_pem", "none", "the same as text, in place of the file"),
@@ -264,12 +266,14 @@ fn server_keys(keys: &mut Keys<'_>) -> Option<ServerTls> {
         ("tls.key_pem", key.text.spot),
         ("tls.client_ca_file", client_ca.spot),
     ];
-    cx.check_files(&files, keys.spot(), || Server::build("", &settings));
+    cx.check_files(&files, keys.spot(), || {
+        ReloadedServerTls::build("", &settings)
+    });
     Some(settings)
 }
 
 /// `tls` of a client, and where its files are named.
-pub(crate) struct ClientKeys {
+pub(crate) struct TlsClientKeys {
     /// `insecure`: plaintext, where the endpoint does not say.
     pub(crate) insecure: bool,
     /// The settings.
@@ -277,18 +281,18 @@ pub(crate) struct ClientKeys {
     files: [(&'static str, Option<Spot>); 6],
 }
 
-impl ClientKeys {
+impl TlsClientKeys {
     /// Has the files looked at, where this reading does so. What has no place of
     /// its own is reported at `at`.
     pub(crate) fn check_files(&self, at: Option<Spot>, cx: &Reading<'_>) {
         cx.check_files(&self.files, at, || {
-            Client::build("", Some(&self.settings), drop)
+            ReloadedClientTls::build("", Some(&self.settings), drop)
         });
     }
 }
 
 /// Reads `tls` of a client.
-pub(crate) fn client(keys: &mut Keys<'_>) -> ClientKeys {
+pub(crate) fn client(keys: &mut KeyReader<'_>) -> TlsClientKeys {
     const TABLE: (&str, &str) = (
         "tls of a client",
         "[TLS](#tls-on-exporters); it is on unless the endpoint or `insecure` says otherwise",
@@ -296,7 +300,7 @@ pub(crate) fn client(keys: &mut Keys<'_>) -> ClientKeys {
     keys.shared("tls", TABLE, client_keys)
 }
 
-fn client_keys(keys: &mut Keys<'_>) -> ClientKeys {
+fn client_keys(keys: &mut KeyReader<'_>) -> TlsClientKeys {
     let insecure = keys.or("insecure", false, "`otlp_grpc` without a scheme: plaintext");
     let insecure_skip_verify = keys.or("insecure_skip_verify", false, "do not verify the server");
     let ca = PemKeys {
@@ -346,7 +350,7 @@ fn client_keys(keys: &mut Keys<'_>) -> ClientKeys {
             cx.error(set.spot(), &format!("needs {missing} beside it"));
         }
     }
-    ClientKeys {
+    TlsClientKeys {
         insecure: insecure.value,
         settings,
         files: [

@@ -12,9 +12,9 @@ mod pem;
 mod server;
 mod settings;
 
-pub use client::Client;
+pub use client::ReloadedClientTls;
 pub(crate) use client::server_name;
-pub use server::Server;
+pub use server::ReloadedServerTls;
 pub use settings::{ClientTls, Pem, ServerTls, TlsLimits, TlsVersion};
 
 use rustls::{SupportedProtocolVersion, crypto::CryptoProvider, version};

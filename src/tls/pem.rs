@@ -11,7 +11,7 @@ use rustls::{
 };
 
 /// A PEM setting, and the keys it has in the file.
-pub(super) struct Named<'a> {
+pub(super) struct PemSetting<'a> {
     pub(super) pem: &'a Pem,
     /// `tls.cert_file`.
     pub(super) file: &'static str,
@@ -19,39 +19,39 @@ pub(super) struct Named<'a> {
     pub(super) inline: &'static str,
 }
 
-pub(super) fn ca(pem: &Pem) -> Named<'_> {
-    Named {
+pub(super) fn ca(pem: &Pem) -> PemSetting<'_> {
+    PemSetting {
         pem,
         file: "tls.ca_file",
         inline: "tls.ca_pem",
     }
 }
 
-pub(super) fn client_ca(pem: &Pem) -> Named<'_> {
-    Named {
+pub(super) fn client_ca(pem: &Pem) -> PemSetting<'_> {
+    PemSetting {
         pem,
         file: "tls.client_ca_file",
         inline: "tls.client_ca_file",
     }
 }
 
-pub(super) fn cert(pem: &Pem) -> Named<'_> {
-    Named {
+pub(super) fn cert(pem: &Pem) -> PemSetting<'_> {
+    PemSetting {
         pem,
         file: "tls.cert_file",
         inline: "tls.cert_pem",
     }
 }
 
-pub(super) fn key(pem: &Pem) -> Named<'_> {
-    Named {
+pub(super) fn key(pem: &Pem) -> PemSetting<'_> {
+    PemSetting {
         pem,
         file: "tls.key_file",
         inline: "tls.key_pem",
     }
 }
 
-impl Named<'_> {
+impl PemSetting<'_> {
     /// The file to read, if it is in one.
     pub(super) fn to_read(&self) -> Option<File> {
         match self.pem {
@@ -109,7 +109,7 @@ impl Named<'_> {
 
 /// A certificate chain and its key.
 pub(super) fn pair(
-    (cert, key): (&Named<'_>, &Named<'_>),
+    (cert, key): (&PemSetting<'_>, &PemSetting<'_>),
     files: &Files,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
     Ok((cert.certificates(files)?, key.private_key(files)?))

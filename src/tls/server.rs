@@ -20,9 +20,9 @@ const PAGE: &[&[u8]] = &[b"http/1.1"];
 
 /// What a listener presents and trusts. Shared by all shards.
 #[derive(Debug)]
-pub struct Server(Reloaded<ServerConfig>);
+pub struct ReloadedServerTls(Reloaded<ServerConfig>);
 
-impl Server {
+impl ReloadedServerTls {
     /// From checked settings; `what` is whose they are, for the log.
     ///
     /// # Errors

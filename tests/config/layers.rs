@@ -61,7 +61,7 @@ fn the_default_prints_until_it_is_told_where_to_send() {
     };
     assert!(exporter.settings::<Verbosity>().is_some());
     let settings = super::mesh(&config);
-    assert_eq!(settings, mesh::Settings::default());
+    assert_eq!(settings, mesh::MeshSettings::default());
     assert_eq!(
         config.health_check.unwrap().endpoint.to_string(),
         "0.0.0.0:13133"

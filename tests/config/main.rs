@@ -16,10 +16,10 @@ use wayspan::component::Config;
 use wayspan::config::Source;
 use wayspan::{
     exporter::{
-        Configured as Exporter,
+        ConfiguredExporter,
         otlp::{Grpc, Http},
     },
-    http::Client,
+    http::ClientSettings,
     receiver::otlp::Otlp,
 };
 
@@ -83,16 +83,16 @@ fn otlp(config: &Config, at: usize) -> Otlp {
 }
 
 /// The settings of the `mesh` processor that is the first of the first pipeline.
-fn mesh(config: &Config) -> wayspan::mesh::Settings {
+fn mesh(config: &Config) -> wayspan::mesh::MeshSettings {
     let processor = &config.pipelines[0].processors[0];
     processor
-        .settings::<wayspan::mesh::Settings>()
+        .settings::<wayspan::mesh::MeshSettings>()
         .unwrap()
         .clone()
 }
 
 /// The client of the first exporter, which speaks OTLP.
-fn otlp_client(exporter: &Exporter) -> Client {
+fn otlp_client(exporter: &ConfiguredExporter) -> ClientSettings {
     let grpc = exporter.settings::<Grpc>().map(|grpc| &grpc.client);
     let http = exporter.settings::<Http>().map(|http| &http.client);
     grpc.or(http).unwrap().clone()

@@ -5,12 +5,12 @@ use std::time::Duration;
 use wayspan::{
     config::Id,
     exporter::{
-        Configured as Exporter, Retry, SendingQueue,
+        ConfiguredExporter, Retry, SendingQueue,
         debug::Verbosity,
         otlp::{Encoding, Http},
     },
     extension::health_check::HealthCheck,
-    http::{Balancer, Client, Compression},
+    http::{Balancer, ClientSettings, Compression},
     mesh,
     pdata::Signal,
     pipeline::BatchSettings,
@@ -21,13 +21,13 @@ use wayspan::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn exporter(yaml: &str, id: &str) -> Exporter {
+fn exporter(yaml: &str, id: &str) -> ConfiguredExporter {
     let service = format!("service: {{pipelines: {{traces: {{exporters: [{id}]}}}}}}");
     let config = over(&format!("exporters: {{{id}: {yaml}}}\n{service}"));
     config.exporters[0].clone()
 }
 
-fn client(yaml: &str, id: &str) -> Client {
+fn client(yaml: &str, id: &str) -> ClientSettings {
     super::otlp_client(&exporter(yaml, id))
 }
 
@@ -151,7 +151,7 @@ fn mesh_settings() {
         let config = over(&format!("processors: {{mesh: {yaml}}}\n{used}"));
         super::mesh(&config)
     };
-    assert_eq!(settings(""), mesh::Settings::default());
+    assert_eq!(settings(""), mesh::MeshSettings::default());
     let all = settings(
         "{kiali: {version: 2.10, namespace_selector: false, use_waypoint_name: true, \
          istio_identity_domain: svc.x, trust_domain: y, app_label_name: team}, cluster_id: east, \
@@ -235,7 +235,7 @@ fn where_kiali_is_read() {
     let map = follow("{config_map: istio-system/kiali, namespace_selector: false}").unwrap();
     assert_eq!(
         Some(map.source),
-        name("istio-system/kiali").map(mesh::Source::ConfigMap)
+        name("istio-system/kiali").map(mesh::KialiSource::ConfigMap)
     );
     assert_eq!(map.istio_config_map, name("istio-system/istio"));
     let given = mesh::Described {
@@ -246,11 +246,11 @@ fn where_kiali_is_read() {
     let resource = follow("{custom_resource: kiali/kiali, istio_config_map: ''}").unwrap();
     assert_eq!(
         Some(resource.source),
-        name("kiali/kiali").map(mesh::Source::CustomResource)
+        name("kiali/kiali").map(mesh::KialiSource::CustomResource)
     );
     assert_eq!(resource.istio_config_map, None);
     let url = "{url: 'http://kiali:20001/kiali/', token_file: /t, poll_interval: 5s}";
-    let mesh::Source::Url(endpoint) = follow(url).unwrap().source else {
+    let mesh::KialiSource::Url(endpoint) = follow(url).unwrap().source else {
         panic!("{url}")
     };
     assert_eq!(endpoint.url, "http://kiali:20001/kiali");

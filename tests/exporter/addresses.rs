@@ -7,7 +7,7 @@ use tonic::Status;
 use wayspan::pdata::Signal::Traces;
 use wayspan::{
     backoff::Growth,
-    exporter::Configured as Settings,
+    exporter::ConfiguredExporter,
     exporter::{Outcome, Sender, otlp::OtlpGrpc},
     http::Balancer,
     http::ConnectOptions,
@@ -18,7 +18,7 @@ use wayspan::{
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// One request at a time; who waits for a backoff waits for an hour.
-fn impatient() -> Settings {
+fn impatient() -> ConfiguredExporter {
     let mut settings = named();
     settings.queue.consumers = 1;
     settings.retry.initial_interval = HOUR;

@@ -17,9 +17,9 @@ fn bearer(file: &std::path::Path) -> ClientAuth {
 }
 
 fn with(
-    mut settings: wayspan::exporter::Configured,
+    mut settings: wayspan::exporter::ConfiguredExporter,
     auth: ClientAuth,
-) -> wayspan::exporter::Configured {
+) -> wayspan::exporter::ConfiguredExporter {
     change(&mut settings, |client| {
         client.auth = Some(auth);
         client

@@ -12,11 +12,11 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use wayspan::exporter::Configured as Settings;
+use wayspan::exporter::ConfiguredExporter;
 use wayspan::pdata::Signal::Traces;
 
 /// Whoever waits for a backoff does so for an hour.
-fn impatient(settings: Settings) -> Settings {
+fn impatient(settings: ConfiguredExporter) -> ConfiguredExporter {
     let mut settings = settings;
     settings.queue.consumers = 1;
     settings.retry.initial_interval = Duration::from_secs(3600);

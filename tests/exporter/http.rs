@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use wayspan::exporter::otlp::{Encoding, Http};
-use wayspan::http::{Client, Compression};
+use wayspan::http::{ClientSettings, Compression};
 use wayspan::pdata::Signal::Traces;
 
 #[tokio::test]
@@ -80,10 +80,10 @@ async fn json_and_compression_arrive_as_the_same_request() {
         let mut settings = http(address);
         let url = settings.settings::<Http>().unwrap().client.url.clone();
         settings.settings = Arc::new(Http {
-            client: Client {
+            client: ClientSettings {
                 url,
                 compression,
-                ..Client::default()
+                ..ClientSettings::default()
             },
             encoding,
             has_base: true,

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 use tonic::Status;
-use wayspan::exporter::Configured as Settings;
+use wayspan::exporter::ConfiguredExporter;
 use wayspan::pdata::Signal::Traces;
 
-fn every(settings: Settings, interval: Duration) -> Settings {
+fn every(settings: ConfiguredExporter, interval: Duration) -> ConfiguredExporter {
     let mut settings = settings;
     settings.retry.initial_interval = interval;
     settings.retry.max_interval = interval;

@@ -33,13 +33,13 @@ use wayspan::{
     backoff::Growth,
     config::Id,
     exporter::{
-        Configured as Settings, Drained, Exporter, Retry, SendingQueue, Settings as Kind,
+        ConfiguredExporter, Drained, Exporter, ExporterSettings, Retry, SendingQueue,
         otlp::{Grpc, Http},
     },
-    http::Client,
+    http::ClientSettings,
     http::{ConnectOptions, Resolver, Resolving, SystemResolver},
     pdata::Signal,
-    pipeline::{Account, Logged, Offer, QueuedBatch, Route, SealedBatch, account::Taken},
+    pipeline::{Account, Logged, Offer, QueuedBatch, Route, SealedBatch, account::TakenItems},
     queue::{Budget, Queue},
     telemetry::ExporterStats,
 };
@@ -118,10 +118,10 @@ pub fn span_ids(request: &ExportTraceServiceRequest) -> Vec<u64> {
 }
 
 /// A client without TLS.
-pub fn client(url: impl Into<String>) -> Client {
-    Client {
+pub fn client(url: impl Into<String>) -> ClientSettings {
+    ClientSettings {
         url: url.into(),
-        ..Client::default()
+        ..ClientSettings::default()
     }
 }
 
@@ -143,8 +143,8 @@ pub fn options(timeout: Duration) -> ConnectOptions {
 }
 
 /// Retries soon and forever.
-pub fn settings(kind: impl Kind) -> Settings {
-    Settings {
+pub fn settings(kind: impl ExporterSettings) -> ConfiguredExporter {
+    ConfiguredExporter {
         id: Id {
             kind: "otlp".into(),
             name: Some("test".into()),
@@ -156,17 +156,17 @@ pub fn settings(kind: impl Kind) -> Settings {
     }
 }
 
-pub fn grpc(address: SocketAddr) -> Settings {
+pub fn grpc(address: SocketAddr) -> ConfiguredExporter {
     let client = client(format!("http://{address}"));
     settings(Grpc { client })
 }
 
-pub fn http(address: SocketAddr) -> Settings {
+pub fn http(address: SocketAddr) -> ConfiguredExporter {
     settings(over_http(client(format!("http://{address}"))))
 }
 
 /// Settings of `otlp_http` with the URL of `client` as its endpoint.
-pub fn over_http(client: Client) -> Http {
+pub fn over_http(client: ClientSettings) -> Http {
     Http {
         client,
         has_base: true,
@@ -175,7 +175,7 @@ pub fn over_http(client: Client) -> Http {
 }
 
 /// Changes how the backend is reached.
-pub fn change(settings: &mut Settings, change: impl FnOnce(&mut Client)) {
+pub fn change(settings: &mut ConfiguredExporter, change: impl FnOnce(&mut ClientSettings)) {
     if let Some(grpc) = settings.settings::<Grpc>() {
         let mut grpc = grpc.clone();
         change(&mut grpc.client);
@@ -188,7 +188,7 @@ pub fn change(settings: &mut Settings, change: impl FnOnce(&mut Client)) {
 }
 
 /// To `backend.test`, whatever that is.
-pub fn named() -> Settings {
+pub fn named() -> ConfiguredExporter {
     settings(Grpc {
         client: client("http://backend.test:4317"),
     })
@@ -264,11 +264,11 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(settings: &Settings) -> Self {
+    pub fn start(settings: &ConfiguredExporter) -> Self {
         Self::start_with(settings, Arc::new(SystemResolver))
     }
 
-    pub fn start_with(settings: &Settings, resolver: Arc<dyn Resolver>) -> Self {
+    pub fn start_with(settings: &ConfiguredExporter, resolver: Arc<dyn Resolver>) -> Self {
         let exporter = Exporter::build_with(settings, resolver).unwrap();
         let queue = Arc::new(Queue::new(settings.queue.batches));
         let stats = Arc::new(ExporterStats::default());
@@ -276,7 +276,7 @@ impl Running {
             0,
             Signal::Traces,
             Arc::clone(&queue),
-            Account::new(Taken::default()),
+            Account::new(TakenItems::default()),
             Budget::new(usize::MAX),
             1,
             None,

@@ -136,7 +136,7 @@ fn exporter(
     host: &str,
     http2: bool,
     tls: ClientTls,
-) -> wayspan::exporter::Configured {
+) -> wayspan::exporter::ConfiguredExporter {
     let mut client = client(format!("https://{host}:{}", address.port()));
     client.tls = Some(tls);
     match http2 {
@@ -145,7 +145,7 @@ fn exporter(
     }
 }
 
-async fn delivers(settings: &wayspan::exporter::Configured) {
+async fn delivers(settings: &wayspan::exporter::ConfiguredExporter) {
     let running = Running::start(settings);
     running.push(batch(0..5));
     let (_, stats) = running.finish().await;

@@ -21,11 +21,11 @@ fn bearer() -> BearerToken {
     }
 }
 
-fn built(settings: &ServerAuth) -> Arc<auth::Server> {
-    Arc::new(auth::Server::build("receiver otlp", settings).unwrap())
+fn built(settings: &ServerAuth) -> Arc<auth::RequestAuthenticator> {
+    Arc::new(auth::RequestAuthenticator::build("receiver otlp", settings).unwrap())
 }
 
-fn server(grpc: bool, auth: &Arc<auth::Server>) -> Server {
+fn server(grpc: bool, auth: &Arc<auth::RequestAuthenticator>) -> Server {
     let protocol = match grpc {
         true => Protocol::Grpc(grpc_settings()),
         false => http_protocol(http_settings()),
@@ -272,7 +272,8 @@ fn what_is_wrong_with_a_file_is_named_without_its_secrets() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let error = |settings: &ServerAuth| auth::Server::build("r", settings).unwrap_err();
+    let error =
+        |settings: &ServerAuth| auth::RequestAuthenticator::build("r", settings).unwrap_err();
     let basic = |text: &str| ServerAuth::Basic {
         file: Some(file(text)),
         inline: None,

@@ -106,8 +106,8 @@ impl Server {
     /// One behind TLS, or that asks for credentials.
     pub fn guarded(
         protocol: Protocol,
-        tls: Option<Arc<tls::Server>>,
-        auth: Option<Arc<auth::Server>>,
+        tls: Option<Arc<tls::ReloadedServerTls>>,
+        auth: Option<Arc<auth::RequestAuthenticator>>,
     ) -> Self {
         Self::start_as(protocol, 0, &[Signal::Traces], tls, auth)
     }
@@ -116,8 +116,8 @@ impl Server {
         protocol: Protocol,
         leaving: usize,
         signals: &'static [Signal],
-        tls: Option<Arc<tls::Server>>,
-        auth: Option<Arc<auth::Server>>,
+        tls: Option<Arc<tls::ReloadedServerTls>>,
+        auth: Option<Arc<auth::RequestAuthenticator>>,
     ) -> Self {
         LazyLock::force(&LOG);
         let answer = Arc::new(Mutex::new(Ok(Taken::default())));

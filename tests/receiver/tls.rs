@@ -32,8 +32,8 @@ fn settings(ca: &Ca) -> ServerTls {
     }
 }
 
-fn built(settings: &ServerTls) -> Arc<tls::Server> {
-    Arc::new(tls::Server::build("receiver otlp", settings).unwrap())
+fn built(settings: &ServerTls) -> Arc<tls::ReloadedServerTls> {
+    Arc::new(tls::ReloadedServerTls::build("receiver otlp", settings).unwrap())
 }
 
 /// A server of either protocol with a certificate of `ca`; `mutual`: it demands one.
@@ -366,7 +366,7 @@ async fn pem_may_stand_in_the_configuration() {
 fn files_that_do_not_fit_are_named() {
     let ca = Ca::new();
     let (first, second) = (ca.sign("localhost"), ca.sign("localhost"));
-    let error = |settings: &ServerTls| tls::Server::build("r", settings).unwrap_err();
+    let error = |settings: &ServerTls| tls::ReloadedServerTls::build("r", settings).unwrap_err();
     let missing = error(&settings(&ca));
     assert!(
         missing.contains("tls.cert_file") && missing.contains("cannot be read"),

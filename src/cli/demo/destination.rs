@@ -19,12 +19,12 @@ use tonic::{
 
 /// Everything received so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Destination {
+pub(crate) struct ReceivedSpans {
     received: Arc<Mutex<Vec<ResourceSpans>>>,
 }
 
 #[tonic::async_trait]
-impl TraceService for Destination {
+impl TraceService for ReceivedSpans {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
@@ -35,7 +35,7 @@ impl TraceService for Destination {
     }
 }
 
-impl Destination {
+impl ReceivedSpans {
     /// Listens on a free port of the loopback interface for as long as the
     /// current runtime lives.
     pub(crate) fn start() -> io::Result<(Self, SocketAddr)> {

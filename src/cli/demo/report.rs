@@ -4,7 +4,7 @@ use super::recording::Istio;
 use crate::mesh::{
     Kiali, Scheme, key,
     model::Span,
-    pages::{self, Kind, Page, Question, Role},
+    pages::{self, Page, PageKind, PageRole, Question},
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -153,14 +153,14 @@ fn ids(span: &Span) -> (&[u8], &[u8]) {
 
 fn title(page: &Page) -> String {
     let kind = match page.kind {
-        Kind::App => "app",
-        Kind::Service => "service",
-        Kind::Workload => "workload",
+        PageKind::App => "app",
+        PageKind::Service => "service",
+        PageKind::Workload => "workload",
     };
     let role = match page.role {
-        Role::Plain => "",
-        Role::Gateway => "gateway ",
-        Role::Waypoint => "waypoint ",
+        PageRole::Plain => "",
+        PageRole::Gateway => "gateway ",
+        PageRole::Waypoint => "waypoint ",
     };
     format!("{role}{kind} {}", page.name)
 }

@@ -2,8 +2,8 @@
 
 use super::Debug;
 use crate::{
-    config::{Field, Id, Keys, Word},
-    exporter::{Configured, Exporter, Retry, SendingQueue, Settings},
+    config::{Field, Id, KeyReader, Word},
+    exporter::{ConfiguredExporter, Exporter, ExporterSettings, Retry, SendingQueue},
     http::ConnectOptions,
 };
 use std::{sync::Arc, time::Duration};
@@ -45,13 +45,17 @@ impl Word for Level {
     ];
 }
 
-impl Settings for Verbosity {
-    fn build(&self, configured: &Configured, _: ConnectOptions) -> Result<Exporter, String> {
+impl ExporterSettings for Verbosity {
+    fn build(
+        &self,
+        configured: &ConfiguredExporter,
+        _: ConnectOptions,
+    ) -> Result<Exporter, String> {
         Ok(Exporter::new(configured, Debug::new(*self)))
     }
 }
 
-pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
+pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredExporter> {
     let verbosity: Field<Verbosity> = keys.get(
         "verbosity",
         "`basic`",
@@ -73,7 +77,7 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
         Level::Warn | Level::Error => Verbosity::Basic,
     });
     let verbosity = verbosity.value.or(of_level).unwrap_or(Verbosity::Basic);
-    Some(Configured {
+    Some(ConfiguredExporter {
         id: id.clone(),
         settings: Arc::new(verbosity),
         queue: SendingQueue::default(),

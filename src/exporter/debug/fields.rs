@@ -7,7 +7,7 @@ message has is indented below its name.
 
 use super::{
     message::{Message, text_of},
-    text::{At, Clean, Hex, Typed},
+    text::{Clean, Hex, Timestamp, Typed},
 };
 use crate::pdata::{
     AnyValue, KeyValue,
@@ -104,7 +104,7 @@ fn write_scalar(out: &mut dyn Write, schema: &SchemaField, value: WireValue<'_>)
         }
         (_, WireValue::Varint(value)) => write!(out, "{value}"),
         (SchemaKind::Fixed64, WireValue::Fixed64(value)) if schema.name.ends_with("_unix_nano") => {
-            write!(out, "{}", At(value))
+            write!(out, "{}", Timestamp(value))
         }
         (SchemaKind::Double, WireValue::Fixed64(value)) => write!(out, "{}", f64::from_bits(value)),
         (SchemaKind::SignedFixed64, WireValue::Fixed64(value)) => {

@@ -2,7 +2,7 @@
 
 use super::{
     message::Message,
-    text::{At, Clean, Hex, Typed},
+    text::{Clean, Hex, Timestamp, Typed},
 };
 use crate::pdata::KeyValue;
 use std::io::{self, Write};
@@ -35,8 +35,8 @@ pub(super) fn write_span(out: &mut dyn Write, span: Message<'_>) -> io::Result<(
     if span.number(16) != 0 {
         writeln!(out, "    Flags          : {:#x}", span.number(16))?;
     }
-    writeln!(out, "    Start time     : {}", At(span.number(7)))?;
-    writeln!(out, "    End time       : {}", At(span.number(8)))?;
+    writeln!(out, "    Start time     : {}", Timestamp(span.number(7)))?;
+    writeln!(out, "    End time       : {}", Timestamp(span.number(8)))?;
     writeln!(out, "    Status code    : {code}")?;
     writeln!(out, "    Status message : {}", Clean(status.text(2)))?;
     for (what, count) in [
@@ -67,7 +67,7 @@ pub(super) fn write_span(out: &mut dyn Write, span: Message<'_>) -> io::Result<(
 fn write_event(out: &mut dyn Write, number: usize, event: Message<'_>) -> io::Result<()> {
     writeln!(out, "SpanEvent #{number}")?;
     writeln!(out, "     -> Name: {}", Clean(event.text(2)))?;
-    writeln!(out, "     -> Timestamp: {}", At(event.number(1)))?;
+    writeln!(out, "     -> Timestamp: {}", Timestamp(event.number(1)))?;
     write_dropped(out, "     -> ", event.number(4))?;
     write_attributes(
         out,

@@ -34,9 +34,9 @@ impl fmt::Display for Hex<'_> {
 }
 
 /// Nanoseconds since 1970 as a date.
-pub(super) struct At(pub(super) u64);
+pub(super) struct Timestamp(pub(super) u64);
 
-impl fmt::Display for At {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // 2^64 ns end in the year 2554, which both types hold.
         humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(self.0)).fmt(f)

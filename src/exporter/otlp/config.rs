@@ -2,13 +2,13 @@
 
 use super::{Encoding, Grpc, Http, OtlpGrpc, OtlpHttp};
 use crate::{
-    config::{Field, Id, Keys, Word, host_port},
+    config::{Field, Id, KeyReader, Word, host_port},
     exporter::{
-        Configured, Exporter, Settings,
+        ConfiguredExporter, Exporter, ExporterSettings,
         config::{retry, sending_queue, timeout},
     },
     http::{
-        Balancer, Client, ConnectOptions,
+        Balancer, ClientSettings, ConnectOptions,
         config::{client, url},
     },
     pdata::Signal,
@@ -19,18 +19,22 @@ impl Word for Encoding {
     const WORDS: &'static [(&'static str, Self)] = &[("proto", Self::Proto), ("json", Self::Json)];
 }
 
-impl Settings for Grpc {
+impl ExporterSettings for Grpc {
     fn destination(&self) -> Option<String> {
         Some(self.client.url.clone())
     }
 
-    fn build(&self, configured: &Configured, options: ConnectOptions) -> Result<Exporter, String> {
+    fn build(
+        &self,
+        configured: &ConfiguredExporter,
+        options: ConnectOptions,
+    ) -> Result<Exporter, String> {
         let sender = OtlpGrpc::build(&self.client, options)?;
         Ok(Exporter::new(configured, sender))
     }
 }
 
-impl Settings for Http {
+impl ExporterSettings for Http {
     fn destination(&self) -> Option<String> {
         let mut urls: Vec<String> = self.endpoints.iter().map(|(_, url)| url.clone()).collect();
         urls.extend(self.has_base.then(|| self.client.url.clone()));
@@ -42,14 +46,18 @@ impl Settings for Http {
         self.url(signal).is_none().then_some(message)
     }
 
-    fn build(&self, configured: &Configured, options: ConnectOptions) -> Result<Exporter, String> {
+    fn build(
+        &self,
+        configured: &ConfiguredExporter,
+        options: ConnectOptions,
+    ) -> Result<Exporter, String> {
         let url = |signal| self.url(signal);
         let sender = OtlpHttp::build(&self.client, url, self.encoding, options)?;
         Ok(Exporter::new(configured, sender))
     }
 }
 
-pub(crate) fn read_grpc(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
+pub(crate) fn read_grpc(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredExporter> {
     let endpoint: Field<String> = keys.get(
         "endpoint",
         "required",
@@ -79,10 +87,10 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
         needs_endpoint(&endpoint, keys);
     }
     let client = client.check(url, keys)?;
-    Some(Configured {
+    Some(ConfiguredExporter {
         id: id.clone(),
         settings: Arc::new(Grpc {
-            client: Client {
+            client: ClientSettings {
                 balancer: check_balancer(&balancer, keys),
                 ..client
             },
@@ -93,7 +101,7 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
     })
 }
 
-pub(crate) fn read_http(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
+pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredExporter> {
     let endpoint: Field<String> = keys.get(
         "endpoint",
         "required, unless each signal has its own",
@@ -151,7 +159,7 @@ pub(crate) fn read_http(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
         needs_endpoint(written.unwrap_or(&endpoint), keys);
     }
     let client = client.check(any, keys)?;
-    Some(Configured {
+    Some(ConfiguredExporter {
         id: id.clone(),
         settings: Arc::new(Http {
             client,
@@ -168,7 +176,7 @@ pub(crate) fn read_http(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
 /// What `check` makes of an endpoint that is there.
 fn checked(
     field: &Field<String>,
-    keys: &Keys<'_>,
+    keys: &KeyReader<'_>,
     check: impl Fn(&str) -> Result<String, String>,
 ) -> Option<String> {
     let checked = check(field.trimmed()?);
@@ -176,7 +184,7 @@ fn checked(
     checked.map_err(report).ok()
 }
 
-fn needs_endpoint(field: &Field<String>, keys: &Keys<'_>) {
+fn needs_endpoint(field: &Field<String>, keys: &KeyReader<'_>) {
     let cx = keys.reading();
     // A value that is wrong has been reported already.
     if !(field.spot.is_some() && cx.has_errors()) {
@@ -187,7 +195,7 @@ fn needs_endpoint(field: &Field<String>, keys: &Keys<'_>) {
 }
 
 /// gRPC's names. Others are those of balancers that Go programs may register.
-fn check_balancer(field: &Field<String>, keys: &Keys<'_>) -> Balancer {
+fn check_balancer(field: &Field<String>, keys: &KeyReader<'_>) -> Balancer {
     match field.given() {
         Some("pick_first") => Balancer::PickFirst,
         Some("round_robin") | None => Balancer::RoundRobin,

@@ -11,8 +11,8 @@ network and are decoded leniently: a broken `grpc-message` or
 use super::{OtlpRequest, answer, post, status};
 use crate::{
     exporter::{Outcome, Sender},
-    http::{Client, Compression},
-    http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding},
+    http::{ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding},
+    http::{ClientSettings, Compression},
     pdata::Signal,
     telemetry::Count,
 };
@@ -59,7 +59,7 @@ impl OtlpGrpc {
     /// # Errors
     ///
     /// Says which setting is wrong.
-    pub fn build(settings: &Client, options: ConnectOptions) -> Result<Self, String> {
+    pub fn build(settings: &ClientSettings, options: ConnectOptions) -> Result<Self, String> {
         let uri = |signal| {
             let mut parts = Uri::try_from(&settings.url).ok()?.into_parts();
             parts.path_and_query = Some(PathAndQuery::from_static(method(signal)));
@@ -85,7 +85,13 @@ impl OtlpGrpc {
             let name = HeaderName::from_static("grpc-encoding");
             headers.insert(name, HeaderValue::from_static(encoding));
         }
-        let client = HttpClient::build(&traces, settings, Protocol::OtlpGrpc, headers, options)?;
+        let client = HttpClient::build(
+            &traces,
+            settings,
+            ClientProtocol::OtlpGrpc,
+            headers,
+            options,
+        )?;
         Ok(Self {
             client,
             uris: [traces, metrics, logs],

@@ -12,8 +12,10 @@ use super::{OtlpRequest, answer, post, status};
 use crate::{
     exporter::otlp::Encoding,
     exporter::{Outcome, Sender},
-    http::{Client, Compression},
-    http::{ConnectOptions, HttpAnswer, HttpClient, Payload, Protocol, content_encoding, joined},
+    http::{
+        ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding, joined,
+    },
+    http::{ClientSettings, Compression},
     pdata::{Signal, json},
     telemetry::Count,
 };
@@ -47,7 +49,7 @@ impl OtlpHttp {
     ///
     /// Says which setting is wrong.
     pub fn build(
-        settings: &Client,
+        settings: &ClientSettings,
         url: impl Fn(Signal) -> Option<String>,
         encoding: Encoding,
         options: ConnectOptions,
@@ -73,7 +75,7 @@ impl OtlpHttp {
                 None => Arc::new(HttpClient::build(
                     &uri,
                     settings,
-                    Protocol::OtlpHttp,
+                    ClientProtocol::OtlpHttp,
                     headers.clone(),
                     options.clone(),
                 )?),

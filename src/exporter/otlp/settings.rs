@@ -1,6 +1,6 @@
 /*! The checked settings of `otlp_grpc` and `otlp_http`. */
 
-use crate::{http::Client, pdata::Signal};
+use crate::{http::ClientSettings, pdata::Signal};
 
 /// `encoding` of a request's body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Encoding {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grpc {
     /// How to reach the backend; its URL has no path.
-    pub client: Client,
+    pub client: ClientSettings,
 }
 
 /// Settings of `otlp_http`.
@@ -24,7 +24,7 @@ pub struct Grpc {
 pub struct Http {
     /// How to reach the backend. Its URL is `endpoint`, or where there is none the
     /// first of `endpoints`.
-    pub client: Client,
+    pub client: ClientSettings,
     /// `encoding`.
     pub encoding: Encoding,
     /// URLs of signals that have one of their own (`traces_endpoint`), as they are.

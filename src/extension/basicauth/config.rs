@@ -2,8 +2,8 @@
 
 use crate::{
     auth::{self, Authenticator, ClientAuth, Credential, ServerAuth},
-    config::{Field, Id, Keys, Secret, Spot},
-    extension::{Offer, Settings},
+    config::{Field, Id, KeyReader, Secret, Spot},
+    extension::{ExtensionOffer, ExtensionSettings},
     htpasswd::Users,
 };
 use std::{rc::Rc, sync::Arc};
@@ -15,8 +15,8 @@ enum Side {
     Client(ClientAuth),
 }
 
-impl Settings for Side {
-    fn offer(&self) -> Option<Offer> {
+impl ExtensionSettings for Side {
+    fn offer(&self) -> Option<ExtensionOffer> {
         let (server, client) = match self {
             Self::Server(server) => (Some(server.clone()), None),
             Self::Client(client) => (None, Some(client.clone())),
@@ -25,7 +25,7 @@ impl Settings for Side {
     }
 }
 
-pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
     let at = keys.spot();
     let server = keys.section("htpasswd", |keys| {
         let htpasswd = Htpasswd {
@@ -87,7 +87,7 @@ struct Htpasswd {
 }
 
 impl Htpasswd {
-    fn check(&self, keys: &Keys<'_>, at: Option<Spot>) -> Option<ServerAuth> {
+    fn check(&self, keys: &KeyReader<'_>, at: Option<Spot>) -> Option<ServerAuth> {
         let cx = keys.reading();
         let inline = self.inline.given().filter(|text| !text.trim().is_empty());
         if let Some(text) = inline
@@ -106,7 +106,9 @@ impl Htpasswd {
         let inline = inline.map(Secret::new);
         let settings = ServerAuth::Basic { file, inline };
         let files = [("htpasswd.file", self.file.spot)];
-        cx.check_files(&files, at, || auth::Server::build("", &settings));
+        cx.check_files(&files, at, || {
+            auth::RequestAuthenticator::build("", &settings)
+        });
         Some(settings)
     }
 }
@@ -119,7 +121,7 @@ struct Client {
 }
 
 impl Client {
-    fn check(&self, keys: &Keys<'_>, at: Option<Spot>) -> Option<ClientAuth> {
+    fn check(&self, keys: &KeyReader<'_>, at: Option<Spot>) -> Option<ClientAuth> {
         let cx = keys.reading();
         let credential = |text: &Field<String>, file: &Field<String>, name: &str| {
             let found = match (file.given(), text.given()) {
@@ -148,7 +150,9 @@ impl Client {
             ("auth: username_file", self.username_file.spot),
             ("auth: password_file", self.password_file.spot),
         ];
-        cx.check_files(&files, at, || auth::Client::build("", &settings));
+        cx.check_files(&files, at, || {
+            auth::RequestCredentials::build("", &settings)
+        });
         Some(settings)
     }
 }

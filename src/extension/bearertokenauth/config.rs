@@ -2,8 +2,8 @@
 
 use crate::{
     auth::{self, Authenticator, BearerToken, ClientAuth, ServerAuth},
-    config::{Field, Id, Keys, Reading, Secret, Setting},
-    extension::{Offer, Settings},
+    config::{Field, Id, KeyReader, Reading, Secret, Setting},
+    extension::{ExtensionOffer, ExtensionSettings},
 };
 use std::{path::PathBuf, rc::Rc, sync::Arc};
 
@@ -11,8 +11,8 @@ use std::{path::PathBuf, rc::Rc, sync::Arc};
 #[derive(Debug)]
 struct Tokens(BearerToken);
 
-impl Settings for Tokens {
-    fn offer(&self) -> Option<Offer> {
+impl ExtensionSettings for Tokens {
+    fn offer(&self) -> Option<ExtensionOffer> {
         Some(Rc::new(Authenticator {
             server: Some(ServerAuth::Bearer(self.0.clone())),
             client: Some(ClientAuth::Bearer(self.0.clone())),
@@ -28,7 +28,7 @@ struct Written {
     filename: Field<String>,
 }
 
-pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
     let written = Written {
         header: keys.or(
             "header",
@@ -55,7 +55,9 @@ pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
     let bearer = written.check(keys, cx)?;
     let files = [("filename", written.filename.spot)];
     let guard = ServerAuth::Bearer(bearer.clone());
-    cx.check_files(&files, keys.spot(), || auth::Server::build("", &guard));
+    cx.check_files(&files, keys.spot(), || {
+        auth::RequestAuthenticator::build("", &guard)
+    });
     Some(Arc::new(Tokens(bearer)))
 }
 
@@ -65,7 +67,7 @@ fn fits(text: &str) -> bool {
 }
 
 impl Written {
-    fn check(&self, keys: &Keys<'_>, cx: &Reading<'_>) -> Option<BearerToken> {
+    fn check(&self, keys: &KeyReader<'_>, cx: &Reading<'_>) -> Option<BearerToken> {
         let header = match self.header.value.as_str() {
             "" => "authorization",
             header => header,

@@ -1,8 +1,8 @@
 /*! The keys of `file_storage`. */
 
 use crate::{
-    config::{Id, Keys, Setting, Word},
-    extension::{Offer, Settings},
+    config::{Id, KeyReader, Setting, Word},
+    extension::{ExtensionOffer, ExtensionSettings},
     queue::{Fsync, Storage},
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
@@ -36,17 +36,17 @@ impl Word for Sync {
     ];
 }
 
-impl Settings for Storage {
+impl ExtensionSettings for Storage {
     fn describe(&self, id: &Id) -> Vec<String> {
         vec![format!("segment log ({id}): {self}")]
     }
 
-    fn offer(&self) -> Option<Offer> {
+    fn offer(&self) -> Option<ExtensionOffer> {
         Some(Rc::new(self.clone()))
     }
 }
 
-pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
     let directory = keys.or(
         "directory",
         DIRECTORY.to_owned(),

@@ -2,15 +2,15 @@
 
 use super::HealthCheck;
 use crate::{
-    config::{Id, Keys, Setting},
-    extension::{Served, Settings},
+    config::{Id, KeyReader, Setting},
+    extension::{ExtensionSettings, Served},
     tls::{self, ServerTls},
 };
 use std::sync::Arc;
 
 const ENDPOINT: &str = "localhost:13133";
 
-impl Settings for HealthCheck {
+impl ExtensionSettings for HealthCheck {
     fn describe(&self, _: &Id) -> Vec<String> {
         let scheme = self.scheme();
         vec![format!("health: {scheme}://{}{}", self.endpoint, self.path)]
@@ -33,7 +33,7 @@ struct Page {
 }
 
 impl Page {
-    fn check(self, keys: &Keys<'_>) -> Option<Arc<dyn Settings>> {
+    fn check(self, keys: &KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
         if !keys.is_used() {
             return None;
         }
@@ -52,7 +52,7 @@ impl Page {
 }
 
 /// The keys of `health_check`, which the second version takes too.
-fn page(keys: &mut Keys<'_>) -> Page {
+fn page(keys: &mut KeyReader<'_>) -> Page {
     Page {
         endpoint: keys.or("endpoint", ENDPOINT.to_owned(), "address to listen on"),
         path: keys.or("path", "/".to_owned(), "path of the page"),
@@ -60,7 +60,7 @@ fn page(keys: &mut Keys<'_>) -> Page {
     }
 }
 
-pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
     let page = page(keys);
     keys.refused(&["auth"]);
     keys.ignored(&[
@@ -76,7 +76,7 @@ pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
     page.check(keys)
 }
 
-pub(crate) fn read_v2(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+pub(crate) fn read_v2(_: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
     // Without `use_v2` the Collector takes the keys of `health_check`.
     keys.ignored(&["use_v2"]);
     let first = page(keys);

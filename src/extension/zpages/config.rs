@@ -1,8 +1,8 @@
 /*! The keys of `zpages`. */
 
 use crate::{
-    config::{Id, Keys},
-    extension::{Served, Settings},
+    config::{Id, KeyReader},
+    extension::{ExtensionSettings, Served},
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 #[derive(Debug)]
 struct Pages(SocketAddr);
 
-impl Settings for Pages {
+impl ExtensionSettings for Pages {
     fn describe(&self, _: &Id) -> Vec<String> {
         vec![format!(
             "account of every span: http://{}/debug/pipelinez",
@@ -24,7 +24,7 @@ impl Settings for Pages {
     }
 }
 
-pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Arc<dyn Settings>> {
+pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn ExtensionSettings>> {
     let endpoint = keys.listener(
         "endpoint",
         "localhost:55679",

@@ -7,13 +7,13 @@ pub(crate) mod config;
 
 use crate::{
     pipeline::{DropReason, NamedRoute},
-    telemetry::http::Page,
+    telemetry::http::PageAnswer,
 };
 use http::StatusCode;
 use std::fmt::Write;
 
 /// Writes `/debug/pipelinez`: what became of every item, as a table in plain text.
-pub(crate) fn page(routes: &[NamedRoute]) -> Page {
+pub(crate) fn page(routes: &[NamedRoute]) -> PageAnswer {
     let mut text = String::from(
         "Spans by pipeline and exporter. accepted + recovered = delivered + refused + dropped + \
          held\n\n",

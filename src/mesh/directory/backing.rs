@@ -7,7 +7,7 @@ with thousands of Services and Pods costs thousands of steps and not their
 product.
 */
 
-use super::{AppLabels, Labels, Phase, PodRecord, ServiceRecord, labels::canonical_name};
+use super::{AppLabels, Labels, PodPhase, PodRecord, ServiceRecord, labels::canonical_name};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -36,7 +36,7 @@ impl<'a> Sets<'a> {
     pub(crate) fn new(pods: &'a [Arc<PodRecord>], labels: &'a AppLabels) -> Self {
         let mut sets: Vec<(&Labels, Vec<&PodRecord>)> = Vec::new();
         let mut known: HashMap<*const Labels, usize> = HashMap::new();
-        for pod in pods.iter().filter(|pod| pod.phase != Phase::Finished) {
+        for pod in pods.iter().filter(|pod| pod.phase != PodPhase::Finished) {
             let at = *known.entry(Arc::as_ptr(&pod.labels)).or_insert_with(|| {
                 sets.push((&pod.labels, Vec::new()));
                 sets.len() - 1

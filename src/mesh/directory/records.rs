@@ -7,7 +7,7 @@ pub(crate) type Labels = BTreeMap<String, String>;
 
 /// How far a Pod has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum PodPhase {
     /// Succeeded or failed: it serves nothing, and its address may be another's by now.
     Finished,
     /// Not running yet, or not known to be.
@@ -31,7 +31,7 @@ pub struct PodRecord {
     /// The workload that owns it (`reviews-v1`): a Deployment rather than its ReplicaSet.
     pub workload: Option<String>,
     /// How far it has got.
-    pub phase: Phase,
+    pub phase: PodPhase,
 }
 
 impl PodRecord {

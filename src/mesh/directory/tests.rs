@@ -70,7 +70,7 @@ fn app_labels() {
 #[test]
 fn addresses_belong_to_one_pod() {
     let ip: IpAddr = "10.0.0.1".parse().unwrap();
-    use Phase::{Finished, Pending, Running};
+    use PodPhase::{Finished, Pending, Running};
     for (phases, owner) in [
         (&[Running][..], Some("p0")),
         (&[Pending], Some("p0")),
@@ -101,7 +101,7 @@ fn addresses_belong_to_one_pod() {
 #[test]
 fn services_and_what_stands_behind_them() {
     let finished = PodRecord {
-        phase: Phase::Finished,
+        phase: PodPhase::Finished,
         ..pod("ns/old", "old", "app=Reviews version=v0")
     };
     let pods = [

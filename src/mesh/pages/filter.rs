@@ -3,7 +3,7 @@ The filters that Kiali runs over the traces of a search. A trace stays if, for
 each of them, some span passes.
 */
 
-use super::{Kind, Page, lookup::Lookup};
+use super::{Page, PageKind, lookup::Lookup};
 use crate::mesh::{facts::key, model::Span};
 
 /// A filter over the spans of a trace.
@@ -26,14 +26,14 @@ pub(super) fn of(page: &Page, lookup: &Lookup) -> Vec<Filter> {
     // the object's. Workloads: `GetWorkloadTraces` compares it with the app.
     // `GetAppTraces` filters where they differ.
     let concerned = match page.kind {
-        Kind::App | Kind::Service => &page.name,
-        Kind::Workload => &lookup.app,
+        PageKind::App | PageKind::Service => &page.name,
+        PageKind::Workload => &lookup.app,
     };
     if lookup.name != *concerned {
         filters.push(Filter::Concerns(concerned.clone()));
     }
     // `business/tracing.go:GetWorkloadTraces`, `matchesWorkload`.
-    if page.kind == Kind::Workload {
+    if page.kind == PageKind::Workload {
         filters.push(match lookup.through_waypoint {
             true => Filter::Reached {
                 workload: page.name.clone(),

@@ -6,7 +6,7 @@ name is the page's, so a waypoint of another namespace is asked for where it
 is not.
 */
 
-use super::{Kind, Page, Role};
+use super::{Page, PageKind, PageRole};
 use crate::mesh::{
     Form, Kiali, Scheme,
     scheme::{HAS_SWITCH, KNOWS_WAYPOINTS},
@@ -31,22 +31,22 @@ impl Lookup {
     pub(super) fn of(kiali: &Kiali, page: &Page) -> Self {
         let knows = kiali.version >= KNOWS_WAYPOINTS;
         let is_proxy = match page.kind {
-            Kind::Workload => page.role != Role::Plain,
-            Kind::Service => page.role == Role::Waypoint,
-            Kind::App => false,
+            PageKind::Workload => page.role != PageRole::Plain,
+            PageKind::Service => page.role == PageRole::Waypoint,
+            PageKind::App => false,
         };
         if knows && is_proxy {
             // "Waypoints and Gateways doesn't have an app label"
             return Self::plain(&page.name, &page.name);
         }
         let app = match page.kind {
-            Kind::App => &page.name,
-            Kind::Service | Kind::Workload => &page.app,
+            PageKind::App => &page.name,
+            PageKind::Service | PageKind::Workload => &page.app,
         };
         let waypoint = match page.kind {
             // The loop over an app's workloads ends at the first one with a
             // waypoint since 2.22; before, the last one had the last word.
-            Kind::App if kiali.version < HAS_SWITCH => page.waypoints.last(),
+            PageKind::App if kiali.version < HAS_SWITCH => page.waypoints.last(),
             _ => page.waypoints.first(),
         };
         let Some(waypoint) = waypoint.filter(|_| knows) else {
@@ -60,10 +60,10 @@ impl Lookup {
             };
         }
         let host_of = match page.kind {
-            Kind::App => page.first_service.as_deref(),
+            PageKind::App => page.first_service.as_deref(),
             // Even an empty label is made a host.
-            Kind::Service => Some(page.app.as_str()),
-            Kind::Workload => Some(page.app.as_str()).filter(|app| !app.is_empty()),
+            PageKind::Service => Some(page.app.as_str()),
+            PageKind::Workload => Some(page.app.as_str()).filter(|app| !app.is_empty()),
         };
         match host_of {
             Some(host_of) => Self {

@@ -1,7 +1,7 @@
 //! Captures of bookinfo, asked as real Kialis asked them: the number of pages
 //! found must be the number that was measured with Kiali and Jaeger.
 use super::*;
-use crate::mesh::pages::{self, Kind, Page, Question, Role};
+use crate::mesh::pages::{self, Page, PageKind, PageRole, Question};
 
 const NS: &str = "bookinfo";
 const GATEWAY: &str = "bookinfo-gateway-istio";
@@ -178,7 +178,7 @@ fn with_aliases() {
                 (30, false, 13),
             ] {
                 for selector in [true, false] {
-                    let settings = Settings {
+                    let settings = MeshSettings {
                         aliases: true,
                         ..settings(minor, selector, waypoint)
                     };
@@ -192,7 +192,7 @@ fn with_aliases() {
     let spans = captured("sidecar");
     for (minor, waypoint) in [(7, false), (30, true), (30, false)] {
         for selector in [true, false] {
-            let settings = Settings {
+            let settings = MeshSettings {
                 aliases: true,
                 ..settings(minor, selector, waypoint)
             };
@@ -206,7 +206,7 @@ fn with_aliases() {
 #[test]
 fn idle_workloads_show_nothing_where_tags_tell() {
     let idle = Page::plain(
-        Kind::Workload,
+        PageKind::Workload,
         "reviews-v2",
         "reviews",
         NS,
@@ -219,7 +219,7 @@ fn idle_workloads_show_nothing_where_tags_tell() {
         ("ambient-istio-1.29", true, 0),
         ("ambient-istio-1.30", true, 0),
     ] {
-        let settings = Settings {
+        let settings = MeshSettings {
             aliases,
             ..settings(30, true, !aliases)
         };
@@ -238,8 +238,14 @@ fn idle_workloads_show_nothing_where_tags_tell() {
 #[test]
 fn questions() {
     let ask = |kiali: &Kiali, page: &Page| Question::new(kiali, "c1", page).service_name;
-    let service = Page::plain(Kind::Service, "reviews", "reviews", NS, Some("waypoint"));
-    let plain = Page::plain(Kind::Service, "reviews", "reviews", NS, None);
+    let service = Page::plain(
+        PageKind::Service,
+        "reviews",
+        "reviews",
+        NS,
+        Some("waypoint"),
+    );
+    let plain = Page::plain(PageKind::Service, "reviews", "reviews", NS, None);
     for (kiali, behind, bare) in [
         (kiali(4, true, true), "reviews.bookinfo", "reviews.bookinfo"),
         (
@@ -267,7 +273,13 @@ fn questions() {
         assert_eq!(ask(&kiali, &service), behind, "{kiali:?}");
         assert_eq!(ask(&kiali, &plain), bare, "{kiali:?}");
     }
-    let gateway = Page::proxy(Kind::Service, Role::Gateway, GATEWAY, NS, Some("waypoint"));
+    let gateway = Page::proxy(
+        PageKind::Service,
+        PageRole::Gateway,
+        GATEWAY,
+        NS,
+        Some("waypoint"),
+    );
     assert_eq!(
         ask(&kiali(30, true, false), &gateway),
         ".bookinfo.svc.cluster.local"

@@ -29,7 +29,7 @@ pub(super) fn service(namespace: &str, name: &str, selector: &str) -> ServiceRec
 }
 
 /// What is known about the mesh, for a Kiali.
-pub(super) fn mesh(settings: &Settings) -> Knowledge {
+pub(super) fn mesh(settings: &MeshSettings) -> Knowledge {
     let mut knowledge = Knowledge::of(settings);
     let pods = [
         pod(
@@ -401,7 +401,7 @@ fn ends_of_connections() {
 fn application(
     emitted: &str,
     resource: &[(&str, &str)],
-    settings: &Settings,
+    settings: &MeshSettings,
     knowledge: &Knowledge,
 ) -> (String, Option<String>) {
     let mut span = span(emitted, "x", 2, &[]);
@@ -425,7 +425,7 @@ fn other_clusters() {
         ("Kubernetes", "west", false),
         ("", "west", false),
     ] {
-        let settings = Settings {
+        let settings = MeshSettings {
             cluster_id: own.to_owned(),
             ..settings(30, true, false)
         };

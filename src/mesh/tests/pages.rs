@@ -1,6 +1,6 @@
 //! Kiali's questions, release by release, and what its filters keep.
 use super::*;
-use crate::mesh::pages::{Kind, Page, Question, Role};
+use crate::mesh::pages::{Page, PageKind, PageRole, Question};
 
 const NS: &str = "bookinfo";
 const GATEWAY: &str = "bookinfo-gateway-istio";
@@ -9,8 +9,8 @@ fn asked(kiali: &Kiali, page: &Page) -> String {
     Question::new(kiali, "Kubernetes", page).service_name
 }
 
-fn page(kind: Kind, waypoint: Option<&str>) -> Page {
-    let name = if kind == Kind::Workload {
+fn page(kind: PageKind, waypoint: Option<&str>) -> Page {
+    let name = if kind == PageKind::Workload {
         "reviews-v1"
     } else {
         "reviews"
@@ -18,7 +18,7 @@ fn page(kind: Kind, waypoint: Option<&str>) -> Page {
     Page::plain(kind, name, "reviews", NS, waypoint)
 }
 
-const KINDS: [Kind; 3] = [Kind::App, Kind::Service, Kind::Workload];
+const KINDS: [PageKind; 3] = [PageKind::App, PageKind::Service, PageKind::Workload];
 
 /// Every release that asks differently, and those at both ends of an interval.
 #[test]
@@ -61,8 +61,8 @@ fn names_by_release() {
 
 #[test]
 fn gateways_and_waypoints_by_release() {
-    let gateway = |kind, by| Page::proxy(kind, Role::Gateway, GATEWAY, NS, by);
-    let waypoint = |kind| Page::proxy(kind, Role::Waypoint, "waypoint", NS, None);
+    let gateway = |kind, by| Page::proxy(kind, PageRole::Gateway, GATEWAY, NS, by);
+    let waypoint = |kind| Page::proxy(kind, PageRole::Waypoint, "waypoint", NS, None);
     let own = "bookinfo-gateway-istio.bookinfo";
     for (minor, waypoint_name, gateway_service) in [
         (5, false, "waypoint.bookinfo"),
@@ -75,15 +75,18 @@ fn gateways_and_waypoints_by_release() {
         (30, false, ".bookinfo.svc.cluster.local"),
     ] {
         let kiali = kiali(minor, true, waypoint_name);
-        assert_eq!(asked(&kiali, &gateway(Kind::App, None)), own);
-        assert_eq!(asked(&kiali, &gateway(Kind::Workload, None)), own);
+        assert_eq!(asked(&kiali, &gateway(PageKind::App, None)), own);
+        assert_eq!(asked(&kiali, &gateway(PageKind::Workload, None)), own);
         // A namespace's waypoint is nothing to a gateway's own workload.
-        let taken = gateway(Kind::Workload, Some("waypoint"));
+        let taken = gateway(PageKind::Workload, Some("waypoint"));
         assert_eq!(asked(&kiali, &taken), own);
-        let service = gateway(Kind::Service, Some("waypoint"));
+        let service = gateway(PageKind::Service, Some("waypoint"));
         assert_eq!(asked(&kiali, &service), gateway_service, "{kiali:?}");
-        assert_eq!(asked(&kiali, &gateway(Kind::Service, None)), ".bookinfo");
-        for kind in [Kind::Service, Kind::Workload] {
+        assert_eq!(
+            asked(&kiali, &gateway(PageKind::Service, None)),
+            ".bookinfo"
+        );
+        for kind in [PageKind::Service, PageKind::Workload] {
             assert_eq!(asked(&kiali, &waypoint(kind)), "waypoint.bookinfo");
         }
     }
@@ -98,7 +101,7 @@ fn several_waypoints() {
         };
         for (minor, waypoint_name) in [(5, false), (21, false), (22, true), (30, true)] {
             // Of an app's workloads the last one decided once, now the first.
-            let want = match kind == Kind::App && minor < 22 {
+            let want = match kind == PageKind::App && minor < 22 {
                 true => "green.bookinfo",
                 false => "blue.bookinfo",
             };
@@ -110,7 +113,7 @@ fn several_waypoints() {
 
 #[test]
 fn an_app_is_asked_for_by_its_first_service() {
-    let mut page = page(Kind::App, Some("waypoint"));
+    let mut page = page(PageKind::App, Some("waypoint"));
     page.first_service = Some("reviews-svc".to_owned());
     let default = kiali(30, true, false);
     let host = "reviews-svc.bookinfo.svc.cluster.local";
@@ -124,7 +127,7 @@ fn an_app_is_asked_for_by_its_first_service() {
 fn a_workload_without_app_label_is_asked_for_by_nothing() {
     let page = Page {
         app: String::new(),
-        ..page(Kind::Workload, Some("waypoint"))
+        ..page(PageKind::Workload, Some("waypoint"))
     };
     assert_eq!(asked(&kiali(30, true, true), &page), "waypoint.bookinfo");
     assert_eq!(asked(&kiali(30, true, false), &page), ".bookinfo");
@@ -133,7 +136,7 @@ fn a_workload_without_app_label_is_asked_for_by_nothing() {
 
 #[test]
 fn identity_domains() {
-    let page = page(Kind::Service, Some("waypoint"));
+    let page = page(PageKind::Service, Some("waypoint"));
     for (minor, domain, trust, want) in [
         (22, None, "corp", "reviews.bookinfo.svc.cluster.local"),
         (26, None, "corp", "reviews.bookinfo.svc.corp"),
@@ -182,7 +185,7 @@ fn apps_and_services_are_filtered_by_span_name_or_peer_tags() {
     let elsewhere = [TO[0], ("istio.destination_namespace", "shop")];
     // Kiali takes the two of a pair, not one of each.
     let mixed = [TO[0], FROM[1]];
-    for kind in [Kind::App, Kind::Service] {
+    for kind in [PageKind::App, PageKind::Service] {
         let page = page(kind, Some("waypoint"));
         for (name, tags, before, since) in [
             (ROUTE, &[][..], true, true),
@@ -216,7 +219,7 @@ fn apps_and_services_are_filtered_by_span_name_or_peer_tags() {
 
 #[test]
 fn workloads_behind_waypoints_are_filtered_by_tags_with_no_second_try() {
-    let page = page(Kind::Workload, Some("waypoint"));
+    let page = page(PageKind::Workload, Some("waypoint"));
     let tag = |what: &'static str, workload| {
         let [name, ns] = match what {
             "to" => ["istio.destination_workload", "istio.destination_namespace"],
@@ -246,7 +249,7 @@ fn workloads_behind_waypoints_are_filtered_by_tags_with_no_second_try() {
 
 #[test]
 fn workloads_without_waypoint_are_found_by_their_pods() {
-    let page = page(Kind::Workload, None);
+    let page = page(PageKind::Workload, None);
     let id = |pod: &str| format!("sidecar~10.0.0.1~{pod}~bookinfo.svc.cluster.local");
     for (tags, resource, kept) in [
         (vec![("node_id", id("reviews-v1-abc.bookinfo"))], None, true),
@@ -297,9 +300,9 @@ fn lists_of_spans() {
     ];
     for minor in [5, 7, 21, 22, 26, 30] {
         for (kind, bare, behind) in [
-            (Kind::App, &[0, 1][..], &[0, 2, 3][..]),
-            (Kind::Service, &[0, 1], &[0, 2, 3]),
-            (Kind::Workload, &[0], &[0, 2, 3]),
+            (PageKind::App, &[0, 1][..], &[0, 2, 3][..]),
+            (PageKind::Service, &[0, 1], &[0, 2, 3]),
+            (PageKind::Workload, &[0], &[0, 2, 3]),
         ] {
             for (waypoint, want) in [(None, bare), (Some("waypoint"), behind)] {
                 let page = page(kind, waypoint);
@@ -315,7 +318,7 @@ fn lists_of_spans() {
 /// The tag may stand on the resource; another cluster's spans are not found.
 #[test]
 fn the_cluster_is_part_of_the_search() {
-    let page = page(Kind::App, None);
+    let page = page(PageKind::App, None);
     let mut span = span("reviews.bookinfo", ROUTE, 3, &[]);
     let finds = |minor, span: &Span| {
         let question = Question::new(&kiali(minor, true, true), "east", &page);

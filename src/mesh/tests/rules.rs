@@ -7,7 +7,7 @@ const ROUTER: &str = "router~10.244.0.27~bookinfo-gateway-istio-6754756766-pmxnn
 const SIDECAR: &str =
     "sidecar~10.244.0.11~reviews-v1-794db9df8f-8ksxt.bookinfo~bookinfo.svc.cluster.local";
 
-fn name(span: &Span, settings: &Settings) -> String {
+fn name(span: &Span, settings: &MeshSettings) -> String {
     apply(span, settings).service_name().to_owned()
 }
 
@@ -112,7 +112,7 @@ fn a_waypoint_without_destination_keeps_its_own_pages_name() {
     }
     let out = apply(
         &waypoint("waypoint.bookinfo", "inbound-vip|443|http|httpbin.org"),
-        &Settings::default(),
+        &MeshSettings::default(),
     );
     assert_eq!(
         istio(&out, "destination_canonical_service"),
@@ -121,7 +121,7 @@ fn a_waypoint_without_destination_keeps_its_own_pages_name() {
     assert_eq!(istio(&out, "destination_namespace"), None);
     let out = apply(
         &waypoint("waypoint.bookinfo", "encap"),
-        &Settings::default(),
+        &MeshSettings::default(),
     );
     assert_eq!(istio(&out, "destination_canonical_service"), None);
 }
@@ -139,7 +139,7 @@ fn tags_of_istio_win_and_stay() {
     ] {
         span.attributes.push((tag.to_owned(), text.to_owned()));
     }
-    let out = apply(&span, &Settings::default());
+    let out = apply(&span, &MeshSettings::default());
     assert_eq!(out.service_name(), "reviews.bookinfo.svc.cluster.local");
     assert_eq!(istio(&out, "destination_app"), Some("reviews"));
     assert_eq!(istio(&out, "cluster_id"), Some("east"));
@@ -163,7 +163,7 @@ fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
     let mut client = span("gw-label.bookinfo", spawned, 3, &tags);
     client.parent_node_id = Some(ROUTER.to_owned());
     for span in [server, client] {
-        let out = apply(&span, &Settings::default());
+        let out = apply(&span, &MeshSettings::default());
         assert_eq!(out.service_name(), "bookinfo-gateway-istio.bookinfo");
         assert_eq!(
             name(&span, &settings(7, false, false)),
@@ -212,7 +212,7 @@ fn a_sidecar_is_named_by_its_app() {
     ] {
         for kind in [2, 3] {
             let span = span(emitted, "route", kind, &tags);
-            let out = apply(&span, &Settings::default());
+            let out = apply(&span, &MeshSettings::default());
             assert_eq!(out.service_name(), "reviews.bookinfo", "{emitted}");
             assert_eq!(
                 name(&span, &settings(7, false, false)),
@@ -247,7 +247,10 @@ fn a_sidecar_is_named_by_its_app() {
         ("unknown_service:envoy", "reviews-v1.bookinfo"),
     ] {
         assert_eq!(
-            name(&span(emitted, "route", 2, &untagged), &Settings::default()),
+            name(
+                &span(emitted, "route", 2, &untagged),
+                &MeshSettings::default()
+            ),
             want
         );
     }
@@ -261,7 +264,7 @@ fn proxies_of_unknown_types_keep_their_name() {
     ];
     let span = span("whatever", "x", 2, &tags);
     assert_eq!(span.facts().class(), Class::OtherProxy);
-    assert_eq!(name(&span, &Settings::default()), "whatever");
+    assert_eq!(name(&span, &MeshSettings::default()), "whatever");
 }
 
 fn application(service: &str, resource: &[(&str, &str)]) -> Span {
@@ -276,7 +279,7 @@ fn application(service: &str, resource: &[(&str, &str)]) -> Span {
 
 #[test]
 fn applications_get_the_apps_name() {
-    let mut settings = Settings::default();
+    let mut settings = MeshSettings::default();
     settings
         .rename
         .insert("Order.Api".to_owned(), "Orders".to_owned());
@@ -312,22 +315,22 @@ fn applications_get_the_apps_name() {
 #[test]
 fn applications_can_be_found() {
     let pod = ("k8s.pod.name", "cart-5b7c754ccb-55jwk");
-    let out = apply(&application("cart", &[pod]), &Settings::default());
+    let out = apply(&application("cart", &[pod]), &MeshSettings::default());
     assert_eq!(istio(&out, "cluster_id"), Some("Kubernetes"));
     assert_eq!(out.resource_tag("hostname"), Some("cart-5b7c754ccb-55jwk"));
     let host = ("host.name", "laptop");
     assert_eq!(
-        apply(&application("cart", &[host]), &Settings::default()).resource_tag("hostname"),
+        apply(&application("cart", &[host]), &MeshSettings::default()).resource_tag("hostname"),
         None
     );
     let on_resource = application("cart", &[("istio.cluster_id", "east")]);
     assert_eq!(
-        istio(&apply(&on_resource, &Settings::default()), "cluster_id"),
+        istio(&apply(&on_resource, &MeshSettings::default()), "cluster_id"),
         None
     );
-    let none = Settings {
+    let none = MeshSettings {
         cluster_id: String::new(),
-        ..Settings::default()
+        ..MeshSettings::default()
     };
     assert_eq!(
         istio(&apply(&application("cart", &[]), &none), "cluster_id"),
@@ -361,7 +364,7 @@ fn ztunnel_is_named_by_the_side_it_stands_on() {
             ("outbound", "productpage.bookinfo", "productpage", source),
         ] {
             let span = ztunnel(direction, &tags);
-            let out = apply(&span, &Settings::default());
+            let out = apply(&span, &MeshSettings::default());
             assert_eq!(out.service_name(), want);
             assert_eq!(name(&span, &settings(30, false, false)), short);
             assert_eq!(out.resource_tag("hostname"), Some(pod));
@@ -381,14 +384,14 @@ fn ztunnel_without_a_service_is_named_by_its_workload() {
         ("dst.workload", "redis-v1-54bb874995-8qdrz"),
         ("dst.namespace", "shop"),
     ];
-    let out = apply(&ztunnel("inbound", &tags), &Settings::default());
+    let out = apply(&ztunnel("inbound", &tags), &MeshSettings::default());
     assert_eq!(out.service_name(), "redis.shop");
     assert_eq!(istio(&out, "destination_workload"), Some("redis-v1"));
     assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
     assert_eq!(istio(&out, "source_workload"), None);
     // Nor does a ServiceEntry's host name an app of the mesh.
     let external = [&tags[..], &[("dst.service", "redis.example.com")]].concat();
-    let out = apply(&ztunnel("inbound", &external), &Settings::default());
+    let out = apply(&ztunnel("inbound", &external), &MeshSettings::default());
     assert_eq!(out.service_name(), "redis.shop");
 }
 
@@ -401,22 +404,22 @@ fn ztunnel_before_a_waypoint_of_another_namespace() {
         ("dst.namespace", "infra"),
         ("dst.service", "cart.shop.svc.cluster.local"),
     ];
-    let out = apply(&ztunnel("outbound", &tags), &Settings::default());
+    let out = apply(&ztunnel("outbound", &tags), &MeshSettings::default());
     assert_eq!(out.service_name(), "productpage.bookinfo");
     assert_eq!(istio(&out, "destination_canonical_service"), Some("cart"));
     assert_eq!(istio(&out, "destination_namespace"), Some("shop"));
     // `waypoint` is no workload of `shop`.
     assert_eq!(istio(&out, "destination_workload"), None);
     // And at the waypoint itself, the connection is the waypoint's.
-    let out = apply(&ztunnel("inbound", &tags), &Settings::default());
+    let out = apply(&ztunnel("inbound", &tags), &MeshSettings::default());
     assert_eq!(out.service_name(), "waypoint.infra");
 }
 
 #[test]
 fn connections_of_the_access_log_are_found_on_both_workloads_pages() {
     use crate::mesh::{
-        pages::{Kind, Page, Question},
-        ztunnel::{Connection, Fields, Value, plain},
+        pages::{Page, PageKind, Question},
+        ztunnel::{Connection, FieldValue, Fields, plain},
     };
     use opentelemetry_proto::tonic::{
         collector::trace::v1::ExportTraceServiceRequest,
@@ -436,7 +439,7 @@ fn connections_of_the_access_log_are_found_on_both_workloads_pages() {
         )
     };
     let fields: Fields = plain(&line("inbound")).unwrap();
-    assert_eq!(fields.get("bytes_sent"), Some(&Value::Int(1)));
+    assert_eq!(fields.get("bytes_sent"), Some(&FieldValue::Int(1)));
     let made = |direction: &str| {
         let record = LogRecord {
             body: Some(AnyValue {
@@ -471,9 +474,9 @@ fn connections_of_the_access_log_are_found_on_both_workloads_pages() {
         let spans: Vec<Span> = emitted.iter().map(|span| apply(span, &settings)).collect();
         for (app, workload, at) in [("web", "web-v1", 0), ("redis", "redis-v1", 1)] {
             for (kind, page) in [
-                (Kind::App, app),
-                (Kind::Service, app),
-                (Kind::Workload, workload),
+                (PageKind::App, app),
+                (PageKind::Service, app),
+                (PageKind::Workload, workload),
             ] {
                 let page = Page::plain(kind, page, app, "shop", None);
                 let question = Question::new(&settings.kiali, "Kubernetes", &page);
@@ -483,7 +486,7 @@ fn connections_of_the_access_log_are_found_on_both_workloads_pages() {
             }
         }
         // A workload without connections shows none.
-        let page = Page::plain(Kind::Workload, "redis-v2", "redis", "shop", None);
+        let page = Page::plain(PageKind::Workload, "redis-v2", "redis", "shop", None);
         let question = Question::new(&settings.kiali, "Kubernetes", &page);
         assert!(question.finds(&spans).is_empty());
     }
@@ -493,17 +496,17 @@ fn connections_of_the_access_log_are_found_on_both_workloads_pages() {
 fn a_status_that_nobody_set_says_what_the_error_tag_says() {
     let mut failed = waypoint("waypoint.bookinfo", "encap");
     failed.error = true;
-    let mut off = Settings::default();
+    let mut off = MeshSettings::default();
     off.repairs.status = false;
     for (status, want) in [(0, 2), (1, 1), (2, 2)] {
         failed.status = status;
-        assert_eq!(apply(&failed, &Settings::default()).status, want);
+        assert_eq!(apply(&failed, &MeshSettings::default()).status, want);
         assert_eq!(apply(&failed, &off).status, status);
     }
     let mut application = span("Order.Api", "GET", 1, &[]);
-    assert_eq!(apply(&application, &Settings::default()).status, 0);
+    assert_eq!(apply(&application, &MeshSettings::default()).status, 0);
     application.error = true;
-    assert_eq!(apply(&application, &Settings::default()).status, 2);
+    assert_eq!(apply(&application, &MeshSettings::default()).status, 2);
 }
 
 #[test]
@@ -521,7 +524,7 @@ fn a_spawned_span_gets_its_parents_id() {
     let alone = span(name, "x", 3, &tags);
     let mut child = alone.clone();
     child.parent_node_id = Some(ROUTER.to_owned());
-    let out = apply(&child, &Settings::default());
+    let out = apply(&child, &MeshSettings::default());
     assert_eq!(out.tag("node_id"), Some(ROUTER));
     // It shares its parent's resource then, as nothing changed there.
     assert_eq!(out.resource, child.resource);
@@ -529,11 +532,11 @@ fn a_spawned_span_gets_its_parents_id() {
         parent_node_id: None,
         ..out.clone()
     };
-    assert_eq!(apply(&again, &Settings::default()), again);
+    assert_eq!(apply(&again, &MeshSettings::default()), again);
 
-    let mut off = Settings::default();
+    let mut off = MeshSettings::default();
     off.repairs.node_id = false;
-    for (span, settings) in [(&alone, &Settings::default()), (&child, &off)] {
+    for (span, settings) in [(&alone, &MeshSettings::default()), (&child, &off)] {
         let out = apply(span, settings);
         assert_eq!(out.tag("node_id"), None);
         // Decided once: the parent may be elsewhere next time.
@@ -542,12 +545,12 @@ fn a_spawned_span_gets_its_parents_id() {
             parent_node_id: Some(ROUTER.to_owned()),
             ..out
         };
-        assert_eq!(apply(&later, &Settings::default()), later);
+        assert_eq!(apply(&later, &MeshSettings::default()), later);
     }
     // Nobody but a gateway spawns spans, and only what is an id is lent.
     for other in [WAYPOINT, SIDECAR, "garbage"] {
         child.parent_node_id = Some(other.to_owned());
-        assert_eq!(apply(&child, &Settings::default()).tag("node_id"), None);
+        assert_eq!(apply(&child, &MeshSettings::default()).tag("node_id"), None);
     }
 }
 
@@ -555,7 +558,7 @@ fn a_spawned_span_gets_its_parents_id() {
 fn a_name_that_hides_the_destination_is_replaced_where_a_request_is_sent() {
     const HIDING: &str = "reviews~0~istio-autogenerated-k8s-gateway:80/api*";
     const TELLING: &str = "reviews.bookinfo.svc.cluster.local:9080/api*";
-    let mut off = Settings::default();
+    let mut off = MeshSettings::default();
     off.repairs.span_name = false;
     for (node_id, kind, cluster, name, want) in [
         (WAYPOINT, 2, "inbound-vip|9080|http/v1|", HIDING, TELLING),
@@ -569,7 +572,7 @@ fn a_name_that_hides_the_destination_is_replaced_where_a_request_is_sent() {
         let cluster = format!("{cluster}reviews.bookinfo.svc.cluster.local");
         let tags = [("node_id", node_id), ("upstream_cluster", &*cluster)];
         let span = span("x.bookinfo", name, kind, &tags);
-        let out = apply(&span, &Settings::default());
+        let out = apply(&span, &MeshSettings::default());
         assert_eq!(out.name, want, "{node_id} {kind}");
         let original = out.tag(key::ORIGINAL_SPAN_NAME);
         assert_eq!(original, (name != want).then_some(name));
@@ -578,14 +581,14 @@ fn a_name_that_hides_the_destination_is_replaced_where_a_request_is_sent() {
     // What names the destination besides the cluster is no ground to rename.
     let tags = [("node_id", WAYPOINT), ("upstream_cluster", "encap")];
     let span = span("reviews.bookinfo.svc.cluster.local", HIDING, 2, &tags);
-    assert_eq!(apply(&span, &Settings::default()).name, HIDING);
+    assert_eq!(apply(&span, &MeshSettings::default()).name, HIDING);
 }
 
 #[test]
 fn markers_are_left_alone() {
-    let settings = Settings {
+    let settings = MeshSettings {
         aliases: true,
-        ..Settings::default()
+        ..MeshSettings::default()
     };
     let cluster = "inbound-vip|9080|http|reviews.bookinfo.svc.cluster.local";
     let span = waypoint("waypoint.bookinfo", cluster);
@@ -598,5 +601,5 @@ fn markers_are_left_alone() {
     // The attribute alone does not make one: spans of connections have it.
     made.kind = 3;
     assert_ne!(apply(&made, &settings), made);
-    assert_eq!(marker(&span, &Settings::default()), None);
+    assert_eq!(marker(&span, &MeshSettings::default()), None);
 }

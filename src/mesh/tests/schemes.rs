@@ -3,7 +3,7 @@
 use super::*;
 use crate::mesh::{
     directory::AppLabels,
-    pages::{Kind, Page, Question},
+    pages::{Page, PageKind, Question},
 };
 
 const NS: &str = "bookinfo";
@@ -17,9 +17,9 @@ struct Thing {
     hop: (&'static str, &'static str, &'static str),
 }
 
-fn behind(kind: Kind, name: &str, app: &str, service: &str, waypoint: &'static str) -> Thing {
+fn behind(kind: PageKind, name: &str, app: &str, service: &str, waypoint: &'static str) -> Thing {
     let mut page = Page::plain(kind, name, app, NS, Some(waypoint));
-    page.first_service = (kind == Kind::App).then(|| service.to_owned());
+    page.first_service = (kind == PageKind::App).then(|| service.to_owned());
     Thing {
         page,
         hop: (waypoint, NS, "reviews"),
@@ -27,7 +27,7 @@ fn behind(kind: Kind, name: &str, app: &str, service: &str, waypoint: &'static s
 }
 
 /// The service name that a span gets which passed the waypoint on its way.
-fn named(hop: (&str, &str, &str), settings: &Settings) -> String {
+fn named(hop: (&str, &str, &str), settings: &MeshSettings) -> String {
     let (waypoint, namespace, app) = hop;
     let node = format!(
         "waypoint~10.0.0.1~{waypoint}-5b7c754ccb-55jwk.{namespace}~{namespace}.svc.cluster.local"
@@ -72,9 +72,9 @@ fn check(what: &str, thing: &Thing, rows: &[Row], found: bool) {
         let row = format!("{what}, Kiali 2.{minor} {place}");
         let question = Question::new(&kiali, "Kubernetes", &thing.page);
         assert_eq!(question.service_name, want, "{row}");
-        let settings = Settings {
+        let settings = MeshSettings {
             kiali,
-            ..Settings::default()
+            ..MeshSettings::default()
         };
         assert_eq!(named(thing.hop, &settings) == want, found, "{row}");
     }
@@ -211,9 +211,9 @@ const USUAL: [Row; 17] = [
 #[test]
 fn all_pages_behind_a_waypoint_ask_alike_and_find_its_spans() {
     for (kind, name) in [
-        (Kind::App, "reviews"),
-        (Kind::Service, "reviews"),
-        (Kind::Workload, "reviews-v1"),
+        (PageKind::App, "reviews"),
+        (PageKind::Service, "reviews"),
+        (PageKind::Workload, "reviews-v1"),
     ] {
         let thing = behind(kind, name, "reviews", "reviews", "waypoint");
         check(&format!("{kind:?}"), &thing, &USUAL, true);
@@ -270,15 +270,21 @@ fn a_service_named_otherwise_than_its_app() {
             "waypoint.bookinfo",
         ),
     ];
-    let service = behind(Kind::Service, "backend", "reviews", "backend", "waypoint");
+    let service = behind(
+        PageKind::Service,
+        "backend",
+        "reviews",
+        "backend",
+        "waypoint",
+    );
     let workload = behind(
-        Kind::Workload,
+        PageKind::Workload,
         "reviews-v1",
         "reviews",
         "backend",
         "waypoint",
     );
-    let app = behind(Kind::App, "reviews", "reviews", "backend", "waypoint");
+    let app = behind(PageKind::App, "reviews", "reviews", "backend", "waypoint");
     check("service", &service, &by_app, true);
     check("workload", &workload, &by_app, true);
     // One name cannot be two: the app's page asks for its first service.
@@ -323,12 +329,12 @@ fn a_sidecar_is_named_by_the_label_that_kiali_reads() {
         (30, Some("app"), "label.bookinfo"),
         (30, None, "canonical.bookinfo"),
     ] {
-        let settings = Settings {
+        let settings = MeshSettings {
             kiali: Kiali {
                 app_label_name: configured.map(str::to_owned),
                 ..kiali(minor, true, false)
             },
-            ..Settings::default()
+            ..MeshSettings::default()
         };
         assert_eq!(
             apply(&sidecar, &settings).service_name(),

@@ -1,10 +1,10 @@
 //! Where Istio's names and Kiali's questions part for a reason of their own:
 //! pages that no Kiali finds as Istio emits the spans, after the rules.
 use super::*;
-use crate::mesh::pages::{Kind, Page, Question, Role};
+use crate::mesh::pages::{Page, PageKind, PageRole, Question};
 
 const NS: &str = "bookinfo";
-const KINDS: [Kind; 3] = [Kind::App, Kind::Service, Kind::Workload];
+const KINDS: [PageKind; 3] = [PageKind::App, PageKind::Service, PageKind::Workload];
 
 /// A trace of one span, emitted by a waypoint of `namespace` for a request to
 /// the service `reviews-svc` or `reviews`.
@@ -69,9 +69,9 @@ impl Hop {
     pub(crate) fn pages(&self) -> [Page; 3] {
         KINDS.map(|kind| {
             let name = match kind {
-                Kind::App => "reviews",
-                Kind::Service => self.service,
-                Kind::Workload => "reviews-v1",
+                PageKind::App => "reviews",
+                PageKind::Service => self.service,
+                PageKind::Workload => "reviews-v1",
             };
             let mut page = Page::plain(kind, name, "reviews", NS, Some("waypoint"));
             page.first_service = page.first_service.map(|_| self.service.to_owned());
@@ -81,18 +81,18 @@ impl Hop {
 
     /// Says for the app's, service's and workload's pages if they show it, as
     /// emitted and after the rules.
-    fn found(&self, settings: &Settings) -> [[bool; 3]; 2] {
+    fn found(&self, settings: &MeshSettings) -> [[bool; 3]; 2] {
         let span = self.span();
         [span.clone(), apply(&span, settings)]
             .map(|span| self.pages().map(|page| shows(&page, &span, settings)))
     }
 }
 
-pub(super) fn shows(page: &Page, span: &Span, settings: &Settings) -> bool {
+pub(super) fn shows(page: &Page, span: &Span, settings: &MeshSettings) -> bool {
     shows_all(page, std::slice::from_ref(span), settings)
 }
 
-pub(super) fn shows_all(page: &Page, spans: &[Span], settings: &Settings) -> bool {
+pub(super) fn shows_all(page: &Page, spans: &[Span], settings: &MeshSettings) -> bool {
     let question = Question::new(&settings.kiali, &settings.cluster_id, page);
     !question.finds(spans).is_empty()
 }
@@ -164,11 +164,11 @@ fn the_pages_of_a_waypoint_of_another_namespace() {
         ..HOP
     }
     .span();
-    for kind in [Kind::Service, Kind::Workload] {
-        let page = Page::proxy(kind, Role::Waypoint, "waypoint", "infra", None);
+    for kind in [PageKind::Service, PageKind::Workload] {
+        let page = Page::proxy(kind, PageRole::Waypoint, "waypoint", "infra", None);
         for (minor, waypoint) in [(7, false), (22, true), (30, true), (30, false)] {
             let plain = settings(minor, true, waypoint);
-            let aliases = Settings {
+            let aliases = MeshSettings {
                 aliases: true,
                 ..plain.clone()
             };
@@ -284,7 +284,7 @@ fn several_waypoints() {
     };
     let settings = settings(30, true, true);
     for (workload, waypoint) in [("reviews-v1", "blue"), ("reviews-v2", "green")] {
-        let page = Page::plain(Kind::Workload, workload, "reviews", NS, Some(waypoint));
+        let page = Page::plain(PageKind::Workload, workload, "reviews", NS, Some(waypoint));
         for (called, by) in [("reviews-v1", "blue"), ("reviews-v2", "green")] {
             let span = apply(&through(by, called), &settings);
             assert_eq!(span.service_name(), format!("{by}.bookinfo"));
@@ -293,7 +293,7 @@ fn several_waypoints() {
     }
     let app = Page {
         waypoints: vec!["blue".to_owned(), "green".to_owned()],
-        ..Page::plain(Kind::App, "reviews", "reviews", NS, None)
+        ..Page::plain(PageKind::App, "reviews", "reviews", NS, None)
     };
     let hosts = self::settings(30, true, false);
     for (by, workload) in [("blue", "reviews-v1"), ("green", "reviews-v2")] {
@@ -323,7 +323,7 @@ fn istio_tags_off() {
 /// A Kiali that looks at another cluster finds none of this one's spans.
 #[test]
 fn another_cluster() {
-    let settings = Settings {
+    let settings = MeshSettings {
         cluster_id: "west".to_owned(),
         ..settings(30, true, true)
     };
@@ -375,8 +375,12 @@ fn labels_in_another_order() {
     ] {
         let settings = settings(minor, true, true);
         let named = apply(&span, &settings);
-        for kind in [Kind::App, Kind::Workload] {
-            let name = if kind == Kind::App { app } else { "reviews-v1" };
+        for kind in [PageKind::App, PageKind::Workload] {
+            let name = if kind == PageKind::App {
+                app
+            } else {
+                "reviews-v1"
+            };
             let page = Page::plain(kind, name, app, NS, None);
             assert_eq!(shows(&page, &span, &settings), before, "2.{minor} {kind:?}");
             assert!(shows(&page, &named, &settings), "2.{minor} {kind:?}");

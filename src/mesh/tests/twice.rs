@@ -148,7 +148,7 @@ const RENAMES: &[(&str, &str)] = &[
     ("reviews-v1", "cart"),
 ];
 
-fn any_settings() -> impl Strategy<Value = Settings> {
+fn any_settings() -> impl Strategy<Value = MeshSettings> {
     let domain = select(&[None, Some("svc.corp"), Some("corp"), Some("")][..]);
     let case = select(&[Case::Match, Case::Lower, Case::Preserve][..]);
     let rename = select(vec![&[][..], RENAMES]);

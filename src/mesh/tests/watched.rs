@@ -6,7 +6,7 @@ use super::{
 };
 use crate::mesh::{
     directory::{NamespaceRecord, PodRecord, ServiceRecord},
-    pages::{self, Kind, Page, Question},
+    pages::{self, Page, PageKind, Question},
 };
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const NS: &str = "bookinfo";
 type Labelled<'a> = Option<&'a str>;
 
 fn knowing(
-    settings: &Settings,
+    settings: &MeshSettings,
     pods: &[PodRecord],
     services: &[ServiceRecord],
     namespace: Labelled,
@@ -47,7 +47,7 @@ fn version(app: &str, version: &str) -> PodRecord {
 
 /// Bookinfo as in the captures, but for versions of which no Pod runs, and with
 /// a second version of some apps.
-fn bookinfo(settings: &Settings, second: &[&str]) -> Knowledge {
+fn bookinfo(settings: &MeshSettings, second: &[&str]) -> Knowledge {
     let apps = ["productpage", "reviews", "ratings"];
     let mut pods: Vec<_> = apps.iter().map(|app| version(app, "v1")).collect();
     pods.extend(second.iter().map(|app| version(app, "v2")));
@@ -63,11 +63,11 @@ const FORMS: [&str; 4] = [
 ];
 
 /// Pages that show something, of the second versions and of all others.
-fn shown(spans: &[Span], settings: &Settings) -> (Vec<String>, usize) {
+fn shown(spans: &[Span], settings: &MeshSettings) -> (Vec<String>, usize) {
     let finds = |page: &Page| shows_all(page, spans, settings);
     let seconds = ["productpage", "reviews"].map(|app| {
         let workload = format!("{app}-v2");
-        Page::plain(Kind::Workload, &workload, app, NS, Some("waypoint"))
+        Page::plain(PageKind::Workload, &workload, app, NS, Some("waypoint"))
     });
     let seconds = seconds.into_iter().filter(finds).map(|page| page.name);
     let busy = pages::bookinfo(Some("waypoint"));
@@ -93,7 +93,7 @@ fn workloads_that_do_not_run_show_nothing() {
                     (false, false, by_host),
                     (false, true, 13),
                 ] {
-                    let settings = Settings {
+                    let settings = MeshSettings {
                         aliases,
                         ..settings(minor, true, waypoint)
                     };
@@ -127,7 +127,7 @@ fn older_kialis_show_them_all_the_same() {
 }
 
 /// Says for the app's, service's and workload's pages if they show a hop.
-fn found(hop: &Hop, settings: &Settings, knowledge: &Knowledge) -> [bool; 3] {
+fn found(hop: &Hop, settings: &MeshSettings, knowledge: &Knowledge) -> [bool; 3] {
     let span = apply_with(&hop.span(), settings, knowledge);
     hop.pages().map(|page| shows(&page, &span, settings))
 }
@@ -177,9 +177,9 @@ fn an_app_label_of_ones_own() {
                 let same = app == "reviews";
                 for (kind, name, found) in [
                     // By default the app's page asks for its service's host.
-                    (Kind::App, app, same || (waypoint && !peer_tags)),
-                    (Kind::Service, "reviews", true),
-                    (Kind::Workload, "reviews-v1", same || !peer_tags),
+                    (PageKind::App, app, same || (waypoint && !peer_tags)),
+                    (PageKind::Service, "reviews", true),
+                    (PageKind::Workload, "reviews-v1", same || !peer_tags),
                 ] {
                     let mut page = Page::plain(kind, name, app, NS, Some("waypoint"));
                     page.first_service = page.first_service.map(|_| "reviews".to_owned());
@@ -249,7 +249,7 @@ fn a_marker_is_called_as_labels_say() {
         for (minor, waypoint_name) in [(4, false), (7, false), (22, true), (30, true), (30, false)]
         {
             for selector in [true, false] {
-                let settings = Settings {
+                let settings = MeshSettings {
                     aliases: true,
                     ..settings(minor, selector, waypoint_name)
                 };
@@ -260,7 +260,7 @@ fn a_marker_is_called_as_labels_say() {
                 let pods = [version("reviews", "v1")];
                 let knowledge = knowing(&settings, &pods, &services, Some(of_namespace));
                 let delivered = apply_all_with(&gateway, &settings, &knowledge);
-                for kind in [Kind::App, Kind::Service] {
+                for kind in [PageKind::App, PageKind::Service] {
                     let page = Page::plain(kind, "reviews", "reviews", NS, waypoint);
                     let asked = Question::new(&settings.kiali, "Kubernetes", &page).service_name;
                     let row = format!("{of_service:?} {of_namespace:?} {:?}", settings.kiali);

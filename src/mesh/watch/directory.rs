@@ -11,7 +11,7 @@ the next second.
 
 use super::{
     client::{self, ClientError},
-    objects::{LabelPool, Namespace, Object, Pod, Service},
+    objects::{LabelPool, Namespace, Object, PodObject, ServiceObject},
     records::{Records, SharedRecords},
     resource::Resource,
     status::DirectoryStatus,
@@ -47,8 +47,8 @@ pub(crate) struct DirectoryWatcher {
 
 /// The records of all stores.
 struct AllRecords {
-    pods: Vec<SharedRecords<Pod>>,
-    services: Vec<SharedRecords<Service>>,
+    pods: Vec<SharedRecords<PodObject>>,
+    services: Vec<SharedRecords<ServiceObject>>,
     namespaces: Vec<SharedRecords<Namespace>>,
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Query {
 }
 
 /// Keeps what a loop sees.
-pub(crate) trait Store {
+pub(crate) trait WatchStore {
     /// The objects as they are read.
     type Object: DeserializeOwned + Clone + 'static;
     /// A list that is not complete yet. A list that fails is dropped.
@@ -94,7 +94,7 @@ pub(crate) trait Store {
 }
 
 /// Follows what `query` asks for, for ever.
-pub(crate) async fn follow<S: Store>(client: &Client, query: &Query, store: S) -> Infallible {
+pub(crate) async fn follow<S: WatchStore>(client: &Client, query: &Query, store: S) -> Infallible {
     let mut follow = Loop {
         client,
         query,
@@ -118,7 +118,7 @@ struct Loop<'a, S> {
     failed_watches: u32,
 }
 
-impl<S: Store> Loop<'_, S> {
+impl<S: WatchStore> Loop<'_, S> {
     /// Lists, then watches as long as that works.
     async fn session(&mut self) -> WatchError {
         let mut version = match self.list().await {

@@ -4,7 +4,7 @@ The rest (specs, statuses, managed fields) is skipped as it is parsed.
 */
 
 use super::resource::Resource;
-use crate::mesh::directory::{Labels, NamespaceRecord, Phase, PodRecord, ServiceRecord};
+use crate::mesh::directory::{Labels, NamespaceRecord, PodPhase, PodRecord, ServiceRecord};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
@@ -72,7 +72,7 @@ pub(crate) trait Object: DeserializeOwned + Clone + 'static {
 
 /// `v1.Pod`.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Pod {
+pub(crate) struct PodObject {
     metadata: Meta,
     #[serde(default)]
     spec: PodSpec,
@@ -102,7 +102,7 @@ struct PodIp {
     ip: String,
 }
 
-impl Object for Pod {
+impl Object for PodObject {
     type Record = PodRecord;
     const RESOURCE: Resource = Resource::Pods;
 
@@ -112,13 +112,13 @@ impl Object for Pod {
 
     fn record(self, pool: &mut LabelPool) -> PodRecord {
         let phase = match self.status.phase.as_str() {
-            "Running" => Phase::Running,
-            "Succeeded" | "Failed" => Phase::Finished,
-            _ => Phase::Pending,
+            "Running" => PodPhase::Running,
+            "Succeeded" | "Failed" => PodPhase::Finished,
+            _ => PodPhase::Pending,
         };
         let mut addresses: Vec<IpAddr> = Vec::new();
         // A finished Pod keeps its addresses in its status, but not in truth.
-        if !self.spec.host_network && phase != Phase::Finished {
+        if !self.spec.host_network && phase != PodPhase::Finished {
             let all = self.status.pod_ips.iter().map(|ip| &ip.ip);
             for ip in all
                 .chain([&self.status.pod_ip])
@@ -195,7 +195,7 @@ fn cron_job(job: &str) -> Option<&str> {
 
 /// `v1.Service`.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Service {
+pub(crate) struct ServiceObject {
     metadata: Meta,
     #[serde(default)]
     spec: ServiceSpec,
@@ -207,7 +207,7 @@ struct ServiceSpec {
     selector: Option<Labels>,
 }
 
-impl Object for Service {
+impl Object for ServiceObject {
     type Record = ServiceRecord;
     const RESOURCE: Resource = Resource::Services;
 
@@ -254,7 +254,7 @@ mod tests {
     use serde_json::json;
 
     fn pod(value: serde_json::Value) -> PodRecord {
-        let pod: Pod = serde_json::from_value(value).unwrap();
+        let pod: PodObject = serde_json::from_value(value).unwrap();
         pod.record(&mut LabelPool::default())
     }
 
@@ -335,15 +335,23 @@ mod tests {
         };
         let ips = json!([{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]);
         for (spec, phase, want) in [
-            (json!({}), "Running", ("10.0.0.1 fd00::1", Phase::Running)),
+            (
+                json!({}),
+                "Running",
+                ("10.0.0.1 fd00::1", PodPhase::Running),
+            ),
             (
                 json!({"hostNetwork": true}),
                 "Running",
-                ("", Phase::Running),
+                ("", PodPhase::Running),
             ),
-            (json!({}), "Pending", ("10.0.0.1 fd00::1", Phase::Pending)),
-            (json!({}), "Succeeded", ("", Phase::Finished)),
-            (json!({}), "Failed", ("", Phase::Finished)),
+            (
+                json!({}),
+                "Pending",
+                ("10.0.0.1 fd00::1", PodPhase::Pending),
+            ),
+            (json!({}), "Succeeded", ("", PodPhase::Finished)),
+            (json!({}), "Failed", ("", PodPhase::Finished)),
         ] {
             let status = json!({"phase": phase, "podIP": "10.0.0.1", "podIPs": ips});
             let (addresses, got) = with(spec, status);

@@ -8,7 +8,7 @@ just started forbids for a moment what it will permit).
 
 use super::{
     error::{Verb, WatchError, WatchErrorKind},
-    list_watch::{self, PASSING, Query, Store},
+    list_watch::{self, PASSING, Query, WatchStore},
     objects::{LabelPool, Object},
     records::{Records, SharedRecords},
     resource::Resource,
@@ -125,7 +125,7 @@ impl<O: Object> RecordStore<O> {
     }
 }
 
-impl<O: Object> Store for RecordStore<O> {
+impl<O: Object> WatchStore for RecordStore<O> {
     type Object = O;
     type List = NewList<O>;
 

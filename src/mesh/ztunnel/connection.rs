@@ -2,7 +2,7 @@
 A connection, as one line of ztunnel's access log reports it.
 */
 
-use super::{Fields, Value};
+use super::{FieldValue, Fields};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use std::{
     collections::BTreeMap,
@@ -61,7 +61,7 @@ pub struct Connection {
     /// A trace that the line names.
     pub(crate) linked: Option<Linked>,
     /// ztunnel's own fields, those above included.
-    pub(crate) fields: BTreeMap<String, Value>,
+    pub(crate) fields: BTreeMap<String, FieldValue>,
 }
 
 impl Connection {
@@ -122,10 +122,10 @@ fn is_ztunnels(name: &str) -> bool {
 }
 
 /// `13ms`, as ztunnel writes it; a bare number is milliseconds as well.
-fn duration(value: &Value) -> Option<Duration> {
+fn duration(value: &FieldValue) -> Option<Duration> {
     let text = match value {
-        Value::Int(millis) => return u64::try_from(*millis).ok().map(Duration::from_millis),
-        Value::Text(text) => text.trim(),
+        FieldValue::Int(millis) => return u64::try_from(*millis).ok().map(Duration::from_millis),
+        FieldValue::Text(text) => text.trim(),
     };
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(end);

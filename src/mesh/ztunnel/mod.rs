@@ -33,5 +33,5 @@ mod tests;
 
 pub use connection::Connection;
 pub(crate) use connection::{Direction, Ignored};
-pub(crate) use fields::{Fields, Value};
+pub(crate) use fields::{FieldValue, Fields};
 pub(crate) use text::{json, plain};

@@ -1,6 +1,6 @@
 /*! Where a log record has its fields: in its body, its attributes, or both. */
 
-use super::{Fields, Value, json, plain};
+use super::{FieldValue, Fields, json, plain};
 use opentelemetry_proto::tonic::{common::v1::any_value, logs::v1::LogRecord};
 
 impl Fields {
@@ -16,7 +16,7 @@ impl Fields {
                 };
                 read.unwrap_or_else(|| {
                     // Where the fields are attributes, the body is the message.
-                    Self([("message".to_owned(), Value::Text(text.to_owned()))].into())
+                    Self([("message".to_owned(), FieldValue::Text(text.to_owned()))].into())
                 })
             }
             Some(any_value::Value::KvlistValue(list)) => {

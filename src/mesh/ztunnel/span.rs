@@ -2,7 +2,7 @@
 A connection as a span.
 */
 
-use super::{Connection, Direction, Value, ids::Hash, names};
+use super::{Connection, Direction, FieldValue, ids::Hash, names};
 use crate::mesh::key;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value},
@@ -26,8 +26,8 @@ impl Connection {
         // `error` is a flag in spans; ztunnel's text is the status's message.
         let fields = self.fields.iter().filter(|(name, _)| *name != "error");
         attributes.extend(fields.map(|(name, value)| match value {
-            Value::Text(text) => attribute(name, any_value::Value::StringValue(text.clone())),
-            Value::Int(n) => attribute(name, any_value::Value::IntValue(*n)),
+            FieldValue::Text(text) => attribute(name, any_value::Value::StringValue(text.clone())),
+            FieldValue::Int(n) => attribute(name, any_value::Value::IntValue(*n)),
         }));
         let mut add = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
@@ -76,7 +76,7 @@ impl Connection {
 
     fn text(&self, name: &str) -> Option<&str> {
         match self.fields.get(name) {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+            Some(FieldValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
@@ -121,8 +121,8 @@ impl Connection {
         for (name, value) in &self.fields {
             hash.add(name.as_bytes());
             match value {
-                Value::Text(text) => hash.add(text.as_bytes()),
-                Value::Int(n) => hash.add(n.to_string().as_bytes()),
+                FieldValue::Text(text) => hash.add(text.as_bytes()),
+                FieldValue::Int(n) => hash.add(n.to_string().as_bytes()),
             }
         }
         hash

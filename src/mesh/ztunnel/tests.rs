@@ -103,7 +103,7 @@ fn every_shape_says_the_same() {
     let want = connection(OUTBOUND);
     assert_eq!((want.end, want.duration), (END, Duration::from_millis(13)));
     assert_eq!(want.direction, Direction::Outbound);
-    assert_eq!(want.fields["bytes_recv"], Value::Int(490));
+    assert_eq!(want.fields["bytes_recv"], FieldValue::Int(490));
     assert_eq!(want.fields.len(), 15);
 
     let spaced = OUTBOUND.replace('\t', " ");

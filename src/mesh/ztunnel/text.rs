@@ -8,7 +8,7 @@ what a container runtime puts before a line does no harm either. JSON: one flat
 object, with `time`, `level`, `scope` and `message` beside the fields.
 */
 
-use super::{Fields, Value};
+use super::{FieldValue, Fields};
 
 /// Reads a line of the access log in plain text. `None` for any other text.
 pub(crate) fn plain(line: &str) -> Option<Fields> {
@@ -26,13 +26,13 @@ pub(crate) fn plain(line: &str) -> Option<Fields> {
             None if matches!(word, "access" | "access:") => message = Some(Vec::new()),
             // The last is ztunnel's own; a runtime's stands before it.
             None if humantime::parse_rfc3339(word).is_ok() => {
-                fields.put("time", Value::Text(word.to_owned()));
+                fields.put("time", FieldValue::Text(word.to_owned()));
             }
             None => {}
         }
         rest = rest.get(word.len()..)?.trim_start();
     }
-    fields.put("message", Value::Text(message?.join(" ")));
+    fields.put("message", FieldValue::Text(message?.join(" ")));
     while let Some((name, after)) = rest.split_once('=') {
         // A stray word before a name is no part of it.
         let name = name.split_whitespace().next_back()?;
@@ -51,17 +51,17 @@ fn is_field(word: &str) -> bool {
 
 /// Returns a value and what follows it. `None` where its closing quote is
 /// missing: the line was cut.
-fn value(text: &str) -> Option<(Value, &str)> {
+fn value(text: &str) -> Option<(FieldValue, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
         let (bare, rest) = text.split_at(end);
-        return Some((Value::of(bare), rest));
+        return Some((FieldValue::of(bare), rest));
     };
     let mut out = String::new();
     let mut chars = quoted.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
-            '"' => return Some((Value::Text(out), quoted.get(at + 1..)?)),
+            '"' => return Some((FieldValue::Text(out), quoted.get(at + 1..)?)),
             '\\' => match chars.next()?.1 {
                 'n' => out.push('\n'),
                 'r' => out.push('\r'),
@@ -102,8 +102,8 @@ fn put_object(
     for (key, value) in object {
         let name = Fields::join(prefix, key);
         match value {
-            serde_json::Value::String(text) => fields.put(&name, Value::Text(text.clone())),
-            serde_json::Value::Number(n) => fields.put(&name, Value::of(&n.to_string())),
+            serde_json::Value::String(text) => fields.put(&name, FieldValue::Text(text.clone())),
+            serde_json::Value::Number(n) => fields.put(&name, FieldValue::of(&n.to_string())),
             serde_json::Value::Object(inner) if depth < Fields::MAX_NESTING => {
                 put_object(fields, &name, inner, depth + 1);
             }

@@ -11,7 +11,7 @@ use super::{
     flow::{INITIAL, Inflow, Outflow},
     frame::{self, PREFACE, setting},
     head::RequestHead,
-    hpack::Decoder,
+    hpack::HpackDecoder,
     stream::{Absent, Streams},
 };
 use http::HeaderName;
@@ -89,7 +89,7 @@ pub struct PeerWaits {
 
 /// How far the connection has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum H2Phase {
     /// The client's preface is due.
     Preface,
     /// Its SETTINGS are due.
@@ -121,10 +121,10 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub struct H2Connection {
     pub(super) limits: H2Limits,
-    pub(super) phase: Phase,
+    pub(super) phase: H2Phase,
     pub(super) leaving: Leaving,
     pub(super) failure: Option<H2Failure>,
-    pub(super) decoder: Decoder,
+    pub(super) decoder: HpackDecoder,
     pub(super) head: RequestHead,
     pub(super) block: Option<Box<Block>>,
     pub(super) streams: Streams,
@@ -159,10 +159,10 @@ impl H2Connection {
         );
         frame::put_window(&mut out, 0, CONNECTION_WINDOW - INITIAL);
         Self {
-            phase: Phase::Preface,
+            phase: H2Phase::Preface,
             leaving: Leaving::No,
             failure: None,
-            decoder: Decoder::default(),
+            decoder: HpackDecoder::default(),
             head: RequestHead::new(limits.header_bytes as usize, limits.credentials.clone()),
             block: None,
             streams: Streams::default(),
@@ -184,7 +184,7 @@ impl H2Connection {
     /// more input is needed, or `out` must be written first, or it is over.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<H2Event<'i>> {
         while self.failure.is_none() && !self.is_clogged() {
-            if self.phase == Phase::Preface && !self.preface(input) {
+            if self.phase == H2Phase::Preface && !self.preface(input) {
                 return None;
             }
             let head = frame::FrameHead::parse(input)?;
@@ -213,7 +213,7 @@ impl H2Connection {
     fn preface(&mut self, input: &mut &[u8]) -> bool {
         if let Some(rest) = input.strip_prefix(PREFACE) {
             *input = rest;
-            self.phase = Phase::Settings;
+            self.phase = H2Phase::Settings;
             return true;
         }
         if !PREFACE.starts_with(input) {
@@ -263,7 +263,7 @@ impl H2Connection {
     /// Returns what is waited for from the peer.
     pub fn waits(&self) -> PeerWaits {
         PeerWaits {
-            is_settled: self.phase == Phase::Open && self.is_acknowledged,
+            is_settled: self.phase == H2Phase::Open && self.is_acknowledged,
             is_in_block: self.block.is_some(),
             is_held_up: self.waiting > 0,
             is_pinged: self.is_pinged,

@@ -3,7 +3,7 @@ What comes from the peer, frame by frame (RFC 9113, 6).
 */
 
 use super::{
-    connection::{ALIVE, Block, H2Connection, H2Event, LEAVING, Leaving, Phase, STREAM_WINDOW},
+    connection::{ALIVE, Block, H2Connection, H2Event, H2Phase, LEAVING, Leaving, STREAM_WINDOW},
     error::{ErrorCode, FrameFault, fatal},
     flow::{Inflow, Outflow},
     frame::{self, FrameHead, HEAD, MAX_31, MAX_PAYLOAD, flag, kind, setting},
@@ -51,7 +51,7 @@ impl H2Connection {
         payload: &'i [u8],
         rest: &mut &'i [u8],
     ) -> Outcome<'i> {
-        if self.phase == Phase::Settings && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
+        if self.phase == H2Phase::Settings && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
             let why = "the first frame is not SETTINGS";
             return Err(fatal(ErrorCode::Protocol, why));
         }
@@ -374,7 +374,7 @@ impl H2Connection {
             self.setting(u16::from_be_bytes([*a, *b]), u32::from_be_bytes(*value))?;
         }
         frame::put(&mut self.out, kind::SETTINGS, flag::ACK, 0, &[]);
-        self.phase = Phase::Open;
+        self.phase = H2Phase::Open;
         self.send_waiting();
         self.idle_frame()
     }

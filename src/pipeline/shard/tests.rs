@@ -5,7 +5,7 @@ use crate::{
     pdata::Signal,
     pipeline::{
         Account, Decision, Processor, QueuedBatch, Resources, Route, Span,
-        account::Taken,
+        account::TakenItems,
         outlet::{ExporterRoute, Outlet},
     },
     queue::{Budget, Queue, ShardBudget},
@@ -51,7 +51,7 @@ fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
     let (queue, budget) = (Arc::new(Queue::new(10)), Budget::new(1 << 30));
     let none = metrics::Histogram::noop;
     let stats = PipelineStats::new(none(), none());
-    let account = Account::new(Taken(vec![stats.taken.count.clone()]));
+    let account = Account::new(TakenItems(vec![stats.taken.count.clone()]));
     let route = Route::new(
         0,
         Signal::Traces,

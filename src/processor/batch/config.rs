@@ -1,16 +1,16 @@
 /*! The keys of `batch`. */
 
 use crate::{
-    config::{Id, Keys},
+    config::{Id, KeyReader},
     pipeline::BatchSettings,
-    processor::Role,
+    processor::ProcessorRole,
 };
 use std::ops::RangeInclusive;
 
 /// Bytes at which a batch may be sealed.
 const BYTES: RangeInclusive<u64> = 4096..=64 << 20;
 
-pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Role> {
+pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
     let default = BatchSettings::default();
     let size = keys.or(
         "send_batch_size",
@@ -49,7 +49,7 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Role> {
         let message = format!("{} is not between 4096 bytes and 64 MiB", bytes.value);
         cx.error(bytes.spot, &message);
     }
-    Some(Role::Batch(BatchSettings {
+    Some(ProcessorRole::Batch(BatchSettings {
         id: id.clone(),
         items,
         bytes: usize::try_from(bytes.value).unwrap_or(default.bytes),

@@ -2,15 +2,15 @@
 
 use super::available;
 use crate::{
-    config::{Field, Id, Keys},
-    processor::Role,
+    config::{Field, Id, KeyReader},
+    processor::ProcessorRole,
 };
 use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
 /// Reads the limit: where the Collector begins to refuse, the limit less the spike.
-pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Role> {
+pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
     let _: Field<Duration> = keys.get(
         "check_interval",
         "none",
@@ -67,7 +67,9 @@ pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Role> {
         cx.error(at, "the spike is not below the limit");
         return None;
     }
-    usize::try_from(limit - spike).ok().map(Role::Memory)
+    usize::try_from(limit - spike)
+        .ok()
+        .map(ProcessorRole::Memory)
 }
 
 /// The limit where no `memory_limiter` says it.

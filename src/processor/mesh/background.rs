@@ -9,7 +9,7 @@ stand in, and processors that watch the same share the watcher.
 use super::{Processors, follow_kiali, watch_kubernetes::Watchers};
 use crate::{
     config::Id,
-    mesh::{Current, Knowledge, Settings},
+    mesh::{Current, Knowledge, MeshSettings},
     processor::{Background, BackgroundError},
     telemetry::{Health, Registry},
 };
@@ -26,7 +26,7 @@ pub(crate) struct MeshBackground {
 impl MeshBackground {
     /// Returns where the decisions of processor `id` begin: the same for all
     /// shards and pipelines.
-    pub(crate) fn current(&mut self, id: &Id, settings: &Settings) -> Current {
+    pub(crate) fn current(&mut self, id: &Id, settings: &MeshSettings) -> Current {
         let make = || (settings.clone(), Current::new(Knowledge::of(settings)));
         let (_, current) = self.processors.entry(id.clone()).or_insert_with(make);
         current.clone()

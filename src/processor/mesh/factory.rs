@@ -2,7 +2,7 @@
 
 use super::{Mesh, MeshStats, ztunnel_log::ZtunnelLog};
 use crate::{
-    mesh::{Current, Settings},
+    mesh::{Current, MeshSettings},
     pdata::Keys,
     pipeline::{Converter, Processor, ProcessorFactory},
     telemetry::Registry,
@@ -12,14 +12,14 @@ use std::sync::Arc;
 /// Makes instances of one processor, a set of counters for each shard.
 #[derive(Debug)]
 pub struct MeshFactory {
-    settings: Settings,
+    settings: MeshSettings,
     current: Current,
     stats: Vec<MeshStats>,
 }
 
 impl MeshFactory {
     /// A factory for so many `shards`, whose decisions rest on `current`.
-    pub fn new(settings: Settings, current: Current, shards: usize) -> Self {
+    pub fn new(settings: MeshSettings, current: Current, shards: usize) -> Self {
         Self {
             settings,
             current,

@@ -6,7 +6,7 @@ is not waited for at shutdown: a look-up of a name may take longer than that.
 use super::{Processors, kiali_client::KialiHttp};
 use crate::{
     mesh::{
-        Current, Settings, Source,
+        Current, KialiSource, MeshSettings,
         watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
     },
     telemetry::{Health, Metric, Registry},
@@ -98,13 +98,13 @@ pub(super) fn start(
 
 async fn follow(
     id: String,
-    settings: Settings,
+    settings: MeshSettings,
     current: Current,
     status: Arc<KialiStatus>,
     on_change: impl Fn(&SchemeLabels) + 'static,
 ) {
     let web = match settings.follow.as_ref().map(|follow| &follow.source) {
-        Some(Source::Url(endpoint)) => Some(KialiHttp::new(endpoint)),
+        Some(KialiSource::Url(endpoint)) => Some(KialiHttp::new(endpoint)),
         _ => None,
     };
     if let Some(follower) = KialiFollower::new(id, &settings, current, status, on_change) {

@@ -3,7 +3,7 @@
 use crate::{
     http::{WebClient, WebRequest},
     mesh::{
-        Endpoint,
+        KialiEndpoint,
         watch::kiali::{KialiClient, KialiReply, KialiRequest},
     },
     tls::{ClientTls, Pem},
@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct KialiHttp(WebClient);
 
 impl KialiHttp {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
+    pub(super) fn new(endpoint: &KialiEndpoint) -> Self {
         let tls = endpoint.tls.clone();
         let tls = ClientTls {
             insecure_skip_verify: tls.insecure_skip_verify,

@@ -60,7 +60,7 @@ pub(crate) enum Need {
 
 /// What is known under a key.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Remembered {
     /// The answer.
     Known(Answer),
     /// The key does not tell: append this and look again.
@@ -70,7 +70,7 @@ pub(crate) enum Outcome {
 /// The memo.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    map: HashMap<Box<[u8]>, Outcome, foldhash::fast::RandomState>,
+    map: HashMap<Box<[u8]>, Remembered, foldhash::fast::RandomState>,
     bytes: usize,
 }
 
@@ -83,17 +83,17 @@ impl Memo {
     pub(crate) const MAX_KEY: usize = 4096;
 
     /// What is known under `key`.
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Outcome> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Remembered> {
         self.map.get(key)
     }
 
     /// Remembers `outcome`.
-    pub(crate) fn put(&mut self, key: &[u8], outcome: Outcome) {
+    pub(crate) fn put(&mut self, key: &[u8], outcome: Remembered) {
         if key.len() > Self::MAX_KEY {
             return;
         }
         let size = key.len()
-            + if let Outcome::Known(answer) = &outcome {
+            + if let Remembered::Known(answer) = &outcome {
                 answer.bytes()
             } else {
                 0

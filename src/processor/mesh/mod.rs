@@ -25,7 +25,7 @@ pub(crate) mod ztunnel_log;
 
 use crate::{
     config::Id,
-    mesh::{Class, Current, Destination, Reader, Repairs, Settings, alias::Salt, decide, key},
+    mesh::{Class, Current, Destination, MeshSettings, Reader, Repairs, alias::Salt, decide, key},
     pdata::{Edits, Keys, edit, edit_resource},
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
@@ -33,14 +33,14 @@ use background::MeshBackground;
 pub use factory::MeshFactory;
 use facts::{Slots, View};
 use markers::Markers;
-use memo::{Answer, Marker, Memo, Need, Outcome};
+use memo::{Answer, Marker, Memo, Need, Remembered};
 pub(crate) use stats::MeshStats;
 use stats::MeshTally;
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// The `mesh` processors of a service by id: their settings, and where their
 /// decisions begin.
-type Processors = BTreeMap<Id, (Settings, Current)>;
+type Processors = BTreeMap<Id, (MeshSettings, Current)>;
 
 /// `STATUS_CODE_ERROR`.
 const ERROR: i32 = 2;
@@ -48,7 +48,7 @@ const ERROR: i32 = 2;
 /// The `mesh` processor.
 #[derive(Debug)]
 pub(crate) struct Mesh {
-    settings: Settings,
+    settings: MeshSettings,
     knowledge: Reader,
     slots: Slots,
     memo: Memo,
@@ -67,7 +67,7 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     /// Registers its keys and builds an instance.
-    pub(crate) fn new(settings: &Settings, current: &Current, keys: &mut Keys) -> Self {
+    pub(crate) fn new(settings: &MeshSettings, current: &Current, keys: &mut Keys) -> Self {
         Self {
             settings: settings.clone(),
             knowledge: current.reader(),
@@ -109,13 +109,13 @@ impl Mesh {
         view.put_key(id, &mut self.key);
         let mut asked = None;
         match self.memo.get(&self.key) {
-            Some(Outcome::Known(answer)) => {
+            Some(Remembered::Known(answer)) => {
                 return apply(answer, decision, &mut self.markers, &self.tally);
             }
-            Some(Outcome::By(need)) => {
+            Some(Remembered::By(need)) => {
                 asked = Some(*need);
                 put(*need, &view, self.peer, &mut self.key);
-                if let Some(Outcome::Known(answer)) = self.memo.get(&self.key) {
+                if let Some(Remembered::Known(answer)) = self.memo.get(&self.key) {
                     return apply(answer, decision, &mut self.markers, &self.tally);
                 }
             }
@@ -123,7 +123,7 @@ impl Mesh {
         }
         let (answer, need) = self.answer::<EDITED>(span, &decision.edits, id, resources);
         if let Some(need) = need.filter(|need| asked != Some(*need)) {
-            self.memo.put(&self.key, Outcome::By(need));
+            self.memo.put(&self.key, Remembered::By(need));
             let view = View::<EDITED> {
                 slots: &self.slots,
                 span,
@@ -132,7 +132,7 @@ impl Mesh {
             put(need, &view, self.peer, &mut self.key);
         }
         apply(&answer, decision, &mut self.markers, &self.tally);
-        self.memo.put(&self.key, Outcome::Known(answer));
+        self.memo.put(&self.key, Remembered::Known(answer));
     }
 
     /// What the rules say, applied to the resource; and what had a part in it

@@ -14,16 +14,16 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
-fn settings(minor: u16, selector: bool, waypoint: bool) -> Settings {
+fn settings(minor: u16, selector: bool, waypoint: bool) -> MeshSettings {
     let kiali = Kiali {
         version: Version::new(2, minor),
         namespace_selector: selector,
         use_waypoint_name: waypoint,
         ..Kiali::default()
     };
-    Settings {
+    MeshSettings {
         kiali,
-        ..Settings::default()
+        ..MeshSettings::default()
     }
 }
 
@@ -35,7 +35,7 @@ struct Shard {
 }
 
 impl Shard {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &MeshSettings) -> Self {
         let mut keys = Keys::default();
         let current = Current::new(Knowledge::of(settings));
         let mesh = Mesh::new(settings, &current, &mut keys);
@@ -103,7 +103,7 @@ fn attr(key: &str, value: &str) -> KeyValue {
 
 /// What the rules say about each span of the request, done to decoded spans,
 /// and after each its marker.
-fn expected(request: &Request, settings: &Settings) -> Vec<(Resource, ProtoSpan)> {
+fn expected(request: &Request, settings: &MeshSettings) -> Vec<(Resource, ProtoSpan)> {
     let knowledge = Knowledge::of(settings);
     let models = model::spans(request);
     let (mut out, mut at) = (Vec::new(), 0);
@@ -198,17 +198,17 @@ fn captured() -> Vec<Vec<u8>> {
     out
 }
 
-fn all_settings() -> [Settings; 6] {
+fn all_settings() -> [MeshSettings; 6] {
     [
         settings(7, true, false),
         settings(30, true, true),
         settings(30, true, false),
         settings(30, false, false),
-        Settings {
+        MeshSettings {
             aliases: true,
             ..settings(30, true, false)
         },
-        Settings {
+        MeshSettings {
             aliases: true,
             repairs: Repairs::all(false),
             ..settings(30, false, true)
@@ -244,7 +244,7 @@ fn does_what_the_rules_say() {
 #[test]
 fn pages_find_what_was_written() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let settings = Settings {
+    let settings = MeshSettings {
         aliases: true,
         ..settings(30, true, false)
     };
@@ -320,7 +320,7 @@ fn internal(mut request: Request) -> Request {
 /// Spans that differ only where the key could have overlooked it.
 #[test]
 fn the_memo_tells_spans_apart() {
-    let settings = Settings {
+    let settings = MeshSettings {
         aliases: true,
         ..settings(30, true, false)
     };
@@ -419,7 +419,7 @@ fn the_memo_tells_spans_apart() {
 
 #[test]
 fn the_memo_is_bounded() {
-    let mut shard = Shard::new(&Settings::default());
+    let mut shard = Shard::new(&MeshSettings::default());
     for n in 0..Memo::MAX_ENTRIES + 100 {
         let cluster = format!("inbound-vip|80|http|s{n}.b.svc.cluster.local");
         let request = request("w", "x", &[WAYPOINT, ("upstream_cluster", &cluster)]);
@@ -489,7 +489,7 @@ fn remembers_spans_that_earlier_processors_edited() {
         |edits| edits.set_status_code(1),
     ];
     for settings in [settings(30, true, true), settings(26, false, false)] {
-        let settings = Settings {
+        let settings = MeshSettings {
             aliases: true,
             ..settings
         };
@@ -528,7 +528,7 @@ fn edits_that_the_rules_do_not_read_share_an_answer() {
 fn leaves_keys_for_others() {
     let mut keys = Keys::default();
     let first = keys.add("first");
-    let settings = Settings::default();
+    let settings = MeshSettings::default();
     let current = Current::new(Knowledge::of(&settings));
     Mesh::new(&settings, &current, &mut keys);
     let last = keys.add("last");
@@ -575,10 +575,10 @@ fn a_boolean_error_counts_and_a_message_stays() {
         }),
         ..KeyValue::default()
     });
-    let got = Shard::new(&Settings::default()).run(&failed.encode_to_vec(), |_| ());
+    let got = Shard::new(&MeshSettings::default()).run(&failed.encode_to_vec(), |_| ());
     let status = got[0].1.status.clone().unwrap();
     assert_eq!((status.code, &*status.message), (2, "as the sender put it"));
-    assert_eq!(got, expected(&failed, &Settings::default()));
+    assert_eq!(got, expected(&failed, &MeshSettings::default()));
 }
 
 /// What earlier processors did to status, error and name counts.
@@ -590,7 +590,7 @@ fn repairs_what_earlier_processors_left() {
         ("error", "true"),
     ];
     let request = request("w", "ingress", &tags).encode_to_vec();
-    let mut shard = Shard::new(&Settings::default());
+    let mut shard = Shard::new(&MeshSettings::default());
     let mut after = |before: fn(&mut Edits)| {
         let span = shard.run(&request, before).remove(0).1;
         let old = attr(key::ORIGINAL_SPAN_NAME, "ingress");
@@ -616,9 +616,9 @@ fn repairs_what_earlier_processors_left() {
 #[test]
 fn counts_what_it_did_when_the_request_is_over() {
     let stats = MeshStats::default();
-    let settings = Settings {
+    let settings = MeshSettings {
         aliases: true,
-        ..Settings::default()
+        ..MeshSettings::default()
     };
     let mut shard = Shard::new(&settings);
     shard.mesh = shard.mesh.counting(stats.clone());
@@ -652,7 +652,7 @@ fn counts_what_it_did_when_the_request_is_over() {
 }
 
 /// How many spans the rules give an id.
-fn expected_ids(requests: &[Vec<u8>], settings: &Settings) -> u64 {
+fn expected_ids(requests: &[Vec<u8>], settings: &MeshSettings) -> u64 {
     let ids = |bytes: &Vec<u8>| {
         let before = Request::decode(&bytes[..]).unwrap();
         let has = |span: &ProtoSpan| {
@@ -694,7 +694,7 @@ fn an_address_counts_where_nothing_else_tells() {
     let proxy = request("w.shop", "x", &[WAYPOINT]).encode_to_vec();
 
     for peer_address in [true, false] {
-        let settings = Settings {
+        let settings = MeshSettings {
             peer_address,
             ..settings(30, true, false)
         };
@@ -755,7 +755,7 @@ fn clusters_are_kept_apart() {
     };
     let (pods, namespaces): ([PodRecord; 0], [NamespaceRecord; 0]) = ([], []);
     let labels = AppLabels::default();
-    let settings = Settings {
+    let settings = MeshSettings {
         cluster_id: "east".to_owned(),
         ..settings(30, true, false)
     };

@@ -46,7 +46,7 @@ const DIRECTORY_UPDATES: Metric = Metric::counter(
 
 /// Why Kubernetes cannot be watched though it must be.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WatchError {
+pub(crate) enum StartWatchError {
     /// No client can be made.
     #[error("cannot watch Kubernetes: {0}")]
     Client(#[from] ClientError),
@@ -65,7 +65,7 @@ impl Watchers {
     /// # Errors
     ///
     /// When `kubernetes` is `on` and no client can be made.
-    pub(crate) fn prepare(processors: &Processors) -> Result<Self, WatchError> {
+    pub(crate) fn prepare(processors: &Processors) -> Result<Self, StartWatchError> {
         let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
         for (settings, current) in processors.values() {
             let settings = &settings.kubernetes;
@@ -81,7 +81,7 @@ impl Watchers {
         for (settings, targets) in wanted {
             match prepare(settings, targets) {
                 Ok(ready) => watchers.push(ready),
-                Err(WatchError::Client(error)) if settings.mode != KubernetesMode::On => {
+                Err(StartWatchError::Client(error)) if settings.mode != KubernetesMode::On => {
                     tracing::warn!("cannot watch Kubernetes: {error}; spans are named without it");
                 }
                 Err(error) => return Err(error),
@@ -145,7 +145,7 @@ fn is_wanted(settings: &KubernetesSettings) -> bool {
 fn prepare(
     settings: &KubernetesSettings,
     targets: Vec<Current>,
-) -> Result<(DirectoryWatcher, Runtime), WatchError> {
+) -> Result<(DirectoryWatcher, Runtime), StartWatchError> {
     let make = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

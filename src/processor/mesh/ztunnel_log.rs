@@ -40,7 +40,7 @@ const RECORDS: &str = "ScopeLogs.log_records";
 
 /// What a request of logs became.
 #[derive(Debug, Default)]
-pub(crate) struct Converted {
+pub(crate) struct ConvertedLogs {
     /// An `ExportTraceServiceRequest`; empty where there is no connection.
     pub(crate) request: Vec<u8>,
     /// Its spans.
@@ -65,10 +65,10 @@ pub(crate) struct Malformed {
 ///
 /// # Errors
 /// When the bytes are not protobuf of that form, as far as the records.
-pub(crate) fn convert(logs: &[u8], most: usize) -> Result<Converted, Malformed> {
-    let mut out = Converted {
+pub(crate) fn convert(logs: &[u8], most: usize) -> Result<ConvertedLogs, Malformed> {
+    let mut out = ConvertedLogs {
         most,
-        ..Converted::default()
+        ..ConvertedLogs::default()
     };
     let mut spans = Vec::new();
     each(logs, 1, "ExportLogsServiceRequest.resource_logs", |group| {
@@ -143,7 +143,7 @@ fn useless(ignored: u64, why: Option<Ignored>) -> String {
     message
 }
 
-impl Converted {
+impl ConvertedLogs {
     /// Appends a record's span, as a field of `ScopeSpans`.
     fn record(&mut self, record: &[u8], spans: &mut Vec<u8>) -> Result<(), Malformed> {
         if self.connections + self.ignored >= RequestLimits::MOST.entries as u64 {

@@ -11,7 +11,7 @@ use super::{
     scan::{LaneScan, scan_lane},
     settings::LogSettings,
     status::LogStatus,
-    store::Store,
+    store::LogStore,
     trouble::LogOpenError,
 };
 use crossbeam_channel::Sender;
@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 /// An open log. Clones are the same log.
 #[derive(Clone, Debug)]
 pub struct Log {
-    store: Arc<Store>,
+    store: Arc<LogStore>,
     messages: Sender<LogMessage>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }

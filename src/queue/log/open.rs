@@ -13,7 +13,7 @@ use super::{
     settings::LogSettings,
     settled::{self, Settlement},
     status::LogMeters,
-    store::Store,
+    store::LogStore,
     thread::LogThread,
     trouble::LogOpenError,
     walk::SegmentWalk,
@@ -37,7 +37,7 @@ const MAX_SETTLEMENTS: u64 = 64 << 20;
 
 /// A log that was opened, and its thread, which runs.
 pub(super) struct OpenedLog {
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<LogStore>,
     pub(crate) messages: Sender<LogMessage>,
     pub(crate) thread: JoinHandle<()>,
     pub(crate) recovered: Recovered,
@@ -82,7 +82,7 @@ pub(super) fn open_directory(settings: LogSettings) -> Result<OpenedLog, LogOpen
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_micros() as u64 % MAX_LANE);
     let next_lane = now.max(last_lane.map_or(0, |last| last + 1));
-    let store = Arc::new(Store {
+    let store = Arc::new(LogStore {
         settings,
         header_length,
         catalog: Mutex::new(catalog),

@@ -7,7 +7,7 @@ use super::{
     directory::segment_path,
     ids::{LaneId, Seq},
     status::add,
-    store::Store,
+    store::LogStore,
     walk::{SegmentWalk, WalkStep},
 };
 use bytes::Bytes;
@@ -60,7 +60,7 @@ pub(super) struct Seen {
 
 /// See [`super::Log::read`].
 pub(super) fn read_records(
-    store: &Store,
+    store: &LogStore,
     lane: LaneId,
     from: Seq,
     end: Seq,
@@ -107,7 +107,7 @@ pub(super) fn read_records(
 }
 
 /// Returns true if a segment should have a file. That there is none is counted.
-pub(super) fn is_missing(store: &Store, lane: LaneId, point: &ReadPoint) -> bool {
+pub(super) fn is_missing(store: &LogStore, lane: LaneId, point: &ReadPoint) -> bool {
     let mut catalog = store.catalog();
     let known = catalog.lanes.get(&lane);
     let missing = known.is_some_and(|lane| lane.segments.contains_key(&point.first));
@@ -117,7 +117,7 @@ pub(super) fn is_missing(store: &Store, lane: LaneId, point: &ReadPoint) -> bool
 }
 
 /// Goes on behind a segment.
-fn leave(store: &Store, lane: LaneId, point: &ReadPoint, end: Seq, read: &mut RecordsRead) {
+fn leave(store: &LogStore, lane: LaneId, point: &ReadPoint, end: Seq, read: &mut RecordsRead) {
     match point.next {
         Some(next) => read.next = read.next.max(next.min(end)),
         None => {
@@ -129,7 +129,7 @@ fn leave(store: &Store, lane: LaneId, point: &ReadPoint, end: Seq, read: &mut Re
 }
 
 fn read_segment(
-    store: &Store,
+    store: &LogStore,
     lane: LaneId,
     point: &ReadPoint,
     end: Seq,
@@ -150,7 +150,11 @@ fn read_segment(
 }
 
 /// Opens the segment at which reading begins.
-pub(super) fn open_walk(store: &Store, lane: LaneId, point: &ReadPoint) -> io::Result<SegmentWalk> {
+pub(super) fn open_walk(
+    store: &LogStore,
+    lane: LaneId,
+    point: &ReadPoint,
+) -> io::Result<SegmentWalk> {
     let path = segment_path(&store.settings.directory, lane, point.first);
     let allowed = point.first..point.next.unwrap_or(Seq::MAX);
     let mut walk = SegmentWalk::open(&path, lane, point.bytes, allowed)?;
@@ -161,7 +165,7 @@ pub(super) fn open_walk(store: &Store, lane: LaneId, point: &ReadPoint) -> io::R
 }
 
 /// Counts what a walk saw and no walk before it had seen.
-pub(super) fn count(store: &Store, lane: LaneId, first: Seq, walk: &SegmentWalk, seen: &Seen) {
+pub(super) fn count(store: &LogStore, lane: LaneId, first: Seq, walk: &SegmentWalk, seen: &Seen) {
     let mut catalog = store.catalog();
     let (damaged, torn) = catalog.inspected(lane, first, walk.at(), &seen.damages, seen.torn > 0);
     add(&store.meters.damaged_records, damaged);

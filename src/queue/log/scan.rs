@@ -6,7 +6,7 @@ use super::{
     ids::{LaneId, Seq},
     ranges::Ranges,
     read::{Seen, count, is_missing, open_walk},
-    store::Store,
+    store::LogStore,
     walk::WalkStep,
 };
 use std::io;
@@ -32,7 +32,7 @@ pub struct LaneScan {
 }
 
 /// See [`super::Log::scan`].
-pub(super) fn scan_lane(store: &Store, lane: LaneId) -> LaneScan {
+pub(super) fn scan_lane(store: &LogStore, lane: LaneId) -> LaneScan {
     let exporters = store.settings.exporters.len();
     let mut scan = LaneScan {
         pending_items: vec![0; exporters],
@@ -75,7 +75,7 @@ pub(super) fn scan_lane(store: &Store, lane: LaneId) -> LaneScan {
 }
 
 fn scan_segment(
-    store: &Store,
+    store: &LogStore,
     lane: LaneId,
     point: &ReadPoint,
     settled: &[Option<Ranges>],

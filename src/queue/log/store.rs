@@ -13,7 +13,7 @@ use std::{
 
 /// What readers, writers and the log thread share.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct LogStore {
     pub(crate) settings: LogSettings,
     /// The length of a segment's header.
     pub(crate) header_length: u64,
@@ -22,7 +22,7 @@ pub(super) struct Store {
     pub(crate) next_lane: AtomicU64,
 }
 
-impl Store {
+impl LogStore {
     pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
         self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,7 +30,7 @@ use super::{
     settings::SyncPolicy,
     settled::SettlementWriter,
     status::add,
-    store::Store,
+    store::LogStore,
     trouble::WriteError,
 };
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender};
@@ -51,7 +51,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state of the log thread.
 pub(super) struct LogThread {
-    store: Arc<Store>,
+    store: Arc<LogStore>,
     messages: Receiver<LogMessage>,
     open: HashMap<LaneId, OpenSegment>,
     settlements: SettlementWriter,
@@ -79,7 +79,7 @@ struct Stopped;
 
 impl LogThread {
     pub(super) fn new(
-        store: Arc<Store>,
+        store: Arc<LogStore>,
         messages: Receiver<LogMessage>,
         last_settlements: u64,
         lock: File,

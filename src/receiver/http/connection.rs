@@ -6,7 +6,7 @@ use super::reply::HttpReply;
 use crate::{
     net::{
         activity::{Activity, Order, Watched},
-        connection::Version,
+        connection::HttpVersion,
         h2::{CONNECTION_WINDOW, STREAM_WINDOW},
     },
     receiver::endpoint::ConnectionContext,
@@ -41,7 +41,7 @@ pub(crate) async fn run<S, F>(
     context: Rc<ConnectionContext>,
     activity: Rc<Activity>,
     stream: S,
-    version: Version,
+    version: HttpVersion,
     max_header_bytes: u32,
     answer: impl Fn(Rc<ConnectionContext>, Request<Incoming>) -> F + Clone + 'static,
 ) where
@@ -74,12 +74,12 @@ pub(crate) async fn run<S, F>(
         })
     };
     match version {
-        Version::Two => {
+        HttpVersion::Two => {
             let connection = http2_builder(max_header_bytes).serve_connection(io, service);
             let ended = drive(connection, &activity, |c| c.graceful_shutdown());
             log_end(peer, ended.await);
         }
-        Version::One => {
+        HttpVersion::One => {
             let io = Watched::new(io, Rc::clone(&activity));
             let connection = http1_builder(max_header_bytes).serve_connection(io, service);
             let ended = drive(connection, &activity, |c| c.graceful_shutdown());

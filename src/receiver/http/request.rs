@@ -12,7 +12,7 @@ use crate::{
     receiver::otlp::HttpServer,
     receiver::{
         content::{self, Content},
-        decoder::{Decoder, Route},
+        decoder::{Decoder, RequestRoute},
         endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext, denied},
         inflate::{Coding, InflateError, inflate},
         large, status,
@@ -70,7 +70,7 @@ async fn take(
     content: Content,
     head: &Parts,
     body: &mut Incoming,
-) -> Result<(Route, Taken), Refusal> {
+) -> Result<(RequestRoute, Taken), Refusal> {
     let endpoint = &context.endpoint;
     if let (Some(admission), false) = (&endpoint.admission, content.is_grpc()) {
         admission.admit(&head.headers).await.map_err(denied)?;
@@ -116,7 +116,7 @@ async fn take_large(
     context: &Rc<ConnectionContext>,
     limit: usize,
     decoder: Arc<dyn Decoder>,
-    (route, coding): (Route, Coding),
+    (route, coding): (RequestRoute, Coding),
     body: Collected,
 ) -> Result<Taken, Refusal> {
     let (body, charge) = body.into_owned(&context.endpoint.scratch.bodies)?;
@@ -158,7 +158,7 @@ fn judge(
     decoder: &dyn Decoder,
     content: Content,
     head: &Parts,
-) -> Result<(Route, Coding), Refusal> {
+) -> Result<(RequestRoute, Coding), Refusal> {
     if content.is_grpc() {
         return Err(Refusal::new(
             RefusalKind::GrpcOnHttpPort,
@@ -194,7 +194,7 @@ fn judge(
         Some(length) if length > limit as u64 => Err(too_large(format_args!(
             "a body of {length} bytes is over the limit of {limit} bytes"
         ))),
-        _ => Ok((Route { signal, content }, coding)),
+        _ => Ok((RequestRoute { signal, content }, coding)),
     }
 }
 

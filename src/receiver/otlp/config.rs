@@ -3,8 +3,8 @@
 use super::{GrpcServer, HttpServer, Otlp, ServerKeepalive, http_protocol};
 use crate::{
     auth,
-    config::{Field, Id, Keys, Setting, Word},
-    receiver::{Configured, ListenerSettings, Protocol, Settings},
+    config::{Field, Id, KeyReader, Setting, Word},
+    receiver::{ConfiguredReceiver, ListenerSettings, Protocol, ReceiverSettings},
     tls,
 };
 use std::{sync::Arc, time::Duration};
@@ -36,7 +36,7 @@ impl Word for Transport {
     ];
 }
 
-impl Settings for Otlp {
+impl ReceiverSettings for Otlp {
     fn listeners(&self) -> Vec<ListenerSettings> {
         let grpc = self.grpc.iter().map(|grpc| ListenerSettings {
             transport: "grpc",
@@ -54,7 +54,7 @@ impl Settings for Otlp {
     }
 }
 
-pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
+pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredReceiver> {
     let at = keys.spot();
     let (spot, grpc, http) = keys.section("protocols", |keys| {
         let grpc = keys.section("grpc", |keys| (keys.spot(), grpc(keys)));
@@ -66,7 +66,7 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
         keys.reading()
             .error_at_key(spot.or(at), "serves no protocol", help);
     }
-    Some(Configured {
+    Some(ConfiguredReceiver {
         id: id.clone(),
         settings: Arc::new(Otlp {
             grpc: grpc.1,
@@ -75,7 +75,7 @@ pub(crate) fn read(id: &Id, keys: &mut Keys<'_>) -> Option<Configured> {
     })
 }
 
-fn grpc(keys: &mut Keys<'_>) -> Option<GrpcServer> {
+fn grpc(keys: &mut KeyReader<'_>) -> Option<GrpcServer> {
     let endpoint = keys.or("endpoint", "localhost:4317".to_owned(), ADDRESS);
     keys.or(
         "transport",
@@ -114,7 +114,7 @@ fn grpc(keys: &mut Keys<'_>) -> Option<GrpcServer> {
     })
 }
 
-fn keepalive(keys: &mut Keys<'_>) -> ServerKeepalive {
+fn keepalive(keys: &mut KeyReader<'_>) -> ServerKeepalive {
     const TIME: Duration = Duration::from_secs(30);
     const TIMEOUT: Duration = Duration::from_secs(10);
     keys.ignored(&["max_connection_idle"]);
@@ -146,7 +146,7 @@ fn keepalive(keys: &mut Keys<'_>) -> ServerKeepalive {
     }
 }
 
-fn http(keys: &mut Keys<'_>) -> Option<HttpServer> {
+fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
     const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
     let endpoint = keys.or("endpoint", "localhost:4318".to_owned(), ADDRESS);
     keys.ignored(&["transport"]);
@@ -213,12 +213,12 @@ fn http(keys: &mut Keys<'_>) -> Option<HttpServer> {
 
 /// None unless the protocol is served: it is named, with or without settings,
 /// and a pipeline uses the receiver.
-fn served(keys: &Keys<'_>) -> Option<()> {
+fn served(keys: &KeyReader<'_>) -> Option<()> {
     (keys.spot().is_some() && keys.is_used()).then_some(())
 }
 
 /// The path of an export call.
-fn url_path(path: Setting<String>, default: &str, keys: &Keys<'_>) -> String {
+fn url_path(path: Setting<String>, default: &str, keys: &KeyReader<'_>) -> String {
     let given = &path.value;
     if !given.starts_with('/') || given.parse::<http::uri::PathAndQuery>().is_err() {
         let message = format!("not a path such as {default}");
@@ -241,7 +241,7 @@ fn not_zero(field: &Field<Duration>) -> Option<Duration> {
 }
 
 /// A time where 0 means `default`.
-fn wait(setting: &Setting<Duration>, default: Duration, keys: &Keys<'_>) -> Duration {
+fn wait(setting: &Setting<Duration>, default: Duration, keys: &KeyReader<'_>) -> Duration {
     let given = setting.value;
     if given.is_zero() {
         return default;
@@ -253,7 +253,7 @@ fn wait(setting: &Setting<Duration>, default: Duration, keys: &Keys<'_>) -> Dura
     given
 }
 
-fn body_limit<T>(bytes: u64, written: &Setting<T>, keys: &Keys<'_>) -> usize {
+fn body_limit<T>(bytes: u64, written: &Setting<T>, keys: &KeyReader<'_>) -> usize {
     if bytes > MAX_BODY {
         let message = "at most 1 GiB: a request is held in memory whole";
         keys.reading().error(written.spot, message);

@@ -12,7 +12,7 @@ use crate::{
     receiver::otlp::HttpServer,
     receiver::{
         content::Content,
-        decoder::{Decoder, Route},
+        decoder::{Decoder, RequestRoute},
         endpoint::Protocol,
         http::reply::HttpReply,
         status,
@@ -78,15 +78,15 @@ impl Decoder for OtlpHttp {
 
     fn decode<'b>(
         &self,
-        route: Route,
+        route: RequestRoute,
         body: &'b [u8],
         most: usize,
     ) -> Result<Cow<'b, [u8]>, Refusal> {
         codec::to_protobuf(route.signal, route.content, body, most)
     }
 
-    fn accepted(&self, route: Route, taken: Taken) -> Response<HttpReply> {
-        let Route { signal, content } = route;
+    fn accepted(&self, route: RequestRoute, taken: Taken) -> Response<HttpReply> {
+        let RequestRoute { signal, content } = route;
         let body = codec::response(signal, content, taken);
         let mut response = Response::new(HttpReply(body.into()));
         let headers = response.headers_mut();

@@ -30,8 +30,8 @@ fn run(bytes: &[u8]) {
         ..ClientTls::default()
     };
     let refusals = [
-        tls::Server::build("fuzzed", &server).err(),
-        tls::Client::build("fuzzed", Some(&client), |config| config).err(),
+        tls::ReloadedServerTls::build("fuzzed", &server).err(),
+        tls::ReloadedClientTls::build("fuzzed", Some(&client), |config| config).err(),
     ];
     for refusal in refusals.into_iter().flatten() {
         assert!(refusal.contains("tls."), "no key: {refusal}");

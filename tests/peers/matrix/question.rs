@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use wayspan::mesh::model::Span;
-use wayspan::mesh::pages::{self, Kind, Page, Question};
+use wayspan::mesh::pages::{self, Page, PageKind, Question};
 use wayspan::mesh::{self, Version, key};
 
 pub const WAYPOINT: &str = "waypoint";
@@ -29,9 +29,9 @@ fn described(kiali: &Kiali) -> mesh::Kiali {
 
 pub fn id(page: &Page) -> String {
     let kind = match page.kind {
-        Kind::App => "app",
-        Kind::Service => "service",
-        Kind::Workload => "workload",
+        PageKind::App => "app",
+        PageKind::Service => "service",
+        PageKind::Workload => "workload",
     };
     format!("{kind} {}", page.name)
 }
@@ -47,11 +47,11 @@ pub fn idle(ambient: bool) -> Vec<Page> {
     let page =
         |kind, name, app| Page::plain(kind, name, app, "bookinfo", ambient.then_some(WAYPOINT));
     vec![
-        page(Kind::App, "details", "details"),
-        page(Kind::Service, "details", "details"),
-        page(Kind::Workload, "details-v1", "details"),
-        page(Kind::Workload, "productpage-v2", "productpage"),
-        page(Kind::Workload, "reviews-v2", "reviews"),
+        page(PageKind::App, "details", "details"),
+        page(PageKind::Service, "details", "details"),
+        page(PageKind::Workload, "details-v1", "details"),
+        page(PageKind::Workload, "productpage-v2", "productpage"),
+        page(PageKind::Workload, "reviews-v2", "reviews"),
     ]
 }
 

@@ -12,7 +12,7 @@ What Kiali's own answers say of it. Pure.
 nothing.
 */
 
-use super::documents::{Reading, app_label, tracing_is_off, version};
+use super::documents::{ReadDocument, app_label, tracing_is_off, version};
 use crate::mesh::{Described, Version};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ pub(super) fn read<'b, T: Deserialize<'b>>(path: &str, body: &'b [u8]) -> Result
 
 impl Answers {
     /// Returns what they say together.
-    pub(super) fn reading(&self) -> Reading {
+    pub(super) fn reading(&self) -> ReadDocument {
         let mut notes = Vec::new();
         let mut said = Described::default();
         if let Some(Status { status }) = &self.status {
@@ -117,7 +117,7 @@ impl Answers {
             let home = clusters.find(|cluster| cluster.is_kiali_home && !cluster.name.is_empty());
             said.cluster_id = home.map(|cluster| cluster.name.clone());
         }
-        Reading::checked(said, notes)
+        ReadDocument::checked(said, notes)
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
         )
     }
 
-    fn reading(tracing: &str, config: &str, status: &str) -> Reading {
+    fn reading(tracing: &str, config: &str, status: &str) -> ReadDocument {
         let some = |text: &str| !text.is_empty();
         let answers = Answers {
             tracing: some(tracing).then(|| read("/api/tracing", tracing.as_bytes()).unwrap()),

@@ -15,14 +15,14 @@ use serde_json::Value;
 
 /// What a document says, and what an operator should know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct ReadDocument {
     /// The keys it has something to say about.
     pub(crate) said: Described,
     /// Things in it that keep traces from being found, and their remedies.
     pub(crate) notes: Vec<String>,
 }
 
-impl Reading {
+impl ReadDocument {
     /// Without what cannot be a name: it would end up in spans and in lines of
     /// the log.
     pub(super) fn checked(mut said: Described, mut notes: Vec<String>) -> Self {
@@ -54,7 +54,7 @@ fn no_name(what: &str) -> String {
 /// # Errors
 ///
 /// When it holds none, or none that can be read.
-pub(crate) fn config_map(object: &Value) -> Result<Reading, String> {
+pub(crate) fn config_map(object: &Value) -> Result<ReadDocument, String> {
     let config = yaml_of(object, "config.yaml", "Kiali's")?;
     let labels = [
         text(object, &["metadata", "labels", "app.kubernetes.io/version"]),
@@ -70,7 +70,7 @@ pub(crate) fn config_map(object: &Value) -> Result<Reading, String> {
 /// # Errors
 ///
 /// When it has no `spec`.
-pub(crate) fn custom_resource(object: &Value) -> Result<Reading, String> {
+pub(crate) fn custom_resource(object: &Value) -> Result<ReadDocument, String> {
     // An operator takes a resource without a spec for one that sets nothing.
     let empty = Value::Object(serde_json::Map::new());
     let spec = match object.get("spec") {
@@ -120,7 +120,7 @@ fn yaml_of(object: &Value, key: &str, whose: &str) -> Result<Value, String> {
 
 /// Kiali's configuration; `versions` are the places that may name its version,
 /// the best first.
-fn reading(config: &Value, versions: &[Option<&str>]) -> Reading {
+fn reading(config: &Value, versions: &[Option<&str>]) -> ReadDocument {
     let mut notes = Vec::new();
     let version = version(versions, &mut notes);
     let known = version.unwrap_or(Version::NEWEST);
@@ -176,7 +176,7 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> Reading {
         )),
         cluster_id: cluster.filter(|name| !name.is_empty()).map(str::to_owned),
     };
-    Reading::checked(said, notes)
+    ReadDocument::checked(said, notes)
 }
 
 /// Returns the app label in force, empty for Kiali's own order. Since 2.6 Kiali
@@ -306,7 +306,7 @@ server:
         let read = config_map(&map(labels, HELM)).unwrap();
         assert_eq!(
             read,
-            Reading {
+            ReadDocument {
                 said: Described {
                     version: Some(Version::new(2, 30)),
                     namespace_selector: Some(true),

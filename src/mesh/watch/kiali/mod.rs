@@ -20,8 +20,10 @@ mod watch;
 pub(crate) use poll::{KialiClient, KialiReply, KialiRequest};
 pub(crate) use status::{KialiStatus, SchemeLabels};
 
-use crate::mesh::{Current, Described, Follow, KubernetesSettings, Scheme, Settings, Source};
-use documents::Reading;
+use crate::mesh::{
+    Current, Described, Follow, KialiSource, KubernetesSettings, MeshSettings, Scheme,
+};
+use documents::ReadDocument;
 use std::{cell::RefCell, sync::Arc};
 
 /// Follows the Kiali of one processor. Lives on one thread.
@@ -54,7 +56,7 @@ impl KialiFollower {
     /// scheme once [`KialiStatus::in_force`] has it. None: its Kiali is not followed.
     pub(crate) fn new(
         processor: String,
-        settings: &Settings,
+        settings: &MeshSettings,
         current: Current,
         status: Arc<KialiStatus>,
         on_change: impl Fn(&SchemeLabels) + 'static,
@@ -74,15 +76,15 @@ impl KialiFollower {
     /// Follows for ever. `client` is asked where the source is a URL.
     pub(crate) async fn run(&self, client: Option<impl KialiClient>) {
         match (&self.follow.source, client) {
-            (Source::Url(endpoint), Some(client)) => poll::run(self, endpoint, client).await,
-            (Source::Url(_), None) => {}
+            (KialiSource::Url(endpoint), Some(client)) => poll::run(self, endpoint, client).await,
+            (KialiSource::Url(_), None) => {}
             _ => watch::run(self).await,
         }
     }
 
     /// What was read is in force from now on; `watching`: until the source says
     /// otherwise by itself.
-    fn learned(&self, reading: Reading, watching: bool) {
+    fn learned(&self, reading: ReadDocument, watching: bool) {
         self.learned.borrow_mut().kiali = reading.said;
         if self.status.read(watching) {
             tracing::info!(
@@ -96,7 +98,7 @@ impl KialiFollower {
     }
 
     /// As [`Self::learned`], where a part could not be read: the trouble lasts.
-    fn learned_in_part(&self, reading: Reading) {
+    fn learned_in_part(&self, reading: ReadDocument) {
         self.status.read_in_part();
         self.learned.borrow_mut().kiali = reading.said;
         self.warn(|state| &mut state.notes, reading.notes);
@@ -206,18 +208,18 @@ mod tests {
     use std::rc::Rc;
 
     fn follower(given: Described) -> (KialiFollower, Current, Rc<RefCell<Vec<SchemeLabels>>>) {
-        let settings = Settings {
+        let settings = MeshSettings {
             kiali: given.kiali(),
             cluster_id: given.cluster_id.clone().unwrap_or_default(),
             follow: Some(Follow {
-                source: Source::ConfigMap(ObjectName {
+                source: KialiSource::ConfigMap(ObjectName {
                     namespace: "istio-system".to_owned(),
                     name: "kiali".to_owned(),
                 }),
                 given,
                 istio_config_map: None,
             }),
-            ..Settings::default()
+            ..MeshSettings::default()
         };
         let current = Current::new(Knowledge::of(&settings));
         let status = Arc::new(KialiStatus::new(SchemeLabels::of(
@@ -232,8 +234,8 @@ mod tests {
         (follower.unwrap(), current, seen)
     }
 
-    fn says(version: (u16, u16), selector: bool) -> Reading {
-        Reading {
+    fn says(version: (u16, u16), selector: bool) -> ReadDocument {
+        ReadDocument {
             said: Described {
                 version: Some(Version::new(version.0, version.1)),
                 namespace_selector: Some(selector),

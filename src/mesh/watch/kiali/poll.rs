@@ -15,11 +15,11 @@ Sending requests is up to the caller ([`KialiClient`]).
 use super::{
     KialiFollower,
     answers::{self, Answers},
-    documents::Reading,
+    documents::ReadDocument,
 };
 use crate::{
     config::Secret,
-    mesh::{Endpoint, Token, Version},
+    mesh::{KialiEndpoint, Token, Version},
 };
 use bytes::Bytes;
 use rand::Rng as _;
@@ -56,7 +56,11 @@ pub(crate) trait KialiClient {
     fn send(&self, request: KialiRequest<'_>) -> impl Future<Output = Result<KialiReply, String>>;
 }
 
-pub(super) async fn run(follower: &KialiFollower, endpoint: &Endpoint, client: impl KialiClient) {
+pub(super) async fn run(
+    follower: &KialiFollower,
+    endpoint: &KialiEndpoint,
+    client: impl KialiClient,
+) {
     let mut poller = Poller::new(endpoint, client);
     loop {
         let faults = poller.read().await;
@@ -81,12 +85,12 @@ pub(super) async fn run(follower: &KialiFollower, endpoint: &Endpoint, client: i
 }
 
 struct Poller<'e, F> {
-    endpoint: &'e Endpoint,
+    endpoint: &'e KialiEndpoint,
     client: F,
     cookies: BTreeMap<String, String>,
     answers: Answers,
     /// What was made known last.
-    settled: Option<Reading>,
+    settled: Option<ReadDocument>,
     /// Another version than that one's, read last.
     version_next: Option<Option<Version>>,
     /// Is true when the last read brought anything.
@@ -94,7 +98,7 @@ struct Poller<'e, F> {
 }
 
 impl<'e, F: KialiClient> Poller<'e, F> {
-    fn new(endpoint: &'e Endpoint, client: F) -> Self {
+    fn new(endpoint: &'e KialiEndpoint, client: F) -> Self {
         Self {
             endpoint,
             client,
@@ -109,7 +113,7 @@ impl<'e, F: KialiClient> Poller<'e, F> {
     /// Returns what the answers say, where another version counts once it was
     /// read twice: while a Kiali is replaced, requests reach the old one and
     /// the new in turn.
-    fn settled(&mut self) -> Reading {
+    fn settled(&mut self) -> ReadDocument {
         let reading = self.answers.reading();
         let version = reading.said.version;
         if let Some(before) = &self.settled
@@ -310,8 +314,8 @@ mod tests {
         }
     }
 
-    fn endpoint(token: Option<&str>) -> Endpoint {
-        Endpoint {
+    fn endpoint(token: Option<&str>) -> KialiEndpoint {
+        KialiEndpoint {
             url: "http://kiali:20001/kiali".to_owned(),
             token: token.map(|token| Token::Text(Secret::new(token))),
             poll_interval: Duration::from_secs(30),
@@ -418,7 +422,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
         let kiali = FakeKiali::new("header");
-        let endpoint = Endpoint {
+        let endpoint = KialiEndpoint {
             token: Some(Token::File(file.clone())),
             ..endpoint(None)
         };

@@ -8,11 +8,11 @@ change of it is seen late.
 
 use super::{KialiFollower, documents};
 use crate::mesh::{
-    ObjectName, Source,
+    KialiSource, ObjectName,
     watch::{
         client,
         error::{Verb, WatchError, WatchErrorKind},
-        list_watch::{self, PASSING, Query, Store},
+        list_watch::{self, PASSING, Query, WatchStore},
         resource::Resource,
     },
 };
@@ -27,9 +27,9 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(follower: &KialiFollower) {
     let (resource, name, parse): (_, _, fn(&Value) -> _) = match &follower.follow.source {
-        Source::ConfigMap(name) => (Resource::ConfigMaps, name, documents::config_map),
-        Source::CustomResource(name) => (Resource::Kialis, name, documents::custom_resource),
-        Source::Url(_) => return,
+        KialiSource::ConfigMap(name) => (Resource::ConfigMaps, name, documents::config_map),
+        KialiSource::CustomResource(name) => (Resource::Kialis, name, documents::custom_resource),
+        KialiSource::Url(_) => return,
     };
     let mut backoff = query(resource, name).backoff();
     let client = loop {
@@ -145,7 +145,7 @@ struct ObjectStore<'a, F> {
     observe: F,
 }
 
-impl<F: FnMut(Observed<'_>)> Store for ObjectStore<'_, F> {
+impl<F: FnMut(Observed<'_>)> WatchStore for ObjectStore<'_, F> {
     type Object = Value;
     type List = Option<Value>;
 

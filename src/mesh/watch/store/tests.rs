@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use crate::mesh::watch::{list_watch::MAX_EMPTY_PAGES, objects::Service};
+use crate::mesh::watch::{list_watch::MAX_EMPTY_PAGES, objects::ServiceObject};
 use bytes::Bytes;
 use http::{Request as HttpRequest, Response};
 use http_body_util::Full;
@@ -98,7 +98,7 @@ async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<DirectoryStat
         changed: Notify::new(),
         most,
     });
-    let records: SharedRecords<Service> = SharedRecords::default();
+    let records: SharedRecords<ServiceObject> = SharedRecords::default();
     let store = RecordStore {
         shared,
         namespace: None,

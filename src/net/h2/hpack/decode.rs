@@ -26,7 +26,7 @@ const KEEP: usize = 1024;
 
 /// One direction of one connection.
 #[derive(Debug)]
-pub(crate) struct Decoder {
+pub(crate) struct HpackDecoder {
     table: Table,
     /// Where strings that are not in the block as they are get decoded to.
     scratch: Vec<u8>,
@@ -100,7 +100,7 @@ impl Text<'_> {
     }
 }
 
-impl Default for Decoder {
+impl Default for HpackDecoder {
     fn default() -> Self {
         Self {
             table: Table::new(TABLE_SIZE),
@@ -114,7 +114,7 @@ impl Default for Decoder {
     }
 }
 
-impl Decoder {
+impl HpackDecoder {
     /// Reads one whole block and shows its fields, until `visit` returns false.
     ///
     /// # Errors
@@ -200,7 +200,7 @@ impl Decoder {
     }
 }
 
-impl Decoder {
+impl HpackDecoder {
     /// The value of a path that nobody is to remember.
     fn path(
         &mut self,

@@ -39,7 +39,7 @@ fn string(out: &mut Vec<u8>, text: &[u8]) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-    use super::{super::Decoder, *};
+    use super::{super::HpackDecoder, *};
     use proptest::prelude::*;
 
     proptest! {
@@ -56,7 +56,7 @@ mod tests {
             status(&mut block, code);
             want[1..].iter().for_each(|(name, value)| field(&mut block, name, value));
             let mut got = Vec::new();
-            Decoder::default()
+            HpackDecoder::default()
                 .decode(&block, |entry| {
                     got.push((entry.name.to_vec(), entry.value.to_vec()));
                     true

@@ -13,6 +13,6 @@ mod encode;
 mod huffman;
 mod table;
 
-pub(crate) use decode::{BlockFault, Decoder};
+pub(crate) use decode::{BlockFault, HpackDecoder};
 pub(crate) use encode::{field, status};
 pub(crate) use table::{Entry, OVERHEAD};

@@ -2,9 +2,9 @@
 says it itself. */
 
 use crate::{
-    config::{Field, Keys, Reading, Secret, Spot},
+    config::{Field, KeyReader, Reading, Secret, Spot},
     http::config::url,
-    mesh::{Described, Endpoint, ObjectName, Source, Tls, Token, Version, VersionError},
+    mesh::{Described, KialiEndpoint, KialiSource, ObjectName, Tls, Token, Version, VersionError},
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -16,19 +16,19 @@ const DEFAULT_ISTIO: &str = "istio-system/istio";
 const EXAMPLE: &str = "http://kiali.istio-system:20001/kiali";
 
 /// What the keys say.
-pub(super) struct Kiali {
+pub(super) struct KialiKeys {
     /// How the Kiali is described.
     pub(super) described: Described,
     /// Where its own configuration is read from, and Istio's ConfigMap if that is
     /// read too.
-    pub(super) source: Option<(Source, Option<ObjectName>)>,
+    pub(super) source: Option<(KialiSource, Option<ObjectName>)>,
 }
 
-pub(super) fn read(keys: &mut Keys<'_>) -> Kiali {
+pub(super) fn read(keys: &mut KeyReader<'_>) -> KialiKeys {
     let description = Description::read(keys);
     let sources = Sources::read(keys);
     let cx = keys.reading();
-    Kiali {
+    KialiKeys {
         described: description.check(cx),
         source: sources.check(cx),
     }
@@ -46,7 +46,7 @@ struct Description {
 }
 
 impl Description {
-    fn read(keys: &mut Keys<'_>) -> Self {
+    fn read(keys: &mut KeyReader<'_>) -> Self {
         Self {
             version: keys.get(
                 "version",
@@ -120,7 +120,7 @@ struct Sources {
 }
 
 impl Sources {
-    fn read(keys: &mut Keys<'_>) -> Self {
+    fn read(keys: &mut KeyReader<'_>) -> Self {
         let config_map = keys.get(
             "config_map",
             "none",
@@ -182,7 +182,7 @@ impl Sources {
         })
     }
 
-    fn check(&self, cx: &Reading<'_>) -> Option<(Source, Option<ObjectName>)> {
+    fn check(&self, cx: &Reading<'_>) -> Option<(KialiSource, Option<ObjectName>)> {
         let sources = [
             ("config_map", &self.config_map),
             ("custom_resource", &self.custom_resource),
@@ -200,13 +200,13 @@ impl Sources {
         }
         self.refuse_idle(key, cx);
         let source = match key {
-            "config_map" => Source::ConfigMap(object(field, cx)?),
-            "custom_resource" => Source::CustomResource(object(field, cx)?),
-            "url" => Source::Url(self.endpoint(cx)?),
+            "config_map" => KialiSource::ConfigMap(object(field, cx)?),
+            "custom_resource" => KialiSource::CustomResource(object(field, cx)?),
+            "url" => KialiSource::Url(self.endpoint(cx)?),
             _ => return None,
         };
         let istio = match (&source, &self.istio_config_map.value) {
-            (Source::Url(_), _) => None,
+            (KialiSource::Url(_), _) => None,
             (_, Some(text)) if text.trim().is_empty() => None,
             (_, Some(_)) => Some(object(&self.istio_config_map, cx)?),
             (_, None) => DEFAULT_ISTIO.parse().ok(),
@@ -242,7 +242,7 @@ impl Sources {
         }
     }
 
-    fn endpoint(&self, cx: &Reading<'_>) -> Option<Endpoint> {
+    fn endpoint(&self, cx: &Reading<'_>) -> Option<KialiEndpoint> {
         let at = self.url.spot;
         let given = self.url.trimmed()?;
         if given.contains('@') {
@@ -267,7 +267,7 @@ impl Sources {
             let message = "at least 100ms, or Kiali is kept busy";
             cx.error(self.poll_interval.spot, message);
         }
-        Some(Endpoint {
+        Some(KialiEndpoint {
             url,
             token: self.token(cx),
             poll_interval: poll_interval.max(LEAST_INTERVAL),

@@ -1,8 +1,8 @@
 /*! The keys of `mesh.kubernetes`. */
 
 use crate::{
-    config::{Field, Keys, Word},
-    mesh::{KubernetesMode, KubernetesSettings, Settings},
+    config::{Field, KeyReader, Word},
+    mesh::{KubernetesMode, KubernetesSettings, MeshSettings},
 };
 
 impl Word for KubernetesMode {
@@ -23,7 +23,7 @@ struct Written {
 }
 
 /// Reads the settings, and whether addresses of peers count.
-pub(super) fn read(keys: &mut Keys<'_>) -> (KubernetesSettings, bool) {
+pub(super) fn read(keys: &mut KeyReader<'_>) -> (KubernetesSettings, bool) {
     const EFFECT: &str = "watch Pods, Services and Namespaces for their labels: `on`, `off`, or `auto`, which is on in a pod that has a service account, and wherever `kubernetes.kubeconfig` is set";
     let (word, written) =
         keys.word_or_section("kubernetes", (KubernetesMode::Auto, EFFECT), |keys| Written {
@@ -57,14 +57,14 @@ pub(super) fn read(keys: &mut Keys<'_>) -> (KubernetesSettings, bool) {
         namespaces: written.namespaces(keys),
         kubeconfig: written.kubeconfig.given().map(Into::into),
     };
-    let default = Settings::default().peer_address;
+    let default = MeshSettings::default().peer_address;
     (settings, written.peer_address.value.unwrap_or(default))
 }
 
 impl Written {
     /// Reports the keys that have no effect while nothing is watched. Empty ones,
     /// as templates write them, ask for nothing.
-    fn refuse_idle(&self, keys: &Keys<'_>) {
+    fn refuse_idle(&self, keys: &KeyReader<'_>) {
         let namespaces = self.namespaces.value.as_ref();
         let idle = [
             (self.namespaces.spot).filter(|_| namespaces.is_some_and(|list| !list.is_empty())),
@@ -80,7 +80,7 @@ impl Written {
         }
     }
 
-    fn namespaces(&self, keys: &Keys<'_>) -> Vec<String> {
+    fn namespaces(&self, keys: &KeyReader<'_>) -> Vec<String> {
         let mut namespaces = Vec::new();
         for field in self.namespaces.value.iter().flatten() {
             let name = field.value.clone().unwrap_or_default();

@@ -5,11 +5,11 @@ mod kubernetes;
 
 use super::{MeshBackground, MeshFactory};
 use crate::{
-    config::{Field, Id, Keys, Pairs, Setting, Word},
-    mesh::{Case, Described, Follow, Repairs, Scheme, Settings as Mesh},
+    config::{Field, Id, KeyReader, Pairs, Setting, Word},
+    mesh::{Case, Described, Follow, MeshSettings, Repairs, Scheme},
     pdata::Signal,
     pipeline::ProcessorFactory,
-    processor::{BuildContext, Role, Settings},
+    processor::{BuildContext, ProcessorRole, ProcessorSettings},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -37,7 +37,7 @@ impl Word for Case {
     ];
 }
 
-impl Settings for Mesh {
+impl ProcessorSettings for MeshSettings {
     fn signals(&self) -> &'static [Signal] {
         &[Signal::Traces]
     }
@@ -70,12 +70,12 @@ impl Settings for Mesh {
     }
 }
 
-pub(crate) fn read(_: &Id, keys: &mut Keys<'_>) -> Option<Role> {
-    Some(Role::Item(Arc::new(mesh(keys))))
+pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
+    Some(ProcessorRole::Item(Arc::new(mesh(keys))))
 }
 
-fn mesh(keys: &mut Keys<'_>) -> Mesh {
-    let default = Mesh::default();
+fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
+    let default = MeshSettings::default();
     let kiali = keys.section("kiali", kiali::read);
     let cluster_id: Setting<String> = keys.or(
         "cluster_id",
@@ -113,7 +113,7 @@ fn mesh(keys: &mut Keys<'_>) -> Mesh {
         cluster_id: cluster_id.clone(),
         ..kiali.described
     };
-    Mesh {
+    MeshSettings {
         kiali: given.kiali(),
         cluster_id: cluster_id.unwrap_or(default.cluster_id),
         follow: kiali.source.map(|(source, istio_config_map)| Follow {
@@ -131,7 +131,7 @@ fn mesh(keys: &mut Keys<'_>) -> Mesh {
     }
 }
 
-fn renames(rename: Field<Pairs>, keys: &Keys<'_>) -> BTreeMap<String, String> {
+fn renames(rename: Field<Pairs>, keys: &KeyReader<'_>) -> BTreeMap<String, String> {
     let mut renames = BTreeMap::new();
     for (from, to) in rename.value.unwrap_or_default().0 {
         match to.value.filter(|to| !to.trim().is_empty()) {
@@ -142,7 +142,7 @@ fn renames(rename: Field<Pairs>, keys: &Keys<'_>) -> BTreeMap<String, String> {
     renames
 }
 
-fn repairs(keys: &mut Keys<'_>) -> Repairs {
+fn repairs(keys: &mut KeyReader<'_>) -> Repairs {
     const ALL: &str = "`off`, or each by itself; [what they do](naming.md#repairs)";
     let (word, each) = keys.word_or_section("repairs", (Toggle::On, ALL), |keys| {
         let mut is_on = |key, effect| keys.or(key, Toggle::On, effect).value == Toggle::On;
@@ -160,7 +160,7 @@ fn repairs(keys: &mut Keys<'_>) -> Repairs {
 
 /// The name that a key gives, which may not have spaces in it. None where the key
 /// has no value.
-fn text(setting: &Setting<String>, keys: &Keys<'_>) -> Option<String> {
+fn text(setting: &Setting<String>, keys: &KeyReader<'_>) -> Option<String> {
     let text = setting.value.trim();
     if text.contains(char::is_whitespace) {
         let message = format!("\"{text}\" is not a name: it has spaces in it");

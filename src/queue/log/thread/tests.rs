@@ -49,7 +49,7 @@ impl Halted {
             exporters: settings.exporters.clone(),
         };
         let (messages, received) = crossbeam_channel::unbounded();
-        let store = Arc::new(Store {
+        let store = Arc::new(LogStore {
             settings,
             header_length: header.len() as u64,
             catalog: Mutex::default(),

@@ -119,7 +119,7 @@ mod tests {
         let read = |block: &[u8]| {
             let mut fields = Vec::new();
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            hpack::Decoder::default()
+            hpack::HpackDecoder::default()
                 .decode(block, |entry| {
                     fields.push((text(entry.name), text(entry.value)));
                     true

@@ -15,7 +15,7 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Fields, BlockFault> {
+fn decode(decoder: &mut HpackDecoder, block: &[u8]) -> Result<Fields, BlockFault> {
     let mut got = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     decoder.decode(block, |entry| {
@@ -27,9 +27,9 @@ fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Fields, BlockFault> {
 
 /// Decodes blocks one after another with a table of that size.
 fn check(size: usize, blocks: &[(&str, &[(&str, &str)])]) {
-    let mut decoder = Decoder {
+    let mut decoder = HpackDecoder {
         table: Table::new(size),
-        ..Decoder::default()
+        ..HpackDecoder::default()
     };
     for (block, want) in blocks {
         let got = decode(&mut decoder, &hex(block)).unwrap();
@@ -198,7 +198,7 @@ fn blocks_that_are_none_are_refused() {
         ("ff 80 80 80 80 80 80 80 80", "too large"),
         ("40 81 00 00", "Huffman"),
     ] {
-        match decode(&mut Decoder::default(), &hex(block)) {
+        match decode(&mut HpackDecoder::default(), &hex(block)) {
             Err(BlockFault::Broken(why)) => assert!(why.contains(word), "{block}: {why}"),
             other => panic!("{block}: {other:?}"),
         }
@@ -207,7 +207,7 @@ fn blocks_that_are_none_are_refused() {
 
 #[test]
 fn a_path_that_is_sent_again_is_known_and_another_is_not() {
-    let mut decoder = Decoder::default();
+    let mut decoder = HpackDecoder::default();
     // "/sample/path"; "/" Huffman-coded; the first, cut.
     let [sample, root, cut] = ["040c2f73616d706c652f70617468", "048163", "040c2f73616d"].map(hex);
     let path = |text: &str| Ok(vec![(":path".to_owned(), text.to_owned())]);
@@ -235,7 +235,7 @@ fn a_path_that_is_sent_again_is_known_and_another_is_not() {
 
 #[test]
 fn a_size_update_empties_the_table() {
-    let mut decoder = Decoder::default();
+    let mut decoder = HpackDecoder::default();
     decode(&mut decoder, &hex("40 01 61 01 62")).unwrap();
     assert_eq!(decode(&mut decoder, &[0xbe]).unwrap().len(), 1);
     // Two updates: to nothing, and back to 4096 (RFC 7541, 4.2).
@@ -244,7 +244,7 @@ fn a_size_update_empties_the_table() {
 
 #[test]
 fn what_follows_enough_changes_the_table_alone_and_is_bounded() {
-    let mut decoder = Decoder::default();
+    let mut decoder = HpackDecoder::default();
     // a: b, remembered; then the same name with another value, not remembered,
     // and c: d, remembered.
     let block = hex("40 01 61 01 62 0f 2f 01 78 40 01 63 01 64");
@@ -267,7 +267,7 @@ fn what_follows_enough_changes_the_table_alone_and_is_bounded() {
     name.extend_from_slice(&[b'n'; 4000]);
     name.push(0);
     for again in [hex("be"), hex("0f 2f 00"), hex("7e 00")] {
-        let mut decoder = Decoder::default();
+        let mut decoder = HpackDecoder::default();
         decode(&mut decoder, &name).unwrap();
         assert_eq!(decode(&mut decoder, &again.repeat(100)).unwrap().len(), 100);
         let mut bounded = |times| decoder.decode(&again.repeat(times), |_| false);
@@ -279,7 +279,7 @@ fn what_follows_enough_changes_the_table_alone_and_is_bounded() {
 proptest! {
     #[test]
     fn noise_does_no_harm(blocks: Vec<Vec<u8>>) {
-        let mut decoder = Decoder::default();
+        let mut decoder = HpackDecoder::default();
         for block in blocks {
             let _ = decode(&mut decoder, &block);
             prop_assert!(decoder.scratch.capacity() <= 2 * KEEP.max(8 * block.len() + 64));

@@ -205,7 +205,7 @@ impl Peer {
             let (kind, flags, stream, payload) = self.frame().await.unwrap();
             if (kind, flags & 1) == (1, 1) {
                 let mut status = String::new();
-                let decoded = hpack::Decoder::default().decode(&payload, |entry| {
+                let decoded = hpack::HpackDecoder::default().decode(&payload, |entry| {
                     if entry.name == b"grpc-status" {
                         status = String::from_utf8(entry.value.to_vec()).unwrap();
                     }
