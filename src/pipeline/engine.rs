@@ -75,6 +75,14 @@ const ITEM_COST: usize = 64;
 /// What the scope of an item that a processor makes is taken to have, in bytes.
 const MARKER_SCOPE: usize = 64;
 
+/// The ids of the span before: most spans share resource and scope with it, and
+/// finding either means to hash all of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastIds {
+    resource: Option<(usize, ResourceId)>,
+    scope: Option<(u32, ScopeId)>,
+}
+
 /// How far a request has been gone through.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
@@ -216,7 +224,7 @@ impl Engine {
             stage.processor.begin(Some(peer));
         }
         let mut foreseen = Ok(true);
-        let mut base = None;
+        let mut last = LastIds::default();
         while let Some((entry, item)) = progress.next(index) {
             if budget == 0 {
                 foreseen = Ok(false);
@@ -231,15 +239,15 @@ impl Engine {
             if self.resources.is_full() || self.scopes.is_full() {
                 self.forget();
                 forecast.forget();
-                base = None;
+                last = LastIds::default();
             }
-            let resource = self.resource_id(request, entry, progress.resource, &mut base);
+            let resource = self.resource_id(request, entry, progress.resource, &mut last);
             let span = Span {
                 request,
                 index,
                 entry: item,
             };
-            self.foresee_span(&span, resource, forecast);
+            self.foresee_span(&span, resource, &mut last, forecast);
             let interned = self.resources.interned().wrapping_sub(interned);
             budget = budget.saturating_sub(item.bytes.len() + ITEM_COST + interned);
             if forecast.bytes() > limit {
@@ -258,8 +266,14 @@ impl Engine {
     }
 
     /// Adds what goes out for one span to `forecast`.
-    fn foresee_span(&mut self, span: &Span<'_>, resource: ResourceId, forecast: &mut Forecast) {
-        let scope = self.scope_id(span);
+    fn foresee_span(
+        &mut self,
+        span: &Span<'_>,
+        resource: ResourceId,
+        last: &mut LastIds,
+        forecast: &mut Forecast,
+    ) {
+        let scope = self.scope_id(span, last);
         let mut decision = Decision {
             resource,
             edits: std::mem::take(&mut self.edits),
@@ -358,7 +372,7 @@ impl Engine {
         mut budget: usize,
         appended: &mut Appended,
     ) -> bool {
-        let mut base = None;
+        let mut last = LastIds::default();
         while let Some((entry, item)) = progress.next(index) {
             if budget == 0 {
                 return false;
@@ -373,9 +387,9 @@ impl Engine {
             }
             if self.resources.is_full() || self.scopes.is_full() {
                 self.forget();
-                base = None;
+                last = LastIds::default();
             }
-            let resource = self.resource_id(request, entry, progress.resource, &mut base);
+            let resource = self.resource_id(request, entry, progress.resource, &mut last);
             appended.any = true;
             appended.accepted += u64::from(item.count);
             let span = Span {
@@ -383,7 +397,7 @@ impl Engine {
                 index,
                 entry: item,
             };
-            appended.opened |= self.append_span(&span, resource);
+            appended.opened |= self.append_span(&span, resource, &mut last);
             let interned = self.resources.interned().wrapping_sub(interned);
             budget = budget.saturating_sub(item.bytes.len() + ITEM_COST + interned);
         }
@@ -397,9 +411,9 @@ impl Engine {
         request: &[u8],
         entry: &ResourceEntry,
         at: usize,
-        last: &mut Option<(usize, ResourceId)>,
+        last: &mut LastIds,
     ) -> ResourceId {
-        if let Some((number, id)) = *last
+        if let Some((number, id)) = last.resource
             && number == at
         {
             return id;
@@ -409,7 +423,7 @@ impl Engine {
             entry.schema_url.of(request),
             entry.rest.of(request),
         );
-        *last = Some((at, id));
+        last.resource = Some((at, id));
         id
     }
 
@@ -430,7 +444,7 @@ impl Engine {
 
     /// Runs the processors over one span and appends it, and what they add to
     /// it. Returns true if it is the first of a batch.
-    fn append_span(&mut self, span: &Span<'_>, resource: ResourceId) -> bool {
+    fn append_span(&mut self, span: &Span<'_>, resource: ResourceId, last: &mut LastIds) -> bool {
         let mut decision = Decision {
             resource,
             edits: std::mem::take(&mut self.edits),
@@ -446,7 +460,7 @@ impl Engine {
             follow |= u64::from(std::mem::take(&mut decision.follow)) << at.min(63);
         }
         let bytes = span.entry.bytes.of(span.request);
-        let scope = self.scope_id(span);
+        let scope = self.scope_id(span, last);
         let (edits, resource) = (&decision.edits, decision.resource);
         let expected = bytes.len() + edits.added_bytes();
         // Taken out for as long as a part of `self` is lent to the writing.
@@ -499,16 +513,25 @@ impl Engine {
         opened
     }
 
-    fn scope_id(&mut self, span: &Span<'_>) -> ScopeId {
+    /// The id of a span's scope; `last` is that of the span before, which nearly
+    /// always has the same.
+    fn scope_id(&mut self, span: &Span<'_>, last: &mut LastIds) -> ScopeId {
+        if let Some((number, id)) = last.scope
+            && number == span.entry.scope
+        {
+            return id;
+        }
         let request = span.request;
-        match span.index.scopes.get(span.entry.scope as usize) {
+        let id = match span.index.scopes.get(span.entry.scope as usize) {
             Some(scope) => self.scopes.intern(
                 scope.scope.of(request),
                 scope.schema_url.of(request),
                 scope.rest.of(request),
             ),
             None => self.scopes.intern(&[], &[], &[]),
-        }
+        };
+        last.scope = Some((span.entry.scope, id));
+        id
     }
 
     /// Empties the tables, which voids every id: the open batch goes first.

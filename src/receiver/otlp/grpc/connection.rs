@@ -45,6 +45,11 @@ const READS: usize = 4;
 /// Bytes of messages, inflated, that are given to the pipelines in one turn.
 const TURN_WORK: usize = 256 << 10;
 
+/// How long a turn may last, and at how many events it looks at the clock: where
+/// work takes longer than expected it ends by that.
+const TURN_TIME: Duration = Duration::from_millis(5);
+const EVENTS: u32 = 16;
+
 /// What an event of the connection costs beside them: 14 octets make a request that
 /// is refused.
 const EVENT_WORK: usize = 512;
@@ -126,6 +131,9 @@ struct GrpcConnection<S> {
     is_ended: bool,
     /// How many bytes of messages may still be handed on in this turn.
     work_left: usize,
+    /// Events of this turn, and when the first of [`EVENTS`] of them had come.
+    events: u32,
+    busy_since: Option<std::time::Instant>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
@@ -149,6 +157,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
             is_flushed: true,
             is_ended: false,
             work_left: TURN_WORK,
+            events: 0,
+            busy_since: None,
         }
     }
 
@@ -182,6 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
             Order::Close => return Poll::Ready(Ok(Ending::Abort)),
         }
         self.work_left = TURN_WORK;
+        (self.events, self.busy_since) = (0, None);
         let is_idle = loop {
             let mut is_idle = self.read_all(cx)?;
             let was_busy = self.calls.is_busy();
@@ -275,6 +286,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
             self.calls.take(&mut self.h2, event);
             let work = self.calls.take_work() + EVENT_WORK;
             self.work_left = self.work_left.saturating_sub(work);
+            self.events += 1;
+            if self.events.is_multiple_of(EVENTS) {
+                let now = std::time::Instant::now();
+                let since = *self.busy_since.get_or_insert(now);
+                if now - since > TURN_TIME {
+                    self.work_left = 0;
+                }
+            }
             if is_new && !self.h2.is_leaving() && endpoint.closing.take(self.since) {
                 self.h2.leave();
             }
