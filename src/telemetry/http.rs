@@ -2,7 +2,8 @@
 A small HTTP server for the operator's pages: metrics and health.
 
 It runs on the admin thread, so that a scrape never waits for spans nor spans
-for a scrape.
+for a scrape. A page has few connections at once, and the oldest gives way to a
+new one: requests are answered at once, so that what is older is idle or slow.
 */
 
 use bytes::Bytes;
@@ -10,28 +11,32 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, rc::Rc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, rc::Rc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    task,
+    task::{self, AbortHandle},
 };
+
+/// Connections that one page has at once: a few scrapers and probes.
+const CONNECTIONS: usize = 8;
 
 /// An answer: status, content type, body.
 pub(crate) type PageAnswer = (StatusCode, &'static str, String);
 
-/// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. `open` makes what is
+/// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. `speak` makes what is
 /// spoken over of what was accepted, such as TLS, or nothing. Runs until dropped;
 /// needs a `LocalSet`.
 pub(crate) async fn serve<S, F>(
     listener: TcpListener,
-    open: impl Fn(TcpStream) -> F,
+    speak: impl Fn(TcpStream) -> F,
     page: impl Fn(&str) -> Option<PageAnswer> + 'static,
 ) where
     F: Future<Output = Option<S>> + 'static,
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let page = Rc::new(page);
+    let mut open = VecDeque::<AbortHandle>::with_capacity(CONNECTIONS);
     loop {
         let socket = match listener.accept().await {
             Ok((socket, _)) => socket,
@@ -41,8 +46,14 @@ pub(crate) async fn serve<S, F>(
                 continue;
             }
         };
-        let (page, opening) = (Rc::clone(&page), open(socket));
-        task::spawn_local(async move {
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let (page, opening) = (Rc::clone(&page), speak(socket));
+        let connection = task::spawn_local(async move {
             let Some(stream) = opening.await else {
                 return;
             };
@@ -56,6 +67,9 @@ pub(crate) async fn serve<S, F>(
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
+        open.push_back(connection.abort_handle());
+        // A request that came with its connection is answered before others come.
+        task::yield_now().await;
     }
 }
 

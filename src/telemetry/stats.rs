@@ -3,7 +3,7 @@ The counters that every receiver, processor, exporter and pipeline has, each
 with one writer. What only one kind of component counts stands with it.
 */
 
-use super::{BySignal, Count, Metric, Tally, metric::counters};
+use super::{BySignal, Count, LimitedPeers, Metric, RefusedRequests, Tally, metric::counters};
 use metrics::Histogram;
 use std::{
     fmt,
@@ -28,8 +28,6 @@ counters! {
     pub struct ReceiverStats ["receiver", "transport"] {
         /// Export requests answered with success.
         requests: "wayspan_receiver_requests",
-        /// Requests refused: malformed, too large, unknown, unauthenticated, or no room.
-        refused_requests: "wayspan_receiver_refused_requests",
         /// Spans made of connections in ztunnel's access log; part of the accepted spans.
         connections: "wayspan_ztunnel_connections",
         /// Log records that were no completed connection in ztunnel's access log.
@@ -41,6 +39,10 @@ counters! {
     } and {
         /// What became of the items, by signal.
         items: BySignal<ReceivedItems>,
+        /// Requests that were refused.
+        refused: RefusedRequests,
+        /// Whose requests were refused.
+        limited: LimitedPeers,
     }
 }
 

@@ -185,7 +185,7 @@ impl Server {
 
     /// (requests, refused requests)
     pub fn counts(&self) -> (u64, u64) {
-        (self.stats.requests.get(), self.stats.refused_requests.get())
+        (self.stats.requests.get(), self.stats.refused.total())
     }
 }
 
@@ -201,7 +201,7 @@ async fn accept(
         let (socket, peer) = listener.accept().await.unwrap();
         let (endpoint, stop, ends) = (Rc::clone(&endpoint), stop.clone(), Rc::clone(&ends));
         tokio::task::spawn_local(async move {
-            serve(endpoint, socket, peer, stop).await;
+            serve(endpoint, socket, peer, Default::default(), stop).await;
             ends.send_modify(|n| *n += 1);
         });
     }

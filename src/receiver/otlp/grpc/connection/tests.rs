@@ -160,6 +160,7 @@ impl Peer {
                 stats: stats.clone(),
             }),
             peer: "127.0.0.1:1".parse().unwrap(),
+            proof: Default::default(),
             shutdown: stop,
         });
         let server = tokio::task::spawn_local(async move {
@@ -257,7 +258,7 @@ fn a_body_that_stops_is_given_up_and_the_connection_goes_on() {
         peer.send(&call(3)).await;
         assert_eq!(peer.answer().await, (3, "0".to_owned()));
         assert_eq!(
-            (peer.stats.refused_requests.get(), peer.stats.requests.get()),
+            (peer.stats.refused.total(), peer.stats.requests.get()),
             (1, 1)
         );
         assert!(peer.end().await.is_ok());
@@ -419,7 +420,7 @@ fn a_request_cut_off_is_counted_once() {
             .await;
         let stats = peer.stats.clone();
         assert!(peer.end().await.is_ok());
-        assert_eq!((stats.refused_requests.get(), stats.requests.get()), (2, 0));
+        assert_eq!((stats.refused.total(), stats.requests.get()), (2, 0));
     });
 }
 
