@@ -106,6 +106,8 @@ pub(super) fn check<'n>(
         shards: wayspan.as_ref()?.shards,
         gather: wayspan.as_ref()?.gather,
         drain_timeout: wayspan.as_ref()?.drain_timeout,
+        max_connections: wayspan.as_ref()?.max_connections,
+        max_connections_per_peer: wayspan.as_ref()?.max_connections_per_peer,
         warnings: Vec::new(),
     })
 }

@@ -73,6 +73,10 @@ pub struct Config {
     pub gather: Duration,
     /// Time to drain at shutdown.
     pub drain_timeout: Duration,
+    /// Connections to all receivers together; None: as the memory allows.
+    pub max_connections: Option<usize>,
+    /// Connections from one address; None: a share of all.
+    pub max_connections_per_peer: Option<usize>,
     /// Things the operator should know (deprecated spellings and the like), logged at start.
     pub warnings: Vec<String>,
 }

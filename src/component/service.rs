@@ -24,6 +24,10 @@ pub(super) struct Wayspan {
     pub(super) gather: Duration,
     /// `drain_timeout`.
     pub(super) drain_timeout: Duration,
+    /// `max_connections`; None: the default.
+    pub(super) max_connections: Option<usize>,
+    /// `max_connections_per_peer`; None: the default.
+    pub(super) max_connections_per_peer: Option<usize>,
 }
 
 pub(super) fn read<'n>(keys: &mut KeyReader<'n>) -> ServiceSection<'n> {
@@ -62,6 +66,16 @@ pub(super) fn wayspan(keys: &mut KeyReader<'_>, is_stored: bool) -> Wayspan {
         Duration::from_secs(25),
         "time to deliver what is held at shutdown; less than the pod's grace period",
     );
+    let connections: Field<u32> = keys.get(
+        "max_connections",
+        "the memory limit by 32 KiB, at least 1024",
+        "connections to all receivers together, and never more than the limit of open files leaves for them; those beyond are closed; 0: the default",
+    );
+    let of_peer: Field<u32> = keys.get(
+        "max_connections_per_peer",
+        "an eighth of `max_connections`, at least 256, at most half",
+        "the same for connections from one address, which may be that of a gateway or of a node; 0: the default",
+    );
     let cx = keys.reading();
     let count = shards.value.filter(|&count| count > 0);
     if count.is_some_and(|count| count > MOST_SHARDS) {
@@ -80,7 +94,15 @@ pub(super) fn wayspan(keys: &mut KeyReader<'_>, is_stored: bool) -> Wayspan {
         shards: count.map(usize::from),
         gather: wait.min(MOST_GATHER),
         drain_timeout: drain_timeout.value,
+        max_connections: some(&connections),
+        max_connections_per_peer: some(&of_peer),
     }
+}
+
+/// A number where 0 means the default.
+fn some(field: &Field<u32>) -> Option<usize> {
+    let given = field.value.filter(|given| *given > 0)?;
+    usize::try_from(given).ok()
 }
 
 /// Reads `service.telemetry`.

@@ -1,23 +1,36 @@
 /*!
-Binding sockets, and accepting: each connection goes to the shard that
-[`ShardLoads`] chooses.
+Binding sockets, and accepting: each connection that [`Capacity`] has room for
+goes to the shard that [`ShardLoads`] chooses. Another is closed at once, since its
+sender may find room at another replica.
 
 A connection stays on its shard for life, so placement decides the balance: the
 kernel's own spreading (SO_REUSEPORT) hashes badly over the few long-lived
 connections a mesh keeps. Accepting is rare, so one thread does it for all.
 */
 
-use super::{balance::ShardLoads, handover::AcceptedConnection};
+use super::{
+    balance::ShardLoads,
+    capacity::{Capacity, CapacityLimits, Full, Leaver},
+    handover::AcceptedConnection,
+    notice::{ConnectionNotice, Repeats},
+};
+use crate::telemetry::AcceptStats;
+use socket2::TcpKeepalive;
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdListener},
-    time::Duration,
+    net::{IpAddr, SocketAddr, TcpListener as StdListener},
+    time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
 
 /// Connections the kernel may hold for us before we accept them. A mesh's
 /// proxies reconnect all at once when the pod is replaced.
 const ACCEPT_BACKLOG: i32 = 1024;
+
+/// How long a connection is silent before the kernel asks whether its peer is
+/// there, how often it asks again, and how many times. HTTP/1.1 has no ping of its
+/// own, and a peer that vanished would hold a descriptor for ever.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +72,10 @@ pub(crate) fn bind(
         )?;
         // A restart must not wait for the old connections' TIME_WAIT.
         socket.set_reuse_address(true)?;
+        // Accepted sockets have this from the listening one.
+        let (after, every, times) = KEEPALIVE;
+        let keepalive = TcpKeepalive::new().with_time(after);
+        socket.set_tcp_keepalive(&keepalive.with_interval(every).with_retries(times))?;
         socket.bind(&address.into())?;
         socket.listen(ACCEPT_BACKLOG)?;
         socket.set_nonblocking(true)?;
@@ -73,47 +90,121 @@ pub(crate) fn bind(
     })
 }
 
-/// Accepts on `socket` until cancelled and sends each connection to the shard
-/// that [`ShardLoads::place`] chooses; `listener` is what the shard knows it by.
-pub(crate) async fn accept(
-    listener: usize,
-    socket: StdListener,
-    address: SocketAddr,
-    balance: &ShardLoads,
-) {
-    let socket = match TcpListener::from_std(socket) {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::error!("cannot accept on {}: {error}", address);
-            return;
-        }
-    };
-    loop {
-        let (socket, peer) = match socket.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_one_connection(&error) => continue,
+/// What the listeners of all receivers have in common.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    /// The shards.
+    pub(crate) balance: ShardLoads,
+    /// How many connections there may be.
+    pub(crate) capacity: Capacity,
+}
+
+impl Acceptor {
+    /// Accepts on `socket` until cancelled and sends each connection to the shard
+    /// that [`ShardLoads::place`] chooses; `listener` is what the shard knows it by.
+    pub(crate) async fn accept(
+        &self,
+        listener: usize,
+        socket: StdListener,
+        address: SocketAddr,
+        stats: &AcceptStats,
+    ) {
+        let socket = match TcpListener::from_std(socket) {
+            Ok(socket) => socket,
             Err(error) => {
-                tracing::warn!(
-                    "cannot accept a connection on {}: {error}; trying again (if this is \"too \
-                     many open files\", raise the limit with ulimit -n)",
-                    address
-                );
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
+                tracing::error!("cannot accept on {address}: {error}");
+                return;
             }
         };
-        // The socket leaves this thread's reactor for the shard's.
-        let Ok(socket) = socket.into_std() else {
-            continue;
-        };
-        if let Some(shard) = balance.place() {
-            shard.serve(AcceptedConnection {
-                listener,
-                socket,
-                peer,
-            });
+        let mut failures = Repeats::default();
+        loop {
+            let (socket, peer) = match socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(error) => {
+                    stats.failed.add(1);
+                    if let Some(times) = failures.note(Instant::now()) {
+                        tracing::warn!(
+                            "cannot accept a connection on {address}, {times} time(s) since this \
+                             was said last: {error}; trying again (if this is \"too many open \
+                             files\", raise the limit with ulimit -n)"
+                        );
+                    }
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            };
+            let (permit, leaver) = match self.capacity.admit(peer.ip()) {
+                Ok(admitted) => admitted,
+                Err(full) => {
+                    // Closed by being dropped: there is no room to serve it.
+                    self.note(full, Closed::Unread, peer.ip(), stats);
+                    continue;
+                }
+            };
+            if let Some(Leaver { peer, place, full }) = leaver {
+                self.note(full, Closed::Displaced, peer, stats);
+                if let Some(shard) = self.balance.shard(place.shard) {
+                    shard.close_now(place.number);
+                }
+            }
+            // The socket leaves this thread's reactor for the shard's.
+            let Ok(socket) = socket.into_std() else {
+                continue;
+            };
+            if let Some((at, shard)) = self.balance.place() {
+                permit.place_on(at);
+                shard.serve(AcceptedConnection {
+                    listener,
+                    socket,
+                    peer,
+                    permit,
+                });
+            }
         }
     }
+
+    /// Counts a connection that is closed for want of room, and says so the first
+    /// time.
+    fn note(&self, full: Full, closed: Closed, peer: IpAddr, stats: &AcceptStats) {
+        let CapacityLimits { all, per_peer } = self.capacity.limits();
+        let (count, reason) = match (full, closed) {
+            (Full::All, Closed::Unread) => (&stats.refused_for_limit, "connections"),
+            (Full::All, Closed::Displaced) => (&stats.displaced_for_limit, "connections"),
+            (Full::Peer, Closed::Unread) => (&stats.refused_for_peer_limit, "peer_connections"),
+            (Full::Peer, Closed::Displaced) => {
+                (&stats.displaced_for_peer_limit, "peer_connections")
+            }
+        };
+        count.add(1);
+        stats.limited.note(peer, reason);
+        match full {
+            Full::All => ConnectionNotice::TooMany.log(
+                peer,
+                format_args!(
+                    "a connection is closed, because there are {all} of all senders, which is as \
+                     many as there may be: max_connections of service.wayspan, the memory limit \
+                     and the limit of open files decide"
+                ),
+            ),
+            Full::Peer => ConnectionNotice::TooManyOfPeer.log(
+                peer,
+                format_args!(
+                    "a connection is closed, because there are {per_peer} from this address: \
+                     max_connections_per_peer of service.wayspan decides"
+                ),
+            ),
+        }
+    }
+}
+
+/// How a connection is closed for want of room.
+#[derive(Clone, Copy)]
+enum Closed {
+    /// As soon as it was accepted.
+    Unread,
+    /// Later, for a newer one.
+    Displaced,
 }
 
 /// Errors that concern a connection that is already gone, not the listener.
@@ -125,4 +216,23 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn accepted_sockets_are_kept_alive() {
+        let (listener, address) = bind("127.0.0.1:0".parse().unwrap(), "a test").unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = socket2::SockRef::from(&accepted);
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_keepalive_time().unwrap(), KEEPALIVE.0);
+    }
 }

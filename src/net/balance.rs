@@ -89,11 +89,16 @@ impl ShardLoads {
         }
     }
 
-    /// The shard for one more connection.
-    pub(crate) fn place(&self) -> Option<&ShardSender> {
+    /// The shard for one more connection, and its index.
+    pub(crate) fn place(&self) -> Option<(usize, &ShardSender)> {
         let mut state = self.state.borrow_mut();
         let at = choose(&state.watched)?;
         state.watched[at].placed[0] += 1;
+        Some((at, self.shards.get(at)?))
+    }
+
+    /// The shard of an index.
+    pub(crate) fn shard(&self, at: usize) -> Option<&ShardSender> {
         self.shards.get(at)
     }
 

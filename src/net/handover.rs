@@ -7,6 +7,7 @@ the moment it is sent until its [`ConnectionGuard`] is dropped, so that the
 counts hold also for connections that are still on their way.
 */
 
+use super::permit::ConnectionPermit;
 use crate::telemetry::ShardLoad;
 use std::{
     net::{SocketAddr, TcpStream},
@@ -26,6 +27,8 @@ pub(crate) struct AcceptedConnection {
     pub(crate) socket: TcpStream,
     /// The address of the sender.
     pub(crate) peer: SocketAddr,
+    /// Counts the connection in what there may be, to its end.
+    pub(crate) permit: ConnectionPermit,
 }
 
 /// What a shard is asked to do.
@@ -35,6 +38,8 @@ pub(crate) enum ShardCommand {
     Serve(AcceptedConnection),
     /// Close this many connections once their requests are answered.
     CloseConnections(usize),
+    /// Close the connection of this number at once: it gives way to another.
+    CloseNow(u64),
 }
 
 /// The admin thread's end of the way to a shard.
@@ -96,6 +101,12 @@ impl ShardSender {
     pub(crate) fn close_connections(&self, count: usize) {
         // A shard that is shutting down closes all of them.
         let _ = self.commands.send(ShardCommand::CloseConnections(count));
+    }
+
+    /// Asks the shard to close the connection of this number at once.
+    pub(crate) fn close_now(&self, number: u64) {
+        // A shard that is shutting down closes all of them.
+        let _ = self.commands.send(ShardCommand::CloseNow(number));
     }
 }
 

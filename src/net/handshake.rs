@@ -42,10 +42,16 @@ pub(crate) enum Greeting {
     None,
 }
 
+/// How long after a part of a preface is peeked at again, at first and at most.
+/// Each time takes twice as long, so that thousands of peers that send a part and no
+/// more cost next to nothing.
+const PEEK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
 /// Peeks at the first bytes.
 pub(crate) async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut head = [0; PREFACE.len()];
+    let (mut pause, longest) = PEEK_AGAIN;
     loop {
         let seen = socket.peek(&mut head).await?;
         if seen == 0 {
@@ -62,7 +68,8 @@ pub(crate) async fn sniff(socket: &TcpStream) -> io::Result<Greeting> {
             return Ok(Greeting::Http(HttpVersion::Two));
         }
         // Part of a preface: peeking cannot wait for more than it has seen.
-        sleep(Duration::from_millis(20)).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
     }
 }
 

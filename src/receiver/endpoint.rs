@@ -9,6 +9,7 @@ use crate::{
     net::{
         admission::{Admission, Denied},
         closing::CloseOrder,
+        permit::ConnectionProof,
     },
     pipeline::{Ingest, Refusal, RefusalKind, Taken},
     receiver::otlp::{GrpcServer, HttpServer},
@@ -92,11 +93,19 @@ pub(crate) struct ConnectionContext {
     pub(crate) endpoint: Rc<Endpoint>,
     /// Who is at the other end.
     pub(crate) peer: SocketAddr,
+    /// Is told when a request was taken.
+    pub(crate) proof: ConnectionProof,
     /// Turns true when the process shuts down.
     pub(crate) shutdown: watch::Receiver<bool>,
 }
 
 impl ConnectionContext {
+    /// Counts a request that was taken.
+    pub(crate) fn note_taken(&self) {
+        self.endpoint.stats.requests.add(1);
+        self.proof.give();
+    }
+
     /// Counts a refusal and logs the first of its kind.
     pub(crate) fn note(&self, refusal: &Refusal) {
         note_refusal(refusal, &self.endpoint.stats, self.peer);

@@ -35,6 +35,7 @@ Invariants:
   | the rest of an HTTP/2 frame or header block | `FRAME_TIMEOUT` |
   | room for an answer | `STALL_TIMEOUT` |
   | the rest of an HTTP/1.1 head | `read_header_timeout` |
+  | another request over HTTP/1.1 on the gRPC port | [`FIRST_BYTE_TIMEOUT`] |
   | the next piece of a body | `BODY_IDLE_TIMEOUT` |
   | the whole body | `BODY_TOTAL_TIMEOUT`, and a kilobyte a second after thirty seconds |
   | the answer to an HTTP/2 ping | `keepalive.server_parameters.timeout` |

@@ -15,6 +15,7 @@ use crate::net::{
     connection::{
         ConnectionLimits, FIRST_BYTE_TIMEOUT, HttpVersion, Opened, Supervisor, open, spread,
     },
+    permit::ConnectionProof,
 };
 use crate::receiver::otlp::{GrpcServer, HttpServer};
 use ::http::{Request, Response};
@@ -28,11 +29,13 @@ use tokio::{
 
 /// Serves one accepted connection until it ends, or, once `shutdown` turns
 /// true, until its requests in flight are answered (GOAWAY / connection: close).
+/// `proof` is told when a request was taken.
 /// Must run inside a `LocalSet` (it spawns local tasks).
 pub async fn serve(
     endpoint: Rc<Endpoint>,
     socket: TcpStream,
     peer: SocketAddr,
+    proof: ConnectionProof,
     shutdown: watch::Receiver<bool>,
 ) {
     let (tls, stats) = (endpoint.tls.as_ref(), &endpoint.stats);
@@ -43,10 +46,10 @@ pub async fn serve(
     let failed = &stats.failed_handshakes;
     match open(socket, peer, tls, unnegotiated, failed, &shutdown).await {
         Some(Opened::Plain(stream, version)) => {
-            speak(endpoint, stream, version, peer, shutdown).await;
+            speak(endpoint, stream, version, (peer, proof), shutdown).await;
         }
         Some(Opened::Encrypted(stream, version)) => {
-            Box::pin(speak(endpoint, *stream, version, peer, shutdown)).await;
+            Box::pin(speak(endpoint, *stream, version, (peer, proof), shutdown)).await;
         }
         None => {}
     }
@@ -57,7 +60,7 @@ async fn speak<S>(
     endpoint: Rc<Endpoint>,
     stream: S,
     version: HttpVersion,
-    peer: SocketAddr,
+    (peer, proof): (SocketAddr, ConnectionProof),
     shutdown: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -67,6 +70,7 @@ async fn speak<S>(
     let context = Rc::new(ConnectionContext {
         endpoint,
         peer,
+        proof,
         shutdown: shutdown.clone(),
     });
     let _supervisor = Supervisor::start(limits, shutdown, Rc::clone(&activity));
@@ -115,7 +119,8 @@ fn limits(protocol: &Protocol, version: HttpVersion) -> ConnectionLimits {
         Protocol::Grpc(settings) => ConnectionLimits {
             age: settings.keepalive.max_connection_age.map(spread),
             grace: settings.keepalive.max_connection_age_grace,
-            idle: None,
+            // All that HTTP/1.1 gets here is an answer that names the other port.
+            idle: (version == HttpVersion::One).then_some(FIRST_BYTE_TIMEOUT),
             head: (version == HttpVersion::One).then_some(FIRST_BYTE_TIMEOUT),
         },
         Protocol::Http(settings, _) => ConnectionLimits {

@@ -7,14 +7,15 @@ use super::{StartError, receivers::Bound};
 use crate::{
     extension::{health_check::HealthCheck, zpages},
     net::{
-        accept::{accept, bind},
+        accept::{Acceptor, bind},
         balance::{self, ShardLoads},
+        capacity::Capacity,
         connection::HANDSHAKE_TIMEOUT,
         guards,
         handover::ShardSender,
     },
     pipeline::NamedRoute,
-    telemetry::{Health, Registry, http, process},
+    telemetry::{AcceptStats, Health, LimitedPeers, Registry, http, process},
     tls,
 };
 use ::http::StatusCode;
@@ -67,8 +68,10 @@ pub(crate) fn bind_health(
 
 /// What the admin thread runs.
 pub(crate) struct Admin {
-    /// Listeners whose connections go to the shards.
-    pub(crate) receivers: Vec<Bound>,
+    /// Listeners whose connections go to the shards, and what each counts.
+    pub(crate) receivers: Vec<(Bound, AcceptStats)>,
+    /// How many connections there may be.
+    pub(crate) capacity: Capacity,
     /// The shards.
     pub(crate) shards: Vec<ShardSender>,
     /// The metrics page.
@@ -76,7 +79,7 @@ pub(crate) struct Admin {
     /// The health page.
     pub(crate) health: Option<HealthPage>,
     /// `/debug/pipelinez`.
-    pub(crate) zpages: Option<(StdListener, Vec<NamedRoute>)>,
+    pub(crate) zpages: Option<(StdListener, Vec<NamedRoute>, Vec<LimitedPeers>)>,
     /// No more connections.
     pub(crate) stop: watch::Receiver<bool>,
     /// The end.
@@ -103,26 +106,29 @@ impl Admin {
                 (asked == path).then(|| state.page())
             });
         }
-        if let Some((socket, routes)) = self.zpages {
+        if let Some((socket, routes, limited)) = self.zpages {
             spawn_page(socket, None, move |path| {
-                (path == "/debug/pipelinez").then(|| zpages::page(&routes))
+                (path == "/debug/pipelinez").then(|| zpages::page(&routes, &limited))
             });
         }
-        let balance = Rc::new(ShardLoads::new(self.shards));
-        for (at, bound) in self.receivers.into_iter().enumerate() {
+        let acceptor = Rc::new(Acceptor {
+            balance: ShardLoads::new(self.shards),
+            capacity: self.capacity,
+        });
+        for (at, (bound, stats)) in self.receivers.into_iter().enumerate() {
             bound.listener.follow_files();
-            let balance = Rc::clone(&balance);
+            let acceptor = Rc::clone(&acceptor);
             let mut stop = self.stop.clone();
             task::spawn_local(async move {
                 tokio::select! {
-                    () = accept(at, bound.socket, bound.address, &balance) => {}
+                    () = acceptor.accept(at, bound.socket, bound.address, &stats) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
                 }
             });
         }
         tokio::select! {
             _ = self.end.wait_for(|end| *end) => {}
-            () = watch_loads(&balance) => {}
+            () = watch_loads(&acceptor.balance) => {}
         }
     }
 }

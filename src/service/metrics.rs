@@ -8,12 +8,16 @@ that no pipeline carries do not exist at all.
 
 use crate::{
     config::Id,
+    net::{capacity::CapacityLimits, permit::OpenConnections},
     pdata::Signal,
     pipeline::{
         DropReason, ExporterNode, Graph, NamedRoute, PipelineLog, PipelineNode, account_metrics,
     },
     queue::Budget,
-    telemetry::{Count, Metric, PipelineStats, ProcessorItems, ReceiverStats, Registry},
+    telemetry::{
+        AcceptStats, Count, LimitedPeers, Metric, PipelineStats, ProcessorItems, ReceiverStats,
+        Registry,
+    },
 };
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -58,6 +62,16 @@ const HELD_BYTES_LIMIT: Metric = Metric::gauge(
     "Bytes at which senders are refused.",
     &[],
 );
+const CONNECTIONS: Metric = Metric::gauge(
+    "wayspan_receiver_connections",
+    "Open connections of all receivers.",
+    &[],
+);
+const CONNECTIONS_LIMIT: Metric = Metric::gauge(
+    "wayspan_receiver_connections_limit",
+    "Connections that there may be: of all receivers together, or of one peer's address.",
+    &["of"],
+);
 const UNREAD_LANES: Metric = Metric::gauge(
     "wayspan_log_unread_lanes",
     "Parts of an earlier run's log that were not looked through yet: what they have is in no \
@@ -75,6 +89,16 @@ pub(crate) struct ListenerStats {
     pub(crate) transport: &'static str,
     /// The counters, by shard.
     pub(crate) shards: Vec<ReceiverStats>,
+    /// What is counted where connections are accepted.
+    pub(crate) accept: AcceptStats,
+}
+
+impl ListenerStats {
+    /// Whom it refused something, a table for each thread.
+    pub(crate) fn limited(&self) -> impl Iterator<Item = LimitedPeers> {
+        let of_shards = self.shards.iter().map(|stats| stats.limited.clone());
+        of_shards.chain([self.accept.limited.clone()])
+    }
 }
 
 /// Registers everything that `graph` and the listeners count.
@@ -104,10 +128,21 @@ fn budget(registry: &Registry, budget: &Budget) {
     registry.gauge(&HELD_BYTES_LIMIT, &[], move || limit as f64);
 }
 
+/// Registers how many connections there are and may be.
+pub(super) fn connections(registry: &Registry, open: &OpenConnections, limits: CapacityLimits) {
+    let open = open.clone();
+    registry.gauge(&CONNECTIONS, &[], move || open.get() as f64);
+    for (of, limit) in [("all", limits.all), ("peer", limits.per_peer)] {
+        registry.gauge(&CONNECTIONS_LIMIT, &[of], move || limit as f64);
+    }
+}
+
 fn receiver(registry: &Registry, graph: &Graph, listener: &ListenerStats) {
     let id = listener.receiver.to_string();
     let labels = [id.as_str(), listener.transport];
     registry.counters(&labels, &listener.shards);
+    registry.counters(&labels, listener.shards.iter().map(|stats| &stats.refused));
+    registry.counters(&labels, [&listener.accept]);
     for signal in Signal::ALL {
         let takes = |pipeline: &PipelineNode| {
             pipeline.signal == signal && pipeline.receivers.contains(&listener.index)

@@ -21,6 +21,7 @@ of every span.
 mod admin;
 mod announce;
 mod files;
+mod limited;
 mod metrics;
 mod panics;
 mod receivers;
@@ -36,12 +37,12 @@ use crate::{
     component::Config,
     config::Id,
     exporter::{BuildError, Drained, Exporter},
-    net::accept::bind,
+    net::{accept::bind, capacity::Capacity, permit::OpenConnections},
     pipeline::{Graph, LargeLane, OpenLogError},
     processor::{BackgroundError, Backgrounds, BuildContext},
     queue::log::Log,
     receiver::ListenerSettings,
-    telemetry::{Health, ReceiverStats, Registry, ShardLoad},
+    telemetry::{AcceptStats, Health, ReceiverStats, Registry, ShardLoad},
     threads::{Thread, ThreadError, on_runtime},
 };
 use metrics::ListenerStats;
@@ -164,6 +165,8 @@ pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
     let mut graph = Graph::build(settings, shard_count, &registry)?;
     let listeners = listener_stats(config, &receivers, shard_count);
     metrics::register(&registry, &graph, &listeners);
+    let limited: Vec<_> = listeners.iter().flat_map(ListenerStats::limited).collect();
+    limited::register(&registry, limited.clone());
     show_logs(&graph, &state);
 
     let (stop, stop_seen) = watch::channel(false);
@@ -225,13 +228,18 @@ pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
         .collect();
     let metrics_address = metrics.as_ref().map(|(_, address)| *address);
     let health_address = health.as_ref().map(|(_, address)| *address);
+    let capacity = files::capacity(config);
+    let connections = OpenConnections::default();
+    metrics::connections(&registry, &connections, capacity);
     let admin_thread = {
+        let accepting = listeners.iter().map(|stats| stats.accept.clone());
         let admin = admin::Admin {
-            receivers,
+            receivers: receivers.into_iter().zip(accepting).collect(),
+            capacity: Capacity::new(capacity, connections),
             shards: shards.iter().map(ShardHandle::sender).collect(),
             metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
             health: health.map(|(page, _)| page),
-            zpages: zpages.map(|(socket, _)| (socket, graph.routes())),
+            zpages: zpages.map(|(socket, _)| (socket, graph.routes(), limited)),
             stop: stop_seen,
             end: end_seen.clone(),
         };
@@ -326,6 +334,7 @@ fn listener_stats(
         index: bound.listener.receiver,
         transport: bound.listener.settings.transport,
         shards: (0..shards).map(|_| ReceiverStats::default()).collect(),
+        accept: AcceptStats::default(),
     };
     bound.iter().map(stats).collect()
 }

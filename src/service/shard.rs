@@ -22,6 +22,7 @@ use crate::{
     threads::{Thread, ThreadError, on_runtime},
 };
 use std::{
+    collections::HashMap,
     pin::pin,
     rc::Rc,
     sync::Arc,
@@ -30,7 +31,7 @@ use std::{
 use tokio::{
     net::TcpStream,
     sync::watch,
-    task::{JoinError, JoinSet},
+    task::{AbortHandle, JoinError, JoinSet},
     time,
 };
 
@@ -132,7 +133,8 @@ async fn run(
         tokio::task::spawn_local(async move { shard.commit().await })
     };
     let shutdown = stop.clone();
-    let mut open = JoinSet::new();
+    // Each task ends with the number of its connection.
+    let (mut open, mut closers) = (JoinSet::new(), HashMap::<u64, AbortHandle>::new());
     loop {
         tokio::select! {
             command = inbox.next() => {
@@ -142,18 +144,31 @@ async fn run(
                         closing.give(count);
                         continue;
                     }
+                    Some(ShardCommand::CloseNow(number)) => {
+                        if let Some(closer) = closers.remove(&number) {
+                            closer.abort();
+                        }
+                        continue;
+                    }
                     None => break,
                 };
-                let guard = inbox.guard();
+                let (proof, number) = (connection.permit.proof(), connection.permit.number());
+                let counted = (inbox.guard(), connection.permit);
                 let Ok(socket) = TcpStream::from_std(connection.socket) else { continue };
                 let endpoint = Rc::clone(&endpoints[connection.listener]);
                 let shutdown = shutdown.clone();
-                open.spawn_local(async move {
-                    receiver::serve(endpoint, socket, connection.peer, shutdown).await;
-                    drop(guard);
-                });
+                closers.insert(number, open.spawn_local(async move {
+                    receiver::serve(endpoint, socket, connection.peer, proof, shutdown).await;
+                    drop(counted);
+                    number
+                }));
             }
-            Some(_) = open.join_next() => {}
+            Some(ended) = open.join_next() => {
+                // One that was told to close was removed then.
+                if let Ok(number) = ended {
+                    closers.remove(&number);
+                }
+            }
             () = &mut clock => {}
             Err(ended) = &mut committer => die(ended),
             _ = stop.wait_for(|stop| *stop) => break,

@@ -53,7 +53,7 @@ counters! {
 
 counters! {
     /// Connections that one listener closed for want of room: the accepting thread's.
-    pub struct AcceptStats ["receiver", "transport"] {
+    pub(crate) struct AcceptStats ["receiver", "transport"] {
         /// Connections closed unread, since there was no room. By reason: limit, as many connections as there may be; peer_limit, as many from this address.
         refused_for_limit: "wayspan_receiver_refused_connections" {"reason" = "limit"},
         /// Connections closed unread, since there was no room. By reason: limit, as many connections as there may be; peer_limit, as many from this address.

@@ -98,7 +98,7 @@ fn served(listener: std::net::TcpListener) -> AllocationInfo {
             listener.set_nonblocking(true).unwrap();
             let listener = TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
             let (socket, peer) = listener.accept().await.unwrap();
-            serve(endpoint, socket, peer, stop).await;
+            serve(endpoint, socket, peer, Default::default(), stop).await;
         });
     })
 }
@@ -115,7 +115,13 @@ fn held(listener: std::net::TcpListener, connections: usize) -> i64 {
             let listener = TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
             for _ in 0..connections {
                 let (socket, peer) = listener.accept().await.unwrap();
-                spawn_local(serve(Rc::clone(&endpoint), socket, peer, stop.clone()));
+                spawn_local(serve(
+                    Rc::clone(&endpoint),
+                    socket,
+                    peer,
+                    Default::default(),
+                    stop.clone(),
+                ));
             }
             while endpoint.stats.requests.get() < connections as u64 {
                 sleep(Duration::from_millis(1)).await;

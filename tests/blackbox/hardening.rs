@@ -3,12 +3,16 @@
 //! sender's every request is answered meanwhile.
 
 mod bodies;
+mod capacity;
 mod slow;
 
 use crate::neighbour::Neighbour;
 use testkit::{Backend, Setup, Wayspan};
 
 const MIB: u64 = 1 << 20;
+
+/// Here all senders have one address, and may have many connections.
+const MANY_OF_ONE: &str = "service: {wayspan: {max_connections_per_peer: 4000}}";
 
 /// wayspan, where it sends to, and a good sender.
 struct Stage {
@@ -35,7 +39,7 @@ impl Stage {
         let backend = Backend::grpc();
         let limit = format!("processors: {{memory_limiter: {{limit_mib: {mib}}}}}");
         let setup = Setup::to(&backend).grpc(grpc_lines).layer(&limit);
-        let wayspan = Wayspan::start(setup);
+        let wayspan = Wayspan::start(setup.layer(MANY_OF_ONE));
         let neighbour = Neighbour::start(&wayspan);
         neighbour.served(30).await;
         let before = wayspan.process().peak_memory();

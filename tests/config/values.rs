@@ -534,6 +534,12 @@ fn the_service_itself() {
     assert_eq!(config.gather, SECOND / 200);
     let config = over("service: {wayspan: {gather: 0s}}");
     assert!(config.gather.is_zero());
+    let limits = |config: &wayspan::component::Config| {
+        (config.max_connections, config.max_connections_per_peer)
+    };
+    assert_eq!(limits(&config), (None, None));
+    let config = over("service: {wayspan: {max_connections: 9, max_connections_per_peer: 0}}");
+    assert_eq!(limits(&config), (Some(9), None));
     let config = over("service: {wayspan: {shards: 3, drain_timeout: 1m}}");
     assert_eq!(
         (config.shards, config.drain_timeout),

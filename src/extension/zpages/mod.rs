@@ -1,19 +1,23 @@
 /*!
 `zpages`: the page `/debug/pipelinez`, which shows the account of every pipeline
-and exporter.
+and exporter, and whom receivers refused something.
 */
 
 pub(crate) mod config;
+mod peers;
+mod table;
 
 use crate::{
     pipeline::{DropReason, NamedRoute},
-    telemetry::http::PageAnswer,
+    telemetry::{LimitedPeers, http::PageAnswer},
 };
 use http::StatusCode;
-use std::fmt::Write;
+use std::{fmt::Write, time::Instant};
+use table::put_table;
 
-/// Writes `/debug/pipelinez`: what became of every item, as a table in plain text.
-pub(crate) fn page(routes: &[NamedRoute]) -> PageAnswer {
+/// Writes `/debug/pipelinez`, in plain text: what became of every item, and the
+/// peers in the tables `limited`.
+pub(crate) fn page(routes: &[NamedRoute], limited: &[LimitedPeers]) -> PageAnswer {
     let mut text = String::from(
         "Spans by pipeline and exporter. accepted + recovered = delivered + refused + dropped + \
          held\n\n",
@@ -64,20 +68,15 @@ pub(crate) fn page(routes: &[NamedRoute]) -> PageAnswer {
             }
         }
     }
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0))
-        .collect();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    put_table(&mut text, &rows);
     if !reasons.is_empty() {
         text.push('\n');
         text.push_str(&reasons);
+    }
+    let peers = LimitedPeers::merged(limited);
+    if !peers.is_empty() {
+        text.push('\n');
+        peers::put(&mut text, &peers, Instant::now());
     }
     (StatusCode::OK, "text/plain; charset=utf-8", text)
 }

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
     let (head, mut body) = request.into_parts();
     match take(context, settings, decoder, content, &head, &mut body).await {
         Ok((route, taken)) => {
-            context.endpoint.stats.requests.add(1);
+            context.note_taken();
             decoder.accepted(route, taken)
         }
         Err(refusal) => {

@@ -1,6 +1,6 @@
 //! A thousand connections that take their time.
 
-use super::{MIB, Stage};
+use super::{MANY_OF_ONE, MIB, Stage};
 use crate::spans::good;
 use bytes::Bytes;
 use std::time::Duration;
@@ -126,7 +126,7 @@ async fn a_thousand_half_tls_handshakes() {
         ca.path("tls.crt").display(),
         ca.path("tls.key").display()
     );
-    let wayspan = Wayspan::start(Setup::to(&backend).grpc(&tls));
+    let wayspan = Wayspan::start(Setup::to(&backend).grpc(&tls).layer(MANY_OF_ONE));
     let port = wayspan.grpc;
     let before = wayspan.process().peak_memory();
     let kept = keep(MANY, move |n| async move {

@@ -394,7 +394,7 @@ impl Calls {
     }
 
     fn accept(&self, h2: &mut H2Connection, stream: u32, taken: Taken) {
-        self.context.endpoint.stats.requests.add(1);
+        self.context.note_taken();
         reply::accept(h2, stream, taken);
     }
 
