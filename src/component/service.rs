@@ -68,12 +68,12 @@ pub(super) fn wayspan(keys: &mut KeyReader<'_>, is_stored: bool) -> Wayspan {
     );
     let connections: Field<u32> = keys.get(
         "max_connections",
-        "the memory limit by 32 KiB, at least 1024",
+        "the memory limit by 16 KiB, at least 1024",
         "connections to all receivers together, and never more than the limit of open files leaves for them; those beyond are closed; 0: the default",
     );
     let of_peer: Field<u32> = keys.get(
         "max_connections_per_peer",
-        "an eighth of `max_connections`, at least 256, at most half",
+        "half of `max_connections`",
         "the same for connections from one address, which may be that of a gateway or of a node; 0: the default",
     );
     let cx = keys.reading();

@@ -10,9 +10,10 @@ connections a mesh keeps. Accepting is rare, so one thread does it for all.
 
 use super::{
     balance::ShardLoads,
-    capacity::{Capacity, CapacityLimits, Full, Leaver},
+    capacity::{Capacity, CapacityLimits, Full, Leaver, NoRoom},
     handover::AcceptedConnection,
     notice::{ConnectionNotice, Repeats},
+    permit::ConnectionPermit,
 };
 use crate::telemetry::AcceptStats;
 use socket2::TcpKeepalive;
@@ -21,11 +22,11 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener as StdListener},
     time::{Duration, Instant},
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Connections the kernel may hold for us before we accept them. A mesh's
 /// proxies reconnect all at once when the pod is replaced.
-const ACCEPT_BACKLOG: i32 = 1024;
+const ACCEPT_BACKLOG: i32 = 4096;
 
 /// How long a connection is silent before the kernel asks whether its peer is
 /// there, how often it asks again, and how many times. HTTP/1.1 has no ping of its
@@ -116,7 +117,7 @@ impl Acceptor {
                 return;
             }
         };
-        let mut failures = Repeats::default();
+        let (mut failures, mut patience) = (Repeats::default(), Patience::new(Instant::now()));
         loop {
             let (socket, peer) = match socket.accept().await {
                 Ok(accepted) => accepted,
@@ -134,33 +135,70 @@ impl Acceptor {
                     continue;
                 }
             };
-            let (permit, leaver) = match self.capacity.admit(peer.ip()) {
-                Ok(admitted) => admitted,
-                Err(full) => {
-                    // Closed by being dropped: there is no room to serve it.
-                    self.note(full, Closed::Unread, peer.ip(), stats);
-                    continue;
-                }
+            let connection = NewConnection {
+                listener,
+                socket,
+                peer,
             };
-            if let Some(Leaver { peer, place, full }) = leaver {
-                self.note(full, Closed::Displaced, peer, stats);
-                if let Some(shard) = self.balance.shard(place.shard) {
-                    shard.close_now(place.number);
+            match self.admit(peer.ip(), &mut patience).await {
+                Ok(admitted) => self.serve(connection, admitted, stats),
+                // Closed by being dropped: there is no room to serve it.
+                Err(full) => self.note(full, Closed::Unread, peer.ip(), stats),
+            }
+        }
+    }
+
+    /// Asks for room, again and again where a connection will give way in a moment.
+    /// The kernel holds others meanwhile, which costs less than sending them away.
+    async fn admit(
+        &self,
+        peer: IpAddr,
+        patience: &mut Patience,
+    ) -> Result<(ConnectionPermit, Option<Leaver>), Full> {
+        loop {
+            let now = Instant::now();
+            match self.capacity.admit(peer, now) {
+                Ok(admitted) => return Ok(admitted),
+                Err(NoRoom {
+                    again: Some(again), ..
+                }) if patience.take(now, again) => {
+                    tokio::time::sleep_until(again.into()).await;
                 }
+                Err(no_room) => return Err(no_room.full),
             }
-            // The socket leaves this thread's reactor for the shard's.
-            let Ok(socket) = socket.into_std() else {
-                continue;
-            };
-            if let Some((at, shard)) = self.balance.place() {
-                permit.place_on(at);
-                shard.serve(AcceptedConnection {
-                    listener,
-                    socket,
-                    peer,
-                    permit,
-                });
+        }
+    }
+
+    /// Sends a connection to a shard, and closes the one that gives way to it.
+    fn serve(
+        &self,
+        connection: NewConnection,
+        (permit, leaver): (ConnectionPermit, Option<Leaver>),
+        stats: &AcceptStats,
+    ) {
+        if let Some(Leaver { peer, place, full }) = leaver {
+            self.note(full, Closed::Displaced, peer, stats);
+            if let Some(shard) = self.balance.shard(place.shard) {
+                shard.close_now(place.number);
             }
+        }
+        let NewConnection {
+            listener,
+            socket,
+            peer,
+        } = connection;
+        // The socket leaves this thread's reactor for the shard's.
+        let Ok(socket) = socket.into_std() else {
+            return;
+        };
+        if let Some((at, shard)) = self.balance.place() {
+            permit.place_on(at);
+            shard.serve(AcceptedConnection {
+                listener,
+                socket,
+                peer,
+                permit,
+            });
         }
     }
 
@@ -198,6 +236,44 @@ impl Acceptor {
     }
 }
 
+/// How long a listener may yet wait for room, while other senders wait as well.
+#[derive(Debug)]
+struct Patience {
+    left: Duration,
+    since: Instant,
+}
+
+impl Patience {
+    /// What there is of it at most, and which part of the time becomes it.
+    const MOST: Duration = Duration::from_millis(400);
+    const PART: u32 = 2;
+
+    fn new(now: Instant) -> Self {
+        Self {
+            left: Self::MOST,
+            since: now,
+        }
+    }
+
+    /// Uses the time until `end`; false: there is not so much.
+    fn take(&mut self, now: Instant, end: Instant) -> bool {
+        let more = now.saturating_duration_since(self.since) / Self::PART;
+        self.left = self.left.saturating_add(more).min(Self::MOST);
+        self.since = now;
+        let left = self.left.checked_sub(end.saturating_duration_since(now));
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
+/// A connection that has no permit yet.
+#[derive(Debug)]
+struct NewConnection {
+    listener: usize,
+    socket: TcpStream,
+    peer: SocketAddr,
+}
+
 /// How a connection is closed for want of room.
 #[derive(Clone, Copy)]
 enum Closed {
@@ -224,6 +300,25 @@ mod tests {
 
     use super::*;
     use std::net::TcpStream;
+
+    #[test]
+    fn a_listener_waits_for_room_a_part_of_the_time() {
+        let begin = Instant::now();
+        let (mut patience, mut now) = (Patience::new(begin), begin);
+        let mut waited = Duration::ZERO;
+        let wait = Duration::from_millis(20);
+        while now < begin + Duration::from_secs(10) {
+            match patience.take(now, now + wait) {
+                true => {
+                    waited += wait;
+                    now += wait;
+                }
+                false => now += Duration::from_micros(10),
+            }
+        }
+        let most = Patience::MOST + Duration::from_secs(10) / Patience::PART;
+        assert!(waited <= most && waited + 2 * wait > most, "{waited:?}");
+    }
 
     #[test]
     fn accepted_sockets_are_kept_alive() {

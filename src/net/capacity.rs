@@ -5,8 +5,9 @@ A descriptor that a connection holds is one that the backend, the segment log an
 the pages for health and metrics cannot have. So receivers leave some, and no
 address may have more than its share of the rest.
 
-Where there is no room, the oldest connection on which no request was taken yet
-gives way: of the same address, if that has its share, else of all. So connections
+Where there is no room, a connection on which no request was taken yet gives way:
+of the same address, if that has its share, else of all; a silent one before one
+whose peer speaks a protocol, and an older one before a younger. So connections
 that are only held open keep nobody out, not even a sender that shares their
 address. Where all are in use, the new one is closed.
 
@@ -15,12 +16,13 @@ told by its permit. A request costs nothing here, but for the first that is take
 on a connection.
 */
 
-use super::permit::{ConnectionPermit, Counts, OpenConnections, Place, Standing};
+use super::permit::{ConnectionPermit, Counts, OpenConnections, Place, Progress, Standing};
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// What is over is looked for when there is more than this, and than twice what was
@@ -29,7 +31,14 @@ const SWEEP: usize = 64;
 
 /// Connections that were told to give way and have not ended, at most: they are open
 /// beside as many as there may be.
-const LEAVING: usize = 32;
+const LEAVING: usize = 48;
+
+/// How long shards have to close some of those, until it is asked again.
+const CLOSING: Duration = Duration::from_millis(2);
+
+/// How long a connection is spared, so that its first request is heard although many
+/// others come with it.
+const SPARED: Duration = Duration::from_millis(20);
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +56,15 @@ pub(crate) enum Full {
     All,
     /// That of the peer's address.
     Peer,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom {
+    /// The limit it is over.
+    pub(crate) full: Full,
+    /// When to try again, where another will give way; None: none will.
+    pub(crate) again: Option<Instant>,
 }
 
 /// A connection that is to be closed for another's sake.
@@ -109,7 +127,11 @@ impl Capacity {
     /// # Errors
     ///
     /// When there are as many already as there may be, and none gives way.
-    pub(crate) fn admit(&self, peer: IpAddr) -> Result<(ConnectionPermit, Option<Leaver>), Full> {
+    pub(crate) fn admit(
+        &self,
+        peer: IpAddr,
+        now: Instant,
+    ) -> Result<(ConnectionPermit, Option<Leaver>), NoRoom> {
         // A socket for both families shows IPv4 addresses mapped.
         let peer = peer.to_canonical();
         let tables = &mut *self.tables.borrow_mut();
@@ -124,8 +146,14 @@ impl Capacity {
         };
         let leaver = match full {
             None => None,
-            Some((full, _)) if self.leaving.get() >= LEAVING => return Err(full),
-            Some((full, unproven)) => Some(unproven.take_oldest(full).ok_or(full)?),
+            Some((full, _)) if self.leaving.get() >= LEAVING => {
+                let again = Some(now + CLOSING);
+                return Err(NoRoom { full, again });
+            }
+            Some((full, unproven)) => match unproven.take_first(now) {
+                Ok((peer, place)) => Some(Leaver { peer, place, full }),
+                Err(again) => return Err(NoRoom { full, again }),
+            },
         };
         tables.last += 1;
         let counts = Counts {
@@ -133,7 +161,7 @@ impl Capacity {
             of_peer: known.open.clone(),
             leaving: self.leaving.clone(),
         };
-        let permit = ConnectionPermit::new(peer, tables.last, counts);
+        let permit = ConnectionPermit::new(peer, tables.last, now, counts);
         known.unproven.add(permit.standing());
         tables.unproven.add(permit.standing());
         Ok((permit, leaver))
@@ -150,35 +178,65 @@ impl Tables {
     }
 }
 
-/// Connections on which no request was taken, the oldest first; and some of which
+/// Connections on which no request was taken, the oldest first, and some of which
 /// that is no longer true.
 #[derive(Debug, Default)]
 struct Unproven {
-    queue: VecDeque<Arc<Standing>>,
+    silent: VecDeque<Arc<Standing>>,
+    /// Those that were silent when they were looked at before.
+    spoken: VecDeque<Arc<Standing>>,
     sweep_at: usize,
 }
 
 impl Unproven {
     fn add(&mut self, standing: Arc<Standing>) {
-        if self.queue.len() >= self.sweep_at.max(SWEEP) {
-            self.queue.retain(|standing| standing.is_unproven());
-            self.sweep_at = 2 * self.queue.len();
+        if self.len() >= self.sweep_at.max(SWEEP) {
+            let is_unproven = |standing: &Arc<Standing>| standing.progress() != Progress::Settled;
+            self.silent.retain(is_unproven);
+            self.spoken.retain(is_unproven);
+            self.sweep_at = 2 * self.len();
         }
-        self.queue.push_back(standing);
+        self.silent.push_back(standing);
     }
 
-    fn take_oldest(&mut self, full: Full) -> Option<Leaver> {
-        loop {
-            let oldest = self.queue.pop_front()?;
-            if let Some(place) = oldest.give_way() {
-                return Some(Leaver {
-                    peer: oldest.peer(),
-                    place,
-                    full,
-                });
+    fn len(&self) -> usize {
+        self.silent.len() + self.spoken.len()
+    }
+
+    /// Makes the first give way; else says when one may, if there is one.
+    fn take_first(&mut self, now: Instant) -> Result<(IpAddr, Place), Option<Instant>> {
+        while let Some(oldest) = self.silent.pop_front() {
+            match oldest.progress() {
+                Progress::Silent if is_spared(&oldest, now) => {
+                    // So are those after it.
+                    self.silent.push_front(oldest);
+                    break;
+                }
+                Progress::Silent => {
+                    if let Some(place) = oldest.give_way() {
+                        return Ok((oldest.peer(), place));
+                    }
+                }
+                Progress::Spoken => self.spoken.push_back(oldest),
+                Progress::Settled => {}
             }
         }
+        while let Some(oldest) = self.spoken.pop_front() {
+            if is_spared(&oldest, now) && oldest.progress() != Progress::Settled {
+                self.spoken.push_front(oldest);
+                break;
+            }
+            if let Some(place) = oldest.give_way() {
+                return Ok((oldest.peer(), place));
+            }
+        }
+        let next = self.silent.front().into_iter().chain(self.spoken.front());
+        Err(next.map(|standing| standing.since() + SPARED).min())
     }
+}
+
+fn is_spared(standing: &Standing, now: Instant) -> bool {
+    now.saturating_duration_since(standing.since()) < SPARED
 }
 
 #[cfg(test)]
@@ -192,106 +250,155 @@ mod tests {
         Ipv4Addr::from(n).into()
     }
 
-    fn capacity(all: usize, per_peer: usize) -> Capacity {
-        let limits = CapacityLimits { all, per_peer };
-        Capacity::new(limits, OpenConnections::default())
+    /// A capacity and its clock.
+    struct Bench {
+        capacity: Capacity,
+        now: Instant,
     }
 
-    /// A connection on which a request was taken.
-    fn proven(capacity: &Capacity, of: u32) -> Result<ConnectionPermit, Full> {
-        let (permit, _) = capacity.admit(peer(of))?;
-        permit.proof().give();
-        Ok(permit)
+    fn bench(all: usize, per_peer: usize) -> Bench {
+        let limits = CapacityLimits { all, per_peer };
+        Bench {
+            capacity: Capacity::new(limits, OpenConnections::default()),
+            now: Instant::now(),
+        }
     }
+
+    impl Bench {
+        /// A connection from an address, after those before it can give way.
+        fn admit(&mut self, of: u32) -> Result<(ConnectionPermit, Option<Leaver>), NoRoom> {
+            self.now += SPARED;
+            self.capacity.admit(peer(of), self.now)
+        }
+
+        /// One on which a request was taken.
+        fn proven(&mut self, of: u32) -> Result<ConnectionPermit, NoRoom> {
+            let (permit, _) = self.admit(of)?;
+            permit.proof().taken();
+            Ok(permit)
+        }
+
+        fn open(&self) -> usize {
+            self.capacity.all.get()
+        }
+    }
+
+    const PEER: NoRoom = NoRoom {
+        full: Full::Peer,
+        again: None,
+    };
+    const ALL: NoRoom = NoRoom {
+        full: Full::All,
+        again: None,
+    };
 
     #[test]
     fn a_peer_has_its_share_and_all_have_the_whole() {
-        let capacity = capacity(5, 2);
-        let mut held: Vec<_> = [1, 1, 2, 2].map(|n| proven(&capacity, n).unwrap()).into();
-        assert_eq!(proven(&capacity, 1).unwrap_err(), Full::Peer);
-        held.push(proven(&capacity, 3).unwrap());
-        assert_eq!(proven(&capacity, 4).unwrap_err(), Full::All);
-        assert_eq!(proven(&capacity, 1).unwrap_err(), Full::Peer);
+        let mut bench = bench(5, 2);
+        let mut held: Vec<_> = [1, 1, 2, 2].map(|n| bench.proven(n).unwrap()).into();
+        assert_eq!(bench.proven(1).unwrap_err(), PEER);
+        held.push(bench.proven(3).unwrap());
+        assert_eq!(bench.proven(4).unwrap_err(), ALL);
+        assert_eq!(bench.proven(1).unwrap_err(), PEER);
         // Its own end is what a peer waits for, and anybody's what others do.
         held.swap_remove(0);
-        assert_eq!(capacity.all.get(), 4);
-        held.push(proven(&capacity, 1).unwrap());
-        assert_eq!(proven(&capacity, 4).unwrap_err(), Full::All);
+        assert_eq!(bench.open(), 4);
+        held.push(bench.proven(1).unwrap());
+        assert_eq!(bench.proven(4).unwrap_err(), ALL);
         held.clear();
-        assert_eq!(capacity.all.get(), 0);
+        assert_eq!(bench.open(), 0);
     }
 
     #[test]
-    fn the_oldest_on_which_nothing_was_taken_gives_way() {
-        let capacity = capacity(5, 3);
-        let first = proven(&capacity, 1).unwrap();
-        let (second, _) = capacity.admit(peer(1)).unwrap();
-        let (third, _) = capacity.admit(peer(1)).unwrap();
-        second.place_on(1);
-        let (fourth, leaver) = capacity.admit(peer(1)).unwrap();
-        let leaver = leaver.unwrap();
-        assert_eq!((leaver.peer, leaver.full), (peer(1), Full::Peer));
-        assert_eq!(leaver.place.number, second.number());
-        assert_eq!(leaver.place.shard, 1);
-        drop(second);
-        assert_eq!(capacity.all.get(), 3);
-        // Another address is full: the oldest of all goes.
-        let other = [2, 2].map(|n| proven(&capacity, n).unwrap());
-        let (fifth, leaver) = capacity.admit(peer(3)).unwrap();
+    fn the_silent_give_way_before_those_who_speak_and_the_old_before_the_young() {
+        let mut bench = bench(6, 4);
+        let of_one = [1, 1, 1, 1].map(|n| bench.admit(n).unwrap().0);
+        let [used, first, second, third] = &of_one;
+        used.proof().taken();
+        first.proof().spoken();
+        second.place_on(7);
+        for silent in [second, third] {
+            let (newest, leaver) = bench.admit(1).unwrap();
+            let leaver = leaver.unwrap();
+            assert_eq!((leaver.peer, leaver.full), (peer(1), Full::Peer));
+            assert_eq!(leaver.place.number, silent.number());
+            newest.proof().taken();
+            std::mem::forget(newest);
+        }
+        // Another address is full: those of all give way, and the last one speaks.
+        let others = [2, 2].map(|n| bench.proven(n).unwrap());
+        let (newest, leaver) = bench.admit(3).unwrap();
         let leaver = leaver.unwrap();
         assert_eq!((leaver.peer, leaver.full), (peer(1), Full::All));
-        assert_eq!(leaver.place.number, third.number());
-        for permit in [&fourth, &fifth] {
-            permit.proof().give();
-        }
-        assert_eq!(capacity.admit(peer(3)).unwrap_err(), Full::All);
-        drop((first, third, fourth, fifth, other));
-        assert_eq!(capacity.all.get(), 0);
-        assert_eq!(capacity.leaving.get(), 0);
+        assert_eq!(leaver.place.number, first.number());
+        newest.proof().taken();
+        assert_eq!(bench.admit(3).unwrap_err(), ALL);
+        assert_eq!(bench.open(), 6);
+        drop((of_one, others, newest));
+        assert_eq!((bench.open(), bench.capacity.leaving.get()), (2, 0));
+    }
+
+    #[test]
+    fn a_connection_has_time_for_its_first_request() {
+        let bench = bench(3, 3);
+        let at = |ms| bench.now + Duration::from_millis(ms);
+        let admit = |ms| bench.capacity.admit(peer(1), at(ms));
+        let held: Vec<_> = [0, 1, 2].map(|ms| admit(ms).unwrap().0).into();
+        held[0].proof().spoken();
+        let refused = NoRoom {
+            full: Full::Peer,
+            again: Some(bench.now + SPARED),
+        };
+        assert_eq!(admit(3).unwrap_err(), refused);
+        // The second is silent, and old enough as late as that.
+        let (_fourth, leaver) = admit(22).unwrap();
+        assert_eq!(leaver.unwrap().place.number, held[1].number());
     }
 
     #[test]
     fn a_shard_that_is_slow_to_close_does_not_let_more_in_without_end() {
-        let capacity = capacity(10, 10);
+        let mut bench = bench(10, 10);
         let mut held = Vec::new();
         let mut refused = 0;
         for _ in 0..1000 {
-            match capacity.admit(peer(1)) {
+            match bench.admit(1) {
                 Ok((permit, _)) => held.push(permit),
-                Err(full) => {
-                    assert_eq!(full, Full::Peer);
+                Err(error) => {
+                    let again = Some(bench.now + CLOSING);
+                    assert_eq!(error, NoRoom { again, ..PEER });
                     refused += 1;
                 }
             }
         }
         assert_eq!((held.len(), refused), (10 + LEAVING, 990 - LEAVING));
-        assert_eq!(capacity.all.get(), 10);
+        assert_eq!(bench.open(), 10);
         held.clear();
-        assert!(capacity.admit(peer(1)).is_ok());
+        assert!(bench.admit(1).is_ok());
     }
 
     #[test]
     fn an_address_is_one_in_whatever_form() {
-        let capacity = capacity(10, 1);
+        let mut bench = bench(10, 1);
         let mapped = Ipv4Addr::from(7).to_ipv6_mapped();
-        let _held = proven(&capacity, 7).unwrap();
-        assert_eq!(capacity.admit(mapped.into()).unwrap_err(), Full::Peer);
-        assert!(capacity.admit(Ipv6Addr::LOCALHOST.into()).is_ok());
+        let _held = bench.proven(7).unwrap();
+        let admit = |peer| bench.capacity.admit(peer, bench.now);
+        assert_eq!(admit(mapped.into()).unwrap_err(), PEER);
+        assert!(admit(Ipv6Addr::LOCALHOST.into()).is_ok());
     }
 
     #[test]
     fn what_is_over_is_forgotten() {
-        let capacity = capacity(1000, 10);
-        let staying: Vec<_> = (0..100).map(|n| proven(&capacity, n).unwrap()).collect();
+        let mut bench = bench(1000, 10);
+        let staying: Vec<_> = (0..100).map(|n| bench.proven(n).unwrap()).collect();
         for n in 100..100_000 {
-            drop(capacity.admit(peer(n)).unwrap());
-            drop(capacity.admit(peer(0)).unwrap());
+            drop(bench.admit(n).unwrap());
+            drop(bench.admit(0).unwrap());
         }
-        assert_eq!(capacity.all.get(), staying.len());
-        let tables = capacity.tables.borrow();
+        assert_eq!(bench.open(), staying.len());
+        let tables = bench.capacity.tables.borrow();
         assert!(tables.peers.len() <= 2 * staying.len() + 1);
-        assert!(tables.unproven.queue.len() <= SWEEP);
-        assert!(tables.peers[&peer(0)].unproven.queue.len() <= SWEEP);
+        assert!(tables.unproven.len() <= SWEEP);
+        assert!(tables.peers[&peer(0)].unproven.len() <= SWEEP);
         assert!((0..100).all(|n| tables.peers[&peer(n)].open.get() == 1));
     }
 }

@@ -1,9 +1,9 @@
 /*!
 What a connection is to those who count connections, from its beginning to its end.
 
-Three threads' worth of events meet here: the accepting thread tells a connection to
-give way, its shard takes a request on it or ends it. One atomic state decides
-between them, so that a connection is counted out once.
+The accepting thread may tell a connection to give way, while its shard hears the
+peer speak, takes a request or ends it. One atomic state decides between them, so
+that a connection is counted out once.
 */
 
 use std::{
@@ -17,16 +17,19 @@ use std::{
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
+    time::Instant,
 };
 
+/// Its peer has not said which protocol it speaks.
+const SILENT: u8 = 0;
 /// No request was taken on it yet.
-const UNPROVEN: u8 = 0;
+const SPOKEN: u8 = 1;
 /// Some request was.
-const PROVEN: u8 = 1;
+const PROVEN: u8 = 2;
 /// It was told to give way, and is not counted any more.
-const LEAVING: u8 = 2;
+const LEAVING: u8 = 3;
 /// It is over.
-const ENDED: u8 = 3;
+const ENDED: u8 = 4;
 
 /// How many connections are open; any thread may ask.
 #[derive(Clone, Debug, Default)]
@@ -72,21 +75,43 @@ pub(crate) struct Place {
 pub(crate) struct Standing {
     peer: IpAddr,
     number: u64,
+    since: Instant,
     shard: AtomicUsize,
     state: AtomicU8,
     counts: Counts,
 }
 
+/// How far a connection has come that may have to give way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Its peer has not said which protocol it speaks.
+    Silent,
+    /// No request was taken on it.
+    Spoken,
+    /// A request was, or it is over: it does not give way.
+    Settled,
+}
+
 impl Standing {
-    /// Returns true while no request was taken on it.
-    pub(crate) fn is_unproven(&self) -> bool {
-        self.state.load(Acquire) == UNPROVEN
+    /// Returns how far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        match self.state.load(Acquire) {
+            SILENT => Progress::Silent,
+            SPOKEN => Progress::Spoken,
+            _ => Progress::Settled,
+        }
+    }
+
+    /// Returns when it was accepted.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
     }
 
     /// Counts the connection out, if no request was taken on it. None: it stays,
     /// or has ended.
     pub(crate) fn give_way(&self) -> Option<Place> {
-        self.pass(UNPROVEN, LEAVING)?;
+        self.pass(SILENT, LEAVING)
+            .or_else(|| self.pass(SPOKEN, LEAVING))?;
         self.counts.leaving.begin();
         self.counts.all.end();
         self.counts.of_peer.end();
@@ -113,14 +138,15 @@ pub(crate) struct ConnectionPermit(Arc<Standing>);
 
 impl ConnectionPermit {
     /// Counts connection number `number`.
-    pub(crate) fn new(peer: IpAddr, number: u64, counts: Counts) -> Self {
+    pub(crate) fn new(peer: IpAddr, number: u64, now: Instant, counts: Counts) -> Self {
         counts.all.begin();
         counts.of_peer.begin();
         Self(Arc::new(Standing {
             peer,
             number,
+            since: now,
             shard: AtomicUsize::new(0),
-            state: AtomicU8::new(UNPROVEN),
+            state: AtomicU8::new(SILENT),
             counts,
         }))
     }
@@ -140,7 +166,7 @@ impl ConnectionPermit {
         self.0.number
     }
 
-    /// Returns what the connection tells its first request to.
+    /// Returns what the connection tells how far it has come.
     pub(crate) fn proof(&self) -> ConnectionProof {
         ConnectionProof(Cell::new(Some(self.standing())))
     }
@@ -159,8 +185,8 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// Told when a request was taken on the connection, which does not give way to
-/// others from then on. By default it is no connection's.
+/// Told how far a connection has come: the further, the later it gives way to
+/// others. By default it is no connection's.
 #[derive(Default)]
 pub struct ConnectionProof(Cell<Option<Arc<Standing>>>);
 
@@ -171,10 +197,22 @@ impl fmt::Debug for ConnectionProof {
 }
 
 impl ConnectionProof {
-    /// Notes that a request was taken: all but the first time for the price of a look.
-    pub(crate) fn give(&self) {
+    /// Notes that the peer speaks a protocol.
+    pub(crate) fn spoken(&self) {
+        let standing = self.0.take();
+        if let Some(standing) = &standing {
+            let _ = standing.pass(SILENT, SPOKEN);
+        }
+        self.0.set(standing);
+    }
+
+    /// Notes that a request was taken, after which the connection does not give way:
+    /// all but the first time for the price of a look.
+    pub(crate) fn taken(&self) {
         if let Some(standing) = self.0.take() {
-            let _ = standing.pass(UNPROVEN, PROVEN);
+            let _ = standing
+                .pass(SPOKEN, PROVEN)
+                .or_else(|| standing.pass(SILENT, PROVEN));
         }
     }
 }
@@ -197,7 +235,8 @@ mod tests {
     }
 
     fn permit(counts: &Counts) -> ConnectionPermit {
-        ConnectionPermit::new(Ipv4Addr::LOCALHOST.into(), 7, counts.clone())
+        let peer = Ipv4Addr::LOCALHOST.into();
+        ConnectionPermit::new(peer, 7, Instant::now(), counts.clone())
     }
 
     #[test]
@@ -227,13 +266,25 @@ mod tests {
     fn it_does_not_give_way_once_a_request_was_taken() {
         let counts = counts();
         let held = permit(&counts);
-        let proof = held.proof();
-        proof.give();
-        proof.give();
-        assert_eq!(held.standing().give_way(), None);
+        let (proof, standing) = (held.proof(), held.standing());
+        assert_eq!(standing.progress(), Progress::Silent);
+        for _ in 0..2 {
+            proof.spoken();
+            assert_eq!(standing.progress(), Progress::Spoken);
+        }
+        for _ in 0..2 {
+            proof.taken();
+            assert_eq!(standing.progress(), Progress::Settled);
+        }
+        proof.spoken();
+        assert_eq!(standing.give_way(), None);
         drop(held);
         assert_eq!(numbers(&counts), [0, 0, 0]);
-        ConnectionProof::default().give();
+        ConnectionProof::default().taken();
+
+        let held = permit(&counts);
+        held.proof().spoken();
+        assert!(held.standing().give_way().is_some());
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl ConnectionContext {
     /// Counts a request that was taken.
     pub(crate) fn note_taken(&self) {
         self.endpoint.stats.requests.add(1);
-        self.proof.give();
+        self.proof.taken();
     }
 
     /// Counts a refusal and logs the first of its kind.

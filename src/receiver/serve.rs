@@ -29,7 +29,7 @@ use tokio::{
 
 /// Serves one accepted connection until it ends, or, once `shutdown` turns
 /// true, until its requests in flight are answered (GOAWAY / connection: close).
-/// `proof` is told when a request was taken.
+/// `proof` is told how far it comes.
 /// Must run inside a `LocalSet` (it spawns local tasks).
 pub async fn serve(
     endpoint: Rc<Endpoint>,
@@ -44,7 +44,9 @@ pub async fn serve(
         Protocol::Http(..) => HttpVersion::One,
     };
     let failed = &stats.failed_handshakes;
-    match open(socket, peer, tls, unnegotiated, failed, &shutdown).await {
+    let opened = open(socket, peer, tls, unnegotiated, failed, &shutdown).await;
+    proof.spoken();
+    match opened {
         Some(Opened::Plain(stream, version)) => {
             speak(endpoint, stream, version, (peer, proof), shutdown).await;
         }

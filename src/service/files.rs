@@ -14,24 +14,22 @@ use std::fs;
 /// Each connection is a file, and so is each socket to a backend.
 const FEW: u64 = 4096;
 
-/// Files that connections to receivers leave, beside those open at the start.
-const RESERVE: usize = 64;
+/// Files that connections to receivers leave, beside those open at the start: half of
+/// them to backends, the log and the pages, and half to connections that were told
+/// to give way and are still open.
+const RESERVE: usize = 128;
 
 /// What a connection may hold beside its requests, which are charged elsewhere: a
-/// frame or a head that is not whole, and its state. All connections together
-/// hold as much again as the memory limit, at most.
-const CONNECTION_BYTES: usize = 32 << 10;
+/// frame or a head that is not whole. All connections together hold as much again
+/// as the memory limit, at most; those that are only held open, a quarter of that.
+const CONNECTION_BYTES: usize = 16 << 10;
 
 /// Connections that there may be however little memory there is.
-const LEAST: CapacityLimits = CapacityLimits {
-    all: 1024,
-    per_peer: 256,
-};
+const LEAST: usize = 1024;
 
-/// The part of all connections that one address may have, and what it may never
-/// have more than, however few there are.
-const SHARE: usize = 8;
-const HALF: usize = 2;
+/// The part of all connections that one address may have: much, since it may be
+/// that of a gateway, and an idle connection costs little.
+const SHARE: usize = 2;
 
 /// Raises the limit as far as it goes; warns where that is not far.
 pub(crate) fn raise_limit() {
@@ -83,10 +81,9 @@ fn limits(
     memory_limit: usize,
     free: usize,
 ) -> CapacityLimits {
-    let all = all.unwrap_or_else(|| LEAST.all.max(memory_limit / CONNECTION_BYTES));
+    let all = all.unwrap_or_else(|| LEAST.max(memory_limit / CONNECTION_BYTES));
     let all = all.min(free);
-    let share = || LEAST.per_peer.max(all / SHARE).min(all.div_ceil(HALF));
-    let per_peer = per_peer.unwrap_or_else(share);
+    let per_peer = per_peer.unwrap_or_else(|| all.div_ceil(SHARE));
     CapacityLimits { all, per_peer }
 }
 
@@ -97,13 +94,13 @@ mod tests {
     #[test]
     fn some_files_are_left_for_all_else() {
         for (limit, open, want) in [
-            (1 << 20, 40, (1 << 20) - 104),
-            (1024, 40, 920),
-            (300, 40, 196),
+            (1 << 20, 40, (1 << 20) - 168),
+            (1024, 40, 856),
+            (300, 40, 132),
             (64, 40, 12),
             (64, 64, 1),
             (0, 10, 1),
-            (usize::MAX, 40, usize::MAX - 104),
+            (usize::MAX, 40, usize::MAX - 168),
         ] {
             assert_eq!(left(limit, open), want, "{limit} {open}");
         }
@@ -114,15 +111,15 @@ mod tests {
         const MIB: usize = 1 << 20;
         for (asked, memory, free, want) in [
             // The container of deploy/wayspan.yaml.
-            ((None, None), 204 * MIB, 1 << 20, (6528, 816)),
-            ((None, None), 204 * MIB, 920, (920, 256)),
-            ((None, None), MIB, 1 << 20, (1024, 256)),
+            ((None, None), 204 * MIB, 1 << 20, (13_056, 6528)),
+            ((None, None), 204 * MIB, 920, (920, 460)),
+            ((None, None), MIB, 1 << 20, (1024, 512)),
             ((None, None), 204 * MIB, 196, (196, 98)),
             ((None, None), 204 * MIB, 1, (1, 1)),
             ((Some(100), None), 204 * MIB, 920, (100, 50)),
-            ((Some(5000), None), 204 * MIB, 920, (920, 256)),
+            ((Some(5000), None), 204 * MIB, 920, (920, 460)),
             ((Some(5000), Some(7)), 204 * MIB, 1 << 20, (5000, 7)),
-            ((None, Some(5000)), 204 * MIB, 1 << 20, (6528, 5000)),
+            ((None, Some(5000)), 204 * MIB, 1 << 20, (13_056, 5000)),
         ] {
             let CapacityLimits { all, per_peer } = limits(asked, memory, free);
             assert_eq!((all, per_peer), want, "{asked:?} {memory} {free}");
