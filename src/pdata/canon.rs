@@ -52,13 +52,19 @@ pub fn repair(
     request: &[u8],
     limits: &RequestLimits,
 ) -> Result<Repaired, WireReason> {
+    let most = limits.repaired;
+    // What is canonical is hardly ever shorter.
+    if request.len() > most {
+        return Err(WireReason::Canonical(most));
+    }
     let room = request.len() + request.len() / 8;
     let mut writer = CanonWriter {
-        bytes: Vec::with_capacity(room.min(limits.repaired)),
+        // Where it could not double, it has all at once and never moves.
+        bytes: Vec::with_capacity(if room > most / 2 { most } else { room }),
         utf8_replaced: 0,
         joined: 0,
         most_joined: limits.joined(request.len()),
-        most_bytes: limits.repaired,
+        most_bytes: most,
     };
     let message = SchemaMessage::request(signal);
     writer.canonical(message, request, wire::MAX_DEPTH)?;
@@ -85,6 +91,9 @@ fn is_opaque(message: SchemaMessage) -> bool {
         M::LogRecord | M::Gauge | M::Sum | M::Histogram | M::ExponentialHistogram | M::Summary
     )
 }
+
+/// The most bytes that the key of a known field has.
+const KEY: usize = 2;
 
 struct CanonWriter {
     bytes: Vec<u8>,
@@ -169,25 +178,53 @@ impl CanonWriter {
 
     /// Writes `text` with U+FFFD in place of each bad sequence.
     fn replace(&mut self, number: u32, text: &[u8]) -> Result<(), WireReason> {
-        wire::put_tag(number, WireType::Len, &mut self.bytes);
-        let at = self.bytes.len();
-        let reserved = wire::varint_len(text.len() as u64);
-        self.bytes.resize(at + reserved, 0);
+        let (at, reserved) = self.open(number, text)?;
         for chunk in text.utf8_chunks() {
             self.copy(chunk.valid().as_bytes())?;
             if !chunk.invalid().is_empty() {
                 self.copy("\u{FFFD}".as_bytes())?;
             }
         }
-        wire::close_len(at, reserved, &mut self.bytes);
-        Ok(())
+        self.close(at, reserved)
     }
 
     fn copy(&mut self, raw: &[u8]) -> Result<(), WireReason> {
-        if self.bytes.len() + raw.len() > self.most_bytes {
+        self.reserve(raw.len())?;
+        self.bytes.extend_from_slice(raw);
+        Ok(())
+    }
+
+    /// Makes room for so many bytes more. What there is doubles, but not past what
+    /// there may be.
+    fn reserve(&mut self, more: usize) -> Result<(), WireReason> {
+        let needed = self.bytes.len() + more;
+        if needed > self.most_bytes {
             return Err(WireReason::Canonical(self.most_bytes));
         }
-        self.bytes.extend_from_slice(raw);
+        if needed > self.bytes.capacity() {
+            let doubled = self.bytes.capacity().saturating_mul(2);
+            let room = doubled.clamp(needed, self.most_bytes);
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Begins a field with a length, of about that of `payload`: where the length
+    /// stands, and how many bytes it has.
+    fn open(&mut self, number: u32, payload: &[u8]) -> Result<(usize, usize), WireReason> {
+        let reserved = wire::varint_len(payload.len() as u64);
+        self.reserve(KEY + reserved)?;
+        wire::put_tag(number, WireType::Len, &mut self.bytes);
+        let at = self.bytes.len();
+        self.bytes.resize(at + reserved, 0);
+        Ok((at, reserved))
+    }
+
+    /// Ends it.
+    fn close(&mut self, at: usize, reserved: usize) -> Result<(), WireReason> {
+        let payload = self.bytes.len() - at - reserved;
+        self.reserve(wire::varint_len(payload as u64).saturating_sub(reserved))?;
+        wire::close_len(at, reserved, &mut self.bytes);
         Ok(())
     }
 
@@ -203,17 +240,13 @@ impl CanonWriter {
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(());
         };
-        wire::put_tag(number, WireType::Len, &mut self.bytes);
-        let at = self.bytes.len();
-        let reserved = wire::varint_len(payload.len() as u64);
-        self.bytes.resize(at + reserved, 0);
+        let (at, reserved) = self.open(number, payload)?;
         match care {
             Care::Canonical if !is_opaque(child) => self.canonical(child, payload, depth)?,
             Care::Canonical if is_text(child, payload, depth) => self.copy(payload)?,
             _ => self.text(child, payload, depth)?,
         }
-        wire::close_len(at, reserved, &mut self.bytes);
-        Ok(())
+        self.close(at, reserved)
     }
 }
 

@@ -144,7 +144,7 @@ pub struct RequestLimits {
     /// Slots for attributes, in all spans.
     pub(crate) slots: usize,
     /// Bytes of a request that was made canonical.
-    pub(crate) repaired: usize,
+    pub repaired: usize,
 }
 
 impl RequestLimits {

@@ -8,6 +8,7 @@ odd but valid encodings of both, and over damaged bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accept;
+mod bounds;
 mod canon;
 mod changes;
 mod child;
