@@ -62,7 +62,7 @@ pub(crate) use ingest::{Taking, Ticket};
 pub(crate) use large::{LargeLane, Reading};
 pub(crate) use log_cursor::LogCursor;
 pub(crate) use pipeline_log::{OpenLogError, PipelineLog};
-pub(crate) use preparation::{Preparation, PreparedRequest};
+pub use preparation::{Preparation, PreparedRequest};
 pub(crate) use processor::{Converted, Converter};
 pub use processor::{Decision, Processor, ProcessorFactory, Span};
 pub use refusal::Refusal;

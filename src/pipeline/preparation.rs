@@ -93,7 +93,7 @@ impl Preparation {
     /// # Errors
     ///
     /// When it is malformed, or would take more.
-    pub(crate) fn prepare(
+    pub fn prepare(
         &self,
         signal: Signal,
         request: Vec<u8>,

@@ -5,6 +5,7 @@ first check.
 */
 
 mod frames;
+mod requests;
 
 use crate::targets::Grammar;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -77,7 +78,9 @@ impl Mutator {
         match self.grammar {
             Grammar::Text if self.rng.random_bool(0.85) => self.text(bytes),
             Grammar::Protobuf if self.rng.random_bool(0.7) => *bytes = self.message(bytes, DEPTH),
-            Grammar::ProtobufThen(tail) if self.rng.random_bool(0.8) => {
+            Grammar::ProtobufThen(tail) | Grammar::RequestThen(tail)
+                if self.rng.random_bool(0.8) =>
+            {
                 self.before_tail(bytes, tail, |this, front| this.message(front, DEPTH));
             }
             Grammar::FramesThen(tail) if self.rng.random_bool(0.9) => {
@@ -119,13 +122,20 @@ impl Mutator {
             Grammar::Protobuf | Grammar::ProtobufThen(_) if self.rng.random() => {
                 bytes = self.noise_in_fields(DEPTH);
             }
+            Grammar::RequestThen(_) if self.rng.random() => {
+                let (request, signal) = self.request();
+                return [request, vec![signal, self.rng.random(), self.rng.random()]].concat();
+            }
             Grammar::FramesThen(_) if self.rng.random() => bytes = self.noise_in_frames(),
             _ => {
                 let length = self.rng.random_range(0..256);
                 bytes = (0..length).map(|_| self.rng.random()).collect();
             }
         }
-        if let Grammar::ProtobufThen(tail) | Grammar::FramesThen(tail) = self.grammar {
+        if let Grammar::ProtobufThen(tail)
+        | Grammar::RequestThen(tail)
+        | Grammar::FramesThen(tail) = self.grammar
+        {
             bytes.extend((0..tail).map(|_| self.rng.random::<u8>()));
         }
         bytes
@@ -227,7 +237,7 @@ impl Mutator {
                     let number = self.number();
                     self.field(number, payload)
                 }
-                1 => [field.raw, field.raw].concat(),
+                1 => self.repeated(field.raw),
                 2 => Vec::new(),
                 // Parts of one message, as protobuf allows.
                 _ => {
@@ -259,6 +269,12 @@ impl Mutator {
             1 => [&new, before, after].concat(),
             _ => [before, &new, after].concat(),
         }
+    }
+
+    /// `field` twice, or many times.
+    fn repeated(&mut self, field: &[u8]) -> Vec<u8> {
+        let times = 2 << self.rng.random_range(0..8);
+        field.repeat((self.longest / field.len().max(1)).clamp(2, times))
     }
 
     /// A field of bytes, with a length that lies now and then.

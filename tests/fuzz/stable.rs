@@ -111,7 +111,7 @@ fn exercise(target: &Target) {
     );
     // Noise is of use where state and memory are at stake; elsewhere a little will do.
     let noise = match target.grammar {
-        Grammar::FramesThen(_) => runs,
+        Grammar::FramesThen(_) | Grammar::RequestThen(_) => runs,
         _ => runs / 10,
     };
     println!(
@@ -158,6 +158,7 @@ tests!(
     ztunnel,
     log_recovery,
     h2,
+    pipeline,
 );
 
 /// What is fuzzed is fuzzed by both drivers.

@@ -36,6 +36,6 @@ mod scalar;
 mod write;
 
 pub use error::JsonError;
-pub use read::request_from_json;
-pub(crate) use read::request_from_json_within;
+pub use read::{request_from_json, request_from_json_within};
+
 pub use write::request_to_json;

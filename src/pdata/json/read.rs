@@ -34,7 +34,7 @@ pub fn request_from_json(signal: Signal, json: &[u8]) -> Result<Vec<u8>, JsonErr
 ///
 /// # Errors
 /// As above, and when there are more.
-pub(crate) fn request_from_json_within(
+pub fn request_from_json_within(
     signal: Signal,
     json: &[u8],
     most: usize,

@@ -18,6 +18,8 @@ mod conversation;
 pub mod frames;
 #[path = "../../pdata/oracle.rs"]
 mod oracle;
+#[path = "../pipelines.rs"]
+mod pipelines;
 #[path = "../../pdata/signals.rs"]
 mod signals;
 
@@ -38,6 +40,9 @@ pub enum Grammar {
     Protobuf,
     /// Protobuf fields, and this many bytes behind them that are something else.
     ProtobufThen(usize),
+    /// A request of any signal, and this many bytes behind it of which the first says the
+    /// signal.
+    RequestThen(usize),
     /// HTTP/2 frames behind the client's preface, and this many bytes behind them that are
     /// something else.
     FramesThen(usize),
@@ -66,4 +71,5 @@ targets!(
     ztunnel,
     log_recovery,
     h2,
+    pipeline,
 );
