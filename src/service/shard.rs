@@ -18,7 +18,7 @@ use crate::{
     pipeline::{LargeLane, ShardPlan, gather::Gather},
     queue::Budget,
     receiver::{self, Endpoint, Scratch},
-    telemetry::{Health, ReceiverStats, ShardLoad},
+    telemetry::{Health, Pulse, ReceiverStats, ShardLoad},
     threads::{Thread, ThreadError, on_runtime},
 };
 use std::{
@@ -77,11 +77,13 @@ impl ShardHandle {
     ) -> Result<Self, ThreadError> {
         let (sender, inbox) = ShardSender::new(build.load.clone());
         let (name, health) = (format!("shard-{at}"), build.health.clone());
+        let pulse = Pulse::default();
+        health.watch(&name, pulse.clone());
         let gather = Gather::new(build.gather);
         let (load, hooks) = (build.load.clone(), Arc::clone(&gather));
         let prepare = move |builder: &mut _| hooks.install(builder, load);
         let thread = on_runtime(name, health, prepare, move || {
-            run(build, gather, inbox, stop, deadline)
+            run(build, (gather, pulse), inbox, stop, deadline)
         })?;
         Ok(Self { sender, thread })
     }
@@ -100,12 +102,13 @@ impl ShardHandle {
 
 async fn run(
     build: Build,
-    gather: Arc<Gather>,
+    (gather, pulse): (Arc<Gather>, Pulse),
     mut inbox: ShardInbox,
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
 ) {
     build.load.begin();
+    tokio::task::spawn_local(pulse.keep());
     let plan = Rc::new(build.plan);
     let shard = plan.build(gather);
     let closing = Rc::<CloseOrder>::default();

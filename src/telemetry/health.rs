@@ -4,11 +4,12 @@ words.
 
 The page answers 200 while requests are taken and 503
 before that, while shutting down, and once one of its threads has died or a bug
-has shown: a process that has lost a part must be restarted, not kept. The body also tells
+has shown: a process that has lost a part must be restarted, not kept. It answers 503
+too while a shard has not turned for five seconds; one that is busy and turns is well. The body also tells
 of parts without which spans still flow; those never change the status.
 */
 
-use super::http::PageAnswer;
+use super::{Pulse, http::PageAnswer};
 use http::StatusCode;
 use serde_json::Value;
 use std::{
@@ -29,7 +30,11 @@ pub(crate) struct Health {
     started: Instant,
     since: SystemTime,
     details: Arc<Details>,
+    pulses: Arc<Mutex<Vec<(String, Pulse)>>>,
 }
+
+/// A thread that has not turned for so long hangs.
+const STILL: Duration = Duration::from_secs(5);
 
 /// Parts of the page that others write.
 #[derive(Default)]
@@ -57,6 +62,7 @@ impl Default for Health {
             started: Instant::now(),
             since: SystemTime::now(),
             details: Arc::default(),
+            pulses: Arc::default(),
         }
     }
 }
@@ -94,12 +100,37 @@ impl Health {
         details.push((name, Box::new(read)));
     }
 
+    /// Turns red while the thread called `name` does not turn.
+    pub(crate) fn watch(&self, name: &str, pulse: Pulse) {
+        let mut pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        pulses.push((name.to_owned(), pulse));
+    }
+
+    /// The thread that has not turned for the longest, if that is too long.
+    fn still(&self, now: Instant) -> Option<String> {
+        let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        let ages = pulses.iter().map(|(name, pulse)| (pulse.age(now), name));
+        let (age, name) = ages.max().filter(|(age, _)| *age > STILL)?;
+        Some(format!(
+            "{name} has not turned for {} s: it works on one piece of data, or the machine has no \
+             time for it",
+            age.as_secs()
+        ))
+    }
+
     /// The page.
     pub(crate) fn page(&self) -> PageAnswer {
+        self.page_at(Instant::now())
+    }
+
+    fn page_at(&self, now: Instant) -> PageAnswer {
         let state = self.state.load(Ordering::Acquire);
         let panics = self.panics.load(Ordering::Acquire);
         let (code, status) = match (state, self.dead_threads()) {
-            (READY, 0) if panics == 0 => (StatusCode::OK, "Server available".to_owned()),
+            (READY, 0) if panics == 0 => match self.still(now) {
+                None => (StatusCode::OK, "Server available".to_owned()),
+                Some(still) => (StatusCode::SERVICE_UNAVAILABLE, still),
+            },
             (READY, 0) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("a bug has shown {panics} time(s), see the log; restart this process"),
@@ -162,6 +193,15 @@ mod tests {
             body.contains(r#""kubernetes":{"pods":"forbidden"}"#),
             "{body}"
         );
+
+        let health = Health::default();
+        health.ready();
+        health.watch("shard-0", Pulse::default());
+        let now = Instant::now();
+        assert_eq!(health.page_at(now).0, StatusCode::OK);
+        let (status, _, body) = health.page_at(now + 2 * STILL);
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("shard-0 has not turned for"), "{body}");
 
         let health = Health::default();
         health.ready();
