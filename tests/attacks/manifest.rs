@@ -23,8 +23,8 @@ impl Manifest {
         }
     }
 
-    /// What may be held in memory there: the default without a `memory_limiter`
-    /// is 40 % of the container.
+    /// A memory limit for that container, in MiB: lower than the default there, so
+    /// that what is not charged shows.
     pub fn limit_mib(&self) -> u64 {
         self.container_mib * 40 / 100
     }
