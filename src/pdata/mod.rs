@@ -38,7 +38,6 @@ pub mod wire;
 pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
 pub use index::{ByteRange, Index, ItemEntry, RequestLimits, SpanFault};
-pub(crate) use index::{ResourceEntry, ScopeEntry};
 pub use keys::{KeySlot, Keys};
 pub use signal::Signal;
 pub(crate) use validate::MalformedRequest;

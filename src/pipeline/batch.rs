@@ -88,15 +88,11 @@ pub struct Batch {
 impl Batch {
     /// An empty batch with the limits of `settings`.
     pub fn new(signal: Signal, settings: &BatchSettings) -> Self {
-        let sizes = [settings.items, settings.max_items];
-        let max_items = sizes.into_iter().filter(|n| *n > 0).min();
         // The Collector sends at once when size or timeout is zero.
         let immediate = settings.items == 0 || settings.timeout.is_zero();
         Self {
             signal,
-            max_items: max_items
-                .and_then(|n| u32::try_from(n).ok())
-                .unwrap_or(u32::MAX),
+            max_items: u32::try_from(settings.most_items()).unwrap_or(u32::MAX),
             max_bytes: settings.bytes,
             timeout: if immediate {
                 Duration::ZERO

@@ -14,25 +14,27 @@ A request that costs more than it is long is not taken in one turn: see
 use super::{
     BatchSettings, Decision, Followers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
     batch::{Batch, Trigger},
-    forecast::{self, Forecast},
+    forecast,
     group_counts::HeaderBytes,
     outlet::Outlet,
 };
 use crate::{
     pdata::{
-        self, Edits, Index, ItemEntry, Keys, MalformedRequest, RequestLimits, ResourceEntry,
-        Signal, SpanFault, write_span,
+        self, Edits, Index, Keys, MalformedRequest, RequestLimits, Signal, SpanFault, write_span,
     },
     queue::{ShardBudget, log::Log},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use std::{
     net::IpAddr,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+mod foresee;
 
 /// Unknown fields of one request that are kept, in bytes.
 const MAX_REST: usize = 16 << 10;
@@ -72,23 +74,17 @@ pub(crate) enum Declined {
 /// turn.
 const ITEM_COST: usize = 64;
 
-/// What the scope of an item that a processor makes is taken to have, in bytes.
-const MARKER_SCOPE: usize = 64;
-
 /// The ids of the span before: most spans share resource and scope with it, and
 /// finding either means to hash all of it.
 #[derive(Clone, Copy, Debug, Default)]
 struct LastIds {
-    resource: Option<(usize, ResourceId)>,
+    resource: Option<(u32, ResourceId)>,
     scope: Option<(u32, ScopeId)>,
 }
 
-/// How far a request has been gone through.
+/// How far a request has been gone through: the number of its next item.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Progress {
-    resource: usize,
-    item: usize,
-}
+pub(crate) struct Progress(usize);
 
 /// Returns what the index of a request may hold that is read on a shard: an item
 /// for each 32 bytes and some more, which is less than any real one has.
@@ -116,6 +112,8 @@ pub struct Engine {
     index: Index,
     resources: Resources,
     scopes: Scopes,
+    /// How often the tables were emptied: ids of another generation are void.
+    generation: u64,
     stages: Vec<Stage>,
     edits: Edits,
     followers: Followers,
@@ -144,6 +142,7 @@ impl Engine {
             index: Index::default(),
             resources: Resources::default(),
             scopes: Scopes::default(),
+            generation: 0,
             stages,
             edits: Edits::default(),
             followers: Followers::default(),
@@ -197,112 +196,39 @@ impl Engine {
         Ok(appended)
     }
 
-    /// Foresees what goes out for a request that was read elsewhere, piece by
-    /// piece: runs the processors over items that cost `budget` at most. Returns
-    /// true at the end, and begins anew for another walk.
-    ///
-    /// # Errors
-    ///
-    /// When it is too much, or there is no room for it.
-    pub(super) fn foresee(
+    /// Gives `each` the items from `progress` on that cost `budget` at most. Returns
+    /// true at the request's end.
+    fn go_through(
         &mut self,
         request: &[u8],
         index: &Index,
-        peer: IpAddr,
-        (progress, forecast): &mut (Progress, Option<Forecast>),
+        progress: &mut Progress,
         mut budget: usize,
-    ) -> Result<bool, Declined> {
-        let limit = forecast::limit(&self.settings, request.len());
-        if forecast.is_none() {
-            let most = forecast::at_most(request.len(), index);
-            if most <= limit {
-                return self.has_room(most).map(|()| true);
-            }
-        }
-        let forecast = forecast.get_or_insert_with(|| Forecast::new(&self.settings));
-        for stage in &mut self.stages {
-            stage.processor.begin(Some(peer));
-        }
-        let mut foreseen = Ok(true);
+        mut each: impl FnMut(&mut Self, &Span<'_>, &mut LastIds) -> ControlFlow<()>,
+    ) -> bool {
         let mut last = LastIds::default();
-        while let Some((entry, item)) = progress.next(index) {
+        while let Some(entry) = index.items.get(progress.0) {
             if budget == 0 {
-                foreseen = Ok(false);
-                break;
+                return false;
             }
-            progress.item += 1;
-            let interned = self.resources.interned();
-            if item.fault.is_some() {
-                budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
-                continue;
-            }
-            if self.resources.is_full() || self.scopes.is_full() {
+            progress.0 += 1;
+            if entry.fault.is_none() && (self.resources.is_full() || self.scopes.is_full()) {
                 self.forget();
-                forecast.forget();
                 last = LastIds::default();
             }
-            let resource = self.resource_id(request, entry, progress.resource, &mut last);
             let span = Span {
                 request,
                 index,
-                entry: item,
+                entry,
             };
-            self.foresee_span(&span, resource, &mut last, forecast);
+            let interned = self.resources.interned();
+            if each(self, &span, &mut last).is_break() {
+                return false;
+            }
             let interned = self.resources.interned().wrapping_sub(interned);
-            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST + interned);
-            if forecast.bytes() > limit {
-                foreseen = Err(Declined::Expands { limit });
-                break;
-            }
+            budget = budget.saturating_sub(entry.bytes.len() + ITEM_COST + interned);
         }
-        for stage in &mut self.stages {
-            stage.processor.discard();
-        }
-        if matches!(foreseen, Ok(true)) {
-            *progress = Progress::default();
-            self.has_room(forecast.bytes())?;
-        }
-        foreseen
-    }
-
-    /// Adds what goes out for one span to `forecast`.
-    fn foresee_span(
-        &mut self,
-        span: &Span<'_>,
-        resource: ResourceId,
-        last: &mut LastIds,
-        forecast: &mut Forecast,
-    ) {
-        let scope = self.scope_id(span, last);
-        let mut decision = Decision {
-            resource,
-            edits: std::mem::take(&mut self.edits),
-            follow: false,
-        };
-        decision.edits.clear();
-        let bytes = span.entry.bytes.len();
-        for stage in &mut self.stages {
-            stage
-                .processor
-                .process(span, &mut self.resources, &mut decision);
-            if std::mem::take(&mut decision.follow) {
-                let resources = &self.resources;
-                stage.processor.foresee(&mut |resource, added| {
-                    let headers = HeaderBytes {
-                        resource: resources.get(resource).bytes(),
-                        scope: MARKER_SCOPE,
-                    };
-                    forecast.add(resource, None, headers, bytes + added + ITEM_COST);
-                });
-            }
-        }
-        let headers = HeaderBytes::of(
-            self.resources.get(decision.resource),
-            self.scopes.get(scope),
-        );
-        let added = decision.edits.added_bytes() + ITEM_COST;
-        forecast.add(decision.resource, Some(scope), headers, bytes + added);
-        self.edits = decision.edits;
+        true
     }
 
     /// Ends a request that was read elsewhere. What it put into the tables beyond
@@ -312,15 +238,6 @@ impl Engine {
         if self.resources.is_full() || self.scopes.is_full() {
             self.forget();
             self.hold();
-        }
-    }
-
-    /// Checks that `bytes` may go out at once. With a segment log too: a slow disk
-    /// may leave them all in memory.
-    fn has_room(&self, bytes: usize) -> Result<(), Declined> {
-        match self.outlet.busy(bytes).or(self.outlet.is_full(bytes)) {
-            None => Ok(()),
-            Some(why) => Err(Declined::Busy(why)),
         }
     }
 
@@ -340,7 +257,17 @@ impl Engine {
             stage.processor.begin(Some(peer));
         }
         let before = *appended;
-        let is_done = self.append_items(request, index, progress, budget, appended);
+        let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
+            if let Some(fault) = span.entry.fault {
+                appended.rejected += 1;
+                appended.fault.get_or_insert(fault);
+            } else {
+                appended.any = true;
+                appended.accepted += u64::from(span.entry.count);
+                appended.opened |= this.append_span(span, last);
+            }
+            ControlFlow::Continue(())
+        });
         if is_done && appended.any {
             self.keep_rest(index.rest.of(request));
         }
@@ -364,66 +291,24 @@ impl Engine {
         is_done
     }
 
-    fn append_items(
-        &mut self,
-        request: &[u8],
-        index: &Index,
-        progress: &mut Progress,
-        mut budget: usize,
-        appended: &mut Appended,
-    ) -> bool {
-        let mut last = LastIds::default();
-        while let Some((entry, item)) = progress.next(index) {
-            if budget == 0 {
-                return false;
-            }
-            progress.item += 1;
-            let interned = self.resources.interned();
-            if let Some(fault) = item.fault {
-                budget = budget.saturating_sub(item.bytes.len() + ITEM_COST);
-                appended.rejected += 1;
-                appended.fault.get_or_insert(fault);
-                continue;
-            }
-            if self.resources.is_full() || self.scopes.is_full() {
-                self.forget();
-                last = LastIds::default();
-            }
-            let resource = self.resource_id(request, entry, progress.resource, &mut last);
-            appended.any = true;
-            appended.accepted += u64::from(item.count);
-            let span = Span {
-                request,
-                index,
-                entry: item,
-            };
-            appended.opened |= self.append_span(&span, resource, &mut last);
-            let interned = self.resources.interned().wrapping_sub(interned);
-            budget = budget.saturating_sub(item.bytes.len() + ITEM_COST + interned);
-        }
-        true
-    }
-
-    /// The id of a request's resource number `at`; `last` is that of the item before,
-    /// which nearly always has the same.
-    fn resource_id(
-        &mut self,
-        request: &[u8],
-        entry: &ResourceEntry,
-        at: usize,
-        last: &mut LastIds,
-    ) -> ResourceId {
+    /// The id of a span's resource; `last` is that of the span before, which nearly
+    /// always has the same.
+    fn resource_id(&mut self, span: &Span<'_>, last: &mut LastIds) -> ResourceId {
         if let Some((number, id)) = last.resource
-            && number == at
+            && number == span.entry.resource
         {
             return id;
         }
-        let id = self.resources.intern(
-            entry.resource.of(request),
-            entry.schema_url.of(request),
-            entry.rest.of(request),
-        );
-        last.resource = Some((at, id));
+        let request = span.request;
+        let id = match span.index.resources.get(span.entry.resource as usize) {
+            Some(entry) => self.resources.intern(
+                entry.resource.of(request),
+                entry.schema_url.of(request),
+                entry.rest.of(request),
+            ),
+            None => self.resources.intern(&[], &[], &[]),
+        };
+        last.resource = Some((span.entry.resource, id));
         id
     }
 
@@ -444,9 +329,9 @@ impl Engine {
 
     /// Runs the processors over one span and appends it, and what they add to
     /// it. Returns true if it is the first of a batch.
-    fn append_span(&mut self, span: &Span<'_>, resource: ResourceId, last: &mut LastIds) -> bool {
+    fn append_span(&mut self, span: &Span<'_>, last: &mut LastIds) -> bool {
         let mut decision = Decision {
-            resource,
+            resource: self.resource_id(span, last),
             edits: std::mem::take(&mut self.edits),
             follow: false,
         };
@@ -540,6 +425,7 @@ impl Engine {
         self.batch.forget();
         self.resources.clear();
         self.scopes.clear();
+        self.generation += 1;
         for stage in &mut self.stages {
             stage.processor.forget();
         }
@@ -592,6 +478,7 @@ impl Engine {
         self.index = Index::default();
         self.resources = Resources::default();
         self.scopes = Scopes::default();
+        self.generation += 1;
         self.edits = Edits::default();
         self.followers = Followers::default();
         self.keys = Arc::new(keys);
@@ -679,15 +566,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.budget.release(self.held);
-    }
-}
-
-impl Progress {
-    /// Returns the next item and its resource.
-    fn next<'i>(&mut self, index: &'i Index) -> Option<(&'i ResourceEntry, &'i ItemEntry)> {
-        let item = index.items.get(self.item)?;
-        self.resource = item.resource as usize;
-        Some((index.resources.get(self.resource)?, item))
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     BatchSettings, ResourceId, ScopeId,
     group_counts::{GroupCounts, HeaderBytes},
 };
-use crate::pdata::Index;
+use crate::pdata::{ByteRange, Index};
 use hashbrown::HashSet;
 
 /// Every request may make this much.
@@ -35,13 +35,14 @@ pub(super) fn limit(settings: &BatchSettings, request: usize) -> usize {
 /// its names: each item twice, since a marker may go with it, and each time with
 /// all that stands around it.
 pub(super) fn at_most(request: usize, index: &Index) -> usize {
-    let header =
-        |at: &crate::pdata::ScopeEntry| at.scope.len() + at.schema_url.len() + at.rest.len();
-    let scope = index.scopes.iter().map(header).max().unwrap_or_default();
+    let header = |parts: [ByteRange; 3]| parts.map(ByteRange::len).into_iter().sum::<usize>();
+    let scopes = index.scopes.iter();
+    let scopes = scopes.map(|entry| header([entry.scope, entry.schema_url, entry.rest]));
+    let scope = scopes.max().unwrap_or_default();
     let groups = index.resources.iter().map(|entry| {
         let items = (entry.end_item - entry.first_item) as usize;
-        let header = entry.resource.len() + entry.schema_url.len() + entry.rest.len();
-        items.saturating_mul(header + scope + ADDED)
+        let resource = header([entry.resource, entry.schema_url, entry.rest]);
+        items.saturating_mul(resource + scope + ADDED)
     });
     groups.fold(request.saturating_mul(2), usize::saturating_add)
 }
@@ -49,6 +50,8 @@ pub(super) fn at_most(request: usize, index: &Index) -> usize {
 /// The batches that a request would fill, without their bytes.
 #[derive(Debug)]
 pub(super) struct Forecast {
+    /// The generation of the engine's tables that the ids are of.
+    generation: u64,
     groups: HashSet<(ResourceId, Option<ScopeId>), foldhash::fast::FixedState>,
     counts: GroupCounts,
     batch: usize,
@@ -60,19 +63,15 @@ pub(super) struct Forecast {
 
 impl Forecast {
     pub(super) fn new(settings: &BatchSettings) -> Self {
-        let sizes = [settings.items, settings.max_items];
         Self {
+            generation: 0,
             groups: HashSet::default(),
             counts: GroupCounts::default(),
             batch: 0,
             items: 0,
             all: 0,
             max_batch: settings.bytes,
-            max_items: sizes
-                .into_iter()
-                .filter(|n| *n > 0)
-                .min()
-                .unwrap_or(usize::MAX),
+            max_items: settings.most_items(),
         }
     }
 
@@ -88,7 +87,7 @@ impl Forecast {
         let is_new = !self.groups.contains(&(resource, scope));
         let most = bytes + if is_new { headers.most() } else { 0 };
         if self.items >= self.max_items || (self.items > 0 && self.batch + most > self.max_batch) {
-            self.forget();
+            self.seal();
         }
         if self.groups.insert((resource, scope)) {
             let headers = self.counts.add(resource, headers);
@@ -100,8 +99,16 @@ impl Forecast {
         self.items += 1;
     }
 
-    /// Begins another batch; ids may change their meaning.
-    pub(super) fn forget(&mut self) {
+    /// Begins another batch where the tables were emptied meanwhile, by this request
+    /// or another between its pieces: the engine seals its own then too.
+    pub(super) fn keep_to(&mut self, generation: u64) {
+        if self.generation != generation {
+            self.generation = generation;
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
         self.groups.clear();
         self.counts.clear();
         (self.batch, self.items) = (0, 0);

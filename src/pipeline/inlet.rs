@@ -111,7 +111,12 @@ impl Inlet {
                 Ok(Err(Declined::Large)) if outcome.first.is_none() => {
                     return Err(NotTaken::Large);
                 }
-                taken => self.note(signal, request, *at, taken, &mut outcome)?,
+                taken => {
+                    if let Ok(Ok(appended)) = &taken {
+                        self.shard.took(*at, appended.opened);
+                    }
+                    self.note(signal, request, *at, taken, &mut outcome)?;
+                }
             }
         }
         Ok(self.conclude(signal, request, outcome)?)
@@ -187,7 +192,6 @@ impl Inlet {
     ) -> Result<(), Refusal> {
         let why = match taken {
             Ok(Ok(appended)) => {
-                self.shard.took(at, appended.opened);
                 outcome.first.get_or_insert(appended);
                 return Ok(());
             }

@@ -115,11 +115,6 @@ impl Refusal {
         }
     }
 
-    /// Returns true if what was sent is at fault or too long.
-    pub(crate) fn is_about_data(&self) -> bool {
-        matches!(self.kind, RefusalKind::Malformed | RefusalKind::TooLarge)
-    }
-
     /// Refuses for want of room.
     pub fn busy(retry_after: Duration, message: impl Into<String>) -> Self {
         Self::new(RefusalKind::Busy { retry_after }, message)

@@ -25,6 +25,15 @@ pub struct BatchSettings {
     pub max_expansion: u32,
 }
 
+impl BatchSettings {
+    /// Returns how many items make a batch full: the lower of the two that is set.
+    pub(super) fn most_items(&self) -> usize {
+        let sizes = [self.items, self.max_items];
+        let least = sizes.into_iter().filter(|n| *n > 0).min();
+        least.unwrap_or(usize::MAX)
+    }
+}
+
 impl Default for BatchSettings {
     fn default() -> Self {
         Self {

@@ -1,0 +1,112 @@
+/*!
+A rehearsal of a large request: the processors run, nothing is written, and what would
+go out is added up. It goes the same way as appending, piece by piece, so that the two
+cannot come to differ.
+*/
+
+use super::{Declined, Engine, ITEM_COST, LastIds, Progress};
+use crate::{
+    pdata::Index,
+    pipeline::{
+        Decision, Span,
+        forecast::{self, Forecast},
+        group_counts::HeaderBytes,
+    },
+};
+use std::{net::IpAddr, ops::ControlFlow};
+
+/// What the scope of an item that a processor makes is taken to have, in bytes.
+const MARKER_SCOPE: usize = 64;
+
+impl Engine {
+    /// Foresees what goes out for a request that was read elsewhere, piece by
+    /// piece: runs the processors over items that cost `budget` at most. Returns
+    /// true at the end.
+    ///
+    /// # Errors
+    ///
+    /// When it is too much, or there is no room for it.
+    pub(in crate::pipeline) fn foresee(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        peer: IpAddr,
+        (progress, forecast): &mut (Progress, Option<Forecast>),
+        budget: usize,
+    ) -> Result<bool, Declined> {
+        let limit = forecast::limit(&self.settings, request.len());
+        if forecast.is_none() {
+            let most = forecast::at_most(request.len(), index);
+            if most <= limit {
+                return self.has_room(most).map(|()| true);
+            }
+        }
+        let forecast = forecast.get_or_insert_with(|| Forecast::new(&self.settings));
+        for stage in &mut self.stages {
+            stage.processor.begin(Some(peer));
+        }
+        let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
+            if span.entry.fault.is_none() {
+                this.foresee_span(span, last, forecast);
+            }
+            match forecast.bytes() > limit {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        for stage in &mut self.stages {
+            stage.processor.discard();
+        }
+        if forecast.bytes() > limit {
+            return Err(Declined::Expands { limit });
+        }
+        if is_done {
+            self.has_room(forecast.bytes())?;
+        }
+        Ok(is_done)
+    }
+
+    /// Adds what goes out for one span to `forecast`.
+    fn foresee_span(&mut self, span: &Span<'_>, last: &mut LastIds, forecast: &mut Forecast) {
+        forecast.keep_to(self.generation);
+        let scope = self.scope_id(span, last);
+        let mut decision = Decision {
+            resource: self.resource_id(span, last),
+            edits: std::mem::take(&mut self.edits),
+            follow: false,
+        };
+        decision.edits.clear();
+        let bytes = span.entry.bytes.len();
+        for stage in &mut self.stages {
+            stage
+                .processor
+                .process(span, &mut self.resources, &mut decision);
+            if std::mem::take(&mut decision.follow) {
+                let resources = &self.resources;
+                stage.processor.foresee(&mut |resource, added| {
+                    let headers = HeaderBytes {
+                        resource: resources.get(resource).bytes(),
+                        scope: MARKER_SCOPE,
+                    };
+                    forecast.add(resource, None, headers, bytes + added + ITEM_COST);
+                });
+            }
+        }
+        let headers = HeaderBytes::of(
+            self.resources.get(decision.resource),
+            self.scopes.get(scope),
+        );
+        let added = decision.edits.added_bytes() + ITEM_COST;
+        forecast.add(decision.resource, Some(scope), headers, bytes + added);
+        self.edits = decision.edits;
+    }
+
+    /// Checks that `bytes` may go out at once. With a segment log too: a slow disk
+    /// may leave them all in memory.
+    fn has_room(&self, bytes: usize) -> Result<(), Declined> {
+        match self.outlet.busy(bytes).or(self.outlet.is_full(bytes)) {
+            None => Ok(()),
+            Some(why) => Err(Declined::Busy(why)),
+        }
+    }
+}
