@@ -6,7 +6,11 @@ A shard reads what is in proportion to what came over the wire, so that a sender
 can keep it busy only by sending. 16 times is more than spans compress to.
 */
 
-use super::{endpoint::ConnectionContext, partial::PartialBody};
+use super::{
+    endpoint::ConnectionContext,
+    inflate::{Coding, InflateError, inflate},
+    partial::PartialBody,
+};
 use crate::pipeline::{Reading, Refusal, RefusalKind, Taken};
 use std::rc::Rc;
 use tokio::{sync::oneshot, task};
@@ -32,8 +36,38 @@ pub(crate) fn turn_limit_json(wire: usize) -> usize {
     turn_limit(wire).min(MOST_JSON)
 }
 
+/// Inflates what a request's body has after its first `skip` bytes, in the lane: to
+/// `most` bytes, of the `limit` that the receiver has. `refuse` says what is wrong
+/// with the data.
+///
+/// # Errors
+///
+/// When more comes out, or it cannot be inflated.
+pub(crate) fn inflated(
+    (coding, mut body, skip): (Coding, Vec<u8>, usize),
+    most: usize,
+    limit: usize,
+    refuse: impl FnOnce(InflateError) -> Refusal,
+) -> Result<Vec<u8>, Refusal> {
+    let packed = body.get(skip..).unwrap_or_default();
+    if coding == Coding::Identity {
+        if packed.len() > most {
+            return Err(too_large(most));
+        }
+        body.drain(..skip);
+        return Ok(body);
+    }
+    // All at once: growing would copy it. What is not used is not resident.
+    let mut out = Vec::with_capacity(most);
+    match inflate(coding, packed, most, &mut out) {
+        Ok(_) => Ok(out),
+        Err(InflateError::TooLarge) if most < limit => Err(too_large(most)),
+        Err(error) => Err(refuse(error)),
+    }
+}
+
 /// Refuses a request for its length; `most` is what one may have in the lane.
-pub(crate) fn too_large(most: usize) -> Refusal {
+fn too_large(most: usize) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
         format!(

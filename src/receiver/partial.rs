@@ -15,6 +15,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
+    ops::Deref,
     rc::Rc,
 };
 
@@ -218,11 +219,6 @@ impl PartialBody {
             std::mem::take(&mut place.bytes)
         })
     }
-
-    /// Gives back the buffer that was taken.
-    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
-        self.bodies.pool.give(buffer);
-    }
 }
 
 impl Drop for PartialBody {
@@ -231,6 +227,61 @@ impl Drop for PartialBody {
         self.bodies.release(place.charged);
         self.bodies.pool.give(place.bytes);
         self.bodies.free.borrow_mut().push(self.at);
+    }
+}
+
+/// A whole body: in one piece, as `B` has it where it was read, or joined.
+#[derive(Debug)]
+pub(crate) enum WholeBody<B> {
+    /// In one piece.
+    Lent(B),
+    /// Joined, and what it is charged to.
+    Joined(Vec<u8>, PartialBody),
+}
+
+impl<B> WholeBody<B> {
+    /// Returns the body whose pieces were joined.
+    pub(crate) fn joined(body: PartialBody) -> Self {
+        Self::Joined(body.take(), body)
+    }
+
+    /// Gives back the buffer that it was joined in.
+    pub(crate) fn give_back(self) {
+        if let Self::Joined(bytes, charge) = self {
+            charge.bodies.pool.give(bytes);
+        }
+    }
+}
+
+impl<B: Deref<Target = [u8]>> WholeBody<B> {
+    /// Returns the body for another thread, charged.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for it.
+    pub(crate) fn into_owned(
+        self,
+        bodies: &Rc<PartialBodies>,
+    ) -> Result<(Vec<u8>, PartialBody), Refusal> {
+        match self {
+            Self::Joined(bytes, charge) => Ok((bytes, charge)),
+            Self::Lent(bytes) => {
+                let charge = bodies.begin();
+                charge.add(&bytes, bytes.len())?;
+                Ok((charge.take(), charge))
+            }
+        }
+    }
+}
+
+impl<B: Deref<Target = [u8]>> Deref for WholeBody<B> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Joined(bytes, _) => bytes,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     pipeline::{Refusal, RefusalKind},
     receiver::{
         endpoint::body_time,
-        partial::{PartialBodies, PartialBody},
+        partial::{PartialBodies, PartialBody, WholeBody},
     },
 };
 use bytes::Bytes;
@@ -19,43 +19,6 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use std::{fmt, rc::Rc, task::Poll, time::Duration};
 use tokio::time::{Instant, timeout_at};
-
-/// A whole body.
-#[derive(Debug)]
-pub(crate) enum Collected {
-    /// In one piece, as hyper read it.
-    Whole(Bytes),
-    /// Joined, and what it is charged to.
-    Joined(Vec<u8>, PartialBody),
-}
-
-impl std::ops::Deref for Collected {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Whole(bytes) => bytes,
-            Self::Joined(bytes, _) => bytes,
-        }
-    }
-}
-
-impl Collected {
-    /// Returns the body for another thread, charged.
-    pub(crate) fn into_owned(
-        self,
-        bodies: &Rc<PartialBodies>,
-    ) -> Result<(Vec<u8>, PartialBody), Refusal> {
-        match self {
-            Self::Joined(bytes, charge) => Ok((bytes, charge)),
-            Self::Whole(bytes) => {
-                let charge = bodies.begin();
-                charge.add(&bytes, bytes.len())?;
-                Ok((charge.take(), charge))
-            }
-        }
-    }
-}
 
 /// Refuses a body for its length; `what` says what is too large.
 pub(crate) fn too_large(what: impl fmt::Display) -> Refusal {
@@ -72,7 +35,7 @@ pub(crate) async fn collect<B>(
     limit: usize,
     idle: Duration,
     bodies: &Rc<PartialBodies>,
-) -> Result<Collected, Refusal>
+) -> Result<WholeBody<Bytes>, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
@@ -112,8 +75,8 @@ where
         }
     }
     Ok(match joined {
-        None => Collected::Whole(whole),
-        Some(joined) => Collected::Joined(joined.take(), joined),
+        None => WholeBody::Lent(whole),
+        Some(joined) => WholeBody::joined(joined),
     })
 }
 
@@ -189,7 +152,7 @@ mod tests {
         StreamBody::new(stream::iter(frames))
     }
 
-    fn kind(got: Result<Collected, Refusal>) -> RefusalKind {
+    fn kind(got: Result<WholeBody<Bytes>, Refusal>) -> RefusalKind {
         got.unwrap_err().kind
     }
 

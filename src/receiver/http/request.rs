@@ -3,7 +3,7 @@ One request over HTTP, from its head to its reply.
 */
 
 use super::{
-    body::{Collected, collect, discard, too_large},
+    body::{collect, discard, too_large},
     reply::{self, HttpReply},
     transfer,
 };
@@ -15,7 +15,9 @@ use crate::{
         decoder::{Decoder, RequestRoute},
         endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext, denied},
         inflate::{Coding, InflateError, inflate},
-        large, status,
+        large,
+        partial::WholeBody,
+        status,
     },
 };
 use ::http::{
@@ -23,6 +25,7 @@ use ::http::{
     header::{self, CONTENT_ENCODING, CONTENT_LENGTH},
     request::Parts,
 };
+use bytes::Bytes;
 use hyper::body::Incoming;
 use std::{borrow::Cow, rc::Rc, sync::Arc};
 
@@ -99,7 +102,7 @@ async fn take(
     endpoint.scratch.give_inflate_buffer(buffer);
     let taken = match taken {
         Ok(taken) => {
-            drop(body);
+            body.give_back();
             taken
         }
         Err(NotTaken::Refused(refusal)) => return Err(refusal),
@@ -117,7 +120,7 @@ async fn take_large(
     limit: usize,
     decoder: Arc<dyn Decoder>,
     (route, coding): (RequestRoute, Coding),
-    body: Collected,
+    body: WholeBody<Bytes>,
 ) -> Result<Taken, Refusal> {
     let (body, charge) = body.into_owned(&context.endpoint.scratch.bodies)?;
     let preparation = context.endpoint.ingest.preparation();
@@ -127,20 +130,9 @@ async fn take_large(
             // Its strings are copied once more while they are read.
             most /= 2;
         }
-        let mut inflated = Vec::new();
-        let inflated = match coding {
-            Coding::Identity if body.len() <= most => body,
-            Coding::Identity => return Err(large::too_large(most)),
-            coding => {
-                inflated.reserve_exact(most);
-                inflate(coding, &body, most, &mut inflated).map_err(|error| match error {
-                    InflateError::TooLarge if most < limit => large::too_large(most),
-                    error => refuse_inflate(error, coding, limit),
-                })?;
-                drop(body);
-                inflated
-            }
-        };
+        let inflated = large::inflated((coding, body, 0), most, limit, |error| {
+            refuse_inflate(error, coding, limit)
+        })?;
         let request = match decoder.decode(route, &inflated, Preparation::longest(memory))? {
             Cow::Owned(request) => request,
             Cow::Borrowed(_) => inflated,

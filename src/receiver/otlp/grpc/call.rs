@@ -11,7 +11,7 @@ and watchers of the health service.
 use super::{
     frame, health,
     judge::{self, Call},
-    message::{PartialMessage, message, unpack},
+    message::{PartialMessage, message, refuse_inflate},
     reply::{self, GRPC, OK},
 };
 use crate::{
@@ -25,9 +25,9 @@ use crate::{
     receiver::{
         content::Content,
         endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext, body_time, denied},
-        inflate::Coding,
+        inflate::{Coding, inflate},
         large,
-        partial::{PartialBodies, PartialBody},
+        partial::{PartialBody, WholeBody},
     },
 };
 use std::{
@@ -81,45 +81,6 @@ struct Unanswered {
     stream: u32,
     ticket: Ticket,
     taken: Taken,
-}
-
-/// The whole body of a request.
-enum Body<'b> {
-    /// In one piece, where it was read.
-    Lent(&'b [u8]),
-    /// Joined, and what it is charged to.
-    Joined(Vec<u8>, PartialBody),
-}
-
-impl<'b> Body<'b> {
-    fn joined(body: PartialBody) -> Self {
-        Self::Joined(body.take(), body)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Lent(bytes) => bytes,
-            Self::Joined(bytes, _) => bytes,
-        }
-    }
-
-    /// Returns the body for another thread, charged.
-    fn into_owned(self, bodies: &Rc<PartialBodies>) -> Result<(Vec<u8>, PartialBody), Refusal> {
-        match self {
-            Self::Joined(bytes, charge) => Ok((bytes, charge)),
-            Self::Lent(bytes) => {
-                let charge = bodies.begin();
-                charge.add(bytes, bytes.len())?;
-                Ok((charge.take(), charge))
-            }
-        }
-    }
-
-    fn give_back(self) {
-        if let Self::Joined(bytes, charge) = self {
-            charge.give_back(bytes);
-        }
-    }
 }
 
 /// A request that is read in the lane of large requests.
@@ -217,7 +178,7 @@ impl Calls {
             },
         };
         if ended && !matches!(state, CallState::Checking(_)) {
-            return self.finish(h2, stream, content, state, Body::Lent(&[]));
+            return self.finish(h2, stream, content, state, WholeBody::Lent(&[]));
         }
         self.open.push(OpenCall {
             stream,
@@ -255,7 +216,7 @@ impl Calls {
                 *dropped += bytes.len();
                 if ended || *dropped > DROPPED {
                     let state = self.open.remove(at).state;
-                    self.finish(h2, stream, content, state, Body::Lent(&[]));
+                    self.finish(h2, stream, content, state, WholeBody::Lent(&[]));
                 }
                 return;
             }
@@ -275,8 +236,8 @@ impl Calls {
         let OpenCall { state, message, .. } = self.open.remove(at);
         match message.into_body() {
             // In one piece it is used where it lies.
-            None => self.finish(h2, stream, content, state, Body::Lent(bytes)),
-            Some(body) => self.finish(h2, stream, content, state, Body::joined(body)),
+            None => self.finish(h2, stream, content, state, WholeBody::Lent(bytes)),
+            Some(body) => self.finish(h2, stream, content, state, WholeBody::joined(body)),
         }
     }
 
@@ -287,14 +248,14 @@ impl Calls {
         stream: u32,
         content: Content,
         state: CallState,
-        body: Body<'_>,
+        body: WholeBody<&[u8]>,
     ) {
         match state {
             CallState::Receiving(Call::Export { signal, coding }) => {
                 self.export(h2, stream, signal, coding, body);
             }
             CallState::Receiving(Call::Health(method)) => {
-                self.health(h2, stream, method, body.bytes());
+                self.health(h2, stream, method, &body);
             }
             CallState::Refusing(refusal, _) => self.refuse(h2, stream, content, &refusal),
             // Its credentials are in the way.
@@ -309,16 +270,17 @@ impl Calls {
         stream: u32,
         signal: Signal,
         coding: Result<Coding, String>,
-        body: Body<'_>,
+        body: WholeBody<&[u8]>,
     ) {
         let endpoint = Rc::clone(&self.context.endpoint);
-        let bytes = body.bytes();
-        let turn = large::turn_limit(bytes.len()).min(self.limit);
+        let (packed, coding) = match message(&body, &coding, self.limit) {
+            Ok(message) => message,
+            Err(refusal) => return self.refuse(h2, stream, Content::Grpc, &refusal),
+        };
+        let turn = large::turn_limit(body.len()).min(self.limit);
         let mut buffer = endpoint.scratch.take_inflate_buffer();
-        let mut work = bytes.len();
-        let unpacked = message(bytes, &coding, self.limit)
-            .and_then(|message| unpack(message, turn, &mut buffer));
-        let taken = match unpacked {
+        let mut work = body.len();
+        let taken = match inflate(coding, packed, turn, &mut buffer) {
             Ok(message) => {
                 work = work.max(message.len());
                 endpoint
@@ -326,8 +288,8 @@ impl Calls {
                     .take(signal, message, self.context.peer.ip())
             }
             // The lane may inflate more, in a larger window.
-            Err(refusal) if refusal.is_about_data() && turn < self.limit => Err(NotTaken::Large),
-            Err(refusal) => Err(refusal.into()),
+            Err(_) if turn < self.limit => Err(NotTaken::Large),
+            Err(error) => Err(refuse_inflate(error, coding, self.limit).into()),
         };
         endpoint.scratch.give_inflate_buffer(buffer);
         self.work += work;
@@ -349,33 +311,18 @@ impl Calls {
         &mut self,
         stream: u32,
         signal: Signal,
-        coding: Result<Coding, String>,
-        mut body: Vec<u8>,
+        coding: Coding,
+        body: Vec<u8>,
         charge: PartialBody,
     ) {
         let limit = self.limit;
         let preparation = self.context.endpoint.ingest.preparation();
         let read = move |memory: usize| {
             let most = Preparation::longest(memory).min(limit);
-            let (message, coding) = message(&body, &coding, limit)?;
-            let mut inflated = Vec::new();
-            if coding == Coding::Identity {
-                if message.len() > most {
-                    return Err(large::too_large(most));
-                }
-                body.drain(..frame::PREFIX);
-                inflated = body;
-            } else {
-                inflated.reserve_exact(most);
-                unpack((message, coding), most, &mut inflated).map_err(
-                    |refusal| match refusal.kind {
-                        RefusalKind::TooLarge if most < limit => large::too_large(most),
-                        _ => refusal,
-                    },
-                )?;
-                drop(body);
-            }
-            preparation.prepare(signal, inflated, memory)
+            let message = large::inflated((coding, body, frame::PREFIX), most, limit, |error| {
+                refuse_inflate(error, coding, limit)
+            })?;
+            preparation.prepare(signal, message, memory)
         };
         let context = Rc::clone(&self.context);
         let outcome = large::take(context, charge, Box::new(read));
@@ -524,8 +471,8 @@ impl Calls {
         let state = outcome.map_err(denied).and(*judged).into();
         if open.ended {
             let body = match open.message.into_body() {
-                None => Body::Lent(&[]),
-                Some(body) => Body::joined(body),
+                None => WholeBody::Lent(&[][..]),
+                Some(body) => WholeBody::joined(body),
             };
             return self.finish(h2, stream, open.content, state, body);
         }

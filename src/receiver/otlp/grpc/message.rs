@@ -9,7 +9,7 @@ use super::frame::{self, too_large};
 use crate::{
     pipeline::{Refusal, RefusalKind},
     receiver::{
-        inflate::{Coding, InflateError, inflate},
+        inflate::{Coding, InflateError},
         partial::{PartialBodies, PartialBody},
     },
 };
@@ -85,24 +85,16 @@ pub(crate) fn message<'b>(
     }
 }
 
-/// Reads a message inflated into `out`, where it is compressed.
-///
-/// # Errors
-///
-/// When it cannot be, or more than `limit` bytes come out.
-pub(crate) fn unpack<'b>(
-    (message, coding): (&'b [u8], Coding),
-    limit: usize,
-    out: &'b mut Vec<u8>,
-) -> Result<&'b [u8], Refusal> {
-    inflate(coding, message, limit, out).map_err(|error| match error {
+/// Refuses a message that cannot be inflated to `limit` bytes.
+pub(crate) fn refuse_inflate(error: InflateError, coding: Coding, limit: usize) -> Refusal {
+    match error {
         InflateError::TooLarge => too_large(format_args!(
             "the message inflates to more than {limit} bytes"
         )),
         InflateError::Corrupt(why) => {
             Refusal::malformed(format!("the message is not valid {}: {why}", coding.name()))
         }
-    })
+    }
 }
 
 #[cfg(test)]
