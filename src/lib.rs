@@ -48,3 +48,4 @@ mod service;
 pub mod telemetry;
 mod threads;
 pub mod tls;
+mod turns;

@@ -6,6 +6,7 @@ anew when they change ([`crate::reload`]). Secrets are compared in constant time
 and are in no message. [`RequestCredentials`] makes an exporter's header.
 */
 
+mod check_queue;
 mod client;
 pub(crate) mod config;
 mod server;

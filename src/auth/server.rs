@@ -1,5 +1,6 @@
 //! What a receiver expects.
 
+use super::check_queue::CheckQueue;
 use crate::{
     auth::{BearerToken, ServerAuth},
     config::Secret,
@@ -9,14 +10,8 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use ring::{hmac, rand::SystemRandom};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use subtle::{Choice, ConstantTimeEq};
-use tokio::sync::Semaphore;
-
-/// Slow checks at once, and those that may wait: what is beyond is told to come
-/// again. Credentials that were checked before need none.
-const AT_WORK: usize = 2;
-const WAITING: usize = 64;
 
 /// Credentials that are expected, shared by all shards.
 #[derive(Debug)]
@@ -27,8 +22,7 @@ pub struct RequestAuthenticator {
     /// Under which credentials that were checked are remembered: of this
     /// process, so that what is remembered is of no use elsewhere.
     key: hmac::Key,
-    work: Semaphore,
-    waiting: Semaphore,
+    checks: Arc<CheckQueue>,
 }
 
 /// What is expected; a new one after each change of its file.
@@ -96,8 +90,7 @@ impl RequestAuthenticator {
             expected: Reloaded::load(what, file.into_iter().collect(), expect)?,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
                 .map_err(|_| "the system has no randomness to give".to_owned())?,
-            work: Semaphore::new(AT_WORK),
-            waiting: Semaphore::new(AT_WORK + WAITING),
+            checks: CheckQueue::new(),
         })
     }
 
@@ -149,13 +142,19 @@ impl RequestAuthenticator {
         memo
     }
 
-    /// Checks a header that [`Self::judge`] found slow, on another thread. None:
-    /// too many are being checked.
-    pub(crate) async fn check(&self, now: &Generation, header: &[u8]) -> Option<bool> {
-        let _waiting = self.waiting.try_acquire().ok()?;
-        let _work = self.work.acquire().await.ok()?;
+    /// Checks a header of `peer` that [`Self::judge`] found slow, on another
+    /// thread. None: too many are being checked.
+    pub(crate) async fn check(
+        &self,
+        now: &Generation,
+        header: &[u8],
+        peer: IpAddr,
+    ) -> Option<bool> {
+        let permit = self.checks.acquire(peer).await?;
         let (expected, header) = (Arc::clone(&now.0), header.to_vec());
         let checked = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, though nobody may wait for it any more.
+            let _permit = permit;
             let Expected::Users(users) = &*expected else {
                 return false;
             };

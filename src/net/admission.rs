@@ -11,8 +11,8 @@ The health service is not asked for credentials: kubelets have none to give.
 */
 
 use crate::auth::{Attempt, Generation, RequestAuthenticator};
-use ::http::{HeaderMap, HeaderName, HeaderValue};
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use ::http::{HeaderName, HeaderValue};
+use std::{cell::RefCell, collections::HashMap, net::IpAddr, rc::Rc, sync::Arc};
 use tokio::sync::OnceCell;
 
 /// Credentials remembered; a mesh has a handful.
@@ -67,15 +67,6 @@ impl Admission {
         self.server.header()
     }
 
-    /// Judges a request by its headers.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Denied> {
-        let given = headers.get(self.header()).map(HeaderValue::as_bytes);
-        match self.judge(given) {
-            Some(judged) => judged,
-            None => self.check(given.unwrap_or_default()).await,
-        }
-    }
-
     /// Judges credentials, if that is quick; else see [`Self::check`].
     pub(crate) fn judge(&self, given: Option<&[u8]>) -> Option<Result<(), Denied>> {
         let Some(given) = given else {
@@ -92,11 +83,11 @@ impl Admission {
     }
 
     /// Judges credentials that take a while.
-    pub(crate) async fn check(&self, given: &[u8]) -> Result<(), Denied> {
+    pub(crate) async fn check(&self, given: &[u8], peer: IpAddr) -> Result<(), Denied> {
         let now = self.server.generation();
         let check = self.recall(&now, given);
         let checked = check.get_or_try_init(|| async {
-            let checked = self.server.check(&now, given).await;
+            let checked = self.server.check(&now, given, peer).await;
             checked.ok_or(Denied::Crowded)
         });
         checked.await.copied().and_then(judged)

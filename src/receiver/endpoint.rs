@@ -18,7 +18,7 @@ use crate::{
     tls::ServerTls,
 };
 use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// How long a request's body may pause between two pieces. A gRPC call is then
 /// answered with DEADLINE_EXCEEDED, an HTTP request with 408.
@@ -97,9 +97,47 @@ pub(crate) struct ConnectionContext {
     pub(crate) proof: ConnectionProof,
     /// Turns true when the process shuts down.
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// Held while credentials of the connection are checked slowly: one at a time, so
+    /// that a connection with many guesses does not crowd out others of its address.
+    checking: Mutex<()>,
 }
 
 impl ConnectionContext {
+    /// Makes the context of a connection that has just been accepted.
+    pub(crate) fn new(
+        endpoint: Rc<Endpoint>,
+        peer: SocketAddr,
+        proof: ConnectionProof,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            endpoint,
+            peer,
+            proof,
+            shutdown,
+            checking: Mutex::const_new(()),
+        }
+    }
+
+    /// Judges the credentials of a request, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// When the request is not admitted.
+    pub(crate) async fn admit(&self, given: Option<&[u8]>) -> Result<(), Refusal> {
+        let Some(admission) = &self.endpoint.admission else {
+            return Ok(());
+        };
+        let judged = match (admission.judge(given), given) {
+            (None, Some(given)) => {
+                let _checking = self.checking.lock().await;
+                admission.check(given, self.peer.ip()).await
+            }
+            (judged, _) => judged.unwrap_or(Err(Denied::Missing)),
+        };
+        judged.map_err(denied)
+    }
+
     /// Counts a request that was taken.
     pub(crate) fn note_taken(&self) {
         self.endpoint.stats.requests.add(1);

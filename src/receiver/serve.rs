@@ -69,12 +69,8 @@ async fn speak<S>(
 {
     let limits = limits(&endpoint.protocol, version);
     let activity = Rc::new(Activity::new(limits.idle.is_some()));
-    let context = Rc::new(ConnectionContext {
-        endpoint,
-        peer,
-        proof,
-        shutdown: shutdown.clone(),
-    });
+    let context = ConnectionContext::new(endpoint, peer, proof, shutdown.clone());
+    let context = Rc::new(context);
     let _supervisor = Supervisor::start(limits, shutdown, Rc::clone(&activity));
     match (&context.endpoint.protocol, version) {
         (Protocol::Grpc(settings), HttpVersion::Two) => {

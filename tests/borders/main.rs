@@ -36,7 +36,7 @@ const ROWS: &[&[&str]] = &[
     &["queue", "auth", "tls", "threads"],
     &["mesh"],
     &["telemetry"],
-    &["config", "backoff", "reload"],
+    &["config", "backoff", "reload", "turns"],
     &["pdata", "htpasswd"],
 ];
 

@@ -18,13 +18,12 @@ Invariants:
 [`Memory::work`]: crate::queue::Memory::work
 */
 
-mod turns;
-
 use super::{PreparedRequest, Refusal};
 use crate::{
     queue::{Lease, Memory},
     telemetry::Health,
     threads::{ThreadError, Watchdog},
+    turns::Turns,
 };
 use std::{
     net::IpAddr,
@@ -33,7 +32,6 @@ use std::{
     thread::{self, JoinHandle},
 };
 use tokio::sync::oneshot;
-use turns::Turns;
 
 /// Reads one large request, in so many bytes of memory.
 pub(crate) type Reading = Box<dyn FnOnce(usize) -> Result<PreparedRequest, Refusal> + Send>;

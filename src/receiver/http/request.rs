@@ -13,7 +13,7 @@ use crate::{
     receiver::{
         content::{self, Content},
         decoder::{Decoder, RequestRoute},
-        endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext, denied},
+        endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext},
         inflate::{Coding, InflateError, inflate},
         large,
         partial::WholeBody,
@@ -76,7 +76,8 @@ async fn take(
 ) -> Result<(RequestRoute, Taken), Refusal> {
     let endpoint = &context.endpoint;
     if let (Some(admission), false) = (&endpoint.admission, content.is_grpc()) {
-        admission.admit(&head.headers).await.map_err(denied)?;
+        let given = head.headers.get(admission.header());
+        context.admit(given.map(HeaderValue::as_bytes)).await?;
     }
     let (route, coding) = judge(context, settings, &**decoder, content, head)?;
     let limit = settings.max_body_bytes;

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     net::{
-        admission::Denied,
         connection::shutdown_begun,
         h2::{H2Connection, H2Event, ReplyEnd},
     },
@@ -42,6 +41,9 @@ use tokio::{sync::oneshot, time::Instant};
 /// A refusal waits for the end of a body of this size, because a sender that is
 /// answered in the middle of a body may see nothing but its stream reset.
 const DROPPED: usize = 64 << 10;
+
+/// So much of a connection's requests is held before their credentials are judged.
+const UNCHECKED: usize = 64 << 10;
 
 /// A request that has not ended, or waits for its credentials.
 struct OpenCall {
@@ -92,7 +94,7 @@ struct LargeCall {
 /// Credentials that are being checked.
 struct CredentialCheck {
     stream: u32,
-    outcome: Pin<Box<dyn Future<Output = Result<(), Denied>>>>,
+    outcome: Pin<Box<dyn Future<Output = Result<(), Refusal>>>>,
 }
 
 /// A caller of the health service that waits for a change.
@@ -153,10 +155,18 @@ impl Calls {
         std::mem::take(&mut self.work)
     }
 
-    /// Returns true while a large request is read, so that others of the connection
-    /// must wait.
+    /// Returns true while a large request is read, or one that has no credentials yet
+    /// has sent much: others of the connection must wait.
     pub(crate) fn is_busy(&self) -> bool {
-        self.large.is_some()
+        self.large.is_some() || (!self.checks.is_empty() && self.unchecked() > UNCHECKED)
+    }
+
+    /// Returns how many bytes are held of requests whose credentials are being
+    /// checked.
+    fn unchecked(&self) -> usize {
+        let open = self.open.iter();
+        let checking = open.filter(|open| matches!(open.state, CallState::Checking(_)));
+        checking.map(|open| open.message.len()).sum()
     }
 
     fn begin(&mut self, h2: &mut H2Connection, stream: u32, ended: bool) {
@@ -434,13 +444,8 @@ impl Calls {
 
     /// Begins to check credentials that take time.
     fn check(&mut self, stream: u32, given: Vec<u8>) {
-        let endpoint = Rc::clone(&self.context.endpoint);
-        let outcome = Box::pin(async move {
-            match &endpoint.admission {
-                Some(admission) => admission.check(&given).await,
-                None => Ok(()),
-            }
-        });
+        let context = Rc::clone(&self.context);
+        let outcome = Box::pin(async move { context.admit(Some(&given)).await });
         self.checks.push(CredentialCheck { stream, outcome });
     }
 
@@ -460,7 +465,7 @@ impl Calls {
     }
 
     /// Goes on with a call whose credentials were checked.
-    fn checked(&mut self, h2: &mut H2Connection, stream: u32, outcome: Result<(), Denied>) {
+    fn checked(&mut self, h2: &mut H2Connection, stream: u32, outcome: Result<(), Refusal>) {
         let Some(at) = self.position(stream) else {
             return;
         };
@@ -468,7 +473,7 @@ impl Calls {
         let CallState::Checking(judged) = open.state else {
             return;
         };
-        let state = outcome.map_err(denied).and(*judged).into();
+        let state = outcome.and(*judged).into();
         if open.ended {
             let body = match open.message.into_body() {
                 None => WholeBody::Lent(&[][..]),

@@ -149,20 +149,18 @@ impl Peer {
         let pipeline = Rc::<Pipeline>::default();
         let stats = ReceiverStats::default();
         let (shutdown, stop) = watch::channel(false);
-        let context = Rc::new(ConnectionContext {
-            endpoint: Rc::new(Endpoint {
-                protocol: Protocol::Grpc(settings.clone()),
-                tls: None,
-                admission: None,
-                ingest: Rc::<Pipeline>::clone(&pipeline),
-                closing: Rc::default(),
-                scratch: Scratch::unlimited(),
-                stats: stats.clone(),
-            }),
-            peer: "127.0.0.1:1".parse().unwrap(),
-            proof: Default::default(),
-            shutdown: stop,
+        let endpoint = Rc::new(Endpoint {
+            protocol: Protocol::Grpc(settings.clone()),
+            tls: None,
+            admission: None,
+            ingest: Rc::<Pipeline>::clone(&pipeline),
+            closing: Rc::default(),
+            scratch: Scratch::unlimited(),
+            stats: stats.clone(),
         });
+        let peer = "127.0.0.1:1".parse().unwrap();
+        let context = ConnectionContext::new(endpoint, peer, Default::default(), stop);
+        let context = Rc::new(context);
         let server = tokio::task::spawn_local(async move {
             let activity = Activity::new(false);
             GrpcConnection::new(context, &settings, stream)
