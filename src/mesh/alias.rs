@@ -19,9 +19,7 @@ again brings the same markers. It is told from other spans by
 [`key::SYNTHETIC`] on an INTERNAL span, and left alone from then on.
 */
 
-use super::{
-    Class, Destination, Facts, Form, Host, Scheme, destination, directory::Labels, facts::key,
-};
+use super::{Class, Destination, Facts, Form, Host, Scheme, directory::Labels, facts::key};
 
 /// A further name of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +116,8 @@ pub(super) fn alias(
 
 /// Returns the destination's host without its port.
 fn host(facts: &Facts<'_>, to: Destination<'_>) -> String {
-    if let Some(cluster) = destination::cluster(facts).filter(|c| c.service().is_some()) {
-        return cluster.host.trim_end_matches('.').to_owned();
+    if let Some(cluster) = facts.upstream().filter(|c| c.service().is_some()) {
+        return cluster.service_host().to_owned();
     }
     match to.namespace {
         Some(namespace) if Host::parse(to.service).is_none() => {

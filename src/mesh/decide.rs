@@ -12,9 +12,9 @@ further.
 */
 
 use super::{
-    Alias, Attr, Case, Class, Destination, Directory, Facts, Host, Knowledge, MeshSettings, NodeId,
-    Repairs, Scheme, alias, destination,
-    directory::{AppLabels, same_but_case},
+    Alias, Attr, Class, Destination, Directory, Facts, Host, Knowledge, MeshSettings, NodeId,
+    Repairs, Scheme, alias, application,
+    directory::AppLabels,
     facts::{key, value},
     known::Known,
     repair,
@@ -95,12 +95,13 @@ impl Verdict<'_> {
 
     fn add_source(&mut self, facts: &Facts<'_>) {
         let namespace = value(facts.namespace).or(facts.own_namespace());
+        let canonical = facts.own_canonical_service();
         // Only together do they mean anything, and only together do they come.
-        if value(facts.canonical_service).is_none() || namespace.is_none() {
+        if canonical.is_none() || namespace.is_none() {
             return;
         }
         if facts.source_canonical_service.is_none() && facts.source_namespace.is_none() {
-            self.add(key::SOURCE_CANONICAL_SERVICE, None, facts.canonical_service);
+            self.add(key::SOURCE_CANONICAL_SERVICE, None, canonical);
             self.add(key::SOURCE_NAMESPACE, None, namespace);
         }
     }
@@ -119,9 +120,11 @@ pub(crate) fn decide<'a>(
     let scheme = &knowledge.scheme;
     let class = facts.class();
     let destination = match class {
+        // Without an id it is a call of the waypoint's own.
+        Class::Waypoint if facts.node_id.is_none() => None,
         Class::Waypoint => Destination::of_waypoint(facts),
         Class::Gateway => Destination::of_cluster(facts),
-        Class::Sidecar if is_client(facts) => Destination::of_cluster(facts),
+        Class::Sidecar if facts.is_client() => Destination::of_cluster(facts),
         Class::Ztunnel => ztunnel_destination(facts),
         _ => None,
     };
@@ -145,24 +148,24 @@ pub(crate) fn decide<'a>(
     }
     let repairs = settings.repairs;
     verdict.error = repairs.status && facts.unset_error;
-    let without_id = facts.depends_on_parent();
+    let without_id = facts.depends_on_kin();
     let emitted = value(facts.resource.service_name);
     if without_id && (facts.resource.original.is_some() || emitted.is_none()) {
         // Decided before, maybe in other company; or there is nothing to mark.
         add_cluster_id(&mut verdict, facts, knowledge);
         return verdict;
     }
-    let lent = facts
-        .parent_node_id
+    let lent = (facts.kin.node_id)
         .filter(|_| repairs.node_id && without_id && class == Class::Gateway)
+        .filter(|_| facts.kin.is_parent)
         .filter(|_| facts.node().is_some());
     verdict.add(key::NODE_ID, facts.node_id, lent);
-    // With the id on it, no later pass depends on the parent.
+    // With the id on it, no later pass depends on its kin.
     let once = without_id && lent.is_none();
     verdict.add_destination(facts, &known, scheme);
     match class {
-        Class::Gateway => verdict.add_source(facts),
-        Class::Sidecar if is_client(facts) => verdict.add_source(facts),
+        Class::Gateway if !facts.is_for_own_pod() => verdict.add_source(facts),
+        Class::Sidecar if facts.is_client() => verdict.add_source(facts),
         Class::Ztunnel => add_ends(&mut verdict, facts, directory),
         _ => {}
     }
@@ -172,12 +175,18 @@ pub(crate) fn decide<'a>(
         Class::Gateway => gateway_name(facts, &known, scheme),
         Class::Sidecar => sidecar_name(facts, &known, scheme),
         Class::Ztunnel => ztunnel_name(facts, destination, &known, scheme),
-        Class::Sdk => sdk_name(facts, settings, &known, scheme),
-        Class::OtherProxy => None,
+        Class::Sdk => application::name(facts, settings, &known, scheme),
+        Class::OtherProxy => other_proxy_name(facts, directory, scheme),
     };
     match class {
-        Class::Sdk => add_hostname(&mut verdict, facts, &known),
-        Class::Ztunnel => add_pod(&mut verdict, facts),
+        Class::Sdk => add_hostname(&mut verdict, facts, application::pod(facts, &known)),
+        Class::Ztunnel => {
+            add_hostname(
+                &mut verdict,
+                facts,
+                facts.reporting_side().map(|(pod, _)| pod),
+            );
+        }
         _ => {}
     }
     let now = facts.resource.service_name.unwrap_or_default();
@@ -190,11 +199,12 @@ pub(crate) fn decide<'a>(
     verdict.service_name = name;
     let tells = match class {
         Class::Waypoint => true,
-        Class::Gateway | Class::Sidecar => is_client(facts),
+        Class::Gateway | Class::Sidecar => facts.is_client(),
         _ => false,
     };
     if tells && repairs.span_name {
-        verdict.span_name = destination::cluster(facts)
+        verdict.span_name = facts
+            .upstream()
             .and_then(|cluster| repair::telling_name(facts.span_name, &cluster));
     }
     if tells && settings.aliases {
@@ -231,14 +241,9 @@ fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, knowledge: &Know
         verdict.add(
             key::CLUSTER_ID,
             facts.cluster_id,
-            Some(&knowledge.cluster_id),
+            Some(knowledge.cluster_of(facts)),
         );
     }
-}
-
-/// `SPAN_KIND_CLIENT`.
-fn is_client(facts: &Facts<'_>) -> bool {
-    facts.kind == 3
 }
 
 fn waypoint_name(
@@ -267,7 +272,7 @@ fn gateway_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option
         Some(node) => label().unwrap_or(workload(known, node)),
         // A spawned span that came without its parent: Istio's own name for
         // the workload is better than its canonical service.
-        None => label().or(value(facts.canonical_service))?,
+        None => label().or(facts.own_canonical_service())?,
     };
     Some(scheme.workload_name(base, namespace))
 }
@@ -280,16 +285,31 @@ fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option
     let base = emitted_base(facts, namespace)
         // Istio's own name is the `app` label's, if there is one.
         .filter(|_| scheme.asks_app_label())
-        .or(value(facts.canonical_service))
+        .or(facts.own_canonical_service())
         .or_else(|| emitted_base(facts, namespace))
         .or_else(|| {
             facts
                 .resource
                 .emitted_name()
-                .filter(|name| !is_unknown(name))
+                .filter(|name| !application::is_unknown(name))
         })
         .or_else(|| facts.node().map(|node| node.workload()))?;
     Some(scheme.workload_name(base, namespace))
+}
+
+/// Returns the name of a span that does not say which of Istio's proxies made it: the
+/// emitted one, which has a namespace, as all names of Istio's by default.
+fn other_proxy_name(
+    facts: &Facts<'_>,
+    directory: Option<&Directory>,
+    scheme: &Scheme,
+) -> Option<String> {
+    if scheme.namespace_selector || !facts.depends_on_kin() {
+        return None;
+    }
+    let (base, namespace) = facts.resource.emitted_name()?.rsplit_once('.')?;
+    let is_one = directory.is_none_or(|known| known.has_namespace(namespace));
+    (is_one && !base.is_empty()).then(|| base.to_owned())
 }
 
 /// Returns the workload of a proxy: its owner's name, else by its Pod's name.
@@ -300,12 +320,6 @@ fn workload<'a>(known: &Known<'a>, node: NodeId<'a>) -> &'a str {
 /// Returns the emitted name without its namespace, if it has that.
 fn emitted_base<'a>(facts: &Facts<'a>, namespace: Option<&str>) -> Option<&'a str> {
     without_namespace(facts.resource.emitted_name()?, namespace?)
-}
-
-/// Returns true if `name` is what OpenTelemetry exporters write for want of a
-/// name.
-fn is_unknown(name: &str) -> bool {
-    name.starts_with("unknown_service")
 }
 
 /// Returns the service a connection was meant for. `dst.namespace` is not its
@@ -378,80 +392,9 @@ fn ztunnel_name(
     Some(scheme.workload_name(app, namespace))
 }
 
-/// The Pod on the side that reports: by `hostname` Kiali finds a workload's own.
-fn add_pod(verdict: &mut Verdict<'_>, facts: &Facts<'_>) {
-    if let (None, Some((pod, _))) = (facts.resource.hostname, facts.reporting_side()) {
-        verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));
-    }
-}
-
-/// Returns what Kiali asks for the application's workload: by what it is
-/// renamed to, else by its Pod, else by its own name. Names stand for the app
-/// that they mean, if there is one.
-fn sdk_name(
-    facts: &Facts<'_>,
-    settings: &MeshSettings,
-    known: &Known<'_>,
-    scheme: &Scheme,
-) -> Option<String> {
-    if facts.resource.original.is_some() {
-        return None;
-    }
-    let emitted = value(facts.resource.service_name);
-    let renamed = emitted.and_then(|name| settings.rename.get(name));
-    // The label, but in the letter case that is to be preserved.
-    let in_own_case = |app, namespace: Option<&str>| {
-        let own = renamed.map(String::as_str).or(emitted);
-        let own = own.filter(|_| settings.case == Case::Preserve);
-        let base = || without_namespace(own?, namespace?);
-        [own, base()]
-            .into_iter()
-            .flatten()
-            .find(|name| same_but_case(name, app))
-            .unwrap_or(app)
-    };
-    let namespace = known
-        .pod
-        .map(|pod| pod.namespace)
-        .or(known.app.and_then(|app| app.namespace))
-        .or(facts.resource.namespace());
-    let (app, namespace) = match (renamed, known.app) {
-        (Some(_), Some(app)) => (Some(app.name), app.namespace.or(namespace)),
-        (Some(_), None) => (None, namespace),
-        (None, app) => {
-            let of_pod = known.pod.and_then(|pod| pod.app);
-            (of_pod.or(app.map(|app| app.name)), namespace)
-        }
-    };
-    if let Some(app) = app {
-        let name = in_own_case(app, namespace);
-        return Some(match namespace {
-            Some(namespace) => scheme.app_name(name, namespace),
-            None => name.to_owned(),
-        });
-    }
-    if let Some(renamed) = renamed {
-        return Some(scheme.workload_name(renamed, namespace));
-    }
-    let emitted = emitted.filter(|name| !is_unknown(name))?;
-    Some(match settings.case {
-        Case::Lower => scheme.workload_name(&emitted.to_lowercase(), namespace),
-        // No label is known that it could match.
-        Case::Match | Case::Preserve => scheme.workload_name(emitted, namespace),
-    })
-}
-
-/// Kiali finds a workload's own spans by `hostname`, not by OpenTelemetry's keys.
-fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>, known: &Known<'_>) {
-    let resource = &facts.resource;
-    let pod = known
-        .pod
-        .map(|pod| pod.name)
-        .or(value(resource.k8s_pod))
-        .or_else(|| value(resource.host_name).filter(|_| resource.namespace().is_some()))
-        // Kiali wants what begins with the workload's name.
-        .or(known.workload);
-    if let (None, Some(pod)) = (resource.hostname, pod) {
+/// Kiali finds a workload's own spans by `hostname`.
+fn add_hostname(verdict: &mut Verdict<'_>, facts: &Facts<'_>, pod: Option<&str>) {
+    if let (None, Some(pod)) = (facts.resource.hostname, pod) {
         verdict.resource_tags.push((key::HOSTNAME, pod.to_owned()));
     }
 }

@@ -77,15 +77,8 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// Returns the cluster, if it leads to a host.
-pub(super) fn cluster<'a>(facts: &Facts<'a>) -> Option<UpstreamCluster<'a>> {
-    value(facts.upstream_cluster)
-        .or(value(facts.upstream_cluster_name))
-        .and_then(UpstreamCluster::parse)
-}
-
 fn cluster_host<'a>(facts: &Facts<'a>) -> Option<Host<'a>> {
-    cluster(facts).and_then(|cluster| cluster.service())
+    facts.upstream().and_then(|cluster| cluster.service())
 }
 
 /// Returns the host in a span's name: `host:port/*` of a route to one cluster,

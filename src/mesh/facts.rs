@@ -1,12 +1,11 @@
 /*!
-What the rules see of a span, and which kind of hop that makes it.
+What the rules see of a span.
 
 [`Facts`] borrows everything; it is filled from bytes on the way of a span and
 from decoded spans in `wayspan demo`. An attribute that is present but is not a
 string counts as present with an empty value: it must not be written again.
 */
 
-use super::NodeId;
 use std::net::IpAddr;
 
 /// Makes [`Facts`], the constants in [`key`] and the lists of keys from one table
@@ -42,9 +41,9 @@ macro_rules! span_attributes {
             pub(crate) unset_error: bool,
             /// The address the span came from; only read where [`Facts::asks_peer`].
             pub(crate) peer: Option<IpAddr>,
-            /// The `node_id` of the parent, if that is in the same `ResourceSpans`,
-            /// where this one has none: Envoy's spawned upstream spans do not.
-            pub(crate) parent_node_id: Attr<'a>,
+            /// The span of the same proxy that tells which one it is, where this one
+            /// does not: Envoy's spawned upstream spans and its own calls.
+            pub(crate) kin: Kin<'a>,
             $($(#[$value_doc])* pub(crate) $value: Attr<'a>,)*
             $($(#[$presence_doc])* pub(crate) $presence: Attr<'a>,)*
         }
@@ -80,6 +79,10 @@ span_attributes! {
         namespace, NAMESPACE = "istio.namespace";
         /// Cluster id; Kiali 2.4+ puts it into every question.
         cluster_id, CLUSTER_ID = "istio.cluster_id";
+        /// The cluster, as Kiali's documentation told users of older Istios to tag it.
+        cluster, CLUSTER = "cluster";
+        /// The cluster, by OpenTelemetry's conventions for Kubernetes.
+        k8s_cluster, K8S_CLUSTER = "k8s.cluster.name";
         /// Canonical service of the destination.
         destination_canonical_service, DESTINATION_CANONICAL_SERVICE = "istio.destination_canonical_service";
         /// Namespace of the destination.
@@ -138,6 +141,16 @@ pub mod key {
     pub(crate) const K8S_POD_IP: &str = "k8s.pod.ip";
     /// Resource: the host, which in a container is the pod.
     pub(crate) const HOST_NAME: &str = "host.name";
+    /// Resource: what owns the pod, by the same conventions.
+    pub(crate) const K8S_DEPLOYMENT: &str = "k8s.deployment.name";
+    /// Resource: the same.
+    pub(crate) const K8S_STATEFULSET: &str = "k8s.statefulset.name";
+    /// Resource: the same.
+    pub(crate) const K8S_DAEMONSET: &str = "k8s.daemonset.name";
+    /// Resource: the same.
+    pub(crate) const K8S_CRONJOB: &str = "k8s.cronjob.name";
+    /// Resource: the same.
+    pub(crate) const K8S_JOB: &str = "k8s.job.name";
 }
 
 /// An attribute: `None` when absent, `Some("")` when present without a usable string.
@@ -168,8 +181,22 @@ pub(crate) struct ResourceFacts<'a> {
     pub(crate) host_name: Attr<'a>,
     /// [`key::HOSTNAME`].
     pub(crate) hostname: Attr<'a>,
+    /// [`key::K8S_DEPLOYMENT`].
+    pub(crate) k8s_deployment: Attr<'a>,
+    /// [`key::K8S_STATEFULSET`].
+    pub(crate) k8s_statefulset: Attr<'a>,
+    /// [`key::K8S_DAEMONSET`].
+    pub(crate) k8s_daemonset: Attr<'a>,
+    /// [`key::K8S_CRONJOB`].
+    pub(crate) k8s_cronjob: Attr<'a>,
+    /// [`key::K8S_JOB`].
+    pub(crate) k8s_job: Attr<'a>,
     /// [`key::CLUSTER_ID`], where it stands on the resource.
     pub(crate) cluster_id: Attr<'a>,
+    /// [`key::CLUSTER`], where it stands on the resource.
+    pub(crate) cluster: Attr<'a>,
+    /// [`key::K8S_CLUSTER`], where it stands on the resource.
+    pub(crate) k8s_cluster: Attr<'a>,
 }
 
 impl<'a> ResourceFacts<'a> {
@@ -189,7 +216,14 @@ impl<'a> ResourceFacts<'a> {
                 key::K8S_POD_IP => &mut facts.k8s_pod_ip,
                 key::HOST_NAME => &mut facts.host_name,
                 key::HOSTNAME => &mut facts.hostname,
+                key::K8S_DEPLOYMENT => &mut facts.k8s_deployment,
+                key::K8S_STATEFULSET => &mut facts.k8s_statefulset,
+                key::K8S_DAEMONSET => &mut facts.k8s_daemonset,
+                key::K8S_CRONJOB => &mut facts.k8s_cronjob,
+                key::K8S_JOB => &mut facts.k8s_job,
                 key::CLUSTER_ID => &mut facts.cluster_id,
+                key::CLUSTER => &mut facts.cluster,
+                key::K8S_CLUSTER => &mut facts.k8s_cluster,
                 _ => continue,
             };
             *slot = Some(text);
@@ -215,111 +249,15 @@ impl<'a> ResourceFacts<'a> {
     }
 }
 
-/// The kind of hop a span was emitted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Class {
-    /// A waypoint proxy.
-    Waypoint,
-    /// An ingress, egress or east-west gateway (`router`).
-    Gateway,
-    /// A sidecar.
-    Sidecar,
-    /// ztunnel, known by its field names.
-    Ztunnel,
-    /// A proxy of a type not known here: its name is left alone.
-    OtherProxy,
-    /// An instrumented application.
-    Sdk,
-}
-
-impl Class {
-    /// Returns a word for tables.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Class::Waypoint => "waypoint",
-            Class::Gateway => "gateway",
-            Class::Sidecar => "sidecar",
-            Class::Ztunnel => "ztunnel",
-            Class::OtherProxy => "proxy",
-            Class::Sdk => "application",
-        }
-    }
-}
-
-impl<'a> Facts<'a> {
-    /// Returns the proxy's id, its own or its parent's.
-    pub(crate) fn node(&self) -> Option<NodeId<'a>> {
-        let text = match self.node_id {
-            Some(own) => Some(own),
-            None if self.depends_on_parent() => self.parent_node_id,
-            None => None,
-        };
-        text.and_then(NodeId::parse)
-    }
-
-    /// Returns true if what is known of the span depends on its parent's being
-    /// at hand. Without Istio's tags it is left alone: a later collector must
-    /// not see more.
-    pub(crate) fn depends_on_parent(&self) -> bool {
-        self.node_id.is_none()
-            && self.component == Some("proxy")
-            && value(self.canonical_service).is_some()
-    }
-
-    /// Returns which kind of hop emitted the span.
-    pub(crate) fn class(&self) -> Class {
-        if let Some(node) = self.node() {
-            return match node.kind {
-                "waypoint" => Class::Waypoint,
-                "router" => Class::Gateway,
-                "sidecar" => Class::Sidecar,
-                "ztunnel" => Class::Ztunnel,
-                _ => Class::OtherProxy,
-            };
-        }
-        if self.component == Some("proxy") {
-            // Without an id: an upstream span, which Istio lets only its
-            // gateways spawn. Without Istio's tags it may be any Envoy's.
-            return match value(self.canonical_service) {
-                Some(_) => Class::Gateway,
-                None => Class::OtherProxy,
-            };
-        }
-        if self.src_workload.is_some() || self.dst_workload.is_some() {
-            return Class::Ztunnel;
-        }
-        Class::Sdk
-    }
-
-    /// Of a connection, whether the destination's ztunnel reports it.
-    pub(crate) fn is_inbound(&self) -> bool {
-        match value(self.direction) {
-            Some("inbound") => true,
-            Some("outbound") => false,
-            // Of spans that do not say it, those of clients are the source's.
-            _ => self.kind != 3 && value(self.dst_workload).is_some(),
-        }
-    }
-
-    /// Returns the workload on the side whose ztunnel reports a connection, and
-    /// its namespace.
-    pub(crate) fn reporting_side(&self) -> Option<(&'a str, Option<&'a str>)> {
-        let (workload, namespace) = match self.is_inbound() {
-            true => (self.dst_workload, self.dst_namespace),
-            false => (self.src_workload, self.src_namespace),
-        };
-        Some((value(workload)?, value(namespace)))
-    }
-
-    /// Returns the cluster it says that it is in.
-    pub(crate) fn own_cluster(&self) -> Option<&'a str> {
-        value(self.cluster_id).or(value(self.resource.cluster_id))
-    }
-
-    /// Returns the namespace of the emitting pod.
-    pub(crate) fn own_namespace(&self) -> Option<&'a str> {
-        self.node()
-            .map(|node| node.namespace)
-            .or(value(self.namespace))
-    }
+/// What another span of the same resource says of the proxy that emitted both. One
+/// `ResourceSpans` is one proxy's, or, where a collector has joined several, that of
+/// proxies with one emitted name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kin<'a> {
+    /// Its [`key::NODE_ID`].
+    pub(crate) node_id: Attr<'a>,
+    /// Its [`key::CANONICAL_SERVICE`].
+    pub(crate) canonical_service: Attr<'a>,
+    /// Is true when it is the parent, and so of the very same proxy.
+    pub(crate) is_parent: bool,
 }

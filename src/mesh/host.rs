@@ -2,7 +2,9 @@
 Host names as Istio writes them, and what service they stand for.
 
 A Kubernetes service is `name.namespace.svc.domain`, where the domain is
-whatever follows `.svc.`: clusters choose their own, with any number of parts.
+whatever follows `.svc.`: clusters choose their own, with any number of parts. One part
+more before that is a Pod of the service, as those of a StatefulSet have hosts
+(`web-0.web.shop.svc.domain`), or all of them (`*`); it means the service.
 Anything else that names a host is a ServiceEntry's host, which belongs to no
 namespace that could be read off it.
 */
@@ -12,7 +14,7 @@ use std::net::IpAddr;
 /// What a host name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host<'a> {
-    /// `name.namespace.svc[.domain]`.
+    /// `[pod.]name.namespace.svc[.domain]`.
     Service {
         /// The service.
         name: &'a str,
@@ -36,15 +38,19 @@ impl<'a> Host<'a> {
         if labels.is_empty() || !labels.split('.').all(is_label) {
             return None;
         }
-        let mut parts = host.splitn(4, '.');
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some("*"), Some(_), Some("svc")) => None,
-            (Some(name), Some(namespace), Some("svc")) => Some(Host::Service { name, namespace }),
+        let mut parts = host.splitn(5, '.');
+        let mut part = || parts.next();
+        match (part(), part(), part(), part()) {
+            (Some("*"), Some(_), Some("svc"), _) => None,
+            (Some(name), Some(namespace), Some("svc"), _)
+            | (Some(_), Some(name), Some(namespace), Some("svc")) => {
+                Some(Host::Service { name, namespace })
+            }
             // `name.svc.domain` is what Kiali asks for without its namespace
             // selector; it names no service.
-            (Some(_), Some("svc"), _) => None,
+            (Some(_), Some("svc"), _, _) => None,
             // One word is a cluster's or a route's name, not a host on a network.
-            (Some(_), None, _) => None,
+            (Some(_), None, _, _) => None,
             _ => Some(Host::External(host)),
         }
     }
@@ -98,6 +104,13 @@ mod tests {
             "reviews.bookinfo.svc.k8s",
         ] {
             assert_eq!(Host::parse(host), service("reviews", "bookinfo"), "{host}");
+        }
+        for host in [
+            "web-0.web.shop.svc.cluster.local:80",
+            "10-244-0-9.web.shop.svc.my.domain",
+            "*.web.shop.svc",
+        ] {
+            assert_eq!(Host::parse(host), service("web", "shop"), "{host}");
         }
         // A namespace may be called svc.
         assert_eq!(

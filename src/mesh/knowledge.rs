@@ -7,7 +7,7 @@ Kubernetes and of Kiali's configuration) builds another one and puts it in its
 place; shards pick it up at their next request, without a lock.
 */
 
-use super::{Directory, MeshSettings, Scheme, facts::Facts, settings::DEFAULT_CLUSTER_ID};
+use super::{Directory, MeshSettings, Scheme};
 use arc_swap::{ArcSwap, Cache};
 use std::sync::Arc;
 
@@ -30,16 +30,6 @@ impl Knowledge {
             cluster_id: settings.cluster_id.clone(),
             directory: Arc::default(),
         }
-    }
-
-    /// Returns the directory, where it is that of the span's cluster. The
-    /// default id may be nobody's, so that of a span can differ from it and
-    /// mean this cluster.
-    pub(super) fn directory_of(&self, facts: &Facts<'_>) -> Option<&Directory> {
-        let known = !self.cluster_id.is_empty() && self.cluster_id != DEFAULT_CLUSTER_ID;
-        let is_own = |cluster| !known || cluster == self.cluster_id;
-        let directory = (!self.directory.is_empty()).then_some(&*self.directory);
-        directory.filter(|_| facts.own_cluster().is_none_or(is_own))
     }
 }
 

@@ -11,7 +11,7 @@ resource speaks of a Pod or host, the address is not asked.
 */
 
 use super::{
-    Attr, Class, Destination, Directory, Facts, MeshSettings,
+    Attr, Class, Destination, Directory, Facts, Host, MeshSettings,
     alias::ExpectedWaypoint,
     directory::{App, PodView, ServiceView},
     facts::value,
@@ -45,9 +45,12 @@ impl<'a> Known<'a> {
         // in those that are not.
         let whole = settings.kubernetes.namespaces.is_empty();
         let to = destination.and_then(|to| Some((to.namespace?, to.service)));
-        let own_name = value(facts.resource.service_name)
-            .filter(|_| class == Class::Sdk)
-            .map(|name| settings.rename.get(name).map_or(name, String::as_str));
+        let renamed = value(facts.resource.service_name).and_then(|name| settings.rename.get(name));
+        let own_name = renamed
+            .map(String::as_str)
+            .or(facts.resource.own_name())
+            .or_else(|| facts.resource.workload())
+            .filter(|_| class == Class::Sdk);
         let app = own_name.and_then(|name| app_by_name(facts, name, whole, directory));
         let pod = match class {
             Class::Sdk => pod_of_application(facts, app, whole, directory),
@@ -144,10 +147,16 @@ fn app_by_name<'a>(
         let fits = namespace.map_or_else(|| directory.has_namespace(own), |ns| ns == own);
         fits.then(|| directory.app(Some(own), base))?
     };
+    // `orders.shop.svc.cluster.local`: a Service says whose it is.
+    let host = || match Host::parse_service(name)? {
+        Host::Service { name, namespace } => directory.app(Some(namespace), name),
+        Host::External(_) => None,
+    };
     let found = directory.app(namespace, name);
     found
         .filter(|_| whole || namespace.is_some())
         .or_else(split)
+        .or_else(host)
 }
 
 /// Returns the workload of an app in the namespace that the resource names.

@@ -25,6 +25,9 @@ may be chained.
 */
 
 pub(crate) mod alias;
+mod application;
+mod class;
+mod cluster;
 mod decide;
 mod described;
 mod destination;
@@ -49,12 +52,13 @@ pub mod ztunnel;
 mod tests;
 
 pub(crate) use alias::Alias;
+pub(crate) use class::Class;
 pub(crate) use decide::decide;
 pub use described::Described;
 pub(crate) use destination::Destination;
 pub use directory::Directory;
 pub use facts::key;
-pub(crate) use facts::{Attr, Class, Facts, PRESENCES, ResourceFacts, VALUES};
+pub(crate) use facts::{Attr, Facts, Kin, PRESENCES, ResourceFacts, VALUES};
 pub(crate) use host::Host;
 pub(crate) use kiali::VersionError;
 pub use kiali::{Kiali, Version};

@@ -3,7 +3,7 @@ Decoded spans, small enough to reason and to print: for [`super::pages`], for
 `wayspan demo` and for tests. Never used on the way of a span.
 */
 
-use super::{Class, Destination, Facts, ResourceFacts, key};
+use super::{Class, Destination, Facts, Kin, ResourceFacts, key};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
@@ -36,8 +36,20 @@ pub struct Span {
     pub attributes: Attributes,
     /// The address it came from, where that is known.
     pub peer: Option<IpAddr>,
-    /// The parent's `node_id`, where the parent is in the same `ResourceSpans`.
-    pub parent_node_id: Option<String>,
+    /// What another span of its `ResourceSpans` says of the proxy: the parent, else the
+    /// first that does.
+    pub kin: Option<Relative>,
+}
+
+/// What a span's kin says of the proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relative {
+    /// Its `node_id`.
+    pub node_id: String,
+    /// Its `istio.canonical_service`.
+    pub canonical_service: Option<String>,
+    /// Is true when it is the parent.
+    pub is_parent: bool,
 }
 
 /// One line of an account of hops.
@@ -69,27 +81,32 @@ pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
                 resource: attributes(resource),
                 attributes: attributes(&span.attributes),
                 peer: None,
-                parent_node_id: None,
+                kin: None,
             });
         }
         let group = out.get_mut(first..).unwrap_or_default();
-        let of_parents: Vec<_> = group
-            .iter()
-            .map(|span| {
-                let parent = group.iter().find(|other| {
-                    !span.parent_span_id.is_empty()
-                        && other.span_id == span.parent_span_id
-                        && other.trace_id == span.trace_id
-                        && other.tag(key::NODE_ID).is_some()
-                });
-                parent.and_then(|other| other.tag(key::NODE_ID).map(str::to_owned))
-            })
-            .collect();
-        for (span, node_id) in group.iter_mut().zip(of_parents) {
-            span.parent_node_id = node_id;
+        let kin: Vec<_> = group.iter().map(|span| kin(span, group)).collect();
+        for (span, kin) in group.iter_mut().zip(kin) {
+            span.kin = kin;
         }
     }
     out
+}
+
+/// Returns the kin of a span in its group.
+fn kin(span: &Span, group: &[Span]) -> Option<Relative> {
+    let parent = group.iter().find(|other| {
+        !span.parent_span_id.is_empty()
+            && other.span_id == span.parent_span_id
+            && other.trace_id == span.trace_id
+            && other.tag(key::NODE_ID).is_some()
+    });
+    let kin = parent.or_else(|| group.iter().find(|other| other.tag(key::NODE_ID).is_some()))?;
+    Some(Relative {
+        node_id: kin.tag(key::NODE_ID)?.to_owned(),
+        canonical_service: kin.tag(key::CANONICAL_SERVICE).map(str::to_owned),
+        is_parent: parent.is_some(),
+    })
 }
 
 fn is_error(attribute: &KeyValue) -> bool {
@@ -141,7 +158,11 @@ impl Span {
             kind: self.kind,
             unset_error: self.error && self.status == 0,
             peer: self.peer,
-            parent_node_id: self.parent_node_id.as_deref(),
+            kin: self.kin.as_ref().map_or(Kin::default(), |kin| Kin {
+                node_id: Some(&kin.node_id),
+                canonical_service: kin.canonical_service.as_deref(),
+                is_parent: kin.is_parent,
+            }),
             ..Facts::default()
         };
         facts.with_attributes(|key| self.tag(key))

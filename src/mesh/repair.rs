@@ -10,10 +10,12 @@ made of an HTTPRoute (istio `pilot/pkg/networking/core/route/route.go`,
 <host>` up to Istio 1.22, and `router <cluster> egress` of a spawned upstream
 span.
 
+Nor does the host of a Pod begin as they want (`web-0.web.shop.svc.cluster.local:80/…`).
+
 These forms and no others are replaced: any other name was chosen by somebody.
 */
 
-use super::{Host, UpstreamCluster};
+use super::{Facts, Host, UpstreamCluster};
 use std::net::IpAddr;
 
 /// Returns the name that tells that a request went to `cluster`, where `name`
@@ -23,15 +25,27 @@ pub(crate) fn telling_name(name: &str, cluster: &UpstreamCluster<'_>) -> Option<
     cluster
         .service()
         .filter(|host| matches!(host, Host::Service { .. }))?;
-    let host = cluster.host.trim_end_matches('.');
+    let host = cluster.service_host();
     if name.starts_with(host) {
         return None;
+    }
+    if let Some(rest) = name.strip_prefix(cluster.host.trim_end_matches('.')) {
+        // Named after the Pod that the cluster leads to.
+        return Some(format!("{host}{rest}"));
     }
     let path = hidden_path(name)?;
     match is_port(cluster.port) {
         true => Some(format!("{host}:{}{path}", cluster.port)),
         false => Some(format!("{host}{path}")),
     }
+}
+
+/// Returns true if a span's name may have to be told, though it begins with its
+/// cluster's host.
+pub(crate) fn reads_name(facts: &Facts<'_>) -> bool {
+    let is_pods =
+        |to: UpstreamCluster<'_>| to.service_host().len() < to.host.trim_end_matches('.').len();
+    facts.upstream().is_some_and(is_pods)
 }
 
 /// Returns the path in a name that hides the destination; `None` if it does
@@ -169,6 +183,16 @@ mod tests {
                 "egress x",
                 "outbound|http||reviews.bookinfo.svc.",
                 "reviews.bookinfo.svc/*",
+            ),
+            (
+                "reviews-0.reviews.bookinfo.svc.my.domain:9080/api*",
+                "outbound|9080||reviews-0.reviews.bookinfo.svc.my.domain",
+                "reviews.bookinfo.svc.my.domain:9080/api*",
+            ),
+            (
+                "ingress",
+                "outbound|9080||reviews-0.reviews.bookinfo.svc.my.domain",
+                "reviews.bookinfo.svc.my.domain:9080/*",
             ),
         ] {
             let told = tells(name, cluster).unwrap();

@@ -13,7 +13,7 @@ mod watched;
 use super::{
     MeshSettings,
     facts::key,
-    model::{self, Span},
+    model::{self, Relative, Span},
     *,
 };
 
@@ -55,7 +55,7 @@ fn marker_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> O
     out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
     out.resource
         .push((key::SERVICE_NAME.to_owned(), alias.service_name));
-    out.parent_node_id = None;
+    out.kin = None;
     Some(out)
 }
 
@@ -96,6 +96,15 @@ fn apply_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Sp
             .push((key::SERVICE_NAME.to_owned(), name.clone()));
     }
     out
+}
+
+/// What is known of a span's proxy from a parent with this `node_id`.
+fn parent(node_id: &str) -> Option<Relative> {
+    Some(Relative {
+        node_id: node_id.to_owned(),
+        canonical_service: None,
+        is_parent: true,
+    })
 }
 
 fn kiali(minor: u16, selector: bool, waypoint: bool) -> Kiali {

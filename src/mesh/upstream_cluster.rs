@@ -56,6 +56,16 @@ impl<'a> UpstreamCluster<'a> {
     pub(crate) fn service(&self) -> Option<Host<'a>> {
         Host::parse(self.host)
     }
+
+    /// Returns the host of that service, which is another than the cluster's where
+    /// that is a Pod's.
+    pub(crate) fn service_host(&self) -> &'a str {
+        let host = self.host.trim_end_matches('.');
+        match (host.split_once('.'), self.service()) {
+            (Some((pod, rest)), Some(Host::Service { name, .. })) if pod != name => rest,
+            _ => host,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
         .attributes
         .push(("node_id".to_owned(), ROUTER.to_owned()));
     let mut client = span("gw-label.bookinfo", spawned, 3, &tags);
-    client.parent_node_id = Some(ROUTER.to_owned());
+    client.kin = parent(ROUTER);
     for span in [server, client] {
         let out = apply(&span, &MeshSettings::default());
         assert_eq!(out.service_name(), "bookinfo-gateway-istio.bookinfo");
@@ -177,7 +177,7 @@ fn a_gateway_is_named_by_its_workload_and_says_who_called_whom() {
         );
     }
     let mut old = span("label.bookinfo", spawned, 3, &tags);
-    old.parent_node_id = Some(ROUTER.to_owned());
+    old.kin = parent(ROUTER);
     assert_eq!(name(&old, &settings(4, true, false)), "label.bookinfo");
     // Alone, the spawned span keeps what Istio called it.
     let alone = span("gw.bookinfo", spawned, 3, &tags);
@@ -523,13 +523,13 @@ fn a_spawned_span_gets_its_parents_id() {
     let name = "bookinfo-gateway-istio.bookinfo";
     let alone = span(name, "x", 3, &tags);
     let mut child = alone.clone();
-    child.parent_node_id = Some(ROUTER.to_owned());
+    child.kin = parent(ROUTER);
     let out = apply(&child, &MeshSettings::default());
     assert_eq!(out.tag("node_id"), Some(ROUTER));
     // It shares its parent's resource then, as nothing changed there.
     assert_eq!(out.resource, child.resource);
     let again = Span {
-        parent_node_id: None,
+        kin: None,
         ..out.clone()
     };
     assert_eq!(apply(&again, &MeshSettings::default()), again);
@@ -542,14 +542,14 @@ fn a_spawned_span_gets_its_parents_id() {
         // Decided once: the parent may be elsewhere next time.
         assert_eq!(out.resource_tag(key::ORIGINAL_SERVICE_NAME), Some(name));
         let later = Span {
-            parent_node_id: Some(ROUTER.to_owned()),
+            kin: parent(ROUTER),
             ..out
         };
         assert_eq!(apply(&later, &MeshSettings::default()), later);
     }
     // Nobody but a gateway spawns spans, and only what is an id is lent.
     for other in [WAYPOINT, SIDECAR, "garbage"] {
-        child.parent_node_id = Some(other.to_owned());
+        child.kin = parent(other);
         assert_eq!(apply(&child, &MeshSettings::default()).tag("node_id"), None);
     }
 }

@@ -110,9 +110,14 @@ fn spans() -> impl Strategy<Value = Span> {
             "",
         ][..],
     );
-    let parent = prop::option::of(Just(
-        "router~10.0.0.1~gw-6754756766-pmxnn.bookinfo~bookinfo.svc.cluster.local".to_owned(),
-    ));
+    let kin = prop::option::of(
+        any::<(bool, bool)>().prop_map(|(is_parent, named)| Relative {
+            node_id: "router~10.0.0.1~gw-6754756766-pmxnn.bookinfo~bookinfo.svc.cluster.local"
+                .to_owned(),
+            canonical_service: named.then(|| "gw-label".to_owned()),
+            is_parent,
+        }),
+    );
     // Most spans lack ztunnel's fields and peer tags; both cases must come up.
     (
         resource,
@@ -120,11 +125,11 @@ fn spans() -> impl Strategy<Value = Span> {
         prop::option::of(peers),
         name,
         0u8..6,
-        parent,
+        kin,
         (0i32..3, any::<bool>()),
     )
         .prop_map(
-            |(resource, proxy, peers, name, kind, parent_node_id, (status, error))| Span {
+            |(resource, proxy, peers, name, kind, kin, (status, error))| Span {
                 name: name.to_owned(),
                 kind,
                 resource,
@@ -133,7 +138,7 @@ fn spans() -> impl Strategy<Value = Span> {
                     .chain(peers.into_iter().flatten())
                     .flatten()
                     .collect(),
-                parent_node_id,
+                kin,
                 status,
                 error,
                 ..Span::default()
@@ -218,18 +223,18 @@ proptest! {
         }
     }
 
-    /// Batches regroup spans: the parent may come or go between two passes.
+    /// Batches regroup spans: the kin may come or go between two passes.
     #[test]
     fn nor_does_it_in_other_company(
-        span in spans(), settings in any_settings(),
-        parent in prop::option::of(select(&[
+        span in spans(), settings in any_settings(), is_parent in any::<bool>(),
+        kin in prop::option::of(select(&[
             "waypoint~10.0.0.1~wp-5b7c754ccb-55jwk.infra~infra.svc.my.domain",
             "sidecar~10.0.0.1~reviews-v1-794db9df8f-8ksxt.shop~shop.svc.cluster.local",
             "agent~10.0.0.1~agent-0.bookinfo~bookinfo.svc.cluster.local",
         ][..])),
     ) {
         let mut once = apply(&span, &settings);
-        once.parent_node_id = parent.map(str::to_owned);
+        once.kin = kin.and_then(parent).map(|kin| Relative { is_parent, ..kin });
         prop_assert_eq!(&apply(&once, &settings), &once);
     }
 

@@ -8,7 +8,7 @@ spans with the same key have the same facts, edited or not.
 */
 
 use crate::{
-    mesh::{Attr, Facts, PRESENCES, ResourceFacts, VALUES, key, repair},
+    mesh::{Attr, Facts, Kin, PRESENCES, ResourceFacts, VALUES, key, repair},
     pdata::{
         AnyValue, Edits, KeySlot, Keys,
         edit::{Edited, encode_span_attr},
@@ -56,6 +56,7 @@ pub(crate) struct Slots {
     // Some of the above, by name.
     node_id: IndexedKey,
     component: IndexedKey,
+    canonical_service: IndexedKey,
     upstream_cluster: IndexedKey,
     upstream_cluster_name: IndexedKey,
 }
@@ -70,6 +71,7 @@ impl Slots {
             error: new(key::ERROR),
             node_id: new(key::NODE_ID),
             component: new(key::COMPONENT),
+            canonical_service: new(key::CANONICAL_SERVICE),
             upstream_cluster: new(key::UPSTREAM_CLUSTER),
             upstream_cluster_name: new(key::UPSTREAM_CLUSTER_NAME),
         }
@@ -111,8 +113,12 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
         } else {
             out.push(0);
         }
-        match self.parent() {
-            Some(parent) => put_field(&parent, self.slots.node_id.slot, out),
+        match self.kin() {
+            Some((kin, is_parent)) => {
+                out.push(1 + u8::from(is_parent));
+                put_field(&kin, self.slots.node_id.slot, out);
+                put_field(&kin, self.slots.canonical_service.slot, out);
+            }
             None => out.push(ABSENT),
         }
     }
@@ -133,15 +139,19 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
             AnyValue::String(text) => (kv.key, text),
             _ => (kv.key, ""),
         });
-        let parent = self.parent();
-        let node_id = |parent: Span<'a>| parent.text(self.slots.node_id.slot);
+        let slots = self.slots;
+        let kin = self.kin().map(|(kin, is_parent)| Kin {
+            node_id: kin.text(slots.node_id.slot).map(text),
+            canonical_service: kin.text(slots.canonical_service.slot).map(text),
+            is_parent,
+        });
         let facts = Facts {
             resource: ResourceFacts::from_attributes(attributes),
             span_name: text(self.name()),
             kind: self.span.entry.kind,
             unset_error: self.is_unset_error(),
             peer,
-            parent_node_id: parent.and_then(node_id).map(text),
+            kin: kin.unwrap_or_default(),
             ..Facts::default()
         };
         let mut keys = self.slots.values.iter().chain(&self.slots.presences);
@@ -237,8 +247,9 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
         }
     }
 
-    /// The parent, whose `node_id` stands for that of a span without one.
-    fn parent(&self) -> Option<Span<'a>> {
+    /// The span that says which proxy emitted one that does not, and whether it is the
+    /// parent: else it is the first that has a `node_id`.
+    fn kin(&self) -> Option<(Span<'a>, bool)> {
         let slots = self.slots;
         if self.has(slots.node_id) || self.bytes(slots.component) != Some(b"proxy") {
             return None;
@@ -246,12 +257,18 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
         let view = |s: &Span<'a>| view::SpanView::new(s.entry.bytes.of(s.request));
         let own = view(self.span);
         let (trace, parent) = (own.trace_id(), own.parent_span_id());
-        if parent.is_empty() {
-            return None;
+        let mut first = None;
+        for span in self.span.siblings().take(SIBLINGS) {
+            if !span.has(slots.node_id.slot) {
+                continue;
+            }
+            let seen = view(&span);
+            if !parent.is_empty() && seen.span_id() == parent && seen.trace_id() == trace {
+                return Some((span, true));
+            }
+            first = first.or(Some(span));
         }
-        self.span.siblings().take(SIBLINGS).find(|s| {
-            s.has(slots.node_id.slot) && view(s).span_id() == parent && view(s).trace_id() == trace
-        })
+        first.map(|span| (span, false))
     }
 }
 

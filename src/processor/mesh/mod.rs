@@ -25,7 +25,10 @@ pub(crate) mod ztunnel_log;
 
 use crate::{
     config::Id,
-    mesh::{Class, Current, Destination, MeshSettings, Reader, Repairs, alias::Salt, decide, key},
+    mesh::{
+        Class, Current, Destination, MeshSettings, Reader, Repairs, alias::Salt, decide, key,
+        repair,
+    },
     pdata::{Edits, Keys, edit, edit_resource},
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
@@ -151,6 +154,7 @@ impl Mesh {
         let verdict = decide(&facts, &self.settings, self.knowledge.get());
         let need = match verdict.class {
             Class::Waypoint if Destination::needs_span_name(&facts) => Some(Need::Name),
+            _ if repair::reads_name(&facts) => Some(Need::Name),
             Class::Sdk if self.peer_counts && facts.asks_peer() => Some(Need::Peer),
             _ => None,
         };

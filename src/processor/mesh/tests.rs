@@ -1,5 +1,7 @@
 //! The processor over captured bytes, with the rules over decoded spans as oracle.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+mod cases;
+
 use super::*;
 use crate::{
     mesh::{Kiali, Knowledge, PRESENCES, VALUES, Version, alias, model, pages},
@@ -542,13 +544,18 @@ fn leaves_keys_for_others() {
     assert_eq!(keys.lookup(b"last"), Some(last));
 }
 
-/// Spans that only share a resource have nothing to say about each other.
+/// Spans that only share a resource tell each other which proxy it is, but not whose id
+/// it has: there may be several, where a collector has joined them.
 #[test]
 fn only_the_parent_lends_its_id() {
+    const ROUTER: (&str, &str) = (
+        "node_id",
+        "router~10.0.0.1~gw-istio-6754756766-pmxnn.bookinfo~bookinfo.svc.cluster.local",
+    );
     let settings = settings(30, true, true);
     let tags = [("component", "proxy"), ("istio.canonical_service", "gw")];
     let mut child = request("label.bookinfo", "x", &tags);
-    let mut lender = request("label.bookinfo", "x", &[WAYPOINT]);
+    let mut lender = request("label.bookinfo", "x", &[ROUTER]);
     let lender = &mut lender.resource_spans[0].scope_spans[0].spans[0];
     for (trace, parent, lends) in [(1, 2, true), (3, 2, false), (1, 3, false)] {
         lender.trace_id = vec![trace; 16];
@@ -559,8 +566,11 @@ fn only_the_parent_lends_its_id() {
         spans.push(lender.clone());
         let got = Shard::new(&settings).run(&child.encode_to_vec(), |_| ());
         assert_eq!(got, expected(&child, &settings));
-        let name = if lends { "waypoint.bookinfo" } else { "gw" };
-        assert!(got[0].0.attributes.contains(&attr("service.name", name)));
+        let (resource, span) = &got[0];
+        let name = attr("service.name", "gw-istio.bookinfo");
+        assert!(resource.attributes.contains(&name));
+        let id = attr(ROUTER.0, ROUTER.1);
+        assert_eq!(span.attributes.contains(&id), lends);
     }
 }
 

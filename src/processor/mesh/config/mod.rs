@@ -74,7 +74,8 @@ pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
     Some(ProcessorRole::Item(Arc::new(mesh(keys))))
 }
 
-fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
+/// Reads the settings.
+pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
     let default = MeshSettings::default();
     let kiali = keys.section("kiali", kiali::read);
     let cluster_id: Setting<String> = keys.or(

@@ -1,0 +1,130 @@
+/*!
+What an instrumented application is called, and what its resource lacks.
+
+The name is that of its workload's app, as Kiali asks for it. It comes from what
+`rename` says, else from the application's Pod, else from its own name; and where it
+has none (`unknown_service…`, or nothing at all), from the workload that the resource
+names. Names stand for the app that they mean, if there is one.
+
+An application is named once: `wayspan.original_service_name` says that it was.
+*/
+
+use super::{
+    Case, Facts, Host, MeshSettings, Scheme,
+    directory::same_but_case,
+    facts::{ResourceFacts, value},
+    known::Known,
+    node_id::workload_of_pod,
+    scheme::without_namespace,
+    ztunnel::names,
+};
+
+/// Returns the service name; `None` where it stays.
+pub(super) fn name(
+    facts: &Facts<'_>,
+    settings: &MeshSettings,
+    known: &Known<'_>,
+    scheme: &Scheme,
+) -> Option<String> {
+    if facts.resource.original.is_some() {
+        return None;
+    }
+    let resource = &facts.resource;
+    // For want of labels, a workload's app is its name without a version.
+    let own = resource
+        .own_name()
+        .or_else(|| resource.workload().map(names::app));
+    let renamed = value(facts.resource.service_name).and_then(|name| settings.rename.get(name));
+    // The label, but in the letter case that is to be preserved.
+    let in_own_case = |app, namespace: Option<&str>| {
+        let own = renamed.map(String::as_str).or(own);
+        let own = own.filter(|_| settings.case == Case::Preserve);
+        let base = || without_namespace(own?, namespace?);
+        [own, base()]
+            .into_iter()
+            .flatten()
+            .find(|name| same_but_case(name, app))
+            .unwrap_or(app)
+    };
+    let namespace = known
+        .pod
+        .map(|pod| pod.namespace)
+        .or(known.app.and_then(|app| app.namespace))
+        .or(facts.resource.namespace());
+    let (app, namespace) = match (renamed, known.app) {
+        (Some(_), Some(app)) => (Some(app.name), app.namespace.or(namespace)),
+        (Some(_), None) => (None, namespace),
+        (None, app) => {
+            let of_pod = known.pod.and_then(|pod| pod.app);
+            (of_pod.or(app.map(|app| app.name)), namespace)
+        }
+    };
+    if let Some(app) = app {
+        let name = in_own_case(app, namespace);
+        return Some(match namespace {
+            Some(namespace) => scheme.app_name(name, namespace),
+            None => name.to_owned(),
+        });
+    }
+    if let Some(renamed) = renamed {
+        return Some(scheme.workload_name(renamed, namespace));
+    }
+    let own = own?;
+    // A Service's host has its namespace already, and is what some Kialis ask for.
+    if Host::parse_service(own).is_some() {
+        return None;
+    }
+    Some(match settings.case {
+        Case::Lower => scheme.workload_name(&own.to_lowercase(), namespace),
+        // No label is known that it could match.
+        Case::Match | Case::Preserve => scheme.workload_name(own, namespace),
+    })
+}
+
+/// Returns the Pod that `hostname` is to name, by which Kiali finds a workload's own
+/// spans; it does not read OpenTelemetry's keys.
+pub(super) fn pod<'a>(facts: &Facts<'a>, known: &Known<'a>) -> Option<&'a str> {
+    let resource = &facts.resource;
+    known
+        .pod
+        .map(|pod| pod.name)
+        .or(value(resource.k8s_pod))
+        .or_else(|| value(resource.host_name).filter(|_| resource.namespace().is_some()))
+        // Kiali wants what begins with the workload's name.
+        .or(known.workload)
+}
+
+/// Returns true if `name` is what OpenTelemetry exporters write for want of a
+/// name.
+pub(super) fn is_unknown(name: &str) -> bool {
+    name.starts_with("unknown_service")
+}
+
+impl<'a> ResourceFacts<'a> {
+    /// Returns what an application calls itself.
+    pub(super) fn own_name(&self) -> Option<&'a str> {
+        value(self.service_name).filter(|name| !is_unknown(name))
+    }
+
+    /// Returns the workload that it names: of the kinds of OpenTelemetry's
+    /// conventions the one that owns the others, else that of the Pod.
+    pub(super) fn workload(&self) -> Option<&'a str> {
+        let owner = [
+            self.k8s_deployment,
+            self.k8s_statefulset,
+            self.k8s_daemonset,
+            self.k8s_cronjob,
+            self.k8s_job,
+        ]
+        .into_iter()
+        .find_map(value);
+        // In Kubernetes a host's name is a Pod's, unless the Pod has its node's.
+        let of_host = || {
+            value(self.k8s_namespace)?;
+            let host = value(self.hostname).or(value(self.host_name))?;
+            Some(names::workload(host)).filter(|workload| *workload != host)
+        };
+        let of_pod = || value(self.k8s_pod).map(workload_of_pod);
+        owner.or_else(of_pod).or_else(of_host)
+    }
+}

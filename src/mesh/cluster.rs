@@ -1,0 +1,100 @@
+/*!
+Which cluster a span is of.
+
+Istio's proxies say it (`istio.cluster_id`). Proxies of Istio before 1.21 have the tag
+`cluster` that Kiali's documentation told users to add, and applications what
+OpenTelemetry has (`k8s.cluster.name`) or somebody chose (`cluster`). What a span or its
+resource says goes before what the configuration says, and what is known of Kubernetes is
+known of the configured cluster alone.
+
+Clouds and operators name clusters, too, so the words of applications count only where
+the cluster's own id is known, and not against a Pod of that cluster: Kubernetes
+draws the names of Pods, and no other cluster has the same.
+*/
+
+use super::{
+    Class, Directory, Facts, Knowledge,
+    directory::PodView,
+    facts::value,
+    node_id::{is_drawn, is_hash},
+    settings::DEFAULT_CLUSTER_ID,
+};
+
+impl Knowledge {
+    /// Returns the directory, where it is that of the span's cluster.
+    pub(super) fn directory_of(&self, facts: &Facts<'_>) -> Option<&Directory> {
+        let known = self.watched();
+        known.filter(|_| self.other_cluster(facts).is_none())
+    }
+
+    /// Returns the id of the span's cluster, to be added where it has none.
+    pub(super) fn cluster_of<'a>(&'a self, facts: &Facts<'a>) -> &'a str {
+        // An empty id: none is to be added.
+        let other = || self.other_cluster(facts);
+        let adds = !self.cluster_id.is_empty();
+        adds.then(other).flatten().unwrap_or(&self.cluster_id)
+    }
+
+    fn watched(&self) -> Option<&Directory> {
+        (!self.directory.is_empty()).then_some(&*self.directory)
+    }
+
+    /// Returns the cluster that a span is of, where that is another than ours.
+    fn other_cluster<'a>(&self, facts: &Facts<'a>) -> Option<&'a str> {
+        let is_other = |cluster: &&str| **cluster != *self.cluster_id;
+        if let Some(cluster) = facts.cluster_by_istio() {
+            // The default id may be nobody's: then that of a span can differ from it
+            // and mean this cluster.
+            return Some(cluster).filter(is_other).filter(|_| self.is_named());
+        }
+        let of_application = facts.class() == Class::Sdk;
+        if of_application && !self.is_named() {
+            return None;
+        }
+        let other = facts.cluster_by_others().filter(is_other)?;
+        let is_here = || of_application && self.has_pod_of(facts);
+        (!is_here()).then_some(other)
+    }
+
+    /// Returns true if somebody gave the cluster its id.
+    fn is_named(&self) -> bool {
+        !self.cluster_id.is_empty() && self.cluster_id != DEFAULT_CLUSTER_ID
+    }
+
+    /// Returns true if the resource names a Pod that is watched, by a name that
+    /// Kubernetes drew.
+    fn has_pod_of(&self, facts: &Facts<'_>) -> bool {
+        let resource = &facts.resource;
+        let pod = || {
+            let (namespace, name) = (value(resource.k8s_namespace)?, value(resource.k8s_pod)?);
+            self.watched()?.pod(namespace, name)
+        };
+        pod().is_some_and(|pod| is_unique(&pod))
+    }
+}
+
+/// Returns true if no Pod of another cluster has the same name: that of a ReplicaSet's,
+/// not that of a StatefulSet's.
+fn is_unique(pod: &PodView<'_>) -> bool {
+    let mut parts = pod.name.rsplit('-');
+    let (own, set) = (parts.next(), parts.next());
+    own.is_some_and(|own| own.len() == 5 && own.bytes().all(is_drawn)) && set.is_some_and(is_hash)
+}
+
+impl<'a> Facts<'a> {
+    /// Returns Istio's id of the cluster, if the span or its resource has it.
+    fn cluster_by_istio(&self) -> Option<&'a str> {
+        value(self.cluster_id).or(value(self.resource.cluster_id))
+    }
+
+    /// Returns the cluster in other words than Istio's.
+    fn cluster_by_others(&self) -> Option<&'a str> {
+        let words = [
+            self.cluster,
+            self.k8s_cluster,
+            self.resource.k8s_cluster,
+            self.resource.cluster,
+        ];
+        words.into_iter().find_map(value)
+    }
+}
