@@ -1,7 +1,8 @@
 /*!
 Binding sockets, and accepting: each connection that [`Capacity`] has room for
-goes to the shard that [`ShardLoads`] chooses. Another is closed at once, since its
-sender may find room at another replica.
+goes to the shard that [`ShardLoads`] chooses. Another waits where room will be
+made in a moment, and is closed where it will not, since its sender may find room
+at another replica. A listener never waits for it: those behind it may have room.
 
 A connection stays on its shard for life, so placement decides the balance: the
 kernel's own spreading (SO_REUSEPORT) hashes badly over the few long-lived
@@ -18,6 +19,9 @@ use super::{
 use crate::telemetry::AcceptStats;
 use socket2::TcpKeepalive;
 use std::{
+    cell::Cell,
+    collections::VecDeque,
+    future::pending,
     io,
     net::{IpAddr, SocketAddr, TcpListener as StdListener},
     time::{Duration, Instant},
@@ -32,6 +36,10 @@ const ACCEPT_BACKLOG: i32 = 4096;
 /// there, how often it asks again, and how many times. HTTP/1.1 has no ping of its
 /// own, and a peer that vanished would hold a descriptor for ever.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+
+/// Accepted connections of all listeners that may wait for room: each is a file
+/// beside those of the capacity.
+const WAITING: usize = 16;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +106,8 @@ pub(crate) struct Acceptor {
     pub(crate) balance: ShardLoads,
     /// How many connections there may be.
     pub(crate) capacity: Capacity,
+    /// Connections that wait for room.
+    pub(crate) waiting: Cell<usize>,
 }
 
 impl Acceptor {
@@ -117,9 +127,24 @@ impl Acceptor {
                 return;
             }
         };
-        let (mut failures, mut patience) = (Repeats::default(), Patience::new(Instant::now()));
+        let mut failures = Repeats::default();
+        let mut waiting = VecDeque::new();
+        let mut again: Option<Instant> = None;
         loop {
-            let (socket, peer) = match socket.accept().await {
+            let turn = async {
+                match again {
+                    Some(again) => tokio::time::sleep_until(again.into()).await,
+                    None => pending().await,
+                }
+            };
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                () = turn => {
+                    again = self.try_again(&mut waiting, stats);
+                    continue;
+                }
+            };
+            let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
@@ -140,33 +165,43 @@ impl Acceptor {
                 socket,
                 peer,
             };
-            match self.admit(peer.ip(), &mut patience).await {
+            match self.capacity.admit(peer.ip(), Instant::now()) {
                 Ok(admitted) => self.serve(connection, admitted, stats),
-                // Closed by being dropped: there is no room to serve it.
-                Err(full) => self.note(full, Closed::Unread, peer.ip(), stats),
+                Err(NoRoom {
+                    again: Some(soon), ..
+                }) if self.waiting.get() < WAITING => {
+                    self.waiting.set(self.waiting.get() + 1);
+                    waiting.push_back(connection);
+                    again = again.or(Some(soon));
+                }
+                // Closed by being dropped.
+                Err(no_room) => self.note(no_room.full, Closed::Unread, peer.ip(), stats),
             }
         }
     }
 
-    /// Asks for room, again and again where a connection will give way in a moment.
-    /// The kernel holds others meanwhile, which costs less than sending them away.
-    async fn admit(
+    /// Serves those who wait, the oldest first, as far as there is room. Returns when
+    /// there will be some for the next.
+    fn try_again(
         &self,
-        peer: IpAddr,
-        patience: &mut Patience,
-    ) -> Result<(ConnectionPermit, Option<Leaver>), Full> {
-        loop {
-            let now = Instant::now();
-            match self.capacity.admit(peer, now) {
-                Ok(admitted) => return Ok(admitted),
+        waiting: &mut VecDeque<NewConnection>,
+        stats: &AcceptStats,
+    ) -> Option<Instant> {
+        while let Some(connection) = waiting.pop_front() {
+            let peer = connection.peer.ip();
+            match self.capacity.admit(peer, Instant::now()) {
+                Ok(admitted) => self.serve(connection, admitted, stats),
                 Err(NoRoom {
                     again: Some(again), ..
-                }) if patience.take(now, again) => {
-                    tokio::time::sleep_until(again.into()).await;
+                }) => {
+                    waiting.push_front(connection);
+                    return Some(again);
                 }
-                Err(no_room) => return Err(no_room.full),
+                Err(no_room) => self.note(no_room.full, Closed::Unread, peer, stats),
             }
+            self.waiting.set(self.waiting.get() - 1);
         }
+        None
     }
 
     /// Sends a connection to a shard, and closes the one that gives way to it.
@@ -236,36 +271,6 @@ impl Acceptor {
     }
 }
 
-/// How long a listener may yet wait for room, while other senders wait as well.
-#[derive(Debug)]
-struct Patience {
-    left: Duration,
-    since: Instant,
-}
-
-impl Patience {
-    /// What there is of it at most, and which part of the time becomes it.
-    const MOST: Duration = Duration::from_millis(400);
-    const PART: u32 = 2;
-
-    fn new(now: Instant) -> Self {
-        Self {
-            left: Self::MOST,
-            since: now,
-        }
-    }
-
-    /// Uses the time until `end`; false: there is not so much.
-    fn take(&mut self, now: Instant, end: Instant) -> bool {
-        let more = now.saturating_duration_since(self.since) / Self::PART;
-        self.left = self.left.saturating_add(more).min(Self::MOST);
-        self.since = now;
-        let left = self.left.checked_sub(end.saturating_duration_since(now));
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
-    }
-}
-
 /// A connection that has no permit yet.
 #[derive(Debug)]
 struct NewConnection {
@@ -277,7 +282,7 @@ struct NewConnection {
 /// How a connection is closed for want of room.
 #[derive(Clone, Copy)]
 enum Closed {
-    /// As soon as it was accepted.
+    /// Before it was served.
     Unread,
     /// Later, for a newer one.
     Displaced,
@@ -300,25 +305,6 @@ mod tests {
 
     use super::*;
     use std::net::TcpStream;
-
-    #[test]
-    fn a_listener_waits_for_room_a_part_of_the_time() {
-        let begin = Instant::now();
-        let (mut patience, mut now) = (Patience::new(begin), begin);
-        let mut waited = Duration::ZERO;
-        let wait = Duration::from_millis(20);
-        while now < begin + Duration::from_secs(10) {
-            match patience.take(now, now + wait) {
-                true => {
-                    waited += wait;
-                    now += wait;
-                }
-                false => now += Duration::from_micros(10),
-            }
-        }
-        let most = Patience::MOST + Duration::from_secs(10) / Patience::PART;
-        assert!(waited <= most && waited + 2 * wait > most, "{waited:?}");
-    }
 
     #[test]
     fn accepted_sockets_are_kept_alive() {

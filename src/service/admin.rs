@@ -20,6 +20,7 @@ use crate::{
 };
 use ::http::StatusCode;
 use std::{
+    cell::Cell,
     net::{SocketAddr, TcpListener as StdListener},
     rc::Rc,
     sync::Arc,
@@ -114,6 +115,7 @@ impl Admin {
         let acceptor = Rc::new(Acceptor {
             balance: ShardLoads::new(self.shards),
             capacity: self.capacity,
+            waiting: Cell::new(0),
         });
         for (at, (bound, stats)) in self.receivers.into_iter().enumerate() {
             bound.listener.follow_files();

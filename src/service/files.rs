@@ -16,7 +16,7 @@ const FEW: u64 = 4096;
 
 /// Files that connections to receivers leave, beside those open at the start: half of
 /// them to backends, the log and the pages, and half to connections that were told
-/// to give way and are still open.
+/// to give way and are still open, and those that wait for their room.
 const RESERVE: usize = 128;
 
 /// What a connection may hold beside its requests, which are charged elsewhere: a

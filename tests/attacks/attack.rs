@@ -41,6 +41,9 @@ pub struct Attack {
 pub struct Circumstances {
     /// The largest request, in MiB; None: the manifest's.
     pub request_mib: Option<u64>,
+    /// It has the memory limit that the manifest's container gets by default, not a
+    /// lower one.
+    pub default_limit: bool,
     /// It has a segment log.
     pub logged: bool,
     /// The backend is away for as long as the attack lasts.
@@ -64,6 +67,7 @@ impl Attack {
             prepare: Rc::new(prepare),
             circumstances: Circumstances {
                 request_mib: None,
+                default_limit: false,
                 logged: false,
                 away: false,
                 files: None,
@@ -106,7 +110,7 @@ impl Attack {
     }
 
     /// Both at once, which share the bytes a second. The circumstances are those of
-    /// the first.
+    /// the first, but for the memory limit.
     pub fn beside(&self, other: &Self) -> Self {
         let (first, second) = (Rc::clone(&self.prepare), Rc::clone(&other.prepare));
         let prepare = move || {
@@ -121,6 +125,7 @@ impl Attack {
             prepare: Rc::new(prepare),
             ..self.clone()
         }
+        .with(|its| its.default_limit = true)
     }
 }
 

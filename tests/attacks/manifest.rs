@@ -23,9 +23,12 @@ impl Manifest {
         }
     }
 
-    /// A memory limit for that container, in MiB: lower than the default there, so
+    /// A memory limit for that container, in MiB: the default there, or a lower one, so
     /// that what is not charged shows.
-    pub fn limit_mib(&self) -> u64 {
-        self.container_mib * 40 / 100
+    pub fn limit_mib(&self, is_default: bool) -> u64 {
+        match is_default {
+            true => self.container_mib * 7 / 8 - 96,
+            false => self.container_mib * 40 / 100,
+        }
     }
 }

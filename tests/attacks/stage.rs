@@ -175,7 +175,7 @@ fn perform(attack: &Attack) -> Figures {
         honest,
         rest_mib: rest >> 20,
         peak_mib: memory.peak >> 20,
-        limit_mib: manifest.limit_mib(),
+        limit_mib: manifest.limit_mib(circumstances.default_limit),
         ended: memory.ended,
         red: pages.red,
         silent: pages.silent,
@@ -205,7 +205,7 @@ fn setup(
 ) -> Setup {
     let file = dir.join("config.yaml");
     fs::write(&file, &manifest.config).unwrap();
-    let limit = manifest.limit_mib();
+    let limit = manifest.limit_mib(its.default_limit);
     let mut extensions = vec!["health_check"];
     let mut setup = Setup::file(file).exporter("otlp_grpc", backend.port).layer(format!(
         "processors: {{memory_limiter: {{limit_mib: {}, spike_limit_mib: 1}}}}\n\
