@@ -4,22 +4,31 @@ that carry them.
 
 A page can only find what is stored under the name it asks for, and a span has
 one name. A marker is a small INTERNAL child of the span with the same times
-and the same peer tags, under another service name ([`Alias`]). A waypoint's
-markers have its `node_id`, too: Kiali lists spans over the charts of the
-waypoint's workload by that, and draws a hop by it. Which there are:
+and the same peer tags, under another service name, or named after what a page
+is about ([`Alias`]). Those that stand for the proxy's own hop have its
+`node_id`, too: Kiali lists spans over the charts of a workload by that, and
+draws a hop by it. Which there are:
 
+- where labels disagree, a span is asked for by each page in another way
+  ([`Asked`]);
 - a waypoint's span is asked for by the destination's page and by the waypoint's
   own, and where these names differ it has the first;
 - a client span of a gateway or a sidecar may be all there is of a hop, where no
   waypoint and no sidecar stands before the destination: the destination's page
   asks for the destination's name.
 
-A marker's id follows from its span's and its name, so that a request sent
+A marker's id follows from its span's and its names, so that a request sent
 again brings the same markers. It is told from other spans by
 [`key::SYNTHETIC`] on an INTERNAL span, and left alone from then on.
 */
 
-use super::{Class, Destination, Facts, Form, Host, Scheme, directory::Labels, facts::key};
+use super::{
+    Aliases, Attr, Class, Destination, Facts, Form, Host, Scheme,
+    asked::{Asked, PeerTags},
+    expected_waypoint::ExpectedWaypoint,
+    facts::key,
+    known::Known,
+};
 
 /// A further name of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,90 +37,107 @@ pub(crate) struct Alias {
     pub(crate) service_name: String,
     /// The marker's span name: the destination's host.
     pub(crate) span_name: String,
-    /// The marker's own `node_id`, that of a waypoint. A gateway's or sidecar's
-    /// would make the marker a hop of the wrong workload.
+    /// The marker's own `node_id`, where it stands for a hop of the proxy's own. On one
+    /// that stands for a destination it would make a hop of the wrong workload.
     pub(crate) node_id: Option<String>,
 }
 
-/// The waypoint that Kiali expects before a destination, from the label
-/// `istio.io/use-waypoint` of the Service or of its Namespace. Whether a gateway
-/// really sends requests through it (`istio.io/ingress-use-waypoint`) is no part of its question.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ExpectedWaypoint<'a> {
-    /// The labels are not known.
-    #[default]
-    Unknown,
-    /// There is none.
-    Absent,
-    /// The one of this name.
-    Named(&'a str),
-}
-
-impl<'a> ExpectedWaypoint<'a> {
-    /// Reads the labels of a Service and of its Namespace as Kiali does. A
-    /// Service that is not known may have any.
-    pub(super) fn of(service: Option<&'a Labels>, namespace: Option<&'a Labels>) -> Self {
-        let Some(service) = service else {
-            return Self::Unknown;
-        };
-        let waypoint = |labels: &'a Labels| {
-            let name = labels.get("istio.io/use-waypoint").map(String::as_str);
-            name.filter(|name| !name.is_empty())
-        };
-        match (waypoint(service), namespace) {
-            (Some("none"), _) => Self::Absent,
-            (Some(name), _) => Self::Named(name),
-            (None, None) => Self::Unknown,
-            (None, Some(namespace)) => match waypoint(namespace) {
-                None | Some("none") => Self::Absent,
-                Some(name) => Self::Named(name),
-            },
-        }
-    }
-}
-
-/// Returns the further name of a span that is called `named`, if it needs one. `own` is
-/// the workload of the proxy that emitted it.
-pub(super) fn alias(
+/// Returns the further names of a span that is called `named`. `asked` is about
+/// the hop itself, `own` the workload of the proxy that emitted it.
+pub(super) fn aliases(
     facts: &Facts<'_>,
-    class: Class,
     own: Option<&str>,
     to: Option<Destination<'_>>,
     named: &str,
-    scheme: &Scheme,
-    expected: ExpectedWaypoint<'_>,
-) -> Option<Alias> {
-    let to = to?;
-    let service_name = match class {
-        Class::Waypoint => {
-            let node = facts.node()?;
-            scheme.workload_name(own?, Some(node.namespace))
+    (scheme, mode): (&Scheme, Aliases),
+    known: &Known<'_>,
+    asked: &Asked,
+) -> Vec<Alias> {
+    let class = facts.class();
+    let mut all: Vec<Alias> = Vec::new();
+    let mut add = |service_name: &str, span_name: String, node_id: Attr<'_>| {
+        let is_same = |a: &Alias| a.service_name == service_name && a.span_name == span_name;
+        if all.len() < MOST && !all.iter().any(is_same) {
+            all.push(Alias {
+                service_name: service_name.to_owned(),
+                span_name,
+                node_id: node_id.map(str::to_owned),
+            });
         }
-        Class::Gateway | Class::Sidecar => {
-            let namespace = to.namespace?;
-            match (expected, &scheme.form) {
-                (ExpectedWaypoint::Named(waypoint), _) => {
-                    scheme.waypoint_name(waypoint, to.app, namespace)
+    };
+    // The parent of a span without an id has the markers for both.
+    if let (true, Some(node)) = (
+        mode != Aliases::Off && facts.node_id.is_some(),
+        facts.node(),
+    ) {
+        for (name, about) in asked.others(named) {
+            let span_name = match (class, to) {
+                (Class::Waypoint, Some(to)) => host_of(about, facts, to),
+                _ => format!("{about}.{}.svc.{}", node.namespace, domain(facts)),
+            };
+            add(name, span_name, facts.node_id);
+        }
+    }
+    let Some(to) = to else { return all };
+    match class {
+        Class::Waypoint => {
+            let of_waypoint = facts.node().zip(own);
+            let own =
+                of_waypoint.map(|(node, own)| scheme.workload_name(own, Some(node.namespace)));
+            let wanted = |own: &String| match mode {
+                Aliases::Off => false,
+                // Its pages would find the span as it was emitted.
+                Aliases::Auto => {
+                    known.directory.is_some()
+                        && facts.resource.emitted_name() == Some(own)
+                        && to.namespace.is_some()
                 }
-                // Most destinations in a mesh with waypoints have one.
-                (ExpectedWaypoint::Unknown, Form::Host { .. }) => {
-                    scheme.waypoint_name("", to.app, namespace)
-                }
-                // Asked for as if it had a sidecar; were there a waypoint, its
-                // own spans would have the name that is asked for.
-                _ => scheme.workload_name(to.app, Some(namespace)),
+                Aliases::On => true,
+            };
+            if let Some(own) = own.filter(|own| own != named).filter(wanted) {
+                add(&own, host(facts, to), facts.node_id);
             }
         }
-        _ => return None,
-    };
-    (service_name != named).then(|| Alias {
-        service_name,
-        span_name: host(facts, to),
-        node_id: facts
-            .node_id
-            .filter(|_| class == Class::Waypoint)
-            .map(str::to_owned),
-    })
+        Class::Gateway | Class::Sidecar if facts.is_client() && mode == Aliases::On => {
+            let through = match (known.expected_waypoint, &scheme.form) {
+                (ExpectedWaypoint::Named(waypoint), _) => Some(waypoint),
+                // Most destinations in a mesh with waypoints have one.
+                (ExpectedWaypoint::Unknown, Form::Host { .. }) => Some(""),
+                // Asked for as if it had a sidecar; were there a waypoint, its
+                // own spans would have the name that is asked for.
+                _ => None,
+            };
+            let tags = PeerTags::default();
+            let asked = Asked::of_destination(facts, to, tags, known, scheme, through);
+            for (name, about) in asked.others(named) {
+                if name != named {
+                    add(name, host_of(about, facts, to), None);
+                }
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+/// The most markers that a span gets: hops have two or three names.
+const MOST: usize = 8;
+
+/// Returns the host of the destination, with its Service's name replaced by what the
+/// marker is about.
+fn host_of(about: &str, facts: &Facts<'_>, to: Destination<'_>) -> String {
+    let host = host(facts, to);
+    match host.strip_prefix(to.service) {
+        Some(rest) if rest.starts_with('.') => format!("{about}{rest}"),
+        _ => host,
+    }
+}
+
+/// Returns the domain of the proxy's cluster.
+fn domain<'a>(facts: &Facts<'a>) -> &'a str {
+    let node = facts.node();
+    node.and_then(|node| node.dns_domain.split_once(".svc."))
+        .map_or("cluster.local", |(_, domain)| domain)
 }
 
 /// Returns the destination's host without its port.
@@ -121,11 +147,7 @@ fn host(facts: &Facts<'_>, to: Destination<'_>) -> String {
     }
     match to.namespace {
         Some(namespace) if Host::parse(to.service).is_none() => {
-            let domain = facts
-                .node()
-                .and_then(|node| node.dns_domain.split_once(".svc."))
-                .map_or("cluster.local", |(_, domain)| domain);
-            format!("{}.{namespace}.svc.{domain}", to.service)
+            format!("{}.{namespace}.svc.{}", to.service, domain(facts))
         }
         _ => to.service.to_owned(),
     }
@@ -140,16 +162,17 @@ pub(crate) fn keeps(attribute: &[u8]) -> bool {
         || attribute.starts_with(b"istio.source_")
 }
 
-/// What tells the markers of one service name from those of another.
+/// What tells one marker of a span from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Salt(u64);
 
 impl Salt {
-    /// Returns the salt of a service name; the same in every build.
-    pub(crate) fn new(service_name: &str) -> Self {
+    /// Returns the salt of a marker; the same in every build.
+    pub(crate) fn new(service_name: &str, span_name: &str) -> Self {
         // FNV-1a.
-        let hash = service_name
-            .bytes()
+        let hash = (service_name.bytes())
+            .chain([0])
+            .chain(span_name.bytes())
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
@@ -211,15 +234,20 @@ mod tests {
             Class::Waypoint => Destination::of_waypoint(facts),
             _ => Destination::of_cluster(facts),
         };
-        let class = facts.class();
         let own = facts.node().map(|node| node.workload());
-        let alias = alias(facts, class, own, to, named, scheme, expected);
-        alias.map_or(String::new(), |a| {
-            assert_eq!(a.span_name, "reviews.shop.svc.my.domain");
-            let id = facts.node_id.filter(|_| class == Class::Waypoint);
-            assert_eq!(a.node_id.as_deref(), id);
-            a.service_name
-        })
+        let known = Known {
+            expected_waypoint: expected,
+            ..Known::default()
+        };
+        let how = (scheme, Aliases::On);
+        let asked = Asked::default();
+        let [alias] = &aliases(facts, own, to, named, how, &known, &asked)[..] else {
+            return String::new();
+        };
+        assert_eq!(alias.span_name, "reviews.shop.svc.my.domain");
+        let id = facts.node_id.filter(|_| facts.class() == Class::Waypoint);
+        assert_eq!(alias.node_id.as_deref(), id);
+        alias.service_name.clone()
     }
 
     #[test]
@@ -319,33 +347,6 @@ mod tests {
     }
 
     #[test]
-    fn the_expected_waypoint_by_labels() {
-        let labels = |waypoint: &str| -> Labels {
-            let label = ("istio.io/use-waypoint".to_owned(), waypoint.to_owned());
-            [label].into_iter().filter(|_| waypoint != "-").collect()
-        };
-        // "-": no such label; "?": not known.
-        for (service, namespace, want) in [
-            ("?", "wp", ExpectedWaypoint::Unknown),
-            ("-", "?", ExpectedWaypoint::Unknown),
-            ("-", "-", ExpectedWaypoint::Absent),
-            ("-", "none", ExpectedWaypoint::Absent),
-            ("none", "wp", ExpectedWaypoint::Absent),
-            ("none", "?", ExpectedWaypoint::Absent),
-            ("-", "wp", ExpectedWaypoint::Named("wp")),
-            ("", "wp", ExpectedWaypoint::Named("wp")),
-            ("own", "wp", ExpectedWaypoint::Named("own")),
-            ("own", "none", ExpectedWaypoint::Named("own")),
-            ("own", "?", ExpectedWaypoint::Named("own")),
-        ] {
-            let known = |text: &str| (text != "?").then(|| labels(text));
-            let (service, namespace) = (known(service), known(namespace));
-            let expected = ExpectedWaypoint::of(service.as_ref(), namespace.as_ref());
-            assert_eq!(expected, want, "{service:?} {namespace:?}");
-        }
-    }
-
-    #[test]
     fn peer_tags_are_kept() {
         for (attribute, kept) in [
             ("istio.cluster_id", true),
@@ -361,14 +362,15 @@ mod tests {
 
     #[test]
     fn ids_are_the_same_in_every_build() {
-        let id = Salt::new("waypoint.bookinfo").span_id([1, 2, 3, 4, 5, 6, 7, 8]);
+        let id =
+            Salt::new("waypoint.bookinfo", "reviews.bookinfo").span_id([1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(u64::from_be_bytes(id), IDS[0]);
-        let id = Salt::new("").span_id([0; 8]);
+        let id = Salt::new("", "").span_id([0; 8]);
         assert_eq!(u64::from_be_bytes(id), IDS[1]);
     }
 
     /// Computed apart from this code.
-    const IDS: [u64; 2] = [0x0ca8_b8c9_18d6_4602, 0x8932_c885_a3fe_960e];
+    const IDS: [u64; 2] = [0xc00a_7a0d_dd0e_40b9, 0x82b0_3812_4ef3_e1a9];
 
     proptest! {
         #[test]

@@ -12,8 +12,9 @@ further.
 */
 
 use super::{
-    Alias, Attr, Class, Destination, Directory, Facts, Host, Knowledge, MeshSettings, NodeId,
-    Repairs, Scheme, alias, application,
+    Alias, Aliases, Attr, Class, Destination, Directory, Facts, Host, Knowledge, MeshSettings,
+    NodeId, Repairs, Scheme, alias, application,
+    asked::{Asked, PeerTags},
     directory::AppLabels,
     facts::{key, value},
     known::Known,
@@ -42,8 +43,11 @@ pub(crate) struct Verdict<'a> {
     pub(crate) span_name: Option<String>,
     /// Is true when the status is to become ERROR. Its message stays.
     pub(crate) error: bool,
-    /// A further name, for a marker to carry.
-    pub(crate) alias: Option<Alias>,
+    /// Further names, for markers to carry.
+    pub(crate) aliases: Vec<Alias>,
+    /// Is true when the name of the span had a part in it, be it one that tells where
+    /// it went.
+    pub(crate) by_span_name: bool,
 }
 
 impl Verdict<'_> {
@@ -141,7 +145,8 @@ pub(crate) fn decide<'a>(
         resource_tags: Vec::new(),
         span_name: None,
         error: false,
-        alias: None,
+        aliases: Vec::new(),
+        by_span_name: class == Class::Waypoint && Destination::needs_span_name(facts),
     };
     if facts.is_marker() {
         return verdict;
@@ -189,6 +194,20 @@ pub(crate) fn decide<'a>(
         }
         _ => {}
     }
+    let own = facts.node().map(|node| workload(&known, node));
+    let tags = PeerTags::with(facts, &verdict.tags);
+    let asked = match (class, destination) {
+        (Class::Waypoint, Some(to)) => Asked::of_destination(facts, to, tags, &known, scheme, own),
+        (Class::Gateway | Class::Sidecar, _) => {
+            Asked::of_proxy(facts, class, &known, scheme, name.as_deref())
+        }
+        _ => Asked::default(),
+    };
+    verdict.by_span_name |= asked.by_name;
+    let name = match settings.aliases {
+        Aliases::Off => asked.best(name),
+        Aliases::Auto | Aliases::On => name,
+    };
     let now = facts.resource.service_name.unwrap_or_default();
     let name = name.filter(|name| !name.is_empty() && name != now);
     if let (true, None) = (once || name.is_some(), facts.resource.original) {
@@ -207,18 +226,10 @@ pub(crate) fn decide<'a>(
             .upstream()
             .and_then(|cluster| repair::telling_name(facts.span_name, &cluster));
     }
-    if tells && settings.aliases {
+    if settings.aliases != Aliases::Off {
         let named = verdict.service_name.as_deref().unwrap_or(now);
-        let own = facts.node().map(|node| workload(&known, node));
-        verdict.alias = alias::alias(
-            facts,
-            class,
-            own,
-            destination,
-            named,
-            scheme,
-            known.expected_waypoint,
-        );
+        let how = (scheme, settings.aliases);
+        verdict.aliases = alias::aliases(facts, own, destination, named, how, &known, &asked);
     }
     verdict
 }

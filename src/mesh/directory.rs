@@ -21,7 +21,7 @@ pub(crate) use name_index::{App, same_but_case};
 pub(crate) use records::{Labels, PodPhase};
 pub use records::{NamespaceRecord, PodRecord, ServiceRecord};
 
-use backing::{Backed, Sets};
+use backing::{Backed, Fronts, Sets};
 use labels::canonical_name;
 use name_index::{NameIndex, Rank};
 use std::{
@@ -59,6 +59,8 @@ pub(crate) struct ServiceView<'a> {
     pub(crate) app: Option<&'a str>,
     /// The app label of the Pods behind it, where all have the same.
     pub(crate) app_of_pods: Option<&'a str>,
+    /// Every app label of the Pods behind it.
+    pub(crate) apps: &'a [Box<str>],
     /// The canonical name of the Pods behind it, where all have the same.
     pub(crate) canonical_of_pods: Option<&'a str>,
     /// The workload behind it, where there is exactly one.
@@ -77,6 +79,8 @@ struct Namespace {
     pods: Vec<Arc<PodRecord>>,
     /// By name.
     services: Vec<Backed>,
+    /// Which of these are in front of what.
+    fronts: Fronts,
     /// By app: its workload, where that is the only one.
     workloads: HashMap<Box<str>, Option<Box<str>>>,
 }
@@ -131,7 +135,7 @@ impl Directory {
             services.sort_by(|a, b| a.name.cmp(&b.name));
             if !services.is_empty() {
                 let sets = Sets::new(&namespace.pods, labels);
-                namespace.services = services.into_iter().map(|s| sets.back(s)).collect();
+                (namespace.services, namespace.fronts) = sets.back(services);
             }
             namespace.index_names(name, labels, &mut all.names);
         }
@@ -216,13 +220,41 @@ impl Directory {
 
     /// Returns a Service by its name.
     pub(crate) fn service(&self, namespace: &str, name: &str) -> Option<ServiceView<'_>> {
-        let backed = self.backed(namespace, name)?;
+        self.backed(namespace, name)
+            .map(|backed| self.front(backed))
+    }
+
+    /// Returns the Services that send to a Pod, in order.
+    pub(crate) fn services_before(&self, pod: PodView<'_>) -> Vec<ServiceView<'_>> {
+        self.fronts(pod.namespace, |fronts| fronts.of_labels(pod.labels))
+    }
+
+    /// Returns the Services that send to any Pod of an app, in order.
+    pub(crate) fn services_of_app(&self, namespace: &str, app: &str) -> Vec<ServiceView<'_>> {
+        self.fronts(namespace, |fronts| fronts.of_app(app))
+    }
+
+    fn fronts(
+        &self,
+        namespace: &str,
+        find: impl FnOnce(&Fronts) -> &[usize],
+    ) -> Vec<ServiceView<'_>> {
+        let Some(namespace) = self.namespaces.get(namespace) else {
+            return Vec::new();
+        };
+        let found = find(&namespace.fronts).iter();
+        let backed = found.filter_map(|at| namespace.services.get(*at));
+        backed.map(|backed| self.front(backed)).collect()
+    }
+
+    fn front<'a>(&'a self, backed: &'a Backed) -> ServiceView<'a> {
         let whole = !self.truncated;
-        Some(ServiceView {
+        ServiceView {
             namespace: &backed.record.namespace,
             name: &backed.record.name,
             app: self.labels.of(&backed.record.selector),
             app_of_pods: backed.app.as_deref().filter(|_| whole),
+            apps: &backed.apps,
             canonical_of_pods: backed.canonical.as_deref().filter(|_| whole),
             workload: match &backed.workloads[..] {
                 [one] if whole => Some(one),
@@ -230,7 +262,7 @@ impl Directory {
             },
             workloads: backed.workloads.len(),
             labels: &backed.record.labels,
-        })
+        }
     }
 
     /// Returns the app that an application which calls itself `name` belongs to,

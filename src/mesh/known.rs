@@ -12,8 +12,8 @@ resource speaks of a Pod or host, the address is not asked.
 
 use super::{
     Attr, Class, Destination, Directory, Facts, Host, MeshSettings,
-    alias::ExpectedWaypoint,
     directory::{App, PodView, ServiceView},
+    expected_waypoint::ExpectedWaypoint,
     facts::value,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(crate) service: Option<ServiceView<'a>>,
     /// The waypoint that Kiali expects before that Service.
     pub(crate) expected_waypoint: ExpectedWaypoint<'a>,
+    /// All else that is known of the span's cluster.
+    pub(crate) directory: Option<&'a Directory>,
 }
 
 impl<'a> Known<'a> {
@@ -77,6 +79,7 @@ impl<'a> Known<'a> {
                 .and_then(|app| only_workload(facts, app, directory)),
             service,
             expected_waypoint: ExpectedWaypoint::of(service.map(|s| s.labels), namespace),
+            directory: Some(directory),
         }
     }
 }

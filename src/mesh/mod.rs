@@ -12,8 +12,8 @@ The parts, in the order a span meets them:
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
 - [`decide()`] joins them: facts in, a new service name and tags out;
-  [`repair`] knows which span names hide the destination, [`alias`] which
-  further names a hop needs;
+  [`repair`] knows which span names hide the destination, `asked` by which
+  names pages ask for a hop, [`alias`] which of these markers carry;
 - [`ztunnel`] reads the access log of the proxy that emits no spans;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
   and [`model`] holds decoded spans for that and for display.
@@ -26,12 +26,14 @@ may be chained.
 
 pub(crate) mod alias;
 mod application;
+mod asked;
 mod class;
 mod cluster;
 mod decide;
 mod described;
 mod destination;
 pub mod directory;
+mod expected_waypoint;
 mod facts;
 mod host;
 mod kiali;
@@ -67,7 +69,7 @@ pub use knowledge::{Current, Knowledge};
 pub(crate) use node_id::NodeId;
 pub(crate) use scheme::{Form, Scheme};
 pub(crate) use settings::KubernetesSettings;
-pub use settings::{Case, KubernetesMode, MeshSettings, Repairs};
+pub use settings::{Aliases, Case, KubernetesMode, MeshSettings, Repairs};
 pub(crate) use source::{Follow, KialiEndpoint, Tls};
 pub use source::{KialiSource, ObjectName, Token};
 pub(crate) use upstream_cluster::UpstreamCluster;

@@ -132,6 +132,11 @@ impl Scheme {
         self.version
     }
 
+    /// Returns true if pages are filtered by peer tags, and not by spans' names alone.
+    pub(crate) fn reads_peer_tags(&self) -> bool {
+        self.version >= READS_PEER_TAGS
+    }
+
     /// Returns the form of waypoint names in a word: `app`, `waypoint` or
     /// `host`.
     pub(crate) fn form_name(&self) -> &'static str {

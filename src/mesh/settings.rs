@@ -28,14 +28,26 @@ pub struct MeshSettings {
     pub ztunnel_connections: bool,
     /// Which defects of emitted spans are repaired. Default: all.
     pub repairs: Repairs,
-    /// Is true when markers carry the further names of a hop
-    /// ([`super::alias`]). Default off: it adds spans.
-    pub aliases: bool,
+    /// Which markers carry the further names of a hop.
+    pub aliases: Aliases,
     /// Says when and how Kubernetes is watched.
     pub kubernetes: KubernetesSettings,
     /// Is true when an application is known by the address it sends from, where
     /// nothing else says which Pod it is. Default true.
     pub peer_address: bool,
+}
+
+/// Which markers carry the further names of a hop ([`super::alias`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aliases {
+    /// None.
+    Off,
+    /// Those without which a page stays empty because labels disagree, or loses
+    /// what it would find of the span as it was emitted.
+    #[default]
+    Auto,
+    /// All.
+    On,
 }
 
 /// Repairs: which are on, or which were made.
@@ -69,7 +81,7 @@ impl Default for MeshSettings {
             case: Case::Match,
             rename: BTreeMap::new(),
             repairs: Repairs::all(true),
-            aliases: false,
+            aliases: Aliases::default(),
             kubernetes: KubernetesSettings::default(),
             peer_address: true,
             ztunnel_connections: false,

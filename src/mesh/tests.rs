@@ -6,6 +6,7 @@ mod known;
 mod pages;
 mod rules;
 mod schemes;
+mod sweep;
 mod traps;
 mod twice;
 mod watched;
@@ -25,38 +26,45 @@ fn apply_all(spans: &[Span], settings: &MeshSettings) -> Vec<Span> {
 /// The same, with what is known besides.
 fn apply_all_with(spans: &[Span], settings: &MeshSettings, knowledge: &Knowledge) -> Vec<Span> {
     let both = |span: &Span| {
-        let made = marker_with(span, settings, knowledge);
-        [Some(apply_with(span, settings, knowledge)), made]
+        let mut all = vec![apply_with(span, settings, knowledge)];
+        all.extend(markers_with(span, settings, knowledge));
+        all
     };
-    spans.iter().flat_map(both).flatten().collect()
+    spans.iter().flat_map(both).collect()
 }
 
-/// The marker of a span, without its id.
-fn marker(span: &Span, settings: &MeshSettings) -> Option<Span> {
-    marker_with(span, settings, &Knowledge::of(settings))
+/// The markers of a span, without their ids.
+fn markers(span: &Span, settings: &MeshSettings) -> Vec<Span> {
+    markers_with(span, settings, &Knowledge::of(settings))
 }
 
 /// The same, with what is known besides.
-fn marker_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Option<Span> {
+fn markers_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Vec<Span> {
     let facts = span.facts();
-    let alias = decide(&facts, settings, knowledge).alias?;
-    let mut out = apply_with(span, settings, knowledge);
-    out.parent_span_id = std::mem::take(&mut out.span_id);
-    out.name = alias.span_name;
-    out.kind = 1;
-    out.error = false;
-    out.attributes
-        .retain(|(key, _)| alias::keeps(key.as_bytes()));
-    out.attributes
-        .push((key::SYNTHETIC.to_owned(), "true".to_owned()));
-    let node_id = alias.node_id.map(|id| (key::NODE_ID.to_owned(), id));
-    out.attributes.extend(node_id);
-    assert_ne!(out.service_name(), alias.service_name);
-    out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
-    out.resource
-        .push((key::SERVICE_NAME.to_owned(), alias.service_name));
-    out.kin = None;
-    Some(out)
+    let parent = apply_with(span, settings, knowledge);
+    let named = parent.service_name().to_owned();
+    let aliases = decide(&facts, settings, knowledge).aliases;
+    let made = aliases.into_iter().map(|alias| {
+        let mut out = parent.clone();
+        out.parent_span_id = std::mem::take(&mut out.span_id);
+        let is_other = alias.service_name != named || alias.span_name != out.name;
+        assert!(is_other, "{alias:?} says nothing new");
+        out.name = alias.span_name;
+        out.kind = 1;
+        out.error = false;
+        out.attributes
+            .retain(|(key, _)| alias::keeps(key.as_bytes()));
+        out.attributes
+            .push((key::SYNTHETIC.to_owned(), "true".to_owned()));
+        let node_id = alias.node_id.map(|id| (key::NODE_ID.to_owned(), id));
+        out.attributes.extend(node_id);
+        out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
+        out.resource
+            .push((key::SERVICE_NAME.to_owned(), alias.service_name));
+        out.kin = None;
+        out
+    });
+    made.collect()
 }
 
 /// Does to a decoded span what the processor does to its bytes.

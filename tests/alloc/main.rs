@@ -22,7 +22,7 @@ use prost::Message;
 use std::sync::Arc;
 use support::{Decider, Engine, captured};
 use wayspan::{
-    mesh::MeshSettings,
+    mesh::{Aliases, MeshSettings},
     pdata::{Index, Keys, Signal, admit, wire::put_bytes},
     pipeline::{HeaderBytes, Resources, Scopes, SealedBatch, batch::Batch},
     queue::Budget,
@@ -210,7 +210,7 @@ fn sealing_copies_headers_and_small_groups_only() {
 fn markers_allocate_nothing_of_their_own() {
     let requests = requests();
     let engine = Engine::with(&MeshSettings {
-        aliases: true,
+        aliases: Aliases::On,
         ..MeshSettings::default()
     });
     requests.iter().for_each(|request| engine.take(request));

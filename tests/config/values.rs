@@ -192,7 +192,17 @@ fn mesh_settings() {
     assert_eq!(long.kubernetes.kubeconfig, Some("/a/b".into()));
     assert!(!long.peer_address && settings("{}").peer_address);
     assert_eq!(all.rename.get("A.B").map(String::as_str), Some("c"));
-    assert!(settings("{aliases: on}").aliases);
+    for (text, aliases) in [
+        ("{aliases: }", mesh::Aliases::Auto),
+        ("{aliases: auto}", mesh::Aliases::Auto),
+        ("{aliases: on}", mesh::Aliases::On),
+        ("{aliases: true}", mesh::Aliases::On),
+        ("{aliases: off}", mesh::Aliases::Off),
+        ("{aliases: false}", mesh::Aliases::Off),
+    ] {
+        assert_eq!(settings(text).aliases, aliases, "{text}");
+    }
+    assert_eq!(all.aliases, mesh::Aliases::Off);
     for (yaml, status, node_id, span_name) in [
         ("on", true, true, true),
         ("'on'", true, true, true),

@@ -16,7 +16,7 @@ use std::{
 use wayspan::{
     component::Config,
     config::Source,
-    mesh::{Current, Knowledge, MeshSettings},
+    mesh::{Aliases, Current, Knowledge, MeshSettings},
     pdata::Signal,
     pipeline::{
         Graph, Ingest, NotTaken, PreparedRequest, ProcessorFactory, Refusal, SealedBatch, Shard,
@@ -73,7 +73,7 @@ impl Pipelines {
     pub fn new(batch: &str) -> Self {
         // Markers, and logs of ztunnel that become spans.
         let settings = MeshSettings {
-            aliases: true,
+            aliases: Aliases::On,
             ztunnel_connections: true,
             ..MeshSettings::default()
         };

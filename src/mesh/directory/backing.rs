@@ -4,7 +4,8 @@ Which Pods stand behind a Service, and what they agree on.
 Replicas have the same labels, so selectors are held against the distinct sets
 of labels of a namespace, found by the rarest pair of the selector: a namespace
 with thousands of Services and Pods costs thousands of steps and not their
-product.
+product. The same steps tell which Services stand before a Pod or an app
+([`Fronts`]).
 */
 
 use super::{AppLabels, Labels, PodPhase, PodRecord, ServiceRecord, labels::canonical_name};
@@ -19,6 +20,8 @@ pub(super) struct Backed {
     pub(crate) record: Arc<ServiceRecord>,
     /// The app label that all have.
     pub(crate) app: Option<Box<str>>,
+    /// Every app label that any has, in order.
+    pub(crate) apps: Vec<Box<str>>,
     /// The canonical name that all have.
     pub(crate) canonical: Option<Box<str>>,
     /// The workloads that own them, in order.
@@ -57,31 +60,49 @@ impl<'a> Sets<'a> {
         }
     }
 
-    /// Finds what stands behind a Service.
-    pub(crate) fn back(&self, record: Arc<ServiceRecord>) -> Backed {
+    /// Finds what stands behind each Service of the namespace.
+    pub(crate) fn back(&self, services: Vec<Arc<ServiceRecord>>) -> (Vec<Backed>, Fronts) {
+        let mut fronts = Fronts::default();
+        let backed = services.into_iter().enumerate().map(|(at, record)| {
+            let sets = self.selected(&record.selector);
+            for (labels, _) in &sets {
+                fronts.add(labels, self.labels.of(labels), at);
+            }
+            let pods = sets.iter().flat_map(|(_, pods)| pods.iter().copied());
+            self.backed(record, pods)
+        });
+        (backed.collect(), fronts)
+    }
+
+    fn backed<'p>(
+        &self,
+        record: Arc<ServiceRecord>,
+        pods: impl Iterator<Item = &'p PodRecord>,
+    ) -> Backed {
         let (mut app, mut canonical) = (Agreed::default(), Agreed::default());
-        let mut workloads = BTreeSet::new();
-        for pod in self.selected(&record.selector) {
-            app.hear(self.labels.of(&pod.labels));
+        let (mut apps, mut workloads) = (BTreeSet::new(), BTreeSet::new());
+        for pod in pods {
+            let own = self.labels.of(&pod.labels);
+            app.hear(own);
+            apps.extend(own);
             canonical.hear(Some(canonical_name(pod)));
             workloads.insert(pod.workload());
         }
         Backed {
             app: app.word(),
+            apps: apps.into_iter().map(Into::into).collect(),
             canonical: canonical.word(),
             workloads: workloads.into_iter().map(Into::into).collect(),
             record,
         }
     }
 
-    fn selected(&self, selector: &Labels) -> Vec<&'a PodRecord> {
+    fn selected(&self, selector: &Labels) -> Vec<&(&'a Labels, Vec<&'a PodRecord>)> {
         let with = selector.iter().map(|(key, value)| self.with(key, value));
         let rarest = with.min_by_key(|sets| sets.len()).unwrap_or_default();
         let has_all = |labels: &Labels| selector.iter().all(|(k, v)| labels.get(k) == Some(v));
         let sets = rarest.iter().map(|at| &self.sets[*at]);
-        sets.filter(|(labels, _)| has_all(labels))
-            .flat_map(|(_, pods)| pods.iter().copied())
-            .collect()
+        sets.filter(|(labels, _)| has_all(labels)).collect()
     }
 
     /// Returns the sets that have a label.
@@ -90,6 +111,42 @@ impl<'a> Sets<'a> {
         let sets = values.and_then(|values| values.get(value));
         sets.map_or(&[], Vec::as_slice)
     }
+}
+
+/// The Services in front of Pods, by their places in the namespace's list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fronts {
+    /// By the address of the Pods' set of labels, which the directory keeps.
+    by_labels: HashMap<usize, Vec<usize>>,
+    by_app: HashMap<Box<str>, Vec<usize>>,
+}
+
+impl Fronts {
+    fn add(&mut self, labels: &Labels, app: Option<&str>, service: usize) {
+        let of_labels = self.by_labels.entry(address(labels)).or_default();
+        of_labels.push(service);
+        let Some(app) = app else { return };
+        let of_app = self.by_app.entry(app.into()).or_default();
+        // Services come in order, so that a second time is the next time.
+        if of_app.last() != Some(&service) {
+            of_app.push(service);
+        }
+    }
+
+    /// Returns those in front of the Pods with this very set of labels.
+    pub(crate) fn of_labels(&self, labels: &Labels) -> &[usize] {
+        let found = self.by_labels.get(&address(labels));
+        found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns those in front of any Pod of an app.
+    pub(crate) fn of_app(&self, app: &str) -> &[usize] {
+        self.by_app.get(app).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn address(labels: &Labels) -> usize {
+    std::ptr::from_ref(labels).addr()
 }
 
 /// What all say, if they say the same.

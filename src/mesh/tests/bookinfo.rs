@@ -179,7 +179,7 @@ fn with_aliases() {
             ] {
                 for selector in [true, false] {
                     let settings = MeshSettings {
-                        aliases: true,
+                        aliases: Aliases::On,
                         ..settings(minor, selector, waypoint)
                     };
                     let delivered = apply_all(&spans, &settings);
@@ -193,7 +193,7 @@ fn with_aliases() {
     for (minor, waypoint) in [(7, false), (30, true), (30, false)] {
         for selector in [true, false] {
             let settings = MeshSettings {
-                aliases: true,
+                aliases: Aliases::On,
                 ..settings(minor, selector, waypoint)
             };
             let delivered = apply_all(&spans, &settings);
@@ -213,15 +213,15 @@ fn idle_workloads_show_nothing_where_tags_tell() {
         Some("waypoint"),
     );
     for (form, aliases, want) in [
-        ("ambient-istio-1.24", false, 20),
-        ("ambient-istio-1.30", false, 0),
+        ("ambient-istio-1.24", Aliases::Off, 20),
+        ("ambient-istio-1.30", Aliases::Off, 0),
         // A marker has its span's tags, or it would bring the trace back.
-        ("ambient-istio-1.29", true, 0),
-        ("ambient-istio-1.30", true, 0),
+        ("ambient-istio-1.29", Aliases::On, 0),
+        ("ambient-istio-1.30", Aliases::On, 0),
     ] {
         let settings = MeshSettings {
             aliases,
-            ..settings(30, true, !aliases)
+            ..settings(30, true, aliases == Aliases::Off)
         };
         let spans = apply_all(&captured(form), &settings);
         // Istio before 1.29 says nothing of workloads: false, but Kiali's own doing.

@@ -587,19 +587,19 @@ fn a_name_that_hides_the_destination_is_replaced_where_a_request_is_sent() {
 #[test]
 fn markers_are_left_alone() {
     let settings = MeshSettings {
-        aliases: true,
+        aliases: Aliases::On,
         ..MeshSettings::default()
     };
     let cluster = "inbound-vip|9080|http|reviews.bookinfo.svc.cluster.local";
     let span = waypoint("waypoint.bookinfo", cluster);
-    let mut made = marker(&span, &settings).unwrap();
+    let [mut made] = <[Span; 1]>::try_from(markers(&span, &settings)).unwrap();
     assert_eq!(made.service_name(), "waypoint.bookinfo");
     assert_eq!(made.name, "reviews.bookinfo.svc.cluster.local");
     made.error = true;
     assert_eq!(apply(&made, &settings), made);
-    assert_eq!(marker(&made, &settings), None);
+    assert_eq!(markers(&made, &settings), []);
     // The attribute alone does not make one: spans of connections have it.
     made.kind = 3;
     assert_ne!(apply(&made, &settings), made);
-    assert_eq!(marker(&span, &MeshSettings::default()), None);
+    assert_eq!(markers(&span, &MeshSettings::default()), []);
 }

@@ -169,7 +169,7 @@ fn the_pages_of_a_waypoint_of_another_namespace() {
         for (minor, waypoint) in [(7, false), (22, true), (30, true), (30, false)] {
             let plain = settings(minor, true, waypoint);
             let aliases = MeshSettings {
-                aliases: true,
+                aliases: Aliases::On,
                 ..plain.clone()
             };
             // A workload's page wants the waypoint's id, which its span has.

@@ -88,10 +88,10 @@ fn workloads_that_do_not_run_show_nothing() {
         for (spans, by_host) in [(all, 11), (past, 8)] {
             for minor in [26, 30] {
                 for (waypoint, aliases, want) in [
-                    (true, false, 14),
-                    (true, true, 14),
-                    (false, false, by_host),
-                    (false, true, 13),
+                    (true, Aliases::Off, 14),
+                    (true, Aliases::On, 14),
+                    (false, Aliases::Off, by_host),
+                    (false, Aliases::On, 13),
                 ] {
                     let settings = MeshSettings {
                         aliases,
@@ -102,7 +102,7 @@ fn workloads_that_do_not_run_show_nothing() {
                         let delivered = apply_all_with(&spans, &settings, &knowledge);
                         shown(&delivered, &settings)
                     };
-                    let row = format!("{form}, 2.{minor}, {waypoint}, {aliases}");
+                    let row = format!("{form}, 2.{minor}, {waypoint}, {aliases:?}");
                     assert_eq!(of(&[]), (Vec::new(), want), "{row}");
                     let (seconds, busy) = of(&["productpage", "reviews"]);
                     let reviews = ["ambient-istio-1.24", "ambient-istio-1.28"].contains(&form);
@@ -250,7 +250,7 @@ fn a_marker_is_called_as_labels_say() {
         {
             for selector in [true, false] {
                 let settings = MeshSettings {
-                    aliases: true,
+                    aliases: Aliases::On,
                     ..settings(minor, selector, waypoint_name)
                 };
                 let services = [ServiceRecord {

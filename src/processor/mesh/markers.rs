@@ -119,7 +119,7 @@ mod tests {
     fn each_is_a_child_of_its_span() {
         let mut resources = Resources::default();
         let ids = [&b"a"[..], b"b"].map(|name| resources.intern(name, b"", b""));
-        let salts = ["waypoint.bookinfo", "reviews.bookinfo"].map(Salt::new);
+        let salts = ["waypoint.bookinfo", "reviews.bookinfo"].map(|name| Salt::new(name, "host"));
         let mut markers = Markers::default();
         let mut seen = Vec::new();
         for n in 1..4 {

@@ -23,8 +23,8 @@ pub(crate) struct Answer {
     pub(crate) span_name: Option<(Box<str>, Box<str>)>,
     /// What of this is a repair; the status is one by itself.
     pub(crate) repairs: Repairs,
-    /// The marker that goes with it.
-    pub(crate) marker: Option<Marker>,
+    /// The markers that go with it; mostly none.
+    pub(crate) markers: Box<[Marker]>,
 }
 
 /// A marker, short of its span.
@@ -42,10 +42,12 @@ impl Answer {
     /// Bytes it holds besides itself.
     fn bytes(&self) -> usize {
         let names = self.span_name.as_ref();
-        let marker = self.marker.as_ref();
+        let markers = self.markers.iter();
         self.tags.len()
             + names.map_or(0, |(new, old)| new.len() + old.len())
-            + marker.map_or(0, |marker| marker.template.len())
+            + markers
+                .map(|marker| size_of::<Marker>() + marker.template.len())
+                .sum::<usize>()
     }
 }
 

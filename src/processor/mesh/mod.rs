@@ -25,10 +25,7 @@ pub(crate) mod ztunnel_log;
 
 use crate::{
     config::Id,
-    mesh::{
-        Class, Current, Destination, MeshSettings, Reader, Repairs, alias::Salt, decide, key,
-        repair,
-    },
+    mesh::{Class, Current, MeshSettings, Reader, Repairs, alias::Salt, decide, key, repair},
     pdata::{Edits, Keys, edit, edit_resource},
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
@@ -153,8 +150,7 @@ impl Mesh {
         let facts = view.facts(base, self.peer);
         let verdict = decide(&facts, &self.settings, self.knowledge.get());
         let need = match verdict.class {
-            Class::Waypoint if Destination::needs_span_name(&facts) => Some(Need::Name),
-            _ if repair::reads_name(&facts) => Some(Need::Name),
+            _ if verdict.by_span_name || repair::reads_name(&facts) => Some(Need::Name),
             Class::Sdk if self.peer_counts && facts.asks_peer() => Some(Need::Peer),
             _ => None,
         };
@@ -170,7 +166,7 @@ impl Mesh {
             resource_tags,
             scratch,
         );
-        let marker = verdict.alias.as_ref().and_then(|alias| {
+        let markers = verdict.aliases.iter().map(|alias| {
             let mut tags = resource_tags.clone();
             let original = |(key, _): &(&str, String)| *key == key::ORIGINAL_SERVICE_NAME;
             // Where the span keeps its name, only the marker is renamed.
@@ -179,10 +175,13 @@ impl Mesh {
             {
                 tags.push((key::ORIGINAL_SERVICE_NAME, emitted.to_owned()));
             }
-            let resource = edited(base, Some(&alias.service_name), &tags, scratch)?;
+            let name = Some(&*alias.service_name);
+            let payload = edited(base, name, &tags, scratch).unwrap_or_default();
+            let salt = Salt::new(&alias.service_name, &alias.span_name);
             let template = markers::template(&alias.span_name, alias.node_id.as_deref());
-            Some((resource, Salt::new(&alias.service_name), template))
+            (payload, salt, template)
         });
+        let markers: Vec<_> = markers.collect();
         let repairs = verdict.repairs();
         let span_name = verdict.span_name.map(|name| (name.into(), old_name));
         let answer = Answer {
@@ -190,11 +189,13 @@ impl Mesh {
             tags: tags.into(),
             span_name,
             repairs,
-            marker: marker.map(|(payload, salt, template)| Marker {
-                resource: resources.derive(id, &payload),
-                salt,
-                template: template.into(),
-            }),
+            markers: (markers.into_iter())
+                .map(|(payload, salt, template)| Marker {
+                    resource: resources.derive(id, &payload),
+                    salt,
+                    template: template.into(),
+                })
+                .collect(),
         };
         (answer, need)
     }
@@ -257,7 +258,7 @@ fn apply(answer: &Answer, decision: &mut Decision, markers: &mut Markers, tally:
         } = answer.repairs;
         tally.repaired(status, node_id, span_name);
     }
-    if let Some(marker) = &answer.marker {
+    for marker in &answer.markers {
         markers.add(marker.resource, marker.salt, &marker.template);
         decision.follow = true;
         tally.marked();

@@ -4,7 +4,7 @@ mod cases;
 
 use super::*;
 use crate::{
-    mesh::{Kiali, Knowledge, PRESENCES, VALUES, Version, alias, model, pages},
+    mesh::{Aliases, Kiali, Knowledge, PRESENCES, VALUES, Version, alias, model, pages},
     pdata::{Index, Signal, admit, write_span},
     pipeline::Followers,
 };
@@ -133,20 +133,21 @@ fn expected(request: &Request, settings: &MeshSettings) -> Vec<(Resource, ProtoS
                 rename(&mut resource, name);
             }
             resource.attributes.extend(tags.clone());
-            let marker = verdict.alias.map(|alias| {
-                let mut resource = base;
+            let markers = verdict.aliases.iter().map(|alias| {
+                let mut resource = base.clone();
                 rename(&mut resource, &alias.service_name);
-                resource.attributes.extend(tags);
+                resource.attributes.extend(tags.clone());
                 let has = |key| resource.attributes.iter().any(|kv| kv.key == key);
                 if !has(key::ORIGINAL_SERVICE_NAME) {
                     let emitted = facts.resource.service_name.unwrap();
                     let emitted = attr(key::ORIGINAL_SERVICE_NAME, emitted);
                     resource.attributes.push(emitted);
                 }
-                (resource, marker(&span, &alias))
+                (resource, marker(&span, alias))
             });
+            let markers: Vec<_> = markers.collect();
             out.push((resource, span));
-            out.extend(marker);
+            out.extend(markers);
         }
     }
     out
@@ -166,7 +167,9 @@ fn marker(span: &ProtoSpan, alias: &alias::Alias) -> ProtoSpan {
     let node_id = alias.node_id.as_deref().map(|id| attr(key::NODE_ID, id));
     ProtoSpan {
         trace_id: span.trace_id.clone(),
-        span_id: Salt::new(&alias.service_name).span_id(id).to_vec(),
+        span_id: Salt::new(&alias.service_name, &alias.span_name)
+            .span_id(id)
+            .to_vec(),
         trace_state: span.trace_state.clone(),
         parent_span_id: span.span_id.clone(),
         name: alias.span_name.clone(),
@@ -207,11 +210,11 @@ fn all_settings() -> [MeshSettings; 6] {
         settings(30, true, false),
         settings(30, false, false),
         MeshSettings {
-            aliases: true,
+            aliases: Aliases::On,
             ..settings(30, true, false)
         },
         MeshSettings {
-            aliases: true,
+            aliases: Aliases::On,
             repairs: Repairs::all(false),
             ..settings(30, false, true)
         },
@@ -247,7 +250,7 @@ fn does_what_the_rules_say() {
 fn pages_find_what_was_written() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let settings = MeshSettings {
-        aliases: true,
+        aliases: Aliases::On,
         ..settings(30, true, false)
     };
     for form in ["1.24", "1.28", "1.29", "1.30"] {
@@ -323,7 +326,7 @@ fn internal(mut request: Request) -> Request {
 #[test]
 fn the_memo_tells_spans_apart() {
     let settings = MeshSettings {
-        aliases: true,
+        aliases: Aliases::On,
         ..settings(30, true, false)
     };
     let mut shard = Shard::new(&settings);
@@ -492,7 +495,7 @@ fn remembers_spans_that_earlier_processors_edited() {
     ];
     for settings in [settings(30, true, true), settings(26, false, false)] {
         let settings = MeshSettings {
-            aliases: true,
+            aliases: Aliases::On,
             ..settings
         };
         let mut shard = Shard::new(&settings);
@@ -627,7 +630,7 @@ fn repairs_what_earlier_processors_left() {
 fn counts_what_it_did_when_the_request_is_over() {
     let stats = MeshStats::default();
     let settings = MeshSettings {
-        aliases: true,
+        aliases: Aliases::On,
         ..MeshSettings::default()
     };
     let mut shard = Shard::new(&settings);

@@ -6,7 +6,7 @@ mod kubernetes;
 use super::{MeshBackground, MeshFactory};
 use crate::{
     config::{Field, Id, KeyReader, Pairs, Setting, Word},
-    mesh::{Case, Described, Follow, MeshSettings, Repairs, Scheme},
+    mesh::{Aliases, Case, Described, Follow, MeshSettings, Repairs, Scheme},
     pdata::Signal,
     pipeline::ProcessorFactory,
     processor::{BuildContext, ProcessorRole, ProcessorSettings},
@@ -22,6 +22,16 @@ enum Toggle {
 
 impl Word for Toggle {
     const WORDS: &'static [(&'static str, Self)] = &[
+        ("on", Self::On),
+        ("true", Self::On),
+        ("false", Self::Off),
+        ("off", Self::Off),
+    ];
+}
+
+impl Word for Aliases {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
         ("on", Self::On),
         ("true", Self::On),
         ("false", Self::Off),
@@ -100,8 +110,8 @@ pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
     let repairs = repairs(keys);
     let aliases = keys.or(
         "aliases",
-        Toggle::Off,
-        "`on`: marker spans for further names; [what they find and cost](naming.md#aliases)",
+        Aliases::Auto,
+        "marker spans for further names: `auto` where labels disagree or a page would be lost, `on` all, `off` none; [what they find and cost](naming.md#aliases)",
     );
     let ztunnel = keys.or(
         "ztunnel_connections",
@@ -125,7 +135,7 @@ pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
         case,
         rename,
         repairs,
-        aliases: aliases.value == Toggle::On,
+        aliases: aliases.value,
         peer_address,
         kubernetes,
         ztunnel_connections: ztunnel.value == Toggle::On,
