@@ -14,7 +14,8 @@ pub(super) const DEFAULT_CLUSTER_ID: &str = "Kubernetes";
 pub struct MeshSettings {
     /// The Kiali whose questions the names must answer.
     pub kiali: Kiali,
-    /// Where that Kiali's own configuration is read from, if it is.
+    /// Where that Kiali's own configuration is read from, if it is. Default: the
+    /// Kiali of the cluster, where Kubernetes is watched.
     pub follow: Option<Follow>,
     /// Added as `istio.cluster_id` where a span lacks it; empty: not added.
     /// Default `Kubernetes`, as in Istio and Kiali.
@@ -76,7 +77,7 @@ impl Default for MeshSettings {
     fn default() -> Self {
         Self {
             kiali: Kiali::default(),
-            follow: None,
+            follow: Some(Follow::default()),
             cluster_id: DEFAULT_CLUSTER_ID.to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),

@@ -17,6 +17,20 @@ pub struct Follow {
     pub istio_config_map: Option<ObjectName>,
 }
 
+/// With nothing said, the Kiali of the cluster, with Istio where it is by default.
+impl Default for Follow {
+    fn default() -> Self {
+        Self {
+            source: KialiSource::Discovery,
+            given: Described::default(),
+            istio_config_map: Some(ObjectName {
+                namespace: "istio-system".to_owned(),
+                name: "istio".to_owned(),
+            }),
+        }
+    }
+}
+
 /// Where a Kiali says how it asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KialiSource {
@@ -26,6 +40,8 @@ pub enum KialiSource {
     CustomResource(ObjectName),
     /// `kiali.url`: Kiali itself, polled.
     Url(KialiEndpoint),
+    /// `kiali.discovery`: one of the above, of the Kiali that runs in the cluster.
+    Discovery,
 }
 
 impl KialiSource {
@@ -35,6 +51,7 @@ impl KialiSource {
             Self::ConfigMap(_) => "config_map",
             Self::CustomResource(_) => "custom_resource",
             Self::Url(_) => "url",
+            Self::Discovery => "discovery",
         }
     }
 }
@@ -45,6 +62,7 @@ impl fmt::Display for KialiSource {
             Self::ConfigMap(name) => write!(f, "ConfigMap {name}"),
             Self::CustomResource(name) => write!(f, "Kiali resource {name}"),
             Self::Url(endpoint) => f.write_str(&endpoint.url),
+            Self::Discovery => f.write_str("the Kiali of the cluster"),
         }
     }
 }
@@ -99,6 +117,21 @@ pub struct KialiEndpoint {
     pub poll_interval: Duration,
     /// How a server that speaks TLS is verified.
     pub tls: Tls,
+}
+
+impl KialiEndpoint {
+    /// With the time of a read, a change is followed within a minute.
+    pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(30);
+
+    /// Returns the Kiali at `url`, asked without a token.
+    pub(crate) fn anonymous(url: String) -> Self {
+        Self {
+            url,
+            token: None,
+            poll_interval: Self::POLL_INTERVAL,
+            tls: Tls::default(),
+        }
+    }
 }
 
 /// `kiali.tls`.

@@ -214,6 +214,14 @@ fn kiali_is_read_from_one_place() {
             "{url: 'http://k', istio_config_map: a/b}",
             "kiali.istio_config_map is for",
         ),
+        (
+            "{discovery: off, istio_config_map: a/b}",
+            "kiali.istio_config_map is for",
+        ),
+        (
+            "{discovery: on, config_map: a/b}",
+            "kiali.discovery beside kiali.config_map",
+        ),
         ("{config_mpa: a/b}", "did you mean \"config_map\"?"),
     ] {
         let message = bad(&format!(

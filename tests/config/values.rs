@@ -240,8 +240,17 @@ fn where_kiali_is_read() {
         settings.follow
     };
     let name = |text: &str| Some(text.parse::<mesh::ObjectName>().unwrap());
-    assert_eq!(follow("{version: '2.7'}"), None);
-    assert_eq!(follow("{config_map: '', url: ''}"), None);
+    for nothing in [
+        "{version: '2.7'}",
+        "{config_map: '', url: ''}",
+        "{discovery: on}",
+    ] {
+        let found = follow(nothing).unwrap();
+        assert_eq!(found.source, mesh::KialiSource::Discovery, "{nothing}");
+        assert_eq!(found.istio_config_map, name("istio-system/istio"));
+    }
+    assert_eq!(follow("{discovery: off, version: '2.7'}"), None);
+    assert!(follow("{discovery: off, config_map: a/b}").is_some());
     let map = follow("{config_map: istio-system/kiali, namespace_selector: false}").unwrap();
     assert_eq!(
         Some(map.source),

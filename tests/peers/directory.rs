@@ -8,19 +8,12 @@ use crate::collector::{health, named_with};
 use crate::jaeger::Jaeger;
 use crate::kiali::Kiali;
 use crate::kubernetes::Cluster;
+use crate::spans::{Tags, export};
 use crate::trace::Span as Stored;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use serde_json::json;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use testkit::{Wayspan, wait_for};
-
-type Tags<'a> = &'a [(&'a str, &'a str)];
 
 /// wayspan between a test and a Jaeger, watching a cluster.
 struct Bench {
@@ -42,17 +35,7 @@ impl Bench {
     /// A span as Jaeger stores it.
     fn stored(&self, resource: Tags, tags: Tags) -> Stored {
         let id: [u8; 16] = rand::random();
-        let request = request(id, resource, tags);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let address = format!("http://127.0.0.1:{}", self.wayspan.grpc);
-            let mut client = TraceServiceClient::connect(address).await.unwrap();
-            let answer = client.export(request).await.unwrap();
-            assert_eq!(answer.into_inner().partial_success, None);
-        });
+        export(&self.wayspan, id, resource, tags);
         let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut trace = wait_for("the span in Jaeger", || {
             self.jaeger
@@ -82,44 +65,6 @@ impl Bench {
 
     fn wait_for_metric(&self, selector: &str, value: f64) {
         self.wayspan.wait_metric(selector, |now| now == value);
-    }
-}
-
-fn request(trace_id: [u8; 16], resource: Tags, tags: Tags) -> ExportTraceServiceRequest {
-    let attributes = |tags: Tags| {
-        let attribute = |(key, value): &(&str, &str)| KeyValue {
-            key: (*key).to_owned(),
-            value: Some(AnyValue {
-                value: Some(Value::StringValue((*value).to_owned())),
-            }),
-            ..KeyValue::default()
-        };
-        tags.iter().map(attribute).collect()
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let now = u64::try_from(now.as_nanos()).unwrap();
-    let span = Span {
-        trace_id: trace_id.to_vec(),
-        span_id: vec![7; 8],
-        name: "GET /".to_owned(),
-        kind: 3,
-        start_time_unix_nano: now,
-        end_time_unix_nano: now + 1000,
-        attributes: attributes(tags),
-        ..Span::default()
-    };
-    ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans {
-            resource: Some(Resource {
-                attributes: attributes(resource),
-                ..Resource::default()
-            }),
-            scope_spans: vec![ScopeSpans {
-                spans: vec![span],
-                ..ScopeSpans::default()
-            }],
-            ..ResourceSpans::default()
-        }],
     }
 }
 
@@ -179,8 +124,8 @@ fn borrowed<'a>(tags: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
 fn names_follow_the_labels_of_a_cluster() {
     let dir = TempDir::new().unwrap();
     let mut cluster = Cluster::start(dir.path());
-    cluster.permit();
     let bookinfo = Bookinfo::new(&cluster);
+    cluster.permit();
     let mut bench = Bench::start(dir.path(), &cluster, &[]);
     for (resource, least) in [("pods", 4), ("services", 3), ("namespaces", 2)] {
         bench.wait_for_metric(

@@ -2,6 +2,7 @@
 //! ConfigMap and its custom resource, with and without the right to read them.
 
 use crate::collector::health;
+use crate::kiali_objects::define_kialis;
 use crate::kubernetes::Cluster;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,7 +73,7 @@ fn a_config_map_is_followed_as_soon_as_it_may_be_read() {
     let trouble = found["trouble"].as_str().unwrap();
     assert!(trouble.contains("resourceNames [kiali]"), "{trouble}");
 
-    cluster.permit_by("kiali-config.yaml");
+    cluster.permit();
     wait_followed(&wayspan, "waypoint", "2.7", "config_map");
     wayspan.wait_said("can be read again");
     let now = json!({"version": "2.7", "form": "waypoint", "namespace_selector": true,
@@ -112,20 +113,11 @@ fn a_custom_resource_is_followed() {
     let dir = TempDir::new().unwrap();
     let cluster = Cluster::start(dir.path());
     cluster.namespace("istio-system");
-    cluster.permit_by("kiali-config.yaml");
+    cluster.permit_object("istio-system", "kiali.io", "kialis", "kiali");
     let wayspan = following(&cluster, "{custom_resource: istio-system/kiali}");
     wayspan.wait_said("knows no kialis: is the Kiali operator installed?");
 
-    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "kialis.kiali.io"},
-        "spec": {"group": "kiali.io", "scope": "Namespaced",
-            "names": {"kind": "Kiali", "listKind": "KialiList", "plural": "kialis", "singular": "kiali"},
-            "versions": [{"name": "v1alpha1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": any}}]},
-    });
-    cluster.apply(&definition);
+    define_kialis(&cluster);
     wayspan.wait_said("there is no Kiali of that name");
     let kiali = |tracing: Value| {
         json!({

@@ -11,7 +11,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use testkit::{Process, free_port, wait_for};
+use testkit::{Process, Setup, free_port, wait_for};
 use tokio::runtime::Runtime;
 
 pub struct Cluster {
@@ -91,6 +91,46 @@ impl Cluster {
         file
     }
 
+    /// Runs a binary as in a Pod of the service account `istio-system/wayspan`: with
+    /// its files where kubelets put them, in a mount namespace of its own, and with
+    /// the variables that all containers have. Needs root.
+    pub fn as_pod(&self, setup: Setup) -> Setup {
+        let account = self.dir.join("account");
+        std::fs::create_dir_all(&account).unwrap();
+        std::fs::copy(self.dir.join("certs/apiserver.crt"), account.join("ca.crt")).unwrap();
+        std::fs::write(account.join("token"), "wayspan-token").unwrap();
+        std::fs::write(account.join("namespace"), "istio-system").unwrap();
+        let script = format!(
+            "at=/var/run/secrets/kubernetes.io/serviceaccount; \
+             mount -t tmpfs tmpfs $(readlink -f /var/run) && mkdir -p $at && cp {}/* $at && \
+             exec \"$@\"",
+            account.display()
+        );
+        let prelude = format!("exec unshare --mount sh -c '{script}' sh \"$@\"");
+        let setup = setup.after(&prelude);
+        let setup = setup.env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
+        setup.env("KUBERNETES_SERVICE_PORT", self.port)
+    }
+
+    /// The configuration in `deploy/wayspan.yaml`, in a file.
+    pub fn deployed_config(&self) -> PathBuf {
+        let is_map = |document: &&Value| document["kind"] == "ConfigMap";
+        let documents = manifest("wayspan.yaml");
+        let map = documents.iter().find(is_map).unwrap();
+        let file = self.dir.join("config.yaml");
+        std::fs::write(&file, map["data"]["config.yaml"].as_str().unwrap()).unwrap();
+        file
+    }
+
+    /// Waits until objects of a kind that was just defined can be listed.
+    pub fn wait_served(&self, path: &str) {
+        wait_for(path, || {
+            let request = Request::get(path).body(Vec::new()).unwrap();
+            let answer = self.runtime.block_on(self.client.request_text(request));
+            answer.ok().map(|_| ())
+        });
+    }
+
     fn ask(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Value {
         let request = Request::builder()
             .method(method.clone())
@@ -159,27 +199,52 @@ impl Cluster {
         name
     }
 
-    /// Gives the service account the rights that `deploy/wayspan.yaml` gives.
+    /// Gives the service account the rights that `deploy/wayspan.yaml` gives. The
+    /// namespace `istio-system` must be there.
     pub fn permit(&self) {
-        let given = self.permit_by("wayspan.yaml");
-        assert_eq!(given, ["ClusterRole", "ClusterRoleBinding"]);
+        let all = ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
+        assert_eq!(self.permit_only(&all), all.len());
     }
 
-    /// The same for another manifest; the kinds of what was applied.
-    pub fn permit_by(&self, manifest: &str) -> Vec<String> {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
-        let text = std::fs::read_to_string(dir.join(manifest)).unwrap();
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    /// Those of the rights that objects of these kinds give; how many were given.
+    pub fn permit_only(&self, kinds: &[&str]) -> usize {
+        let documents = manifest("wayspan.yaml");
         let rbac = documents.iter().filter(|document| {
-            let group = document["apiVersion"].as_str().unwrap();
-            group == "rbac.authorization.k8s.io/v1"
+            let is_rbac = document["apiVersion"] == RBAC;
+            is_rbac && kinds.contains(&document["kind"].as_str().unwrap())
         });
-        rbac.map(|document| {
-            self.apply(document);
-            document["kind"].as_str().unwrap().to_owned()
-        })
-        .collect()
+        rbac.map(|document| self.apply(document)).count()
     }
+
+    /// Permits the service account to read one object.
+    pub fn permit_object(&self, namespace: &str, group: &str, plural: &str, name: &str) {
+        let named = format!("wayspan-{plural}-{name}");
+        let metadata = json!({"name": named, "namespace": namespace});
+        let rule = json!({
+            "apiGroups": [group], "resources": [plural], "resourceNames": [name],
+            "verbs": ["list", "watch"],
+        });
+        let account = json!({
+            "kind": "ServiceAccount", "name": "wayspan", "namespace": "istio-system",
+        });
+        let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": named});
+        self.apply(&json!({
+            "apiVersion": RBAC, "kind": "Role", "metadata": metadata, "rules": [rule],
+        }));
+        self.apply(&json!({
+            "apiVersion": RBAC, "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": role, "subjects": [account],
+        }));
+    }
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+/// The documents of a file in `deploy/`.
+fn manifest(name: &str) -> Vec<Value> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let text = std::fs::read_to_string(dir.join(name)).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap()
 }
 
 /// Where an object is, as its kind tells for the kinds that tests use.

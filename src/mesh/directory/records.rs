@@ -32,6 +32,8 @@ pub struct PodRecord {
     pub workload: Option<String>,
     /// How far it has got.
     pub phase: PodPhase,
+    /// What it says of the Kiali in it; None: there is none.
+    pub kiali: Option<Box<KialiPod>>,
 }
 
 impl PodRecord {
@@ -39,6 +41,28 @@ impl PodRecord {
     pub(crate) fn workload(&self) -> &str {
         self.workload.as_deref().unwrap_or(&self.name)
     }
+}
+
+/// What the spec of a Pod says of the Kiali in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KialiPod {
+    /// The ConfigMap that is mounted as its configuration.
+    pub(crate) config_map: Option<String>,
+    /// The tag of its image.
+    pub(crate) image_tag: Option<String>,
+    /// Where it serves.
+    pub(crate) address: Option<KialiAddress>,
+}
+
+/// Where a Kiali serves, on any of its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KialiAddress {
+    /// Is true when it speaks TLS.
+    pub(crate) tls: bool,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Its web root, without a slash at the end.
+    pub(crate) web_root: String,
 }
 
 /// What is kept of a Service.

@@ -7,10 +7,13 @@ at most once a second while records change; where building one takes long, as
 in a mesh of a hundred thousand Pods, less often, so that it costs a tenth of
 a core at most. A Kiali whose app label has changed gets another directory at
 the next second.
+
+The same Pods show which Kialis there are, for whoever follows one.
 */
 
 use super::{
     client::{self, ClientError},
+    kiali::{self, Kialis},
     objects::{LabelPool, Namespace, Object, PodObject, ServiceObject},
     records::{Records, SharedRecords},
     resource::Resource,
@@ -25,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -43,6 +46,7 @@ pub(crate) struct DirectoryWatcher {
     namespaces: Vec<Option<String>>,
     targets: Vec<Current>,
     status: Arc<DirectoryStatus>,
+    kialis: watch::Sender<Kialis>,
 }
 
 /// The records of all stores.
@@ -75,7 +79,13 @@ impl DirectoryWatcher {
             status: Arc::new(DirectoryStatus::new(namespaces.len())),
             namespaces,
             targets,
+            kialis: watch::Sender::default(),
         })
+    }
+
+    /// Returns the Kialis of the cluster, as far as they are known.
+    pub(crate) fn kialis(&self) -> watch::Receiver<Kialis> {
+        self.kialis.subscribe()
     }
 
     /// Returns the state of its watches.
@@ -121,7 +131,7 @@ impl DirectoryWatcher {
             namespaces: follow(&shared, &self.namespaces, &mut watches),
         };
         tokio::select! {
-            () = publish(&shared, &records, &self.targets) => {}
+            () = publish(&shared, &records, &self.targets, &self.kialis) => {}
             // Each follows for ever: this is how a panic of one is passed on.
             Some(Err(ended)) = watches.join_next() => {
                 if ended.is_panic() {
@@ -155,7 +165,12 @@ fn follow<O: Object>(
 }
 
 /// Puts directories in place, for ever.
-async fn publish(shared: &Shared, records: &AllRecords, targets: &[Current]) {
+async fn publish(
+    shared: &Shared,
+    records: &AllRecords,
+    targets: &[Current],
+    kialis: &watch::Sender<Kialis>,
+) {
     let begun = Instant::now();
     while !shared.status.all_tried() && begun.elapsed() < FIRST_LISTS {
         // A list of nothing changes nothing, and notifies nobody.
@@ -192,6 +207,10 @@ async fn publish(shared: &Shared, records: &AllRecords, targets: &[Current]) {
             shared.status.updated();
             shared.pool.borrow_mut().purge();
         }
+        if changed || !records.pods_are_listed() {
+            let now = records.kialis(&shared.status);
+            kialis.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
+        }
         sleep(INTERVAL.max(begun.elapsed() * 9)).await;
         changed = timeout(INTERVAL, shared.changed.notified()).await.is_ok();
     }
@@ -208,6 +227,20 @@ impl AllRecords {
         match self.pods.iter().all(|records| records.borrow().is_whole()) {
             true => directory,
             false => directory.truncated(),
+        }
+    }
+}
+
+impl AllRecords {
+    fn pods_are_listed(&self) -> bool {
+        self.pods.iter().any(|records| records.borrow().listed)
+    }
+
+    fn kialis(&self, status: &DirectoryStatus) -> Kialis {
+        match (self.pods_are_listed(), status.view(Resource::Pods).trouble) {
+            (true, _) => Kialis::Known(kiali::find(all(&self.pods), || all(&self.services))),
+            (false, Some(_)) => Kialis::Hidden,
+            (false, None) => Kialis::NotListed,
         }
     }
 }

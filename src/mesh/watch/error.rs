@@ -3,6 +3,7 @@ What goes wrong with lists and watches, in words that say what to do.
 */
 
 use super::{api::ApiError, resource::Resource};
+use crate::mesh::ObjectName;
 use kube::core::Status as Answer;
 use std::fmt::Write as _;
 
@@ -205,16 +206,36 @@ fn user(message: &str) -> Option<User<'_>> {
     })
 }
 
-/// Returns the commands that give the rule.
-fn grant(resource: Resource, namespace: Option<&str>, user: Option<User<'_>>) -> String {
-    let what = resource.plural();
-    let subject = match user {
+/// Returns the option that names whom a rule is given to.
+fn subject(user: Option<User<'_>>) -> String {
+    match user {
         Some(User::ServiceAccount { namespace, name }) => {
             format!("--serviceaccount={namespace}:{name}")
         }
         Some(User::Other(name)) => format!("--user='{name}'"),
         None => "--serviceaccount=NAMESPACE:NAME".to_owned(),
+    }
+}
+
+/// Returns the commands that permit reading one object; `message` is the refusal.
+pub(crate) fn grant_one(resource: Resource, object: &ObjectName, message: &str) -> String {
+    let (what, subject) = (resource.plural(), subject(user(message)));
+    let (space, own) = (&object.namespace, &object.name);
+    let kind = match resource.group() {
+        "" => what.to_owned(),
+        group => format!("{what}.{group}"),
     };
+    let name = format!("wayspan-{what}-{own}");
+    format!(
+        "kubectl -n {space} create role {name} --verb=list,watch --resource={kind} \
+         --resource-name={own} && kubectl -n {space} create rolebinding {name} --role={name} {subject}"
+    )
+}
+
+/// Returns the commands that give the rule.
+fn grant(resource: Resource, namespace: Option<&str>, user: Option<User<'_>>) -> String {
+    let what = resource.plural();
+    let subject = subject(user);
     let name = format!("wayspan-{what}");
     let verbs = format!("--verb=list,watch --resource={what}");
     match namespace {

@@ -246,7 +246,8 @@ impl<S: WatchStore> Loop<'_, S> {
 }
 
 impl Query {
-    fn list_params(&self) -> ListParams {
+    /// Returns what a list asks for.
+    pub(crate) fn list_params(&self) -> ListParams {
         ListParams {
             limit: self.page,
             field_selector: self.field_selector.clone(),

@@ -14,6 +14,7 @@ mod condition;
 mod directory;
 mod error;
 pub(crate) mod kiali;
+mod kiali_pod;
 mod list_watch;
 mod objects;
 mod records;

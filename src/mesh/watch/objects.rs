@@ -3,7 +3,10 @@ Objects as the API server writes them, of which only what records need is read.
 The rest (specs, statuses, managed fields) is skipped as it is parsed.
 */
 
-use super::resource::Resource;
+use super::{
+    kiali_pod::{self, Container, Volume},
+    resource::Resource,
+};
 use crate::mesh::directory::{Labels, NamespaceRecord, PodPhase, PodRecord, ServiceRecord};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
@@ -84,6 +87,8 @@ pub(crate) struct PodObject {
 #[serde(default, rename_all = "camelCase")]
 struct PodSpec {
     host_network: bool,
+    volumes: Option<Vec<Volume>>,
+    containers: Option<Vec<Container>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -130,7 +135,12 @@ impl Object for PodObject {
             }
         }
         let workload = workload(&self.metadata);
+        let labels = self.metadata.labels.as_ref();
+        let kiali = labels
+            .filter(|labels| kiali_pod::is_labelled(labels))
+            .and_then(|_| kiali_pod::read(&self.spec.volumes, &self.spec.containers));
         PodRecord {
+            kiali,
             workload: (workload != self.metadata.name).then(|| workload.to_owned()),
             namespace: self.metadata.namespace,
             name: self.metadata.name,

@@ -50,7 +50,7 @@ impl Background for MeshBackground {
         health: &Health,
         end: &watch::Receiver<bool>,
     ) -> Result<Vec<JoinHandle<()>>, BackgroundError> {
-        follow_kiali::start(&self.processors, registry, end, health)?;
+        follow_kiali::start(&self.processors, &self.watchers, registry, end, health)?;
         Ok(self.watchers.start(health, end)?)
     }
 }

@@ -3,11 +3,11 @@ Starts the followers of Kiali's own configuration. All run on one thread, which 
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
-use super::{Processors, kiali_client::KialiHttp};
+use super::{Processors, kiali_client::KialiHttp, watch_kubernetes::Watchers};
 use crate::{
     mesh::{
         Current, KialiSource, MeshSettings,
-        watch::kiali::{KialiFollower, KialiStatus, SchemeLabels},
+        watch::kiali::{KialiFollower, KialiStatus, Kialis, SchemeLabels},
     },
     telemetry::{Health, Metric, Registry},
     threads::{ThreadError, on_runtime},
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 const SCHEME: Metric = Metric::gauge(
     "wayspan_kiali_scheme",
     "1 for the scheme in force, 0 for those before. Form: waypoint, host or app; source: static \
-     until Kiali was read; version: other after 30 different ones.",
+     until Kiali was read, pods where only the version of its Pods is known; version: other after 30 different ones.",
     &[
         "processor",
         "form",
@@ -43,10 +43,22 @@ const LAST_READ: Metric = Metric::gauge(
     &["processor"],
 );
 
+/// A Kiali to follow: the processor's id, and what its follower needs.
+struct Job {
+    id: String,
+    settings: MeshSettings,
+    current: Current,
+    status: Arc<KialiStatus>,
+    versions: Versions,
+    kialis: Option<watch::Receiver<Kialis>>,
+}
+
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
-/// registers what metrics show of them.
+/// registers what metrics show of them. A Kiali is looked for among what
+/// `watchers` see.
 pub(super) fn start(
     processors: &Processors,
+    watchers: &Watchers,
     registry: &Arc<Registry>,
     end: &watch::Receiver<bool>,
     health: &Health,
@@ -59,12 +71,22 @@ pub(super) fn start(
         let status = Arc::new(KialiStatus::new(shown.clone()));
         let versions = Versions::default();
         show(registry, &id, &status, &versions, &shown);
-        if settings.follow.is_none() {
-            continue;
+        let kialis = watchers.kialis(&settings.kubernetes);
+        match settings.follow.as_ref().map(|follow| &follow.source) {
+            None => continue,
+            Some(KialiSource::Discovery) if kialis.is_none() => continue,
+            Some(_) => {}
         }
         register(registry, &id, &status);
         followed.push((id.clone(), Arc::clone(&status)));
-        jobs.push((id, settings.clone(), current.clone(), status, versions));
+        jobs.push(Job {
+            id,
+            settings: settings.clone(),
+            current: current.clone(),
+            status,
+            versions,
+            kialis,
+        });
     }
     if jobs.is_empty() {
         return Ok(());
@@ -78,14 +100,7 @@ pub(super) fn start(
     let followers = move || async move {
         let followers = jobs
             .into_iter()
-            .map(|(id, settings, current, status, versions)| {
-                let registry = Arc::clone(&registry);
-                let on_change = {
-                    let (id, status) = (id.clone(), Arc::clone(&status));
-                    move |shown: &SchemeLabels| show(&registry, &id, &status, &versions, shown)
-                };
-                follow(id, settings, current, status, on_change)
-            });
+            .map(|job| follow(job, Arc::clone(&registry)));
         tokio::select! {
             _ = end.wait_for(|end| *end) => {}
             _ = join_all(followers) => {}
@@ -96,19 +111,21 @@ pub(super) fn start(
     Ok(())
 }
 
-async fn follow(
-    id: String,
-    settings: MeshSettings,
-    current: Current,
-    status: Arc<KialiStatus>,
-    on_change: impl Fn(&SchemeLabels) + 'static,
-) {
-    let web = match settings.follow.as_ref().map(|follow| &follow.source) {
-        Some(KialiSource::Url(endpoint)) => Some(KialiHttp::new(endpoint)),
-        _ => None,
+async fn follow(job: Job, registry: Arc<Registry>) {
+    let Job {
+        id,
+        settings,
+        current,
+        status,
+        versions,
+        kialis,
+    } = job;
+    let on_change = {
+        let (id, status) = (id.clone(), Arc::clone(&status));
+        move |shown: &SchemeLabels| show(&registry, &id, &status, &versions, shown)
     };
     if let Some(follower) = KialiFollower::new(id, &settings, current, status, on_change) {
-        follower.run(web).await;
+        follower.run(KialiHttp::new, kialis).await;
     }
 }
 
@@ -169,6 +186,9 @@ fn detail(status: &KialiStatus) -> Value {
         "namespace_selector": shown.namespace_selector,
         "source": shown.source,
     });
+    if let Some(choice) = status.choice() {
+        value["discovery"] = choice.into();
+    }
     if let Some(trouble) = status.trouble() {
         value["trouble"] = trouble.into();
     }

@@ -11,6 +11,7 @@ use crate::{
         Current, KubernetesMode, KubernetesSettings,
         watch::{
             ClientError, DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster,
+            kiali::Kialis,
         },
     },
     telemetry::{Health, Metric, Registry},
@@ -57,7 +58,14 @@ pub(crate) enum StartWatchError {
 
 /// Watchers that are ready to start.
 #[derive(Default)]
-pub(crate) struct Watchers(Vec<(DirectoryWatcher, Runtime)>);
+pub(crate) struct Watchers(Vec<Ready>);
+
+/// A watcher that is ready to start.
+struct Ready {
+    settings: KubernetesSettings,
+    watcher: DirectoryWatcher,
+    runtime: Runtime,
+}
 
 impl Watchers {
     /// Finds out what is to be watched, and how.
@@ -95,7 +103,8 @@ impl Watchers {
         if self.0.is_empty() {
             return;
         }
-        let all: Arc<[Arc<DirectoryStatus>]> = self.0.iter().map(|(w, _)| w.status()).collect();
+        let all: Arc<[Arc<DirectoryStatus>]> =
+            self.0.iter().map(|of| of.watcher.status()).collect();
         for resource in Resource::OF_DIRECTORY {
             let labels = [resource.plural()];
             let of = Arc::clone(&all);
@@ -120,18 +129,26 @@ impl Watchers {
         health.detail("kubernetes", move || detail(&all));
     }
 
+    /// Returns the Kialis that the watcher with these settings sees; None where there
+    /// is no such watcher.
+    pub(super) fn kialis(&self, settings: &KubernetesSettings) -> Option<watch::Receiver<Kialis>> {
+        let ready = self.0.iter().find(|ready| ready.settings == *settings)?;
+        Some(ready.watcher.kialis())
+    }
+
     /// Starts them. They end with `end`.
     pub(crate) fn start(
         self,
         health: &Health,
         end: &watch::Receiver<bool>,
     ) -> Result<Vec<JoinHandle<()>>, ThreadError> {
-        let start = |(watcher, runtime)| start(watcher, runtime, health.clone(), end.clone());
+        let start = |ready: Ready| start(ready.watcher, ready.runtime, health.clone(), end.clone());
         self.0.into_iter().map(start).collect()
     }
 }
 
-fn is_wanted(settings: &KubernetesSettings) -> bool {
+/// Returns true if Kubernetes is to be watched.
+pub(super) fn is_wanted(settings: &KubernetesSettings) -> bool {
     match settings.mode {
         KubernetesMode::On => true,
         KubernetesMode::Off => false,
@@ -142,17 +159,18 @@ fn is_wanted(settings: &KubernetesSettings) -> bool {
 
 /// Makes a watcher and its runtime. On a thread, since whoever starts a service
 /// may have a runtime of its own, in which no other can be waited for.
-fn prepare(
-    settings: &KubernetesSettings,
-    targets: Vec<Current>,
-) -> Result<(DirectoryWatcher, Runtime), StartWatchError> {
+fn prepare(settings: &KubernetesSettings, targets: Vec<Current>) -> Result<Ready, StartWatchError> {
     let make = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(failed)?;
         let watcher = runtime.block_on(DirectoryWatcher::new(settings, targets))?;
-        Ok((watcher, runtime))
+        Ok(Ready {
+            settings: settings.clone(),
+            watcher,
+            runtime,
+        })
     };
     thread::scope(|scope| {
         let made = scope.spawn(make).join();

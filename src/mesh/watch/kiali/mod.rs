@@ -4,6 +4,8 @@ upgrade or a change of its settings.
 
 - [`documents`] and [`answers`] say what each source says: pure;
 - [`watch`] follows a ConfigMap or custom resource, [`poll`] asks Kiali;
+- [`discover`] finds the Kiali of the cluster ([`found`]) and follows it in one of
+  these ways;
 - [`KialiFollower`] lays what was read under the keys of wayspan's file, puts the
   result in force, and tells the operator.
 
@@ -12,19 +14,25 @@ force, one line says why and what to do, one says that it is over.
 */
 
 mod answers;
+mod discover;
 pub(crate) mod documents;
+mod found;
+mod object;
 mod poll;
 mod status;
 mod watch;
 
+pub(crate) use found::{Kialis, find};
 pub(crate) use poll::{KialiClient, KialiReply, KialiRequest};
 pub(crate) use status::{KialiStatus, SchemeLabels};
 
 use crate::mesh::{
-    Current, Described, Follow, KialiSource, KubernetesSettings, MeshSettings, Scheme,
+    Current, Described, Follow, KialiEndpoint, KialiSource, KubernetesSettings, MeshSettings,
+    ObjectName, Scheme, Version,
 };
 use documents::ReadDocument;
 use std::{cell::RefCell, sync::Arc};
+use tokio::sync::watch::Receiver;
 
 /// Follows the Kiali of one processor. Lives on one thread.
 pub(crate) struct KialiFollower {
@@ -36,13 +44,36 @@ pub(crate) struct KialiFollower {
     current: Current,
     status: Arc<KialiStatus>,
     on_change: Box<dyn Fn(&SchemeLabels)>,
+    /// Where its Kiali is read now.
+    place: RefCell<Place>,
     learned: RefCell<Learned>,
+}
+
+/// Where something is read, for labels and for lines of the log.
+struct Place {
+    kind: &'static str,
+    text: String,
+}
+
+impl Place {
+    fn of(source: &KialiSource) -> Self {
+        Self {
+            kind: source.kind(),
+            text: source.to_string(),
+        }
+    }
 }
 
 #[derive(Default)]
 struct Learned {
     /// What Kiali said last.
     kiali: Described,
+    /// The Kiali of the cluster that said it.
+    of: Option<ObjectName>,
+    /// The version that this Kiali's Pods have.
+    version: Option<Version>,
+    /// It cannot be read now, so that its Pods may know better.
+    unreadable: bool,
     trust_domain: Option<String>,
     read_before: bool,
     /// Warnings that hold, each given once: of what was read, and of where
@@ -69,16 +100,25 @@ impl KialiFollower {
             current,
             status,
             on_change: Box::new(on_change),
+            place: RefCell::new(Place::of(&settings.follow.as_ref()?.source)),
             learned: RefCell::default(),
         })
     }
 
-    /// Follows for ever. `client` is asked where the source is a URL.
-    pub(crate) async fn run(&self, client: Option<impl KialiClient>) {
-        match (&self.follow.source, client) {
-            (KialiSource::Url(endpoint), Some(client)) => poll::run(self, endpoint, client).await,
-            (KialiSource::Url(_), None) => {}
-            _ => watch::run(self).await,
+    /// Follows for ever. `connect` makes a client for a Kiali that is asked; `kialis`
+    /// are those of the cluster, without which none is looked for there.
+    pub(crate) async fn run<C: KialiClient>(
+        &self,
+        connect: impl Fn(&KialiEndpoint) -> C,
+        kialis: Option<Receiver<Kialis>>,
+    ) {
+        match (&self.follow.source, kialis) {
+            (KialiSource::Url(endpoint), _) => {
+                poll::run(self, endpoint, connect(endpoint)).await;
+            }
+            (KialiSource::Discovery, Some(kialis)) => discover::run(self, kialis, connect).await,
+            (KialiSource::Discovery, None) => {}
+            (source, _) => watch::run(self, source).await,
         }
     }
 
@@ -90,7 +130,7 @@ impl KialiFollower {
             tracing::info!(
                 "{}: Kiali's configuration can be read again from {}",
                 self.processor,
-                self.follow.source
+                self.place.borrow().text
             );
         }
         self.warn(|state| &mut state.notes, reading.notes);
@@ -116,8 +156,8 @@ impl KialiFollower {
     /// A watch failed, which the next attempt may mend.
     fn watch_failed(&self, cause: &str) {
         self.status.watch_failed();
-        let (processor, source) = (&self.processor, &self.follow.source);
-        tracing::debug!("{processor}: the watch of {source} failed: {cause}");
+        let (processor, place) = (&self.processor, &self.place.borrow().text);
+        tracing::debug!("{processor}: the watch of {place} failed: {cause}");
     }
 
     /// Reading failed: what was known stays. Said once per cause.
@@ -128,7 +168,7 @@ impl KialiFollower {
                 "{}: cannot read Kiali's configuration from {}, names stay as for Kiali {} ({} names, \
                  namespace_selector {}): {cause}",
                 self.processor,
-                self.follow.source,
+                self.place.borrow().text,
                 scheme.version(),
                 scheme.form_name(),
                 if scheme.namespace_selector {
@@ -149,7 +189,15 @@ impl KialiFollower {
                 ..Described::default()
             };
             let first = !std::mem::replace(&mut state.read_before, true);
-            let said = state.kiali.or(&trust);
+            let pods = Described {
+                version: state.version,
+                ..Described::default()
+            };
+            let said = match state.unreadable {
+                true => pods.or(&state.kiali),
+                false => state.kiali.or(&pods),
+            };
+            let said = said.or(&trust);
             (given.or(&said), given.contradictions(&said), first)
         };
         let contradictions = contradictions.into_iter().map(|(key, own, its)| {
@@ -166,7 +214,7 @@ impl KialiFollower {
         let scheme = Scheme::new(&merged.kiali());
         let cluster_id = merged.cluster_id.clone().unwrap_or(self.cluster_id.clone());
         let before = self.current.get();
-        let labels = SchemeLabels::of(&scheme, self.follow.source.kind());
+        let labels = SchemeLabels::of(&scheme, self.place.borrow().kind);
         let changed = before.scheme != scheme || before.cluster_id != cluster_id;
         if changed {
             self.current.update(|knowledge| {
@@ -179,7 +227,7 @@ impl KialiFollower {
                 "{}: {}; istio.cluster_id {cluster_id}. Read from {}, keys of wayspan's file first: {}",
                 self.processor,
                 scheme.describe(),
-                self.follow.source,
+                self.place.borrow().text,
                 merged.said().join(", ")
             );
         }
@@ -194,7 +242,7 @@ impl KialiFollower {
         let mut state = self.learned.borrow_mut();
         let before = list(&mut state);
         for note in notes.iter().filter(|note| !before.contains(note)) {
-            tracing::warn!("{}: {}: {note}", self.processor, self.follow.source);
+            tracing::warn!("{}: {}: {note}", self.processor, self.place.borrow().text);
         }
         *before = notes;
     }

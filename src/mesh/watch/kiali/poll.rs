@@ -84,6 +84,19 @@ pub(super) async fn run(
     }
 }
 
+/// Asks once; the error says what failed, and what to do about it.
+pub(super) async fn read(
+    endpoint: &KialiEndpoint,
+    client: impl KialiClient,
+) -> Result<ReadDocument, String> {
+    let mut poller = Poller::new(endpoint, client);
+    let faults = poller.read().await;
+    match poller.answers.tracing {
+        Some(_) => Ok(poller.answers.reading()),
+        None => Err(faults.join("; ")),
+    }
+}
+
 struct Poller<'e, F> {
     endpoint: &'e KialiEndpoint,
     client: F,

@@ -15,7 +15,7 @@ pub(crate) struct SchemeLabels {
     pub(crate) namespace_selector: bool,
     /// Kiali's version.
     pub(crate) version: String,
-    /// `static`, or the key of the source.
+    /// `static`, the key of the source, or `pods`.
     pub(crate) source: &'static str,
 }
 
@@ -40,6 +40,8 @@ pub(crate) struct KialiStatus(Mutex<KialiState>);
 struct KialiState {
     condition: Condition,
     in_force: SchemeLabels,
+    /// Which Kiali of the cluster was taken, and why.
+    choice: Option<String>,
     errors: u64,
     /// Seconds since 1970; 0: never.
     last_read: u64,
@@ -53,6 +55,7 @@ impl KialiStatus {
         Self(Mutex::new(KialiState {
             condition: Condition::default(),
             in_force,
+            choice: None,
             errors: 0,
             last_read: 0,
             watching: false,
@@ -71,6 +74,27 @@ impl KialiStatus {
 
     pub(super) fn set_in_force(&self, labels: SchemeLabels) {
         self.lock().in_force = labels;
+    }
+
+    /// Returns which Kiali of the cluster names are for, and why, where it is looked
+    /// for.
+    pub(crate) fn choice(&self) -> Option<String> {
+        self.lock().choice.clone()
+    }
+
+    /// Returns whether the choice is another than before.
+    pub(super) fn set_choice(&self, line: &str) -> bool {
+        let mut state = self.lock();
+        let new = state.choice.as_deref() != Some(line);
+        state.choice = Some(line.to_owned());
+        new
+    }
+
+    /// Nothing is to be read, so that nothing is wrong with reading it.
+    pub(super) fn nothing_to_read(&self) {
+        let mut state = self.lock();
+        state.watching = false;
+        state.condition = Condition::default();
     }
 
     /// Returns how many reads have failed.

@@ -1,46 +1,115 @@
 /*!
-Follows the objects that hold Kiali's configuration, and Istio's for the trust
-domain.
-
-Watches that fail while lists work are told apart: what was read holds, but a
-change of it is seen late.
+Reads and follows the objects that hold Kiali's configuration, and Istio's for the
+trust domain.
 */
 
-use super::{KialiFollower, documents};
-use crate::mesh::{
-    KialiSource, ObjectName,
-    watch::{
-        client,
-        error::{Verb, WatchError, WatchErrorKind},
-        list_watch::{self, PASSING, Query, WatchStore},
-        resource::Resource,
+use super::{
+    KialiFollower,
+    documents::{self, ReadDocument},
+    object::{self, Observed, PAUSES, Unread},
+};
+use crate::{
+    backoff::Backoff,
+    mesh::{
+        KialiSource, ObjectName,
+        watch::{client, resource::Resource},
     },
 };
 use futures_util::future;
 use kube::Client;
 use serde_json::Value;
-use std::{convert::Infallible, ops::ControlFlow, time::Duration};
-use tokio::time::sleep;
+use std::convert::Infallible;
+use tokio::{sync::Notify, time::sleep};
 
-/// How long a list, and the beginning of a watch, may take.
-const ANSWER: Duration = Duration::from_secs(20);
+/// An object with Kiali's configuration in it.
+#[derive(Clone, Copy)]
+struct Document<'a> {
+    resource: Resource,
+    name: &'a ObjectName,
+    parse: fn(&Value) -> Result<ReadDocument, String>,
+}
 
-pub(super) async fn run(follower: &KialiFollower) {
-    let (resource, name, parse): (_, _, fn(&Value) -> _) = match &follower.follow.source {
-        KialiSource::ConfigMap(name) => (Resource::ConfigMaps, name, documents::config_map),
-        KialiSource::CustomResource(name) => (Resource::Kialis, name, documents::custom_resource),
-        KialiSource::Url(_) => return,
+impl<'a> Document<'a> {
+    /// None where Kiali is asked itself.
+    fn of(source: &'a KialiSource) -> Option<Self> {
+        let (resource, name, parse): (_, _, fn(&Value) -> _) = match source {
+            KialiSource::ConfigMap(name) => (Resource::ConfigMaps, name, documents::config_map),
+            KialiSource::CustomResource(name) => {
+                (Resource::Kialis, name, documents::custom_resource)
+            }
+            KialiSource::Url(_) | KialiSource::Discovery => return None,
+        };
+        Some(Self {
+            resource,
+            name,
+            parse,
+        })
+    }
+}
+
+/// Follows the object that `source` names, for ever.
+pub(super) async fn run(follower: &KialiFollower, source: &KialiSource) {
+    let client = client(follower).await;
+    let kiali = async {
+        if let Some(document) = Document::of(source) {
+            follow_document(follower, &client, document, |cause| follower.failed(&cause)).await;
+        }
     };
-    let mut backoff = query(resource, name).backoff();
-    let client = loop {
+    future::join(kiali, trust_domain(follower, &client)).await;
+}
+
+/// Follows the object that `source` names until it is gone or may not be read any
+/// more.
+pub(super) async fn follow_until_lost(
+    follower: &KialiFollower,
+    client: &Client,
+    source: &KialiSource,
+) {
+    let lost = Notify::new();
+    if let Some(document) = Document::of(source) {
+        tokio::select! {
+            never = follow_document(follower, client, document, |_| lost.notify_one()) => match never {},
+            () = lost.notified() => {}
+        }
+    }
+}
+
+/// Reads the object that `source` names, once.
+pub(super) async fn read(client: &Client, source: &KialiSource) -> Result<ReadDocument, Unread> {
+    let Some(document) = Document::of(source) else {
+        return Err(Unread::Refused("it is no object".to_owned()));
+    };
+    let object = object::read(client, document.resource, document.name).await?;
+    (document.parse)(&object).map_err(Unread::Refused)
+}
+
+/// Returns a client, once one can be made.
+pub(super) async fn client(follower: &KialiFollower) -> Client {
+    let [first, longest] = PAUSES;
+    let mut backoff = Backoff::doubling(first, longest);
+    loop {
         let config = client::config(&follower.kubernetes).await;
         match config.and_then(client::client) {
-            Ok(client) => break client,
+            Ok(client) => return client,
             Err(cause) => follower.failed(&cause.to_string()),
         }
         sleep(backoff.next_wait()).await;
-    };
-    let kiali = follow(&client, resource, name, |observed| match observed {
+    }
+}
+
+/// Follows an object; `lost` is called when it cannot be listed, or is gone.
+async fn follow_document(
+    follower: &KialiFollower,
+    client: &Client,
+    document: Document<'_>,
+    lost: impl Fn(String),
+) -> Infallible {
+    let Document {
+        resource,
+        name,
+        parse,
+    } = document;
+    object::follow(client, resource, name, |observed| match observed {
         Observed::Object(object) => match parse(object) {
             Ok(reading) => follower.learned(reading, true),
             Err(cause) => follower.failed(&cause),
@@ -51,19 +120,22 @@ pub(super) async fn run(follower: &KialiFollower) {
         },
         Observed::Passing(cause) => follower.watch_failed(&cause),
         Observed::Lasting(cause) => follower.failed(&cause),
-    });
-    let istio = async {
-        if let Some(name) = &follower.follow.istio_config_map {
-            follow_trust_domain(follower, &client, name).await;
-        }
-    };
-    future::join(kiali, istio).await;
+        Observed::Lost(cause) => lost(cause),
+    })
+    .await
+}
+
+/// Follows Istio's ConfigMap for the trust domain, if it is to be read.
+pub(super) async fn trust_domain(follower: &KialiFollower, client: &Client) {
+    if let Some(name) = &follower.follow.istio_config_map {
+        follow_trust_domain(follower, client, name).await;
+    }
 }
 
 /// The trust domain is not worth a warning: meshes that change it are rare.
 async fn follow_trust_domain(follower: &KialiFollower, client: &Client, name: &ObjectName) {
     let mut reported = None;
-    follow(client, Resource::ConfigMaps, name, |observed| {
+    object::follow(client, Resource::ConfigMaps, name, |observed| {
         let cause = match observed {
             Observed::Object(object) => match documents::mesh_config(object) {
                 Ok(domain) => {
@@ -76,7 +148,7 @@ async fn follow_trust_domain(follower: &KialiFollower, client: &Client, name: &O
                 Ok(domain) => return follower.learned_trust_domain(domain),
                 Err(cause) => cause,
             },
-            Observed::Lasting(cause) => cause,
+            Observed::Lasting(cause) | Observed::Lost(cause) => cause,
             Observed::Passing(_) => return,
         };
         if reported.as_ref() != Some(&cause) {
@@ -90,268 +162,4 @@ async fn follow_trust_domain(follower: &KialiFollower, client: &Client, name: &O
         }
     })
     .await;
-}
-
-/// What became of an attempt to see an object.
-enum Observed<'a> {
-    /// The object; its changes will be seen.
-    Object(&'a Value),
-    /// The object, but watches of it fail.
-    ObjectOnly(&'a Value),
-    /// A watch failed; the next attempt will show whether that means anything.
-    Passing(String),
-    /// Cause and remedy.
-    Lasting(String),
-}
-
-/// Follows one object for ever.
-async fn follow(
-    client: &Client,
-    resource: Resource,
-    name: &ObjectName,
-    observe: impl FnMut(Observed<'_>),
-) -> Infallible {
-    let store = ObjectStore {
-        resource,
-        name,
-        object: None,
-        watches_fail: false,
-        observe,
-    };
-    list_watch::follow(client, &query(resource, name), store).await
-}
-
-fn query(resource: Resource, name: &ObjectName) -> Query {
-    Query {
-        path: resource.path(Some(&name.namespace)),
-        // A Role with resourceNames permits lists and watches of just that name.
-        field_selector: Some(format!("metadata.name={}", name.name)),
-        metadata_only: false,
-        page: None,
-        answer: ANSWER,
-        // Kiali's changes are to be seen within a minute, over dead connections too.
-        watch_seconds: 45..=45,
-        pauses: [500, 30_000].map(Duration::from_millis),
-    }
-}
-
-/// Keeps one object.
-struct ObjectStore<'a, F> {
-    resource: Resource,
-    name: &'a ObjectName,
-    object: Option<Value>,
-    /// The watches that failed are called a failure.
-    watches_fail: bool,
-    observe: F,
-}
-
-impl<F: FnMut(Observed<'_>)> WatchStore for ObjectStore<'_, F> {
-    type Object = Value;
-    type List = Option<Value>;
-
-    fn version(object: &Value) -> Option<&str> {
-        object.pointer("/metadata/resourceVersion")?.as_str()
-    }
-
-    fn new_list(&self) -> Option<Value> {
-        None
-    }
-
-    fn add(&self, list: &mut Option<Value>, object: Value) -> ControlFlow<()> {
-        *list = Some(object);
-        ControlFlow::Continue(())
-    }
-
-    fn replace(&mut self, list: Option<Value>) {
-        self.object = list;
-        match &self.object {
-            Some(object) if self.watches_fail => (self.observe)(Observed::ObjectOnly(object)),
-            Some(object) => (self.observe)(Observed::Object(object)),
-            None => {
-                let cause = format!("there is no {} of that name", self.resource.kind());
-                (self.observe)(Observed::Lasting(cause));
-            }
-        }
-    }
-
-    fn put(&mut self, object: Value) {
-        (self.observe)(Observed::Object(self.object.insert(object)));
-    }
-
-    fn remove(&mut self, _: Value) {
-        self.object = None;
-        let cause = format!("the {} was deleted", self.resource.kind());
-        (self.observe)(Observed::Lasting(cause));
-    }
-
-    fn works(&mut self) {
-        let failed = std::mem::take(&mut self.watches_fail);
-        if let (Some(object), true) = (&self.object, failed) {
-            (self.observe)(Observed::Object(object));
-        }
-    }
-
-    fn failed(&mut self, error: &WatchError, failed_watches: u32) {
-        let cause = explain(error, self.resource, self.name);
-        if error.verb == Verb::List {
-            return (self.observe)(Observed::Lasting(cause));
-        }
-        // Whatever a new list may mend.
-        let mendable = matches!(
-            error.kind,
-            WatchErrorKind::Expired | WatchErrorKind::Malformed
-        );
-        self.watches_fail |= !mendable || failed_watches >= PASSING;
-        (self.observe)(match (self.watches_fail, mendable) {
-            (false, _) => Observed::Passing(cause),
-            (true, false) => Observed::Lasting(cause),
-            (true, true) => Observed::Lasting(format!(
-                "each watch of it fails, so that a change is seen late: {cause}"
-            )),
-        });
-    }
-}
-
-/// Cause and remedy of a failed list or watch.
-fn explain(error: &WatchError, resource: Resource, name: &ObjectName) -> String {
-    let (plural, group, message) = (resource.plural(), resource.group(), &error.message);
-    match error.code {
-        Some(403) => format!(
-            "the service account may not read it: in namespace {}, bind it to a Role with \
-             apiGroups [\"{group}\"], resources [{plural}], resourceNames [{}], verbs [list, watch], \
-             as in deploy/kiali-config.yaml ({message})",
-            name.namespace, name.name
-        ),
-        Some(401) => format!(
-            "the API server does not accept wayspan's credentials ({message}): is the service \
-             account's token mounted and current?"
-        ),
-        Some(404) => format!(
-            "the API server knows no {plural}: is the Kiali operator installed? Without it use \
-             kiali.config_map ({})",
-            message.trim()
-        ),
-        Some(code) => format!("the API server answered {code}: {message}"),
-        None => format!("the API server cannot be asked: {message}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::mesh::watch::store::tests::{Server, Step, events, page, service};
-    use tokio::time::Instant;
-
-    fn api_error(code: u16, message: &str) -> WatchError {
-        let status = kube::core::Status {
-            code,
-            message: message.to_owned(),
-            ..Default::default()
-        };
-        WatchError::answer(Verb::List, &status)
-    }
-
-    #[test]
-    fn refusals_come_with_the_missing_rule() {
-        let name: ObjectName = "istio-system/kiali".parse().unwrap();
-        let forbidden = api_error(403, "configmaps \"kiali\" is forbidden");
-        let said = explain(&forbidden, Resource::ConfigMaps, &name);
-        for part in [
-            "in namespace istio-system",
-            "apiGroups [\"\"]",
-            "resources [configmaps]",
-            "resourceNames [kiali]",
-            "verbs [list, watch]",
-            "is forbidden",
-        ] {
-            assert!(said.contains(part), "{said}");
-        }
-        let said = explain(&forbidden, Resource::Kialis, &name);
-        assert!(
-            said.contains("apiGroups [\"kiali.io\"], resources [kialis]"),
-            "{said}"
-        );
-        let said = explain(
-            &api_error(404, "404 page not found"),
-            Resource::Kialis,
-            &name,
-        );
-        assert!(said.contains("kiali.config_map"), "{said}");
-        let said = explain(&api_error(500, "etcd is away"), Resource::Kialis, &name);
-        assert_eq!(said, "the API server answered 500: etcd is away");
-    }
-
-    /// Returns what a watch of `ns/a` told until the script was over, and for
-    /// how long.
-    async fn told(script: Vec<Step>) -> (Vec<String>, Duration) {
-        let (server, begun) = (Server::new(script), Instant::now());
-        let client = Client::new(server.clone(), "default");
-        let name: ObjectName = "ns/a".parse().unwrap();
-        let mut told = Vec::new();
-        let all = follow(&client, Resource::ConfigMaps, &name, |seen| {
-            let app = |object: &Value| object["spec"]["selector"]["app"].to_string();
-            told.push(match seen {
-                Observed::Object(object) => app(object),
-                Observed::ObjectOnly(object) => format!("only {}", app(object)),
-                Observed::Passing(_) => "passing".to_owned(),
-                Observed::Lasting(cause) => cause,
-            });
-        });
-        tokio::select! {
-            never = all => match never {},
-            () = server.over.notified() => {}
-        }
-        (told, begun.elapsed())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn watches_that_end_at_once_are_begun_once_a_second() {
-        let mut script = vec![("fieldSelector=metadata.name%3Da", 200, page(&["a"], ""))];
-        script.extend(vec![("resourceVersion=1", 200, String::new()); 30]);
-        let (told, time) = told(script).await;
-        assert_eq!(told, ["\"a\""]);
-        assert!(time >= Duration::from_secs(30), "{time:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn watches_that_fail_over_and_over_are_told_until_one_works() {
-        let failing = [
-            ("configmaps?&fieldSelector", 200, page(&["a"], "")),
-            ("watch=true", 200, "{not json}\n".to_owned()),
-        ];
-        let mut script: Vec<_> = failing.iter().cloned().cycle().take(12).collect();
-        script.push(failing[0].clone());
-        script.push((
-            "watch=true",
-            200,
-            events(&[("MODIFIED", service("a", "b"))]),
-        ));
-        let (told, _) = told(script).await;
-        let fails = "each watch of it fails";
-        let begin = ["\"a\"", "passing"].repeat(PASSING as usize - 1);
-        assert_eq!(told[..begin.len()], begin);
-        let rest = &told[begin.len()..];
-        let want = ["\"a\"", fails, "only \"a\"", fails, "only \"a\"", "\"b\""];
-        for (told, want) in rest.iter().zip(want) {
-            assert!(told.starts_with(want), "{rest:?}");
-        }
-        assert!(rest.len() >= want.len(), "{rest:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_api_server_is_a_fault() {
-        let server = Server::new(Vec::new());
-        let client = Client::new(server, "default");
-        let name: ObjectName = "ns/a".parse().unwrap();
-        let mut told = Vec::new();
-        let all = follow(&client, Resource::ConfigMaps, &name, |seen| {
-            if let Observed::Lasting(cause) = seen {
-                told.push(cause);
-            }
-        });
-        assert!(tokio::time::timeout(ANSWER * 4, all).await.is_err());
-        assert!(told.len() >= 2, "{told:?}");
-        assert!(told[0].contains("no answer within 20s"), "{told:?}");
-    }
 }

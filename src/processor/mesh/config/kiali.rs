@@ -1,18 +1,19 @@
 /*! The keys of `mesh.kiali`: what the file says of a Kiali, and where that Kiali
 says it itself. */
 
+use super::Toggle;
 use crate::{
     config::{Field, KeyReader, Reading, Secret, Spot},
     http::config::url,
-    mesh::{Described, KialiEndpoint, KialiSource, ObjectName, Tls, Token, Version, VersionError},
+    mesh::{
+        Described, Follow, KialiEndpoint, KialiSource, ObjectName, Tls, Token, Version,
+        VersionError,
+    },
 };
 use std::{path::PathBuf, time::Duration};
 
 /// More often would keep Kiali busy: each read makes it ask others.
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
-/// With the time of a read, a change is followed within a minute.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
-const DEFAULT_ISTIO: &str = "istio-system/istio";
 const EXAMPLE: &str = "http://kiali.istio-system:20001/kiali";
 
 /// What the keys say.
@@ -107,6 +108,7 @@ impl Description {
 
 /// The keys that say where a Kiali's own configuration is.
 struct Sources {
+    discovery: Field<Toggle>,
     config_map: Field<String>,
     custom_resource: Field<String>,
     istio_config_map: Field<String>,
@@ -121,6 +123,11 @@ struct Sources {
 
 impl Sources {
     fn read(keys: &mut KeyReader<'_>) -> Self {
+        let discovery = keys.get(
+            "discovery",
+            "`on`",
+            "where Kubernetes is watched and none of `config_map`, `custom_resource` and `url` is set: find Kiali by its Pods' labels, and follow its ConfigMap, else its custom resource, else ask it itself",
+        );
         let config_map = keys.get(
             "config_map",
             "none",
@@ -134,7 +141,7 @@ impl Sources {
         let istio_config_map = keys.get(
             "istio_config_map",
             "`istio-system/istio`",
-            "Istio's ConfigMap, read for the trust domain with the two above; `\"\"`: not",
+            "Istio's ConfigMap, read for the trust domain, unless `url` is set; `\"\"`: not. The Kiali in its namespace is found first",
         );
         let url = keys.get(
             "url",
@@ -172,6 +179,7 @@ impl Sources {
                 "the host",
                 "with `https://`: the name to verify",
             ),
+            discovery,
             config_map,
             custom_resource,
             istio_config_map,
@@ -203,13 +211,14 @@ impl Sources {
             "config_map" => KialiSource::ConfigMap(object(field, cx)?),
             "custom_resource" => KialiSource::CustomResource(object(field, cx)?),
             "url" => KialiSource::Url(self.endpoint(cx)?),
-            _ => return None,
+            _ if self.discovery.value == Some(Toggle::Off) => return None,
+            _ => KialiSource::Discovery,
         };
         let istio = match (&source, &self.istio_config_map.value) {
             (KialiSource::Url(_), _) => None,
             (_, Some(text)) if text.trim().is_empty() => None,
             (_, Some(_)) => Some(object(&self.istio_config_map, cx)?),
-            (_, None) => DEFAULT_ISTIO.parse().ok(),
+            (_, None) => Follow::default().istio_config_map,
         };
         Some((source, istio))
     }
@@ -236,9 +245,17 @@ impl Sources {
             let message = format!("kiali.{key} is for kiali.url, which is not set: remove it");
             cx.error(spot, &message);
         }
-        if matches!(source, "" | "url") {
-            let message = "kiali.istio_config_map is for kiali.config_map and kiali.custom_resource: remove it";
+        let found = self.discovery.value != Some(Toggle::Off);
+        if source == "url" || (source.is_empty() && !found) {
+            let message = "kiali.istio_config_map is for a Kiali that is found, or whose ConfigMap or custom resource is followed: remove it";
             cx.error(text(&self.istio_config_map), message);
+        }
+        if !source.is_empty() && self.discovery.value == Some(Toggle::On) {
+            let message = format!(
+                "kiali.discovery beside kiali.{source}: Kiali's configuration is read from one place; \
+                 remove one of the two"
+            );
+            cx.error(self.discovery.spot, &message);
         }
     }
 
@@ -262,7 +279,10 @@ impl Sources {
                 return None;
             }
         };
-        let poll_interval = self.poll_interval.value.unwrap_or(DEFAULT_INTERVAL);
+        let poll_interval = self
+            .poll_interval
+            .value
+            .unwrap_or(KialiEndpoint::POLL_INTERVAL);
         if poll_interval < LEAST_INTERVAL {
             let message = "at least 100ms, or Kiali is kept busy";
             cx.error(self.poll_interval.spot, message);

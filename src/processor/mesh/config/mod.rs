@@ -3,10 +3,10 @@
 mod kiali;
 mod kubernetes;
 
-use super::{MeshBackground, MeshFactory};
+use super::{MeshBackground, MeshFactory, watch_kubernetes::is_wanted};
 use crate::{
     config::{Field, Id, KeyReader, Pairs, Setting, Word},
-    mesh::{Aliases, Case, Described, Follow, MeshSettings, Repairs, Scheme},
+    mesh::{Aliases, Case, Described, Follow, KialiSource, MeshSettings, Repairs, Scheme},
     pdata::Signal,
     pipeline::ProcessorFactory,
     processor::{BuildContext, ProcessorRole, ProcessorSettings},
@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// `on` or `off`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Toggle {
+pub(super) enum Toggle {
     On,
     Off,
 }
@@ -64,10 +64,14 @@ impl ProcessorSettings for MeshSettings {
             ),
             Scheme::new(kiali).describe(),
         ];
-        if let Some(follow) = &self.follow {
+        let source = self.follow.as_ref().map(|follow| &follow.source);
+        // Outside a cluster there is none to find.
+        let nowhere = |source: &KialiSource| {
+            *source == KialiSource::Discovery && !is_wanted(&self.kubernetes)
+        };
+        if let Some(source) = source.filter(|source| !nowhere(source)) {
             lines.push(format!(
-                "this holds until Kiali's own configuration is read from {}",
-                follow.source
+                "this holds until Kiali's own configuration is read from {source}"
             ));
         }
         lines

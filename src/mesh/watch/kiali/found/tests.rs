@@ -1,0 +1,239 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::mesh::directory::{KialiAddress, Labels};
+
+fn labels(pairs: &[(&str, &str)]) -> Arc<Labels> {
+    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    Arc::new(pairs.iter().map(own).collect())
+}
+
+/// A Pod as Helm's chart and the operator make it.
+fn pod(namespace: &str, instance: &str, version: &str) -> PodRecord {
+    PodRecord {
+        namespace: namespace.to_owned(),
+        name: format!("{instance}-{}-x", version.replace('.', "")),
+        labels: labels(&[
+            ("app", "kiali"),
+            ("app.kubernetes.io/name", "kiali"),
+            ("app.kubernetes.io/instance", instance),
+            ("app.kubernetes.io/version", version),
+            ("version", version),
+        ]),
+        workload: Some(instance.to_owned()),
+        kiali: Some(Box::new(KialiPod {
+            config_map: Some(instance.to_owned()),
+            image_tag: Some(version.to_owned()),
+            address: Some(KialiAddress {
+                tls: false,
+                port: 20001,
+                web_root: "/kiali".to_owned(),
+            }),
+        })),
+        ..PodRecord::default()
+    }
+}
+
+fn service(namespace: &str, instance: &str) -> ServiceRecord {
+    ServiceRecord {
+        namespace: namespace.to_owned(),
+        name: instance.to_owned(),
+        selector: labels(&[
+            ("app.kubernetes.io/name", "kiali"),
+            ("app.kubernetes.io/instance", instance),
+        ]),
+        ..ServiceRecord::default()
+    }
+}
+
+fn found(pods: &[PodRecord], services: &[ServiceRecord]) -> Vec<FoundKiali> {
+    let pods = pods.iter().cloned().map(Arc::new);
+    find(pods.collect(), || {
+        services.iter().cloned().map(Arc::new).collect()
+    })
+}
+
+/// Kialis with a Service each, ranked where Istio is in `istio-system` and
+/// wayspan in `tracing`.
+fn ranked(names: &[&str]) -> Candidates {
+    let split = |name: &&str| {
+        name.split_once('/')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+    };
+    let names: Vec<_> = names.iter().filter_map(split).collect();
+    let pods: Vec<_> = names
+        .iter()
+        .map(|(namespace, name)| pod(namespace, name, "v2.30.0"))
+        .collect();
+    let services: Vec<_> = names
+        .iter()
+        .map(|(namespace, name)| service(namespace, name))
+        .collect();
+    Candidates::rank(found(&pods, &services), "istio-system", "tracing")
+}
+
+fn texts(candidates: &Candidates) -> Vec<String> {
+    let sources = candidates.sources();
+    sources
+        .iter()
+        .map(|(_, source)| source.to_string())
+        .collect()
+}
+
+#[test]
+fn a_kiali_is_what_its_pods_show() {
+    let kialis = found(
+        &[
+            pod("istio-system", "kiali", "v2.30.1"),
+            PodRecord::default(),
+        ],
+        &[
+            ServiceRecord::default(),
+            service("istio-system", "kiali"),
+            service("shop", "kiali"),
+        ],
+    );
+    assert_eq!(kialis.len(), 1);
+    assert_eq!(kialis[0].name.to_string(), "istio-system/kiali");
+    assert_eq!(kialis[0].version, Some(Version::new(2, 30)));
+    let candidates = Candidates::rank(kialis, "istio-system", "");
+    let want = [
+        "ConfigMap istio-system/kiali",
+        "Kiali resource istio-system/kiali",
+        "http://kiali.istio-system:20001/kiali",
+    ];
+    assert_eq!(texts(&candidates), want);
+}
+
+#[test]
+fn names_of_instances_and_config_maps_may_be_any() {
+    let mut mesh = pod("kiali", "mesh", "v2.7.0");
+    mesh.kiali.as_mut().unwrap().config_map = Some("settings".to_owned());
+    let mut bare = pod("kiali", "by-hand", "");
+    bare.labels = labels(&[("app", "kiali")]);
+    bare.kiali = Some(Box::default());
+    let kialis = found(&[mesh, bare], &[]);
+    let names: Vec<_> = kialis.iter().map(|kiali| kiali.name.to_string()).collect();
+    assert_eq!(names, ["kiali/by-hand", "kiali/mesh"]);
+    let candidates = Candidates::rank(kialis, "istio-system", "");
+    let want = [
+        "Kiali resource kiali/by-hand",
+        "ConfigMap kiali/settings",
+        "Kiali resource kiali/mesh",
+    ];
+    assert_eq!(
+        texts(&candidates),
+        want,
+        "without a Service there is no URL"
+    );
+}
+
+#[test]
+fn during_an_upgrade_the_newer_version_counts() {
+    let old = pod("istio-system", "kiali", "v2.7.1");
+    let new = pod("istio-system", "kiali", "v2.30.0");
+    for pods in [[old.clone(), new.clone()], [new.clone(), old.clone()]] {
+        let kialis = found(&pods, &[]);
+        assert_eq!(kialis.len(), 1);
+        assert_eq!(kialis[0].version, Some(Version::new(2, 30)));
+    }
+    let finished = PodRecord {
+        phase: PodPhase::Finished,
+        ..new
+    };
+    let kialis = found(&[old, finished], &[]);
+    assert_eq!(kialis[0].version, Some(Version::new(2, 7)));
+}
+
+#[test]
+fn the_version_is_a_label_s_or_the_image_s() {
+    let of = |version: &str, tag: Option<&str>| {
+        let mut pod = pod("a", "kiali", version);
+        pod.kiali.as_mut().unwrap().image_tag = tag.map(str::to_owned);
+        found(&[pod], &[])[0].version
+    };
+    assert_eq!(of("v2.22.0", Some("v2.30.0")), Some(Version::new(2, 22)));
+    assert_eq!(of("0123abcd", Some("v2.26.4")), Some(Version::new(2, 26)));
+    assert_eq!(of("master", None), Some(Version::NEWEST));
+    assert_eq!(of("0123abcd", None), None);
+}
+
+#[test]
+fn of_several_the_one_next_to_istio_goes_first() {
+    let first = |names: &[&str]| ranked(names).first().unwrap().name.to_string();
+    for (names, want) in [
+        (&["b/kiali", "a/kiali"][..], "a/kiali"),
+        (&["a/kiali", "tracing/kiali"], "tracing/kiali"),
+        (
+            &["a/kiali", "tracing/kiali", "istio-system/kiali"],
+            "istio-system/kiali",
+        ),
+        (&["istio-system/z", "istio-system/k"], "istio-system/k"),
+    ] {
+        assert_eq!(first(names), want, "{names:?}");
+    }
+    assert_eq!(ranked(&[]).first(), None);
+}
+
+#[test]
+fn what_is_permitted_goes_before_what_answers_anybody() {
+    let want = [
+        "ConfigMap istio-system/kiali",
+        "Kiali resource istio-system/kiali",
+        "ConfigMap a/kiali",
+        "Kiali resource a/kiali",
+        "http://kiali.istio-system:20001/kiali",
+        "http://kiali.a:20001/kiali",
+    ];
+    assert_eq!(texts(&ranked(&["a/kiali", "istio-system/kiali"])), want);
+}
+
+#[test]
+fn the_line_says_which_was_taken_and_why() {
+    let line = |names: &[&str], taken: usize, refused: &[String]| {
+        let candidates = ranked(names);
+        let kiali = candidates.0[taken].1.clone();
+        candidates.taken(&kiali, refused)
+    };
+    let one = &["istio-system/kiali"][..];
+    assert_eq!(
+        line(one, 0, &[]),
+        "names are for Kiali istio-system/kiali (version 2.30), the only one found"
+    );
+    let refused = [
+        "ConfigMap istio-system/kiali: no".to_owned(),
+        "more".to_owned(),
+    ];
+    assert!(line(one, 0, &refused).ends_with("found. Not read: ConfigMap istio-system/kiali: no"));
+    for (names, taken, want) in [
+        (
+            &["a/kiali", "istio-system/kiali"][..],
+            0,
+            "it is in Istio's namespace (others: a/kiali;",
+        ),
+        (
+            &["a/kiali", "tracing/kiali"],
+            0,
+            "it is in wayspan's namespace (others: a/kiali;",
+        ),
+        (
+            &["a/kiali", "b/kiali", "c/kiali"],
+            0,
+            "the first by name (others: b/kiali, c/kiali;",
+        ),
+        (
+            &["a/kiali", "b/kiali"],
+            1,
+            "the first that can be read (others: a/kiali;",
+        ),
+    ] {
+        let line = line(names, taken, &[]);
+        assert!(line.contains(want), "{line}");
+    }
+    let line = ranked(&["a/kiali", "b/kiali"]).unreadable();
+    for part in [
+        "Kiali a/kiali (version 2.30), which was",
+        "; its configuration cannot be read",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+}
