@@ -9,11 +9,7 @@ use std::{
 };
 
 pub(super) fn run(sources: &Sources, no_files: bool) -> anyhow::Result<ExitCode> {
-    let loaded = match no_files {
-        true => component::load(&sources.list()),
-        false => component::load_and_read_files(&sources.list()),
-    };
-    let config = match loaded {
+    let config = match component::validate(&sources.list(), !no_files) {
         Ok(config) => config,
         Err(error) => return Ok(complain(&error)),
     };

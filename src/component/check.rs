@@ -9,6 +9,7 @@ it and what wayspan lacks may stand in it.
 use super::{
     Config, extensions,
     pipelines::{self, Components, NamedComponents},
+    plan::Sections,
     section::Section,
     service::{self, ServiceSection},
     table::Tables,
@@ -42,14 +43,13 @@ pub(super) fn check<'n>(
     let extensions = Section::read(&tables.extensions, root, cx);
     let connectors = Section::read(&tables.connectors, root, cx);
 
-    let drafts = pipelines::drafts(service.pipelines, cx);
-    for draft in &drafts {
-        receivers.use_all(&draft.receivers);
-        processors.use_all(&draft.processors);
-        exporters.use_all(&draft.exporters);
-        connectors.use_all(&draft.receivers);
-        connectors.use_all(&draft.exporters);
-    }
+    let sections = Sections {
+        receivers: &receivers,
+        processors: &processors,
+        exporters: &exporters,
+        connectors: &connectors,
+    };
+    let drafts = sections.plan(pipelines::drafts(service.pipelines, cx), cx);
     let (extensions, served) = extensions::check(&extensions, &service.extensions, cx);
     let unused = |what| format!("no pipeline uses this {what}; ignored");
     let read = receivers.read_all(&unused("receiver"), cx);
@@ -84,7 +84,7 @@ pub(super) fn check<'n>(
     let pipelines = drafts.iter().filter_map(|draft| draft.resolve(&all, cx));
     let pipelines: Vec<_> = pipelines.collect();
     pipelines::check_connectors(&drafts, &pipelines, &connectors_built, cx);
-    if drafts.is_empty() && !cx.has_errors() {
+    if pipelines.is_empty() && !cx.has_errors() {
         let at = service.pipelines.or(root.get("service")).unwrap_or(root);
         cx.report().error(no_pipeline(at.place));
     }
@@ -133,7 +133,8 @@ fn section<'n, T>(
 }
 
 fn no_pipeline(at: Place) -> Diagnostic {
-    let message = "service.pipelines has no pipeline, so there is nothing to run";
+    let message = "service.pipelines has no pipeline of traces, nor another that wayspan serves, so there is \
+         nothing to run";
     Diagnostic::at_key(at, message)
         .help("add service.pipelines.traces with receivers, processors and exporters")
 }

@@ -4,7 +4,7 @@ components that name them.
 */
 
 use super::{
-    section::{Reference, Section, report_undefined},
+    section::{Reference, Section, Usage, report_undefined},
     table::ComponentTable,
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) fn check<'n>(
     for (reference, spot) in enabled {
         let found = section.resolve(reference, *spot, cx);
         if let Some(component) = found.and_then(|i| section.components.get(i)) {
-            component.is_used.set(true);
+            component.usage.set(Usage::Used);
         }
     }
     let unused = "service.extensions does not enable this extension; ignored";
@@ -40,11 +40,7 @@ pub(super) fn check<'n>(
     let mut served = Served::default();
     let mut extensions = Vec::new();
     let mut named = Vec::new();
-    for (at, (component, settings)) in section.components.iter().zip(read).enumerate() {
-        if section.leaves_out(at) {
-            let message = "this extension is not served; ignored";
-            cx.warn(Some(component.spot), message);
-        }
+    for (component, settings) in section.components.iter().zip(read) {
         if let Some(settings) = &settings
             && let Err(message) = settings.serve(&mut served)
         {
@@ -53,7 +49,7 @@ pub(super) fn check<'n>(
         named.push(Named {
             written: component.written.to_owned(),
             id: component.id.clone(),
-            is_used: component.is_used.get(),
+            is_used: component.usage.get() == Usage::Used,
             offer: settings.as_ref().and_then(|settings| settings.offer()),
         });
         extensions.extend(settings.map(|settings| Extension {
@@ -133,7 +129,7 @@ impl Offers {
         let exact = extensions.position(|e| e.written == reference);
         exact.or_else(|| {
             let id = Id::parse(reference).ok()?;
-            let kind = self.table.current_name(&id.kind).to_owned();
+            let kind = self.table.current_name(&id.kind).0.to_owned();
             let id = Id { kind, ..id };
             self.extensions.iter().position(|e| e.id == id)
         })

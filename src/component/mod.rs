@@ -21,9 +21,11 @@ mod check;
 mod describe;
 mod extensions;
 mod pipelines;
+mod plan;
 mod section;
 mod service;
 mod table;
+mod unserved;
 
 pub(crate) use extensions::Extension;
 
@@ -38,7 +40,12 @@ use crate::{
     receiver,
     telemetry::Telemetry,
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use table::TABLES;
 
 /// A whole configuration, checked: ids are resolved, durations and sizes are
@@ -156,13 +163,28 @@ pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, Lo
     load_by(sources, env, false)
 }
 
-/// As [`load`], and reads the files that the settings in use name (certificates,
-/// tokens, users), as the start will.
+/// As [`load`], but asks nobody for the addresses of hosts, since it may run where
+/// they are not known. With `reads_files` it reads the files that the settings in use
+/// name (certificates, tokens, users), as the start will.
 ///
 /// # Errors
 /// As [`load`], and what is wrong with a file, at the place of its key.
-pub(crate) fn load_and_read_files(sources: &[Source]) -> Result<Config, LoadError> {
-    load_by(sources, &process, true)
+pub(crate) fn validate(sources: &[Source], reads_files: bool) -> Result<Config, LoadError> {
+    load_by(sources, &WithoutNames, reads_files)
+}
+
+/// The environment of this process, but for names of hosts: each stands for all
+/// addresses.
+struct WithoutNames;
+
+impl Environment for WithoutNames {
+    fn variable(&self, name: &str) -> Option<String> {
+        process(name)
+    }
+
+    fn addresses(&self, _: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))])
+    }
 }
 
 fn load_by(

@@ -16,8 +16,8 @@ use crate::{
 /// A pipeline as written: references not yet resolved.
 pub(super) struct Draft {
     id: Id,
-    signal: Signal,
-    spot: Spot,
+    pub(super) signal: Signal,
+    pub(super) spot: Spot,
     pub(super) receivers: Vec<Reference>,
     pub(super) processors: Vec<Reference>,
     pub(super) exporters: Vec<Reference>,
@@ -144,8 +144,16 @@ fn lists(keys: &mut KeyReader<'_>) -> [List; 3] {
 fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut KeyReader<'_>) -> Draft {
     let [receivers, processors, exporters] = lists(keys);
     let cx = keys.reading();
-    for (field, what) in [(&receivers, "receivers"), (&exporters, "exporters")] {
-        if references(field).is_empty() {
+    let ends = [(&receivers, "receivers"), (&exporters, "exporters")];
+    let is_empty = ends
+        .iter()
+        .all(|(field, _)| field.spot.is_none() && references(field).is_empty());
+    if signal == Signal::Traces && is_empty {
+        let help = "write receivers: [ID] and exporters: [ID], with ids defined below receivers: and exporters:";
+        cx.error_at_key(Some(spot), "a pipeline needs receivers and exporters", help);
+    }
+    for (field, what) in ends {
+        if signal == Signal::Traces && !is_empty && references(field).is_empty() {
             let help = format!("write {what}: [ID], with an id defined below {what}:");
             let message = format!("a pipeline needs {what}");
             cx.error_at_key(field.spot.or(Some(spot)), &message, &help);
@@ -205,20 +213,12 @@ impl Draft {
                 continue;
             }
             match all.receivers.section.resolve(name, *spot, cx) {
-                Some(at) if all.receivers.section.leaves_out(at) => {
-                    cx.warn(Some(*spot), &format!("the {name} receiver is not served"));
-                }
                 Some(at) => {
                     let built = all.receivers.built(at).copied();
                     push(&mut pipeline.receivers, built, &mut complete);
                 }
                 None => complete = false,
             }
-        }
-        let none_left = pipeline.receivers.is_empty() && pipeline.fed_by.is_empty();
-        if complete && none_left && !self.receivers.is_empty() {
-            let message = "no receiver is left that wayspan serves";
-            cx.error_at_key(Some(self.spot), message, "use otlp");
         }
         complete
     }

@@ -3,7 +3,10 @@ The components of a section: their ids, which of them are used, and what their
 keys say.
 */
 
-use super::table::{ComponentTable, Remedy};
+use super::{
+    table::ComponentTable,
+    unserved::{Unserved, Verdict},
+};
 use crate::config::{Diagnostic, Id, Node, Reading, Spot, did_you_mean, keys};
 use std::cell::Cell;
 
@@ -21,8 +24,19 @@ pub(super) struct Component<'n> {
     /// `exporters.otlp/jaeger`.
     pub(super) path: String,
     pub(super) spot: Spot,
-    pub(super) is_used: Cell<bool>,
+    pub(super) usage: Cell<Usage>,
     node: &'n Node,
+}
+
+/// What uses a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Usage {
+    /// Nothing.
+    Unused,
+    /// Only what is not run, or runs without it: that is said there.
+    LeftOut,
+    /// Something that is run.
+    Used,
 }
 
 /// A reference to a component, as written in a list.
@@ -59,7 +73,7 @@ impl<'n, T> Section<'n, T> {
                 written: key,
                 path,
                 spot,
-                is_used: Cell::new(false),
+                usage: Cell::new(Usage::Unused),
                 node,
             });
         }
@@ -70,10 +84,11 @@ impl<'n, T> Section<'n, T> {
     fn id(&self, key: &str, spot: Spot, cx: &Reading<'_>) -> Option<Id> {
         let report = |message: String| cx.error_at_key(Some(spot), &message, "");
         let mut id = Id::parse(key).map_err(report).ok()?;
-        let current = self.table.current_name(&id.kind).to_owned();
-        if current != id.kind {
-            let old = std::mem::replace(&mut id.kind, current);
-            let message = format!("\"{old}\" is the old name of \"{}\"", id.kind);
+        let (current, is_renamed) = self.table.current_name(&id.kind);
+        let current = current.to_owned();
+        let written = std::mem::replace(&mut id.kind, current);
+        if is_renamed {
+            let message = format!("\"{written}\" is the old name of \"{}\"", id.kind);
             cx.warn(Some(spot), &message);
         }
         if let Some(other) = self.components.iter().find(|c| c.id == id) {
@@ -91,19 +106,31 @@ impl<'n, T> Section<'n, T> {
         exact.or_else(|| {
             let id = Id::parse(reference).ok()?;
             let id = Id {
-                kind: self.table.current_name(&id.kind).to_owned(),
+                kind: self.table.current_name(&id.kind).0.to_owned(),
                 ..id
             };
             self.components.iter().position(|c| c.id == id)
         })
     }
 
-    /// Marks what `references` name as used.
-    pub(super) fn use_all(&self, references: &[Reference]) {
-        for (reference, _) in references {
-            if let Some(component) = self.find(reference).and_then(|i| self.components.get(i)) {
-                component.is_used.set(true);
-            }
+    fn component(&self, reference: &str) -> Option<&Component<'n>> {
+        self.find(reference).and_then(|at| self.components.get(at))
+    }
+
+    /// Marks what `reference` names, where more than that is not known of it yet.
+    pub(super) fn mark(&self, reference: &str, usage: Usage) {
+        if let Some(component) = self.component(reference) {
+            component.usage.set(component.usage.get().max(usage));
+        }
+    }
+
+    /// Returns what becomes of the component that `reference` names. None: it is
+    /// served, or is not there.
+    pub(super) fn unserved(&self, reference: &str) -> Option<Verdict> {
+        let kind = &self.component(reference)?.id.kind;
+        match self.table.kind(kind) {
+            Some(_) => None,
+            None => Some(self.table.verdict(kind)),
         }
     }
 
@@ -132,49 +159,68 @@ impl<'n, T> Section<'n, T> {
             self.unsupported(component, unused, cx);
             return None;
         };
-        let is_used = component.is_used.get();
+        let is_used = component.usage.get() == Usage::Used;
         let at = (component.path.as_str(), component.spot);
         let read = |keys: &mut keys::KeyReader<'n>| (kind.read)(&component.id, keys);
         let value = keys::read(component.node, at, is_used, cx, read).flatten();
         value.filter(|_| is_used)
     }
 
-    /// Reports a kind that wayspan does not have: an error where it is used.
-    fn unsupported(&self, component: &Component<'_>, unused: &str, cx: &Reading<'_>) {
+    /// Reports a kind that wayspan does not have, once.
+    fn unsupported(&self, component: &Component<'n>, unused: &str, cx: &Reading<'_>) {
         let (what, kind) = (self.table.what, &component.id.kind);
         let spot = Some(component.spot);
-        let remedy = match self.table.remedy(kind) {
-            // Warned of where it is named.
-            Remedy::LeaveOut => return,
-            Remedy::Instead(_) if !component.is_used.get() => return cx.warn(spot, unused),
-            Remedy::Instead(remedy) => remedy,
-        };
-        let names = self.table.names();
-        if names.is_empty() {
-            let message = format!("wayspan has no {what}s yet; remove it from the pipelines");
-            return cx.error_at_key(spot, &message, "");
+        match component.usage.get() {
+            Usage::Unused => return cx.warn(spot, unused),
+            Usage::LeftOut => return,
+            Usage::Used => {}
         }
+        let names = self.table.names();
         let hint = did_you_mean(kind, &names);
-        let known = format!("{what}s wayspan has: {}", names.join(", "));
-        let help = match remedy {
-            "" => known,
-            remedy => format!("{remedy}\n{known}"),
+        let unserved = self.table.unserved(kind);
+        let remedy = match self.table.verdict(kind) {
+            // A slip of the pen is not left out.
+            Verdict::LeaveOut(effect) if unserved.is_some() || hint.is_empty() => {
+                let ports = unserved.map(|known| ports(component.node, known));
+                let message = match ports.filter(|ports| !ports.is_empty()) {
+                    Some(ports) => format!(
+                        "wayspan has no {what} \"{kind}\", so nobody listens on {}; ignored: {effect}",
+                        ports.join(", ")
+                    ),
+                    None => format!("wayspan has no {what} \"{kind}\"; ignored: {effect}"),
+                };
+                return cx.warn(spot, &message);
+            }
+            Verdict::LeaveOut(_) => "",
+            Verdict::Refuse(remedy) => remedy,
         };
-        cx.error_at_key(
-            spot,
-            &format!("wayspan has no {what} \"{kind}\"{hint}"),
-            &help,
-        );
+        let known = match names.is_empty() {
+            true => String::new(),
+            false => format!("{what}s wayspan has: {}", names.join(", ")),
+        };
+        let help: Vec<_> = [remedy, &known]
+            .into_iter()
+            .filter(|line| !line.is_empty())
+            .collect();
+        let message = format!("wayspan has no {what} \"{kind}\"{hint}");
+        cx.error_at_key(spot, &message, &help.join("\n"));
     }
+}
 
-    /// Returns true if the component at `index` is left out with a warning.
-    pub(super) fn leaves_out(&self, index: usize) -> bool {
-        let component = self.components.get(index);
-        component.is_some_and(|component| {
-            let kind = &component.id.kind;
-            self.table.kind(kind).is_none() && matches!(self.table.remedy(kind), Remedy::LeaveOut)
-        })
-    }
+/// Where a receiver that is not served would listen.
+fn ports(node: &Node, unserved: &Unserved) -> Vec<String> {
+    let endpoint = |node: &Node, default: &str| {
+        let text = node.get("endpoint").and_then(Node::text);
+        text.map_or_else(|| default.to_owned(), str::to_owned)
+    };
+    let of = |(protocol, default): &(&str, &str)| match *protocol {
+        "" => Some(endpoint(node, default)),
+        protocol => {
+            let section = node.get("protocols")?.get(protocol)?;
+            Some(endpoint(section, default))
+        }
+    };
+    unserved.ports.iter().filter_map(of).collect()
 }
 
 /// Reports a reference to a component that is not among `defined`.

@@ -5,6 +5,7 @@ what wayspan knows of kinds that it does not have.
 A new component is its folder and its line here. Nothing else lists kinds.
 */
 
+use super::unserved::{self, Unserved, Verdict};
 use crate::{
     config::{Id, KeyReader},
     connector, exporter, extension, processor, receiver,
@@ -19,10 +20,12 @@ pub(crate) struct ComponentTable<T: 'static> {
     pub(crate) kinds: &'static [ComponentKind<T>],
     /// Old names that still work, and the new ones.
     pub(crate) renamed: &'static [(&'static str, &'static str)],
+    /// Other names that work, of Collectors to come or of old ones that nobody minds.
+    pub(crate) aliases: &'static [(&'static str, &'static str)],
     /// Kinds that are known and not served.
     pub(crate) unserved: &'static [Unserved],
-    /// What to do about a kind that is not known.
-    pub(crate) remedy: &'static str,
+    /// What becomes of a kind that is not known.
+    pub(crate) unknown: Verdict,
 }
 
 /// A kind of component.
@@ -33,21 +36,6 @@ pub(crate) struct ComponentKind<T> {
     pub(crate) read: fn(&Id, &mut KeyReader<'_>) -> Option<T>,
     /// What it offers to components that name it ("storage"), if it does.
     pub(crate) offers: &'static str,
-}
-
-/// A kind of component that wayspan knows and does not serve.
-pub(crate) struct Unserved {
-    pub(crate) names: &'static [&'static str],
-    pub(crate) remedy: Remedy,
-}
-
-/// What to do about a component that is not served.
-#[derive(Clone, Copy)]
-pub(crate) enum Remedy {
-    /// It is left out with a warning: nobody is served worse without it.
-    LeaveOut,
-    /// Using it is an error, with this advice.
-    Instead(&'static str),
 }
 
 const fn kind<T>(
@@ -83,21 +71,9 @@ pub(crate) static TABLES: Tables = Tables {
         what: "receiver",
         kinds: &[kind("otlp", receiver::otlp::config::read)],
         renamed: &[],
-        unserved: &[
-            // Envoy's OpenTelemetry provider has replaced it, and Istio's sample
-            // still names it.
-            Unserved {
-                names: &["opencensus"],
-                remedy: Remedy::LeaveOut,
-            },
-            Unserved {
-                names: &["jaeger", "zipkin"],
-                remedy: Remedy::Instead(
-                    "Istio sends OTLP through an `opentelemetry` extension provider: remove this receiver",
-                ),
-            },
-        ],
-        remedy: "",
+        aliases: &[],
+        unserved: unserved::RECEIVERS,
+        unknown: Verdict::Refuse(""),
     },
     processors: ComponentTable {
         what: "processor",
@@ -107,8 +83,9 @@ pub(crate) static TABLES: Tables = Tables {
             kind("memory_limiter", processor::memory_limiter::config::read),
         ],
         renamed: &[],
-        unserved: &[],
-        remedy: "remove it from the pipelines",
+        aliases: &[],
+        unserved: unserved::PROCESSORS,
+        unknown: Verdict::Refuse(unserved::UNKNOWN_PROCESSOR),
     },
     exporters: ComponentTable {
         what: "exporter",
@@ -122,20 +99,17 @@ pub(crate) static TABLES: Tables = Tables {
             ("otlphttp", "otlp_http"),
             ("logging", "debug"),
         ],
-        unserved: &[Unserved {
-            names: &["zipkin", "jaeger", "jaeger_thrift"],
-            remedy: Remedy::Instead(
-                "Jaeger takes OTLP: use otlp_grpc with endpoint jaeger-collector:4317",
-            ),
-        }],
-        remedy: "",
+        aliases: &[],
+        unserved: unserved::EXPORTERS,
+        unknown: Verdict::Refuse(""),
     },
     connectors: ComponentTable {
         what: "connector",
         kinds: &[],
         renamed: &[],
-        unserved: &[],
-        remedy: "",
+        aliases: &[],
+        unserved: unserved::CONNECTORS,
+        unknown: Verdict::Refuse(unserved::UNKNOWN_CONNECTOR),
     },
     extensions: ComponentTable {
         what: "extension",
@@ -159,33 +133,16 @@ pub(crate) static TABLES: Tables = Tables {
                 extension::basicauth::config::read,
             ),
         ],
-        renamed: &[("health_check_v2", "healthcheckv2")],
+        renamed: &[],
+        aliases: &[
+            ("health_check_v2", "healthcheckv2"),
+            ("basic_auth", "basicauth"),
+            ("bearer_token_auth", "bearertokenauth"),
+        ],
+        unserved: &[],
         // What would be unsafe to leave out, an authenticator or a storage, is
         // refused where a component names it.
-        unserved: &[Unserved {
-            names: &[
-                "pprof",
-                "memory_ballast",
-                "memory_limiter",
-                "oauth2client",
-                "oidc",
-                "asapclient",
-                "headers_setter",
-                "sigv4auth",
-                "googleclientauth",
-                "azureauth",
-                "db_storage",
-                "redis_storage",
-                "k8s_observer",
-                "host_observer",
-                "docker_observer",
-                "opamp",
-                "http_forwarder",
-                "k8s_leader_elector",
-            ],
-            remedy: Remedy::LeaveOut,
-        }],
-        remedy: "",
+        unknown: Verdict::LeaveOut("nothing that wayspan serves needs it"),
     },
 };
 
@@ -195,19 +152,31 @@ impl<T> ComponentTable<T> {
         self.kinds.iter().find(|kind| kind.name == name)
     }
 
-    /// What to do about a kind that wayspan does not have.
-    pub(crate) fn remedy(&self, name: &str) -> Remedy {
-        let known = (self.unserved.iter()).find(|unserved| unserved.names.contains(&name));
-        known.map_or(Remedy::Instead(self.remedy), |unserved| unserved.remedy)
+    /// What is known of a kind that wayspan does not have.
+    pub(crate) fn unserved(&self, name: &str) -> Option<&'static Unserved> {
+        (self.unserved.iter()).find(|unserved| unserved.names.contains(&name))
     }
 
-    /// The current name of the kind called `name`.
-    pub(crate) fn current_name<'a>(&self, name: &'a str) -> &'a str
+    /// What becomes of a kind that wayspan does not have.
+    pub(crate) fn verdict(&self, name: &str) -> Verdict {
+        self.unserved(name)
+            .map_or(self.unknown, |unserved| unserved.verdict)
+    }
+
+    /// The current name of the kind called `name`, and whether that is another than
+    /// its old one.
+    pub(crate) fn current_name<'a>(&self, name: &'a str) -> (&'a str, bool)
     where
         'static: 'a,
     {
-        let renamed = self.renamed.iter().find(|(old, _)| *old == name);
-        renamed.map_or(name, |(_, new)| new)
+        let of = |names: &'static [(&'static str, &'static str)]| {
+            let found = names.iter().find(|(other, _)| *other == name);
+            found.map(|(_, current)| *current)
+        };
+        match (of(self.renamed), of(self.aliases)) {
+            (Some(current), _) => (current, true),
+            (None, current) => (current.unwrap_or(name), false),
+        }
     }
 
     /// The names of the kinds wayspan has.

@@ -12,6 +12,7 @@ use super::{
     diagnostic::{Diagnostic, Findings, Spot, did_you_mean, nearest},
     node::{Node, NodeValue, shorten},
     reading::Reading,
+    scalar::host_port,
     secrecy,
     value::{At, Field, ValueType, Word, field, join},
 };
@@ -121,7 +122,11 @@ impl<'n> KeyReader<'n> {
                     cx: self.cx,
                 };
                 let message = format!("{}: {}", self.path, at.expected("a map"));
-                self.cx.report().error(Diagnostic::at(node.place, message));
+                let mut wrong = Diagnostic::at(node.place, message);
+                if let Some(address) = node.text().filter(|text| host_port(text).is_ok()) {
+                    wrong = wrong.help(format!("write {{endpoint: \"{address}\"}}"));
+                }
+                self.cx.report().error(wrong);
                 return false;
             }
         }
@@ -155,12 +160,27 @@ impl<'n> KeyReader<'n> {
     }
 
     fn find(&self, key: &str) -> Option<&'n Node> {
-        let entry = self.entries.iter().find(|(k, _)| k == key);
-        entry.map(|(_, node)| node)
+        self.entry(key).map(|(_, node)| node)
+    }
+
+    /// The entry of `key`, else of the same key in other letters: Collectors before
+    /// 0.72 took `logLevel` for `loglevel`.
+    fn entry(&self, key: &str) -> Option<&'n (String, Node)> {
+        let mut entries = self.entries.iter();
+        let exact = entries.find(|(written, _)| written == key);
+        let alike = |(written, _): &&(String, Node)| {
+            written.eq_ignore_ascii_case(key) && !self.declared.contains(&written.as_str())
+        };
+        exact.or_else(|| self.entries.iter().find(alike))
     }
 
     fn declare(&mut self, key: &'static str, kind: String, default: String, effect: &'static str) {
         self.declared.push(key);
+        if let Some((written, node)) = self.entry(key).filter(|(written, _)| written != key) {
+            let spot = (self.cx.report()).spot(node.place, &join(&self.path, written));
+            let message = format!("taken as \"{key}\": keys are written in lower case");
+            self.cx.warn(Some(spot), &message);
+        }
         if let (Some(page), Some(manual)) = (&self.page, self.cx.manual()) {
             let key = join(&page.prefix, key);
             (manual.borrow_mut()).add(page.table, key, (kind, default), effect);
@@ -232,6 +252,15 @@ impl<'n> KeyReader<'n> {
     /// used. Reports one that is wrong or taken.
     pub(crate) fn listen(&self, field: &Setting<String>) -> Option<SocketAddr> {
         let spot = field.spot.or(self.spot);
+        if !field.is_set && self.is_used && self.cx.is_in_pod() {
+            let default = &field.value;
+            let open = default.replace("localhost", "0.0.0.0");
+            let message = format!(
+                "no endpoint is given, which means {default}: nobody outside this pod can reach \
+                 it; write endpoint: {open}"
+            );
+            self.cx.warn(self.spot, &message);
+        }
         let listen = || self.cx.listen(&field.value, &self.path, spot);
         self.is_used.then(listen).flatten()
     }
@@ -399,6 +428,15 @@ impl<'n> KeyReader<'n> {
         }
     }
 
+    /// Declares a key that has no place here, where people often write it; `message`
+    /// says what to write instead. Returns true if it is there.
+    pub(crate) fn misplaced(&mut self, key: &'static str, message: &str) -> bool {
+        self.declared.push(key);
+        let spot = self.spot_of(key).filter(|_| self.is_used);
+        self.cx.error_at_key(spot, message, "");
+        spot.is_some()
+    }
+
     fn refuse_unknown(&self) {
         refuse_unknown(self.entries, &self.path, &self.declared, self.cx.report());
     }
@@ -412,7 +450,12 @@ pub(crate) fn refuse_unknown(
     report: &Findings,
 ) {
     for (key, node) in entries {
-        if valid.contains(&key.as_str()) {
+        let is_known = |valid: &&str| {
+            *valid == key
+                || (valid.eq_ignore_ascii_case(key)
+                    && !entries.iter().any(|(other, _)| other == valid))
+        };
+        if valid.iter().any(is_known) {
             continue;
         }
         let shown = shorten(key);

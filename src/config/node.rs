@@ -79,6 +79,14 @@ impl Node {
         }
     }
 
+    /// The text of a scalar, as written.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            NodeValue::Scalar(scalar) if !self.is_null() => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
     /// The value under `key`, if this is a map that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entries()

@@ -191,6 +191,11 @@ impl<'n> Reading<'n> {
         }
     }
 
+    /// Returns true in a pod of Kubernetes.
+    pub(crate) fn is_in_pod(&self) -> bool {
+        self.env.variable("KUBERNETES_SERVICE_HOST").is_some()
+    }
+
     /// Finds the address to listen on that `text` says, for `owner`, and reports
     /// what is wrong with it, and one that is taken: at `spot`.
     pub(crate) fn listen(&self, text: &str, owner: &str, spot: Option<Spot>) -> Option<SocketAddr> {

@@ -218,8 +218,13 @@ fn server_keys(keys: &mut KeyReader<'_>) -> Option<ServerTls> {
     );
     keys.ignored(&["ca_pem", "include_system_ca_certs_pool"]);
     keys.refused(&["tpm"]);
+    const CLIENT: &str = "is a key of clients; to receive plaintext leave tls out";
+    let is_of_client = [
+        keys.misplaced("insecure", CLIENT),
+        keys.misplaced("insecure_skip_verify", CLIENT),
+    ];
 
-    if !keys.has_value() || !keys.is_used() {
+    if !keys.has_value() || !keys.is_used() || is_of_client.contains(&true) {
         return None;
     }
     let cx = keys.reading();
@@ -276,6 +281,8 @@ fn server_keys(keys: &mut KeyReader<'_>) -> Option<ServerTls> {
 pub(crate) struct TlsClientKeys {
     /// `insecure`: plaintext, where the endpoint does not say.
     pub(crate) insecure: bool,
+    /// Where it is written, if it is.
+    pub(crate) insecure_spot: Option<Spot>,
     /// The settings.
     pub(crate) settings: ClientTls,
     files: [(&'static str, Option<Spot>); 6],
@@ -352,6 +359,7 @@ fn client_keys(keys: &mut KeyReader<'_>) -> TlsClientKeys {
     }
     TlsClientKeys {
         insecure: insecure.value,
+        insecure_spot: insecure.spot,
         settings,
         files: [
             ("tls.ca_file", ca.file.spot),

@@ -70,8 +70,8 @@ fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     assert!(!format!("{config:?}").contains("somerandomtoken"));
     warned(
         &config.warnings,
-        "config.yaml:40:25: ",
-        "the opencensus receiver is not served",
+        "config.yaml:2:3: ",
+        "wayspan has no receiver \"opencensus\", so nobody listens on 0.0.0.0:55678",
     );
     warned(
         &config.warnings,
@@ -81,7 +81,7 @@ fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     warned(
         &config.warnings,
         "config.yaml:28:3: ",
-        "this extension is not served",
+        "wayspan has no extension \"pprof\"; ignored",
     );
 }
 
@@ -101,7 +101,7 @@ fn the_istio_sample_is_refused_where_spans_would_be_lost_or_unguarded() {
     let only = ISTIO_SAMPLE.replace("[otlp, opencensus]", "[opencensus]");
     let message = load(&[text(&only)]).unwrap_err();
     assert!(
-        message.contains("no receiver is left that wayspan serves"),
+        message.contains("nothing would be received: wayspan does not serve opencensus"),
         "{message}"
     );
 }

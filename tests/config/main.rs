@@ -5,6 +5,7 @@
 mod accepted;
 mod binary;
 mod files;
+mod forms;
 mod layers;
 mod manual;
 mod messages;

@@ -155,7 +155,7 @@ fn mistakes_have_their_place_and_remedy() {
     for (yaml, words) in [
         (tls("{key_file: k}"), "and cert_file is not set"),
         (tls("{}"), "set both, or remove tls"),
-        (tls("{insecure: true}"), "unknown key \"insecure\""),
+        (tls("{insecure: true}"), "is a key of clients"),
         (
             tls("{cert_file: c, cert_pem: C, key_file: k}"),
             "beside cert_file: remove one",

@@ -15,6 +15,9 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// Where old Collectors had it.
+const INSECURE: &str = "belongs below tls: write tls: {insecure: true}";
+
 impl Word for Encoding {
     const WORDS: &'static [(&'static str, Self)] = &[("proto", Self::Proto), ("json", Self::Json)];
 }
@@ -80,9 +83,15 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         "write_buffer_size",
     ]);
     keys.refused(&["authority", "middlewares"]);
+    keys.misplaced("insecure", INSECURE);
 
     let has_tls = !client.tls.insecure;
     let url = checked(&endpoint, keys, |text| grpc_url(text, has_tls));
+    let is_encrypted = url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    if is_encrypted && !has_tls {
+        let message = "has no effect: https:// in the endpoint asks for TLS";
+        keys.reading().warn(client.tls.insecure_spot, message);
+    }
     if url.is_none() {
         needs_endpoint(&endpoint, keys);
     }
@@ -143,12 +152,20 @@ pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         "cookies",
     ]);
     keys.refused(&["proxy_url", "middlewares"]);
+    keys.misplaced("insecure", INSECURE);
 
     let endpoints: Vec<(Signal, String)> = own
         .iter()
         .filter_map(|(signal, field)| Some((*signal, checked(field, keys, url)?)))
         .collect();
     let base = checked(&endpoint, keys, url);
+    if let Some(path) = base.as_ref().and_then(|base| ends_in_own_path(base)) {
+        let message = format!(
+            "{path} is added to endpoint, and stands in it already: leave it out here, or use \
+             traces_endpoint"
+        );
+        keys.reading().warn(endpoint.spot, &message);
+    }
     let has_base = base.is_some();
     let any = base.or_else(|| endpoints.first().map(|(_, url)| url.clone()));
     if any.is_none() {
@@ -171,6 +188,13 @@ pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         retry,
         timeout,
     })
+}
+
+/// The path of a signal that a base URL ends in.
+fn ends_in_own_path(base: &str) -> Option<&'static str> {
+    let base = base.trim_end_matches('/');
+    let paths = ["/v1/traces", "/v1/metrics", "/v1/logs"];
+    paths.into_iter().find(|path| base.ends_with(path))
 }
 
 /// What `check` makes of an endpoint that is there.
@@ -226,7 +250,12 @@ fn grpc_url(text: &str, tls: bool) -> Result<String, String> {
             "\"{text}\": expected HOST:PORT, http://HOST:PORT or https://HOST:PORT"
         ));
     }
-    let (host, port) = host_port(target)?;
+    let (host, port) = match host_port(target) {
+        Ok(found) => found,
+        // As in Go's gRPC: 443, unless the text is of another kind.
+        Err(_) if is_host(target) => (target, 443),
+        Err(wrong) => return Err(wrong),
+    };
     let host = match host {
         "" => "localhost".to_owned(),
         host if host.contains(':') => format!("[{host}]"),
@@ -237,6 +266,12 @@ fn grpc_url(text: &str, tls: bool) -> Result<String, String> {
     }
     let scheme = if tls { "https" } else { "http" };
     url(&format!("{scheme}://{host}:{port}"))
+}
+
+/// Returns true for a name or an IPv4 address without a port, and not for a port alone.
+fn is_host(text: &str) -> bool {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.chars().all(of_name) && text.contains(|c: char| c.is_ascii_alphabetic() || c == '.')
 }
 
 #[cfg(test)]
@@ -258,8 +293,13 @@ mod tests {
         );
         assert_eq!(url("[::1]:4317", false), "http://[::1]:4317");
         assert_eq!(url(":4317", false), "http://localhost:4317");
+        assert_eq!(
+            url("ingest.example.com", true),
+            "https://ingest.example.com:443"
+        );
         for bad in [
-            "jaeger",
+            "4317",
+            "$JAEGER",
             "jaeger:x",
             "http://j:1/v1",
             "unix:///x",

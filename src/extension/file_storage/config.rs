@@ -71,7 +71,7 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn Extensio
     let timeout = keys.or(
         "timeout",
         SECOND,
-        "a write that takes longer is not waited for: senders are answered from memory until the disk keeps up",
+        "a write that takes longer is not waited for: senders are answered from memory until the disk keeps up; `0s`: the default",
     );
     let max_mib = keys.or(
         "max_size_mib",
@@ -91,6 +91,14 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn Extensio
         }
     };
     least(&interval, "at least 1ms; fsync: always syncs every write");
+    // The Collector's wait for the lock of its file, where 0 is for ever.
+    let timeout = Setting {
+        value: match timeout.value {
+            Duration::ZERO => SECOND,
+            given => given,
+        },
+        ..timeout
+    };
     least(&timeout, "at least 1ms, or every write is too slow");
     if fsync.value != Sync::Interval {
         cx.warn(interval.spot, "has no effect unless fsync is interval");

@@ -20,12 +20,13 @@ const DEFAULT_STREAMS: u32 = 256;
 const HEADER_BYTES: &str = "limit of a request's headers (wayspan's own key); 0: the default";
 const ADDRESS: &str = "address to listen on";
 
-/// `transport` of gRPC, which wayspan takes from the address.
+/// `transport`: of TCP the address says which.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transport {
     Tcp,
     Tcp4,
     Tcp6,
+    Unix,
 }
 
 impl Word for Transport {
@@ -33,6 +34,7 @@ impl Word for Transport {
         ("tcp", Self::Tcp),
         ("tcp4", Self::Tcp4),
         ("tcp6", Self::Tcp6),
+        ("unix", Self::Unix),
     ];
 }
 
@@ -56,13 +58,16 @@ impl ReceiverSettings for Otlp {
 
 pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredReceiver> {
     let at = keys.spot();
+    const BELOW: &str = "an otlp receiver has an endpoint for each protocol: write protocols: {grpc: {endpoint: \
+         \"0.0.0.0:4317\"}, http: {endpoint: \"0.0.0.0:4318\"}}";
+    let is_misplaced = keys.misplaced("endpoint", BELOW);
     let (spot, grpc, http) = keys.section("protocols", |keys| {
         let grpc = keys.section("grpc", |keys| (keys.spot(), grpc(keys)));
         let http = keys.section("http", |keys| (keys.spot(), http(keys)));
         (keys.spot(), grpc, http)
     });
-    if grpc.0.is_none() && http.0.is_none() {
-        let help = "name at least one of protocols.grpc and protocols.http";
+    if grpc.0.is_none() && http.0.is_none() && !is_misplaced {
+        let help = "name at least one of protocols.grpc and protocols.http: write protocols: {grpc: {endpoint: \"0.0.0.0:4317\"}}";
         keys.reading()
             .error_at_key(spot.or(at), "serves no protocol", help);
     }
@@ -77,11 +82,7 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredReceiv
 
 fn grpc(keys: &mut KeyReader<'_>) -> Option<GrpcServer> {
     let endpoint = keys.or("endpoint", "localhost:4317".to_owned(), ADDRESS);
-    keys.or(
-        "transport",
-        Transport::Tcp,
-        "the address decides, whatever this says",
-    );
+    let transport = transport(keys);
     let tls = tls::config::server(keys);
     let mib = keys.or(
         "max_recv_msg_size_mib",
@@ -103,6 +104,7 @@ fn grpc(keys: &mut KeyReader<'_>) -> Option<GrpcServer> {
     keys.ignored(&["include_metadata"]);
     keys.refused(&["middlewares"]);
     served(keys)?;
+    transport?;
     Some(GrpcServer {
         endpoint: keys.listen(&endpoint)?,
         max_message_bytes: body_limit(u64::from(mib.value) * MIB, &mib, keys),
@@ -149,7 +151,7 @@ fn keepalive(keys: &mut KeyReader<'_>) -> ServerKeepalive {
 fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
     const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
     let endpoint = keys.or("endpoint", "localhost:4318".to_owned(), ADDRESS);
-    keys.ignored(&["transport"]);
+    let transport = transport(keys);
     let tls = tls::config::server(keys);
     keys.ignored(&["cors"]);
     let auth = auth::config::server(keys);
@@ -195,6 +197,7 @@ fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
     ];
     keys.ignored(&["profiles_url_path"]);
     served(keys)?;
+    transport?;
     let [traces_path, metrics_path, logs_path] =
         paths.map(|(path, default)| url_path(path, default, keys));
     Some(HttpServer {
@@ -211,6 +214,21 @@ fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
     })
 }
 
+/// Reads `transport`. None, and reported, when it is none that is served.
+fn transport(keys: &mut KeyReader<'_>) -> Option<()> {
+    let effect = "of TCP; the address decides which, whatever this says. `unix` is an error";
+    let transport = keys.or("transport", Transport::Tcp, effect);
+    if transport.value != Transport::Unix {
+        return Some(());
+    }
+    if keys.is_used() {
+        let message =
+            "wayspan does not listen on unix sockets: use tcp, with an endpoint HOST:PORT";
+        keys.reading().error(transport.spot, message);
+    }
+    None
+}
+
 /// None unless the protocol is served: it is named, with or without settings,
 /// and a pipeline uses the receiver.
 fn served(keys: &KeyReader<'_>) -> Option<()> {
@@ -219,12 +237,16 @@ fn served(keys: &KeyReader<'_>) -> Option<()> {
 
 /// The path of an export call.
 fn url_path(path: Setting<String>, default: &str, keys: &KeyReader<'_>) -> String {
-    let given = &path.value;
-    if !given.starts_with('/') || given.parse::<http::uri::PathAndQuery>().is_err() {
+    let given = match path.value.starts_with('/') {
+        true => path.value,
+        // As the Collector does.
+        false => format!("/{}", path.value),
+    };
+    if given.parse::<http::uri::PathAndQuery>().is_err() {
         let message = format!("not a path such as {default}");
         keys.reading().error(path.spot, &message);
     }
-    path.value
+    given
 }
 
 /// `given`, where 0 means the default, as in Go.

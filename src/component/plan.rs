@@ -1,0 +1,181 @@
+/*!
+Which pipelines are run, and without which of their components: decided before any
+component is read, since one that nothing uses need not be served.
+
+A pipeline of traces runs without what only adds to it, and is an error without the
+rest. One of metrics or logs, which this collector is seldom there for, runs with
+what is served, or not at all, and a warning says so.
+*/
+
+use super::{
+    pipelines::Draft,
+    section::{Reference, Section, Usage},
+    unserved::{NO_RECEIVER, Verdict},
+};
+use crate::{
+    config::Reading, connector::ConfiguredConnector, exporter::ConfiguredExporter, pdata::Signal,
+    processor::ProcessorRole, receiver::ConfiguredReceiver,
+};
+
+/// The sections that pipelines name components of.
+pub(super) struct Sections<'s, 'n> {
+    pub(super) receivers: &'s Section<'n, ConfiguredReceiver>,
+    pub(super) processors: &'s Section<'n, ProcessorRole>,
+    pub(super) exporters: &'s Section<'n, ConfiguredExporter>,
+    pub(super) connectors: &'s Section<'n, ConfiguredConnector>,
+}
+
+/// A list of a pipeline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Receivers,
+    Processors,
+    Exporters,
+}
+
+const LISTS: [List; 3] = [List::Receivers, List::Processors, List::Exporters];
+
+impl Sections<'_, '_> {
+    /// Marks what each pipeline uses, takes out of its lists what it runs without, and
+    /// returns those that are run.
+    pub(super) fn plan(&self, drafts: Vec<Draft>, cx: &Reading<'_>) -> Vec<Draft> {
+        let leads_on = |draft: &Draft| {
+            let exporters = draft.exporters.iter();
+            draft.signal == Signal::Traces
+                && (exporters.clone()).any(|(name, _)| !self.is_left_out(List::Exporters, name))
+        };
+        let any_leads_on = drafts.iter().any(leads_on);
+        let mut planned = Vec::new();
+        for mut draft in drafts {
+            let is_run = match draft.signal {
+                Signal::Traces => self.plan_traces(&mut draft, any_leads_on, cx),
+                Signal::Metrics | Signal::Logs => self.plan_other(&mut draft, cx),
+            };
+            if is_run {
+                planned.push(draft);
+            }
+        }
+        planned
+    }
+
+    fn plan_traces(&self, draft: &mut Draft, any_leads_on: bool, cx: &Reading<'_>) -> bool {
+        let had_exporters = !draft.exporters.is_empty();
+        if !draft.receivers.is_empty()
+            && (draft.receivers.iter()).all(|(name, _)| self.is_left_out(List::Receivers, name))
+        {
+            let names = names(draft.receivers.iter());
+            let message = format!("nothing would be received: wayspan does not serve {names}");
+            cx.error_at_key(Some(draft.spot), &message, NO_RECEIVER);
+            self.mark_all(draft, Usage::LeftOut);
+            return false;
+        }
+        self.mark_all(draft, Usage::Used);
+        for list in LISTS {
+            draft
+                .list(list)
+                .retain(|(name, _)| !self.is_left_out(list, name));
+        }
+        if had_exporters && draft.exporters.is_empty() {
+            match any_leads_on {
+                true => {
+                    let message = "not run: nothing that it leads to is served";
+                    cx.warn(Some(draft.spot), message);
+                }
+                false => {
+                    let message = "no exporter is left that wayspan serves";
+                    let help = "name an exporter that spans are to go to";
+                    cx.error_at_key(Some(draft.spot), message, help);
+                }
+            }
+            return false;
+        }
+        true
+    }
+
+    fn plan_other(&self, draft: &mut Draft, cx: &Reading<'_>) -> bool {
+        let spot = Some(draft.spot);
+        if draft.receivers.is_empty() || draft.exporters.is_empty() {
+            cx.warn(spot, "not run: it has no receivers or no exporters");
+            self.mark_all(draft, Usage::LeftOut);
+            return false;
+        }
+        let is_served = |list, name: &str| self.verdict(list, name).is_none();
+        let mut lacking = Vec::new();
+        for (list, what) in LISTS.into_iter().zip(["receiver", "processor", "exporter"]) {
+            let unserved = draft.list(list).iter();
+            let unserved = unserved.filter(|(name, _)| !is_served(list, name));
+            lacking.extend(unserved.map(|(name, _)| format!("{what} {name}")));
+        }
+        let is_refused = |(name, _): &Reference| {
+            let verdict = self.verdict(List::Processors, name);
+            matches!(verdict, Some(Verdict::Refuse(_)))
+        };
+        let has = |list, references: &[Reference]| {
+            references.iter().any(|(name, _)| is_served(list, name))
+        };
+        let is_run = has(List::Receivers, &draft.receivers)
+            && has(List::Exporters, &draft.exporters)
+            && !draft.processors.iter().any(is_refused);
+        self.mark_all(draft, Usage::LeftOut);
+        if !is_run {
+            let lacking = lacking.join(", ");
+            cx.warn(spot, &format!("not run: wayspan does not serve {lacking}"));
+            return false;
+        }
+        for list in LISTS {
+            draft.list(list).retain(|(name, _)| is_served(list, name));
+        }
+        if !lacking.is_empty() {
+            let lacking = lacking.join(", ");
+            let message = format!("runs without {lacking}, which wayspan does not serve");
+            cx.warn(spot, &message);
+        }
+        self.mark_all(draft, Usage::Used);
+        true
+    }
+
+    fn mark_all(&self, draft: &Draft, usage: Usage) {
+        for (name, _) in &draft.receivers {
+            self.receivers.mark(name, usage);
+            self.connectors.mark(name, usage);
+        }
+        for (name, _) in &draft.processors {
+            self.processors.mark(name, usage);
+        }
+        for (name, _) in &draft.exporters {
+            self.exporters.mark(name, usage);
+            self.connectors.mark(name, usage);
+        }
+    }
+
+    /// Returns what becomes of a component that a list names. None: it is served, or
+    /// is not there.
+    fn verdict(&self, list: List, name: &str) -> Option<Verdict> {
+        let is_connector = || self.connectors.find(name).is_some();
+        match list {
+            List::Processors => self.processors.unserved(name),
+            _ if is_connector() => self.connectors.unserved(name),
+            List::Receivers => self.receivers.unserved(name),
+            List::Exporters => self.exporters.unserved(name),
+        }
+    }
+
+    fn is_left_out(&self, list: List, name: &str) -> bool {
+        matches!(self.verdict(list, name), Some(Verdict::LeaveOut(_)))
+    }
+}
+
+impl Draft {
+    fn list(&mut self, list: List) -> &mut Vec<Reference> {
+        match list {
+            List::Receivers => &mut self.receivers,
+            List::Processors => &mut self.processors,
+            List::Exporters => &mut self.exporters,
+        }
+    }
+}
+
+fn names<'r>(references: impl Iterator<Item = &'r Reference>) -> String {
+    let names: Vec<_> = references.map(|(name, _)| name.as_str()).collect();
+    names.join(", ")
+}
