@@ -10,8 +10,9 @@ An application is named once: `wayspan.original_service_name` says that it was.
 */
 
 use super::{
-    Case, Facts, Host, MeshSettings, Scheme,
+    Alias, Aliases, Case, Class, Facts, Form, Host, MeshSettings, Scheme,
     directory::same_but_case,
+    expected_waypoint::ExpectedWaypoint,
     facts::{ResourceFacts, value},
     known::Known,
     node_id::workload_of_pod,
@@ -61,7 +62,9 @@ pub(super) fn name(
     };
     if let Some(app) = app {
         let name = in_own_case(app, namespace);
+        let by_host = waypoint(known).is_some() && matches!(scheme.form, Form::Host { .. });
         return Some(match namespace {
+            Some(namespace) if by_host => scheme.waypoint_name("", name, namespace),
             Some(namespace) => scheme.app_name(name, namespace),
             None => name.to_owned(),
         });
@@ -78,6 +81,66 @@ pub(super) fn name(
         Case::Lower => scheme.workload_name(&own.to_lowercase(), namespace),
         // No label is known that it could match.
         Case::Match | Case::Preserve => scheme.workload_name(own, namespace),
+    })
+}
+
+/// Returns the waypoint that stands before the application, as far as Kiali knows. Its spans
+/// need not be there: pages ask by its name, or by a host, all the same.
+fn waypoint<'a>(known: &Known<'a>) -> Option<&'a str> {
+    match known.expected_waypoint {
+        ExpectedWaypoint::Named(waypoint) => Some(waypoint),
+        ExpectedWaypoint::Unknown | ExpectedWaypoint::Absent => None,
+    }
+}
+
+/// Returns the app, the workload and the namespace that a span was sent to: the
+/// application's own, where it received a request through a waypoint. Without them
+/// Kiali does not know whom a trace without the waypoint's span is about.
+pub(super) fn received<'a>(
+    facts: &Facts<'_>,
+    settings: &MeshSettings,
+    known: &Known<'a>,
+    scheme: &Scheme,
+) -> Option<(&'a str, Option<&'a str>, &'a str)> {
+    const RECEIVERS: [u8; 2] = [2, 5];
+    // Else no page finds it by these.
+    let is_asked_for = match scheme.form {
+        Form::App => false,
+        Form::Waypoint => settings.aliases == Aliases::On,
+        Form::Host { .. } => true,
+    };
+    let is_first = facts.resource.original.is_none();
+    waypoint(known).filter(|_| is_first && is_asked_for && RECEIVERS.contains(&facts.kind))?;
+    let of_pod = || {
+        let pod = known.pod?;
+        Some((pod.app?, Some(pod.workload), pod.namespace))
+    };
+    let of_app = || {
+        let app = known.app?;
+        Some((app.name, known.workload, app.namespace?))
+    };
+    of_pod().or_else(of_app)
+}
+
+/// Returns the name by which pages ask for an application behind a waypoint, where its
+/// span, called `named`, does not answer them.
+pub(super) fn alias(
+    facts: &Facts<'_>,
+    settings: &MeshSettings,
+    known: &Known<'_>,
+    scheme: &Scheme,
+    named: &str,
+) -> Option<Alias> {
+    if facts.class() != Class::Sdk || settings.aliases != Aliases::On {
+        return None;
+    }
+    let (app, _, namespace) = received(facts, settings, known, scheme)?;
+    let service_name = scheme.waypoint_name(waypoint(known)?, app, namespace);
+    // Kialis that read no tags want a span that is named after the app.
+    (service_name != named || !scheme.reads_peer_tags()).then(|| Alias {
+        service_name,
+        span_name: format!("{app}.{namespace}.svc.cluster.local"),
+        node_id: None,
     })
 }
 

@@ -7,7 +7,10 @@ itself (`async <cluster> egress`, to authorize or to count a request). What is k
 of these depends on other spans of the proxy, their kin.
 */
 
-use super::{Facts, NodeId, UpstreamCluster, facts::value};
+use super::{
+    Facts, NodeId, UpstreamCluster,
+    facts::{ResourceFacts, value},
+};
 
 /// The kind of hop a span was emitted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +21,8 @@ pub(crate) enum Class {
     Gateway,
     /// A sidecar.
     Sidecar,
+    /// agentgateway in the place of a gateway or waypoint of Istio's.
+    Agentgateway,
     /// ztunnel, known by its field names.
     Ztunnel,
     /// A proxy of a type not known here: its name is left alone.
@@ -33,6 +38,7 @@ impl Class {
             Class::Waypoint => "waypoint",
             Class::Gateway => "gateway",
             Class::Sidecar => "sidecar",
+            Class::Agentgateway => "agentgateway",
             Class::Ztunnel => "ztunnel",
             Class::OtherProxy => "proxy",
             Class::Sdk => "application",
@@ -105,6 +111,9 @@ impl<'a> Facts<'a> {
                 None => Class::OtherProxy,
             };
         }
+        if self.is_agentgateway() {
+            return Class::Agentgateway;
+        }
         if self.src_workload.is_some() || self.dst_workload.is_some() {
             return Class::Ztunnel;
         }
@@ -131,10 +140,47 @@ impl<'a> Facts<'a> {
         Some((value(workload)?, value(namespace)))
     }
 
+    /// Returns true if agentgateway emitted the span. It has no `node_id`; the spans of
+    /// requests name the Gateway, and the resource of all has the id where Kubernetes
+    /// told the proxy which Pod it is.
+    fn is_agentgateway(&self) -> bool {
+        let of_resource = self.resource.agentgateway_node();
+        of_resource.is_some() || self.listener.is_some() && self.agentgateway().is_some()
+    }
+
+    /// Returns the namespace and the name of the Gateway that an agentgateway is.
+    pub(super) fn agentgateway(&self) -> Option<(&'a str, &'a str)> {
+        let (namespace, name) = value(self.gateway)?.split_once('/')?;
+        let is_whole = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+        is_whole.then_some((namespace, name))
+    }
+
+    /// Returns the namespace of an agentgateway.
+    pub(super) fn agentgateway_namespace(&self) -> Option<&'a str> {
+        let of_node = || Some(self.resource.agentgateway_node()?.namespace);
+        let of_gateway = || Some(self.agentgateway()?.0);
+        (self.resource.namespace())
+            .or_else(of_node)
+            .or_else(of_gateway)
+    }
+
     /// Returns the namespace of the emitting pod.
     pub(crate) fn own_namespace(&self) -> Option<&'a str> {
         self.node()
             .map(|node| node.namespace)
             .or(value(self.namespace))
+    }
+}
+
+impl<'a> ResourceFacts<'a> {
+    /// Returns the id of an agentgateway.
+    pub(super) fn agentgateway_node(&self) -> Option<NodeId<'a>> {
+        let node = value(self.instance_id).and_then(NodeId::parse);
+        node.filter(|node| node.kind == "agentgateway")
+    }
+
+    /// Returns the Pod of an agentgateway.
+    pub(super) fn agentgateway_pod(&self) -> Option<&'a str> {
+        value(self.k8s_pod).or_else(|| Some(self.agentgateway_node()?.pod))
     }
 }

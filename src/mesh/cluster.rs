@@ -21,39 +21,34 @@ use super::{
 };
 
 impl Knowledge {
-    /// Returns the directory, where it is that of the span's cluster.
+    /// Returns the directory, where it is that of the span's cluster. The default id may
+    /// be nobody's: then what a span says can differ from it and mean this cluster.
     pub(super) fn directory_of(&self, facts: &Facts<'_>) -> Option<&Directory> {
-        let known = self.watched();
-        known.filter(|_| self.other_cluster(facts).is_none())
+        let is_own = || self.told(facts).is_none_or(|told| told == self.cluster_id);
+        self.watched().filter(|_| !self.is_named() || is_own())
     }
 
     /// Returns the id of the span's cluster, to be added where it has none.
     pub(super) fn cluster_of<'a>(&'a self, facts: &Facts<'a>) -> &'a str {
-        // An empty id: none is to be added.
-        let other = || self.other_cluster(facts);
-        let adds = !self.cluster_id.is_empty();
-        adds.then(other).flatten().unwrap_or(&self.cluster_id)
+        match self.cluster_id.is_empty() {
+            // None is to be added.
+            true => "",
+            false => self.told(facts).unwrap_or(&self.cluster_id),
+        }
     }
 
     fn watched(&self) -> Option<&Directory> {
         (!self.directory.is_empty()).then_some(&*self.directory)
     }
 
-    /// Returns the cluster that a span is of, where that is another than ours.
-    fn other_cluster<'a>(&self, facts: &Facts<'a>) -> Option<&'a str> {
-        let is_other = |cluster: &&str| **cluster != *self.cluster_id;
-        if let Some(cluster) = facts.cluster_by_istio() {
-            // The default id may be nobody's: then that of a span can differ from it
-            // and mean this cluster.
-            return Some(cluster).filter(is_other).filter(|_| self.is_named());
+    /// Returns the cluster that a span says it is of.
+    fn told<'a>(&self, facts: &Facts<'a>) -> Option<&'a str> {
+        let by_istio = facts.cluster_by_istio();
+        if by_istio.is_some() || facts.class() != Class::Sdk {
+            return by_istio.or(facts.cluster_by_others());
         }
-        let of_application = facts.class() == Class::Sdk;
-        if of_application && !self.is_named() {
-            return None;
-        }
-        let other = facts.cluster_by_others().filter(is_other)?;
-        let is_here = || of_application && self.has_pod_of(facts);
-        (!is_here()).then_some(other)
+        let told = facts.cluster_by_others().filter(|_| self.is_named())?;
+        (told == self.cluster_id || !self.has_pod_of(facts)).then_some(told)
     }
 
     /// Returns true if somebody gave the cluster its id.

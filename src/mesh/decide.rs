@@ -13,12 +13,12 @@ further.
 
 use super::{
     Alias, Aliases, Attr, Class, Destination, Directory, Facts, Host, Knowledge, MeshSettings,
-    NodeId, Repairs, Scheme, alias, application,
+    Repairs, Scheme, agentgateway, alias, application,
     asked::{Asked, PeerTags},
     directory::AppLabels,
     facts::{key, value},
     known::Known,
-    repair,
+    proxy, repair,
     scheme::without_namespace,
     ztunnel::names,
 };
@@ -171,6 +171,7 @@ pub(crate) fn decide<'a>(
     match class {
         Class::Gateway if !facts.is_for_own_pod() => verdict.add_source(facts),
         Class::Sidecar if facts.is_client() => verdict.add_source(facts),
+        Class::Sdk => add_own_end(&mut verdict, facts, settings, &known, scheme),
         Class::Ztunnel => add_ends(&mut verdict, facts, directory),
         _ => {}
     }
@@ -181,9 +182,13 @@ pub(crate) fn decide<'a>(
         Class::Sidecar => sidecar_name(facts, &known, scheme),
         Class::Ztunnel => ztunnel_name(facts, destination, &known, scheme),
         Class::Sdk => application::name(facts, settings, &known, scheme),
-        Class::OtherProxy => other_proxy_name(facts, directory, scheme),
+        Class::Agentgateway => agentgateway::name(facts, &known, scheme),
+        Class::OtherProxy => proxy::unknown_name(facts, directory, scheme),
     };
     match class {
+        Class::Agentgateway => {
+            add_hostname(&mut verdict, facts, facts.resource.agentgateway_pod());
+        }
         Class::Sdk => add_hostname(&mut verdict, facts, application::pod(facts, &known)),
         Class::Ztunnel => {
             add_hostname(
@@ -194,10 +199,16 @@ pub(crate) fn decide<'a>(
         }
         _ => {}
     }
-    let own = facts.node().map(|node| workload(&known, node));
+    if let Some(ip) = proxy::host_ip(facts, class).filter(|_| settings.host_ip) {
+        verdict.resource_tags.push((key::HOST_IP, ip.to_owned()));
+    }
+    let own = facts.node().map(|node| proxy::workload(&known, node));
     let tags = PeerTags::with(facts, &verdict.tags);
     let asked = match (class, destination) {
-        (Class::Waypoint, Some(to)) => Asked::of_destination(facts, to, tags, &known, scheme, own),
+        (Class::Waypoint, Some(to)) => {
+            let waypoint = proxy::waypoint_asked_for(facts, &known);
+            Asked::of_destination(facts, to, tags, &known, scheme, waypoint)
+        }
         (Class::Gateway | Class::Sidecar, _) => {
             Asked::of_proxy(facts, class, &known, scheme, name.as_deref())
         }
@@ -230,6 +241,8 @@ pub(crate) fn decide<'a>(
         let named = verdict.service_name.as_deref().unwrap_or(now);
         let how = (scheme, settings.aliases);
         verdict.aliases = alias::aliases(facts, own, destination, named, how, &known, &asked);
+        let own_end = application::alias(facts, settings, &known, scheme, named);
+        verdict.aliases.extend(own_end);
     }
     verdict
 }
@@ -245,6 +258,32 @@ fn with_label<'a>(to: Destination<'a>, known: &Known<'a>) -> Destination<'a> {
         app: app.unwrap_or(to.app),
         ..to
     }
+}
+
+/// An application's own end of a request, where a waypoint's span may not tell it.
+fn add_own_end(
+    verdict: &mut Verdict<'_>,
+    facts: &Facts<'_>,
+    settings: &MeshSettings,
+    known: &Known<'_>,
+    scheme: &Scheme,
+) {
+    let end = application::received(facts, settings, known, scheme);
+    let Some((app, workload, namespace)) = end else {
+        return;
+    };
+    let told = facts.destination_canonical_service;
+    verdict.add(key::DESTINATION_CANONICAL_SERVICE, told, Some(app));
+    verdict.add(
+        key::DESTINATION_WORKLOAD,
+        facts.destination_workload,
+        workload,
+    );
+    verdict.add(
+        key::DESTINATION_NAMESPACE,
+        facts.destination_namespace,
+        Some(namespace),
+    );
 }
 
 fn add_cluster_id(verdict: &mut Verdict<'_>, facts: &Facts<'_>, knowledge: &Knowledge) {
@@ -264,11 +303,11 @@ fn waypoint_name(
     scheme: &Scheme,
 ) -> Option<String> {
     let node = facts.node()?;
-    let waypoint = workload(known, node);
+    let waypoint = proxy::waypoint_asked_for(facts, known)?;
     Some(match to.and_then(|to| Some((to.app, to.namespace?))) {
         Some((app, namespace)) => scheme.waypoint_name(waypoint, app, namespace),
         // No page but the waypoint's own can be meant.
-        None => scheme.workload_name(waypoint, Some(node.namespace)),
+        None => scheme.workload_name(proxy::workload(known, node), Some(node.namespace)),
     })
 }
 
@@ -279,8 +318,8 @@ fn gateway_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option
         of_pod.or(emitted_base(facts, namespace))
     };
     let base = match facts.node() {
-        Some(node) if scheme.asks_gateway_workload() => workload(known, node),
-        Some(node) => label().unwrap_or(workload(known, node)),
+        Some(node) if scheme.asks_gateway_workload() => proxy::workload(known, node),
+        Some(node) => label().unwrap_or(proxy::workload(known, node)),
         // A spawned span that came without its parent: Istio's own name for
         // the workload is better than its canonical service.
         None => label().or(facts.own_canonical_service())?,
@@ -306,26 +345,6 @@ fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option
         })
         .or_else(|| facts.node().map(|node| node.workload()))?;
     Some(scheme.workload_name(base, namespace))
-}
-
-/// Returns the name of a span that does not say which of Istio's proxies made it: the
-/// emitted one, which has a namespace, as all names of Istio's by default.
-fn other_proxy_name(
-    facts: &Facts<'_>,
-    directory: Option<&Directory>,
-    scheme: &Scheme,
-) -> Option<String> {
-    if scheme.namespace_selector || !facts.depends_on_kin() {
-        return None;
-    }
-    let (base, namespace) = facts.resource.emitted_name()?.rsplit_once('.')?;
-    let is_one = directory.is_none_or(|known| known.has_namespace(namespace));
-    (is_one && !base.is_empty()).then(|| base.to_owned())
-}
-
-/// Returns the workload of a proxy: its owner's name, else by its Pod's name.
-fn workload<'a>(known: &Known<'a>, node: NodeId<'a>) -> &'a str {
-    known.pod.map_or(node.workload(), |pod| pod.workload)
 }
 
 /// Returns the emitted name without its namespace, if it has that.

@@ -83,6 +83,8 @@ span_attributes! {
         cluster, CLUSTER = "cluster";
         /// The cluster, by OpenTelemetry's conventions for Kubernetes.
         k8s_cluster, K8S_CLUSTER = "k8s.cluster.name";
+        /// agentgateway: the Gateway that it is, as `namespace/name`.
+        gateway, GATEWAY = "gateway";
         /// Canonical service of the destination.
         destination_canonical_service, DESTINATION_CANONICAL_SERVICE = "istio.destination_canonical_service";
         /// Namespace of the destination.
@@ -111,6 +113,8 @@ span_attributes! {
         source_namespace, SOURCE_NAMESPACE = "istio.source_namespace";
         /// Workload of the source.
         source_workload, SOURCE_WORKLOAD = "istio.source_workload";
+        /// agentgateway: the listener of its Gateway.
+        listener, LISTENER = "listener";
         /// `true` on spans that no proxy and no application emitted.
         synthetic, SYNTHETIC = "wayspan.synthetic";
     }
@@ -141,6 +145,12 @@ pub mod key {
     pub(crate) const K8S_POD_IP: &str = "k8s.pod.ip";
     /// Resource: the host, which in a container is the pod.
     pub(crate) const HOST_NAME: &str = "host.name";
+    /// Resource: the address of the host, by which Jaeger tells clocks apart.
+    pub(crate) const HOST_IP: &str = "host.ip";
+    /// Resource: the host's own id, which goes before its address.
+    pub(crate) const HOST_ID: &str = "host.id";
+    /// Resource: which instance of `service.name` it is; agentgateway's `node_id`.
+    pub(crate) const INSTANCE_ID: &str = "service.instance.id";
     /// Resource: what owns the pod, by the same conventions.
     pub(crate) const K8S_DEPLOYMENT: &str = "k8s.deployment.name";
     /// Resource: the same.
@@ -151,6 +161,14 @@ pub mod key {
     pub(crate) const K8S_CRONJOB: &str = "k8s.cronjob.name";
     /// Resource: the same.
     pub(crate) const K8S_JOB: &str = "k8s.job.name";
+}
+
+/// Returns true if this attribute of a span says what kind of hop it is or where it went,
+/// or may be written by the rules.
+pub(crate) fn is_telling(key: &str) -> bool {
+    const CLUSTERS: [&str; 2] = [key::CLUSTER, key::K8S_CLUSTER];
+    let is_read = VALUES.contains(&key) || PRESENCES.contains(&key);
+    is_read && !CLUSTERS.contains(&key) || key.starts_with("wayspan.")
 }
 
 /// An attribute: `None` when absent, `Some("")` when present without a usable string.
@@ -181,6 +199,12 @@ pub(crate) struct ResourceFacts<'a> {
     pub(crate) host_name: Attr<'a>,
     /// [`key::HOSTNAME`].
     pub(crate) hostname: Attr<'a>,
+    /// [`key::HOST_IP`].
+    pub(crate) host_ip: Attr<'a>,
+    /// [`key::HOST_ID`].
+    pub(crate) host_id: Attr<'a>,
+    /// [`key::INSTANCE_ID`].
+    pub(crate) instance_id: Attr<'a>,
     /// [`key::K8S_DEPLOYMENT`].
     pub(crate) k8s_deployment: Attr<'a>,
     /// [`key::K8S_STATEFULSET`].
@@ -216,6 +240,9 @@ impl<'a> ResourceFacts<'a> {
                 key::K8S_POD_IP => &mut facts.k8s_pod_ip,
                 key::HOST_NAME => &mut facts.host_name,
                 key::HOSTNAME => &mut facts.hostname,
+                key::HOST_IP => &mut facts.host_ip,
+                key::HOST_ID => &mut facts.host_id,
+                key::INSTANCE_ID => &mut facts.instance_id,
                 key::K8S_DEPLOYMENT => &mut facts.k8s_deployment,
                 key::K8S_STATEFULSET => &mut facts.k8s_statefulset,
                 key::K8S_DAEMONSET => &mut facts.k8s_daemonset,

@@ -28,7 +28,7 @@ pub(super) struct Known<'a> {
     pub(crate) workload: Option<&'a str>,
     /// The Service it went to.
     pub(crate) service: Option<ServiceView<'a>>,
-    /// The waypoint that Kiali expects before that Service.
+    /// The waypoint that Kiali expects before that Service; before an application itself.
     pub(crate) expected_waypoint: ExpectedWaypoint<'a>,
     /// All else that is known of the span's cluster.
     pub(crate) directory: Option<&'a Directory>,
@@ -56,6 +56,10 @@ impl<'a> Known<'a> {
         let app = own_name.and_then(|name| app_by_name(facts, name, whole, directory));
         let pod = match class {
             Class::Sdk => pod_of_application(facts, app, whole, directory),
+            Class::Agentgateway => {
+                let pod = facts.resource.agentgateway_pod();
+                pod.and_then(|pod| directory.pod(facts.agentgateway_namespace()?, pod))
+            }
             Class::Ztunnel => facts
                 .reporting_side()
                 .and_then(|(pod, namespace)| directory.pod(namespace?, pod)),
@@ -71,6 +75,10 @@ impl<'a> Known<'a> {
         };
         let service = to.and_then(|(namespace, name)| directory.service(namespace, name));
         let namespace = service.and_then(|s| directory.namespace_labels(s.namespace));
+        let expected_waypoint = match class {
+            Class::Sdk => waypoint_before(pod, app, directory),
+            _ => ExpectedWaypoint::of(service.map(|s| s.labels), namespace),
+        };
         Self {
             pod,
             app,
@@ -78,7 +86,7 @@ impl<'a> Known<'a> {
                 .filter(|_| pod.is_none())
                 .and_then(|app| only_workload(facts, app, directory)),
             service,
-            expected_waypoint: ExpectedWaypoint::of(service.map(|s| s.labels), namespace),
+            expected_waypoint,
             directory: Some(directory),
         }
     }
@@ -160,6 +168,33 @@ fn app_by_name<'a>(
         .filter(|_| whole || namespace.is_some())
         .or_else(split)
         .or_else(host)
+}
+
+/// Returns the waypoint that Kiali expects before an application: its Pod's label says it,
+/// else its only Service's, else its Namespace's. Where only the app is known, it is asked
+/// as the Service of that name.
+fn waypoint_before<'a>(
+    pod: Option<PodView<'a>>,
+    app: Option<App<'_>>,
+    directory: &'a Directory,
+) -> ExpectedWaypoint<'a> {
+    let Some(pod) = pod else {
+        let service = app.and_then(|app| directory.service(app.namespace?, app.name));
+        let namespace = service.and_then(|s| directory.namespace_labels(s.namespace));
+        return ExpectedWaypoint::of(service.map(|s| s.labels), namespace);
+    };
+    let namespace = directory.namespace_labels(pod.namespace);
+    match ExpectedWaypoint::of(Some(pod.labels), None) {
+        ExpectedWaypoint::Unknown => {
+            let services = directory.services_before(pod);
+            let nearest = match services[..] {
+                [only] => only.labels,
+                _ => pod.labels,
+            };
+            ExpectedWaypoint::of(Some(nearest), namespace)
+        }
+        known => known,
+    }
 }
 
 /// Returns the workload of an app in the namespace that the resource names.

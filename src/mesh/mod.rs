@@ -24,6 +24,7 @@ on threads of its own. Deciding twice changes nothing, so collectors
 may be chained.
 */
 
+mod agentgateway;
 pub(crate) mod alias;
 mod application;
 mod asked;
@@ -42,6 +43,7 @@ mod known;
 pub mod model;
 mod node_id;
 pub mod pages;
+mod proxy;
 pub(crate) mod repair;
 mod scheme;
 mod settings;
@@ -60,7 +62,7 @@ pub use described::Described;
 pub(crate) use destination::Destination;
 pub use directory::Directory;
 pub use facts::key;
-pub(crate) use facts::{Attr, Facts, Kin, PRESENCES, ResourceFacts, VALUES};
+pub(crate) use facts::{Attr, Facts, Kin, PRESENCES, ResourceFacts, VALUES, is_telling};
 pub(crate) use host::Host;
 pub(crate) use kiali::VersionError;
 pub use kiali::{Kiali, Version};

@@ -55,8 +55,8 @@ pub(crate) fn hidden_path(name: &str) -> Option<&str> {
     if name == "ingress" {
         return Some(ANY);
     }
-    if let Some(host) = name.strip_prefix("egress ") {
-        return (!host.is_empty() && !host.contains(' ')).then_some(ANY);
+    if client_host(name).is_some() {
+        return Some(ANY);
     }
     if let Some(rest) = name.strip_prefix("router ") {
         let cluster = rest.strip_suffix(" egress")?;
@@ -68,6 +68,12 @@ pub(crate) fn hidden_path(name: &str) -> Option<&str> {
     // A route's path begins with a slash; its regular expression may not.
     let route = is_port(port) && path.starts_with(['/', '.', '^', '(', '[', '\\']);
     (route && is_object(object)).then_some(path)
+}
+
+/// Returns the host in a name that Envoy made of a client's `Host` header.
+pub(crate) fn client_host(name: &str) -> Option<&str> {
+    let host = name.strip_prefix("egress ")?;
+    (!host.is_empty() && !host.contains(' ')).then_some(host)
 }
 
 /// Returns true if this may be the name of a VirtualService, and is not a host

@@ -27,6 +27,13 @@ pub struct MeshSettings {
     /// Is true when ztunnel's access log, sent as OTLP logs, becomes spans.
     /// Default false.
     pub ztunnel_connections: bool,
+    /// Added to every span that lacks them. Default: none.
+    pub tags: BTreeMap<String, String>,
+    /// How many span names clients may choose, on each shard; 0: any number.
+    pub client_span_names: u32,
+    /// Is true when a proxy's address becomes its host's, by which backends know whose
+    /// clock a span is from. Default true.
+    pub host_ip: bool,
     /// Which defects of emitted spans are repaired. Default: all.
     pub repairs: Repairs,
     /// Which markers carry the further names of a hop.
@@ -81,6 +88,9 @@ impl Default for MeshSettings {
             cluster_id: DEFAULT_CLUSTER_ID.to_owned(),
             case: Case::Match,
             rename: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            client_span_names: 1000,
+            host_ip: true,
             repairs: Repairs::all(true),
             aliases: Aliases::default(),
             kubernetes: KubernetesSettings::default(),

@@ -19,7 +19,6 @@ mod web;
 
 pub mod accounts;
 pub mod frames;
-pub mod kiali;
 pub mod load;
 pub mod metrics;
 pub mod samples;

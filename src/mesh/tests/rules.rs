@@ -526,8 +526,12 @@ fn a_spawned_span_gets_its_parents_id() {
     child.kin = parent(ROUTER);
     let out = apply(&child, &MeshSettings::default());
     assert_eq!(out.tag("node_id"), Some(ROUTER));
-    // It shares its parent's resource then, as nothing changed there.
-    assert_eq!(out.resource, child.resource);
+    // It shares its parent's resource then.
+    let parents = apply(
+        &span(name, "x", 2, &[("node_id", ROUTER)]),
+        &MeshSettings::default(),
+    );
+    assert_eq!(out.resource, parents.resource);
     let again = Span {
         kin: None,
         ..out.clone()

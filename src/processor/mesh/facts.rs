@@ -178,8 +178,17 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
     }
 
     fn has(&self, key: IndexedKey) -> bool {
-        match self.edited(key) {
-            Edited::Unchanged => self.span.has(key.slot),
+        self.has_key(key.name, key.slot)
+    }
+
+    /// Whether the span has an attribute, whose place in the index is `slot`.
+    pub(crate) fn has_key(&self, key: &str, slot: KeySlot) -> bool {
+        let edited = match EDITED {
+            true => self.edits.get(key),
+            false => Edited::Unchanged,
+        };
+        match edited {
+            Edited::Unchanged => self.span.has(slot),
             Edited::Deleted => false,
             Edited::Set(_) => true,
         }
@@ -227,9 +236,13 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
         }
     }
 
-    /// Whether the rules may want another span name. Nearly every name begins
-    /// with the cluster's host, and that is all that is looked at then.
+    /// Whether another span name may be wanted: the destination's, or one for all that
+    /// clients choose. Nearly every name begins with the cluster's host, and that is all
+    /// that is looked at then.
     fn hides_destination(&self) -> bool {
+        if self.name().starts_with(b"egress ") {
+            return true;
+        }
         let says = |key| {
             let bytes = self.bytes(key);
             bytes.filter(|text| !text.is_empty() && *text != b"-")

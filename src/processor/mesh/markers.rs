@@ -8,10 +8,7 @@ marker is for is told in [`crate::mesh::alias`].
 */
 
 use crate::{
-    mesh::{
-        alias::{self, Salt},
-        key,
-    },
+    mesh::{alias::Salt, key},
     pdata::{
         edit::encode_span_attr,
         view::SpanView,
@@ -89,7 +86,14 @@ impl Markers {
 
     /// Adds all markers of the span whose field `ScopeSpans.spans`, as it goes
     /// out, is `span`, to `followers`, under the scope whose payload is `scope`.
-    pub(crate) fn write(&self, span: &[u8], scope: &[u8], followers: &mut Followers) {
+    /// They have those attributes of the span that `keeps` says.
+    pub(crate) fn write(
+        &self,
+        span: &[u8],
+        scope: &[u8],
+        keeps: impl Fn(&[u8]) -> bool,
+        followers: &mut Followers,
+    ) {
         let span = WireFields::new(span).next().and_then(|field| field.bytes());
         let span = span.unwrap_or_default();
         for marker in &self.list {
@@ -98,7 +102,7 @@ impl Markers {
             let id = marker.salt.span_id(id.unwrap_or_default());
             let template = self.arena.get(marker.template.clone());
             followers.add(marker.resource, scope, |out| {
-                write_child(span, id, template.unwrap_or_default(), alias::keeps, out);
+                write_child(span, id, template.unwrap_or_default(), &keeps, out);
             });
         }
     }
@@ -138,7 +142,7 @@ mod tests {
                 markers.add(resource, salt, &template("host", None));
             }
             let mut followers = Followers::default();
-            markers.write(&field.encode_to_vec(), b"scope", &mut followers);
+            markers.write(&field.encode_to_vec(), b"scope", |_| true, &mut followers);
             assert_eq!(followers.len(), 2);
             for ((resource, scope, bytes), at) in followers.iter().zip(0..) {
                 assert_eq!(scope, b"scope");

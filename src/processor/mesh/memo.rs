@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     pub(crate) tags: Box<[u8]>,
     /// The new span name, and the old one to keep.
     pub(crate) span_name: Option<(Box<str>, Box<str>)>,
+    /// Is true when that is the one name for all that clients choose.
+    pub(crate) is_bounded: bool,
     /// What of this is a repair; the status is one by itself.
     pub(crate) repairs: Repairs,
     /// The markers that go with it; mostly none.

@@ -12,6 +12,7 @@ replaced ([`Current`]).
 */
 
 mod background;
+mod client_names;
 pub(crate) mod config;
 mod factory;
 mod facts;
@@ -19,21 +20,28 @@ mod follow_kiali;
 mod kiali_client;
 mod markers;
 mod memo;
+mod static_tags;
 mod stats;
 mod watch_kubernetes;
 pub(crate) mod ztunnel_log;
 
 use crate::{
     config::Id,
-    mesh::{Class, Current, MeshSettings, Reader, Repairs, alias::Salt, decide, key, repair},
+    mesh::{
+        Class, Current, MeshSettings, Reader, Repairs,
+        alias::{self, Salt},
+        decide, key, repair,
+    },
     pdata::{Edits, Keys, edit, edit_resource},
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
 };
 use background::MeshBackground;
+use client_names::ClientNames;
 pub use factory::MeshFactory;
 use facts::{Slots, View};
 use markers::Markers;
 use memo::{Answer, Marker, Memo, Need, Remembered};
+use static_tags::StaticTags;
 pub(crate) use stats::MeshStats;
 use stats::MeshTally;
 use std::{collections::BTreeMap, net::IpAddr};
@@ -52,6 +60,8 @@ pub(crate) struct Mesh {
     knowledge: Reader,
     slots: Slots,
     memo: Memo,
+    static_tags: StaticTags,
+    client_names: ClientNames,
     /// Whether who sent a request says something.
     peer_counts: bool,
     /// Who sent the request at hand, if that counts.
@@ -73,6 +83,8 @@ impl Mesh {
             knowledge: current.reader(),
             slots: Slots::new(keys),
             memo: Memo::default(),
+            static_tags: StaticTags::new(&settings.tags, keys),
+            client_names: ClientNames::new(settings.client_span_names),
             peer_counts: false,
             peer: None,
             key: Vec::new(),
@@ -107,6 +119,7 @@ impl Mesh {
         let id = decision.resource;
         self.key.clear();
         view.put_key(id, &mut self.key);
+        self.static_tags.put_key(&view, &mut self.key);
         let mut asked = None;
         match self.memo.get(&self.key) {
             Some(Remembered::Known(answer)) => {
@@ -158,6 +171,7 @@ impl Mesh {
         for (key, text) in &verdict.tags {
             edit::encode_span_attr(key, text, &mut tags);
         }
+        self.static_tags.encode_missing(&view, base, &mut tags);
         let old_name = facts.span_name.into();
         let (scratch, resource_tags) = (&mut self.resource_edits, &verdict.resource_tags);
         let resource = edited(
@@ -183,11 +197,18 @@ impl Mesh {
         });
         let markers: Vec<_> = markers.collect();
         let repairs = verdict.repairs();
-        let span_name = verdict.span_name.map(|name| (name.into(), old_name));
+        let bounded = match (&verdict.span_name, facts.component) {
+            (None, Some("proxy")) => self.client_names.bound(facts.span_name),
+            _ => None,
+        };
+        let span_name = verdict.span_name.map(String::into_boxed_str);
+        let span_name = span_name.or(bounded.map(Box::from));
+        let span_name = span_name.map(|name| (name, old_name));
         let answer = Answer {
             resource: resource.map_or(id, |payload| resources.derive(id, &payload)),
             tags: tags.into(),
             span_name,
+            is_bounded: bounded.is_some(),
             repairs,
             markers: (markers.into_iter())
                 .map(|(payload, salt, template)| Marker {
@@ -258,6 +279,9 @@ fn apply(answer: &Answer, decision: &mut Decision, markers: &mut Markers, tally:
         } = answer.repairs;
         tally.repaired(status, node_id, span_name);
     }
+    if answer.is_bounded {
+        tally.bounded();
+    }
     for marker in &answer.markers {
         markers.add(marker.resource, marker.salt, &marker.template);
         decision.follow = true;
@@ -284,7 +308,9 @@ impl Processor for Mesh {
     }
 
     fn follow(&mut self, written: &[u8], followers: &mut Followers) {
-        self.markers.write(written, &self.marker_scope, followers);
+        let (tags, scope) = (&self.static_tags, &self.marker_scope);
+        let keeps = |key: &[u8]| alias::keeps(key) || tags.has(key);
+        self.markers.write(written, scope, keeps, followers);
     }
 
     fn foresee(&self, each: &mut dyn FnMut(ResourceId, usize)) {

@@ -14,6 +14,8 @@ counters! {
         span_name: "wayspan_mesh_repairs" {"repair" = "span_name"},
         /// Marker spans added; part of the outgoing items.
         alias_spans: "wayspan_mesh_alias_spans",
+        /// Spans named `egress *`, since clients had chosen too many names.
+        bounded_names: "wayspan_mesh_bounded_span_names",
     }
 }
 
@@ -22,7 +24,7 @@ counters! {
 #[derive(Debug, Default)]
 pub(crate) struct MeshTally {
     /// What was not published yet, in the order of the counters.
-    unpublished: Cell<[u64; 4]>,
+    unpublished: Cell<[u64; 5]>,
     stats: MeshStats,
 }
 
@@ -46,9 +48,16 @@ impl MeshTally {
 
     /// Counts one marker.
     pub(crate) fn marked(&self) {
-        let [status, node_id, span_name, markers] = self.unpublished.get();
+        let [status, node_id, span_name, markers, bounded] = self.unpublished.get();
         self.unpublished
-            .set([status, node_id, span_name, markers + 1]);
+            .set([status, node_id, span_name, markers + 1, bounded]);
+    }
+
+    /// Counts a span whose name was one too many.
+    pub(crate) fn bounded(&self) {
+        let [status, node_id, span_name, markers, bounded] = self.unpublished.get();
+        self.unpublished
+            .set([status, node_id, span_name, markers, bounded + 1]);
     }
 
     /// Forgets what was counted since it was last published.
@@ -59,7 +68,7 @@ impl MeshTally {
     /// Publishes what was counted since the last call.
     pub(crate) fn publish(&self) {
         let new = self.unpublished.take();
-        if new == [0; 4] {
+        if new == [0; 5] {
             return;
         }
         let counts = [
@@ -67,6 +76,7 @@ impl MeshTally {
             &self.stats.node_id,
             &self.stats.span_name,
             &self.stats.alias_spans,
+            &self.stats.bounded_names,
         ];
         for (count, n) in counts.into_iter().zip(new) {
             count.add(n);

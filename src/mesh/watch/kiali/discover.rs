@@ -327,6 +327,3 @@ impl KialiFollower {
         ));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -216,4 +216,4 @@ impl Candidates {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -6,7 +6,7 @@ mod kubernetes;
 use super::{MeshBackground, MeshFactory, watch_kubernetes::is_wanted};
 use crate::{
     config::{Field, Id, KeyReader, Pairs, Setting, Word},
-    mesh::{Aliases, Case, Described, Follow, KialiSource, MeshSettings, Repairs, Scheme},
+    mesh::{self, Aliases, Case, Described, Follow, KialiSource, MeshSettings, Repairs, Scheme},
     pdata::Signal,
     pipeline::ProcessorFactory,
     processor::{BuildContext, ProcessorRole, ProcessorSettings},
@@ -110,6 +110,22 @@ pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
         );
         (case.value, renames(rename, keys))
     });
+    let tags: Field<Pairs> = keys.get(
+        "tags",
+        "none",
+        "added to every span that has them neither itself nor on its resource, such as those of Kiali's `query_scope`",
+    );
+    let tags = static_tags(tags, keys);
+    let client_span_names = keys.or(
+        "client_span_names",
+        default.client_span_names,
+        "how many span names clients may choose by their `Host` header (`egress <host>`), on each shard; all others become `egress *`. `0`: any number",
+    );
+    let host_ip = keys.or(
+        "host_ip",
+        Toggle::On,
+        "`on`: a proxy's address as the resource's `host.ip`, by which Jaeger knows whose clock a span is from",
+    );
     let (kubernetes, peer_address) = kubernetes::read(keys);
     let repairs = repairs(keys);
     let aliases = keys.or(
@@ -138,6 +154,9 @@ pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
         }),
         case,
         rename,
+        tags,
+        client_span_names: client_span_names.value,
+        host_ip: host_ip.value == Toggle::On,
         repairs,
         aliases: aliases.value,
         peer_address,
@@ -155,6 +174,24 @@ fn renames(rename: Field<Pairs>, keys: &KeyReader<'_>) -> BTreeMap<String, Strin
         }
     }
     renames
+}
+
+/// The tags, but for those whose meaning is the mesh's.
+fn static_tags(tags: Field<Pairs>, keys: &KeyReader<'_>) -> BTreeMap<String, String> {
+    let cx = keys.reading();
+    let mut all = BTreeMap::new();
+    for (key, text) in tags.value.unwrap_or_default().0 {
+        match text.value.filter(|text| !text.is_empty()) {
+            Some(_) if mesh::is_telling(&key) => {
+                let message =
+                    format!("`{key}` says what a span is, so it cannot be the same for all");
+                cx.error(text.spot, &message);
+            }
+            Some(value) => drop(all.insert(key, value)),
+            None => cx.error(text.spot, "expected the tag's value"),
+        }
+    }
+    all
 }
 
 fn repairs(keys: &mut KeyReader<'_>) -> Repairs {
