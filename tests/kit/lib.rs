@@ -19,6 +19,7 @@ mod web;
 
 pub mod accounts;
 pub mod frames;
+pub mod kiali;
 pub mod load;
 pub mod metrics;
 pub mod samples;

@@ -12,12 +12,16 @@ use crate::spans::export;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Backend, Setup, Wayspan, wait_for};
+use testkit::{
+    Backend, Setup, Wayspan, free_port,
+    kiali::{Kiali, Says},
+    wait_for,
+};
 
 /// wayspan as `deploy/wayspan.yaml` runs it, in a Pod of the cluster.
 fn deployed(cluster: &Cluster, backend: &Backend) -> Wayspan {
     let setup = Setup::file(cluster.deployed_config()).exporter("otlp_grpc", backend.port);
-    Wayspan::start(cluster.as_pod(setup))
+    Wayspan::start(cluster.as_pod(setup, &[]))
 }
 
 fn scheme(form: &str, version: &str, source: &str) -> String {
@@ -200,6 +204,49 @@ fn the_operators_resource_stands_in_for_a_config_map_that_may_not_be_read() {
 }
 
 #[test]
+fn kiali_itself_is_asked_where_nothing_of_it_may_be_read() {
+    let dir = TempDir::new().unwrap();
+    let cluster = Cluster::start(dir.path());
+    cluster.namespace("istio-system");
+    cluster.permit_only(&["ClusterRole", "ClusterRoleBinding"]);
+    let mut kiali = Installed::new(Installer::Helm, "istio-system", "v2.26.0");
+    kiali.port = free_port();
+    kiali.apply(&cluster);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let says = Says {
+        version: "v2.26.0",
+        namespace_selector: true,
+        use_waypoint_name: Some(true),
+        identity_domain: "svc.cluster.local",
+        session: false,
+    };
+    let server = runtime.block_on(Kiali::serve(kiali.port, says, None));
+    let backend = Backend::grpc();
+    let setup = Setup::file(cluster.deployed_config()).exporter("otlp_grpc", backend.port);
+    let wayspan = Wayspan::start(cluster.as_pod(setup, &["kiali.istio-system"]));
+    wait_followed(&wayspan, "waypoint", "2.26", "url");
+    wait_detail(
+        &wayspan,
+        "discovery",
+        &["Not read: ConfigMap istio-system/kiali"],
+    );
+    assert_eq!(detail(&wayspan, "trouble"), None);
+    let tokens = server.tokens();
+    assert!(
+        !tokens.is_empty() && tokens.iter().all(String::is_empty),
+        "{tokens:?}"
+    );
+
+    // As soon as its ConfigMap may be read that is followed.
+    cluster.permit();
+    wait_followed(&wayspan, "host", "2.26", "config_map");
+}
+
+#[test]
 fn of_several_kialis_one_is_taken_for_a_reason() {
     let dir = TempDir::new().unwrap();
     let cluster = Cluster::start(dir.path());
@@ -242,7 +289,7 @@ fn of_several_kialis_one_is_taken_for_a_reason() {
     // The switch.
     let off = json!({"processors": {"mesh": {"kiali": {"discovery": "off"}}}});
     let setup = Setup::file(cluster.deployed_config()).exporter("otlp_grpc", backend.port);
-    let wayspan = Wayspan::start(cluster.as_pod(setup.layer(off.to_string())));
+    let wayspan = Wayspan::start(cluster.as_pod(setup.layer(off.to_string()), &[]));
     wayspan.wait_metric("wayspan_kubernetes_objects{resource=\"pods\"}", |n| {
         n == 2.0
     });

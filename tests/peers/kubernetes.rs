@@ -93,18 +93,27 @@ impl Cluster {
 
     /// Runs a binary as in a Pod of the service account `istio-system/wayspan`: with
     /// its files where kubelets put them, in a mount namespace of its own, and with
-    /// the variables that all containers have. Needs root.
-    pub fn as_pod(&self, setup: Setup) -> Setup {
+    /// the variables that all containers have. Needs root. `services` are names that
+    /// lead to this machine there.
+    pub fn as_pod(&self, setup: Setup, services: &[&str]) -> Setup {
         let account = self.dir.join("account");
         std::fs::create_dir_all(&account).unwrap();
         std::fs::copy(self.dir.join("certs/apiserver.crt"), account.join("ca.crt")).unwrap();
         std::fs::write(account.join("token"), "wayspan-token").unwrap();
         std::fs::write(account.join("namespace"), "istio-system").unwrap();
+        let hosts = self.dir.join("hosts");
+        let known = std::fs::read_to_string("/etc/hosts").unwrap();
+        std::fs::write(
+            &hosts,
+            format!("{known}\n127.0.0.1 localhost {}\n", services.join(" ")),
+        )
+        .unwrap();
         let script = format!(
             "at=/var/run/secrets/kubernetes.io/serviceaccount; \
              mount -t tmpfs tmpfs $(readlink -f /var/run) && mkdir -p $at && cp {}/* $at && \
-             exec \"$@\"",
-            account.display()
+             mount --bind {} /etc/hosts && exec \"$@\"",
+            account.display(),
+            hosts.display()
         );
         let prelude = format!("exec unshare --mount sh -c '{script}' sh \"$@\"");
         let setup = setup.after(&prelude);

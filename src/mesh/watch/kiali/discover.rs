@@ -327,3 +327,6 @@ impl KialiFollower {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -216,4 +216,4 @@ impl Candidates {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -52,23 +52,24 @@ fn found(pods: &[PodRecord], services: &[ServiceRecord]) -> Vec<FoundKiali> {
     })
 }
 
-/// Kialis with a Service each, ranked where Istio is in `istio-system` and
-/// wayspan in `tracing`.
+/// Kialis `NAMESPACE/NAME` with a Service each.
+pub(in crate::mesh::watch::kiali) fn kialis(of: &[(&str, &str)]) -> Vec<FoundKiali> {
+    let split = |name: &str| -> ObjectName { name.parse().unwrap() };
+    let pods = of.iter().map(|(name, version)| {
+        let name = split(name);
+        pod(&name.namespace, &name.name, version)
+    });
+    let services = of.iter().map(|(name, _)| {
+        let name = split(name);
+        service(&name.namespace, &name.name)
+    });
+    found(&pods.collect::<Vec<_>>(), &services.collect::<Vec<_>>())
+}
+
+/// Such Kialis, ranked where Istio is in `istio-system` and wayspan in `tracing`.
 fn ranked(names: &[&str]) -> Candidates {
-    let split = |name: &&str| {
-        name.split_once('/')
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-    };
-    let names: Vec<_> = names.iter().filter_map(split).collect();
-    let pods: Vec<_> = names
-        .iter()
-        .map(|(namespace, name)| pod(namespace, name, "v2.30.0"))
-        .collect();
-    let services: Vec<_> = names
-        .iter()
-        .map(|(namespace, name)| service(namespace, name))
-        .collect();
-    Candidates::rank(found(&pods, &services), "istio-system", "tracing")
+    let of: Vec<_> = names.iter().map(|name| (*name, "v2.30.0")).collect();
+    Candidates::rank(kialis(&of), "istio-system", "tracing")
 }
 
 fn texts(candidates: &Candidates) -> Vec<String> {
