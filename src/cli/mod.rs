@@ -2,11 +2,15 @@
 The command line. One file per subcommand; this one has what they share.
 */
 
+mod about;
 pub(crate) mod demo;
 mod run;
 mod validate;
 
-use crate::config::{self, Source};
+use crate::{
+    component::{self, Loading},
+    config::{self, Source},
+};
 use clap::{Args, Parser, Subcommand};
 use std::{process::ExitCode, str::FromStr as _};
 
@@ -51,6 +55,20 @@ enum Command {
         no_files: bool,
     },
     Demo(demo::Args),
+    /// List the components there are, in YAML
+    Components,
+    /// List feature gates; wayspan has none
+    #[command(visible_alias = "featuregates")]
+    Featuregate {
+        /// A gate to show
+        id: Option<String>,
+    },
+    /// Print completions for a shell
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Print the configuration after merging and expansion, without its secrets
     #[command(visible_alias = "print-initial-config")]
     PrintConfig {
@@ -72,6 +90,10 @@ struct Sources {
     /// Set one value over all files, such as processors.mesh.kiali.version=2.7
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = set)]
     set: Vec<Source>,
+    /// Run pipelines as they are written. Without this the mesh processor is put first into
+    /// pipelines of traces that lack it, since a file made for another collector does not name it
+    #[arg(long)]
+    no_auto_mesh: bool,
     /// Accepted for the Collector's sake; wayspan has no feature gates
     #[arg(long, value_name = "GATES", hide = true)]
     feature_gates: Vec<String>,
@@ -91,6 +113,13 @@ impl Sources {
         sources.extend(self.set.iter().cloned());
         sources
     }
+
+    fn loading(&self, reads_files: bool) -> Loading {
+        Loading {
+            reads_files,
+            adds_mesh: !self.no_auto_mesh,
+        }
+    }
 }
 
 /// Parses the command line, runs it, and returns the exit code: 0 when it did
@@ -102,6 +131,10 @@ pub fn main() -> ExitCode {
         Some(Command::Run(sources)) => run::run(sources),
         Some(Command::Validate { sources, no_files }) => validate::run(sources, *no_files),
         Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Components) => about::components(),
+        Some(Command::Featuregate { id }) => about::feature_gates(id.as_deref()),
+        Some(Command::Completions { shell }) => about::completions(*shell),
+        Some(Command::Man) => about::manual_page(),
         Some(Command::PrintConfig {
             sources,
             show_secrets,
@@ -115,7 +148,8 @@ pub fn main() -> ExitCode {
 
 /// Loads, or says what is wrong in the words of the loader.
 fn load(sources: &Sources) -> Result<crate::component::Config, ExitCode> {
-    crate::component::load(&sources.list()).map_err(|error| complain(&error))
+    let loaded = component::load_to_run(&sources.list(), sources.loading(false));
+    loaded.map_err(|error| complain(&error))
 }
 
 fn complain(error: &config::LoadError) -> ExitCode {

@@ -9,7 +9,7 @@ use std::{
 };
 
 pub(super) fn run(sources: &Sources, no_files: bool) -> anyhow::Result<ExitCode> {
-    let config = match component::validate(&sources.list(), !no_files) {
+    let config = match component::validate(&sources.list(), sources.loading(!no_files)) {
         Ok(config) => config,
         Err(error) => return Ok(complain(&error)),
     };

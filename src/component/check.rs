@@ -7,10 +7,12 @@ it and what wayspan lacks may stand in it.
 */
 
 use super::{
-    Config, extensions,
+    Config, Loading,
+    added::AddedProcessor,
+    extensions,
     pipelines::{self, Components, NamedComponents},
     plan::Sections,
-    section::Section,
+    section::{Section, Usage},
     service::{self, ServiceSection},
     table::Tables,
 };
@@ -33,6 +35,7 @@ const SECTIONS: [&str; 6] = [
 pub(super) fn check<'n>(
     root: &'n Node,
     tables: &'static Tables,
+    loading: Loading,
     cx: &'n Reading<'n>,
 ) -> Option<Config> {
     keys::refuse_unknown(root.entries(), "", &SECTIONS, cx.report());
@@ -50,11 +53,18 @@ pub(super) fn check<'n>(
         connectors: &connectors,
     };
     let drafts = sections.plan(pipelines::drafts(service.pipelines, cx), cx);
+    if loading.adds_mesh {
+        processors.mark(tables.mesh, Usage::Used);
+    }
     let (extensions, served) = extensions::check(&extensions, &service.extensions, cx);
     let unused = |what| format!("no pipeline uses this {what}; ignored");
     let read = receivers.read_all(&unused("receiver"), cx);
     let (named_receivers, receivers_built) = NamedComponents::new(&receivers, read);
     let roles = processors.read_all(&unused("processor"), cx);
+    let added = match loading.adds_mesh {
+        true => AddedProcessor::new(tables.mesh, &processors, &roles, cx),
+        false => None,
+    };
     let read = exporters.read_all(&unused("exporter"), cx);
     let (named_exporters, exporters_built) = NamedComponents::new(&exporters, read);
     let read = connectors.read_all(&unused("connector"), cx);
@@ -81,7 +91,13 @@ pub(super) fn check<'n>(
         connectors: named_connectors,
         settings: &exporters_built,
     };
-    let pipelines = drafts.iter().filter_map(|draft| draft.resolve(&all, cx));
+    let pipelines = drafts.iter().filter_map(|draft| {
+        let mut pipeline = draft.resolve(&all, cx)?;
+        if let Some(added) = &added {
+            added.add_to(&mut pipeline, draft.spot, cx);
+        }
+        Some(pipeline)
+    });
     let pipelines: Vec<_> = pipelines.collect();
     pipelines::check_connectors(&drafts, &pipelines, &connectors_built, cx);
     if pipelines.is_empty() && !cx.has_errors() {

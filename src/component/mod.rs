@@ -17,6 +17,7 @@ calls what the settings' traits have.
 - `describe`: what `validate` says of a configuration.
 */
 
+mod added;
 mod check;
 mod describe;
 mod extensions;
@@ -160,17 +161,35 @@ pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(sources: &[Source], env: &dyn Environment) -> Result<Config, LoadError> {
-    load_by(sources, env, false)
+    load_by(sources, env, Loading::default())
 }
 
-/// As [`load`], but asks nobody for the addresses of hosts, since it may run where
-/// they are not known. With `reads_files` it reads the files that the settings in use
-/// name (certificates, tokens, users), as the start will.
+/// What a load does besides reading what is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Loading {
+    /// Reads the files that the settings in use name (certificates, tokens, users),
+    /// as the start will.
+    pub(crate) reads_files: bool,
+    /// Puts the processor that an operator of a mesh needs first into pipelines that
+    /// lack it.
+    pub(crate) adds_mesh: bool,
+}
+
+/// As [`load`], to run: as `loading` says.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_to_run(sources: &[Source], loading: Loading) -> Result<Config, LoadError> {
+    load_by(sources, &process, loading)
+}
+
+/// As [`load_to_run`], but asks nobody for the addresses of hosts, since it may run
+/// where they are not known.
 ///
 /// # Errors
 /// As [`load`], and what is wrong with a file, at the place of its key.
-pub(crate) fn validate(sources: &[Source], reads_files: bool) -> Result<Config, LoadError> {
-    load_by(sources, &WithoutNames, reads_files)
+pub(crate) fn validate(sources: &[Source], loading: Loading) -> Result<Config, LoadError> {
+    load_by(sources, &WithoutNames, loading)
 }
 
 /// The environment of this process, but for names of hosts: each stands for all
@@ -190,16 +209,16 @@ impl Environment for WithoutNames {
 fn load_by(
     sources: &[Source],
     env: &dyn Environment,
-    reads_files: bool,
+    loading: Loading,
 ) -> Result<Config, LoadError> {
     let report = Findings::default();
     let mut texts = Vec::new();
     let root = config::tree(sources, env, &mut texts, &report);
     let root = root.filter(|_| !report.has_errors());
-    let reading = Reading::new(&report, env, reads_files);
+    let reading = Reading::new(&report, env, loading.reads_files);
     let config = root
         .as_ref()
-        .and_then(|root| check::check(root, &TABLES, &reading));
+        .and_then(|root| check::check(root, &TABLES, loading, &reading));
     match config {
         Some(mut config) if !report.has_errors() => {
             config.warnings = report.warnings(&texts);
@@ -207,6 +226,17 @@ fn load_by(
         }
         _ => Err(report.to_error(&texts)),
     }
+}
+
+/// The kinds of components that there are, by section.
+pub(crate) fn kinds() -> [(&'static str, Vec<&'static str>); 5] {
+    [
+        ("receivers", TABLES.receivers.names()),
+        ("processors", TABLES.processors.names()),
+        ("exporters", TABLES.exporters.names()),
+        ("connectors", TABLES.connectors.names()),
+        ("extensions", TABLES.extensions.names()),
+    ]
 }
 
 /// Every key that the file may have, by component.

@@ -61,6 +61,8 @@ const fn offering<T>(
 pub(crate) struct Tables {
     pub(crate) receivers: ComponentTable<receiver::ConfiguredReceiver>,
     pub(crate) processors: ComponentTable<processor::ProcessorRole>,
+    /// The processor that names spans, which an operator of a mesh comes for.
+    pub(crate) mesh: &'static str,
     pub(crate) exporters: ComponentTable<exporter::ConfiguredExporter>,
     pub(crate) connectors: ComponentTable<connector::ConfiguredConnector>,
     pub(crate) extensions: ComponentTable<Arc<dyn extension::ExtensionSettings>>,
@@ -87,6 +89,7 @@ pub(crate) static TABLES: Tables = Tables {
         unserved: unserved::PROCESSORS,
         unknown: Verdict::Refuse(unserved::UNKNOWN_PROCESSOR),
     },
+    mesh: "mesh",
     exporters: ComponentTable {
         what: "exporter",
         kinds: &[

@@ -23,12 +23,88 @@ fn out(output: &Output) -> (Option<i32>, String, String) {
 #[test]
 fn validate_says_what_would_run() {
     let config = format!("yaml:{MINIMAL}");
-    let (code, stdout, stderr) = out(&wayspan(&["validate", "--config", &config]));
+    let as_written = ["validate", "--no-auto-mesh", "--config", &config];
+    let (code, stdout, stderr) = out(&wayspan(&as_written));
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(
         stdout.starts_with("OK\ntraces: otlp grpc 127.0.0.1:0 -> batch -> debug\n"),
         "{stdout}"
     );
+}
+
+#[test]
+fn the_mesh_processor_is_put_into_pipelines_that_lack_it() {
+    let validate = |yaml: &str| {
+        let config = format!("yaml:{yaml}");
+        let (code, stdout, stderr) = out(&wayspan(&["validate", "--config", &config]));
+        assert_eq!(code, Some(0), "{stderr}");
+        (stdout, stderr)
+    };
+    let said = "service.pipelines.traces: mesh is put first";
+    let (stdout, stderr) = validate(MINIMAL);
+    assert!(
+        stdout.starts_with("OK\ntraces: otlp grpc 127.0.0.1:0 -> mesh, batch -> debug\n"),
+        "{stdout}"
+    );
+    assert!(stderr.contains(said), "{stderr}");
+    // Settings that the file has, listed or not, are used.
+    let own = format!("{MINIMAL}processors: {{mesh: {{kiali: {{version: '2.7'}}}}}}\n");
+    let (stdout, stderr) = validate(&own);
+    assert!(stdout.contains("Kiali 2.7"), "{stdout}");
+    assert!(stderr.contains(said), "{stderr}");
+    let listed = own.replace(
+        "receivers: [otlp],",
+        "receivers: [otlp], processors: [mesh],",
+    );
+    let (stdout, stderr) = validate(&listed);
+    assert!(stdout.contains("-> mesh, batch -> debug"), "{stdout}");
+    assert_eq!(stderr, "");
+    // Not into a pipeline of logs, nor beside one of another name.
+    let logs = MINIMAL.replace("traces:", "logs:");
+    let (stdout, stderr) = validate(&logs);
+    assert!(
+        stdout.contains("logs: otlp grpc 127.0.0.1:0 -> batch -> debug"),
+        "{stdout}"
+    );
+    assert_eq!(stderr, "");
+    let other = listed
+        .replace("mesh: {kiali", "mesh/a: {kiali")
+        .replace("[mesh]", "[mesh/a]");
+    let (stdout, _) = validate(&other);
+    assert!(stdout.contains("-> mesh/a, batch -> debug"), "{stdout}");
+}
+
+#[test]
+fn the_program_says_what_it_is() {
+    let (code, stdout, _) = out(&wayspan(&["components"]));
+    assert_eq!(code, Some(0));
+    for line in [
+        "receivers:\n    - name: otlp\n",
+        "    - name: mesh\n",
+        "connectors: []\n",
+    ] {
+        assert!(stdout.contains(line), "{stdout}");
+    }
+    let (code, stdout, _) = out(&wayspan(&["featuregate"]));
+    assert_eq!(
+        (code, stdout.starts_with("ID ")),
+        (Some(0), true),
+        "{stdout}"
+    );
+    let (code, _, stderr) = out(&wayspan(&["featuregate", "some.gate"]));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("no feature gate \"some.gate\""), "{stderr}");
+    for (arguments, word) in [
+        (&["completions", "bash"][..], "complete -F _wayspan"),
+        (&["completions", "zsh"], "#compdef wayspan"),
+        (&["man"], ".TH wayspan 1"),
+    ] {
+        let (code, stdout, _) = out(&wayspan(arguments));
+        assert_eq!((code, stdout.contains(word)), (Some(0), true), "{stdout}");
+    }
+    let (code, _, stderr) = out(&wayspan(&["completions", "cobol"]));
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("bash, elvish, fish"), "{stderr}");
 }
 
 #[test]

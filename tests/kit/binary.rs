@@ -43,6 +43,7 @@ pub struct Setup {
     layers: Vec<String>,
     environment: Vec<(String, String)>,
     prelude: Option<String>,
+    adds_mesh: bool,
 }
 
 #[derive(Clone)]
@@ -72,6 +73,7 @@ impl Setup {
             layers: Vec::new(),
             environment: Vec::new(),
             prelude: None,
+            adds_mesh: false,
         }
     }
 
@@ -129,6 +131,13 @@ impl Setup {
     /// Runs the binary in a shell after this command.
     pub fn after(mut self, command: &str) -> Self {
         self.prelude = Some(command.to_owned());
+        self
+    }
+
+    /// Lets it put the mesh processor into pipelines that lack it, as it does for its
+    /// users; else a pipeline is what a test says.
+    pub fn adding_mesh(mut self) -> Self {
+        self.adds_mesh = true;
         self
     }
 
@@ -210,6 +219,9 @@ impl Wayspan {
             }
         };
         command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
+        if !setup.adds_mesh {
+            command.arg("--no-auto-mesh");
+        }
         if let Base::File(file) = &setup.base {
             command.arg("--config").arg(file);
         }
