@@ -15,7 +15,7 @@ use super::{
     expected_waypoint::ExpectedWaypoint,
     facts::{ResourceFacts, value},
     known::Known,
-    node_id::workload_of_pod,
+    node_id::{is_hash, workload_of_pod},
     scheme::without_namespace,
     ztunnel::names,
 };
@@ -187,7 +187,11 @@ impl<'a> ResourceFacts<'a> {
             let host = value(self.hostname).or(value(self.host_name))?;
             Some(names::workload(host)).filter(|workload| *workload != host)
         };
+        let of_set = || {
+            let (deployment, hash) = value(self.k8s_replicaset)?.rsplit_once('-')?;
+            (!deployment.is_empty() && is_hash(hash)).then_some(deployment)
+        };
         let of_pod = || value(self.k8s_pod).map(workload_of_pod);
-        owner.or_else(of_pod).or_else(of_host)
+        owner.or_else(of_set).or_else(of_pod).or_else(of_host)
     }
 }

@@ -68,7 +68,9 @@ impl<'a> Facts<'a> {
     pub(crate) fn depends_on_kin(&self) -> bool {
         self.node_id.is_none()
             && self.component == Some("proxy")
-            && (value(self.canonical_service).is_some() || self.upstream().is_some())
+            && (value(self.canonical_service).is_some()
+                || self.upstream().is_some()
+                || is_own_call(self.span_name.as_bytes()))
     }
 
     /// Returns true if a client's span of a proxy went out of its own pod: not where
@@ -170,6 +172,11 @@ impl<'a> Facts<'a> {
             .map(|node| node.namespace)
             .or(value(self.namespace))
     }
+}
+
+/// Returns true if this is what Envoy calls the span of a call of its own.
+pub(crate) fn is_own_call(span_name: &[u8]) -> bool {
+    span_name.starts_with(b"async ")
 }
 
 impl<'a> ResourceFacts<'a> {

@@ -2,14 +2,14 @@
 Which cluster a span is of.
 
 Istio's proxies say it (`istio.cluster_id`). Proxies of Istio before 1.21 have the tag
-`cluster` that Kiali's documentation told users to add, and applications what
-OpenTelemetry has (`k8s.cluster.name`) or somebody chose (`cluster`). What a span or its
-resource says goes before what the configuration says, and what is known of Kubernetes is
-known of the configured cluster alone.
+`cluster` that Kiali's documentation told users to add. Applications, and collectors for
+anybody, say it by `k8s.cluster.name` of OpenTelemetry's conventions, or by `cluster`. What
+a span or its resource says goes before what the configuration says, and what is known
+of Kubernetes is known of the configured cluster alone.
 
-Clouds and operators name clusters, too, so the words of applications count only where
-the cluster's own id is known, and not against a Pod of that cluster: Kubernetes
-draws the names of Pods, and no other cluster has the same.
+Clouds and operators name clusters, too, so these last words count only where the
+cluster's own id is known, and not against a Pod of that cluster: Kubernetes draws the
+names of Pods, and no other cluster has the same.
 */
 
 use super::{
@@ -43,12 +43,12 @@ impl Knowledge {
 
     /// Returns the cluster that a span says it is of.
     fn told<'a>(&self, facts: &Facts<'a>) -> Option<&'a str> {
-        let by_istio = facts.cluster_by_istio();
-        if by_istio.is_some() || facts.class() != Class::Sdk {
-            return by_istio.or(facts.cluster_by_others());
-        }
-        let told = facts.cluster_by_others().filter(|_| self.is_named())?;
-        (told == self.cluster_id || !self.has_pod_of(facts)).then_some(told)
+        let is_proxy = facts.class() != Class::Sdk;
+        let by_proxy = value(facts.cluster).filter(|_| is_proxy);
+        facts.cluster_by_istio().or(by_proxy).or_else(|| {
+            let told = facts.cluster_by_others().filter(|_| self.is_named())?;
+            (told == self.cluster_id || !self.has_pod_of(facts)).then_some(told)
+        })
     }
 
     /// Returns true if somebody gave the cluster its id.
@@ -56,15 +56,17 @@ impl Knowledge {
         !self.cluster_id.is_empty() && self.cluster_id != DEFAULT_CLUSTER_ID
     }
 
-    /// Returns true if the resource names a Pod that is watched, by a name that
-    /// Kubernetes drew.
+    /// Returns true if the span is of a Pod that is watched, by a name that Kubernetes
+    /// drew.
     fn has_pod_of(&self, facts: &Facts<'_>) -> bool {
         let resource = &facts.resource;
-        let pod = || {
-            let (namespace, name) = (value(resource.k8s_namespace)?, value(resource.k8s_pod)?);
-            self.watched()?.pod(namespace, name)
-        };
-        pod().is_some_and(|pod| is_unique(&pod))
+        let of_node = facts.node().map(|node| (node.namespace, node.pod));
+        let named = || Some((value(resource.k8s_namespace)?, value(resource.k8s_pod)?));
+        let pod = of_node.or_else(named).and_then(|(namespace, name)| {
+            let known = self.watched()?;
+            known.pod(namespace, name)
+        });
+        pod.is_some_and(|pod| is_unique(&pod))
     }
 }
 

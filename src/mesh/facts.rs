@@ -161,6 +161,8 @@ pub mod key {
     pub(crate) const K8S_CRONJOB: &str = "k8s.cronjob.name";
     /// Resource: the same.
     pub(crate) const K8S_JOB: &str = "k8s.job.name";
+    /// Resource: what a Deployment owns, and owns the pod.
+    pub(crate) const K8S_REPLICASET: &str = "k8s.replicaset.name";
 }
 
 /// Returns true if this attribute of a span says what kind of hop it is or where it went,
@@ -215,6 +217,8 @@ pub(crate) struct ResourceFacts<'a> {
     pub(crate) k8s_cronjob: Attr<'a>,
     /// [`key::K8S_JOB`].
     pub(crate) k8s_job: Attr<'a>,
+    /// [`key::K8S_REPLICASET`].
+    pub(crate) k8s_replicaset: Attr<'a>,
     /// [`key::CLUSTER_ID`], where it stands on the resource.
     pub(crate) cluster_id: Attr<'a>,
     /// [`key::CLUSTER`], where it stands on the resource.
@@ -248,6 +252,7 @@ impl<'a> ResourceFacts<'a> {
                 key::K8S_DAEMONSET => &mut facts.k8s_daemonset,
                 key::K8S_CRONJOB => &mut facts.k8s_cronjob,
                 key::K8S_JOB => &mut facts.k8s_job,
+                key::K8S_REPLICASET => &mut facts.k8s_replicaset,
                 key::CLUSTER_ID => &mut facts.cluster_id,
                 key::CLUSTER => &mut facts.cluster,
                 key::K8S_CLUSTER => &mut facts.k8s_cluster,

@@ -6,12 +6,13 @@ The parts, in the order a span meets them:
 - [`NodeId`], [`UpstreamCluster`] and [`Host`] read the three texts in which a
   proxy says who it is and where it sent a request;
 - [`Facts`] is what the rules see of a span, and [`Class`] which kind of hop it
-  is; [`Destination`] is where it went;
+  is; [`Destination`] is where it went, `cluster` whose cluster it is of;
 - [`Scheme`] is how the described Kiali wants spans to be named, [`Described`]
   what the operator or Kiali's own configuration says of it;
 - [`Directory`] is what Kubernetes holds, and [`Knowledge`] all that decisions
   rest on besides the span;
-- [`decide()`] joins them: facts in, a new service name and tags out;
+- [`decide()`] joins them: facts in, a new service name and tags out; `proxy`,
+  `agentgateway` and `application` have the names of what emits spans,
   [`repair`] knows which span names hide the destination, `asked` by which
   names pages ask for a hop, [`alias`] which of these markers carry;
 - [`ztunnel`] reads the access log of the proxy that emits no spans;
@@ -56,7 +57,7 @@ pub mod ztunnel;
 mod tests;
 
 pub(crate) use alias::Alias;
-pub(crate) use class::Class;
+pub(crate) use class::{Class, is_own_call};
 pub(crate) use decide::decide;
 pub use described::Described;
 pub(crate) use destination::Destination;

@@ -31,7 +31,9 @@ pub(super) fn unknown_name(
     directory: Option<&Directory>,
     scheme: &Scheme,
 ) -> Option<String> {
-    if scheme.namespace_selector || !facts.depends_on_kin() {
+    // Other Envoys have no clusters of this form, and any names.
+    let is_istios = facts.depends_on_kin() && facts.upstream().is_some();
+    if scheme.namespace_selector || !is_istios {
         return None;
     }
     let (base, namespace) = facts.resource.emitted_name()?.rsplit_once('.')?;

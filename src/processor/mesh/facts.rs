@@ -8,7 +8,7 @@ spans with the same key have the same facts, edited or not.
 */
 
 use crate::{
-    mesh::{Attr, Facts, Kin, PRESENCES, ResourceFacts, VALUES, key, repair},
+    mesh::{Attr, Facts, Kin, PRESENCES, ResourceFacts, VALUES, is_own_call, key, repair},
     pdata::{
         AnyValue, Edits, KeySlot, Keys,
         edit::{Edited, encode_span_attr},
@@ -113,6 +113,7 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
         } else {
             out.push(0);
         }
+        out.push(u8::from(is_own_call(self.name())));
         match self.kin() {
             Some((kin, is_parent)) => {
                 out.push(1 + u8::from(is_parent));
