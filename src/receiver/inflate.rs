@@ -1,8 +1,9 @@
 /*!
-gzip and zstd with a hard limit on what comes out.
+Codings of requests, with a hard limit on what comes out.
 
-Both decoders are driven through `Read::take`, so a compression bomb costs the
-limit and no more, whatever its headers promise.
+The decoders are driven through `Read::take`, so a compression bomb costs the
+limit and no more, whatever its headers promise. A block of Snappy says first how
+long it is, which is held against the limit.
 */
 
 use http::HeaderValue;
@@ -10,7 +11,11 @@ use std::io::Read;
 
 /// The codings that requests may use, as `grpc-accept-encoding` and
 /// `Accept-Encoding` list them.
-pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
+pub(crate) const ACCEPTED: HeaderValue =
+    HeaderValue::from_static("identity,gzip,zstd,snappy,deflate");
+
+/// The same, for people.
+pub(crate) const NAMES: &str = "identity, gzip, zstd, snappy or deflate";
 
 /// log2 of the largest zstd window accepted, 32 MiB: the stock encoders of the
 /// OpenTelemetry SDKs and Collector use at most that, and the decoder allocates
@@ -29,7 +34,15 @@ pub(crate) enum Coding {
     Gzip,
     /// Zstandard.
     Zstd,
+    /// What HTTP calls deflate: the zlib format (RFC 9110, 8.4.1.2).
+    Zlib,
+    /// Snappy, as a block or framed: Collectors send the one or the other under the
+    /// same name, depending on their version.
+    Snappy,
 }
+
+/// What framed Snappy begins with.
+const SNAPPY_FRAMES: &[u8] = b"\xff\x06\x00\x00sNaPpY";
 
 impl Coding {
     /// The coding that a header names (absent or empty: identity); the header's
@@ -45,6 +58,10 @@ impl Coding {
             ("gzip", Coding::Gzip),
             ("x-gzip", Coding::Gzip),
             ("zstd", Coding::Zstd),
+            ("deflate", Coding::Zlib),
+            ("zlib", Coding::Zlib),
+            ("snappy", Coding::Snappy),
+            ("x-snappy-framed", Coding::Snappy),
         ] {
             if name.eq_ignore_ascii_case(known.as_bytes()) {
                 return Ok(coding);
@@ -59,6 +76,8 @@ impl Coding {
             Coding::Identity => "identity",
             Coding::Gzip => "gzip",
             Coding::Zstd => "zstd",
+            Coding::Zlib => "deflate",
+            Coding::Snappy => "snappy",
         }
     }
 }
@@ -110,12 +129,36 @@ fn read_all(
             })?;
             decoder.take(most).read_to_end(out)
         }),
+        Coding::Zlib => flate2::bufread::ZlibDecoder::new(input)
+            .take(most)
+            .read_to_end(out),
+        Coding::Snappy if input.starts_with(SNAPPY_FRAMES) => snap::read::FrameDecoder::new(input)
+            .take(most)
+            .read_to_end(out),
+        Coding::Snappy => return read_block(input, limit, out),
     };
     match read {
         Ok(_) if out.len() > limit => Err(InflateError::TooLarge),
         Ok(_) => Ok(()),
         Err(error) => Err(InflateError::Corrupt(error.to_string())),
     }
+}
+
+/// Reads a block of Snappy.
+fn read_block(input: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
+    let corrupt = |error: snap::Error| InflateError::Corrupt(error.to_string());
+    if input.is_empty() {
+        return Ok(());
+    }
+    let length = snap::raw::decompress_len(input).map_err(corrupt)?;
+    if length > limit {
+        return Err(InflateError::TooLarge);
+    }
+    out.resize(length, 0);
+    let mut decoder = snap::raw::Decoder::new();
+    let read = decoder.decompress(input, out).map_err(corrupt)?;
+    out.truncate(read);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -132,11 +175,26 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    const ALL: [Coding; 4] = [Coding::Gzip, Coding::Zstd, Coding::Zlib, Coding::Snappy];
+
+    fn framed(data: &[u8]) -> Vec<u8> {
+        let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+        encoder.write_all(data).unwrap();
+        encoder.into_inner().unwrap()
+    }
+
     fn pack(coding: Coding, data: &[u8]) -> Vec<u8> {
         match coding {
             Coding::Identity => data.to_vec(),
             Coding::Gzip => gzip(data),
             Coding::Zstd => zstd::encode_all(data, 1).unwrap(),
+            Coding::Zlib => {
+                let level = flate2::Compression::fast();
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(data).unwrap();
+                encoder.finish().unwrap()
+            }
+            Coding::Snappy => snap::raw::Encoder::new().compress_vec(data).unwrap(),
         }
     }
 
@@ -150,7 +208,9 @@ mod tests {
         assert_eq!(Coding::parse(None), Ok(Coding::Identity));
         assert_eq!(parse("GZip"), Ok(Coding::Gzip));
         assert_eq!(parse(" zstd"), Ok(Coding::Zstd));
-        assert_eq!(parse("snappy"), Err("snappy".to_owned()));
+        assert_eq!(parse("deflate"), Ok(Coding::Zlib));
+        assert_eq!(parse("snappy"), Ok(Coding::Snappy));
+        assert_eq!(parse("br"), Err("br".to_owned()));
         assert_eq!(parse("gzip, gzip"), Err("gzip, gzip".to_owned()));
     }
 
@@ -164,9 +224,9 @@ mod tests {
 
     #[test]
     fn a_bomb_costs_the_limit() {
-        for coding in [Coding::Gzip, Coding::Zstd] {
+        for coding in ALL {
             let bomb = pack(coding, &vec![0; 8 << 20]);
-            assert!(bomb.len() < 100_000);
+            assert!(bomb.len() < 500_000);
             let mut out = Vec::new();
             assert_eq!(
                 inflate(coding, &bomb, 1000, &mut out),
@@ -175,6 +235,11 @@ mod tests {
             assert!(out.capacity() < 50_000, "{}", out.capacity());
             assert_eq!(unpack(coding, &bomb, 8 << 20).unwrap().len(), 8 << 20);
         }
+        let bomb = framed(&vec![0; 8 << 20]);
+        assert_eq!(
+            unpack(Coding::Snappy, &bomb, 1000),
+            Err(InflateError::TooLarge)
+        );
         assert_eq!(
             unpack(Coding::Identity, b"abc", 2),
             Err(InflateError::TooLarge)
@@ -193,14 +258,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_packed_comes_out(data: Vec<u8>, gz: bool) {
-            let coding = if gz { Coding::Gzip } else { Coding::Zstd };
-            prop_assert_eq!(unpack(coding, &pack(coding, &data), data.len()).unwrap(), data);
+        fn what_was_packed_comes_out(data: Vec<u8>, coding in prop::sample::select(&ALL)) {
+            prop_assert_eq!(&unpack(coding, &pack(coding, &data), data.len()).unwrap(), &data);
+            prop_assert_eq!(unpack(Coding::Snappy, &framed(&data), data.len()).unwrap(), data);
         }
 
         #[test]
-        fn a_cut_is_noticed(data in prop::collection::vec(any::<u8>(), 1..200), gz: bool, at: prop::sample::Index) {
-            let coding = if gz { Coding::Gzip } else { Coding::Zstd };
+        fn a_cut_is_noticed(data in prop::collection::vec(any::<u8>(), 1..200), coding in prop::sample::select(&ALL), at: prop::sample::Index) {
             let packed = pack(coding, &data);
             let cut = &packed[..1 + at.index(packed.len() - 1)];
             prop_assume!(cut.len() < packed.len());
@@ -208,8 +272,7 @@ mod tests {
         }
 
         #[test]
-        fn noise_does_no_harm(noise: Vec<u8>, gz: bool) {
-            let coding = if gz { Coding::Gzip } else { Coding::Zstd };
+        fn noise_does_no_harm(noise: Vec<u8>, coding in prop::sample::select(&ALL)) {
             if let Ok(out) = unpack(coding, &noise, 1000) {
                 prop_assert!(out.len() <= 1000);
             }

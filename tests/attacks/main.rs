@@ -10,7 +10,7 @@ refused, cut off or served: only what the honest get counts, and what the
 process takes.
 
 `WAYSPAN_LONG=1` plays all variants. `WAYSPAN_ATTACKS=WORD` plays those with this
-word in their names, and `all` plays the usual ones; both assert all they play.
+word in their names.
 */
 
 #![forbid(unsafe_code)]

@@ -1,7 +1,11 @@
 //! What stands around messages on the wire: gRPC's prefix, HTTP/2's frames,
 //! compression.
 
-use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use flate2::{
+    Compression,
+    read::MultiGzDecoder,
+    write::{GzEncoder, ZlibEncoder},
+};
 use std::io::{self, Read, Write};
 
 /// The bytes before a gRPC message: a flag and the length.
@@ -40,6 +44,25 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
+}
+
+/// The zlib format, which HTTP calls deflate.
+pub fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A block of Snappy.
+pub fn snappy(bytes: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(bytes).unwrap()
+}
+
+/// Framed Snappy, which Collectors send over gRPC.
+pub fn snappy_framed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.into_inner().unwrap()
 }
 
 pub fn gunzip(bytes: &[u8]) -> io::Result<Vec<u8>> {

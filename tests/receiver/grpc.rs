@@ -135,9 +135,12 @@ async fn compressed_messages_are_inflated() {
     for (encoding, flag, packed) in [
         ("gzip", 1, gzip(&plain)),
         ("zstd", 1, zstd(&plain)),
+        ("snappy", 1, snappy(&plain)),
+        ("snappy", 1, snappy_framed(&plain)),
+        ("deflate", 1, deflate(&plain)),
         // The flag decides, not the header.
         ("gzip", 0, plain.clone()),
-        ("snappy", 0, plain.clone()),
+        ("br", 0, plain.clone()),
     ] {
         let got = export(
             &server,
@@ -169,10 +172,10 @@ async fn compression_faults_have_their_codes() {
             "names no compression",
         ),
         (
-            &[("grpc-encoding", "snappy")],
+            &[("grpc-encoding", "br")],
             framed(1, b"x"),
             Code::Unimplemented,
-            "snappy",
+            "use identity, gzip, zstd, snappy or deflate",
         ),
         (
             &[("grpc-encoding", "gzip")],
@@ -205,7 +208,10 @@ async fn compression_faults_have_their_codes() {
         assert_eq!((got.status, status.code()), (200, code), "{status:?}");
         assert!(status.message().contains(word), "{status:?}");
         if code == Code::Unimplemented {
-            assert_eq!(got.header("grpc-accept-encoding"), "identity,gzip,zstd");
+            assert_eq!(
+                got.header("grpc-accept-encoding"),
+                "identity,gzip,zstd,snappy,deflate"
+            );
         }
         if code == Code::ResourceExhausted {
             // OTLP: without RetryInfo it must not be sent again.

@@ -19,7 +19,7 @@ use std::{
 };
 pub use testkit::{
     EXPORT,
-    frames::{grpc as framed, gzip, zstd},
+    frames::{deflate, grpc as framed, gzip, snappy, snappy_framed, zstd},
 };
 use tokio::{
     net::{TcpListener, TcpStream},

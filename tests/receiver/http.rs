@@ -78,6 +78,10 @@ async fn encodings_are_inflated() {
         ("", plain.clone()),
         ("gzip", gzip(&plain)),
         ("zstd", zstd(&plain)),
+        ("deflate", deflate(&plain)),
+        ("zlib", deflate(&plain)),
+        ("snappy", snappy(&plain)),
+        ("x-snappy-framed", snappy_framed(&plain)),
     ] {
         let headers = [("content-type", PROTOBUF), ("content-encoding", encoding)];
         let got = send(&server, &headers, sent).await;
@@ -151,16 +155,16 @@ async fn what_is_not_served_is_said_in_the_requests_type() {
             vec![],
             415,
             PROTOBUF,
-            "identity, gzip or zstd",
+            "identity, gzip, zstd, snappy or deflate",
         ),
         (
             "POST",
             PATH,
-            vec![j, encoded("deflate")],
+            vec![j, encoded("compress")],
             vec![],
             415,
             JSON,
-            "deflate",
+            "compress",
         ),
         (
             "POST",

@@ -14,7 +14,7 @@ use crate::{
         content::{self, Content},
         decoder::{Decoder, RequestRoute},
         endpoint::{BODY_IDLE_TIMEOUT, ConnectionContext},
-        inflate::{Coding, InflateError, inflate},
+        inflate::{self, Coding, InflateError, inflate},
         large,
         partial::WholeBody,
         status,
@@ -204,7 +204,10 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
     coding.map_err(|name| {
         Refusal::new(
             RefusalKind::UnsupportedCoding,
-            format!("content-encoding {name:?} is not supported: use identity, gzip or zstd"),
+            format!(
+                "content-encoding {name:?} is not supported: use {}",
+                inflate::NAMES
+            ),
         )
     })
 }

@@ -9,7 +9,7 @@ use super::frame::{self, too_large};
 use crate::{
     pipeline::{Refusal, RefusalKind},
     receiver::{
-        inflate::{Coding, InflateError},
+        inflate::{self, Coding, InflateError},
         partial::{PartialBodies, PartialBody},
     },
 };
@@ -80,7 +80,10 @@ pub(crate) fn message<'b>(
         Ok(coding) => Ok((message, *coding)),
         Err(name) => Err(Refusal::new(
             RefusalKind::UnsupportedCoding,
-            format!("grpc-encoding {name:?} is not supported: use identity, gzip or zstd"),
+            format!(
+                "grpc-encoding {name:?} is not supported: use {}",
+                inflate::NAMES
+            ),
         )),
     }
 }
