@@ -233,6 +233,7 @@ pub fn http_settings() -> HttpServer {
         logs_path: "/v1/logs".to_owned(),
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),
+        cors: None,
         idle_timeout: None,
         tls: None,
         auth: None,

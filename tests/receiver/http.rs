@@ -6,7 +6,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 use std::time::Duration;
-use wayspan::pipeline::{Refusal, Taken};
+use wayspan::{
+    pipeline::{Refusal, Taken},
+    receiver::otlp::{Cors, http_protocol},
+};
 
 const PATH: &str = "/v1/traces";
 
@@ -317,4 +320,39 @@ async fn answers_of_the_pipeline_reach_the_client() {
         assert_eq!(got.header("retry-after"), "1");
     }
     assert_eq!(server.counts(), (2, 6));
+}
+
+#[tokio::test]
+async fn pages_of_allowed_origins_may_send_from_browsers() {
+    let mut settings = http_settings();
+    settings.cors = Some(Cors {
+        origins: vec!["https://*.example".to_owned()],
+        ..Cors::default()
+    });
+    let server = Server::start(http_protocol(settings));
+    let shop = ("origin", "https://shop.example");
+    let asks = [
+        shop,
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type"),
+    ];
+    let mut preflight = post(PATH, &asks, Vec::new());
+    *preflight.method_mut() = http::Method::OPTIONS;
+    let got = http1(&server, preflight).await;
+    assert_eq!(got.status, 204, "{got:?}");
+    assert_eq!(got.header("access-control-allow-origin"), shop.1);
+    assert_eq!(got.header("access-control-allow-headers"), "content-type");
+    assert_eq!(server.counts(), (0, 0), "a preflight is no request");
+    let json = br#"{"resourceSpans":[]}"#.to_vec();
+    let got = send(&server, &[("content-type", JSON), shop], json.clone()).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert_eq!(got.header("access-control-allow-origin"), shop.1);
+    // A refusal can be read by the page, too.
+    let got = send(&server, &[("content-type", JSON), shop], b"no".to_vec()).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(got.header("access-control-allow-origin"), shop.1);
+    let other = ("origin", "https://other.test");
+    let got = send(&server, &[("content-type", JSON), other], json).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    assert!(!got.headers.contains_key("access-control-allow-origin"));
 }

@@ -9,6 +9,7 @@ its format. [`body`] collects, [`reply`] turns refusals into replies.
 
 mod body;
 pub(crate) mod connection;
+pub(crate) mod cors;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod transfer;

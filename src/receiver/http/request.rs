@@ -29,16 +29,37 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use std::{borrow::Cow, rc::Rc, sync::Arc};
 
-/// Answers one request in the format that `decoder` knows.
+/// Answers one request in the format that `decoder` knows, and in words that a
+/// browser lets its page read, where it may.
 pub(crate) async fn answer(
     context: &Rc<ConnectionContext>,
     settings: &HttpServer,
     decoder: &Arc<dyn Decoder>,
     request: Request<Incoming>,
 ) -> Response<HttpReply> {
-    let content = Content::of(content::header(request.headers()));
-    let (head, mut body) = request.into_parts();
-    match take(context, settings, decoder, content, &head, &mut body).await {
+    let Some(cors) = &settings.cors else {
+        return answer_one(context, settings, decoder, request.into_parts())
+            .await
+            .0;
+    };
+    let (head, body) = request.into_parts();
+    if let Some(reply) = cors.preflight(&head) {
+        return reply;
+    }
+    let (mut reply, head) = answer_one(context, settings, decoder, (head, body)).await;
+    cors.open(&head.headers, reply.headers_mut());
+    reply
+}
+
+/// Answers one request; returns its head as well.
+async fn answer_one(
+    context: &Rc<ConnectionContext>,
+    settings: &HttpServer,
+    decoder: &Arc<dyn Decoder>,
+    (head, mut body): (Parts, Incoming),
+) -> (Response<HttpReply>, Parts) {
+    let content = Content::of(content::header(&head.headers));
+    let reply = match take(context, settings, decoder, content, &head, &mut body).await {
         Ok((route, taken)) => {
             context.note_taken();
             decoder.accepted(route, taken)
@@ -55,14 +76,16 @@ pub(crate) async fn answer(
             }
             // Over HTTP/2 a gRPC sender understands gRPC's own status.
             if content.is_grpc() && head.version == Version::HTTP_2 {
-                return grpc_status(&refusal);
+                grpc_status(&refusal)
+            } else {
+                let (content_type, body) = decoder.refused(content, &refusal);
+                let admission = context.endpoint.admission.as_ref();
+                let challenge = admission.map(|admission| admission.challenge());
+                reply::refused(&refusal, content_type, body, challenge)
             }
-            let (content_type, body) = decoder.refused(content, &refusal);
-            let admission = context.endpoint.admission.as_ref();
-            let challenge = admission.map(|admission| admission.challenge());
-            reply::refused(&refusal, content_type, body, challenge)
         }
-    }
+    };
+    (reply, head)
 }
 
 /// Gives the request to the pipelines, and waits until it may be answered.

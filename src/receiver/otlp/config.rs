@@ -4,6 +4,7 @@ use super::{GrpcServer, HttpServer, Otlp, ServerKeepalive, http_protocol};
 use crate::{
     auth,
     config::{Field, Id, KeyReader, Setting, Word},
+    receiver::http::cors::Cors,
     receiver::{ConfiguredReceiver, ListenerSettings, Protocol, ReceiverSettings},
     tls,
 };
@@ -153,7 +154,7 @@ fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
     let endpoint = keys.or("endpoint", "localhost:4318".to_owned(), ADDRESS);
     let transport = transport(keys);
     let tls = tls::config::server(keys);
-    keys.ignored(&["cors"]);
+    let cors = keys.section("cors", cors);
     let auth = auth::config::server(keys);
     let size = keys.or(
         "max_request_body_size",
@@ -209,9 +210,68 @@ fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
         max_header_bytes: or_default(header_bytes.value, DEFAULT_HEADERS),
         header_timeout: wait(&header_timeout, HEADER_TIMEOUT, keys),
         idle_timeout: not_zero(&idle),
+        cors,
         tls,
         auth,
     })
+}
+
+/// Reads `cors`. None where it is not there, or allows nobody.
+fn cors(keys: &mut KeyReader<'_>) -> Option<Cors> {
+    type Texts = Field<Vec<Field<String>>>;
+    let origins: Texts = keys.get(
+        "allowed_origins",
+        "none",
+        "origins whose pages may send from a browser; each may have one `*`",
+    );
+    let headers: Texts = keys.get(
+        "allowed_headers",
+        "none",
+        "request headers besides `Accept`, `Content-Type` and `X-Requested-With`; `*` is all",
+    );
+    let exposed: Texts = keys.get(
+        "exposed_headers",
+        "none",
+        "headers of answers that pages may read",
+    );
+    let max_age = keys.or(
+        "max_age",
+        0_u64,
+        "seconds for which a browser need not ask again; 0: as it likes",
+    );
+    let texts = |list: &Texts| -> Vec<String> {
+        let items = list.value.iter().flatten();
+        items
+            .filter_map(|item| item.trimmed().map(str::to_owned))
+            .collect()
+    };
+    let lower = |list: &Texts| -> Vec<String> {
+        let texts = texts(list).into_iter();
+        texts.map(|text| text.to_ascii_lowercase()).collect()
+    };
+    if !keys.has_value() || !keys.is_used() {
+        return None;
+    }
+    let cx = keys.reading();
+    let exposed_value = match http::HeaderValue::from_str(&texts(&exposed).join(", ")) {
+        Ok(value) => Some(value).filter(|value| !value.is_empty()),
+        Err(_) => {
+            cx.error(exposed.spot, "not names that headers can have");
+            None
+        }
+    };
+    let cors = Cors {
+        origins: lower(&origins),
+        headers: lower(&headers),
+        exposed: exposed_value,
+        max_age: Some(max_age.value).filter(|seconds| *seconds > 0),
+    };
+    if cors.origins.is_empty() {
+        let message = "allows nobody without allowed_origins; ignored";
+        cx.warn(keys.spot(), message);
+        return None;
+    }
+    Some(cors)
 }
 
 /// Reads `transport`. None, and reported, when it is none that is served.

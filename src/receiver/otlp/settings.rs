@@ -1,6 +1,6 @@
 /*! The settings of an `otlp` receiver. */
 
-use crate::{auth::ServerAuth, tls::ServerTls};
+use crate::{auth::ServerAuth, receiver::http::cors::Cors, tls::ServerTls};
 use std::{net::SocketAddr, time::Duration};
 
 /// Settings of an `otlp` receiver.
@@ -63,6 +63,8 @@ pub struct HttpServer {
     pub header_timeout: Duration,
     /// `idle_timeout` of a connection. Default none.
     pub idle_timeout: Option<Duration>,
+    /// `cors`; None: pages of browsers may not send.
+    pub cors: Option<Cors>,
     /// `tls`; None: plaintext.
     pub tls: Option<ServerTls>,
     /// `auth`; None: whoever can connect.
