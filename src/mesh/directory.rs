@@ -18,8 +18,8 @@ mod tests;
 
 pub use labels::AppLabels;
 pub(crate) use name_index::{App, same_but_case};
+pub use records::{ControlPlanePod, KialiPod, NamespaceRecord, PodRecord, ServiceRecord};
 pub(crate) use records::{KialiAddress, Labels, PodPhase};
-pub use records::{KialiPod, NamespaceRecord, PodRecord, ServiceRecord};
 
 use backing::{Backed, Fronts, Sets};
 use labels::canonical_name;

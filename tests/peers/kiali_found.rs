@@ -6,7 +6,7 @@
 //! and no word about Kubernetes in its configuration.
 
 use crate::collector::health;
-use crate::kiali_objects::{Installed, Installer, define_kialis};
+use crate::kiali_objects::{Installed, Installer, define_kialis, install_istiod};
 use crate::kubernetes::Cluster;
 use crate::spans::export;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
@@ -102,6 +102,8 @@ fn helms_kiali_is_followed_by_what_deploy_has() {
         &["no Kiali is among the Pods of all namespaces"],
     );
     assert_eq!(detail(&wayspan, "trouble"), None);
+    install_istiod(&cluster, "east");
+    wayspan.wait_said("istio.cluster_id east, istiod's CLUSTER_ID");
 
     // It is added later.
     let mut kiali = Installed::new(Installer::Helm, "istio-system", "v2.7.1");
@@ -136,6 +138,7 @@ fn helms_kiali_is_followed_by_what_deploy_has() {
     );
     Installed::new(Installer::Operator, "istio-system", "v2.26.0").apply(&cluster);
     wait_followed(&wayspan, "host", "2.26", "config_map");
+    wayspan.wait_said("istio.cluster_id east. Read from ConfigMap istio-system/kiali");
     let log = wayspan.log();
     assert!(!log.contains("abcdefghijklmnop"), "{log}");
 }

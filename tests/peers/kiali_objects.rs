@@ -193,6 +193,25 @@ impl Installed {
     }
 }
 
+/// A Pod of istiod (istio/istio, `manifests/charts/istio-control/istio-discovery`), less
+/// what no reader of it looks at.
+pub fn install_istiod(cluster: &Cluster, cluster_id: &str) {
+    let container = json!({
+        "name": "discovery", "image": "docker.io/istio/pilot:1.30.0",
+        "env": [
+            {"name": "REVISION", "value": "default"},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "CLUSTER_ID", "value": cluster_id},
+        ],
+    });
+    cluster.apply(&json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "istiod-794db9df8f-x", "namespace": "istio-system",
+            "labels": {"app": "istiod", "istio": "pilot", "istio.io/rev": "default"}},
+        "spec": {"containers": [container]},
+    }));
+}
+
 /// The operator's kind of object.
 pub fn define_kialis(cluster: &Cluster) {
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});

@@ -32,8 +32,8 @@ pub struct PodRecord {
     pub workload: Option<String>,
     /// How far it has got.
     pub phase: PodPhase,
-    /// What it says of the Kiali in it; None: there is none.
-    pub kiali: Option<Box<KialiPod>>,
+    /// What of the control plane runs in it; None: nothing.
+    pub runs: Option<Box<ControlPlanePod>>,
 }
 
 impl PodRecord {
@@ -41,6 +41,23 @@ impl PodRecord {
     pub(crate) fn workload(&self) -> &str {
         self.workload.as_deref().unwrap_or(&self.name)
     }
+
+    /// Returns the Kiali in it.
+    pub(crate) fn kiali(&self) -> Option<&KialiPod> {
+        match self.runs.as_deref() {
+            Some(ControlPlanePod::Kiali(kiali)) => Some(kiali),
+            _ => None,
+        }
+    }
+}
+
+/// What is kept of the spec of a Pod that names depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlPlanePod {
+    /// A Kiali.
+    Kiali(KialiPod),
+    /// An istiod, with its `CLUSTER_ID`.
+    Istiod(String),
 }
 
 /// What the spec of a Pod says of the Kiali in it.

@@ -8,12 +8,13 @@ in a mesh of a hundred thousand Pods, less often, so that it costs a tenth of
 a core at most. A Kiali whose app label has changed gets another directory at
 the next second.
 
-The same Pods show which Kialis there are, for whoever follows one.
+The same Pods show which Kialis there are, and what istiod calls the cluster, for
+whoever follows a Kiali.
 */
 
 use super::{
     client::{self, ClientError},
-    kiali::{self, Kialis},
+    kiali::{self, ControlPlane, Kialis},
     objects::{LabelPool, Namespace, Object, PodObject, ServiceObject},
     records::{Records, SharedRecords},
     resource::Resource,
@@ -46,7 +47,7 @@ pub(crate) struct DirectoryWatcher {
     namespaces: Vec<Option<String>>,
     targets: Vec<Current>,
     status: Arc<DirectoryStatus>,
-    kialis: watch::Sender<Kialis>,
+    control_plane: watch::Sender<ControlPlane>,
 }
 
 /// The records of all stores.
@@ -79,13 +80,13 @@ impl DirectoryWatcher {
             status: Arc::new(DirectoryStatus::new(namespaces.len())),
             namespaces,
             targets,
-            kialis: watch::Sender::default(),
+            control_plane: watch::Sender::default(),
         })
     }
 
-    /// Returns the Kialis of the cluster, as far as they are known.
-    pub(crate) fn kialis(&self) -> watch::Receiver<Kialis> {
-        self.kialis.subscribe()
+    /// Returns the control plane of the cluster, as far as it is known.
+    pub(crate) fn control_plane(&self) -> watch::Receiver<ControlPlane> {
+        self.control_plane.subscribe()
     }
 
     /// Returns the state of its watches.
@@ -131,7 +132,7 @@ impl DirectoryWatcher {
             namespaces: follow(&shared, &self.namespaces, &mut watches),
         };
         tokio::select! {
-            () = publish(&shared, &records, &self.targets, &self.kialis) => {}
+            () = publish(&shared, &records, &self.targets, &self.control_plane) => {}
             // Each follows for ever: this is how a panic of one is passed on.
             Some(Err(ended)) = watches.join_next() => {
                 if ended.is_panic() {
@@ -169,7 +170,7 @@ async fn publish(
     shared: &Shared,
     records: &AllRecords,
     targets: &[Current],
-    kialis: &watch::Sender<Kialis>,
+    control_plane: &watch::Sender<ControlPlane>,
 ) {
     let begun = Instant::now();
     while !shared.status.all_tried() && begun.elapsed() < FIRST_LISTS {
@@ -208,8 +209,8 @@ async fn publish(
             shared.pool.borrow_mut().purge();
         }
         if changed || !records.pods_are_listed() {
-            let now = records.kialis(&shared.status);
-            kialis.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
+            let now = records.control_plane(&shared.status);
+            control_plane.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
         }
         sleep(INTERVAL.max(begun.elapsed() * 9)).await;
         changed = timeout(INTERVAL, shared.changed.notified()).await.is_ok();
@@ -236,11 +237,21 @@ impl AllRecords {
         self.pods.iter().any(|records| records.borrow().listed)
     }
 
-    fn kialis(&self, status: &DirectoryStatus) -> Kialis {
-        match (self.pods_are_listed(), status.view(Resource::Pods).trouble) {
-            (true, _) => Kialis::Known(kiali::find(all(&self.pods), || all(&self.services))),
-            (false, Some(_)) => Kialis::Hidden,
-            (false, None) => Kialis::NotListed,
+    fn control_plane(&self, status: &DirectoryStatus) -> ControlPlane {
+        if !self.pods_are_listed() {
+            let kialis = match status.view(Resource::Pods).trouble {
+                Some(_) => Kialis::Hidden,
+                None => Kialis::NotListed,
+            };
+            return ControlPlane {
+                kialis,
+                cluster_id: None,
+            };
+        }
+        let pods = all(&self.pods);
+        ControlPlane {
+            cluster_id: kiali::cluster_id(&pods),
+            kialis: Kialis::Known(kiali::find(pods, || all(&self.services))),
         }
     }
 }

@@ -11,12 +11,13 @@ known, and a status says what is missing.
 mod api;
 mod client;
 mod condition;
+mod control_plane_pod;
 mod directory;
 mod error;
 pub(crate) mod kiali;
-mod kiali_pod;
 mod list_watch;
 mod objects;
+mod pod_spec;
 mod records;
 mod resource;
 mod status;

@@ -3,10 +3,7 @@ Objects as the API server writes them, of which only what records need is read.
 The rest (specs, statuses, managed fields) is skipped as it is parsed.
 */
 
-use super::{
-    kiali_pod::{self, Container, Volume},
-    resource::Resource,
-};
+use super::{control_plane_pod, pod_spec::PodSpec, resource::Resource};
 use crate::mesh::directory::{Labels, NamespaceRecord, PodPhase, PodRecord, ServiceRecord};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
@@ -84,14 +81,6 @@ pub(crate) struct PodObject {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodSpec {
-    host_network: bool,
-    volumes: Option<Vec<Volume>>,
-    containers: Option<Vec<Container>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct PodStatus {
     phase: String,
@@ -136,11 +125,9 @@ impl Object for PodObject {
         }
         let workload = workload(&self.metadata);
         let labels = self.metadata.labels.as_ref();
-        let kiali = labels
-            .filter(|labels| kiali_pod::is_labelled(labels))
-            .and_then(|_| kiali_pod::read(&self.spec.volumes, &self.spec.containers));
+        let runs = labels.and_then(|labels| control_plane_pod::read(labels, &self.spec));
         PodRecord {
-            kiali,
+            runs,
             workload: (workload != self.metadata.name).then(|| workload.to_owned()),
             namespace: self.metadata.namespace,
             name: self.metadata.name,

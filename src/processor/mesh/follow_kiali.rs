@@ -7,7 +7,7 @@ use super::{Processors, kiali_client::KialiHttp, watch_kubernetes::Watchers};
 use crate::{
     mesh::{
         Current, KialiSource, MeshSettings,
-        watch::kiali::{KialiFollower, KialiStatus, Kialis, SchemeLabels},
+        watch::kiali::{ControlPlane, KialiFollower, KialiStatus, SchemeLabels},
     },
     telemetry::{Health, Metric, Registry},
     threads::{ThreadError, on_runtime},
@@ -50,7 +50,7 @@ struct Job {
     current: Current,
     status: Arc<KialiStatus>,
     versions: Versions,
-    kialis: Option<watch::Receiver<Kialis>>,
+    control_plane: Option<watch::Receiver<ControlPlane>>,
 }
 
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
@@ -71,10 +71,10 @@ pub(super) fn start(
         let status = Arc::new(KialiStatus::new(shown.clone()));
         let versions = Versions::default();
         show(registry, &id, &status, &versions, &shown);
-        let kialis = watchers.kialis(&settings.kubernetes);
+        let control_plane = watchers.control_plane(&settings.kubernetes);
         match settings.follow.as_ref().map(|follow| &follow.source) {
             None => continue,
-            Some(KialiSource::Discovery) if kialis.is_none() => continue,
+            Some(KialiSource::Discovery) if control_plane.is_none() => continue,
             Some(_) => {}
         }
         register(registry, &id, &status);
@@ -85,7 +85,7 @@ pub(super) fn start(
             current: current.clone(),
             status,
             versions,
-            kialis,
+            control_plane,
         });
     }
     if jobs.is_empty() {
@@ -118,14 +118,14 @@ async fn follow(job: Job, registry: Arc<Registry>) {
         current,
         status,
         versions,
-        kialis,
+        control_plane,
     } = job;
     let on_change = {
         let (id, status) = (id.clone(), Arc::clone(&status));
         move |shown: &SchemeLabels| show(&registry, &id, &status, &versions, shown)
     };
     if let Some(follower) = KialiFollower::new(id, &settings, current, status, on_change) {
-        follower.run(KialiHttp::new, kialis).await;
+        follower.run(KialiHttp::new, control_plane).await;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         Current, KubernetesMode, KubernetesSettings,
         watch::{
             ClientError, DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster,
-            kiali::Kialis,
+            kiali::ControlPlane,
         },
     },
     telemetry::{Health, Metric, Registry},
@@ -129,11 +129,14 @@ impl Watchers {
         health.detail("kubernetes", move || detail(&all));
     }
 
-    /// Returns the Kialis that the watcher with these settings sees; None where there
-    /// is no such watcher.
-    pub(super) fn kialis(&self, settings: &KubernetesSettings) -> Option<watch::Receiver<Kialis>> {
+    /// Returns the control plane that the watcher with these settings sees; None where
+    /// there is no such watcher.
+    pub(super) fn control_plane(
+        &self,
+        settings: &KubernetesSettings,
+    ) -> Option<watch::Receiver<ControlPlane>> {
         let ready = self.0.iter().find(|ready| ready.settings == *settings)?;
-        Some(ready.watcher.kialis())
+        Some(ready.watcher.control_plane())
     }
 
     /// Starts them. They end with `end`.

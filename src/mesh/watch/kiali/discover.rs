@@ -8,7 +8,7 @@ no Pods for a moment is not given up.
 */
 
 use super::{
-    KialiClient, KialiFollower, Kialis, Place,
+    ControlPlane, KialiClient, KialiFollower, Kialis, Place,
     documents::ReadDocument,
     found::{Candidates, FoundKiali},
     object::{PAUSES, Unread},
@@ -43,7 +43,7 @@ const ISTIO: &str = "istio-system";
 /// Follows the Kiali of the cluster for ever.
 pub(super) async fn run<C: KialiClient>(
     follower: &KialiFollower,
-    kialis: Receiver<Kialis>,
+    control_plane: Receiver<ControlPlane>,
     connect: impl Fn(&KialiEndpoint) -> C,
 ) {
     let client = watch::client(follower).await;
@@ -57,7 +57,11 @@ pub(super) async fn run<C: KialiClient>(
         followed: None,
         backoff: Backoff::doubling(first, longest),
     };
-    future::join(search.run(kialis), watch::trust_domain(follower, &client)).await;
+    future::join(
+        search.run(control_plane),
+        watch::trust_domain(follower, &client),
+    )
+    .await;
 }
 
 struct Search<'a, F> {
@@ -97,9 +101,9 @@ struct Taken {
 }
 
 impl<'a, C: KialiClient + 'a, F: Fn(&KialiEndpoint) -> C> Search<'a, F> {
-    async fn run(mut self, mut kialis: Receiver<Kialis>) {
+    async fn run(mut self, mut control_plane: Receiver<ControlPlane>) {
         loop {
-            let now = kialis.borrow_and_update().clone();
+            let now = control_plane.borrow_and_update().kialis.clone();
             let wait = self.look(now).await;
             let following = async {
                 match &mut self.followed {
@@ -114,7 +118,7 @@ impl<'a, C: KialiClient + 'a, F: Fn(&KialiEndpoint) -> C> Search<'a, F> {
                 }
             };
             let lost = select! {
-                Ok(()) = kialis.changed() => false,
+                Ok(()) = control_plane.changed() => false,
                 () = again => false,
                 () = following => true,
             };

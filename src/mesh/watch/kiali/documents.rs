@@ -40,7 +40,7 @@ impl ReadDocument {
 }
 
 /// Names of labels are the longest: a domain, a slash and 63 characters.
-fn may_be_name(text: &str) -> bool {
+pub(super) fn may_be_name(text: &str) -> bool {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     text.len() <= 320 && !text.contains(odd)
 }

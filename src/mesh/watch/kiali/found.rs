@@ -9,9 +9,18 @@ all replicas of wayspan come to the same.
 use super::documents;
 use crate::mesh::{
     KialiEndpoint, KialiSource, ObjectName, Version,
-    directory::{KialiPod, PodPhase, PodRecord, ServiceRecord},
+    directory::{ControlPlanePod, KialiPod, PodPhase, PodRecord, ServiceRecord},
 };
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
+/// What the watch of Pods shows of the control plane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ControlPlane {
+    /// Its Kialis.
+    pub(crate) kialis: Kialis,
+    /// What all istiods call the cluster; None: there are none, or they disagree.
+    pub(crate) cluster_id: Option<String>,
+}
 
 /// What the watch of Pods knows of Kialis.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,12 +47,22 @@ pub(crate) struct FoundKiali {
     url: Option<String>,
 }
 
+/// Returns what all istiods call the cluster.
+pub(crate) fn cluster_id(pods: &[Arc<PodRecord>]) -> Option<String> {
+    let mut ids = pods.iter().filter_map(|pod| match pod.runs.as_deref() {
+        Some(ControlPlanePod::Istiod(id)) if pod.phase != PodPhase::Finished => Some(id),
+        _ => None,
+    });
+    let first = ids.next().filter(|id| documents::may_be_name(id))?;
+    ids.all(|id| id == first).then(|| first.clone())
+}
+
 /// Returns the Kialis that the Pods of a cluster are of.
 pub(crate) fn find(
     pods: Vec<Arc<PodRecord>>,
     services: impl FnOnce() -> Vec<Arc<ServiceRecord>>,
 ) -> Vec<FoundKiali> {
-    let is_kiali = |pod: &Arc<PodRecord>| pod.kiali.is_some() && pod.phase != PodPhase::Finished;
+    let is_kiali = |pod: &Arc<PodRecord>| pod.kiali().is_some() && pod.phase != PodPhase::Finished;
     let mut instances: BTreeMap<(String, String), Vec<Arc<PodRecord>>> = BTreeMap::new();
     for pod in pods.into_iter().filter(is_kiali) {
         let label = pod.labels.get("app.kubernetes.io/instance");
@@ -69,7 +88,7 @@ impl FoundKiali {
     ) -> Self {
         // While one Pod takes another's place, the newer version counts.
         pods.sort_by_cached_key(|pod| (Reverse(version(pod)), pod.name.clone()));
-        let specs = || pods.iter().filter_map(|pod| pod.kiali.as_deref());
+        let specs = || pods.iter().filter_map(|pod| pod.kiali());
         let config_map = specs().find_map(|kiali: &KialiPod| kiali.config_map.clone());
         let address = specs().find_map(|kiali| kiali.address.clone());
         let selects = |service: &ServiceRecord, pod: &PodRecord| {
@@ -123,10 +142,7 @@ impl FoundKiali {
 /// Returns the version that a Pod's labels or image name.
 fn version(pod: &PodRecord) -> Option<Version> {
     let label = |key: &str| pod.labels.get(key).map(String::as_str);
-    let tag = pod
-        .kiali
-        .as_ref()
-        .and_then(|kiali| kiali.image_tag.as_deref());
+    let tag = pod.kiali().and_then(|kiali| kiali.image_tag.as_deref());
     let places = [label("app.kubernetes.io/version"), label("version"), tag];
     documents::version(&places, &mut Vec::new())
 }

@@ -22,7 +22,7 @@ mod poll;
 mod status;
 mod watch;
 
-pub(crate) use found::{Kialis, find};
+pub(crate) use found::{ControlPlane, Kialis, cluster_id, find};
 pub(crate) use poll::{KialiClient, KialiReply, KialiRequest};
 pub(crate) use status::{KialiStatus, SchemeLabels};
 
@@ -31,6 +31,7 @@ use crate::mesh::{
     ObjectName, Scheme, Version,
 };
 use documents::ReadDocument;
+use futures_util::future;
 use std::{cell::RefCell, sync::Arc};
 use tokio::sync::watch::Receiver;
 
@@ -75,6 +76,8 @@ struct Learned {
     /// It cannot be read now, so that its Pods may know better.
     unreadable: bool,
     trust_domain: Option<String>,
+    /// What istiod calls the cluster.
+    cluster_id: Option<String>,
     read_before: bool,
     /// Warnings that hold, each given once: of what was read, and of where
     /// wayspan's file says otherwise.
@@ -105,20 +108,62 @@ impl KialiFollower {
         })
     }
 
-    /// Follows for ever. `connect` makes a client for a Kiali that is asked; `kialis`
-    /// are those of the cluster, without which none is looked for there.
+    /// Follows for ever. `connect` makes a client for a Kiali that is asked;
+    /// `control_plane` is that of the cluster, without which no Kiali is looked for
+    /// there.
     pub(crate) async fn run<C: KialiClient>(
         &self,
         connect: impl Fn(&KialiEndpoint) -> C,
-        kialis: Option<Receiver<Kialis>>,
+        control_plane: Option<Receiver<ControlPlane>>,
     ) {
-        match (&self.follow.source, kialis) {
-            (KialiSource::Url(endpoint), _) => {
-                poll::run(self, endpoint, connect(endpoint)).await;
+        let cluster = self.follow_cluster(control_plane.clone());
+        let kiali = async {
+            match (&self.follow.source, control_plane) {
+                (KialiSource::Url(endpoint), _) => {
+                    poll::run(self, endpoint, connect(endpoint)).await;
+                }
+                (KialiSource::Discovery, Some(found)) => {
+                    discover::run(self, found, connect).await;
+                }
+                (KialiSource::Discovery, None) => {}
+                (source, _) => watch::run(self, source).await,
             }
-            (KialiSource::Discovery, Some(kialis)) => discover::run(self, kialis, connect).await,
-            (KialiSource::Discovery, None) => {}
-            (source, _) => watch::run(self, source).await,
+        };
+        future::join(kiali, cluster).await;
+    }
+
+    /// Takes over what istiod calls the cluster, as long as that is watched.
+    async fn follow_cluster(&self, control_plane: Option<Receiver<ControlPlane>>) {
+        let Some(mut control_plane) = control_plane else {
+            return;
+        };
+        loop {
+            let id = control_plane.borrow_and_update().cluster_id.clone();
+            if let Some(id) = id {
+                self.learned_cluster(id);
+            }
+            if control_plane.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn learned_cluster(&self, id: String) {
+        let known = self.learned.borrow_mut().cluster_id.replace(id.clone());
+        if known.as_ref() == Some(&id) {
+            return;
+        }
+        if self.learned.borrow().read_before {
+            return self.apply();
+        }
+        // Until Kiali itself was read, its own part is unknown and stays.
+        if self.follow.given.cluster_id.is_none() && self.current.get().cluster_id != id {
+            self.current
+                .update(|knowledge| knowledge.cluster_id.clone_from(&id));
+            tracing::info!(
+                "{}: istio.cluster_id {id}, istiod's CLUSTER_ID",
+                self.processor
+            );
         }
     }
 
@@ -197,7 +242,11 @@ impl KialiFollower {
                 true => pods.or(&state.kiali),
                 false => state.kiali.or(&pods),
             };
-            let said = said.or(&trust);
+            let istiod = Described {
+                cluster_id: state.cluster_id.clone(),
+                ..Described::default()
+            };
+            let said = said.or(&trust).or(&istiod);
             (given.or(&said), given.contradictions(&said), first)
         };
         let contradictions = contradictions.into_iter().map(|(key, own, its)| {
@@ -344,6 +393,35 @@ mod tests {
         }
         follower.learned(says((2, 21), true), false);
         assert_eq!(follower.learned.borrow().contradictions.len(), 1);
+    }
+
+    #[test]
+    fn the_cluster_is_istiods_where_nobody_else_says_it() {
+        let (known, current, _) = follower(Described::default());
+        let cluster = |current: &Current| current.get().cluster_id.clone();
+        known.learned_cluster("north".to_owned());
+        assert_eq!(cluster(&current), "north");
+        assert_eq!(known.status.in_force().source, "static");
+        let silent = ReadDocument {
+            said: Described {
+                cluster_id: None,
+                ..says((2, 7), true).said
+            },
+            ..ReadDocument::default()
+        };
+        known.learned(silent, true);
+        assert_eq!(cluster(&current), "north");
+        known.learned_cluster("south".to_owned());
+        assert_eq!(cluster(&current), "south");
+        known.learned(says((2, 7), true), true);
+        assert_eq!(cluster(&current), "east", "Kiali says it");
+        let given = Described {
+            cluster_id: Some("west".to_owned()),
+            ..Described::default()
+        };
+        let (told, current, _) = follower(given);
+        told.learned_cluster("north".to_owned());
+        assert_eq!(cluster(&current), "west", "the file says it");
     }
 
     #[test]

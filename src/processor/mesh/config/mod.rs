@@ -95,7 +95,7 @@ pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
     let cluster_id: Setting<String> = keys.or(
         "cluster_id",
         default.cluster_id.clone(),
-        "added as `istio.cluster_id` where a span lacks it; `\"\"` adds nothing. Spans with another id get nothing from Kubernetes, unless this is `Kubernetes`",
+        "added as `istio.cluster_id` where a span lacks it; `\"\"` adds nothing. Without the key, what a followed Kiali or istiod calls the cluster goes before the default. Spans with another id get nothing from Kubernetes, unless this is `Kubernetes`",
     );
     let (case, rename) = keys.section("service_name", |keys| {
         let case = keys.or(

@@ -131,14 +131,18 @@ impl KialiClient for Api<'_> {
 /// What a test plays with.
 struct Stage<'a> {
     api_server: ApiServer,
-    kialis: &'a Sender<Kialis>,
+    control_plane: &'a Sender<ControlPlane>,
     anonymous: &'a Cell<bool>,
     follower: &'a KialiFollower,
 }
 
 impl Stage<'_> {
+    fn shows(&self, kialis: Kialis) {
+        self.control_plane.send_modify(|now| now.kialis = kialis);
+    }
+
     fn there_are(&self, of: &[(&str, &str)]) {
-        self.kialis.send_replace(Kialis::Known(kialis(of)));
+        self.shows(Kialis::Known(kialis(of)));
     }
 
     /// Source, version and `namespace_selector` in force.
@@ -191,10 +195,10 @@ async fn play(act: impl AsyncFn(&Stage<'_>)) {
     let status = Arc::new(KialiStatus::new(labels));
     let follower = KialiFollower::new("mesh".to_owned(), &settings, current, status, |_| {});
     let follower = follower.unwrap();
-    let (kialis, anonymous) = (Sender::new(Kialis::NotListed), Cell::new(false));
+    let (control_plane, anonymous) = (Sender::new(ControlPlane::default()), Cell::new(false));
     let stage = Stage {
         api_server: ApiServer::default(),
-        kialis: &kialis,
+        control_plane: &control_plane,
         anonymous: &anonymous,
         follower: &follower,
     };
@@ -208,7 +212,7 @@ async fn play(act: impl AsyncFn(&Stage<'_>)) {
         backoff: Backoff::doubling(PAUSES[0], PAUSES[1]),
     };
     select! {
-        () = search.run(kialis.subscribe()) => {}
+        () = search.run(control_plane.subscribe()) => {}
         () = act(&stage) => {}
     }
 }
@@ -331,7 +335,7 @@ async fn an_api_server_that_is_away_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_upgrade_shows_in_the_pods_where_nothing_else_may_be_read() {
     play(async |stage| {
-        stage.kialis.send_replace(Kialis::Hidden);
+        stage.shows(Kialis::Hidden);
         sleep(GRACE).await;
         let trouble = stage.follower.status.trouble().unwrap();
         assert!(

@@ -7,6 +7,17 @@ fn labels(pairs: &[(&str, &str)]) -> Arc<Labels> {
     Arc::new(pairs.iter().map(own).collect())
 }
 
+fn runs(kiali: KialiPod) -> Option<Box<ControlPlanePod>> {
+    Some(Box::new(ControlPlanePod::Kiali(kiali)))
+}
+
+fn kiali_of(pod: &mut PodRecord) -> &mut KialiPod {
+    match pod.runs.as_deref_mut() {
+        Some(ControlPlanePod::Kiali(kiali)) => kiali,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A Pod as Helm's chart and the operator make it.
 fn pod(namespace: &str, instance: &str, version: &str) -> PodRecord {
     PodRecord {
@@ -20,7 +31,7 @@ fn pod(namespace: &str, instance: &str, version: &str) -> PodRecord {
             ("version", version),
         ]),
         workload: Some(instance.to_owned()),
-        kiali: Some(Box::new(KialiPod {
+        runs: runs(KialiPod {
             config_map: Some(instance.to_owned()),
             image_tag: Some(version.to_owned()),
             address: Some(KialiAddress {
@@ -28,7 +39,7 @@ fn pod(namespace: &str, instance: &str, version: &str) -> PodRecord {
                 port: 20001,
                 web_root: "/kiali".to_owned(),
             }),
-        })),
+        }),
         ..PodRecord::default()
     }
 }
@@ -108,10 +119,10 @@ fn a_kiali_is_what_its_pods_show() {
 #[test]
 fn names_of_instances_and_config_maps_may_be_any() {
     let mut mesh = pod("kiali", "mesh", "v2.7.0");
-    mesh.kiali.as_mut().unwrap().config_map = Some("settings".to_owned());
+    kiali_of(&mut mesh).config_map = Some("settings".to_owned());
     let mut bare = pod("kiali", "by-hand", "");
     bare.labels = labels(&[("app", "kiali")]);
-    bare.kiali = Some(Box::default());
+    bare.runs = runs(KialiPod::default());
     let kialis = found(&[mesh, bare], &[]);
     let names: Vec<_> = kialis.iter().map(|kiali| kiali.name.to_string()).collect();
     assert_eq!(names, ["kiali/by-hand", "kiali/mesh"]);
@@ -149,7 +160,7 @@ fn during_an_upgrade_the_newer_version_counts() {
 fn the_version_is_a_label_s_or_the_image_s() {
     let of = |version: &str, tag: Option<&str>| {
         let mut pod = pod("a", "kiali", version);
-        pod.kiali.as_mut().unwrap().image_tag = tag.map(str::to_owned);
+        kiali_of(&mut pod).image_tag = tag.map(str::to_owned);
         found(&[pod], &[])[0].version
     };
     assert_eq!(of("v2.22.0", Some("v2.30.0")), Some(Version::new(2, 22)));
@@ -236,5 +247,34 @@ fn the_line_says_which_was_taken_and_why() {
         "; its configuration cannot be read",
     ] {
         assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
+fn the_cluster_is_what_all_istiods_call_it() {
+    let istiod = |id: &str, phase| {
+        Arc::new(PodRecord {
+            runs: Some(Box::new(ControlPlanePod::Istiod(id.to_owned()))),
+            phase,
+            ..PodRecord::default()
+        })
+    };
+    let (running, finished) = (PodPhase::Running, PodPhase::Finished);
+    let kiali = Arc::new(pod("istio-system", "kiali", "v2.30.0"));
+    for (pods, want) in [
+        (vec![kiali.clone(), istiod("east", running)], Some("east")),
+        (
+            vec![istiod("east", running), istiod("east", running)],
+            Some("east"),
+        ),
+        (vec![istiod("east", running), istiod("west", running)], None),
+        (
+            vec![istiod("west", finished), istiod("east", running)],
+            Some("east"),
+        ),
+        (vec![istiod("e ast", running)], None),
+        (vec![kiali], None),
+    ] {
+        assert_eq!(cluster_id(&pods).as_deref(), want, "{pods:?}");
     }
 }

@@ -1,84 +1,40 @@
 /*!
-How a Pod that runs Kiali is known, and what its spec says of that Kiali. Pure.
+How the Pods of a control plane are known, and what their specs say. Pure.
 
-Helm's chart and the operator write the same (kiali/helm-charts,
+Kiali: Helm's chart and the operator write the same (kiali/helm-charts,
 `kiali-server/templates`; kiali/kiali-operator, `kiali-deploy/templates`): the
 labels `app.kubernetes.io/name` and `app` are `kiali`, the ConfigMap is mounted
 at `/kiali-configuration`, the port is called `api-port`, and the probes ask for
 `<web root>/healthz`. Names of objects may be any.
+
+istiod: the label `app` is `istiod`, and `CLUSTER_ID` is where Kiali, too, reads the
+cluster's id unless it is told another (kiali/kiali, `kubernetes/istio.go`,
+`ClusterNameFromIstiod`).
 */
 
-use crate::mesh::directory::{KialiAddress, KialiPod, Labels};
-use serde::Deserialize;
+use super::pod_spec::{Container, PodSpec, Port};
+use crate::mesh::directory::{ControlPlanePod, KialiAddress, KialiPod, Labels};
 
 const KIALI: &str = "kiali";
+const ISTIOD: &str = "istiod";
 const CONFIGURATION: &str = "/kiali-configuration";
 const API_PORT: &str = "api-port";
 const PROBED: &str = "/healthz";
 
-/// A volume of a Pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Volume {
-    name: String,
-    config_map: Option<ConfigMapVolume>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct ConfigMapVolume {
-    name: String,
-}
-
-/// A container of a Pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Container {
-    name: String,
-    image: String,
-    ports: Option<Vec<ContainerPort>>,
-    volume_mounts: Option<Vec<Mount>>,
-    readiness_probe: Option<Probe>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ContainerPort {
-    name: String,
-    container_port: i64,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Mount {
-    name: String,
-    mount_path: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Probe {
-    http_get: Option<HttpGet>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct HttpGet {
-    path: String,
-    port: Option<Port>,
-    scheme: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Port {
-    Number(i64),
-    Name(String),
+/// Returns what of the control plane runs in a Pod.
+pub(super) fn read(labels: &Labels, spec: &PodSpec) -> Option<Box<ControlPlanePod>> {
+    if is_kiali(labels) {
+        return kiali(spec).map(ControlPlanePod::Kiali).map(Box::new);
+    }
+    labels.get("app").filter(|app| *app == ISTIOD)?;
+    let mut ids = spec.containers().filter_map(Container::cluster_id);
+    let id = ids.find(|id| !id.is_empty())?;
+    Some(Box::new(ControlPlanePod::Istiod(id.to_owned())))
 }
 
 /// Returns true if a Pod with these labels is said to be Kiali's. The operator's
 /// own Pod and those of plugins have other names.
-pub(super) fn is_labelled(labels: &Labels) -> bool {
+fn is_kiali(labels: &Labels) -> bool {
     let named = labels.get("app.kubernetes.io/name");
     named
         .or_else(|| labels.get("app"))
@@ -87,62 +43,54 @@ pub(super) fn is_labelled(labels: &Labels) -> bool {
 
 /// Reads the spec of a Pod that is said to be Kiali's; None where no container
 /// is one.
-pub(super) fn read(
-    volumes: &Option<Vec<Volume>>,
-    containers: &Option<Vec<Container>>,
-) -> Option<Box<KialiPod>> {
-    let containers = || containers.iter().flatten();
-    let container = containers()
-        .find(|container| container.configuration().is_some())
-        .or_else(|| containers().find(|container| container.name == KIALI))?;
-    let mounted = container.configuration();
-    let volume = volumes
-        .iter()
-        .flatten()
-        .find(|volume| Some(&volume.name) == mounted);
+fn kiali(spec: &PodSpec) -> Option<KialiPod> {
+    let container = spec
+        .containers()
+        .find(|container| configuration(container).is_some())
+        .or_else(|| spec.containers().find(|container| container.name == KIALI))?;
+    let mounted = configuration(container);
+    let mut volumes = spec.volumes.iter().flatten();
+    let volume = volumes.find(|volume| Some(&volume.name) == mounted);
     let config_map = volume.and_then(|volume| volume.config_map.as_ref());
-    Some(Box::new(KialiPod {
+    Some(KialiPod {
         config_map: config_map
             .map(|map| map.name.clone())
             .filter(|name| !name.is_empty()),
         image_tag: tag(&container.image).map(str::to_owned),
-        address: container.address(),
-    }))
+        address: address(container),
+    })
 }
 
-impl Container {
-    /// Returns the volume that holds Kiali's configuration.
-    fn configuration(&self) -> Option<&String> {
-        let mut mounts = self.volume_mounts.iter().flatten();
-        let mount = mounts.find(|mount| mount.mount_path.trim_end_matches('/') == CONFIGURATION);
-        mount.map(|mount| &mount.name)
-    }
+/// Returns the volume that holds Kiali's configuration.
+fn configuration(container: &Container) -> Option<&String> {
+    let mut mounts = container.volume_mounts.iter().flatten();
+    let mount = mounts.find(|mount| mount.mount_path.trim_end_matches('/') == CONFIGURATION);
+    mount.map(|mount| &mount.name)
+}
 
-    /// Returns where it serves, as it lets itself be probed.
-    fn address(&self) -> Option<KialiAddress> {
-        let probe = self.readiness_probe.as_ref()?.http_get.as_ref()?;
-        let web_root = probe.path.strip_suffix(PROBED)?.trim_end_matches('/');
-        let tame = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
-        if !(web_root.is_empty() || web_root.starts_with('/')) || !web_root.chars().all(tame) {
-            return None;
-        }
-        let named = |name: &str| {
-            let mut ports = self.ports.iter().flatten();
-            ports
-                .find(|port| port.name == name)
-                .map(|port| port.container_port)
-        };
-        let port = match &probe.port {
-            Some(Port::Number(port)) => Some(*port),
-            Some(Port::Name(name)) => named(name),
-            None => named(API_PORT),
-        };
-        Some(KialiAddress {
-            tls: probe.scheme.eq_ignore_ascii_case("https"),
-            port: u16::try_from(port?).ok().filter(|port| *port > 0)?,
-            web_root: web_root.to_owned(),
-        })
+/// Returns where Kiali serves, as it lets itself be probed.
+fn address(container: &Container) -> Option<KialiAddress> {
+    let probe = container.readiness_probe.as_ref()?.http_get.as_ref()?;
+    let web_root = probe.path.strip_suffix(PROBED)?.trim_end_matches('/');
+    let tame = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+    if !(web_root.is_empty() || web_root.starts_with('/')) || !web_root.chars().all(tame) {
+        return None;
     }
+    let named = |name: &str| {
+        let mut ports = container.ports.iter().flatten();
+        let port = ports.find(|port| port.name == name);
+        port.map(|port| port.container_port)
+    };
+    let port = match &probe.port {
+        Some(Port::Number(port)) => Some(*port),
+        Some(Port::Name(name)) => named(name),
+        None => named(API_PORT),
+    };
+    Some(KialiAddress {
+        tls: probe.scheme.eq_ignore_ascii_case("https"),
+        port: u16::try_from(port?).ok().filter(|port| *port > 0)?,
+        web_root: web_root.to_owned(),
+    })
 }
 
 /// Returns the tag of an image; none where it is named by digest.
@@ -163,13 +111,8 @@ mod tests {
         pairs.iter().map(own).collect()
     }
 
-    fn read_spec(spec: &Value) -> Option<Box<KialiPod>> {
-        let part = |key: &str| spec.get(key).cloned().unwrap_or_default();
-        let volumes = serde_json::from_value(part("volumes")).unwrap();
-        read(
-            &volumes,
-            &serde_json::from_value(part("containers")).unwrap(),
-        )
+    fn read_spec(spec: &Value) -> Option<KialiPod> {
+        kiali(&serde_json::from_value(spec.clone()).unwrap())
     }
 
     #[test]
@@ -187,7 +130,7 @@ mod tests {
             (&[("app.kubernetes.io/part-of", "kiali")], false),
             (&[], false),
         ] {
-            assert_eq!(is_labelled(&labels(pairs)), want, "{pairs:?}");
+            assert_eq!(is_kiali(&labels(pairs)), want, "{pairs:?}");
         }
     }
 
@@ -233,13 +176,47 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_guessed() {
         let bare = json!({"containers": [{"name": "kiali"}]});
-        assert_eq!(read_spec(&bare), Some(Box::default()));
+        assert_eq!(read_spec(&bare), Some(KialiPod::default()));
         let other = json!({"containers": [{"name": "web", "image": "web:1"}]});
         assert_eq!(read_spec(&other), None);
         assert_eq!(read_spec(&json!({})), None);
         let mut secret = helm("/kiali", "HTTP");
         secret["volumes"][1] = json!({"name": "mesh-configuration", "secret": {"secretName": "s"}});
         assert_eq!(read_spec(&secret).unwrap().config_map, None);
+    }
+
+    #[test]
+    fn istiod_says_its_cluster() {
+        let id = |app: &str, env: Value| {
+            let container = json!({"name": "discovery", "env": env});
+            let sidecar = json!({"name": "other"});
+            let spec = serde_json::from_value(json!({"containers": [sidecar, container]})).unwrap();
+            match read(&labels(&[("app", app)]), &spec).map(|runs| *runs) {
+                Some(ControlPlanePod::Istiod(id)) => Some(id),
+                other => {
+                    assert_eq!(other, None);
+                    None
+                }
+            }
+        };
+        // As istio/istio, manifests/charts/istio-control/istio-discovery, writes it.
+        let env = json!([
+            {"name": "REVISION", "value": "default"},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "CLUSTER_ID", "value": "east"},
+            {"name": "PLATFORM", "value": ""},
+        ]);
+        assert_eq!(id("istiod", env.clone()).as_deref(), Some("east"));
+        assert_eq!(id("ratings", env), None);
+        for none in [
+            json!([]),
+            json!(null),
+            json!([{"name": "CLUSTER_ID"}]),
+            json!([{"name": "CLUSTER_ID", "value": ""}]),
+            json!([{"name": "ID", "value": "CLUSTER_ID"}]),
+        ] {
+            assert_eq!(id("istiod", none.clone()), None, "{none}");
+        }
     }
 
     #[test]
