@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use std::{hint::black_box, sync::Arc};
 use support::{Decider, Engine, captured};
 use wayspan::{
+    mesh::{Aliases, MeshSettings},
     pdata::{Edits, Index, Signal, admit, split, validate, write_span},
     pipeline::{HeaderBytes, Resources, Scopes, SealedBatch, batch::Batch},
     queue::{Budget, Queue},
@@ -79,18 +80,33 @@ fn bench_edit(c: &mut Criterion) {
     group.finish();
 }
 
-/// The mesh processor on spans whose like it has seen.
+/// The mesh processor on spans whose like it has seen, and on a request when it
+/// has seen nothing; with one name a span and with markers.
 fn bench_mesh(c: &mut Criterion) {
     let mut group = c.benchmark_group("mesh");
     for folder in FOLDERS {
-        let request = captured(folder).concat();
-        let mut decider = Decider::of(&Engine::new());
-        let mut index = Index::default();
-        let admitted = admit(Signal::Traces, &request, &decider.keys, &mut index).unwrap();
-        group.throughput(Throughput::Elements(index.items.len() as u64));
-        group.bench_function(folder, |b| {
-            b.iter(|| decider.decide(&admitted.bytes, &index));
-        });
+        let requests = captured(folder);
+        for (aliases, with) in [(Aliases::Off, ""), (Aliases::On, ", with markers")] {
+            let settings = MeshSettings {
+                aliases,
+                ..MeshSettings::default()
+            };
+            let mut decider = Decider::of(&Engine::with(&settings));
+            let mut index = Index::default();
+            for (request, seen) in [(requests.concat(), true), (requests[0].clone(), false)] {
+                let admitted = admit(Signal::Traces, &request, &decider.keys, &mut index).unwrap();
+                group.throughput(Throughput::Elements(index.items.len() as u64));
+                let what = if seen { "" } else { ", unseen" };
+                group.bench_function(format!("{folder}{with}{what}"), |b| {
+                    b.iter(|| {
+                        if !seen {
+                            decider.forget();
+                        }
+                        decider.decide(&admitted.bytes, &index);
+                    });
+                });
+            }
+        }
     }
     group.finish();
 }

@@ -183,6 +183,12 @@ impl Decider {
         }
     }
 
+    /// Forgets what it has decided.
+    #[allow(dead_code, reason = "for the benches")]
+    pub fn forget(&mut self) {
+        self.processor.forget();
+    }
+
     /// Decides about every span of a request that was indexed.
     pub fn decide(&mut self, request: &[u8], index: &Index) {
         self.processor.begin(Some(PEER));
