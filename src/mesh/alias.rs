@@ -120,8 +120,9 @@ pub(super) fn aliases(
     all
 }
 
-/// The most markers that a span gets: hops have two or three names.
-const MOST: usize = 8;
+/// The most markers that a span gets. Hops have two or three names; more than these
+/// would come near the limit of what one request may make.
+const MOST: usize = 6;
 
 /// Returns the host of the destination, with its Service's name replaced by what the
 /// marker is about.

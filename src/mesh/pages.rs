@@ -62,7 +62,7 @@ pub struct Page {
     pub(crate) namespace: String,
     /// The app label of the workload, or of the service's selector, as this
     /// Kiali picks it; may be empty.
-    pub(crate) app: String,
+    pub app: String,
     /// On an app's page: the first of its services' names.
     pub(crate) first_service: Option<String>,
     /// The waypoints that serve the object, by their workloads' names, in
@@ -89,6 +89,21 @@ impl Page {
             app: app.to_owned(),
             first_service: (kind == PageKind::App).then(|| name.to_owned()),
             waypoints: waypoint.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns the same page where the app label has another value.
+    #[must_use]
+    pub fn labelled(self, app: &str) -> Self {
+        let app = app.to_owned();
+        match self.kind {
+            // The page is the label's; the Service keeps its name.
+            PageKind::App => Self {
+                name: app.clone(),
+                app,
+                ..self
+            },
+            PageKind::Service | PageKind::Workload => Self { app, ..self },
         }
     }
 

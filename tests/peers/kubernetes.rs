@@ -186,18 +186,30 @@ impl Cluster {
 
     /// A running Pod of a Deployment.
     pub fn pod(&self, namespace: &str, workload: &str, ip: &str, labels: Value) -> String {
-        const HASH: &str = "794db9df8f";
-        let name = format!("{workload}-{HASH}-{}", ip.replace('.', "x"));
+        let own = format!("794db9df8f-{}", ip.replace('.', "x"));
+        self.pod_named(namespace, (workload, &own), ip, labels)
+    }
+
+    /// The same with what Kubernetes adds to the workload's name: a hash and the Pod's own.
+    pub fn pod_named(
+        &self,
+        namespace: &str,
+        (workload, own): (&str, &str),
+        ip: &str,
+        labels: Value,
+    ) -> String {
+        let (hash, _) = own.split_once('-').unwrap();
+        let name = format!("{workload}-{own}");
         let mut labels = labels;
-        labels["pod-template-hash"] = HASH.into();
+        labels["pod-template-hash"] = hash.into();
         let pods = format!("/api/v1/namespaces/{namespace}/pods");
         let owner = json!({
-            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{workload}-{HASH}"),
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{workload}-{hash}"),
             "uid": "8d1c6a5e-0000-4000-8000-000000000000", "controller": true,
         });
         let object = json!({
             "metadata": {
-                "name": name, "generateName": format!("{workload}-{HASH}-"),
+                "name": name, "generateName": format!("{workload}-{hash}-"),
                 "labels": labels, "ownerReferences": [owner],
             },
             "spec": {"containers": [{"name": "app", "image": "app"}]},

@@ -10,6 +10,7 @@
 //! reason for each one lost ([`lost`], [`falsely_shown`]); the figures in
 //! `docs/naming.md` are those that were found.
 
+mod labels;
 mod question;
 mod recording;
 mod table;
@@ -141,8 +142,8 @@ fn found(asker: &mut Asker, kiali: &Kiali, form: &Form, sent: &BTreeSet<String>)
 }
 
 /// Every form's Envoys, a few meshes at a time.
-fn record() -> Vec<Recording> {
-    let next = Mutex::new(0..FORMS.len());
+fn record(forms: &[Form]) -> Vec<Recording> {
+    let next = Mutex::new(0..forms.len());
     let made = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -151,7 +152,7 @@ fn record() -> Vec<Recording> {
                     let Some(i) = next.lock().unwrap().next() else {
                         return;
                     };
-                    let recording = Recording::make(FORMS[i]);
+                    let recording = Recording::make(forms[i]);
                     made.lock().unwrap().push((i, recording));
                 }
             });
@@ -162,6 +163,17 @@ fn record() -> Vec<Recording> {
     made.into_iter().map(|(_, recording)| recording).collect()
 }
 
+/// Sends every recording on every way.
+async fn replay(recordings: &[Recording], ways: &Ways) {
+    for (w, way) in ways.all.iter().enumerate() {
+        let address = format!("http://127.0.0.1:{}", way.port);
+        let mut client = TraceServiceClient::connect(address).await.unwrap();
+        for (f, recording) in recordings.iter().enumerate() {
+            recording.send(&ways.replay(f, w), &mut client).await;
+        }
+    }
+}
+
 /// What all ways to Jaeger let all Kialis find: by form, then by column, then
 /// straight, through wayspan, and with aliases.
 fn all_found() -> Vec<Vec<Vec<Found>>> {
@@ -170,21 +182,13 @@ fn all_found() -> Vec<Vec<Vec<Found>>> {
         .enable_all()
         .build()
         .unwrap();
-    let recordings = record();
+    let recordings = record(&FORMS);
     let dir = TempDir::new().unwrap();
     let jaeger = Jaeger::start(dir.path());
     let kialis = columns().into_iter().flat_map(|(_, kialis)| kialis);
     let ways = Ways::new(kialis, jaeger.otlp_grpc);
     let mut wayspan = ways.start();
-    runtime.block_on(async {
-        for (w, way) in ways.all.iter().enumerate() {
-            let address = format!("http://127.0.0.1:{}", way.port);
-            let mut client = TraceServiceClient::connect(address).await.unwrap();
-            for (f, recording) in recordings.iter().enumerate() {
-                recording.send(&ways.replay(f, w), &mut client).await;
-            }
-        }
-    });
+    runtime.block_on(replay(&recordings, &ways));
     // It ends when everything is delivered, and Jaeger answers when it has stored.
     wayspan.stop();
 

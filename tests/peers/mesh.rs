@@ -87,12 +87,19 @@ impl Form {
     }
 }
 
-const APPS: [(&str, &str, &str); 3] = [
+/// Applications with their workloads and addresses.
+pub const APPS: [(&str, &str, &str); 3] = [
     ("productpage", "productpage-v1", "10.244.1.5"),
     ("reviews", "reviews-v1", "10.244.1.6"),
     ("ratings", "ratings-v1", "10.244.1.7"),
 ];
-const GATEWAY: &str = "bookinfo-gateway-istio";
+/// What Kubernetes adds to the workload's name in that of a Pod with a sidecar.
+pub const SIDECAR_POD: &str = "7c9f6d5b8-xk2lp";
+/// Both for the gateway.
+pub const GATEWAY: &str = "bookinfo-gateway-istio";
+pub const GATEWAY_POD: &str = "5d9c8b7f6-abcde";
+/// And for the waypoint.
+pub const WAYPOINT_POD: &str = "6f7d9c5b4-qwert";
 
 fn host(app: &str) -> String {
     format!("{app}.bookinfo.svc.cluster.local")
@@ -160,7 +167,7 @@ impl Parts<'_> {
         let mut waypoint = Envoy::new(
             Role::Waypoint,
             "waypoint",
-            "6f7d9c5b4-qwert",
+            WAYPOINT_POD,
             "waypoint",
             "10.244.0.9",
             self.collector,
@@ -205,7 +212,7 @@ impl Parts<'_> {
     fn sidecars(&mut self, traces: &Arc<Mutex<Vec<String>>>) -> u16 {
         let mut next: Option<u16> = None;
         for (i, (app, workload, address)) in APPS.iter().enumerate().rev() {
-            let suffix = "7c9f6d5b8-xk2lp";
+            let suffix = SIDECAR_POD;
             let mut sidecar = Envoy::new(
                 Role::Sidecar,
                 workload,
@@ -255,7 +262,7 @@ impl Parts<'_> {
         let mut gateway = Envoy::new(
             Role::Gateway,
             GATEWAY,
-            "5d9c8b7f6-abcde",
+            GATEWAY_POD,
             GATEWAY,
             "10.244.0.8",
             self.collector,

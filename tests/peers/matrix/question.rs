@@ -70,6 +70,8 @@ pub struct Asker<'a> {
     /// How many spans each of its traces has.
     spans: RangeInclusive<usize>,
     answers: HashMap<String, Vec<Answered>>,
+    /// Whether the other reading of Kiali knows the labels of the mesh.
+    other_knows: bool,
 }
 
 impl<'a> Asker<'a> {
@@ -85,6 +87,15 @@ impl<'a> Asker<'a> {
             window,
             spans,
             answers: HashMap::new(),
+            other_knows: true,
+        }
+    }
+
+    /// The other reading of Kiali knows bookinfo's own labels alone.
+    pub fn with_other_labels(self) -> Self {
+        Self {
+            other_knows: false,
+            ..self
         }
     }
 
@@ -114,7 +125,7 @@ impl<'a> Asker<'a> {
         let ambient = !page.waypoints.is_empty() || page.name == WAYPOINT;
         let other = kiali::pages(ambient)
             .into_iter()
-            .find(|other| other.id() == id(page));
+            .find(|other| self.other_knows && other.id() == id(page));
         if let Some(other) = &other {
             assert_eq!(kiali.asked(other), question.service_name, "{kiali:?}");
         }

@@ -37,6 +37,23 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// The same with another word for each app: `relabel` says which, for the
+    /// attributes that hold what Istio makes of labels.
+    pub fn relabelled(mut self, relabel: impl Fn(&str) -> Option<String>) -> Self {
+        for span in self.requests.iter_mut().flat_map(spans_mut) {
+            for attribute in &mut span.attributes {
+                if !attribute.key.ends_with("canonical_service") {
+                    continue;
+                }
+                let value = attribute.value.as_mut().and_then(|v| v.value.as_mut());
+                if let Some(Value::StringValue(text)) = value {
+                    *text = relabel(text).unwrap_or_else(|| text.clone());
+                }
+            }
+        }
+        self
+    }
+
     /// Runs the Envoys of a mesh against a collector that only takes notes.
     pub fn make(form: Form) -> Self {
         let dir = TempDir::new().unwrap();

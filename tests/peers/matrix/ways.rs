@@ -4,6 +4,7 @@ use super::recording::Replay;
 use crate::collector;
 use crate::kiali::Kiali;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use testkit::{Setup, Wayspan, free_port};
 
 /// Whether the `mesh` processor can make marker spans.
@@ -16,6 +17,8 @@ pub struct Way {
     pub aliases: bool,
     pub cluster: String,
     pub port: u16,
+    /// The Kubernetes that is watched.
+    kubeconfig: Option<PathBuf>,
 }
 
 pub struct Ways {
@@ -31,6 +34,7 @@ impl Ways {
             aliases: false,
             cluster: "straight".to_owned(),
             port: jaeger,
+            kubeconfig: None,
         }];
         for kiali in kialis {
             for aliases in [false, true] {
@@ -42,10 +46,25 @@ impl Ways {
                     aliases,
                     cluster: format!("cluster-{}", all.len()),
                     port: free_port(),
+                    kubeconfig: None,
                 });
             }
         }
         Self { all, jaeger }
+    }
+
+    /// The same where Kubernetes is watched, with no word about aliases.
+    pub fn watching(
+        kialis: impl IntoIterator<Item = Kiali>,
+        jaeger: u16,
+        kubeconfig: &Path,
+    ) -> Self {
+        let mut ways = Self::new(kialis, jaeger);
+        ways.all.retain(|way| !way.aliases);
+        for way in ways.all.iter_mut().filter(|way| way.kiali.is_some()) {
+            way.kubeconfig = Some(kubeconfig.to_owned());
+        }
+        ways
     }
 
     /// The replay of a form's recording on a way, both by their places in a list.
@@ -81,8 +100,13 @@ impl Ways {
                 format!("mesh/{}", way.cluster),
             );
             let mut settings = collector::mesh(kiali, &way.cluster);
-            if way.aliases {
-                settings["aliases"] = json!("on");
+            settings["aliases"] = match (way.aliases, &way.kubeconfig) {
+                (true, _) => json!("on"),
+                (false, None) => json!("off"),
+                (false, Some(_)) => json!("auto"),
+            };
+            if let Some(file) = &way.kubeconfig {
+                settings["kubernetes"] = json!({"mode": "on", "kubeconfig": file});
             }
             config["receivers"][&otlp] = json!({"protocols": {"grpc": at(way.port)}});
             config["processors"][&mesh] = settings;
