@@ -2,7 +2,7 @@
 
 use super::HealthCheck;
 use crate::{
-    config::{Id, KeyReader, Setting},
+    config::{Field, Id, KeyReader, Setting},
     extension::{ExtensionSettings, Served},
     tls::{self, ServerTls},
 };
@@ -53,8 +53,24 @@ impl Page {
 
 /// The keys of `health_check`, which the second version takes too.
 fn page(keys: &mut KeyReader<'_>) -> Page {
+    let mut endpoint = keys.or("endpoint", ENDPOINT.to_owned(), "address to listen on");
+    let port: Field<u32> = keys.get(
+        "port",
+        "none",
+        "an old key: the port of an `endpoint` on all addresses; warned of",
+    );
+    if let (Some(number), false) = (port.value, endpoint.is_set) {
+        let open = format!("0.0.0.0:{number}");
+        let message = format!("an old key, taken as endpoint: {open}");
+        keys.reading().warn(port.spot, &message);
+        endpoint = Setting {
+            spot: port.spot,
+            value: open,
+            is_set: true,
+        };
+    }
     Page {
-        endpoint: keys.or("endpoint", ENDPOINT.to_owned(), "address to listen on"),
+        endpoint,
         path: keys.or("path", "/".to_owned(), "path of the page"),
         tls: tls::config::server(keys),
     }
