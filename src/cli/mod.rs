@@ -74,10 +74,22 @@ enum Command {
     PrintConfig {
         #[command(flatten)]
         sources: Sources,
+        /// The notation to print it in
+        #[arg(long, value_enum, default_value_t = Format::Yaml)]
+        format: Format,
         /// Print header values, tokens and passwords too
         #[arg(long)]
         show_secrets: bool,
     },
+}
+
+/// How `print-config` prints.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// YAML, which can be run again
+    Yaml,
+    /// JSON
+    Json,
 }
 
 /// Which configuration.
@@ -137,8 +149,9 @@ pub fn main() -> ExitCode {
         Some(Command::Man) => about::manual_page(),
         Some(Command::PrintConfig {
             sources,
+            format,
             show_secrets,
-        }) => validate::print(sources, *show_secrets),
+        }) => validate::print(sources, *format, *show_secrets),
     };
     result.unwrap_or_else(|error| {
         eprintln!("wayspan: {error:#}");

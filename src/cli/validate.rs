@@ -1,8 +1,11 @@
 //! `wayspan validate` and `wayspan print-config`: look at a configuration
 //! without running it.
 
-use super::{Sources, complain};
-use crate::{component, config};
+use super::{Format, Sources, complain};
+use crate::{
+    component,
+    config::{self, Notation},
+};
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -24,8 +27,16 @@ pub(super) fn run(sources: &Sources, no_files: bool) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn print(sources: &Sources, show_secrets: bool) -> anyhow::Result<ExitCode> {
-    match config::render(&sources.list(), show_secrets) {
+pub(super) fn print(
+    sources: &Sources,
+    format: Format,
+    show_secrets: bool,
+) -> anyhow::Result<ExitCode> {
+    let notation = match format {
+        Format::Yaml => Notation::Yaml,
+        Format::Json => Notation::Json,
+    };
+    match config::render(&sources.list(), notation, show_secrets) {
         Ok(text) => {
             io::stdout().write_all(text.as_bytes())?;
             Ok(ExitCode::SUCCESS)

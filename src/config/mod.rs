@@ -53,17 +53,33 @@ pub fn default_source() -> Source {
     Source::Default
 }
 
-/// The merged and expanded sources as one YAML file, for `print-config`. Values
+/// A notation for a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notation {
+    /// YAML, which can be loaded again.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// The merged and expanded sources as one file, for `print-config`. Values
 /// that may be secret (headers, tokens, passwords, private keys) are replaced unless
 /// `show_secrets`.
 ///
 /// # Errors
 /// When a source cannot be read or expanded. The result is not checked further.
-pub(crate) fn render(sources: &[Source], show_secrets: bool) -> Result<String, LoadError> {
+pub(crate) fn render(
+    sources: &[Source],
+    notation: Notation,
+    show_secrets: bool,
+) -> Result<String, LoadError> {
     let report = Findings::default();
     let mut texts = Vec::new();
     match tree(sources, &process, &mut texts, &report) {
-        Some(root) if !report.has_errors() => Ok(render::yaml(&root, show_secrets)),
+        Some(root) if !report.has_errors() => Ok(match notation {
+            Notation::Yaml => render::yaml(&root, show_secrets),
+            Notation::Json => render::json(&root, show_secrets),
+        }),
         _ => Err(report.to_error(&texts)),
     }
 }

@@ -1,11 +1,12 @@
 /*!
-A tree as YAML text, with what may be secret taken out.
+A tree as YAML or JSON text, with what may be secret taken out.
 */
 
 use super::{
     node::{Node, NodeValue, Resolved, Scalar},
     secrecy,
 };
+use serde_json::Value;
 
 /// Writes `root` in block style.
 pub(super) fn yaml(root: &Node, show_secrets: bool) -> String {
@@ -17,6 +18,43 @@ pub(super) fn yaml(root: &Node, show_secrets: bool) -> String {
     block(root, 0, show, &mut out);
     out
 }
+
+/// Writes `root` as JSON, whose scalars have the types that YAML reads.
+pub(super) fn json(root: &Node, show_secrets: bool) -> String {
+    let show = match show_secrets {
+        true => Show::Secrets,
+        false => Show::Open,
+    };
+    format!("{:#}\n", value(root, show))
+}
+
+fn value(node: &Node, show: Show) -> Value {
+    match &node.value {
+        NodeValue::Map(entries) => {
+            let entries = entries.iter();
+            let entry =
+                |(key, node): &(String, Node)| (key.clone(), value(node, show.below(key, node)));
+            Value::Object(entries.map(entry).collect())
+        }
+        NodeValue::List(items) => items.iter().map(|item| value(item, show)).collect(),
+        NodeValue::Scalar(_) if show == Show::Hidden && !node.is_null() => REDACTED.into(),
+        NodeValue::Scalar(scalar) => match scalar.resolve() {
+            Resolved::Null => Value::Null,
+            Resolved::Bool(value) => value.into(),
+            Resolved::Integer(value) => match i64::try_from(value) {
+                Ok(value) => value.into(),
+                Err(_) => scalar.text.as_str().into(),
+            },
+            Resolved::Float(value) if value.is_finite() => value.into(),
+            Resolved::Float(_) => scalar.text.as_str().into(),
+            Resolved::Text if show == Show::Secrets => scalar.text.as_str().into(),
+            Resolved::Text => secrecy::without_userinfo(&scalar.text).into(),
+        },
+    }
+}
+
+/// What stands in the place of a secret.
+const REDACTED: &str = "[REDACTED]";
 
 /// How much of what may be secret is shown, on the way down.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,7 +138,7 @@ fn leaf(node: &Node, show: Show, out: &mut String) {
     };
     match show {
         Show::Secrets => scalar(value, out),
-        Show::Hidden => out.push_str("'[REDACTED]'"),
+        Show::Hidden => out.push_str(&format!("'{REDACTED}'")),
         Show::Open => {
             let text = secrecy::without_userinfo(&value.text);
             let plain = value.plain;
@@ -170,6 +208,17 @@ mod tests {
              htpasswd:\n    file: /run/h\n    inline: '[REDACTED]'\n  url: \"https://***@h/p\"\n"
         );
         assert!(yaml(&root, true).contains("Authorization: \"Bearer x\""));
+        let hidden: Value = serde_json::from_str(&json(&root, false)).unwrap();
+        assert_eq!(
+            hidden,
+            serde_json::json!({"e": {
+                "headers": {"Authorization": REDACTED}, "token": REDACTED, "token_file": "/run/t",
+                "a": [1, {"b": null}], "c": {}, "tokens": [REDACTED, {"file": "/run/l"}],
+                "htpasswd": {"file": "/run/h", "inline": REDACTED}, "url": "https://***@h/p",
+            }})
+        );
+        let shown: Value = serde_json::from_str(&json(&root, true)).unwrap();
+        assert_eq!(shown["e"]["headers"]["Authorization"], "Bearer x");
     }
 
     proptest! {

@@ -141,6 +141,18 @@ fn set_reaches_the_default() {
 }
 
 #[test]
+fn a_configuration_prints_as_json() {
+    let minimal = format!("yaml:{MINIMAL}");
+    let arguments = ["print-config", "--format", "json", "--config", &minimal];
+    let (code, printed, _) = out(&wayspan(&arguments));
+    assert_eq!(code, Some(0));
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let pipeline = &printed["service"]["pipelines"]["traces"];
+    assert_eq!(pipeline["exporters"], serde_json::json!(["debug"]));
+    assert_eq!(printed["exporters"]["debug"], serde_json::Value::Null);
+}
+
+#[test]
 fn what_is_printed_loads_again_and_has_no_secrets() {
     let exporter =
         "yaml:exporters::otlp_grpc: {endpoint: 'j:1', headers: {authorization: Bearer s3cret}}";
