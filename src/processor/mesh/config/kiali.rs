@@ -3,7 +3,7 @@ says it itself. */
 
 use super::Toggle;
 use crate::{
-    config::{Field, KeyReader, Reading, Secret, Spot},
+    config::{Field, KeyReader, Pairs, Reading, Secret, Spot},
     http::config::url,
     mesh::{
         Described, Follow, KialiEndpoint, KialiSource, ObjectName, Tls, Token, Version,
@@ -20,6 +20,8 @@ const EXAMPLE: &str = "http://kiali.istio-system:20001/kiali";
 pub(super) struct KialiKeys {
     /// How the Kiali is described.
     pub(super) described: Described,
+    /// The tags that its questions carry, as written.
+    pub(super) query_scope: Field<Pairs>,
     /// Where its own configuration is read from, and Istio's ConfigMap if that is
     /// read too.
     pub(super) source: Option<(KialiSource, Option<ObjectName>)>,
@@ -27,10 +29,16 @@ pub(super) struct KialiKeys {
 
 pub(super) fn read(keys: &mut KeyReader<'_>) -> KialiKeys {
     let description = Description::read(keys);
+    let query_scope = keys.get(
+        "query_scope",
+        "none",
+        "its `external_services.tracing.query_scope`: tags that its questions carry; they are added as `tags` are, but for those that say what a span is",
+    );
     let sources = Sources::read(keys);
     let cx = keys.reading();
     KialiKeys {
         described: description.check(cx),
+        query_scope,
         source: sources.check(cx),
     }
 }

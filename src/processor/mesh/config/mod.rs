@@ -113,9 +113,9 @@ pub(super) fn mesh(keys: &mut KeyReader<'_>) -> MeshSettings {
     let tags: Field<Pairs> = keys.get(
         "tags",
         "none",
-        "added to every span that has them neither itself nor on its resource, such as those of Kiali's `query_scope`",
+        "added to every span that has them neither itself nor on its resource",
     );
-    let tags = static_tags(tags, keys);
+    let tags = static_tags(tags, kiali.query_scope, keys);
     let client_span_names = keys.or(
         "client_span_names",
         default.client_span_names,
@@ -176,11 +176,18 @@ fn renames(rename: Field<Pairs>, keys: &KeyReader<'_>) -> BTreeMap<String, Strin
     renames
 }
 
-/// The tags, but for those whose meaning is the mesh's.
-fn static_tags(tags: Field<Pairs>, keys: &KeyReader<'_>) -> BTreeMap<String, String> {
+/// The tags that are the same for all spans, and those of Kiali's questions. Of the
+/// latter the rules add some themselves, to each span its own.
+fn static_tags(
+    tags: Field<Pairs>,
+    query_scope: Field<Pairs>,
+    keys: &KeyReader<'_>,
+) -> BTreeMap<String, String> {
     let cx = keys.reading();
     let mut all = BTreeMap::new();
-    for (key, text) in tags.value.unwrap_or_default().0 {
+    let of_kiali = query_scope.value.unwrap_or_default().0.into_iter();
+    let of_kiali = of_kiali.filter(|(key, _)| !mesh::is_telling(key));
+    for (key, text) in of_kiali.chain(tags.value.unwrap_or_default().0) {
         match text.value.filter(|text| !text.is_empty()) {
             Some(_) if mesh::is_telling(&key) => {
                 let message =
