@@ -15,6 +15,7 @@ The rules of both are Kiali's, read as in [`super::pages`].
 
 use super::{
     Class, Destination, Facts, Form, Scheme,
+    directory::{ServiceView, waypoint_label},
     facts::{key, value},
     known::Known,
     scheme::without_namespace,
@@ -204,14 +205,35 @@ impl Asked {
             add(name(to.service), to.service, filtered, false);
         }
         for app in apps {
+            let services = own.zip(known.directory);
+            let services = services.map(|(_, all)| all.services_of_app(namespace, app));
+            let services = services.unwrap_or_default();
+            let others = match own.filter(|_| by_waypoint) {
+                Some(service) => waypoints(service, services.len(), known),
+                None => Vec::new(),
+            };
+            for waypoint in &others {
+                add(
+                    scheme.waypoint_name(waypoint, app, namespace),
+                    app,
+                    true,
+                    true,
+                );
+                add(
+                    scheme.waypoint_name(waypoint, app, namespace),
+                    app,
+                    true,
+                    false,
+                );
+            }
+            if !others.is_empty() {
+                continue;
+            }
             add(name(app), app, filtered, true);
             if !by_host {
                 add(name(app), app, filtered, false);
                 continue;
             }
-            let services = own.zip(known.directory);
-            let services = services.map(|(_, all)| all.services_of_app(namespace, app));
-            let services = services.unwrap_or_default();
             for service in services.iter().map(|s| s.name) {
                 add(name(service), app, filtered, false);
             }
@@ -263,6 +285,18 @@ impl Asked {
         }
         others
     }
+}
+
+/// Returns the waypoints that Kiali expects before the workloads behind a Service,
+/// where these may be others than the Service's own: by their labels, else, where `before`
+/// says that several Services stand before them, by the Namespace's.
+fn waypoints<'a>(service: ServiceView<'a>, before: usize, known: &Known<'a>) -> Vec<&'a str> {
+    if !service.waypoints.is_empty() || before < 2 {
+        return service.waypoints.iter().map(|name| &**name).collect();
+    }
+    let all = known.directory;
+    let labels = all.and_then(|all| all.namespace_labels(service.namespace));
+    labels.and_then(waypoint_label).into_iter().collect()
 }
 
 /// Returns true if a span's name begins with a Service's.

@@ -17,6 +17,7 @@ mod records;
 mod tests;
 
 pub use labels::AppLabels;
+pub(crate) use labels::waypoint_label;
 pub(crate) use name_index::{App, same_but_case};
 pub use records::{ControlPlanePod, KialiPod, NamespaceRecord, PodRecord, ServiceRecord};
 pub(crate) use records::{KialiAddress, Labels, PodPhase};
@@ -61,6 +62,8 @@ pub(crate) struct ServiceView<'a> {
     pub(crate) app_of_pods: Option<&'a str>,
     /// Every app label of the Pods behind it.
     pub(crate) apps: &'a [Box<str>],
+    /// Every waypoint that labels of the Pods behind it ask for.
+    pub(crate) waypoints: &'a [Box<str>],
     /// The canonical name of the Pods behind it, where all have the same.
     pub(crate) canonical_of_pods: Option<&'a str>,
     /// The workload behind it, where there is exactly one.
@@ -255,6 +258,7 @@ impl Directory {
             app: self.labels.of(&backed.record.selector),
             app_of_pods: backed.app.as_deref().filter(|_| whole),
             apps: &backed.apps,
+            waypoints: &backed.waypoints,
             canonical_of_pods: backed.canonical.as_deref().filter(|_| whole),
             workload: match &backed.workloads[..] {
                 [one] if whole => Some(one),

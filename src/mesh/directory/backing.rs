@@ -8,7 +8,10 @@ product. The same steps tell which Services stand before a Pod or an app
 ([`Fronts`]).
 */
 
-use super::{AppLabels, Labels, PodPhase, PodRecord, ServiceRecord, labels::canonical_name};
+use super::{
+    AppLabels, Labels, PodPhase, PodRecord, ServiceRecord,
+    labels::{canonical_name, waypoint_label},
+};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -22,6 +25,8 @@ pub(super) struct Backed {
     pub(crate) app: Option<Box<str>>,
     /// Every app label that any has, in order.
     pub(crate) apps: Vec<Box<str>>,
+    /// Every waypoint that the labels of any ask for, in order.
+    pub(crate) waypoints: Vec<Box<str>>,
     /// The canonical name that all have.
     pub(crate) canonical: Option<Box<str>>,
     /// The workloads that own them, in order.
@@ -81,15 +86,18 @@ impl<'a> Sets<'a> {
     ) -> Backed {
         let (mut app, mut canonical) = (Agreed::default(), Agreed::default());
         let (mut apps, mut workloads) = (BTreeSet::new(), BTreeSet::new());
+        let mut waypoints = BTreeSet::new();
         for pod in pods {
             let own = self.labels.of(&pod.labels);
             app.hear(own);
             apps.extend(own);
             canonical.hear(Some(canonical_name(pod)));
             workloads.insert(pod.workload());
+            waypoints.extend(waypoint_label(&pod.labels));
         }
         Backed {
             app: app.word(),
+            waypoints: waypoints.into_iter().map(Into::into).collect(),
             apps: apps.into_iter().map(Into::into).collect(),
             canonical: canonical.word(),
             workloads: workloads.into_iter().map(Into::into).collect(),

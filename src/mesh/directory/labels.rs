@@ -45,6 +45,12 @@ pub(super) fn canonical_name(pod: &PodRecord) -> &str {
         .unwrap_or_else(|| pod.workload())
 }
 
+/// Returns the waypoint that an object's labels ask for by name.
+pub(crate) fn waypoint_label(labels: &Labels) -> Option<&str> {
+    let name = labels.get("istio.io/use-waypoint").map(String::as_str);
+    name.filter(|name| !matches!(*name, "" | "none"))
+}
+
 fn first(labels: &Labels) -> Option<&str> {
     CANONICAL
         .iter()
