@@ -10,7 +10,8 @@ An application is named once: `wayspan.original_service_name` says that it was.
 */
 
 use super::{
-    Alias, Aliases, Case, Class, Facts, Form, Host, MeshSettings, Scheme,
+    Alias, Aliases, Case, Class, Destination, Facts, Form, Host, MeshSettings, Scheme,
+    asked::{Asked, PeerTags},
     directory::same_but_case,
     expected_waypoint::ExpectedWaypoint,
     facts::{ResourceFacts, value},
@@ -117,31 +118,62 @@ pub(super) fn received<'a>(
     };
     let of_app = || {
         let app = known.app?;
-        Some((app.name, known.workload, app.namespace?))
+        let namespace = app.namespace?;
+        let only = || known.directory?.workload(namespace, app.name);
+        Some((app.name, known.workload.or_else(only), namespace))
     };
     of_pod().or_else(of_app)
 }
 
-/// Returns the name by which pages ask for an application behind a waypoint, where its
-/// span, called `named`, does not answer them.
-pub(super) fn alias(
+/// Returns the names by which pages ask for an application behind a waypoint, where its
+/// span, called `named`, does not answer them: as they ask for the Services before it.
+pub(super) fn aliases(
     facts: &Facts<'_>,
     settings: &MeshSettings,
     known: &Known<'_>,
     scheme: &Scheme,
-    named: &str,
-) -> Option<Alias> {
-    if facts.class() != Class::Sdk || settings.aliases != Aliases::On {
-        return None;
+    (named, tags): (&str, PeerTags<'_>),
+) -> Vec<Alias> {
+    let wanted = facts.class() == Class::Sdk && settings.aliases == Aliases::On;
+    let received = received(facts, settings, known, scheme).filter(|_| wanted);
+    let Some((app, _, namespace)) = received else {
+        return Vec::new();
+    };
+    let services = known.directory.map(|all| match known.pod {
+        Some(pod) => all.services_before(pod),
+        None => all.services_of_app(namespace, app),
+    });
+    let mut services: Vec<_> = services.into_iter().flatten().map(Some).collect();
+    if services.is_empty() {
+        services.push(None);
     }
-    let (app, _, namespace) = received(facts, settings, known, scheme)?;
-    let service_name = scheme.waypoint_name(waypoint(known)?, app, namespace);
-    // Kialis that read no tags want a span that is named after the app.
-    (service_name != named || !scheme.reads_peer_tags()).then(|| Alias {
-        service_name,
-        span_name: format!("{app}.{namespace}.svc.cluster.local"),
-        node_id: None,
-    })
+    let mut all: Vec<Alias> = Vec::new();
+    for service in services {
+        let to = Destination {
+            app,
+            service: service.map_or(app, |service| service.name),
+            namespace: Some(namespace),
+        };
+        let of_service = Known { service, ..*known };
+        let waypoint = waypoint(known);
+        let asked = Asked::of_destination(facts, to, tags, &of_service, scheme, waypoint);
+        let others = asked.others(named);
+        // A waypoint's span is named after the Service; this one passes by its tags alone.
+        let by_tags = scheme.reads_peer_tags() && to.service == app;
+        let is_told = by_tags || others.iter().any(|(_, about)| *about == to.service);
+        let of_name = (!is_told).then_some((named, to.service));
+        for (name, about) in others.iter().copied().chain(of_name) {
+            let alias = Alias {
+                service_name: name.to_owned(),
+                span_name: format!("{about}.{namespace}.svc.cluster.local"),
+                node_id: None,
+            };
+            if !all.contains(&alias) {
+                all.push(alias);
+            }
+        }
+    }
+    all
 }
 
 /// Returns the Pod that `hostname` is to name, by which Kiali finds a workload's own

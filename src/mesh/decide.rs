@@ -241,8 +241,8 @@ pub(crate) fn decide<'a>(
         let named = verdict.service_name.as_deref().unwrap_or(now);
         let how = (scheme, settings.aliases);
         verdict.aliases = alias::aliases(facts, own, destination, named, how, &known, &asked);
-        let own_end = application::alias(facts, settings, &known, scheme, named);
-        verdict.aliases.extend(own_end);
+        let of_application = application::aliases(facts, settings, &known, scheme, (named, tags));
+        verdict.aliases.extend(of_application);
     }
     verdict
 }
