@@ -51,8 +51,16 @@ pub(super) struct PeerTags<'a> {
 }
 
 impl<'a> PeerTags<'a> {
-    /// As emitted.
+    /// As emitted. Where an earlier pass has renamed the span, its tags may be that pass's,
+    /// and the span was renamed since the emitted ones answered nothing.
     fn emitted(facts: &Facts<'a>) -> Self {
+        match facts.resource.original {
+            Some(_) => Self::default(),
+            None => Self::present(facts),
+        }
+    }
+
+    fn present(facts: &Facts<'a>) -> Self {
         Self {
             canonical: value(facts.destination_canonical_service),
             workload: facts.destination_workload.is_some(),
@@ -62,11 +70,11 @@ impl<'a> PeerTags<'a> {
     /// With those that are to be `added`.
     pub(crate) fn with(facts: &Facts<'a>, added: &'a [(&'static str, String)]) -> Self {
         let find = |key| added.iter().find(|(name, _)| *name == key);
-        let emitted = Self::emitted(facts);
+        let present = Self::present(facts);
         let canonical = find(key::DESTINATION_CANONICAL_SERVICE);
         Self {
-            canonical: emitted.canonical.or(canonical.map(|(_, text)| &**text)),
-            workload: emitted.workload || find(key::DESTINATION_WORKLOAD).is_some(),
+            canonical: present.canonical.or(canonical.map(|(_, text)| &**text)),
+            workload: present.workload || find(key::DESTINATION_WORKLOAD).is_some(),
         }
     }
 }
