@@ -17,7 +17,8 @@ use std::{process::ExitCode, str::FromStr as _};
 const AFTER_HELP: &str = "\
 Where configuration comes from:
   With no --config, a built-in file runs: OTLP in on ports 4317 (gRPC) and 4318 (HTTP), names for
-  the newest Kiali, and out to $WAYSPAN_EXPORT_ENDPOINT, or to the terminal when that is not set.
+  the Kiali of the cluster it runs in, elsewhere for the newest, and out to
+  $WAYSPAN_EXPORT_ENDPOINT, or to the terminal when that is not set.
 
 Examples:
   wayspan                                      print what arrives

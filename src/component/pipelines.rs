@@ -144,20 +144,9 @@ fn lists(keys: &mut KeyReader<'_>) -> [List; 3] {
 fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut KeyReader<'_>) -> Draft {
     let [receivers, processors, exporters] = lists(keys);
     let cx = keys.reading();
-    let ends = [(&receivers, "receivers"), (&exporters, "exporters")];
-    let is_empty = ends
-        .iter()
-        .all(|(field, _)| field.spot.is_none() && references(field).is_empty());
-    if signal == Signal::Traces && is_empty {
-        let help = "write receivers: [ID] and exporters: [ID], with ids defined below receivers: and exporters:";
-        cx.error_at_key(Some(spot), "a pipeline needs receivers and exporters", help);
-    }
-    for (field, what) in ends {
-        if signal == Signal::Traces && !is_empty && references(field).is_empty() {
-            let help = format!("write {what}: [ID], with an id defined below {what}:");
-            let message = format!("a pipeline needs {what}");
-            cx.error_at_key(field.spot.or(Some(spot)), &message, &help);
-        }
+    // Of another signal it is not run, with a warning.
+    if signal == Signal::Traces {
+        need_ends(&receivers, &exporters, spot, cx);
     }
     Draft {
         id,
@@ -166,6 +155,21 @@ fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut KeyReader<'_>) -> Draft 
         receivers: references(&receivers),
         processors: references(&processors),
         exporters: references(&exporters),
+    }
+}
+
+/// Reports a pipeline that has no receivers or no exporters: once, if it has nothing.
+fn need_ends(receivers: &List, exporters: &List, spot: Spot, cx: &Reading<'_>) {
+    if receivers.spot.is_none() && exporters.spot.is_none() {
+        let help = "write receivers: [ID] and exporters: [ID], with ids defined below receivers: and exporters:";
+        return cx.error_at_key(Some(spot), "a pipeline needs receivers and exporters", help);
+    }
+    for (field, what) in [(receivers, "receivers"), (exporters, "exporters")] {
+        if references(field).is_empty() {
+            let help = format!("write {what}: [ID], with an id defined below {what}:");
+            let message = format!("a pipeline needs {what}");
+            cx.error_at_key(field.spot.or(Some(spot)), &message, &help);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Sections<'s, 'n> {
 }
 
 /// A list of a pipeline.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum List {
     Receivers,
     Processors,
@@ -40,9 +40,9 @@ impl Sections<'_, '_> {
     /// returns those that are run.
     pub(super) fn plan(&self, drafts: Vec<Draft>, cx: &Reading<'_>) -> Vec<Draft> {
         let leads_on = |draft: &Draft| {
-            let exporters = draft.exporters.iter();
+            let mut exporters = draft.exporters.iter();
             draft.signal == Signal::Traces
-                && (exporters.clone()).any(|(name, _)| !self.is_left_out(List::Exporters, name))
+                && exporters.any(|(name, _)| !self.is_left_out(List::Exporters, name))
         };
         let any_leads_on = drafts.iter().any(leads_on);
         let mut planned = Vec::new();
@@ -63,7 +63,7 @@ impl Sections<'_, '_> {
         if !draft.receivers.is_empty()
             && (draft.receivers.iter()).all(|(name, _)| self.is_left_out(List::Receivers, name))
         {
-            let names = names(draft.receivers.iter());
+            let names = names(&draft.receivers);
             let message = format!("nothing would be received: wayspan does not serve {names}");
             cx.error_at_key(Some(draft.spot), &message, NO_RECEIVER);
             self.mark_all(draft, Usage::LeftOut);
@@ -175,7 +175,7 @@ impl Draft {
     }
 }
 
-fn names<'r>(references: impl Iterator<Item = &'r Reference>) -> String {
-    let names: Vec<_> = references.map(|(name, _)| name.as_str()).collect();
+fn names(references: &[Reference]) -> String {
+    let names: Vec<_> = references.iter().map(|(name, _)| name.as_str()).collect();
     names.join(", ")
 }

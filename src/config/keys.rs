@@ -39,6 +39,8 @@ pub(crate) struct KeyReader<'n> {
     /// There is a map, though it may be empty.
     has_value: bool,
     declared: Vec<&'static str>,
+    /// Keys that have no place here, and were reported.
+    misplaced: Vec<&'static str>,
     page: Option<Page>,
 }
 
@@ -103,6 +105,7 @@ impl<'n> KeyReader<'n> {
             is_used,
             has_value: false,
             declared: Vec::new(),
+            misplaced: Vec::new(),
             page: None,
         }
     }
@@ -431,14 +434,22 @@ impl<'n> KeyReader<'n> {
     /// Declares a key that has no place here, where people often write it; `message`
     /// says what to write instead. Returns true if it is there.
     pub(crate) fn misplaced(&mut self, key: &'static str, message: &str) -> bool {
-        self.declared.push(key);
+        self.misplaced.push(key);
         let spot = self.spot_of(key).filter(|_| self.is_used);
         self.cx.error_at_key(spot, message, "");
         spot.is_some()
     }
 
     fn refuse_unknown(&self) {
-        refuse_unknown(self.entries, &self.path, &self.declared, self.cx.report());
+        let is_read = |written: &str| {
+            let mut read = self.declared.iter().filter_map(|key| self.entry(key));
+            read.any(|(found, _)| found == written)
+        };
+        for (key, node) in self.entries {
+            if !is_read(key) && !self.misplaced.contains(&key.as_str()) {
+                report_unknown(key, node, (&self.path, &self.declared), self.cx.report());
+            }
+        }
     }
 }
 
@@ -450,27 +461,26 @@ pub(crate) fn refuse_unknown(
     report: &Findings,
 ) {
     for (key, node) in entries {
-        let is_known = |valid: &&str| {
-            *valid == key
-                || (valid.eq_ignore_ascii_case(key)
-                    && !entries.iter().any(|(other, _)| other == valid))
-        };
-        if valid.iter().any(is_known) {
-            continue;
+        if !valid.contains(&key.as_str()) {
+            report_unknown(key, node, (path, valid), report);
         }
-        let shown = shorten(key);
-        let place = match path {
-            "" => "at the top level".to_owned(),
-            path => format!("in {path}"),
-        };
-        let hint = did_you_mean(key, valid);
-        // What was meant may have been a secret.
-        let hides = nearest(key, valid).is_none_or(secrecy::hides);
-        let message = format!("unknown key \"{shown}\" {place}{hint}");
-        report.error(
-            Diagnostic::at_key(node.place, message)
-                .hiding_value(hides)
-                .help(format!("valid keys: {}", valid.join(", "))),
-        );
     }
+}
+
+/// Reports a key that is not among the `valid` ones of the map at `path`.
+fn report_unknown(key: &str, node: &Node, (path, valid): (&str, &[&str]), report: &Findings) {
+    let shown = shorten(key);
+    let place = match path {
+        "" => "at the top level".to_owned(),
+        path => format!("in {path}"),
+    };
+    let hint = did_you_mean(key, valid);
+    // What was meant may have been a secret.
+    let hides = nearest(key, valid).is_none_or(secrecy::hides);
+    let message = format!("unknown key \"{shown}\" {place}{hint}");
+    report.error(
+        Diagnostic::at_key(node.place, message)
+            .hiding_value(hides)
+            .help(format!("valid keys: {}", valid.join(", "))),
+    );
 }

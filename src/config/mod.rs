@@ -47,8 +47,8 @@ pub(crate) use value::{Field, Word};
 pub(crate) use node::{Node, Place, shorten};
 
 /// What runs when no file is given: OTLP in on every address, the `mesh`
-/// processor for the newest Kiali, and out to `$WAYSPAN_EXPORT_ENDPOINT`, or to
-/// the terminal when that is not set.
+/// processor for the Kiali of the cluster, else for the newest, and out to
+/// `$WAYSPAN_EXPORT_ENDPOINT`, or to the terminal when that is not set.
 pub fn default_source() -> Source {
     Source::Default
 }
