@@ -22,8 +22,8 @@ use wayspan::{
     },
     pdata::{Edits, Index, Keys, Signal},
     pipeline::{
-        Decision, Graph, Ingest, Processor, ProcessorFactory, QueuedBatch, Resources, SealedBatch,
-        Shard, ShardPlan, Span, gather::Gather, inlet::Inlet,
+        Decision, Graph, Ingest, Processor, ProcessorFactory, ProcessorInstance, QueuedBatch,
+        Resources, SealedBatch, Shard, ShardPlan, Span, gather::Gather, inlet::Inlet,
     },
     processor::mesh::MeshFactory,
     queue::Queue,
@@ -134,7 +134,10 @@ impl Engine {
     /// A processor of its own, and the keys it reads.
     pub fn processor(&self) -> (Box<dyn Processor>, Keys) {
         let mut keys = Keys::default();
-        (self.factory.instance(0, &mut keys), keys)
+        match self.factory.instance(0, &mut keys) {
+            ProcessorInstance::Items(processor) => (processor, keys),
+            ProcessorInstance::Requests(_) => panic!("the processor writes whole requests"),
+        }
     }
 
     /// Takes a whole request.

@@ -24,6 +24,7 @@ Invariants:
 pub mod canon;
 mod child;
 pub mod edit;
+pub mod groups;
 pub(crate) mod index;
 pub mod json;
 pub(crate) mod keys;

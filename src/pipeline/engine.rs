@@ -12,18 +12,20 @@ A request that costs more than it is long is not taken in one turn: see
 */
 
 use super::{
-    BatchSettings, Decision, Followers, Processor, ResourceId, Resources, ScopeId, Scopes, Span,
+    BatchSettings, Decision, Followers, ResourceId, Resources, ScopeId, Scopes, Span,
     batch::{Batch, Trigger},
     forecast,
     group_counts::HeaderBytes,
     outlet::Outlet,
+    stages::{Stage, Stages},
 };
 use crate::{
     pdata::{
-        self, Edits, Index, Keys, MalformedRequest, RequestLimits, Signal, SpanFault, write_span,
+        self, ByteRange, Edits, Index, ItemEntry, Keys, MalformedRequest, RequestLimits, Signal,
+        SpanFault, write_span,
     },
     queue::{ShardBudget, log::Log},
-    telemetry::{PipelineStats, ProcessorStats},
+    telemetry::PipelineStats,
 };
 use std::{
     net::IpAddr,
@@ -35,6 +37,9 @@ use std::{
 };
 
 mod foresee;
+mod rewriting;
+
+use rewriting::{PIECE, Piece, Rewriting, Run};
 
 /// Unknown fields of one request that are kept, in bytes.
 const MAX_REST: usize = 16 << 10;
@@ -54,6 +59,22 @@ pub(crate) struct Appended {
     any: bool,
 }
 
+impl Appended {
+    /// Counts an item that was gone through.
+    fn count(&mut self, item: &ItemEntry) {
+        match item.fault {
+            Some(fault) => {
+                self.rejected += 1;
+                self.fault.get_or_insert(fault);
+            }
+            None => {
+                self.any = true;
+                self.accepted += u64::from(item.count);
+            }
+        }
+    }
+}
+
 /// Why a pipeline did not take a request.
 #[derive(Debug)]
 pub(crate) enum Declined {
@@ -68,6 +89,8 @@ pub(crate) enum Declined {
         /// How many bytes may.
         limit: usize,
     },
+    /// A processor does not let it pass; the reason, for the sender.
+    Failed(String),
 }
 
 /// What an item costs besides its bytes, in bytes: for how much is done in one
@@ -96,14 +119,6 @@ fn turn_limits(request: usize) -> RequestLimits {
     }
 }
 
-/// A processor with its counters.
-pub(crate) struct Stage {
-    /// The processor.
-    pub(crate) processor: Box<dyn Processor>,
-    /// What went in and came out.
-    pub(crate) stats: ProcessorStats,
-}
-
 /// The state of one pipeline on one shard.
 pub struct Engine {
     signal: Signal,
@@ -114,6 +129,8 @@ pub struct Engine {
     scopes: Scopes,
     /// How often the tables were emptied: ids of another generation are void.
     generation: u64,
+    rewriting: Rewriting,
+    /// The processors behind the last rewriter.
     stages: Vec<Stage>,
     edits: Edits,
     followers: Followers,
@@ -130,7 +147,7 @@ impl Engine {
     pub(crate) fn new(
         signal: Signal,
         batch: &BatchSettings,
-        (keys, stages): (Keys, Vec<Stage>),
+        (keys, stages): (Keys, Stages),
         outlet: Outlet,
         budget: Rc<ShardBudget>,
         stats: PipelineStats,
@@ -143,7 +160,8 @@ impl Engine {
             resources: Resources::default(),
             scopes: Scopes::default(),
             generation: 0,
-            stages,
+            rewriting: Rewriting::new(stages.rewriters),
+            stages: stages.last,
             edits: Edits::default(),
             followers: Followers::default(),
             batch: Batch::new(signal, batch),
@@ -168,6 +186,9 @@ impl Engine {
         if let Some(why) = self.outlet.busy(request.len()) {
             return Err(Declined::Busy(why));
         }
+        if !self.rewriting.stages.is_empty() && request.len() > PIECE {
+            return Err(Declined::Large);
+        }
         self.index.limits = turn_limits(request.len());
         let admitted = pdata::admit(self.signal, request, &self.keys, &mut self.index);
         let admitted = admitted.map_err(|malformed| match malformed.reason.is_limit() {
@@ -178,21 +199,43 @@ impl Engine {
         if forecast::at_most(admitted.bytes.len(), &self.index) > most {
             return Err(Declined::Large);
         }
-        self.stats.batch.utf8_replaced.add(admitted.utf8_replaced);
         let mut index = std::mem::take(&mut self.index);
+        let taken = self.take_admitted(&admitted.bytes, &index, peer, most);
+        index.clear();
+        self.index = index;
+        let appended = taken?;
+        self.stats.batch.utf8_replaced.add(admitted.utf8_replaced);
+        Ok(appended)
+    }
+
+    /// Rewrites a whole request, where something does, and appends it.
+    fn take_admitted(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        peer: IpAddr,
+        most: usize,
+    ) -> Result<Appended, Declined> {
         let mut appended = Appended::default();
         let mut progress = Progress::default();
         let whole = usize::MAX;
-        self.append(
-            &admitted.bytes,
-            &index,
-            peer,
-            &mut progress,
-            whole,
-            &mut appended,
-        );
-        index.clear();
-        self.index = index;
+        if self.rewriting.stages.is_empty() {
+            self.append(request, index, peer, &mut progress, whole, &mut appended);
+            return Ok(appended);
+        }
+        let piece = Piece::whole(request, index, peer);
+        let rewritten = self.rewrite(&piece)?;
+        if let Some(rewritten) = &rewritten
+            && forecast::at_most(rewritten.bytes.len(), &rewritten.index) > most
+        {
+            return Err(Declined::Large);
+        }
+        self.append_rewritten(&piece, rewritten, &mut appended);
+        self.end_append(index.rest.of(request), &appended, Appended::default());
+        if self.batch.is_immediate() {
+            self.seal(Trigger::Size);
+        }
+        self.hold();
         Ok(appended)
     }
 
@@ -253,42 +296,68 @@ impl Engine {
         budget: usize,
         appended: &mut Appended,
     ) -> bool {
-        for stage in &mut self.stages {
-            stage.processor.begin(Some(peer));
-        }
         let before = *appended;
-        let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
-            if let Some(fault) = span.entry.fault {
-                appended.rejected += 1;
-                appended.fault.get_or_insert(fault);
-            } else {
-                appended.any = true;
-                appended.accepted += u64::from(span.entry.count);
-                appended.opened |= this.append_span(span, last);
+        let is_done = match self.rewriting.stages.is_empty() {
+            true => self.append_items(request, index, peer, progress, budget, appended),
+            false => {
+                let whole = (request, index);
+                let piece = Piece::next(whole, peer, progress, budget, Run::ForReal);
+                self.append_piece(&piece, appended);
+                progress.0 >= index.items.len()
             }
-            ControlFlow::Continue(())
-        });
-        if is_done && appended.any {
-            self.keep_rest(index.rest.of(request));
-        }
-        self.stats.taken.publish();
-        self.stats
-            .batch
-            .rejected
-            .add(appended.rejected - before.rejected);
-        self.stats
-            .limiter
-            .accepted
-            .add(appended.accepted - before.accepted);
-        for stage in &mut self.stages {
-            stage.stats.publish();
-            stage.processor.end();
-        }
+        };
+        let rest = if is_done {
+            index.rest
+        } else {
+            ByteRange::default()
+        };
+        self.end_append(rest.of(request), appended, before);
         if is_done && self.batch.is_immediate() {
             self.seal(Trigger::Size);
         }
         self.hold();
         is_done
+    }
+
+    /// Runs the processors behind the last rewriter over items, and appends what
+    /// comes out.
+    fn append_items(
+        &mut self,
+        request: &[u8],
+        index: &Index,
+        peer: IpAddr,
+        progress: &mut Progress,
+        budget: usize,
+        appended: &mut Appended,
+    ) -> bool {
+        for stage in &mut self.stages {
+            stage.processor.begin(Some(peer));
+        }
+        let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
+            appended.count(span.entry);
+            if span.entry.fault.is_none() {
+                appended.opened |= this.append_span(span, last);
+            }
+            ControlFlow::Continue(())
+        });
+        for stage in &mut self.stages {
+            stage.stats.publish();
+            stage.processor.end();
+        }
+        is_done
+    }
+
+    /// Counts what was appended since `before`, and keeps the request's own unknown
+    /// fields.
+    fn end_append(&mut self, rest: &[u8], appended: &Appended, before: Appended) {
+        if appended.any {
+            self.keep_rest(rest);
+        }
+        self.stats.taken.publish();
+        let rejected = appended.rejected - before.rejected;
+        self.stats.batch.rejected.add(rejected);
+        let accepted = appended.accepted - before.accepted;
+        self.stats.limiter.accepted.add(accepted);
     }
 
     /// The id of a span's resource; `last` is that of the span before, which nearly
@@ -327,29 +396,40 @@ impl Engine {
         self.batch.append_rest(rest);
     }
 
-    /// Runs the processors over one span and appends it, and what they add to
-    /// it. Returns true if it is the first of a batch.
-    fn append_span(&mut self, span: &Span<'_>, last: &mut LastIds) -> bool {
+    /// Lets `stages` decide about one span. Returns which of them add items, too: one
+    /// bit each, the last for all beyond. The edits are the engine's scratch.
+    fn decide(
+        &mut self,
+        stages: &mut [Stage],
+        span: &Span<'_>,
+        last: &mut LastIds,
+    ) -> (Decision, u64) {
         let mut decision = Decision {
             resource: self.resource_id(span, last),
             edits: std::mem::take(&mut self.edits),
             follow: false,
         };
         decision.edits.clear();
-        // Which processors add items: one bit each, the last for all beyond.
         let mut follow = 0_u64;
-        for (at, stage) in self.stages.iter_mut().enumerate() {
+        for (at, stage) in stages.iter_mut().enumerate() {
             let processor = &mut stage.processor;
             processor.process(span, &mut self.resources, &mut decision);
             stage.stats.saw(1);
             follow |= u64::from(std::mem::take(&mut decision.follow)) << at.min(63);
         }
+        (decision, follow)
+    }
+
+    /// Runs the processors over one span and appends it, and what they add to
+    /// it. Returns true if it is the first of a batch.
+    fn append_span(&mut self, span: &Span<'_>, last: &mut LastIds) -> bool {
+        // Taken out for as long as a part of `self` is lent to the writing.
+        let mut stages = std::mem::take(&mut self.stages);
+        let (decision, follow) = self.decide(&mut stages, span, last);
         let bytes = span.entry.bytes.of(span.request);
         let scope = self.scope_id(span, last);
         let (edits, resource) = (&decision.edits, decision.resource);
         let expected = bytes.len() + edits.added_bytes();
-        // Taken out for as long as a part of `self` is lent to the writing.
-        let mut stages = std::mem::take(&mut self.stages);
         let mut followers = std::mem::take(&mut self.followers);
         followers.clear();
         let mut opened = self.put(resource, scope, expected, span.entry.count, |out| {
@@ -426,7 +506,8 @@ impl Engine {
         self.resources.clear();
         self.scopes.clear();
         self.generation += 1;
-        for stage in &mut self.stages {
+        let before = self.rewriting.stages.iter_mut().flat_map(|s| &mut s.before);
+        for stage in before.chain(&mut self.stages) {
             stage.processor.forget();
         }
     }
@@ -462,7 +543,7 @@ impl Engine {
 
     /// Begins again after a panic: with processors that know nothing, and with
     /// everything that was answered for.
-    pub(crate) fn restart(&mut self, (keys, stages): (Keys, Vec<Stage>)) {
+    pub(crate) fn restart(&mut self, (keys, stages): (Keys, Stages)) {
         self.batch.mend();
         // Sealing may meet the same bug; the batch is lost then.
         let salvaged = catch_unwind(AssertUnwindSafe(|| self.seal(Trigger::Timeout)));
@@ -482,7 +563,8 @@ impl Engine {
         self.edits = Edits::default();
         self.followers = Followers::default();
         self.keys = Arc::new(keys);
-        self.stages = stages;
+        self.rewriting = Rewriting::new(stages.rewriters);
+        self.stages = stages.last;
     }
 
     /// Counts the items of a request that was refused as busy.

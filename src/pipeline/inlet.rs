@@ -206,6 +206,11 @@ impl Inlet {
                 return Err(Refusal::failed());
             }
             Ok(Err(Declined::Busy(why))) => Refusal::busy(RETRY_AFTER, why),
+            // Every pipeline may have other processors, so that others may take it.
+            Ok(Err(Declined::Failed(why))) => {
+                let retry_after = RETRY_AFTER;
+                Refusal::new(RefusalKind::Unavailable { retry_after }, why)
+            }
             Ok(Err(Declined::Expands { limit })) => expands(request.len(), limit),
             // Another pipeline has taken it in one turn, with higher limits.
             Ok(Err(Declined::Large)) => expands(request.len(), request.len()),

@@ -9,7 +9,7 @@ shared. What all instances of one configured processor share is its
 [`ProcessorFactory`].
 */
 
-use super::{Followers, ResourceId, Resources};
+use super::{Followers, ResourceId, Resources, Rewriter};
 use crate::{
     pdata::{AnyValue, Edits, Index, ItemEntry, KeySlot, Keys, Signal, view},
     telemetry::Registry,
@@ -120,12 +120,20 @@ pub trait Processor {
     fn forget(&mut self);
 }
 
+/// What a pipeline runs for a configured processor.
+pub enum ProcessorInstance {
+    /// It decides about each item, and the engine writes.
+    Items(Box<dyn Processor>),
+    /// It writes whole requests anew.
+    Requests(Box<dyn Rewriter>),
+}
+
 /// What the instances of one configured processor in one pipeline share.
 pub trait ProcessorFactory: Debug + Send + Sync {
     /// Makes the instance of shard number `shard`, which knows nothing yet, and
     /// registers the attributes it reads in `keys`. Called again for a shard
     /// whose pipeline panicked.
-    fn instance(&self, shard: usize, keys: &mut Keys) -> Box<dyn Processor>;
+    fn instance(&self, shard: usize, keys: &mut Keys) -> ProcessorInstance;
 
     /// Registers what its instances count besides the items that go in and out;
     /// `id` is the processor's.

@@ -11,11 +11,7 @@ batches, goes on its way. The panic hook has logged it by then and turned the
 health check red, so that the process is replaced in good order.
 */
 
-use super::{
-    commit::Commits,
-    engine::{Engine, Stage},
-    gather::Gather,
-};
+use super::{commit::Commits, engine::Engine, gather::Gather, stages::Stages};
 use crate::pdata::Keys;
 use std::{
     cell::RefCell,
@@ -36,7 +32,7 @@ mod tests;
 const BACKLOG_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Makes the processors of a pipeline, by its number.
-type MakeStages = Box<dyn Fn(usize) -> (Keys, Vec<Stage>)>;
+type MakeStages = Box<dyn Fn(usize) -> (Keys, Stages)>;
 
 /// The pipelines of one thread.
 pub struct Shard {
@@ -60,7 +56,7 @@ impl Shard {
         pipelines: Vec<Engine>,
         commits: Option<Commits>,
         gather: Arc<Gather>,
-        make_stages: impl Fn(usize) -> (Keys, Vec<Stage>) + 'static,
+        make_stages: impl Fn(usize) -> (Keys, Stages) + 'static,
     ) -> Self {
         Self {
             pipelines: RefCell::new(pipelines),

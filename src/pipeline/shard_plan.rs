@@ -3,12 +3,13 @@
 use super::{
     BatchSettings, ProcessorFactory,
     commit::Commits,
-    engine::{Engine, Stage},
+    engine::Engine,
     gather::Gather,
     inlet::{Conversion, Inlet},
     outlet::{ExporterRoute, Outlet},
     recorder::Recorder,
     shard::Shard,
+    stages::Stages,
 };
 use crate::{
     pdata::{Keys, Signal},
@@ -104,13 +105,12 @@ impl ShardPlan {
 
 impl PipelinePlan {
     /// The processors, which know nothing yet, and the keys they read.
-    fn stages(&self, shard: usize) -> (Keys, Vec<Stage>) {
+    fn stages(&self, shard: usize) -> (Keys, Stages) {
         let mut keys = Keys::default();
-        let stage = |plan: &StagePlan| Stage {
-            processor: plan.factory.instance(shard, &mut keys),
-            stats: plan.stats.clone(),
-        };
-        let stages = self.stages.iter().map(stage).collect();
+        let mut stages = Stages::default();
+        for plan in &self.stages {
+            stages.push(plan.factory.instance(shard, &mut keys), plan.stats.clone());
+        }
         (keys, stages)
     }
 }

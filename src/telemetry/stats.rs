@@ -139,6 +139,12 @@ impl ProcessorStats {
         self.outgoing.add(outgoing as u64);
     }
 
+    /// Counts items that went in together, and how many came out.
+    pub(crate) fn passed(&self, incoming: u64, outgoing: u64) {
+        self.incoming.add(incoming);
+        self.outgoing.add(outgoing);
+    }
+
     /// Counts items that the processor made.
     pub(crate) fn added(&self, items: usize) {
         self.outgoing.add(items as u64);

@@ -4,7 +4,7 @@ go out is added up. It goes the same way as appending, piece by piece, so that t
 cannot come to differ.
 */
 
-use super::{Declined, Engine, ITEM_COST, LastIds, Progress};
+use super::{Declined, Engine, ITEM_COST, LastIds, Piece, Progress, Run};
 use crate::{
     pdata::Index,
     pipeline::{
@@ -35,13 +35,53 @@ impl Engine {
         budget: usize,
     ) -> Result<bool, Declined> {
         let limit = forecast::limit(&self.settings, request.len());
-        if forecast.is_none() {
+        if forecast.is_none() && self.rewriting.stages.is_empty() {
             let most = forecast::at_most(request.len(), index);
             if most <= limit {
                 return self.has_room(most).map(|()| true);
             }
         }
         let forecast = forecast.get_or_insert_with(|| Forecast::new(&self.settings));
+        let is_done = if self.rewriting.stages.is_empty() {
+            self.foresee_items((request, index), peer, progress, budget, (forecast, limit))
+        } else {
+            let whole = (request, index);
+            let piece = Piece::next(whole, peer, progress, budget, Run::Rehearsal);
+            let rewritten = self.rewrite(&piece)?;
+            let mut all = Progress::default();
+            match rewritten {
+                None => {
+                    let forecast = (&mut *forecast, limit);
+                    self.foresee_items(whole, peer, &mut all, usize::MAX, forecast);
+                }
+                Some(buffer) => {
+                    let (whole, forecast) =
+                        ((&buffer.bytes[..], &buffer.index), (&mut *forecast, limit));
+                    self.foresee_items(whole, peer, &mut all, usize::MAX, forecast);
+                    self.reuse(buffer);
+                }
+            }
+            progress.0 >= index.items.len()
+        };
+        if forecast.bytes() > limit {
+            return Err(Declined::Expands { limit });
+        }
+        if is_done {
+            self.has_room(forecast.bytes())?;
+        }
+        Ok(is_done)
+    }
+
+    /// Runs the processors behind the last rewriter over items, up to a limit of the
+    /// forecast.
+    fn foresee_items(
+        &mut self,
+        (request, index): (&[u8], &Index),
+        peer: IpAddr,
+        progress: &mut Progress,
+        budget: usize,
+        (forecast, limit): (&mut Forecast, usize),
+    ) -> bool {
         for stage in &mut self.stages {
             stage.processor.begin(Some(peer));
         }
@@ -57,13 +97,7 @@ impl Engine {
         for stage in &mut self.stages {
             stage.processor.discard();
         }
-        if forecast.bytes() > limit {
-            return Err(Declined::Expands { limit });
-        }
-        if is_done {
-            self.has_room(forecast.bytes())?;
-        }
-        Ok(is_done)
+        is_done
     }
 
     /// Adds what goes out for one span to `forecast`.

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     pdata::Signal,
     pipeline::{
-        Account, Decision, Processor, QueuedBatch, Resources, Route, Span,
+        Account, Decision, Processor, ProcessorInstance, QueuedBatch, Resources, Route, Span,
         account::TakenItems,
         outlet::{ExporterRoute, Outlet},
     },
@@ -32,16 +32,21 @@ impl Processor for Bomb {
     fn forget(&mut self) {}
 }
 
-fn stages() -> (Keys, Vec<Stage>) {
-    let stage = Stage {
-        processor: Box::new(Bomb),
-        stats: ProcessorStats::default(),
-    };
-    (Keys::default(), vec![stage])
+fn stages() -> (Keys, Stages) {
+    let mut stages = Stages::default();
+    let bomb = ProcessorInstance::Items(Box::new(Bomb));
+    stages.push(bomb, ProcessorStats::default());
+    (Keys::default(), stages)
 }
 
 /// A shard to one pipeline with one exporter.
 fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
+    shard_of(stages)
+}
+
+fn shard_of(
+    stages: impl Fn() -> (Keys, Stages) + 'static,
+) -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
     let batch = crate::pipeline::BatchSettings {
         items: 1000,
         bytes: 1 << 20,
@@ -71,7 +76,7 @@ fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
     let outlet = Outlet::new(vec![exit], budget, None);
     let pipeline = Engine::new(Signal::Traces, &batch, stages(), outlet, held, stats);
     let gather = Gather::new(Duration::ZERO);
-    let shard = Shard::new(vec![pipeline], None, gather, |_| stages());
+    let shard = Shard::new(vec![pipeline], None, gather, move |_| stages());
     (shard, queue, route)
 }
 
@@ -143,3 +148,5 @@ fn work_that_panics_outside_of_a_request_leaves_the_batch() {
     );
     assert_eq!(names(&queue), ["a"]);
 }
+
+mod rewriting;

@@ -4,7 +4,7 @@ use super::{Mesh, MeshStats, ztunnel_log::ZtunnelLog};
 use crate::{
     mesh::{Current, MeshSettings},
     pdata::Keys,
-    pipeline::{Converter, Processor, ProcessorFactory},
+    pipeline::{Converter, ProcessorFactory, ProcessorInstance},
     telemetry::Registry,
 };
 use std::sync::Arc;
@@ -29,10 +29,10 @@ impl MeshFactory {
 }
 
 impl ProcessorFactory for MeshFactory {
-    fn instance(&self, shard: usize, keys: &mut Keys) -> Box<dyn Processor> {
+    fn instance(&self, shard: usize, keys: &mut Keys) -> ProcessorInstance {
         let mesh = Mesh::new(&self.settings, &self.current, keys);
         let stats = self.stats.get(shard).cloned().unwrap_or_default();
-        Box::new(mesh.counting(stats))
+        ProcessorInstance::Items(Box::new(mesh.counting(stats)))
     }
 
     fn register(&self, registry: &Registry, id: &str) {
