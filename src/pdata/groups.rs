@@ -103,6 +103,7 @@ fn put_schema_url(url: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::pdata::{Keys, Signal, validate};
