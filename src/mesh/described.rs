@@ -8,6 +8,7 @@ otherwise, that is worth a warning, since names follow Kiali's questions.
 */
 
 use super::{Kiali, Version};
+use std::collections::BTreeMap;
 
 /// A partial description of a Kiali; `None`: nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Described {
     pub app_label_name: Option<String>,
     /// `kubernetes_config.cluster_name`.
     pub cluster_id: Option<String>,
+    /// `external_services.tracing.query_scope`: tags that its questions carry, by key.
+    pub query_scope: Option<BTreeMap<String, String>>,
 }
 
 impl Described {
@@ -43,6 +46,7 @@ impl Described {
             trust_domain: first(&self.trust_domain, &other.trust_domain),
             app_label_name: first(&self.app_label_name, &other.app_label_name),
             cluster_id: first(&self.cluster_id, &other.cluster_id),
+            query_scope: first(&self.query_scope, &other.query_scope),
         }
     }
 
@@ -84,7 +88,7 @@ impl Described {
             .collect()
     }
 
-    fn all(&self) -> [(&'static str, Option<String>); 7] {
+    fn all(&self) -> [(&'static str, Option<String>); 8] {
         let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string());
         [
             ("version", self.version.map(|version| version.to_string())),
@@ -94,8 +98,15 @@ impl Described {
             ("trust_domain", self.trust_domain.clone()),
             ("app_label_name", self.app_label_name.clone()),
             ("cluster_id", self.cluster_id.clone()),
+            ("query_scope", self.query_scope.as_ref().map(tags)),
         ]
     }
+}
+
+/// Returns tags as `key=value`.
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+    tags.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ place; shards pick it up at their next request, without a lock.
 
 use super::{Directory, MeshSettings, Scheme};
 use arc_swap::{ArcSwap, Cache};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Everything known at one moment.
 #[derive(Clone, Debug)]
@@ -18,6 +18,9 @@ pub struct Knowledge {
     pub scheme: Scheme,
     /// Added as `istio.cluster_id` where a span lacks it; empty: not added.
     pub cluster_id: String,
+    /// Added to spans that lack them, besides those of the file: a followed Kiali's questions
+    /// carry them.
+    pub query_scope: BTreeMap<String, String>,
     /// Pods, Services and Namespaces; empty where Kubernetes is not watched.
     pub directory: Arc<Directory>,
 }
@@ -28,6 +31,7 @@ impl Knowledge {
         Self {
             scheme: Scheme::new(&settings.kiali),
             cluster_id: settings.cluster_id.clone(),
+            query_scope: BTreeMap::new(),
             directory: Arc::default(),
         }
     }

@@ -87,6 +87,11 @@ pub fn resource_attributes(resource: &[u8]) -> impl Iterator<Item = KeyValue<'_>
     messages(resource, 1).map(KeyValue::new)
 }
 
+/// Attributes of a span payload.
+pub fn span_attributes(span: &[u8]) -> impl Iterator<Item = KeyValue<'_>> + Clone {
+    messages(span, 9).map(KeyValue::new)
+}
+
 /// A borrowed span payload of canonical bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanView<'a> {

@@ -195,6 +195,22 @@ impl<'a, const EDITED: bool> View<'a, EDITED> {
         }
     }
 
+    /// Whether the span has an attribute that is not in the index.
+    pub(crate) fn has_unindexed(&self, key: &str) -> bool {
+        let edited = match EDITED {
+            true => self.edits.get(key),
+            false => Edited::Unchanged,
+        };
+        match edited {
+            Edited::Unchanged => {
+                let span = self.span.entry.bytes.of(self.span.request);
+                view::span_attributes(span).any(|kv| kv.key == key)
+            }
+            Edited::Deleted => false,
+            Edited::Set(_) => true,
+        }
+    }
+
     fn bytes(&self, key: IndexedKey) -> Option<&'a [u8]> {
         match self.edited(key) {
             Edited::Unchanged => self.span.text(key.slot),

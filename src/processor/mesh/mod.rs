@@ -78,12 +78,15 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// Registers its keys and builds an instance.
     pub(crate) fn new(settings: &MeshSettings, current: &Current, keys: &mut Keys) -> Self {
+        let knowledge = current.reader();
+        let mut static_tags = StaticTags::new(&settings.tags, keys);
+        static_tags.learn(&knowledge.get().query_scope);
         Self {
             settings: settings.clone(),
-            knowledge: current.reader(),
+            knowledge,
             slots: Slots::new(keys),
             memo: Memo::default(),
-            static_tags: StaticTags::new(&settings.tags, keys),
+            static_tags,
             client_names: ClientNames::new(settings.client_span_names),
             peer_counts: false,
             peer: None,
@@ -292,6 +295,7 @@ fn apply(answer: &Answer, decision: &mut Decision, markers: &mut Markers, tally:
 impl Processor for Mesh {
     fn begin(&mut self, peer: Option<IpAddr>) {
         if self.knowledge.refresh() {
+            self.static_tags.learn(&self.knowledge.get().query_scope);
             self.memo.clear();
         }
         // Without a directory no address says anything.

@@ -792,3 +792,49 @@ fn clusters_are_kept_apart() {
     }
     assert_eq!(shard.mesh.memo.len(), 3);
 }
+
+/// What a followed Kiali's questions carry comes while spans do, and goes again.
+#[test]
+fn tags_of_a_query_scope_are_learned() {
+    let settings = MeshSettings {
+        tags: [("team".to_owned(), "file".to_owned())].into(),
+        ..MeshSettings::default()
+    };
+    let current = Current::new(Knowledge::of(&settings));
+    let mut keys = Keys::default();
+    let mut shard = Shard {
+        mesh: Mesh::new(&settings, &current, &mut keys),
+        ..Shard::new(&settings)
+    };
+    shard.keys = keys;
+    let mut tags_of = |request: &Request| {
+        shard.mesh.begin(None);
+        let span = shard.run(&request.encode_to_vec(), |_| ()).remove(0).1;
+        let wanted = ["mesh_id", "team"].map(|key| {
+            let values = span.attributes.iter().filter(|kv| kv.key == key);
+            let values = values.map(|kv| kv.value.clone().unwrap().value.unwrap());
+            values
+                .map(|value| match value {
+                    Value::StringValue(text) => text,
+                    other => format!("{other:?}"),
+                })
+                .collect::<Vec<_>>()
+                .join("+")
+        });
+        wanted.map(|text| text.leak() as &str)
+    };
+    let plain = request("a", "b", &[WAYPOINT]);
+    let own = request("a", "b", &[WAYPOINT, ("mesh_id", "own")]);
+    assert_eq!(tags_of(&plain), ["", "file"]);
+    for scope in ["one", "two"] {
+        current.update(|knowledge| {
+            let tags = [("mesh_id", scope), ("team", "kiali")];
+            let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            knowledge.query_scope = tags.into();
+        });
+        assert_eq!(tags_of(&plain), [scope, "file"]);
+        assert_eq!(tags_of(&own), ["own", "file"]);
+    }
+    current.update(|knowledge| knowledge.query_scope.clear());
+    assert_eq!(tags_of(&plain), ["", "file"]);
+}

@@ -181,6 +181,7 @@ mod tests {
                 trust_domain: None,
                 app_label_name: Some(String::new()),
                 cluster_id: Some("east".to_owned()),
+                query_scope: None,
             }
         );
     }

@@ -10,8 +10,9 @@ These documents may hold passwords: only the keys below are read, and no
 message quotes anything else.
 */
 
-use crate::mesh::{Described, Version};
+use crate::mesh::{Described, Version, is_telling};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What a document says, and what an operator should know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,17 +152,10 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> ReadDocument {
              for names that end in a dot: set it to svc.cluster.local there"
         ));
     }
-    if let Some(scope) = config
-        .pointer("/external_services/tracing/query_scope")
+    let scope = config.pointer("/external_services/tracing/query_scope");
+    let scope = scope
         .and_then(Value::as_object)
-        .filter(|scope| !scope.is_empty())
-    {
-        let keys: Vec<&str> = scope.keys().map(String::as_str).collect();
-        notes.push(format!(
-            "external_services.tracing.query_scope: Kiali finds only spans that have these tags: {}",
-            keys.join(", ")
-        ));
-    }
+        .map(|scope| query_scope(scope, &mut notes));
     let cluster = text(config, &["kubernetes_config", "cluster_name"]);
     let said = Described {
         version,
@@ -175,6 +169,7 @@ fn reading(config: &Value, versions: &[Option<&str>]) -> ReadDocument {
             text(config, &["istio_labels", "version_label_name"]),
         )),
         cluster_id: cluster.filter(|name| !name.is_empty()).map(str::to_owned),
+        query_scope: scope,
     };
     ReadDocument::checked(said, notes)
 }
@@ -223,6 +218,39 @@ pub(super) fn version(places: &[Option<&str>], notes: &mut Vec<String>) -> Optio
         None => "it does not say Kiali's version: set kiali.version".to_owned(),
     });
     None
+}
+
+/// The most tags of a `query_scope` that are taken over.
+const MOST_TAGS: usize = 16;
+
+/// Returns the tags that Kiali's questions carry, but for those that say what a span
+/// is: each span has its own.
+fn query_scope(
+    scope: &serde_json::Map<String, Value>,
+    notes: &mut Vec<String>,
+) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    for (key, value) in scope.iter().filter(|(key, _)| !is_telling(key)) {
+        match value.as_str() {
+            Some(text) if !text.is_empty() && may_be_name(key) && may_be_name(text) => {
+                if tags.len() < MOST_TAGS {
+                    tags.insert(key.clone(), text.to_owned());
+                    continue;
+                }
+                notes.push(format!(
+                    "external_services.tracing.query_scope has more than {MOST_TAGS} tags: spans lack \
+                     the others, and Kiali finds none"
+                ));
+                break;
+            }
+            _ => notes.push(
+                "external_services.tracing.query_scope has a tag that is no text, too long or has \
+                 spaces in it: spans lack it, and Kiali finds none"
+                    .to_owned(),
+            ),
+        }
+    }
+    tags
 }
 
 pub(super) fn tracing_is_off() -> String {
@@ -315,6 +343,7 @@ server:
                     trust_domain: None,
                     app_label_name: Some(String::new()),
                     cluster_id: Some("east".to_owned()),
+                    query_scope: None,
                 },
                 notes: vec![],
             }
@@ -349,8 +378,9 @@ version: v2.22
             Some("svc.cluster.local")
         );
         assert_eq!(read.said.cluster_id, None);
-        assert_eq!(read.notes.len(), 1, "{:?}", read.notes);
-        assert!(read.notes[0].contains("query_scope") && read.notes[0].contains("mesh_id"));
+        let scope = [("mesh_id".to_owned(), "one".to_owned())].into();
+        assert_eq!(read.said.query_scope, Some(scope));
+        assert_eq!(read.notes, Vec::<String>::new());
     }
 
     #[test]

@@ -265,13 +265,17 @@ impl KialiFollower {
         );
         let scheme = Scheme::new(&merged.kiali());
         let cluster_id = merged.cluster_id.clone().unwrap_or(self.cluster_id.clone());
+        let query_scope = merged.query_scope.clone().unwrap_or_default();
         let before = self.current.get();
         let labels = SchemeLabels::of(&scheme, self.place.borrow().kind);
-        let changed = before.scheme != scheme || before.cluster_id != cluster_id;
+        let changed = before.scheme != scheme
+            || before.cluster_id != cluster_id
+            || before.query_scope != query_scope;
         if changed {
             self.current.update(|knowledge| {
                 knowledge.scheme = scheme.clone();
                 knowledge.cluster_id.clone_from(&cluster_id);
+                knowledge.query_scope.clone_from(&query_scope);
             });
         }
         if changed || first {

@@ -110,6 +110,7 @@ impl Description {
             trust_domain: name(&self.trust_domain),
             app_label_name: name(&self.app_label_name),
             cluster_id: None,
+            query_scope: None,
         }
     }
 }
