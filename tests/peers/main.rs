@@ -15,6 +15,7 @@ mod directory;
 mod envoy;
 mod h2spec;
 mod http;
+mod image;
 mod installed;
 mod jaeger;
 mod kiali;

@@ -12,13 +12,18 @@ pub type Tags<'a> = &'a [(&'a str, &'a str)];
 
 /// Sends a span, which must be taken.
 pub fn export(wayspan: &Wayspan, trace_id: [u8; 16], resource: Tags, tags: Tags) {
+    export_to(wayspan.grpc, trace_id, resource, tags);
+}
+
+/// The same, to whatever listens on a port.
+pub fn export_to(port: u16, trace_id: [u8; 16], resource: Tags, tags: Tags) {
     let request = request(trace_id, resource, tags);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let address = format!("http://127.0.0.1:{}", wayspan.grpc);
+        let address = format!("http://127.0.0.1:{port}");
         let mut client = TraceServiceClient::connect(address).await.unwrap();
         let answer = client.export(request).await.unwrap();
         assert_eq!(answer.into_inner().partial_success, None);
