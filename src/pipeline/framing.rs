@@ -17,6 +17,7 @@ pub(super) struct Pieces {
     /// What is written and no chunk yet.
     pub(super) open: Vec<u8>,
     bytes: usize,
+    allocated: usize,
 }
 
 impl Pieces {
@@ -26,22 +27,32 @@ impl Pieces {
             self.open.extend_from_slice(&fields);
         } else {
             self.close();
-            self.bytes += fields.len();
-            self.done.push(Bytes::from(fields));
+            self.push(fields);
         }
     }
 
-    /// Ends the request: its chunks and their length.
-    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize) {
+    /// Ends the request: its chunks, their length, and how much memory they take.
+    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize, usize) {
         self.close();
-        (self.done, self.bytes)
+        (self.done, self.bytes, self.allocated)
     }
 
     fn close(&mut self) {
         if !self.open.is_empty() {
-            self.bytes += self.open.len();
-            self.done.push(Bytes::from(std::mem::take(&mut self.open)));
+            let open = std::mem::take(&mut self.open);
+            self.push(open);
         }
+    }
+
+    fn push(&mut self, mut piece: Vec<u8>) {
+        // In steady state a group has an eighth more than it needs; one that has grown
+        // to twice that gives it back, since it may wait for its backend. Small pieces do not matter.
+        if piece.len() >= PIECE && piece.capacity() > piece.len() + piece.len() / 2 {
+            piece.shrink_to_fit();
+        }
+        self.bytes += piece.len();
+        self.allocated += piece.capacity();
+        self.done.push(Bytes::from(piece));
     }
 }
 
