@@ -4,6 +4,7 @@ The command line. One file per subcommand; this one has what they share.
 
 mod about;
 pub(crate) mod demo;
+mod doctor;
 mod run;
 mod validate;
 
@@ -25,6 +26,7 @@ Examples:
   WAYSPAN_EXPORT_ENDPOINT=jaeger:4317 wayspan  send it to Jaeger
   wayspan --config collector.yaml              run an OpenTelemetry Collector's file
   wayspan demo                                 see what it does, with nothing else installed
+  wayspan doctor                               find out why Kiali shows no traces
   wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
 
 While it runs:
@@ -56,6 +58,7 @@ enum Command {
         no_files: bool,
     },
     Demo(demo::Args),
+    Doctor(doctor::Args),
     /// List the components there are, in YAML
     Components,
     /// List feature gates; wayspan has none
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(sources)) => run::run(sources),
         Some(Command::Validate { sources, no_files }) => validate::run(sources, *no_files),
         Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Components) => about::components(),
         Some(Command::Featuregate { id }) => about::feature_gates(id.as_deref()),
         Some(Command::Completions { shell }) => about::completions(*shell),

@@ -13,6 +13,7 @@ mod bad_http;
 mod connections;
 mod delivery;
 mod demo;
+mod doctor;
 mod drain;
 mod floods;
 mod hardening;

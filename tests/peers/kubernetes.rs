@@ -169,6 +169,12 @@ impl Cluster {
         self.ask(Method::PATCH, path, "application/merge-patch+json", body);
     }
 
+    /// Applies a JSON patch.
+    pub fn json_patch(&self, path: &str, change: &Value) {
+        let body = change.to_string().into_bytes();
+        self.ask(Method::PATCH, path, "application/json-patch+json", body);
+    }
+
     pub fn delete(&self, path: &str) {
         let at_once = json!({"gracePeriodSeconds": 0}).to_string().into_bytes();
         self.ask(Method::DELETE, path, "application/json", at_once);
@@ -278,8 +284,12 @@ fn path(object: &Value) -> String {
         namespace => format!("/namespaces/{}", text(namespace)),
     };
     let kind = text(&object["kind"]).to_lowercase();
+    let plural = match kind.strip_suffix("ry") {
+        Some(stem) => format!("{stem}ries"),
+        None => format!("{kind}s"),
+    };
     let name = text(&object["metadata"]["name"]);
-    format!("/{group}/{version}{namespace}/{kind}s/{name}")
+    format!("/{group}/{version}{namespace}/{plural}/{name}")
 }
 
 fn start_api_server(dir: &Path, etcd_port: u16, port: u16) -> Process {

@@ -12,6 +12,7 @@
 mod collector;
 mod connections;
 mod directory;
+mod doctor;
 mod envoy;
 mod h2spec;
 mod http;
@@ -22,6 +23,7 @@ mod kiali;
 mod kiali_config;
 mod kiali_found;
 mod kiali_objects;
+mod kubectl;
 mod kubernetes;
 mod matrix;
 mod mesh;

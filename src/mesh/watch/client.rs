@@ -18,7 +18,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 #[error("no way to the Kubernetes API: {why} ({remedy})")]
 pub(crate) struct ClientError {
-    why: String,
+    /// What happened.
+    pub(crate) why: String,
     remedy: String,
 }
 

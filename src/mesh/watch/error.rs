@@ -217,6 +217,11 @@ fn subject(user: Option<User<'_>>) -> String {
     }
 }
 
+/// Returns the option that names whom a rule is given to, of a refusal's own words.
+pub(crate) fn subject_of(refusal: &str) -> String {
+    subject(user(refusal))
+}
+
 /// Returns the commands that permit reading one object; `message` is the refusal.
 pub(crate) fn grant_one(resource: Resource, object: &ObjectName, message: &str) -> String {
     let (what, subject) = (resource.plural(), subject(user(message)));

@@ -8,12 +8,12 @@ goes wrong with them goes wrong alone: names are then decided from what is
 known, and a status says what is missing.
 */
 
-mod api;
-mod client;
+pub(crate) mod api;
+pub(crate) mod client;
 mod condition;
 mod control_plane_pod;
 mod directory;
-mod error;
+pub(crate) mod error;
 pub(crate) mod kiali;
 mod list_watch;
 mod objects;

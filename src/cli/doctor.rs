@@ -1,0 +1,171 @@
+/*!
+`wayspan doctor`: why Kiali shows no traces, and what to do.
+
+The chain is walked link by link. [`gather`] asks and puts what it heard into
+[`facts`]; [`checks`] judge facts and nothing else; [`cause`] makes of what they
+found the causes in order; [`report`] prints. Only gathering talks to anybody, so
+a mesh can be judged from a file (`--replay`), by tests as well.
+*/
+
+mod cause;
+mod check;
+mod checks;
+mod facts;
+mod gather;
+mod istio;
+mod kubernetes;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use anyhow::Context;
+use cause::{Checked, causes, exit_code};
+use check::Category;
+use facts::{Facts, Scope};
+use report::Format;
+use std::{fs, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// Between two looks with `--wait`.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Find out why Kiali shows no traces, and what to do
+///
+/// Walks the chain from Istio's tracing configuration to the collector, prints a line for each
+/// check, and ends with the causes, the most likely first, each with evidence and fix. Changes
+/// nothing. Exit code 0: well; 1: broken; 2: it could not be told.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The kubeconfig to use; without it, that of the Pod this runs in, or the usual one
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
+    /// Ask nothing of Kubernetes
+    #[arg(long)]
+    no_kubernetes: bool,
+
+    /// Where Istio's control plane is
+    #[arg(long, value_name = "NAME", default_value = "istio-system")]
+    istio_namespace: String,
+
+    /// A namespace to look at, and no other; may be repeated
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Vec<String>,
+
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Format,
+
+    /// Look again until all is well, so long at most, such as 2m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    wait: Option<Duration>,
+
+    /// Check what has to be right before wayspan is installed
+    #[arg(long)]
+    pre: bool,
+
+    /// The longest wait for each answer
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+
+    /// Write all that was seen to a file, for a bug report; secrets are never read
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+
+    /// Judge what --bundle wrote, and ask nobody
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubeconfig", "wait", "bundle"])]
+    replay: Option<PathBuf>,
+}
+
+/// Questions that belong together, and what is judged by their answers.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Cluster,
+}
+
+impl Stage {
+    const ALL: [Stage; 1] = [Stage::Cluster];
+
+    fn categories(self) -> &'static [Category] {
+        match self {
+            Self::Cluster => &[Category::Kubernetes, Category::Istio],
+        }
+    }
+
+    async fn ask(self, args: &Args, facts: &mut Facts) {
+        match self {
+            Self::Cluster if args.no_kubernetes => {}
+            Self::Cluster => {
+                let kubeconfig = args.kubeconfig.clone();
+                facts.kubernetes =
+                    gather::kubernetes::ask(&facts.scope, kubeconfig, args.timeout).await;
+            }
+        }
+    }
+}
+
+/// Looks at the chain and prints what it found to standard output.
+///
+/// # Errors
+///
+/// When a file cannot be read or written.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(file) = &args.replay {
+        let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let facts: Facts = serde_json::from_slice(&text)
+            .with_context(|| format!("{} was not written by --bundle", file.display()))?;
+        let all = checks::run(&facts, &Category::ALL, args.pre);
+        print(&all, args.output);
+        return Ok(finish(&all, args.output));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let mut facts = Facts {
+        scope: Scope {
+            istio_namespace: args.istio_namespace.clone(),
+            namespaces: args.namespace.clone(),
+        },
+        ..Facts::default()
+    };
+    let all = runtime.block_on(walk(args, &mut facts));
+    let code = finish(&all, args.output);
+    if let Some(file) = &args.bundle {
+        let text = serde_json::to_vec_pretty(&facts)?;
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(code)
+}
+
+/// Asks and judges stage by stage, and prints each when it is judged.
+async fn walk(args: &Args, facts: &mut Facts) -> Vec<Checked> {
+    let deadline = Instant::now() + args.wait.unwrap_or_default();
+    let mut all = Vec::new();
+    for stage in Stage::ALL {
+        let found = loop {
+            stage.ask(args, facts).await;
+            let found = checks::run(facts, stage.categories(), args.pre);
+            if exit_code(&found) == 0 || Instant::now() + PAUSE > deadline {
+                break found;
+            }
+            sleep(PAUSE).await;
+        };
+        print(&found, args.output);
+        all.extend(found);
+    }
+    all
+}
+
+// A closed pipe (`wayspan doctor | head`) is the reader's choice.
+fn print(found: &[Checked], format: Format) {
+    let mut out = std::io::stdout().lock();
+    let _ = report::lines(&mut out, found, format).and_then(|()| out.flush());
+}
+
+fn finish(all: &[Checked], format: Format) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = report::end(&mut out, all, &causes(all), format);
+    ExitCode::from(exit_code(all))
+}

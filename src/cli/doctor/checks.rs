@@ -1,0 +1,26 @@
+/*! All checks, and running those of some links of the chain. */
+
+use super::{
+    cause::Checked,
+    check::{Category, Check},
+    facts::Facts,
+    istio, kubernetes,
+};
+
+/// The checks, in the order of the chain.
+pub(super) fn all() -> impl Iterator<Item = &'static Check> {
+    let tables: [&'static [Check]; 2] = [kubernetes::CHECKS, istio::CHECKS];
+    tables.into_iter().flatten()
+}
+
+/// Runs the checks of `categories`; with `pre` those alone that mean something before a
+/// collector is installed.
+pub(super) fn run(facts: &Facts, categories: &[Category], pre: bool) -> Vec<Checked> {
+    all()
+        .filter(|check| categories.contains(&check.category) && (check.pre || !pre))
+        .map(|check| Checked {
+            check,
+            verdict: (check.run)(facts),
+        })
+        .collect()
+}

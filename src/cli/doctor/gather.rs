@@ -1,0 +1,7 @@
+/*!
+Asking: the part of the doctor that talks to others. It changes nothing, asks
+for little, and each question has a time limit. What comes back goes into
+[`Facts`](super::facts::Facts) as it is; whether it is good, checks say.
+*/
+
+pub(super) mod kubernetes;

@@ -1,0 +1,361 @@
+//! Each fault by itself, and in pairs, in a mesh that is well otherwise: the first cause
+//! is the right one and nothing that is broken is called well. All of it from facts in
+//! a file.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod manual;
+
+use super::{
+    cause::{Checked, causes, exit_code},
+    check::Category,
+    checks,
+    facts::Facts,
+};
+use serde_json::{Value, json};
+
+fn healthy() -> Value {
+    serde_saphyr::from_str(include_str!("tests/healthy.yaml")).unwrap()
+}
+
+/// Sets what is at a pointer, or takes it away where it shall be null.
+fn change(facts: &mut Value, pointer: &str, value: &Value) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let key = key.replace("~1", "/");
+    match facts
+        .pointer_mut(parent)
+        .unwrap_or_else(|| panic!("no {parent}"))
+    {
+        Value::Object(map) if value.is_null() => {
+            assert!(map.remove(&key).is_some(), "no {pointer}");
+        }
+        Value::Object(map) => {
+            map.insert(key, value.clone());
+        }
+        Value::Array(list) if key == "-" => list.push(value.clone()),
+        Value::Array(list) if value.is_null() => {
+            list.remove(key.parse().unwrap());
+        }
+        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value.clone(),
+        other => panic!("{pointer}: {other}"),
+    }
+}
+
+fn judge(facts: &Value) -> Vec<Checked> {
+    let facts: Facts = serde_json::from_value(facts.clone()).unwrap();
+    checks::run(&facts, &Category::ALL, false)
+}
+
+/// A fault: its name, what is changed, the check that finds it, words of what is said, and
+/// words of the fix.
+type Fault = (
+    &'static str,
+    Vec<(&'static str, Value)>,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+fn rule(key: &'static str) -> &'static str {
+    match key {
+        "sampling" => "/kubernetes/telemetries/got/0/spec/tracing/0/randomSamplingPercentage",
+        "disabled" => "/kubernetes/telemetries/got/0/spec/tracing/0/disableSpanReporting",
+        "tags" => "/kubernetes/telemetries/got/0/spec/tracing/0/enableIstioTags",
+        _ => panic!("{key}"),
+    }
+}
+
+#[rustfmt::skip]
+fn faults() -> Vec<Fault> {
+    vec![
+        ("no provider", vec![("/kubernetes/mesh_config/got/extensionProviders/1", Value::Null), ("/kubernetes/provider_services/0", Value::Null)],
+            "tracing-provider", "no provider sends spans to a collector", "extensionProviders:"),
+        ("no Service", vec![("/kubernetes/provider_services/0/service/got", Value::Null), ("/kubernetes/provider_services/0/service", json!({"got": null})), ("/kubernetes/provider_services/0/endpoints/got", json!([]))],
+            "provider-service", "there is no such Service", "kind: Service"),
+        ("short name", vec![("/kubernetes/mesh_config/got/extensionProviders/1/opentelemetry/service", json!("istio-collector.istio-system"))],
+            "provider-service", "istiod does not complete", "istio-collector.istio-system.svc.cluster.local"),
+        ("unknown host", vec![("/kubernetes/mesh_config/got/extensionProviders/1/opentelemetry/service", json!("otel.example.com"))],
+            "provider-service", "which Istio does not know", "kind: ServiceEntry"),
+        ("no port", vec![("/kubernetes/mesh_config/got/extensionProviders/1/opentelemetry/port", json!(14317))],
+            "provider-port", "which Service istio-system/istio-collector does not have", "\"port\":14317"),
+        ("port named http", vec![("/kubernetes/provider_services/0/service/got/spec/ports/0/name", json!("http"))],
+            "provider-port", "proxies speak HTTP/1.1", "/spec/ports/0/appProtocol"),
+        ("appProtocol http", vec![("/kubernetes/provider_services/0/service/got/spec/ports/0/appProtocol", json!("http"))],
+            "provider-port", "proxies speak HTTP/1.1", "\"value\":\"grpc\""),
+        ("no endpoints", vec![("/kubernetes/provider_services/0/endpoints/got", json!([]))],
+            "provider-endpoints", "has no ready endpoint", "get pods -l 'app=wayspan'"),
+        ("unready endpoints", vec![("/kubernetes/provider_services/0/endpoints/got/0/endpoints/0/conditions/ready", json!(false))],
+            "provider-endpoints", "has no ready endpoint", "get pods"),
+        ("no Telemetry", vec![("/kubernetes/telemetries/got", json!([]))],
+            "telemetry-provider", "nothing makes proxies report spans", "kind: Telemetry"),
+        ("Telemetry without a provider", vec![("/kubernetes/telemetries/got/0/spec/tracing/0/providers", json!([]))],
+            "telemetry-provider", "nothing makes proxies report spans", "/spec/tracing/0/providers"),
+        ("a provider that is not defined", vec![("/kubernetes/telemetries/got/0/spec/tracing/0/providers/0/name", json!("oteel"))],
+            "telemetry-provider", "select provider oteel, which is not defined", "\"name\":\"otel\""),
+        ("Telemetry of shop alone", vec![("/kubernetes/telemetries/got/0/metadata/namespace", json!("shop"))],
+            "telemetry-waypoint", "waypoint bookinfo/waypoint reports no spans", "namespace: bookinfo"),
+        ("Telemetry of bookinfo alone", vec![("/kubernetes/telemetries/got/0/metadata/namespace", json!("bookinfo"))],
+            "telemetry-provider", "the sidecars of shop report no spans", "namespace: shop"),
+        ("sampling 0", vec![(rule("sampling"), json!(0))],
+            "sampling", "no request is sampled", "/spec/tracing/0/randomSamplingPercentage"),
+        ("sampling 0 of some Pods", vec![("/kubernetes/telemetries/got/-", json!({"metadata": {"namespace": "shop", "name": "cart"},
+            "spec": {"selector": {"matchLabels": {"app": "cart"}}, "tracing": [{"randomSamplingPercentage": 0}]}}))],
+            "sampling", "the sidecars of shop with app=cart: no request is sampled", "-n shop patch telemetries.telemetry.istio.io cart"),
+        ("reporting off", vec![(rule("disabled"), json!(true))],
+            "span-reporting", "switched off", "\"value\":false"),
+        ("tags off", vec![(rule("tags"), json!(false))],
+            "istio-tags", "lack istio.cluster_id", "\"value\":true"),
+        ("waypoint not in use", vec![("/kubernetes/namespaces/got/0/metadata/labels/istio.io~1use-waypoint", Value::Null)],
+            "waypoint-used", "use no waypoint", "kubectl label namespace bookinfo istio.io/use-waypoint=waypoint"),
+        ("no waypoint", vec![("/kubernetes/namespaces/got/0/metadata/labels/istio.io~1use-waypoint", Value::Null), ("/kubernetes/gateways/got", json!([]))],
+            "waypoint-used", "use no waypoint", "gatewayClassName: istio-waypoint"),
+        ("waypoint gone", vec![("/kubernetes/gateways/got", json!([]))],
+            "waypoint-used", "use waypoint bookinfo/waypoint, which is not there", "gatewayClassName: istio-waypoint"),
+        ("waypoint for workloads", vec![("/kubernetes/gateways/got/0/metadata/labels/istio.io~1waypoint-for", json!("workload"))],
+            "waypoint-used", "does not take requests for Services", "istio.io/waypoint-for=service"),
+        ("waypoint not programmed", vec![("/kubernetes/gateways/got/0/status/conditions/1", json!({"type": "Programmed", "status": "False", "reason": "Invalid", "message": "no class"}))],
+            "waypoint-ready", "is not programmed", "describe gateway waypoint"),
+        ("waypoint without Pods", vec![("/kubernetes/pods/got/0", Value::Null)],
+            "waypoint-ready", "no Pod of waypoint bookinfo/waypoint is ready", "describe pods"),
+        ("agentgateway", vec![("/kubernetes/gateways/got/1/spec/gatewayClassName", json!("istio-agentgateway"))],
+            "agentgateway", "is an agentgateway", "\"gatewayClassName\":\"istio\""),
+        ("outside of the mesh", vec![("/scope/namespaces", json!(["default"]))],
+            "mesh-members", "namespace default is not in the mesh", "kubectl label namespace default"),
+        ("no such namespace", vec![("/scope/namespaces", json!(["bookinfo", "bokinfo"]))],
+            "mesh-members", "there is no namespace bokinfo", ""),
+        ("no istiod", vec![("/kubernetes/istiods/got", json!([]))],
+            "istio-version", "istiod does not run", "--istio-namespace"),
+        ("istiod not ready", vec![("/kubernetes/istiods/got/0/status/conditions/0/status", json!("False"))],
+            "istio-version", "no istiod is ready", "describe pod istiod-1"),
+    ]
+}
+
+fn changed(changes: &[(&str, Value)]) -> Value {
+    let mut facts = healthy();
+    for (pointer, value) in changes {
+        change(&mut facts, pointer, value);
+    }
+    facts
+}
+
+#[test]
+fn a_healthy_mesh_has_no_warning() {
+    let all = judge(&healthy());
+    let found = causes(&all);
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(exit_code(&all), 0);
+    let told = all.iter().filter(|one| one.status().is_some()).count();
+    assert!(told >= 15, "only {told} checks say something");
+}
+
+#[test]
+fn each_fault_is_the_first_cause() {
+    for (name, changes, check, words, fix) in faults() {
+        let all = judge(&changed(&changes));
+        let found = causes(&all);
+        let first = found
+            .first()
+            .unwrap_or_else(|| panic!("{name}: nothing found"));
+        assert_eq!(first.check, check, "{name}: {found:#?}");
+        assert!(first.what.contains(words), "{name}: {}", first.what);
+        let told = format!(
+            "{}\n{}",
+            first.fix.text,
+            first.fix.command.clone().unwrap_or_default()
+        );
+        assert!(told.contains(fix), "{name}: {told}");
+        assert!(!first.evidence.is_empty(), "{name}");
+        assert_eq!(exit_code(&all), 1, "{name}");
+    }
+}
+
+/// Faults that make others meaningless, or change the same thing, cannot be told apart.
+fn meet(one: &Fault, other: &Fault) -> bool {
+    let touch = one.1.iter().any(|(a, _)| {
+        other
+            .1
+            .iter()
+            .any(|(b, _)| a.starts_with(b) || b.starts_with(a))
+    });
+    let of = |fault: &Fault| {
+        let hides = [
+            "no provider",
+            "no Service",
+            "unknown host",
+            "short name",
+            "no Telemetry",
+            "no waypoint",
+            "waypoint gone",
+            "outside of the mesh",
+            "no such namespace",
+            "waypoint not in use",
+            "Telemetry without a provider",
+            "Telemetry of shop alone",
+            "Telemetry of bookinfo alone",
+            "a provider that is not defined",
+            "no port",
+        ];
+        hides.contains(&fault.0)
+    };
+    touch || of(one) || of(other)
+}
+
+#[test]
+fn of_two_faults_both_are_named() {
+    let all = faults();
+    let mut pairs = 0;
+    for (at, one) in all.iter().enumerate() {
+        for other in all.iter().skip(at + 1).filter(|other| !meet(one, other)) {
+            // Lists lose their first element last.
+            let mut changes = [one.1.clone(), other.1.clone()].concat();
+            changes.sort_by_key(|(_, value)| value.is_null());
+            let checked = judge(&changed(&changes));
+            let found = causes(&checked);
+            for fault in [one, other] {
+                let named = found.iter().any(|cause| {
+                    let explained = cause.explains.iter().any(|what| what.contains(fault.3));
+                    (cause.check == fault.2 && cause.what.contains(fault.3)) || explained
+                });
+                assert!(named, "{} with {}: {found:#?}", one.0, other.0);
+            }
+            pairs += 1;
+        }
+    }
+    assert!(pairs > 60, "{pairs}");
+}
+
+#[test]
+fn what_may_be_meant_is_a_warning() {
+    for (name, changes, check) in [
+        (
+            "default sampling",
+            vec![(rule("sampling"), Value::Null)],
+            "sampling",
+        ),
+        (
+            "little sampling",
+            vec![(rule("sampling"), json!(0.1))],
+            "sampling",
+        ),
+        (
+            "canary",
+            vec![(
+                "/kubernetes/services/got/0/metadata/labels",
+                json!({"istio.io/use-waypoint-canary": "next"}),
+            )],
+            "waypoint-canary",
+        ),
+        (
+            "contexts",
+            vec![(
+                "/kubernetes/telemetries/got/0/spec/tracing/0/disableContextPropagation",
+                json!(true),
+            )],
+            "context-propagation",
+        ),
+        (
+            "some Services without",
+            vec![(
+                "/kubernetes/services/got/0/metadata/labels",
+                json!({"istio.io/use-waypoint": "none"}),
+            )],
+            "waypoint-used",
+        ),
+    ] {
+        let all = judge(&changed(&changes));
+        let found: Vec<&str> = causes(&all).iter().map(|cause| cause.check).collect();
+        assert_eq!(found, [check], "{name}");
+        assert_eq!(exit_code(&all), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_waypoint_elsewhere_needs_a_telemetry_of_its_own_before_1_30_3() {
+    let mut facts = healthy();
+    for (pointer, value) in [
+        (
+            "/kubernetes/telemetries/got/0/metadata/namespace",
+            json!("bookinfo"),
+        ),
+        (
+            "/kubernetes/gateways/got/0/metadata/namespace",
+            json!("infra"),
+        ),
+        ("/kubernetes/pods/got/0/metadata/namespace", json!("infra")),
+        ("/kubernetes/namespaces/got/3", Value::Null),
+        (
+            "/kubernetes/namespaces/got/0/metadata/labels/istio.io~1use-waypoint-namespace",
+            json!("infra"),
+        ),
+    ] {
+        change(&mut facts, pointer, &value);
+    }
+    assert_eq!(causes(&judge(&facts)), []);
+    let image = "/kubernetes/istiods/got/0/spec/containers/0/image";
+    change(&mut facts, image, &json!("docker.io/istio/pilot:1.30.2"));
+    let all = judge(&facts);
+    let found = causes(&all);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0]
+            .evidence
+            .contains("came with Istio 1.30.3, and this is 1.30.2"),
+        "{}",
+        found[0].evidence
+    );
+    assert!(
+        found[0]
+            .fix
+            .command
+            .as_ref()
+            .unwrap()
+            .contains("namespace: infra")
+    );
+}
+
+#[test]
+fn without_rights_the_checks_that_need_them_are_skipped() {
+    let forbidden = json!({"failed": {"kind": "forbidden", "cause": "may not list telemetries", "remedy": "kubectl create role"}});
+    let mut facts = healthy();
+    change(&mut facts, "/kubernetes/telemetries", &forbidden);
+    let all = judge(&facts);
+    assert_eq!(exit_code(&all), 2);
+    for checked in &all {
+        let status = checked.status().map(super::check::Status::word);
+        match checked.check.id {
+            "kubernetes-rights" => assert_eq!(status, Some("warning")),
+            "telemetry-provider" | "telemetry-waypoint" | "sampling" => {
+                assert_eq!(status, Some("unknown"), "{}", checked.check.id);
+            }
+            "provider-service" | "waypoint-used" => assert_eq!(status, Some("ok")),
+            _ => {}
+        }
+    }
+    let found = causes(&all);
+    assert_eq!(found[0].fix.command.as_deref(), Some("kubectl create role"));
+}
+
+#[test]
+fn nothing_known_is_nothing_well() {
+    let failed = json!({"failed": {"cause": "no way to the Kubernetes API"}});
+    let all = judge(&json!({"kubernetes": {"api": failed}}));
+    let told: Vec<_> = all.iter().filter(|one| one.status().is_some()).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!(exit_code(&all), 2);
+}
+
+#[test]
+fn names_of_checks_are_unique_and_causes_exist() {
+    let ids: Vec<&str> = checks::all().map(|check| check.id).collect();
+    for check in checks::all() {
+        assert_eq!(
+            ids.iter().filter(|id| **id == check.id).count(),
+            1,
+            "{}",
+            check.id
+        );
+        for above in check.follows_from {
+            assert!(ids.contains(above), "{} follows from {above}", check.id);
+        }
+    }
+}

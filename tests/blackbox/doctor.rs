@@ -1,0 +1,105 @@
+//! `wayspan doctor` as its users see it: what it prints, with the facts of a file, is what
+//! the golden files have. `WRITE_GOLDEN=1` writes them anew.
+
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf};
+use tempfile::TempDir;
+use testkit::{binary, root};
+
+fn healthy() -> Value {
+    let file = root().join("src/cli/doctor/tests/healthy.yaml");
+    serde_saphyr::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// What the doctor says of these facts, with its exit code as the last line.
+fn judged(facts: &Value, arguments: &[&str]) -> String {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("seen.json");
+    fs::write(&file, facts.to_string()).unwrap();
+    let mut command = binary();
+    command
+        .args(["doctor", "--replay"])
+        .arg(&file)
+        .args(arguments);
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let said = String::from_utf8(output.stdout).unwrap();
+    format!("{said}exit code {}\n", output.status.code().unwrap())
+}
+
+fn golden(name: &str, said: &str) {
+    let file: PathBuf = root().join("tests/blackbox/doctor").join(name);
+    if std::env::var_os("WRITE_GOLDEN").is_some() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, said).unwrap();
+    }
+    let wanted = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(said, wanted, "{name}: WRITE_GOLDEN=1 writes it anew");
+}
+
+/// Three faults, of which one is a consequence, and something that may be meant.
+fn faulty() -> Value {
+    let mut facts = healthy();
+    let kubernetes = &mut facts["kubernetes"];
+    kubernetes["provider_services"][0]["service"]["got"]["spec"]["ports"][0]["name"] =
+        "http".into();
+    kubernetes["telemetries"]["got"][0]["metadata"]["namespace"] = "shop".into();
+    kubernetes["telemetries"]["got"][0]["spec"]["tracing"][0]["randomSamplingPercentage"] =
+        json!(0.5);
+    facts
+}
+
+#[test]
+fn what_it_prints_is_what_the_golden_files_have() {
+    golden("healthy.txt", &judged(&healthy(), &[]));
+    golden("faulty.txt", &judged(&faulty(), &[]));
+    golden(
+        "faulty-short.txt",
+        &judged(&faulty(), &["--output", "short"]),
+    );
+    golden("faulty.json", &judged(&faulty(), &["--output", "json"]));
+    let unreachable =
+        json!({"failed": {"cause": "the Kubernetes API does not answer: connection refused"}});
+    golden(
+        "unreachable.txt",
+        &judged(&json!({"kubernetes": {"api": unreachable}}), &[]),
+    );
+}
+
+#[test]
+fn before_the_installation_a_collector_need_not_be_there() {
+    let mut facts = healthy();
+    facts["kubernetes"]["provider_services"][0]["endpoints"]["got"] = json!([]);
+    assert!(judged(&facts, &[]).ends_with("exit code 1\n"));
+    assert!(judged(&facts, &["--pre"]).ends_with("exit code 0\n"));
+}
+
+#[test]
+fn a_silent_api_server_ends_a_question_and_not_the_doctor() {
+    let dir = TempDir::new().unwrap();
+    // It accepts connections, by the kernel's hand, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{"name": "it", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
+        "users": [{"name": "it", "user": {"token": "hunter2"}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    });
+    let file = dir.path().join("kubeconfig");
+    let bundle = dir.path().join("seen.json");
+    fs::write(&file, config.to_string()).unwrap();
+    let mut command = binary();
+    command
+        .args(["doctor", "--timeout", "200ms", "--kubeconfig"])
+        .arg(&file);
+    let output = command.arg("--bundle").arg(&bundle).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no answer within 200ms"), "{said}");
+    let seen = fs::read_to_string(&bundle).unwrap();
+    assert!(!seen.contains("hunter2"), "{seen}");
+    // What was seen is judged alike wherever that is done.
+    let again = judged(&serde_json::from_str(&seen).unwrap(), &[]);
+    assert_eq!(again, format!("{said}exit code 2\n"));
+}

@@ -1,0 +1,248 @@
+//! `wayspan doctor` on a real Kubernetes API: it finds a mesh well, finds each fault made
+//! there, and its fixes, applied as printed, mend it.
+
+use crate::{kubectl, kubernetes::Cluster};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::{binary, root};
+
+/// The kinds of objects in `healthy.yaml` that Istio and the Gateway API define.
+const KINDS: [(&str, &str, &str); 3] = [
+    ("telemetry.istio.io", "Telemetry", "telemetries"),
+    ("networking.istio.io", "ServiceEntry", "serviceentries"),
+    ("gateway.networking.k8s.io", "Gateway", "gateways"),
+];
+
+/// What the doctor's own tests call a healthy mesh.
+fn healthy() -> Value {
+    let file = root().join("src/cli/doctor/tests/healthy.yaml");
+    serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn define(cluster: &Cluster, (group, kind, plural): (&str, &str, &str)) {
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let names = json!({
+        "kind": kind, "listKind": format!("{kind}List"), "plural": plural,
+        "singular": kind.to_lowercase(),
+    });
+    // The API server keeps groups under k8s.io for those that were reviewed.
+    let approved = json!({"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1"});
+    cluster.apply(&json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}"), "annotations": approved},
+        "spec": {"group": group, "scope": "Namespaced", "names": names,
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": any}}]},
+    }));
+    cluster.wait_served(&format!("/apis/{group}/v1/{plural}"));
+}
+
+fn typed(object: &Value, version: &str, kind: &str) -> Value {
+    let mut object = object.clone();
+    object["apiVersion"] = version.into();
+    object["kind"] = kind.into();
+    if let Some(meta) = object["metadata"].as_object_mut() {
+        meta.remove("creationTimestamp");
+    }
+    object
+}
+
+/// Puts all of `healthy.yaml` into a cluster.
+fn install(cluster: &Cluster) {
+    let facts = healthy();
+    let kubernetes = &facts["kubernetes"];
+    let list = |of: &str| kubernetes[of]["got"].as_array().unwrap().clone();
+    for kind in KINDS {
+        define(cluster, kind);
+    }
+    for namespace in list("namespaces") {
+        cluster.apply(&typed(&namespace, "v1", "Namespace"));
+    }
+    let mesh = kubernetes["mesh_config"]["got"].to_string();
+    cluster.apply(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": mesh},
+    }));
+    let collector = &kubernetes["provider_services"][0];
+    let services = list("services")
+        .into_iter()
+        .chain([collector["service"]["got"].clone()]);
+    for service in services {
+        cluster.apply(&typed(&service, "v1", "Service"));
+    }
+    for slice in collector["endpoints"]["got"].as_array().unwrap() {
+        let mut slice = typed(slice, "discovery.k8s.io/v1", "EndpointSlice");
+        slice["addressType"] = "IPv4".into();
+        slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": "istio-collector"});
+        cluster.apply(&slice);
+    }
+    for pod in list("pods").into_iter().chain(list("istiods")) {
+        let mut pod = typed(&pod, "v1", "Pod");
+        let status = pod.as_object_mut().unwrap().remove("status").unwrap();
+        if pod["spec"].is_null() {
+            pod["spec"] = json!({"containers": [{"name": "app", "image": "app"}]});
+        }
+        cluster.apply(&pod);
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        let namespace = pod["metadata"]["namespace"].as_str().unwrap();
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/status");
+        cluster.patch(&path, &json!({"status": status}));
+    }
+    for gateway in list("gateways") {
+        cluster.apply(&typed(&gateway, "gateway.networking.k8s.io/v1", "Gateway"));
+    }
+    for telemetry in list("telemetries") {
+        cluster.apply(&typed(&telemetry, "telemetry.istio.io/v1", "Telemetry"));
+    }
+}
+
+/// Runs the doctor: its exit code and what it says as JSON.
+fn doctor(cluster: &Cluster) -> (i32, Value) {
+    let mut command = binary();
+    command.args(["doctor", "--output", "json", "--kubeconfig"]);
+    let output = command.arg(cluster.kubeconfig()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(errors, "");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let code = output.status.code().unwrap();
+    assert_eq!(said["exit_code"], code);
+    (code, said)
+}
+
+fn first_cause(said: &Value) -> (String, String) {
+    let first = &said["causes"][0];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&first["check"]), text(&first["fix"]["command"]))
+}
+
+#[test]
+fn faults_of_istio_are_found_and_mended_by_what_is_printed() {
+    let dir = TempDir::new().unwrap();
+    let mut cluster = Cluster::start(dir.path());
+    install(&cluster);
+
+    // Without rights nothing is called well, and what is printed gives them.
+    let (code, said) = doctor(&cluster);
+    assert_eq!(code, 2, "{said:#}");
+    for round in 0.. {
+        let (code, said) = doctor(&cluster);
+        if code == 0 {
+            assert_eq!(said["causes"], json!([]), "{said:#}");
+            break;
+        }
+        assert!(round < 6, "{said:#}");
+        for cause in said["causes"].as_array().unwrap() {
+            assert_eq!(cause["check"], "kubernetes-rights", "{said:#}");
+            kubectl::run(&cluster, cause["fix"]["command"].as_str().unwrap());
+        }
+    }
+
+    let service = "/api/v1/namespaces/istio-system/services/istio-collector";
+    let telemetry = "/apis/telemetry.istio.io/v1/namespaces/istio-system/telemetries/mesh";
+    let namespace = "/api/v1/namespaces/bookinfo";
+    let gateway = "/apis/gateway.networking.k8s.io/v1/namespaces/bookinfo/gateways/waypoint";
+    type Fault<'a> = (&'a str, Box<dyn Fn() + 'a>);
+    let faults: [Fault<'_>; 9] = [
+        (
+            "provider-port",
+            Box::new(|| {
+                cluster.json_patch(
+                    service,
+                    &json!([{"op": "replace", "path": "/spec/ports/0/name", "value": "http"}]),
+                )
+            }),
+        ),
+        ("provider-service", Box::new(|| cluster.delete(service))),
+        ("telemetry-provider", Box::new(|| cluster.delete(telemetry))),
+        (
+            "sampling",
+            Box::new(|| {
+                let telemetry =
+                    "/apis/telemetry.istio.io/v1/namespaces/istio-system/telemetries/tracing";
+                cluster.json_patch(telemetry, &json!([{"op": "add", "path": "/spec/tracing/0/randomSamplingPercentage", "value": 0}]));
+            }),
+        ),
+        (
+            "istio-tags",
+            Box::new(|| {
+                let telemetry =
+                    "/apis/telemetry.istio.io/v1/namespaces/istio-system/telemetries/tracing";
+                cluster.json_patch(telemetry, &json!([{"op": "add", "path": "/spec/tracing/0/enableIstioTags", "value": false}]));
+            }),
+        ),
+        (
+            "waypoint-used",
+            Box::new(|| {
+                cluster.patch(
+                    namespace,
+                    &json!({"metadata": {"labels": {"istio.io/use-waypoint": null}}}),
+                )
+            }),
+        ),
+        (
+            "mesh-members",
+            Box::new(|| {
+                cluster.patch(
+                    namespace,
+                    &json!({"metadata": {"labels": {"istio.io/dataplane-mode": null}}}),
+                );
+                cluster.patch(
+                    "/api/v1/namespaces/shop",
+                    &json!({"metadata": {"labels": {"istio-injection": null}}}),
+                );
+                cluster.delete("/api/v1/namespaces/shop/pods/cart-1");
+            }),
+        ),
+        (
+            "waypoint-used",
+            Box::new(|| {
+                cluster.patch(
+                    gateway,
+                    &json!({"metadata": {"labels": {"istio.io/waypoint-for": "workload"}}}),
+                )
+            }),
+        ),
+        (
+            "agentgateway",
+            Box::new(|| {
+                let gateway = "/apis/gateway.networking.k8s.io/v1/namespaces/bookinfo/gateways/bookinfo-gateway";
+                cluster.patch(
+                    gateway,
+                    &json!({"spec": {"gatewayClassName": "istio-agentgateway"}}),
+                );
+            }),
+        ),
+    ];
+    for (check, make) in &faults {
+        make();
+        let (code, said) = doctor(&cluster);
+        let (found, fix) = first_cause(&said);
+        assert_eq!((code, &*found), (1, *check), "{said:#}");
+        kubectl::run(&cluster, &fix.replace("NAMESPACE", "bookinfo"));
+        let (code, said) = doctor(&cluster);
+        let broken: Vec<&Value> = said["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["likelihood"] != "possible")
+            .collect();
+        assert_eq!(
+            (code, broken),
+            (0, vec![]),
+            "after the fix of {check}: {said:#}"
+        );
+    }
+
+    drop(faults);
+    cluster.stop_api_server();
+    let (code, said) = doctor(&cluster);
+    assert_eq!(code, 2, "{said:#}");
+    assert_eq!(said["checks"].as_array().unwrap().len(), 1, "{said:#}");
+    assert!(
+        said["checks"][0]["saw"]
+            .as_str()
+            .unwrap()
+            .contains("does not answer"),
+        "{said:#}"
+    );
+}
