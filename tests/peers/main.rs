@@ -11,6 +11,7 @@
 
 mod collector;
 mod connections;
+mod differential;
 mod directory;
 mod doctor;
 mod envoy;
