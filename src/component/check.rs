@@ -9,7 +9,7 @@ it and what wayspan lacks may stand in it.
 use super::{
     Config, Loading,
     added::AddedProcessor,
-    extensions,
+    extensions, joined,
     pipelines::{self, Components, NamedComponents},
     plan::Sections,
     section::{Section, Usage},
@@ -91,15 +91,24 @@ pub(super) fn check<'n>(
         connectors: named_connectors,
         settings: &exporters_built,
     };
-    let pipelines = drafts.iter().filter_map(|draft| {
-        let mut pipeline = draft.resolve(&all, cx)?;
-        if let Some(added) = &added {
-            added.add_to(&mut pipeline, draft.spot, cx);
-        }
-        Some(pipeline)
-    });
-    let pipelines: Vec<_> = pipelines.collect();
+    let resolved = drafts.iter().filter_map(|draft| draft.resolve(&all, cx));
+    let pipelines: Vec<_> = resolved.collect();
     pipelines::check_connectors(&drafts, &pipelines, &connectors_built, cx);
+    let mut pipelines = match cx.has_errors() {
+        true => pipelines,
+        false => joined::join(pipelines, &connectors_built).unwrap_or_else(|| {
+            let at = service.pipelines.unwrap_or(root);
+            let message = "connectors lead in too many ways from receivers to exporters";
+            cx.report().error(Diagnostic::at(at.place, message));
+            Vec::new()
+        }),
+    };
+    for pipeline in &mut pipelines {
+        let draft = drafts.iter().find(|draft| draft.id == pipeline.id);
+        if let (Some(added), Some(draft)) = (&added, draft.or(drafts.first())) {
+            added.add_to(pipeline, draft.spot, cx);
+        }
+    }
     if pipelines.is_empty() && !cx.has_errors() {
         let at = service.pipelines.or(root.get("service")).unwrap_or(root);
         cx.report().error(no_pipeline(at.place));

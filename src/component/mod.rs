@@ -12,6 +12,7 @@ calls what the settings' traits have.
 - `section`: the components of a section, and which are used;
 - `extensions`: what they offer to components that name them;
 - `pipelines`: what is connected to what;
+- `joined`: pipelines that are run as one;
 - `service`: the rest of `service`;
 - `check`: the way through them;
 - `describe`: what `validate` says of a configuration.
@@ -21,6 +22,7 @@ mod added;
 mod check;
 mod describe;
 mod extensions;
+mod joined;
 mod pipelines;
 mod plan;
 mod section;

@@ -15,7 +15,7 @@ use crate::{
 
 /// A pipeline as written: references not yet resolved.
 pub(super) struct Draft {
-    id: Id,
+    pub(super) id: Id,
     pub(super) signal: Signal,
     pub(super) spot: Spot,
     pub(super) receivers: Vec<Reference>,

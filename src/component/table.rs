@@ -108,7 +108,7 @@ pub(crate) static TABLES: Tables = Tables {
     },
     connectors: ComponentTable {
         what: "connector",
-        kinds: &[],
+        kinds: &[kind("forward", connector::forward::config::read)],
         renamed: &[],
         aliases: &[],
         unserved: unserved::CONNECTORS,

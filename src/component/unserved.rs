@@ -268,8 +268,4 @@ pub(super) const CONNECTORS: &[Unserved] = &[
             "it decides where spans go: let a Collector with it stand behind wayspan (otlp_grpc)",
         ),
     ),
-    kinds(
-        &["forward"],
-        Refuse("name the exporters of the pipeline that it leads to in the one that feeds it"),
-    ),
 ];

@@ -2,9 +2,10 @@
 Connectors take from one pipeline and give to others: an exporter to the first, a
 receiver to the rest.
 
-wayspan has none yet. A connector is a folder here with a `config.rs`, and its line
-in the table of `component`.
+A connector is a folder here with a `config.rs`, and its line in the table of `component`.
 */
+
+pub(crate) mod forward;
 
 use crate::{config::Id, pdata::Signal};
 use std::{any::Any, fmt, sync::Arc};
@@ -13,6 +14,12 @@ use std::{any::Any, fmt, sync::Arc};
 pub(crate) trait ConnectorSettings: fmt::Debug + Send + Sync + Any {
     /// The signal that it gives when it is fed `signal`. None: it cannot be fed that.
     fn gives(&self, signal: Signal) -> Option<Signal>;
+
+    /// Whether it gives what it is given, so that the pipelines it connects can be run as
+    /// one.
+    fn passes_on(&self) -> bool {
+        false
+    }
 
     /// What `validate` and the start say of it, a line each.
     fn describe(&self) -> Vec<String> {

@@ -44,6 +44,12 @@ async fn follow_kiali() {
     runs(&shipped("follow-kiali.yaml"), "otlp_grpc/jaeger").await;
 }
 
+/// Pipelines that are joined: whichever receiver takes it, a span comes out behind the last.
+#[tokio::test]
+async fn forward() {
+    runs(&shipped("forward.yaml"), "otlp_grpc/jaeger").await;
+}
+
 #[tokio::test]
 async fn kiali_2_7() {
     runs(&shipped("kiali-2.7.yaml"), "otlp_grpc/jaeger").await;

@@ -81,7 +81,7 @@ fn the_program_says_what_it_is() {
     for line in [
         "receivers:\n    - name: otlp\n",
         "    - name: mesh\n",
-        "connectors: []\n",
+        "connectors:\n    - name: forward\n",
     ] {
         assert!(stdout.contains(line), "{stdout}");
     }
