@@ -43,6 +43,7 @@ pub mod pipeline;
 pub mod processor;
 pub mod queue;
 pub mod receiver;
+pub mod regexp;
 mod reload;
 mod service;
 pub mod telemetry;

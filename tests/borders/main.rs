@@ -37,7 +37,7 @@ const ROWS: &[&[&str]] = &[
     &["mesh"],
     &["telemetry"],
     &["config", "backoff", "reload", "turns"],
-    &["pdata", "htpasswd"],
+    &["pdata", "htpasswd", "regexp"],
 ];
 
 fn row(room: &str) -> usize {
