@@ -263,3 +263,7 @@ pub fn manual() -> Manual {
     keys::describe("service.wayspan", cx, |keys| service::wayspan(keys, false));
     reading.into_manual()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -83,6 +83,7 @@ pub(crate) static TABLES: Tables = Tables {
             kind("mesh", processor::mesh::config::read),
             kind("batch", processor::batch::config::read),
             kind("memory_limiter", processor::memory_limiter::config::read),
+            kind("resource", processor::resource::config::read),
         ],
         renamed: &[],
         aliases: &[],

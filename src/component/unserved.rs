@@ -136,13 +136,7 @@ pub(super) const PROCESSORS: &[Unserved] = &[
         ),
     ),
     kinds(
-        &[
-            "attributes",
-            "resource",
-            "transform",
-            "span",
-            "groupbyattrs",
-        ],
+        &["attributes", "transform", "span", "groupbyattrs"],
         Refuse(
             "it changes spans, and may take away what must not leave: let a Collector with it \
              stand behind wayspan (otlp_grpc). Tags can also be set where spans are made, by \

@@ -21,6 +21,7 @@ Invariants:
 - The messages are described once, in [`schema`].
 */
 
+mod attributes;
 pub mod canon;
 mod child;
 pub mod edit;
@@ -28,14 +29,17 @@ pub mod groups;
 pub(crate) mod index;
 pub mod json;
 pub(crate) mod keys;
+pub(crate) mod number;
 mod plain;
 pub mod schema;
 mod signal;
 pub mod split;
+pub(crate) mod text;
 pub mod validate;
 pub mod view;
 pub mod wire;
 
+pub use attributes::{AttributeList, AttributeScratch, NewValue};
 pub use child::write_child;
 pub use edit::{Edited, Edits, edit_resource, write_span};
 pub use index::{ByteRange, Index, ItemEntry, RequestLimits, SpanFault};

@@ -6,10 +6,12 @@ A folder's `config.rs` reads the processor's keys and says what it is to a pipel
 the engine batches and how much it holds. `component` lists the folders.
 */
 
+mod actions;
 mod background;
 pub(crate) mod batch;
 pub(crate) mod memory_limiter;
 pub mod mesh;
+pub(crate) mod resource;
 mod settings;
 
 pub(crate) use background::{Background, BackgroundError, Backgrounds};

@@ -62,6 +62,11 @@ async fn istio_collector() {
 }
 
 #[tokio::test]
+async fn resource() {
+    runs(&shipped("resource.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
 async fn segment_log() {
     let dir = TempDir::new().unwrap();
     let log = format!(
@@ -97,6 +102,7 @@ fn every_file_is_run() {
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",
+        "resource.yaml",
         "segment-log.yaml",
         // By `secure::tls_and_token`.
         "tls-and-token.yaml",
