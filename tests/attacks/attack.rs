@@ -73,7 +73,7 @@ impl Attack {
                 files: None,
                 guarded: false,
                 from: Ipv4Addr::LOCALHOST,
-                lasts: Duration::from_secs(3),
+                lasts: Duration::from_secs(2),
             },
             is_long: false,
         }
