@@ -11,7 +11,6 @@
 
 mod collector;
 mod connections;
-mod deploy;
 mod differential;
 mod directory;
 mod doctor;
@@ -30,9 +29,7 @@ mod kubernetes;
 mod matrix;
 mod mesh;
 mod naming;
-mod pod;
 mod sdk;
 mod senders;
 mod spans;
-mod swap;
 mod trace;

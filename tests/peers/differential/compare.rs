@@ -10,9 +10,9 @@ use std::{
 const SHOWN: usize = 4;
 
 /// What differs between the Collector and wayspan, in words; empty where nothing does.
-pub fn differences(arrived: &[Vec<Fields>; 2], answers: &[Vec<Answer>; 2]) -> String {
+pub fn differences(arrived: &[Vec<Fields>; 2], answers: [&[Answer]; 2]) -> String {
     let mut out = String::new();
-    let unlike = answers[0].iter().zip(&answers[1]).enumerate();
+    let unlike = answers[0].iter().zip(answers[1]).enumerate();
     let unlike: Vec<_> = unlike.filter(|(_, (one, other))| one != other).collect();
     for (n, (collector, wayspan)) in unlike.iter().take(SHOWN) {
         let _ = writeln!(

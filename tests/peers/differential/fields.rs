@@ -38,14 +38,37 @@ pub fn spans(resources: &[ResourceSpans]) -> Vec<Fields> {
             }));
         }
     }
-    all.sort_unstable();
     all
 }
 
 impl Fields {
     /// The ids of its span.
     pub fn id(&self) -> [Option<&String>; 2] {
-        [self.0.get("trace_id"), self.0.get("span_id")]
+        [["trace_id", ".traceId"], ["span_id", ".id"]]
+            .map(|names| names.iter().find_map(|name| self.0.get(*name)))
+    }
+
+    /// The scalars of any JSON.
+    pub fn of_json(value: &serde_json::Value) -> Self {
+        let mut fields = Self::default();
+        fields.json("", value);
+        fields
+    }
+
+    fn json(&mut self, path: &str, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    self.json(&format!("{path}.{key}"), value);
+                }
+            }
+            serde_json::Value::Array(list) => {
+                for (at, value) in list.iter().enumerate() {
+                    self.json(&format!("{path}[{at}]"), value);
+                }
+            }
+            scalar => drop(self.0.insert(path.to_owned(), scalar.to_string())),
+        }
     }
 
     fn put<T: PartialEq<U> + Display, U>(&mut self, path: &str, value: T, unset: U) {

@@ -36,7 +36,11 @@ fn refused() {
     let mut wrong = Vec::new();
     for row in &rows {
         let config = dir.path().join("config.yaml");
-        fs::write(&config, table::checked(&row.processors)).unwrap();
+        fs::write(
+            &config,
+            table::checked(std::slice::from_ref(&row.processors)),
+        )
+        .unwrap();
         let said = Product::BOTH.map(|product| {
             let mut command = product.command(&["validate"], &config);
             let output = command.output().unwrap();

@@ -3,25 +3,37 @@
 use super::{generated, odd};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use serde_json::Value;
 use std::fs;
 
+/// What is sent.
+#[derive(Clone)]
+pub enum Request {
+    Otlp(ExportTraceServiceRequest),
+    /// A body as it is, in JSON, with its path.
+    Json(&'static str, String),
+}
+
 /// The requests of all of these sets.
-pub fn named(sets: &[String]) -> Vec<ExportTraceServiceRequest> {
+pub fn named(sets: &[String]) -> Vec<Request> {
     sets.iter().flat_map(|set| named_set(set)).collect()
 }
 
-fn named_set(set: &str) -> Vec<ExportTraceServiceRequest> {
-    match set {
+fn named_set(set: &str) -> Vec<Request> {
+    let otlp = match set {
         "captured" => captured(),
         "generated" => generated::requests(1, 40),
-        "many" => generated::requests(2, 200),
+        "few" => generated::requests(3, 8),
         "one" => vec![odd::one()],
         "odd" => odd::requests(),
         "twice" => odd::keys_twice(),
         "faulty ids" => odd::faulty_ids(),
         "sampled" => odd::sampled(),
+        "zipkin v1" => return zipkin("v1.json", "/api/v1/spans"),
+        "zipkin v2" => return zipkin("v2.json", "/api/v2/spans"),
         other => panic!("no set of requests is called {other:?}"),
-    }
+    };
+    otlp.into_iter().map(Request::Otlp).collect()
 }
 
 /// What real Envoys sent: some of each folder.
@@ -43,4 +55,12 @@ fn captured() -> Vec<ExportTraceServiceRequest> {
     }
     assert!(all.len() > 20, "the captured requests are missing");
     all
+}
+
+/// Bodies of Zipkin's: each element of the file's list is one.
+fn zipkin(file: &str, path: &'static str) -> Vec<Request> {
+    let text = super::table::text(&format!("zipkin/{file}"));
+    let bodies: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let request = |body: &Value| Request::Json(path, body.to_string());
+    bodies.iter().map(request).collect()
 }

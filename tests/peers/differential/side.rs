@@ -2,12 +2,14 @@
 
 use super::{
     answers::Answer,
+    exporters::{self, Kind},
+    fields::{self, Fields},
+    requests::Request,
+    sink::Sink,
     table::{Case, Compression, Encoding, numbered},
 };
 use crate::installed::peer;
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest, trace::v1::ResourceSpans,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use std::{
     collections::HashMap,
@@ -61,8 +63,16 @@ pub struct Side {
     process: Process,
     /// Of the receiver of each case: gRPC, HTTP.
     ports: Vec<[u16; 2]>,
+    to: Behind,
+}
+
+/// What stands behind a product.
+struct Behind {
     grpc: Backend,
     http: Backend,
+    other: Sink,
+    /// Where files go: this, the number of the case, `.json`.
+    files: String,
 }
 
 impl Side {
@@ -70,31 +80,34 @@ impl Side {
     pub fn start(product: Product, cases: &[Case], dir: &Path) -> Self {
         let ports: Vec<[u16; 2]> = cases
             .iter()
-            .map(|_| std::array::from_fn(|_| free_port()))
+            .map(|case| match case.receiver.starts_with("otlp") {
+                true => [free_port(), free_port()],
+                false => [0, free_port()],
+            })
             .collect();
-        let (grpc, http) = (Backend::grpc(), Backend::http());
-        grpc.set(script(cases, |code| {
+        let to = Behind {
+            grpc: Backend::grpc(),
+            http: Backend::http(),
+            other: Sink::start(),
+            files: format!("{}/{}-", dir.display(), product.name()),
+        };
+        to.grpc.set(script(cases, |code| {
             Reply::Status(Status::new(
                 Code::from_i32(code.into()),
                 "as the test wants",
             ))
         }));
-        http.set(script(cases, |status| Reply::http(status, &[], "")));
-        let config = config(cases, &ports, grpc.port, http.port);
+        to.http
+            .set(script(cases, |status| Reply::http(status, &[], "")));
         let file = dir.join(format!("{}.yaml", product.name()));
-        fs::write(&file, config).unwrap();
+        fs::write(&file, config(cases, &ports, &to)).unwrap();
         let mut command = product.command(&[], &file);
         let mut process = Process::start(dir, product.name(), &mut command);
         process.wait_ready(|| {
             let mut all = ports.iter().flatten();
-            all.all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+            all.all(|port| *port == 0 || TcpStream::connect(("127.0.0.1", *port)).is_ok())
         });
-        Self {
-            process,
-            ports,
-            grpc,
-            http,
-        }
+        Self { process, ports, to }
     }
 
     /// Where the receiver of a case listens: gRPC, HTTP.
@@ -103,29 +116,41 @@ impl Side {
     }
 
     /// Sends the requests of a case, one after another.
-    pub async fn send(&self, case: &Case, requests: &[ExportTraceServiceRequest]) -> Vec<Answer> {
-        let [grpc, http] = self.ports[case.number];
-        let mut client = Grpc::connect(grpc).await;
+    pub async fn send(&self, case: &Case, requests: &[Request]) -> Vec<Answer> {
+        let [grpc, http_port] = self.ports[case.number];
+        let mut client = match grpc {
+            0 => None,
+            grpc => Some(Grpc::connect(grpc).await),
+        };
+        let (coding, pack) = case.compression.parts();
         let mut answers = Vec::new();
         for request in requests {
-            let (coding, pack) = case.compression.parts();
-            answers.push(match case.send {
-                Encoding::Grpc => {
+            let (path, kind, message) = match (request, case.send) {
+                (Request::Otlp(request), Encoding::Grpc) => {
                     let message = pack(&request.encode_to_vec());
-                    let headers = [("grpc-encoding", coding)];
                     let framed = frames::grpc(u8::from(!coding.is_empty()), &message);
+                    let headers = [("grpc-encoding", coding)];
+                    let client = client.as_mut().expect("only receivers of OTLP take it");
                     let reply = client.send("POST", EXPORT, &headers, framed).await;
-                    Answer::of_grpc(&reply)
+                    answers.push(Answer::of_grpc(&reply));
+                    continue;
                 }
-                Encoding::Proto => {
+                (Request::Otlp(request), Encoding::Proto) => {
                     let message = request.encode_to_vec();
-                    over_http(http, "application/x-protobuf", coding, &pack(&message)).await
+                    ("/v1/traces", "application/x-protobuf", message)
                 }
-                Encoding::Json => {
+                (Request::Otlp(request), Encoding::Json) => {
                     let message = serde_json::to_vec(request).unwrap();
-                    over_http(http, "application/json", coding, &pack(&message)).await
+                    ("/v1/traces", "application/json", message)
                 }
-            });
+                (Request::Json(path, body), _) => {
+                    (*path, "application/json", body.clone().into_bytes())
+                }
+            };
+            let headers = [("content-type", kind), ("content-encoding", coding)];
+            let given = if coding.is_empty() { 1 } else { 2 };
+            let reply = http(http_port, "POST", path, &headers[..given], &pack(&message)).await;
+            answers.push(Answer::of_http(&reply));
         }
         answers
     }
@@ -133,10 +158,7 @@ impl Side {
     /// Waits for as many spans as the case says.
     pub fn wait(&self, case: &Case) {
         wait_for(&format!("the spans of \"{}\"", case.name), || {
-            let arrived = self.arrived(case);
-            let scopes = arrived.iter().flat_map(|resource| &resource.scope_spans);
-            let spans = scopes.map(|scope| scope.spans.len()).sum::<usize>();
-            (spans >= case.wait).then_some(())
+            (self.arrived(case).len() >= case.wait).then_some(())
         });
     }
 
@@ -147,22 +169,49 @@ impl Side {
         assert!(status.success(), "{status}\n{}", self.process.log_tail());
     }
 
-    /// What the backends have taken of a case.
-    pub fn arrived(&self, case: &Case) -> Vec<ResourceSpans> {
-        let mut all = Vec::new();
-        for backend in [&self.grpc, &self.http] {
+    /// The spans that came out of a case.
+    pub fn arrived(&self, case: &Case) -> Vec<Fields> {
+        let n = case.number;
+        let mut all = exporters::file(Path::new(&self.to.file(n)));
+        all.extend(exporters::zipkin(&self.to.other.bodies(&format!("/c{n}"))));
+        for backend in [&self.to.grpc, &self.to.http] {
             let records = backend.records();
             let its = records.requests.iter().filter(|request| {
                 request.taken
                     && request.signal == Signal::Traces
-                    && number(&request.headers) == Some(case.number)
+                    && number(&request.headers) == Some(n)
             });
             for request in its {
                 let request = ExportTraceServiceRequest::decode(request.message.clone()).unwrap();
-                all.extend(request.resource_spans);
+                all.extend(fields::spans(&request.resource_spans));
             }
         }
         all
+    }
+}
+
+impl Behind {
+    /// Where the exporter of a case writes to, if it writes a file.
+    fn file(&self, case: usize) -> String {
+        format!("{}{case}.json", self.files)
+    }
+
+    /// The keys that say where an exporter of this kind sends a case.
+    fn keys(&self, kind: Kind, case: usize) -> String {
+        let otlp = |address: String| {
+            format!(
+                "    endpoint: {address}\n    tls: {{insecure: true}}\n    headers: {{{CASE}: '{case}'}}\n"
+            )
+        };
+        match kind {
+            Kind::OtlpGrpc => otlp(format!("127.0.0.1:{}", self.grpc.port)),
+            Kind::OtlpHttp => otlp(format!("http://127.0.0.1:{}", self.http.port)),
+            Kind::Zipkin => format!(
+                "    endpoint: http://127.0.0.1:{}/c{case}\n",
+                self.other.port
+            ),
+            Kind::File => format!("    path: '{}'\n", self.file(case)),
+        }
     }
 }
 
@@ -189,41 +238,34 @@ fn script(cases: &[Case], refusal: impl Fn(u16) -> Reply + Send + Sync + 'static
     }))
 }
 
-async fn over_http(port: u16, kind: &str, coding: &str, body: &[u8]) -> Answer {
-    let headers = [("content-type", kind), ("content-encoding", coding)];
-    let given = if coding.is_empty() { 1 } else { 2 };
-    Answer::of_http(&http(port, "POST", "/v1/traces", &headers[..given], body).await)
-}
-
 /// The file of all cases.
-fn config(cases: &[Case], ports: &[[u16; 2]], grpc: u16, http: u16) -> String {
+fn config(cases: &[Case], ports: &[[u16; 2]], to: &Behind) -> String {
     let mut receivers = String::new();
     let mut processors = String::new();
     let mut exporters = String::new();
     let mut pipelines = String::new();
     for (case, [in_grpc, in_http]) in cases.iter().zip(ports) {
         let n = case.number;
-        let _ = writeln!(
-            receivers,
-            "  otlp/c{n}: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{in_grpc}'}}, \
-             http: {{endpoint: '127.0.0.1:{in_http}'}}}}}}"
-        );
+        let (from, text) = numbered(&case.receiver, n);
+        let _ = match in_grpc {
+            0 => writeln!(receivers, "{text}    endpoint: '127.0.0.1:{in_http}'"),
+            in_grpc => writeln!(
+                receivers,
+                "{text}    protocols: {{grpc: {{endpoint: '127.0.0.1:{in_grpc}'}}, \
+                 http: {{endpoint: '127.0.0.1:{in_http}'}}}}"
+            ),
+        };
         let (through, text) = numbered(&case.processors, n);
         processors.push_str(&text);
-        let (to, text) = numbered(&case.exporter, n);
-        let address = match to[0].contains("http") {
-            true => format!("http://127.0.0.1:{http}"),
-            false => format!("127.0.0.1:{grpc}"),
-        };
-        let _ = write!(
-            exporters,
-            "{text}    endpoint: {address}\n    tls: {{insecure: true}}\n    headers: {{{CASE}: '{n}'}}\n"
-        );
+        let (out, text) = numbered(&case.exporter, n);
+        exporters.push_str(&text);
+        exporters.push_str(&to.keys(Kind::of(&out[0]), n));
         let _ = writeln!(
             pipelines,
-            "    traces/c{n}: {{receivers: [otlp/c{n}], processors: [{}], exporters: [{}]}}",
+            "    traces/c{n}: {{receivers: [{}], processors: [{}], exporters: [{}]}}",
+            from[0],
             through.join(", "),
-            to[0]
+            out[0]
         );
     }
     let processors = match processors.is_empty() {

@@ -22,6 +22,9 @@ pub struct Case {
     pub name: String,
     #[serde(skip)]
     pub number: usize,
+    /// One receiver, without its addresses.
+    #[serde(default = "otlp")]
+    pub receiver: String,
     /// Processors in their order.
     #[serde(default)]
     pub processors: String,
@@ -67,6 +70,10 @@ pub enum Compression {
     Snappy,
 }
 
+fn otlp() -> String {
+    "otlp:\n".to_owned()
+}
+
 fn over_grpc() -> String {
     "otlp_grpc:\n".to_owned()
 }
@@ -79,8 +86,13 @@ pub fn text(file: &str) -> String {
 
 impl Table {
     pub fn read(file: &str) -> Self {
-        let mut table: Self =
+        let table: Self =
             serde_saphyr::from_str(&text(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        table.numbered()
+    }
+
+    fn numbered(self) -> Self {
+        let mut table = self;
         for (number, case) in table.cases.iter_mut().enumerate() {
             case.number = number;
             if case.requests.is_empty() {
@@ -112,12 +124,18 @@ impl Case {
     }
 }
 
-/// A file with these processors that has nothing else to be refused for.
-pub fn checked(processors: &str) -> String {
-    let (ids, text) = numbered(processors, 0);
+/// A file with these processors, numbered, that has nothing else to be refused for.
+pub fn checked(all: &[String]) -> String {
+    let mut ids = Vec::new();
+    let mut processors = String::new();
+    for (number, text) in all.iter().enumerate() {
+        let (its, text) = numbered(text, number);
+        ids.extend(its);
+        processors.push_str(&text);
+    }
     format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:4317'}}}}}}}}\n\
-         processors:\n{text}\
+         processors:\n{processors}\
          exporters: {{debug: {{verbosity: basic}}}}\n\
          service: {{pipelines: {{traces: {{receivers: [otlp], processors: [{}], exporters: [debug]}}}}}}\n",
         ids.join(", ")
