@@ -121,3 +121,14 @@ async fn deployment() {
     fs::write(&file, config).unwrap();
     runs(&file, "otlp_grpc").await;
 }
+
+#[tokio::test]
+async fn debian_package() {
+    let dir = TempDir::new().unwrap();
+    let log = format!(
+        "extensions: {{file_storage: {{directory: '{}'}}}}",
+        dir.path().display()
+    );
+    let file = root().join("deploy/debian/config.yaml");
+    runs_with(&file, "otlp_grpc", &log).await;
+}

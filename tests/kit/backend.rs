@@ -17,7 +17,7 @@ use records::{Received, Records, hit};
 use reply::Reply;
 use std::{
     fmt,
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -88,6 +88,7 @@ struct Shared {
 
 pub struct Backend {
     pub port: u16,
+    address: SocketAddr,
     shared: Arc<Shared>,
     up: watch::Sender<bool>,
 }
@@ -111,6 +112,11 @@ impl Backend {
 
     /// Listens on a port of the caller's choice.
     pub fn start(port: u16, protocol: Protocol, keeps: bool) -> Self {
+        Self::start_at(([127, 0, 0, 1], port).into(), protocol, keeps)
+    }
+
+    /// Listens on an address of the caller's choice.
+    pub fn start_at(address: SocketAddr, protocol: Protocol, keeps: bool) -> Self {
         let shared = Arc::new(Shared {
             protocol,
             mode: Mutex::new(Mode::Take),
@@ -125,9 +131,15 @@ impl Backend {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(serve::serve(port, its, is_up));
+            runtime.block_on(serve::serve(address, its, is_up));
         });
-        let backend = Self { port, shared, up };
+        let port = address.port();
+        let backend = Self {
+            port,
+            address,
+            shared,
+            up,
+        };
         backend.wait_up(true);
         backend
     }
@@ -153,7 +165,7 @@ impl Backend {
 
     fn wait_up(&self, up: bool) {
         wait_for("the backend's port", || {
-            (TcpStream::connect(("127.0.0.1", self.port)).is_ok() == up).then_some(())
+            (TcpStream::connect(self.address).is_ok() == up).then_some(())
         });
     }
 

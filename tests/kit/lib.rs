@@ -35,4 +35,4 @@ pub use certificates::{Ca, Pair, Tls};
 pub use client::{Grpc, GrpcReply, HttpReply, http, http_over};
 pub use process::{PATIENCE, Process, free_port, wait_for};
 pub use signal::{EXPORT, Protocol, Signal};
-pub use web::{WebReply, get, get_within, is_healthy};
+pub use web::{WebReply, get, get_from, get_within, is_healthy};

@@ -38,6 +38,11 @@ impl Page {
         Ok(Self(web::get_within(patience, port, "/metrics", &[])?.body))
     }
 
+    /// A page that was fetched by other means.
+    pub fn of(text: String) -> Self {
+        Self(text)
+    }
+
     pub fn text(&self) -> &str {
         &self.0
     }

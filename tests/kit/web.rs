@@ -24,7 +24,21 @@ pub fn get_within(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<WebReply> {
-    let to = SocketAddr::from(([127, 0, 0, 1], port));
+    get_from(
+        SocketAddr::from(([127, 0, 0, 1], port)),
+        patience,
+        path,
+        headers,
+    )
+}
+
+/// The same from any address.
+pub fn get_from(
+    to: SocketAddr,
+    patience: Duration,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<WebReply> {
     let mut stream = TcpStream::connect_timeout(&to, patience)?;
     stream.set_read_timeout(Some(patience))?;
     let mut request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");

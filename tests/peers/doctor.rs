@@ -7,34 +7,16 @@ use tempfile::TempDir;
 use testkit::{binary, root};
 
 /// The kinds of objects in `healthy.yaml` that Istio and the Gateway API define.
-const KINDS: [(&str, &str, &str); 3] = [
-    ("telemetry.istio.io", "Telemetry", "telemetries"),
-    ("networking.istio.io", "ServiceEntry", "serviceentries"),
-    ("gateway.networking.k8s.io", "Gateway", "gateways"),
+const KINDS: [(&str, &str); 3] = [
+    ("telemetry.istio.io", "Telemetry"),
+    ("networking.istio.io", "ServiceEntry"),
+    ("gateway.networking.k8s.io", "Gateway"),
 ];
 
 /// What the doctor's own tests call a healthy mesh.
 fn healthy() -> Value {
     let file = root().join("src/cli/doctor/tests/healthy.yaml");
     serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
-}
-
-fn define(cluster: &Cluster, (group, kind, plural): (&str, &str, &str)) {
-    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let names = json!({
-        "kind": kind, "listKind": format!("{kind}List"), "plural": plural,
-        "singular": kind.to_lowercase(),
-    });
-    // The API server keeps groups under k8s.io for those that were reviewed.
-    let approved = json!({"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1"});
-    cluster.apply(&json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.{group}"), "annotations": approved},
-        "spec": {"group": group, "scope": "Namespaced", "names": names,
-            "versions": [{"name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": any}}]},
-    }));
-    cluster.wait_served(&format!("/apis/{group}/v1/{plural}"));
 }
 
 fn typed(object: &Value, version: &str, kind: &str) -> Value {
@@ -52,8 +34,8 @@ fn install(cluster: &Cluster) {
     let facts = healthy();
     let kubernetes = &facts["kubernetes"];
     let list = |of: &str| kubernetes[of]["got"].as_array().unwrap().clone();
-    for kind in KINDS {
-        define(cluster, kind);
+    for (group, kind) in KINDS {
+        cluster.define(group, "v1", kind);
     }
     for namespace in list("namespaces") {
         cluster.apply(&typed(&namespace, "v1", "Namespace"));

@@ -9,6 +9,7 @@ use crate::spans::export_to;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,8 +69,8 @@ pub struct Container {
     pub env: Vec<(String, String)>,
     /// Directories of this machine, and where they are mounted.
     pub mounts: Vec<(PathBuf, String)>,
-    /// Names that lead to this machine.
-    pub hosts: Vec<String>,
+    /// Names, and the addresses they lead to.
+    pub hosts: Vec<(String, Ipv4Addr)>,
 }
 
 impl Image {
@@ -115,8 +116,9 @@ impl Image {
     /// container's own, so a signal reaches it. Needs root, for mounting.
     pub fn command(&self, container: &Container) -> Command {
         let hosts = self.dir.path().join("hosts");
-        let names = container.hosts.join(" ");
-        fs::write(&hosts, format!("127.0.0.1 localhost {names}\n")).unwrap();
+        let known = container.hosts.iter();
+        let known: String = known.map(|(name, ip)| format!("{ip} {name}\n")).collect();
+        fs::write(&hosts, format!("127.0.0.1 localhost\n{known}")).unwrap();
         fs::write(self.at("/etc/hosts"), "").unwrap();
         let place = self.at("/").display().to_string();
         let mut script = format!("set -e; mount --bind {place} {place}; ");
@@ -248,7 +250,7 @@ fn a_container_of_the_image_passes_a_span_on() {
             "WAYSPAN_EXPORT_ENDPOINT".to_owned(),
             format!("{JAEGER}:{}", backend.port),
         )],
-        hosts: vec![JAEGER.to_owned()],
+        hosts: vec![(JAEGER.to_owned(), Ipv4Addr::LOCALHOST)],
         ..Container::default()
     };
     let mut process = Process::start(dir.path(), "image", &mut image.command(&container));
@@ -256,7 +258,12 @@ fn a_container_of_the_image_passes_a_span_on() {
     let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     let user = status.lines().find(|line| line.starts_with("Uid:"));
     assert_eq!(user.unwrap().split_whitespace().nth(1), Some("10001"));
-    export_to(grpc, [3; 16], &[("service.name", "orders")], &[]);
+    export_to(
+        ([127, 0, 0, 1], grpc).into(),
+        [3; 16],
+        &[("service.name", "orders")],
+        &[],
+    );
     assert_eq!(backend.wait(1)[0].trace_id, [3; 16]);
     process.terminate();
     let status = process.wait_end(testkit::PATIENCE);

@@ -214,16 +214,5 @@ pub fn install_istiod(cluster: &Cluster, cluster_id: &str) {
 
 /// The operator's kind of object.
 pub fn define_kialis(cluster: &Cluster) {
-    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let names = json!({
-        "kind": "Kiali", "listKind": "KialiList", "plural": "kialis", "singular": "kiali",
-    });
-    cluster.apply(&json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "kialis.kiali.io"},
-        "spec": {"group": "kiali.io", "scope": "Namespaced", "names": names,
-            "versions": [{"name": "v1alpha1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": any}}]},
-    }));
-    cluster.wait_served("/apis/kiali.io/v1alpha1/kialis");
+    cluster.define("kiali.io", "v1alpha1", "Kiali");
 }

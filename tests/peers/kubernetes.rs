@@ -85,8 +85,17 @@ impl Cluster {
 
     /// A kubeconfig for the service account `istio-system/wayspan`.
     pub fn kubeconfig(&self) -> PathBuf {
-        let file = self.dir.join("wayspan.kubeconfig");
-        let text = kubeconfig(&self.dir, self.port, "wayspan-token").to_string();
+        self.kubeconfig_of("wayspan")
+    }
+
+    /// A kubeconfig for the administrator, who may do everything.
+    pub fn admin_kubeconfig(&self) -> PathBuf {
+        self.kubeconfig_of("admin")
+    }
+
+    fn kubeconfig_of(&self, user: &str) -> PathBuf {
+        let file = self.dir.join(format!("{user}.kubeconfig"));
+        let text = kubeconfig(&self.dir, self.port, &format!("{user}-token")).to_string();
         std::fs::write(&file, text).unwrap();
         file
     }
@@ -132,7 +141,7 @@ impl Cluster {
     }
 
     /// Waits until objects of a kind that was just defined can be listed.
-    pub fn wait_served(&self, path: &str) {
+    fn wait_served(&self, path: &str) {
         wait_for(path, || {
             let request = Request::get(path).body(Vec::new()).unwrap();
             let answer = self.runtime.block_on(self.client.request_text(request));
@@ -141,14 +150,30 @@ impl Cluster {
     }
 
     fn ask(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Value {
+        let answer = self.try_ask(&method, path, content_type, body);
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    fn try_ask(
+        &self,
+        method: &Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Value, kube::Error> {
         let request = Request::builder()
-            .method(method.clone())
+            .method(method)
             .uri(path)
             .header("content-type", content_type)
             .body(body)
             .unwrap();
-        let answer = self.runtime.block_on(self.client.request(request));
-        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.runtime.block_on(self.client.request(request))
+    }
+
+    /// An object, if it is there.
+    pub fn find(&self, path: &str) -> Option<Value> {
+        self.try_ask(&Method::GET, path, "application/json", Vec::new())
+            .ok()
     }
 
     pub fn create(&self, path: &str, object: &Value) {
@@ -161,6 +186,36 @@ impl Cluster {
         let path = format!("{}?fieldManager=test&force=true", path(object));
         let body = object.to_string().into_bytes();
         self.ask(Method::PATCH, &path, "application/apply-patch+yaml", body);
+    }
+
+    /// What the server says to an object, without keeping it. A field that it does not
+    /// know is an error.
+    pub fn dry_run(&self, object: &Value) -> Result<Value, kube::Error> {
+        let more = "fieldManager=test&force=true&dryRun=All&fieldValidation=Strict";
+        let path = format!("{}?{more}", path(object));
+        let body = object.to_string().into_bytes();
+        self.try_ask(&Method::PATCH, &path, "application/apply-patch+yaml", body)
+    }
+
+    /// Defines a kind of namespaced objects with whatever content.
+    pub fn define(&self, group: &str, version: &str, kind: &str) {
+        let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let singular = kind.to_lowercase();
+        let plural = plural(kind);
+        let names = json!({
+            "kind": kind, "listKind": format!("{kind}List"),
+            "plural": plural, "singular": singular,
+        });
+        // The API server keeps groups under k8s.io for those that were reviewed.
+        let approved = json!({"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1"});
+        self.apply(&json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.{group}"), "annotations": approved},
+            "spec": {"group": group, "scope": "Namespaced", "names": names,
+                "versions": [{"name": version, "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": any}}]},
+        }));
+        self.wait_served(&format!("/apis/{group}/{version}/{plural}"));
     }
 
     /// Merges `change` into an object.
@@ -268,14 +323,14 @@ impl Cluster {
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// The documents of a file in `deploy/`.
-fn manifest(name: &str) -> Vec<Value> {
+pub fn manifest(name: &str) -> Vec<Value> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     let text = std::fs::read_to_string(dir.join(name)).unwrap();
     serde_saphyr::from_multiple(&text).unwrap()
 }
 
 /// Where an object is, as its kind tells for the kinds that tests use.
-fn path(object: &Value) -> String {
+pub fn path(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let version = text(&object["apiVersion"]);
     let group = if version.contains('/') { "apis" } else { "api" };
@@ -283,13 +338,18 @@ fn path(object: &Value) -> String {
         Value::Null => String::new(),
         namespace => format!("/namespaces/{}", text(namespace)),
     };
-    let kind = text(&object["kind"]).to_lowercase();
-    let plural = match kind.strip_suffix("ry") {
-        Some(stem) => format!("{stem}ries"),
-        None => format!("{kind}s"),
-    };
+    let plural = plural(&text(&object["kind"]));
     let name = text(&object["metadata"]["name"]);
     format!("/{group}/{version}{namespace}/{plural}/{name}")
+}
+
+/// What a kind's objects are called in paths.
+fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{kind}s"),
+    }
 }
 
 fn start_api_server(dir: &Path, etcd_port: u16, port: u16) -> Process {

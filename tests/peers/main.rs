@@ -11,6 +11,7 @@
 
 mod collector;
 mod connections;
+mod deploy;
 mod differential;
 mod directory;
 mod doctor;
@@ -29,7 +30,9 @@ mod kubernetes;
 mod matrix;
 mod mesh;
 mod naming;
+mod pod;
 mod sdk;
 mod senders;
 mod spans;
+mod swap;
 mod trace;

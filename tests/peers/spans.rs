@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 use testkit::Wayspan;
 
@@ -12,18 +13,19 @@ pub type Tags<'a> = &'a [(&'a str, &'a str)];
 
 /// Sends a span, which must be taken.
 pub fn export(wayspan: &Wayspan, trace_id: [u8; 16], resource: Tags, tags: Tags) {
-    export_to(wayspan.grpc, trace_id, resource, tags);
+    let address = SocketAddr::from(([127, 0, 0, 1], wayspan.grpc));
+    export_to(address, trace_id, resource, tags);
 }
 
-/// The same, to whatever listens on a port.
-pub fn export_to(port: u16, trace_id: [u8; 16], resource: Tags, tags: Tags) {
+/// The same, to whatever listens there.
+pub fn export_to(address: SocketAddr, trace_id: [u8; 16], resource: Tags, tags: Tags) {
     let request = request(trace_id, resource, tags);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let address = format!("http://127.0.0.1:{port}");
+        let address = format!("http://{address}");
         let mut client = TraceServiceClient::connect(address).await.unwrap();
         let answer = client.export(request).await.unwrap();
         assert_eq!(answer.into_inner().partial_success, None);

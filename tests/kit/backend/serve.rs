@@ -31,13 +31,12 @@ use tokio::{
 const WINDOW: u32 = 4 << 20;
 
 /// Listens while `up` is true; ends when its sender is dropped.
-pub(super) async fn serve(port: u16, shared: Arc<Shared>, mut up: watch::Receiver<bool>) {
+pub(super) async fn serve(address: SocketAddr, shared: Arc<Shared>, mut up: watch::Receiver<bool>) {
     loop {
         if up.wait_for(|up| *up).await.is_err() {
             return;
         }
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)));
-        let listener = listener.await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

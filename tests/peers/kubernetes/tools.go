@@ -1,4 +1,5 @@
-// Package kubernetes pins the Kubernetes API server that the peer tests run:
-// go.mod names its version and go.sum its contents. Nothing here is compiled
-// into wayspan.
+// Package kubernetes pins the Kubernetes API server, the Helm and the kustomize
+// that the peer tests run: go.mod names their versions and go.sum their contents.
+// They share a module because they share most of their packages. Nothing here is
+// compiled into wayspan.
 package kubernetes
