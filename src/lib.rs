@@ -50,3 +50,4 @@ pub mod telemetry;
 mod threads;
 pub mod tls;
 mod turns;
+pub mod zipkin;

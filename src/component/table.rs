@@ -71,7 +71,10 @@ pub(crate) struct Tables {
 pub(crate) static TABLES: Tables = Tables {
     receivers: ComponentTable {
         what: "receiver",
-        kinds: &[kind("otlp", receiver::otlp::config::read)],
+        kinds: &[
+            kind("otlp", receiver::otlp::config::read),
+            kind("zipkin", receiver::zipkin::config::read),
+        ],
         renamed: &[],
         aliases: &[],
         unserved: unserved::RECEIVERS,

@@ -56,7 +56,6 @@ pub(super) const RECEIVERS: &[Unserved] = &[
             ("thrift_binary", "6832/udp"),
         ],
     ),
-    listening(&["zipkin"], &[("", "9411")]),
     listening(&["opencensus"], &[("", "55678")]),
     listening(&["datadog"], &[("", "8126")]),
     listening(&["skywalking"], &[("grpc", "11800"), ("http", "12800")]),

@@ -29,6 +29,7 @@ pub mod groups;
 pub(crate) mod index;
 pub mod json;
 pub(crate) mod keys;
+pub(crate) mod message;
 pub(crate) mod number;
 mod plain;
 pub mod schema;

@@ -15,6 +15,8 @@ pub enum Content {
     Protobuf,
     /// `application/json`.
     Json,
+    /// `application/x-thrift` and its other names.
+    Thrift,
     /// Anything else, or nothing.
     Other,
 }
@@ -46,6 +48,8 @@ impl Content {
             Content::Grpc
         } else if begins("application/grpc+") {
             Content::GrpcOther
+        } else if is("application/x-thrift") || begins("application/vnd.apache.thrift.") {
+            Content::Thrift
         } else {
             // Also `application/grpc-web`, which is another protocol.
             Content::Other
@@ -94,6 +98,8 @@ mod tests {
             ("application/json;charset=utf-8", Content::Json),
             ("application/JSON ; charset=utf-8", Content::Json),
             ("application/x-protobuf", Content::Protobuf),
+            ("application/x-thrift", Content::Thrift),
+            ("application/vnd.apache.thrift.binary", Content::Thrift),
             ("application/protobuf", Content::Other),
             ("", Content::Other),
         ] {

@@ -21,24 +21,37 @@ use std::{borrow::Cow, fmt};
 pub struct RequestRoute {
     /// The signal that its path carries.
     pub(crate) signal: Signal,
-    /// The content type of its body, and of the reply.
+    /// The content type as which its body is decoded.
     pub(crate) content: Content,
+    /// The version of the format that its path names.
+    pub(crate) version: u8,
 }
 
 /// The format of one receiver over HTTP.
 pub trait Decoder: fmt::Debug + Send + Sync {
-    /// Finds the signal that requests to `path` carry.
+    /// Finds what requests to `path` carry, whose content type is this.
     ///
     /// # Errors
     ///
     /// When nothing is served there, or no pipeline of `ingest` takes it.
-    fn signal(&self, path: &str, ingest: &dyn Ingest) -> Result<Signal, Refusal>;
+    fn route(
+        &self,
+        path: &str,
+        content: Content,
+        ingest: &dyn Ingest,
+    ) -> Result<RequestRoute, Refusal>;
 
-    /// Returns true if bodies of this content type can be decoded.
-    fn decodes(&self, content: Content) -> bool;
+    /// Returns true if such bodies can be decoded.
+    fn decodes(&self, route: RequestRoute) -> bool;
+
+    /// Returns true if decoding takes many times as long as walking over as much OTLP.
+    fn is_slow(&self, route: RequestRoute) -> bool;
 
     /// Returns the content types that can be decoded, for people.
     fn content_types(&self) -> &'static str;
+
+    /// Says what the port speaks, and where gRPC goes, to senders of gRPC.
+    fn speaks(&self) -> &'static str;
 
     /// Turns a body into an OTLP export request in protobuf, of `most` bytes at most
     /// where that is not the body itself.

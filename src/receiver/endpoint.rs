@@ -12,7 +12,7 @@ use crate::{
         permit::ConnectionProof,
     },
     pipeline::{Ingest, Refusal, RefusalKind, Taken},
-    receiver::otlp::{GrpcServer, HttpServer},
+    receiver::{http::HttpServer, otlp::GrpcServer},
     telemetry::ReceiverStats,
     tls,
     tls::ServerTls,

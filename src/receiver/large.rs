@@ -22,8 +22,8 @@ const FLOOR: usize = 64 << 10;
 /// How many times its length a body may inflate to on a shard.
 const RATIO: usize = 16;
 
-/// JSON takes twenty times as long as protobuf to read.
-const MOST_JSON: usize = 64 << 10;
+/// The same of a format that is slow: JSON takes twenty times as long as protobuf.
+const MOST_SLOW: usize = 64 << 10;
 
 /// Returns how much a body of so many bytes on the wire may inflate to, to be read
 /// on a shard.
@@ -31,9 +31,9 @@ pub(crate) fn turn_limit(wire: usize) -> usize {
     wire.saturating_mul(RATIO).clamp(FLOOR, MOST)
 }
 
-/// The same for JSON.
-pub(crate) fn turn_limit_json(wire: usize) -> usize {
-    turn_limit(wire).min(MOST_JSON)
+/// The same for a format that is slow to decode.
+pub(crate) fn turn_limit_slow(wire: usize) -> usize {
+    turn_limit(wire).min(MOST_SLOW)
 }
 
 /// Inflates what a request's body has after its first `skip` bytes, in the lane: to

@@ -49,6 +49,7 @@ Invariants:
 [`HANDSHAKE_TIMEOUT`]: crate::net::connection::HANDSHAKE_TIMEOUT
 */
 
+pub(crate) mod config;
 mod content;
 mod decoder;
 mod endpoint;
@@ -62,6 +63,7 @@ mod scratch;
 mod serve;
 mod settings;
 mod status;
+pub mod zipkin;
 
 pub use endpoint::{Endpoint, Protocol};
 pub use scratch::Scratch;

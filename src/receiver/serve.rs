@@ -17,7 +17,7 @@ use crate::net::{
     },
     permit::ConnectionProof,
 };
-use crate::receiver::otlp::{GrpcServer, HttpServer};
+use crate::receiver::{http::HttpServer, otlp::GrpcServer};
 use ::http::{Request, Response};
 use hyper::body::Incoming;
 use std::{net::SocketAddr, rc::Rc, time::Duration};

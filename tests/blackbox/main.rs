@@ -27,3 +27,4 @@ mod secure;
 mod signals;
 mod spans;
 mod start;
+mod zipkin;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
-use testkit::{Backend, Grpc, Setup, Wayspan, root};
+use testkit::{Backend, Grpc, Setup, Wayspan, free_port, root};
 
 /// Runs `file` with its ports moved and its exporter, of this id, pointed at a
 /// backend, and sends a span through it.
@@ -84,6 +84,15 @@ async fn jaeger_http() {
 }
 
 #[tokio::test]
+async fn zipkin() {
+    let layer = format!(
+        "receivers: {{zipkin: {{endpoint: '127.0.0.1:{}'}}}}",
+        free_port()
+    );
+    runs_with(&shipped("zipkin.yaml"), "otlp_grpc/jaeger", &layer).await;
+}
+
+#[tokio::test]
 async fn ztunnel_connections() {
     // With its logs: `connections`.
     runs(&shipped("ztunnel-connections.yaml"), "otlp_grpc/jaeger").await;
@@ -106,6 +115,7 @@ fn every_file_is_run() {
         "segment-log.yaml",
         // By `secure::tls_and_token`.
         "tls-and-token.yaml",
+        "zipkin.yaml",
         "ztunnel-connections.yaml",
     ];
     assert_eq!(names, run, "add a test for a new file");

@@ -36,7 +36,7 @@ const ROWS: &[&[&str]] = &[
     &["queue", "auth", "tls", "threads"],
     &["mesh"],
     &["telemetry"],
-    &["config", "backoff", "reload", "turns"],
+    &["config", "backoff", "reload", "turns", "zipkin"],
     &["pdata", "htpasswd", "regexp"],
 ];
 

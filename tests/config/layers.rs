@@ -53,7 +53,7 @@ fn the_default_prints_until_it_is_told_where_to_send() {
         "0.0.0.0:4317"
     );
     assert_eq!(
-        receiver.http.as_ref().unwrap().endpoint.to_string(),
+        receiver.http.as_ref().unwrap().server.endpoint.to_string(),
         "0.0.0.0:4318"
     );
     let [exporter] = &config.exporters[..] else {

@@ -47,7 +47,7 @@ fn receiver_tls() {
     let never = grpc_tls("{cert_file: c, key_file: k, reload_interval: 0}").unwrap();
     assert_eq!(never.reload_interval, None);
     let http = over("receivers: {otlp: {protocols: {http: {tls: {cert_file: c, key_file: k}}}}}");
-    assert_eq!(super::otlp(&http, 0).http.unwrap().tls, Some(plain));
+    assert_eq!(super::otlp(&http, 0).http.unwrap().server.tls, Some(plain));
 }
 
 /// `MINIMAL` with extensions and the receiver's `auth`.

@@ -38,9 +38,9 @@ fn receivers_without_settings_listen_where_the_collector_does() {
     let grpc = super::otlp(&config, 0).grpc.unwrap();
     let http = super::otlp(&config, 0).http.unwrap();
     assert_eq!(grpc.endpoint.to_string(), "127.0.0.1:4317");
-    assert_eq!(http.endpoint.to_string(), "127.0.0.1:4318");
+    assert_eq!(http.server.endpoint.to_string(), "127.0.0.1:4318");
     assert_eq!(
-        (grpc.max_message_bytes, http.max_body_bytes),
+        (grpc.max_message_bytes, http.server.max_body_bytes),
         (64 << 20, 64 << 20)
     );
     assert_eq!(
@@ -54,7 +54,7 @@ fn receivers_without_settings_listen_where_the_collector_does() {
         (30 * SECOND, 10 * SECOND)
     );
     assert_eq!(
-        (http.header_timeout, http.idle_timeout),
+        (http.server.header_timeout, http.server.idle_timeout),
         (60 * SECOND, None)
     );
     assert_eq!(http.traces_path, "/v1/traces");
@@ -97,10 +97,13 @@ receivers:
         (grpc.keepalive.time, grpc.keepalive.timeout),
         (6 * SECOND, 7 * SECOND)
     );
-    assert_eq!(http.endpoint.to_string(), "[::1]:0");
-    assert_eq!((http.max_body_bytes, http.max_header_bytes), (1000, 9001));
+    assert_eq!(http.server.endpoint.to_string(), "[::1]:0");
     assert_eq!(
-        (http.header_timeout, http.idle_timeout),
+        (http.server.max_body_bytes, http.server.max_header_bytes),
+        (1000, 9001)
+    );
+    assert_eq!(
+        (http.server.header_timeout, http.server.idle_timeout),
         (3 * SECOND, Some(4 * SECOND))
     );
     assert_eq!(http.traces_path, "/t");

@@ -117,8 +117,9 @@ async fn no_setting_can_overflow_the_clock() {
     assert_eq!(got.grpc().code(), tonic::Code::Ok);
 
     let mut settings = http_settings();
-    (settings.header_timeout, settings.idle_timeout) = (Duration::MAX, Some(Duration::MAX));
-    settings.max_body_bytes = usize::MAX;
+    let server = &mut settings.server;
+    (server.header_timeout, server.idle_timeout) = (Duration::MAX, Some(Duration::MAX));
+    server.max_body_bytes = usize::MAX;
     let server = Server::start(http_protocol(settings));
     let headers = [("content-type", PROTOBUF), ("content-encoding", "zstd")];
     let got = http1(&server, post("/v1/traces", &headers, zstd(&body("a")))).await;
@@ -340,7 +341,7 @@ async fn a_call_that_outlasts_the_grace_is_cut() {
 #[tokio::test]
 async fn a_head_that_never_ends_is_given_up_but_rest_between_requests_is_not() {
     let mut settings = http_settings();
-    settings.header_timeout = Duration::from_millis(100);
+    settings.server.header_timeout = Duration::from_millis(100);
     let mut server = Server::start(http_protocol(settings));
     let mut resting = connect(&server).await;
     resting.write_all(head(0).as_bytes()).await.unwrap();
@@ -364,7 +365,7 @@ async fn a_head_that_never_ends_is_given_up_but_rest_between_requests_is_not() {
 #[tokio::test]
 async fn an_idle_http_connection_is_closed_when_asked() {
     let mut settings = http_settings();
-    settings.idle_timeout = Some(Duration::from_millis(50));
+    settings.server.idle_timeout = Some(Duration::from_millis(50));
     let mut server = Server::start(http_protocol(settings));
     let mut socket = connect(&server).await;
     socket.write_all(head(0).as_bytes()).await.unwrap();

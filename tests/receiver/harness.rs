@@ -31,7 +31,7 @@ use wayspan::{
     net::{admission::Admission, closing::CloseOrder},
     pdata::Signal,
     pipeline::{Ingest, NotTaken, Refusal, Taken},
-    receiver::otlp::{GrpcServer, HttpServer, ServerKeepalive},
+    receiver::otlp::{GrpcServer, HttpServer, OtlpHttpServer, ServerKeepalive},
     receiver::{Endpoint, Protocol, Scratch, otlp::http_protocol, serve},
     telemetry::ReceiverStats,
     tls,
@@ -224,13 +224,19 @@ pub fn grpc_settings() -> GrpcServer {
     }
 }
 
-pub fn http_settings() -> HttpServer {
-    HttpServer {
-        endpoint: "127.0.0.1:0".parse().unwrap(),
-        max_body_bytes: LIMIT,
+pub fn http_settings() -> OtlpHttpServer {
+    OtlpHttpServer {
+        server: http_server(),
         traces_path: "/v1/traces".to_owned(),
         metrics_path: "/v1/metrics".to_owned(),
         logs_path: "/v1/logs".to_owned(),
+    }
+}
+
+pub fn http_server() -> HttpServer {
+    HttpServer {
+        endpoint: "127.0.0.1:0".parse().unwrap(),
+        max_body_bytes: LIMIT,
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),
         cors: None,

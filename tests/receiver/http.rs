@@ -325,7 +325,7 @@ async fn answers_of_the_pipeline_reach_the_client() {
 #[tokio::test]
 async fn pages_of_allowed_origins_may_send_from_browsers() {
     let mut settings = http_settings();
-    settings.cors = Some(Cors {
+    settings.server.cors = Some(Cors {
         origins: vec!["https://*.example".to_owned()],
         ..Cors::default()
     });

@@ -5,12 +5,10 @@ Fields are written as they stand on the wire, one line each, and what a nested
 message has is indented below its name.
 */
 
-use super::{
-    message::{Message, text_of},
-    text::{Clean, Hex, Timestamp, Typed},
-};
+use super::text::{Clean, Hex, Timestamp, Typed};
 use crate::pdata::{
     AnyValue, KeyValue,
+    message::{Message, text_of},
     schema::{SchemaField, SchemaKind, SchemaMessage},
     wire::{WireFields, WireValue, fixed, varint},
 };

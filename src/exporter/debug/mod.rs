@@ -8,13 +8,12 @@ and nothing else.
 All is read from a batch's bytes, item by item, and written a few lines at a time:
 printing needs no memory but for a line, however large a batch is. `print` walks a
 request, which lies in `pieces`; `span`, and for the other signals `fields`, write one
-item; `text` writes values, `message` reads them.
+item; `text` writes values.
 */
 
 pub(crate) mod config;
 mod fields;
 mod lines;
-mod message;
 mod pieces;
 mod print;
 mod span;

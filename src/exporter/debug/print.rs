@@ -2,14 +2,17 @@
 
 use super::{
     fields::write_fields,
-    message::{Message, text_of},
     pieces::Pieces,
     span::{write_attributes, write_dropped, write_span},
     text::{Clean, Hex, Plain, shortened},
 };
 use crate::{
     exporter::debug::Verbosity,
-    pdata::{AnyValue, Signal, schema::SchemaMessage},
+    pdata::{
+        AnyValue, Signal,
+        message::{Message, text_of},
+        schema::SchemaMessage,
+    },
 };
 use std::{
     io::{self, Write},

@@ -1,10 +1,7 @@
 /*! A span with all that it has, in the Collector's order and words. */
 
-use super::{
-    message::Message,
-    text::{Clean, Hex, Timestamp, Typed},
-};
-use crate::pdata::KeyValue;
+use super::text::{Clean, Hex, Timestamp, Typed};
+use crate::pdata::{KeyValue, message::Message};
 use std::io::{self, Write};
 
 const KINDS: [&str; 6] = [

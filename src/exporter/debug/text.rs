@@ -5,7 +5,7 @@ Control characters in names and values are escaped, so that what a sender wrote
 can neither break a line nor talk to the terminal.
 */
 
-use super::message::Message;
+use crate::pdata::message::Message;
 use crate::pdata::{AnyValue, wire::MAX_DEPTH};
 use std::{
     fmt,

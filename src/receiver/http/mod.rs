@@ -8,8 +8,13 @@ its format. [`body`] collects, [`reply`] turns refusals into replies.
 */
 
 mod body;
+pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod cors;
 pub(crate) mod reply;
 pub(crate) mod request;
+mod settings;
 mod transfer;
+
+pub use cors::Cors;
+pub use settings::HttpServer;

@@ -3,13 +3,13 @@ One request over HTTP, from its head to its reply.
 */
 
 use super::{
+    HttpServer,
     body::{collect, discard, too_large},
     reply::{self, HttpReply},
     transfer,
 };
 use crate::{
     pipeline::{NotTaken, Preparation, Refusal, RefusalKind, Taken},
-    receiver::otlp::HttpServer,
     receiver::{
         content::{self, Content},
         decoder::{Decoder, RequestRoute},
@@ -105,9 +105,9 @@ async fn take(
     let (route, coding) = judge(context, settings, &**decoder, content, head)?;
     let limit = settings.max_body_bytes;
     let body = collect(body, limit, BODY_IDLE_TIMEOUT, &endpoint.scratch.bodies).await?;
-    let turn = match content {
-        Content::Json => large::turn_limit_json(body.len()),
-        _ => large::turn_limit(body.len()),
+    let turn = match decoder.is_slow(route) {
+        true => large::turn_limit_slow(body.len()),
+        false => large::turn_limit(body.len()),
     }
     .min(limit);
     let mut buffer = endpoint.scratch.take_inflate_buffer();
@@ -150,8 +150,8 @@ async fn take_large(
     let preparation = context.endpoint.ingest.preparation();
     let read = move |memory: usize| {
         let mut most = Preparation::longest(memory).min(limit);
-        if route.content == Content::Json {
-            // Its strings are copied once more while they are read.
+        if decoder.is_slow(route) {
+            // Parts of it are copied once more while they are decoded.
             most /= 2;
         }
         let inflated = large::inflated((coding, body, 0), most, limit, |error| {
@@ -178,18 +178,17 @@ fn judge(
     if content.is_grpc() {
         return Err(Refusal::new(
             RefusalKind::GrpcOnHttpPort,
-            "this port speaks OTLP/HTTP; OTLP/gRPC is on the port of protocols.grpc (4317 unless \
-             configured otherwise)",
+            format!("this port speaks {}", decoder.speaks()),
         ));
     }
-    let signal = decoder.signal(head.uri.path(), &*context.endpoint.ingest)?;
+    let route = decoder.route(head.uri.path(), content, &*context.endpoint.ingest)?;
     if head.method != Method::POST {
         return Err(Refusal::new(
             RefusalKind::MethodNotAllowed,
             format!("{} is not allowed here: use POST", head.method),
         ));
     }
-    if !decoder.decodes(content) {
+    if !decoder.decodes(route) {
         return Err(Refusal::new(
             RefusalKind::UnsupportedContent,
             format!(
@@ -210,7 +209,7 @@ fn judge(
         Some(length) if length > limit as u64 => Err(too_large(format_args!(
             "a body of {length} bytes is over the limit of {limit} bytes"
         ))),
-        _ => Ok((RequestRoute { signal, content }, coding)),
+        _ => Ok((route, coding)),
     }
 }
 

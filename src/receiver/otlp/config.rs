@@ -1,43 +1,22 @@
 /*! The keys of `otlp`. */
 
-use super::{GrpcServer, HttpServer, Otlp, ServerKeepalive, http_protocol};
+use super::{GrpcServer, Otlp, OtlpHttpServer, ServerKeepalive, http_protocol};
 use crate::{
     auth,
-    config::{Field, Id, KeyReader, Setting, Word},
-    receiver::http::cors::Cors,
-    receiver::{ConfiguredReceiver, ListenerSettings, Protocol, ReceiverSettings},
+    config::{Field, Id, KeyReader, Setting},
+    receiver::{
+        ConfiguredReceiver, ListenerSettings, Protocol, ReceiverSettings,
+        config::{
+            ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, MIB, body_limit, not_zero,
+            or_default, served, transport, wait,
+        },
+        http::config::http_server,
+    },
     tls,
 };
 use std::{sync::Arc, time::Duration};
 
-const MIB: u64 = 1 << 20;
-/// The specification's recommendation; the Collector's own are 4 and 20 MiB.
-const DEFAULT_BODY: u64 = 64 * MIB;
-/// A request is held in memory whole, so that this is a limit of the machine's.
-const MAX_BODY: u64 = 1024 * MIB;
-const DEFAULT_HEADERS: u32 = 16 << 10;
 const DEFAULT_STREAMS: u32 = 256;
-
-const HEADER_BYTES: &str = "limit of a request's headers (wayspan's own key); 0: the default";
-const ADDRESS: &str = "address to listen on";
-
-/// `transport`: of TCP the address says which.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Tcp,
-    Tcp4,
-    Tcp6,
-    Unix,
-}
-
-impl Word for Transport {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("tcp", Self::Tcp),
-        ("tcp4", Self::Tcp4),
-        ("tcp6", Self::Tcp6),
-        ("unix", Self::Unix),
-    ];
-}
 
 impl ReceiverSettings for Otlp {
     fn listeners(&self) -> Vec<ListenerSettings> {
@@ -50,7 +29,7 @@ impl ReceiverSettings for Otlp {
         let http = self.http.iter().map(|http| ListenerSettings {
             transport: "http",
             name: "OTLP/HTTP",
-            address: http.endpoint,
+            address: http.server.endpoint,
             protocol: http_protocol(http.clone()),
         });
         grpc.chain(http).collect()
@@ -104,6 +83,7 @@ fn grpc(keys: &mut KeyReader<'_>) -> Option<GrpcServer> {
     let auth = auth::config::server(keys);
     keys.ignored(&["include_metadata"]);
     keys.refused(&["middlewares"]);
+    keys.spot()?;
     served(keys)?;
     transport?;
     Some(GrpcServer {
@@ -149,38 +129,8 @@ fn keepalive(keys: &mut KeyReader<'_>) -> ServerKeepalive {
     }
 }
 
-fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
-    const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
-    let endpoint = keys.or("endpoint", "localhost:4318".to_owned(), ADDRESS);
-    let transport = transport(keys);
-    let tls = tls::config::server(keys);
-    let cors = keys.section("cors", cors);
-    let auth = auth::config::server(keys);
-    let size = keys.or(
-        "max_request_body_size",
-        DEFAULT_BODY,
-        "largest request after inflating, in bytes, at most 1 GiB; 0: the default",
-    );
-    let header_bytes = keys.or("max_header_bytes", DEFAULT_HEADERS, HEADER_BYTES);
-    keys.ignored(&[
-        "include_metadata",
-        "response_headers",
-        "compression_algorithms",
-        "read_timeout",
-    ]);
-    let header_timeout = keys.or(
-        "read_header_timeout",
-        HEADER_TIMEOUT,
-        "time for a request's headers; `0s`: the default",
-    );
-    keys.ignored(&["write_timeout"]);
-    let idle: Field<Duration> = keys.get(
-        "idle_timeout",
-        "never",
-        "close a connection unused for so long; `0s`: never",
-    );
-    keys.ignored(&["keep_alives_enabled"]);
-    keys.refused(&["middlewares"]);
+fn http(keys: &mut KeyReader<'_>) -> Option<OtlpHttpServer> {
+    let server = http_server(keys, "localhost:4318");
     let mut path = |key, default: &str, effect| keys.or(key, default.to_owned(), effect);
     let paths = [
         (
@@ -197,102 +147,17 @@ fn http(keys: &mut KeyReader<'_>) -> Option<HttpServer> {
         ),
     ];
     keys.ignored(&["profiles_url_path"]);
-    served(keys)?;
-    transport?;
+    // It is served where it is named, with or without settings.
+    keys.spot()?;
+    let server = server.check(keys)?;
     let [traces_path, metrics_path, logs_path] =
         paths.map(|(path, default)| url_path(path, default, keys));
-    Some(HttpServer {
-        endpoint: keys.listen(&endpoint)?,
-        max_body_bytes: body_limit(size.value, &size, keys),
+    Some(OtlpHttpServer {
+        server,
         traces_path,
         metrics_path,
         logs_path,
-        max_header_bytes: or_default(header_bytes.value, DEFAULT_HEADERS),
-        header_timeout: wait(&header_timeout, HEADER_TIMEOUT, keys),
-        idle_timeout: not_zero(&idle),
-        cors,
-        tls,
-        auth,
     })
-}
-
-/// Reads `cors`. None where it is not there, or allows nobody.
-fn cors(keys: &mut KeyReader<'_>) -> Option<Cors> {
-    type Texts = Field<Vec<Field<String>>>;
-    let origins: Texts = keys.get(
-        "allowed_origins",
-        "none",
-        "origins whose pages may send from a browser; each may have one `*`",
-    );
-    let headers: Texts = keys.get(
-        "allowed_headers",
-        "none",
-        "request headers besides `Accept`, `Content-Type` and `X-Requested-With`; `*` is all",
-    );
-    let exposed: Texts = keys.get(
-        "exposed_headers",
-        "none",
-        "headers of answers that pages may read",
-    );
-    let max_age = keys.or(
-        "max_age",
-        0_u64,
-        "seconds for which a browser need not ask again; 0: as it likes",
-    );
-    let texts = |list: &Texts| -> Vec<String> {
-        let items = list.value.iter().flatten();
-        items
-            .filter_map(|item| item.trimmed().map(str::to_owned))
-            .collect()
-    };
-    let lower = |list: &Texts| -> Vec<String> {
-        let texts = texts(list).into_iter();
-        texts.map(|text| text.to_ascii_lowercase()).collect()
-    };
-    if !keys.has_value() || !keys.is_used() {
-        return None;
-    }
-    let cx = keys.reading();
-    let exposed_value = match http::HeaderValue::from_str(&texts(&exposed).join(", ")) {
-        Ok(value) => Some(value).filter(|value| !value.is_empty()),
-        Err(_) => {
-            cx.error(exposed.spot, "not names that headers can have");
-            None
-        }
-    };
-    let cors = Cors {
-        origins: lower(&origins),
-        headers: lower(&headers),
-        exposed: exposed_value,
-        max_age: Some(max_age.value).filter(|seconds| *seconds > 0),
-    };
-    if cors.origins.is_empty() {
-        let message = "allows nobody without allowed_origins; ignored";
-        cx.warn(keys.spot(), message);
-        return None;
-    }
-    Some(cors)
-}
-
-/// Reads `transport`. None, and reported, when it is none that is served.
-fn transport(keys: &mut KeyReader<'_>) -> Option<()> {
-    let effect = "of TCP; the address decides which, whatever this says. `unix` is an error";
-    let transport = keys.or("transport", Transport::Tcp, effect);
-    if transport.value != Transport::Unix {
-        return Some(());
-    }
-    if keys.is_used() {
-        let message =
-            "wayspan does not listen on unix sockets: use tcp, with an endpoint HOST:PORT";
-        keys.reading().error(transport.spot, message);
-    }
-    None
-}
-
-/// None unless the protocol is served: it is named, with or without settings,
-/// and a pipeline uses the receiver.
-fn served(keys: &KeyReader<'_>) -> Option<()> {
-    (keys.spot().is_some() && keys.is_used()).then_some(())
 }
 
 /// The path of an export call.
@@ -307,39 +172,4 @@ fn url_path(path: Setting<String>, default: &str, keys: &KeyReader<'_>) -> Strin
         keys.reading().error(path.spot, &message);
     }
     given
-}
-
-/// `given`, where 0 means the default, as in Go.
-fn or_default(given: u32, default: u32) -> u32 {
-    match given {
-        0 => default,
-        given => given,
-    }
-}
-
-/// A time where 0 means never.
-fn not_zero(field: &Field<Duration>) -> Option<Duration> {
-    field.value.filter(|given| !given.is_zero())
-}
-
-/// A time where 0 means `default`.
-fn wait(setting: &Setting<Duration>, default: Duration, keys: &KeyReader<'_>) -> Duration {
-    let given = setting.value;
-    if given.is_zero() {
-        return default;
-    }
-    if given < Duration::from_millis(10) && keys.is_used() {
-        let message = "less than 10ms would only keep the machine busy";
-        keys.reading().error(setting.spot, message);
-    }
-    given
-}
-
-fn body_limit<T>(bytes: u64, written: &Setting<T>, keys: &KeyReader<'_>) -> usize {
-    if bytes > MAX_BODY {
-        let message = "at most 1 GiB: a request is held in memory whole";
-        keys.reading().error(written.spot, message);
-    }
-    let bytes = if bytes == 0 { DEFAULT_BODY } else { bytes };
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -9,7 +9,7 @@ use super::codec;
 use crate::{
     pdata::Signal,
     pipeline::{Ingest, Refusal, RefusalKind, Taken},
-    receiver::otlp::HttpServer,
+    receiver::otlp::OtlpHttpServer,
     receiver::{
         content::Content,
         decoder::{Decoder, RequestRoute},
@@ -23,13 +23,13 @@ use bytes::Bytes;
 use std::{borrow::Cow, sync::Arc};
 
 /// Returns the protocol of a listener with these settings.
-pub fn http_protocol(settings: HttpServer) -> Protocol {
+pub fn http_protocol(settings: OtlpHttpServer) -> Protocol {
     let paths = [
-        (Signal::Traces, settings.traces_path.clone()),
-        (Signal::Metrics, settings.metrics_path.clone()),
-        (Signal::Logs, settings.logs_path.clone()),
+        (Signal::Traces, settings.traces_path),
+        (Signal::Metrics, settings.metrics_path),
+        (Signal::Logs, settings.logs_path),
     ];
-    Protocol::Http(settings, Arc::new(OtlpHttp { paths }))
+    Protocol::Http(settings.server, Arc::new(OtlpHttp { paths }))
 }
 
 /// The decoder of OTLP/HTTP.
@@ -53,11 +53,20 @@ impl OtlpHttp {
 }
 
 impl Decoder for OtlpHttp {
-    fn signal(&self, path: &str, ingest: &dyn Ingest) -> Result<Signal, Refusal> {
+    fn route(
+        &self,
+        path: &str,
+        content: Content,
+        ingest: &dyn Ingest,
+    ) -> Result<RequestRoute, Refusal> {
         let signal = self.paths.iter().find(|(_, known)| known == path);
         let signal = signal.map(|(signal, _)| *signal);
         if let Some(signal) = signal.filter(|signal| ingest.takes(*signal)) {
-            return Ok(signal);
+            return Ok(RequestRoute {
+                signal,
+                content,
+                version: 1,
+            });
         }
         let short: String = path.chars().take(200).collect();
         let served = self.served(ingest);
@@ -68,12 +77,20 @@ impl Decoder for OtlpHttp {
         Err(Refusal::new(RefusalKind::NotServed, message))
     }
 
-    fn decodes(&self, content: Content) -> bool {
-        matches!(content, Content::Protobuf | Content::Json)
+    fn decodes(&self, route: RequestRoute) -> bool {
+        matches!(route.content, Content::Protobuf | Content::Json)
+    }
+
+    fn is_slow(&self, route: RequestRoute) -> bool {
+        route.content == Content::Json
     }
 
     fn content_types(&self) -> &'static str {
         "application/x-protobuf or application/json"
+    }
+
+    fn speaks(&self) -> &'static str {
+        "OTLP/HTTP; OTLP/gRPC is on the port of protocols.grpc (4317 unless configured otherwise)"
     }
 
     fn decode<'b>(
@@ -86,7 +103,9 @@ impl Decoder for OtlpHttp {
     }
 
     fn accepted(&self, route: RequestRoute, taken: Taken) -> Response<HttpReply> {
-        let RequestRoute { signal, content } = route;
+        let RequestRoute {
+            signal, content, ..
+        } = route;
         let body = codec::response(signal, content, taken);
         let mut response = Response::new(HttpReply(body.into()));
         let headers = response.headers_mut();

@@ -11,6 +11,6 @@ pub(crate) mod grpc;
 mod http;
 mod settings;
 
-pub use super::http::cors::Cors;
+pub use super::http::{Cors, HttpServer};
 pub use http::http_protocol;
-pub use settings::{GrpcServer, HttpServer, Otlp, ServerKeepalive};
+pub use settings::{GrpcServer, Otlp, OtlpHttpServer, ServerKeepalive};

@@ -1,6 +1,6 @@
 /*! The settings of an `otlp` receiver. */
 
-use crate::{auth::ServerAuth, receiver::http::cors::Cors, tls::ServerTls};
+use crate::{auth::ServerAuth, receiver::http::HttpServer, tls::ServerTls};
 use std::{net::SocketAddr, time::Duration};
 
 /// Settings of an `otlp` receiver.
@@ -9,7 +9,7 @@ pub struct Otlp {
     /// `protocols.grpc`.
     pub grpc: Option<GrpcServer>,
     /// `protocols.http`.
-    pub http: Option<HttpServer>,
+    pub http: Option<OtlpHttpServer>,
 }
 
 /// OTLP/gRPC server settings.
@@ -46,27 +46,13 @@ pub struct ServerKeepalive {
 
 /// OTLP/HTTP server settings.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HttpServer {
-    /// Address to listen on.
-    pub endpoint: SocketAddr,
-    /// `max_request_body_size` in bytes, after inflating. Default 64 MiB.
-    pub max_body_bytes: usize,
+pub struct OtlpHttpServer {
+    /// The server.
+    pub server: HttpServer,
     /// `traces_url_path`. Default `/v1/traces`.
     pub traces_path: String,
     /// `metrics_url_path`. Default `/v1/metrics`.
     pub metrics_path: String,
     /// `logs_url_path`. Default `/v1/logs`.
     pub logs_path: String,
-    /// Limit of a request's header list in bytes. Default 16 KiB.
-    pub max_header_bytes: u32,
-    /// `read_header_timeout`. Default 60 s.
-    pub header_timeout: Duration,
-    /// `idle_timeout` of a connection. Default none.
-    pub idle_timeout: Option<Duration>,
-    /// `cors`; None: pages of browsers may not send.
-    pub cors: Option<Cors>,
-    /// `tls`; None: plaintext.
-    pub tls: Option<ServerTls>,
-    /// `auth`; None: whoever can connect.
-    pub auth: Option<ServerAuth>,
 }

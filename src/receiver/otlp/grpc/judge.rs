@@ -145,7 +145,7 @@ pub(crate) fn not_grpc(content: Content, content_type: Option<&[u8]>, method: &s
                 "an OTLP/HTTP request came to the gRPC port: this port speaks OTLP/gRPC; {ELSEWHERE}"
             ),
         ),
-        Content::Other => Refusal::new(
+        Content::Other | Content::Thrift => Refusal::new(
             RefusalKind::NotGrpc,
             format!(
                 "This port speaks OTLP/gRPC (content-type application/grpc); the {method} request \
