@@ -7,13 +7,18 @@ found the causes in order; [`report`] prints. Only gathering talks to anybody, s
 a mesh can be judged from a file (`--replay`), by tests as well.
 */
 
+mod addresses;
 mod cause;
 mod check;
 mod checks;
+mod collector;
 mod facts;
 mod gather;
 mod istio;
+mod jaeger;
+mod kiali;
 mod kubernetes;
+mod names;
 mod report;
 
 #[cfg(test)]
@@ -53,6 +58,27 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     namespace: Vec<String>,
 
+    /// The collector's OTLP/gRPC address, such as http://localhost:4317
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    collector: Option<String>,
+
+    /// The collector's OTLP/HTTP address, such as http://localhost:4318
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    collector_http: Option<String>,
+
+    /// The collector's metrics, such as http://localhost:8888/metrics
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    collector_metrics: Option<String>,
+
+    /// Jaeger's query address, over HTTP with its base path or over gRPC, such as
+    /// http://localhost:16686/jaeger; may be repeated
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    jaeger: Vec<String>,
+
+    /// The namespace of the Kiali that is meant
+    #[arg(long, value_name = "NAME")]
+    kiali_namespace: Option<String>,
+
     /// How to print
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
@@ -82,27 +108,70 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Cluster,
+    Collector,
+    Backend,
 }
 
 impl Stage {
-    const ALL: [Stage; 1] = [Stage::Cluster];
+    const ALL: [Stage; 3] = [Stage::Cluster, Stage::Collector, Stage::Backend];
 
     fn categories(self) -> &'static [Category] {
         match self {
             Self::Cluster => &[Category::Kubernetes, Category::Istio],
+            Self::Collector => &[Category::Collector],
+            Self::Backend => &[Category::Jaeger, Category::Kiali, Category::Names],
         }
     }
 
     async fn ask(self, args: &Args, facts: &mut Facts) {
+        let limit = args.timeout;
         match self {
             Self::Cluster if args.no_kubernetes => {}
             Self::Cluster => {
-                let kubeconfig = args.kubeconfig.clone();
-                facts.kubernetes =
-                    gather::kubernetes::ask(&facts.scope, kubeconfig, args.timeout).await;
+                let api = gather::api::Api::connect(args.kubeconfig.clone(), limit).await;
+                facts.kubernetes = gather::kubernetes::ask(&facts.scope, &api).await;
+                if facts.kubernetes.api.got().is_some() {
+                    let namespace = args.kiali_namespace.as_deref();
+                    facts.kialis = gather::kiali::ask(&facts.scope, &api, namespace).await;
+                }
+            }
+            Self::Collector if args.pre => {}
+            Self::Collector => {
+                let at = addresses::collector(args, facts).await;
+                facts.collector = gather::collector::ask(&at, limit).await;
+            }
+            Self::Backend => {
+                facts.jaegers.clear();
+                for (url, is_kialis) in addresses::jaeger(args, facts).await {
+                    let address = gather::jaeger::ask(&url, is_kialis, limit).await;
+                    facts.jaegers.push(address);
+                }
+                ask_recent(facts, limit).await;
             }
         }
     }
+}
+
+/// Asks whether what Kiali asks for has spans of late.
+async fn ask_recent(facts: &mut Facts, limit: Duration) {
+    let Some(config) = facts.kialis.list().first() else {
+        return;
+    };
+    let asked = names::asked(facts, config);
+    let tags = asked
+        .first()
+        .map(|first| first.tags.clone())
+        .unwrap_or_default();
+    let mut all = facts.jaegers.iter_mut();
+    let Some(address) = all.find(|address| address.services().is_some()) else {
+        return;
+    };
+    let held = address.services().unwrap_or_default();
+    let mut names: Vec<String> = asked.into_iter().map(|one| one.name).collect();
+    names.retain(|name| held.contains(name));
+    names.sort();
+    names.dedup();
+    gather::jaeger::ask_recent(address, &names, &tags, limit).await;
 }
 
 /// Looks at the chain and prints what it found to standard output.

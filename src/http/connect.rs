@@ -162,7 +162,10 @@ impl Connector {
         socket: TcpStream,
         seen: &FirstBytes,
     ) -> Result<HttpConnection, BoxError> {
-        let http2 = self.protocol == ClientProtocol::OtlpGrpc;
+        let http2 = matches!(
+            self.protocol,
+            ClientProtocol::OtlpGrpc | ClientProtocol::Grpc
+        );
         let Some(tls) = &self.tls else {
             return speak(socket, seen, http2).await;
         };

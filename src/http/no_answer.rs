@@ -108,6 +108,10 @@ fn wrong_port(seen: PeerProtocol, expected: ExpectedPeer<'_>) -> Option<NoAnswer
         (PeerProtocol::Http1, ClientProtocol::OtlpGrpc) => {
             "the port speaks HTTP/1.1: use otlp_http, or the gRPC port (4317)"
         }
+        (PeerProtocol::Http1, ClientProtocol::Grpc) => "the port speaks HTTP/1.1, not gRPC",
+        (PeerProtocol::Http2, ClientProtocol::Web) if !tls => {
+            "the port speaks HTTP/2 alone, as gRPC does"
+        }
         (PeerProtocol::Http2, ClientProtocol::OtlpHttp) if !tls => {
             "the port speaks HTTP/2, as gRPC does: use otlp_grpc, or the OTLP/HTTP port (4318)"
         }

@@ -9,13 +9,15 @@ pub(crate) enum ClientProtocol {
     OtlpHttp,
     /// Any other service over HTTP.
     Web,
+    /// Any other service over gRPC.
+    Grpc,
 }
 
 impl ClientProtocol {
     /// The versions of HTTP to offer in a TLS handshake.
     pub(super) const fn alpn(self) -> &'static [&'static [u8]] {
         match self {
-            Self::OtlpGrpc => &[b"h2"],
+            Self::OtlpGrpc | Self::Grpc => &[b"h2"],
             Self::OtlpHttp | Self::Web => &[b"h2", b"http/1.1"],
         }
     }
@@ -24,7 +26,7 @@ impl ClientProtocol {
     pub(super) const fn server(self) -> &'static str {
         match self {
             Self::OtlpGrpc | Self::OtlpHttp => "the backend",
-            Self::Web => "it",
+            Self::Web | Self::Grpc => "it",
         }
     }
 
@@ -34,6 +36,7 @@ impl ClientProtocol {
             Self::OtlpGrpc => "OTLP/gRPC port (4317)",
             Self::OtlpHttp => "OTLP/HTTP port (4318)",
             Self::Web => "HTTP port",
+            Self::Grpc => "gRPC port",
         }
     }
 }

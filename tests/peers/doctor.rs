@@ -1,10 +1,12 @@
 //! `wayspan doctor` on a real Kubernetes API: it finds a mesh well, finds each fault made
 //! there, and its fixes, applied as printed, mend it.
 
-use crate::{kubectl, kubernetes::Cluster};
+use crate::jaeger::Jaeger;
+use crate::kiali_objects::{Installed, Installer};
+use crate::{kubectl, kubernetes::Cluster, spans::export};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{binary, root};
+use testkit::{Setup, Wayspan, binary, free_port, root, wait_for};
 
 /// The kinds of objects in `healthy.yaml` that Istio and the Gateway API define.
 const KINDS: [(&str, &str); 3] = [
@@ -80,9 +82,14 @@ fn install(cluster: &Cluster) {
 
 /// Runs the doctor: its exit code and what it says as JSON.
 fn doctor(cluster: &Cluster) -> (i32, Value) {
+    doctor_with(cluster, &[])
+}
+
+fn doctor_with(cluster: &Cluster, arguments: &[String]) -> (i32, Value) {
     let mut command = binary();
     command.args(["doctor", "--output", "json", "--kubeconfig"]);
-    let output = command.arg(cluster.kubeconfig()).output().unwrap();
+    command.arg(cluster.kubeconfig()).args(arguments);
+    let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(errors, "");
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -225,6 +232,152 @@ fn faults_of_istio_are_found_and_mended_by_what_is_printed() {
             .as_str()
             .unwrap()
             .contains("does not answer"),
+        "{said:#}"
+    );
+}
+
+/// Spans as Istio 1.30 emits them, of all Services of `healthy.yaml`.
+fn send(wayspan: &Wayspan) {
+    let waypoint =
+        "waypoint~10.244.0.9~waypoint-6f7d9c5b4-qwert.bookinfo~bookinfo.svc.cluster.local";
+    for service in ["reviews", "ratings"] {
+        let upstream = format!("inbound-vip|9080|http|{service}.bookinfo.svc.cluster.local");
+        let tags = [
+            ("component", "proxy"),
+            ("node_id", waypoint),
+            ("upstream_cluster", &upstream),
+            ("istio.cluster_id", "Kubernetes"),
+        ];
+        export(
+            wayspan,
+            rand::random(),
+            &[("service.name", "waypoint.bookinfo")],
+            &tags,
+        );
+    }
+    let sidecar = "sidecar~10.244.0.12~cart-1.shop~shop.svc.cluster.local";
+    let tags = [
+        ("component", "proxy"),
+        ("node_id", sidecar),
+        ("upstream_cluster", "inbound|8080||"),
+        ("istio.cluster_id", "Kubernetes"),
+    ];
+    export(
+        wayspan,
+        rand::random(),
+        &[("service.name", "cart.shop")],
+        &tags,
+    );
+}
+
+#[test]
+fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
+    let dir = TempDir::new().unwrap();
+    let cluster = Cluster::start(dir.path());
+    install(&cluster);
+    let everything = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]);
+    let subject = json!({"kind": "ServiceAccount", "name": "wayspan", "namespace": "istio-system"});
+    let role =
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reader"});
+    for (kind, rest) in [
+        ("ClusterRole", json!({"rules": everything})),
+        (
+            "ClusterRoleBinding",
+            json!({"roleRef": role, "subjects": [subject]}),
+        ),
+    ] {
+        let mut object = rest;
+        object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
+        object["kind"] = kind.into();
+        object["metadata"] = json!({"name": "reader"});
+        cluster.apply(&object);
+    }
+    let jaeger = Jaeger::start(dir.path());
+    let wayspan = Wayspan::start(Setup::to_grpc(jaeger.otlp_grpc).adding_mesh());
+    let http = format!("http://127.0.0.1:{}", jaeger.query_http);
+    let grpc = format!("http://127.0.0.1:{}", jaeger.query_grpc);
+    let mut kiali = Installed::new(Installer::Helm, "istio-system", "v2.30.0");
+    let right = json!({"enabled": true, "use_grpc": false, "internal_url": http});
+    kiali.tracing = right.clone();
+    kiali.apply(&cluster);
+    let collector = |grpc: u16, metrics: u16| {
+        vec![
+            format!("--collector=http://127.0.0.1:{grpc}"),
+            format!("--collector-metrics=http://127.0.0.1:{metrics}/metrics"),
+        ]
+    };
+
+    // Before any span.
+    let (code, said) = doctor_with(&cluster, &collector(wayspan.grpc, wayspan.metrics));
+    assert_eq!(
+        (code, &*first_cause(&said).0),
+        (1, "collector-accepts"),
+        "{said:#}"
+    );
+    let explains = said["causes"][0]["explains"].to_string();
+    assert!(explains.contains("Jaeger holds no spans"), "{said:#}");
+
+    send(&wayspan);
+    wait_for("the spans in Jaeger", || {
+        let held = jaeger.services_grpc().unwrap();
+        held.iter().any(|name| name == "cart.shop").then_some(())
+    });
+    let (code, said) = doctor_with(&cluster, &collector(wayspan.grpc, wayspan.metrics));
+    assert_eq!((code, &said["causes"]), (0, &json!([])), "{said:#}");
+    let with_grpc = json!({"enabled": true, "internal_url": format!("{grpc}/jaeger")});
+    kiali.tracing = with_grpc;
+    kiali.apply(&cluster);
+    let (code, said) = doctor(&cluster);
+    assert_eq!((code, &said["causes"]), (0, &json!([])), "{said:#}");
+
+    let tls = http.replace("http://", "https://");
+    for (check, key, value) in [
+        ("kiali-protocol", "use_grpc", json!(true)),
+        ("kiali-protocol", "internal_url", json!(grpc)),
+        ("kiali-path", "internal_url", json!(format!("{http}/query"))),
+        ("jaeger-reachable", "internal_url", json!(tls)),
+        (
+            "jaeger-reachable",
+            "internal_url",
+            json!(format!("http://127.0.0.1:{}", free_port())),
+        ),
+        ("kiali-tracing", "enabled", json!(false)),
+        ("names-asked", "use_waypoint_name", json!(true)),
+        ("names-asked", "namespace_selector", json!(false)),
+    ] {
+        kiali.tracing = right.clone();
+        kiali.tracing[key] = value;
+        kiali.apply(&cluster);
+        let (code, said) = doctor(&cluster);
+        assert_eq!(
+            (code, &*first_cause(&said).0),
+            (1, check),
+            "{}: {said:#}",
+            kiali.tracing
+        );
+    }
+    kiali.tracing = right;
+    kiali.apply(&cluster);
+
+    let nobody = free_port();
+    let (code, said) = doctor_with(&cluster, &collector(nobody, wayspan.metrics));
+    assert_eq!(
+        (code, &*first_cause(&said).0),
+        (1, "collector-grpc"),
+        "{said:#}"
+    );
+    let (code, said) = doctor_with(&cluster, &collector(wayspan.http, wayspan.metrics));
+    assert_eq!(
+        (code, &*first_cause(&said).0),
+        (1, "collector-grpc"),
+        "{said:#}"
+    );
+    let lost = Wayspan::start(Setup::to_grpc(nobody).adding_mesh());
+    send(&lost);
+    let (code, said) = doctor_with(&cluster, &collector(lost.grpc, lost.metrics));
+    assert_eq!(
+        (code, &*first_cause(&said).0),
+        (1, "collector-sends"),
         "{said:#}"
     );
 }

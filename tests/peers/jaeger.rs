@@ -31,8 +31,8 @@ pub struct Search<'a> {
 pub struct Jaeger {
     pub otlp_grpc: u16,
     pub otlp_http: u16,
-    query_http: u16,
-    query_grpc: u16,
+    pub query_http: u16,
+    pub query_grpc: u16,
     runtime: tokio::runtime::Runtime,
     _process: Process,
 }

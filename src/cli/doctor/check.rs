@@ -16,16 +16,31 @@ use serde::Serialize;
 pub(super) enum Category {
     Kubernetes,
     Istio,
+    Collector,
+    Jaeger,
+    Kiali,
+    Names,
 }
 
 impl Category {
     /// All of them, in the order of the chain.
-    pub(super) const ALL: [Category; 2] = [Category::Kubernetes, Category::Istio];
+    pub(super) const ALL: [Category; 6] = [
+        Category::Kubernetes,
+        Category::Istio,
+        Category::Collector,
+        Category::Jaeger,
+        Category::Kiali,
+        Category::Names,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Kubernetes => "kubernetes",
             Self::Istio => "istio",
+            Self::Collector => "collector",
+            Self::Jaeger => "jaeger",
+            Self::Kiali => "kiali",
+            Self::Names => "names",
         }
     }
 }

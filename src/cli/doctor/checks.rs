@@ -3,13 +3,21 @@
 use super::{
     cause::Checked,
     check::{Category, Check},
+    collector,
     facts::Facts,
-    istio, kubernetes,
+    istio, jaeger, kiali, kubernetes, names,
 };
 
 /// The checks, in the order of the chain.
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
-    let tables: [&'static [Check]; 2] = [kubernetes::CHECKS, istio::CHECKS];
+    let tables: [&'static [Check]; 6] = [
+        kubernetes::CHECKS,
+        istio::CHECKS,
+        collector::CHECKS,
+        jaeger::CHECKS,
+        kiali::CHECKS,
+        names::CHECKS,
+    ];
     tables.into_iter().flatten()
 }
 

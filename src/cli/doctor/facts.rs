@@ -7,9 +7,15 @@ and no others: nothing that may be secret is ever in here, so nothing has to
 be taken out before a bundle is handed on.
 */
 
+pub(super) mod collector;
+pub(super) mod jaeger;
+pub(super) mod kiali;
 pub(super) mod mesh_config;
 pub(super) mod objects;
 
+use collector::Collector;
+use jaeger::JaegerAddress;
+use kiali::KialiConfig;
 use mesh_config::MeshConfig;
 use objects::{EndpointSlice, Gateway, Namespace, Pod, Service, ServiceEntry, Telemetry};
 use serde::{Deserialize, Serialize};
@@ -21,6 +27,10 @@ use std::fmt;
 pub(super) struct Facts {
     pub(super) scope: Scope,
     pub(super) kubernetes: Kubernetes,
+    pub(super) collector: Collector,
+    pub(super) jaegers: Vec<JaegerAddress>,
+    /// Kialis by their configuration, the one that is looked at first.
+    pub(super) kialis: Answer<Vec<KialiConfig>>,
 }
 
 /// What was to be looked at.

@@ -4,4 +4,9 @@ for little, and each question has a time limit. What comes back goes into
 [`Facts`](super::facts::Facts) as it is; whether it is good, checks say.
 */
 
+pub(super) mod api;
+mod client;
+pub(super) mod collector;
+pub(super) mod jaeger;
+pub(super) mod kiali;
 pub(super) mod kubernetes;

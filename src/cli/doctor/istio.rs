@@ -13,6 +13,8 @@ mod telemetry;
 mod version;
 mod waypoint;
 
+pub(super) use waypoint::{traced_services, waypoint_names};
+
 use super::check::{Category, Check};
 
 const fn check(

@@ -1,144 +1,35 @@
 /*!
-The questions to the Kubernetes API.
+The questions about Istio to the Kubernetes API.
 
-Lists come in pages, and what checks do not read is dropped while a page is
-parsed, so a large mesh takes little memory. Where namespaces were chosen only
-those are listed, besides Istio's and those of waypoints in use, so that rights
-for them are enough.
+Where namespaces were chosen only those are listed, besides Istio's and those of
+waypoints in use, so that rights for them are enough.
 */
 
-use crate::{
-    cli::doctor::facts::{
-        Answer, Failure, FailureKind, Kubernetes, ProviderService, Scope,
-        mesh_config::MeshConfig,
-        objects::{EndpointSlice, Meta, Service},
-    },
-    mesh::{
-        KubernetesMode, KubernetesSettings,
-        watch::{
-            WatchErrorKind,
-            api::{self, ApiError},
-            client,
-            error::{Verb, WatchError, subject_of},
-        },
-    },
+use super::api::{
+    Api, CONFIG_MAPS, GATEWAYS, NAMESPACES, PODS, SERVICE_ENTRIES, SERVICES, SLICES, TELEMETRIES,
+};
+use crate::cli::doctor::facts::{
+    Answer, Failure, FailureKind, Kubernetes, ProviderService, Scope,
+    mesh_config::MeshConfig,
+    objects::{EndpointSlice, Meta, Service},
 };
 use futures_util::future::{join, join_all};
-use http::Request;
-use kube::Client;
-use serde::{Deserialize, de::DeserializeOwned};
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
-
-/// Objects of a page.
-const PAGE: u32 = 500;
-/// Pages of a list that are read: more objects than that help no check.
-const MAX_PAGES: usize = 200;
-
-/// A kind of object in the API.
-#[derive(Clone, Copy)]
-struct Kind {
-    group: &'static str,
-    versions: &'static [&'static str],
-    plural: &'static str,
-    /// Clusters may lack it, which says that there are none.
-    optional: bool,
-}
-
-const fn core(plural: &'static str) -> Kind {
-    Kind {
-        group: "",
-        versions: &["v1"],
-        plural,
-        optional: false,
-    }
-}
-
-const NAMESPACES: Kind = core("namespaces");
-const SERVICES: Kind = core("services");
-const PODS: Kind = core("pods");
-const CONFIG_MAPS: Kind = core("configmaps");
-const SLICES: Kind = Kind {
-    group: "discovery.k8s.io",
-    ..core("endpointslices")
-};
-const TELEMETRIES: Kind = Kind {
-    group: "telemetry.istio.io",
-    versions: &["v1", "v1alpha1"],
-    plural: "telemetries",
-    optional: true,
-};
-const GATEWAYS: Kind = Kind {
-    group: "gateway.networking.k8s.io",
-    versions: &["v1", "v1beta1"],
-    plural: "gateways",
-    optional: true,
-};
-const SERVICE_ENTRIES: Kind = Kind {
-    group: "networking.istio.io",
-    versions: &["v1", "v1beta1"],
-    plural: "serviceentries",
-    optional: true,
-};
-
-impl Kind {
-    fn path(self, version: &str, namespace: Option<&str>) -> String {
-        let api = match self.group {
-            "" => format!("/api/{version}"),
-            group => format!("/apis/{group}/{version}"),
-        };
-        match namespace {
-            Some(namespace) => format!("{api}/namespaces/{namespace}/{}", self.plural),
-            None => format!("{api}/{}", self.plural),
-        }
-    }
-
-    /// The name that `kubectl` knows it by.
-    fn resource(self) -> String {
-        match self.group {
-            "" => self.plural.to_owned(),
-            group => format!("{}.{group}", self.plural),
-        }
-    }
-}
-
-/// A page of a list.
-#[derive(Deserialize)]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMeta,
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PageMeta {
-    #[serde(rename = "continue")]
-    next: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ServerVersion {
-    git_version: String,
-}
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ConfigMap {
-    data: std::collections::BTreeMap<String, String>,
+    data: BTreeMap<String, String>,
 }
 
 /// Asks all questions.
-pub(in crate::cli::doctor) async fn ask(
-    scope: &Scope,
-    kubeconfig: Option<PathBuf>,
-    limit: Duration,
-) -> Kubernetes {
+pub(in crate::cli::doctor) async fn ask(scope: &Scope, api: &Result<Api, Failure>) -> Kubernetes {
     let mut facts = Kubernetes::default();
-    let api = match Api::connect(kubeconfig, limit).await {
+    let api = match api {
         Ok(api) => api,
         Err(failure) => {
-            facts.api = Answer::Failed(failure);
+            facts.api = Answer::Failed(failure.clone());
             return facts;
         }
     };
@@ -158,7 +49,7 @@ pub(in crate::cli::doctor) async fn ask(
         (facts.istiods, facts.namespaces),
         (facts.services, facts.pods),
     ) = first.await;
-    facts.mesh_config = api.mesh_config(istio, &facts).await;
+    facts.mesh_config = mesh_config(api, istio, &facts).await;
 
     let root = facts
         .mesh_config
@@ -176,7 +67,7 @@ pub(in crate::cli::doctor) async fn ask(
         api.all(SERVICE_ENTRIES, &places),
     );
     ((facts.telemetries, facts.gateways), facts.service_entries) = second.await;
-    facts.provider_services = api.provider_services(&facts).await;
+    facts.provider_services = provider_services(api, &facts).await;
     facts
 }
 
@@ -191,250 +82,66 @@ fn waypoint_namespaces(facts: &Kubernetes) -> BTreeSet<String> {
     namespaces.chain(services).filter_map(named).collect()
 }
 
-struct Api {
-    client: Client,
-    limit: Duration,
-}
-
-impl Api {
-    async fn connect(kubeconfig: Option<PathBuf>, limit: Duration) -> Result<Self, Failure> {
-        let settings = KubernetesSettings {
-            mode: KubernetesMode::On,
-            namespaces: Vec::new(),
-            kubeconfig,
-        };
-        let made = match client::config(&settings).await {
-            Ok(config) => client::client(config),
-            Err(error) => Err(error),
-        };
-        match made {
-            Ok(client) => Ok(Self { client, limit }),
-            Err(error) => Err(Failure {
-                kind: FailureKind::Unreachable,
-                cause: format!("no way to the Kubernetes API: {}", error.why),
-                remedy: Some("give --kubeconfig FILE, or --no-kubernetes to do without".to_owned()),
-            }),
-        }
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        let request = Request::get(path).body(Vec::new());
-        let request = request.map_err(|error| ApiError::Malformed(error.to_string()))?;
-        api::get(&self.client, request, self.limit).await
-    }
-
-    async fn version(&self) -> Answer<String> {
-        match self.get::<ServerVersion>("/version").await {
-            Ok(version) => Answer::Got(version.git_version),
-            Err(error) => {
-                let error = WatchError::of(Verb::List, &error);
-                Answer::Failed(Failure {
-                    kind: FailureKind::Unreachable,
-                    cause: format!("the Kubernetes API does not answer: {}", error.message),
-                    remedy: None,
-                })
-            }
-        }
-    }
-
-    /// Lists objects of all namespaces, or of some.
-    async fn all<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        namespaces: &BTreeSet<&str>,
-    ) -> Answer<Vec<T>> {
-        if namespaces.is_empty() {
-            return self.list(kind, None, None).await;
-        }
-        let lists = namespaces
-            .iter()
-            .map(|namespace| self.list(kind, Some(namespace), None));
-        let mut all = Vec::new();
-        for list in join_all(lists).await {
-            match list {
-                Answer::Got(some) => all.extend(some),
-                failed => return failed,
-            }
-        }
-        Answer::Got(all)
-    }
-
-    async fn list<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        namespace: Option<&str>,
-        selector: Option<&str>,
-    ) -> Answer<Vec<T>> {
-        let mut last = None;
-        for version in kind.versions {
-            match self.pages(&kind.path(version, namespace), selector).await {
-                Ok(all) => return Answer::Got(all),
-                Err(error) => {
-                    let error = WatchError::of(Verb::List, &error);
-                    let absent = error.code == Some(404);
-                    last = Some(error);
-                    if !absent {
-                        break;
-                    }
-                }
-            }
-        }
-        match last {
-            Some(error) if error.code == Some(404) && kind.optional => Answer::Got(Vec::new()),
-            Some(error) => Answer::Failed(failure(kind, namespace, "list", &error)),
-            None => Answer::NotAsked,
-        }
-    }
-
-    async fn pages<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        selector: Option<&str>,
-    ) -> Result<Vec<T>, ApiError> {
-        let mut all = Vec::new();
-        let mut next = None;
-        for _ in 0..MAX_PAGES {
-            let params = kube::api::ListParams {
-                limit: Some(PAGE),
-                continue_token: next.take(),
-                label_selector: selector.map(str::to_owned),
-                ..kube::api::ListParams::default()
-            };
-            let request = kube::core::Request::new(path).list(&params);
-            let request = request.map_err(|error| ApiError::Malformed(error.to_string()))?;
-            let page: Page<T> = api::get(&self.client, request, self.limit).await?;
-            all.extend(page.items);
-            next = page.metadata.next.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(all);
-            }
-        }
-        Err(ApiError::Malformed(format!(
-            "more than {} objects",
-            all.len()
-        )))
-    }
-
-    /// Reads one object; None: it is not there.
-    async fn object<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-    ) -> Answer<Option<T>> {
-        let version = kind.versions.first().copied().unwrap_or_default();
-        let path = format!("{}/{name}", kind.path(version, Some(namespace)));
-        match self.get(&path).await {
-            Ok(object) => Answer::Got(Some(object)),
-            Err(error) => {
-                let error = WatchError::of(Verb::List, &error);
-                match error.code {
-                    Some(404) => Answer::Got(None),
-                    _ => Answer::Failed(failure(kind, Some(namespace), "get", &error)),
-                }
-            }
-        }
-    }
-
-    /// Reads the mesh configuration: that of the default revision, else of one that runs.
-    async fn mesh_config(&self, istio: &str, facts: &Kubernetes) -> Answer<MeshConfig> {
-        let mut names = vec!["istio".to_owned()];
-        let revisions = facts
-            .istiods
-            .list()
-            .iter()
-            .filter_map(|pod| pod.metadata.label("istio.io/rev"));
-        let revisions: BTreeSet<&str> = revisions
-            .filter(|revision| *revision != "default")
-            .collect();
-        names.extend(
-            revisions
-                .into_iter()
-                .map(|revision| format!("istio-{revision}")),
-        );
-        for name in names {
-            let map: Answer<Option<ConfigMap>> = self.object(CONFIG_MAPS, istio, &name).await;
-            let text = match map {
-                Answer::Got(None) => continue,
-                Answer::Got(Some(map)) => map.data.get("mesh").cloned().unwrap_or_default(),
-                Answer::Failed(failure) => return Answer::Failed(failure),
-                Answer::NotAsked => return Answer::NotAsked,
-            };
-            return match MeshConfig::parse(&text) {
-                Ok(config) => Answer::Got(config),
-                Err(error) => Answer::Failed(Failure {
-                    kind: FailureKind::Malformed,
-                    cause: format!("ConfigMap {istio}/{name}: {error}"),
-                    remedy: None,
-                }),
-            };
-        }
-        Answer::Failed(Failure {
-            kind: FailureKind::Absent,
-            cause: format!(
-                "there is no ConfigMap istio in namespace {istio}, where Istio's mesh configuration is"
-            ),
-            remedy: Some("name Istio's namespace with --istio-namespace".to_owned()),
-        })
-    }
-
-    async fn provider_services(&self, facts: &Kubernetes) -> Vec<ProviderService> {
-        let config = facts.mesh_config.got();
-        let backends = config.into_iter().flat_map(MeshConfig::collectors);
-        let named: BTreeSet<(String, String)> = backends
-            .filter_map(|(_, backend, _)| backend.kubernetes_service())
-            .map(|(name, namespace)| (namespace.to_owned(), name.to_owned()))
-            .collect();
-        let asked = named.into_iter().map(|(namespace, name)| async move {
-            let selector = format!("kubernetes.io/service-name={name}");
-            let service: Answer<Option<Service>> = self.object(SERVICES, &namespace, &name).await;
-            let endpoints: Answer<Vec<EndpointSlice>> =
-                self.list(SLICES, Some(&namespace), Some(&selector)).await;
-            ProviderService {
-                namespace,
-                name,
-                service,
-                endpoints,
-            }
-        });
-        join_all(asked).await
-    }
-}
-
-/// Says why a question failed, and what gives the right that was missing.
-fn failure(kind: Kind, namespace: Option<&str>, verb: &str, error: &WatchError) -> Failure {
-    let (resource, place) = (
-        kind.resource(),
-        match namespace {
-            Some(namespace) => format!("in namespace {namespace}"),
-            None => "in all namespaces".to_owned(),
-        },
+/// Reads the mesh configuration: that of the default revision, else of one that runs.
+async fn mesh_config(api: &Api, istio: &str, facts: &Kubernetes) -> Answer<MeshConfig> {
+    let mut names = vec!["istio".to_owned()];
+    let revisions = facts
+        .istiods
+        .list()
+        .iter()
+        .filter_map(|pod| pod.metadata.label("istio.io/rev"));
+    let revisions: BTreeSet<&str> = revisions
+        .filter(|revision| *revision != "default")
+        .collect();
+    names.extend(
+        revisions
+            .into_iter()
+            .map(|revision| format!("istio-{revision}")),
     );
-    if error.kind != WatchErrorKind::Forbidden {
-        return Failure {
-            kind: match error.kind {
-                WatchErrorKind::Malformed | WatchErrorKind::TooMany => FailureKind::Malformed,
-                _ => FailureKind::Unreachable,
-            },
-            cause: format!("cannot {verb} {resource} {place}: {}", error.message),
-            remedy: None,
+    for name in names {
+        let map: Answer<Option<ConfigMap>> = api.object(CONFIG_MAPS, istio, &name).await;
+        let text = match map {
+            Answer::Got(None) => continue,
+            Answer::Got(Some(map)) => map.data.get("mesh").cloned().unwrap_or_default(),
+            Answer::Failed(failure) => return Answer::Failed(failure),
+            Answer::NotAsked => return Answer::NotAsked,
+        };
+        return match MeshConfig::parse(&text) {
+            Ok(config) => Answer::Got(config),
+            Err(error) => Answer::Failed(Failure {
+                kind: FailureKind::Malformed,
+                cause: format!("ConfigMap {istio}/{name}: {error}"),
+                remedy: None,
+            }),
         };
     }
-    let subject = subject_of(&error.message);
-    let name = format!("wayspan-doctor-{verb}-{}", kind.plural);
-    let remedy = match namespace {
-        Some(namespace) => format!(
-            "kubectl -n {namespace} create role {name} --verb={verb} --resource={resource} && \
-             kubectl -n {namespace} create rolebinding {name} --role={name} {subject}"
+    Answer::Failed(Failure {
+        kind: FailureKind::Absent,
+        cause: format!(
+            "there is no ConfigMap istio in namespace {istio}, where Istio's mesh configuration is"
         ),
-        None => format!(
-            "kubectl create clusterrole {name} --verb={verb} --resource={resource} && \
-             kubectl create clusterrolebinding {name} --clusterrole={name} {subject}"
-        ),
-    };
-    Failure {
-        kind: FailureKind::Forbidden,
-        cause: format!("may not {verb} {resource} {place}"),
-        remedy: Some(remedy),
-    }
+        remedy: Some("name Istio's namespace with --istio-namespace".to_owned()),
+    })
+}
+
+async fn provider_services(api: &Api, facts: &Kubernetes) -> Vec<ProviderService> {
+    let config = facts.mesh_config.got();
+    let backends = config.into_iter().flat_map(MeshConfig::collectors);
+    let named: BTreeSet<(String, String)> = backends
+        .filter_map(|(_, backend, _)| backend.kubernetes_service())
+        .map(|(name, namespace)| (namespace.to_owned(), name.to_owned()))
+        .collect();
+    let asked = named.into_iter().map(|(namespace, name)| async move {
+        let selector = format!("kubernetes.io/service-name={name}");
+        let service: Answer<Option<Service>> = api.object(SERVICES, &namespace, &name).await;
+        let endpoints: Answer<Vec<EndpointSlice>> =
+            api.list(SLICES, Some(&namespace), Some(&selector)).await;
+        ProviderService {
+            namespace,
+            name,
+            service,
+            endpoints,
+        }
+    });
+    join_all(asked).await
 }

@@ -101,6 +101,37 @@ pub(super) fn namespaces_of<'a>(facts: &'a Facts, waypoint: &'a Gateway) -> Vec<
     }
 }
 
+/// Returns the Services whose requests a proxy reports, with the waypoint that does.
+pub(in crate::cli::doctor) fn traced_services(facts: &Facts) -> Vec<(&Service, Option<&str>)> {
+    let mut all = Vec::new();
+    for member in looked_at(facts) {
+        for service in services(facts, &member) {
+            match (member.mode, waypoint_of(&member, service)) {
+                (Mode::Ambient, None) => {}
+                (Mode::Ambient, Some((_, name))) => all.push((service, Some(name))),
+                (Mode::Sidecar, _) => all.push((service, None)),
+            }
+        }
+    }
+    all
+}
+
+/// Returns what the waypoints call themselves that Services of a namespace use, with and
+/// without their namespace.
+pub(in crate::cli::doctor) fn waypoint_names(facts: &Facts, namespace: &str) -> Vec<String> {
+    let members = looked_at(facts);
+    let member = members.iter().filter(|member| member.name == namespace);
+    let used = member.flat_map(|member| {
+        services(facts, member).filter_map(|service| waypoint_of(member, service))
+    });
+    let mut names: Vec<String> = used
+        .flat_map(|(space, name)| [format!("{name}.{space}"), name.to_owned()])
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// The waypoints in use, with how many Services use each.
 fn in_use<'a>(facts: &'a Facts, members: &[Member<'a>]) -> BTreeMap<Place<'a>, usize> {
     let mut used = BTreeMap::new();

@@ -1,0 +1,54 @@
+/*! What was seen of a Jaeger, by each address that leads to it. */
+
+use super::Answer;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One address.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct JaegerAddress {
+    pub(crate) url: String,
+    /// Is true for the address in Kiali's configuration.
+    pub(crate) is_kialis: bool,
+    pub(crate) http: Answer<HttpSeen>,
+    /// The services that it holds.
+    pub(crate) grpc: Answer<Vec<String>>,
+    /// Of the names that pages ask for, those that have spans of late.
+    pub(crate) recent: BTreeMap<String, Recent>,
+}
+
+/// What was answered over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct HttpSeen {
+    /// The status of `/api/services` below the URL.
+    pub(crate) status: u16,
+    /// The services in its answer; None: it is not what Kiali expects.
+    pub(crate) services: Option<Vec<String>>,
+    /// The path before `/api/services` by which they are to be had.
+    pub(crate) base: Option<String>,
+    /// Jaeger's newer API answers.
+    pub(crate) has_v3: bool,
+    /// The version that the page of its user interface says.
+    pub(crate) version: Option<String>,
+}
+
+/// Spans of a service in the last minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Recent {
+    #[default]
+    None,
+    /// There are some, and none with the tags that Kiali asks for.
+    Untagged,
+    Some,
+}
+
+impl JaegerAddress {
+    /// Returns the services that it holds, by either way of asking.
+    pub(crate) fn services(&self) -> Option<&[String]> {
+        let of_http = || self.http.got()?.services.as_deref();
+        self.grpc.got().map(Vec::as_slice).or_else(of_http)
+    }
+}

@@ -1,0 +1,175 @@
+/*! What was seen of a Kiali: its configuration, without what is secret in it. */
+
+use super::objects::{is_default, object, or_default};
+use crate::mesh::{Described, Kiali, watch::kiali::documents};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+object! {
+    /// A Kiali's configuration.
+    KialiConfig {
+        namespace: String,
+        /// The ConfigMap's.
+        name: String,
+        version: String,
+        namespace_selector: Option<bool>,
+        use_waypoint_name: Option<bool>,
+        istio_identity_domain: String,
+        app_label_name: String,
+        cluster_name: String,
+        /// What wayspan notes about it when it follows a Kiali.
+        notes: Vec<String>,
+        tracing: Tracing,
+    }
+}
+
+object! {
+    /// `external_services.tracing`, in Kiali's own words.
+    Tracing {
+        enabled: bool,
+        provider: String,
+        use_grpc: Option<bool>,
+        internal_url: String,
+        auth_type: String,
+        query_scope: Vec<String>,
+    }
+}
+
+/// What Kiali sends to unless it is told (Kiali `config/config.go`).
+const DEFAULT_URL: &str = "http://tracing.istio-system:16685/jaeger";
+
+impl KialiConfig {
+    /// Reads the ConfigMap of a Kiali.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or cannot be read.
+    pub(crate) fn read(namespace: &str, name: &str, object: &Value) -> Result<Self, String> {
+        let read = documents::config_map(object)?;
+        let said = read.said;
+        let text = object.pointer("/data/config.yaml").and_then(Value::as_str);
+        let config: Value = serde_saphyr::from_str(text.unwrap_or_default())
+            .map_err(|_| "config.yaml is no YAML".to_owned())?;
+        let tracing = config.pointer("/external_services/tracing");
+        let tracing = tracing.cloned().unwrap_or_default();
+        let word = |key: &str| {
+            tracing
+                .pointer(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        // Before 1.73 the address had another key.
+        let url = [word("/internal_url"), word("/in_cluster_url")];
+        let url = url
+            .into_iter()
+            .find(|url| !url.is_empty())
+            .unwrap_or(DEFAULT_URL);
+        let scope = tracing.get("query_scope").and_then(Value::as_object);
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            version: said
+                .version
+                .map(|version| version.to_string())
+                .unwrap_or_default(),
+            namespace_selector: said.namespace_selector,
+            use_waypoint_name: said.use_waypoint_name,
+            istio_identity_domain: said.istio_identity_domain.unwrap_or_default(),
+            app_label_name: said.app_label_name.unwrap_or_default(),
+            cluster_name: said.cluster_id.unwrap_or_default(),
+            notes: read.notes,
+            tracing: Tracing {
+                enabled: tracing
+                    .get("enabled")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false),
+                provider: word("/provider").to_owned(),
+                use_grpc: tracing.get("use_grpc").and_then(Value::as_bool),
+                internal_url: without_user(url),
+                auth_type: word("/auth/type").to_owned(),
+                query_scope: scope
+                    .into_iter()
+                    .flat_map(|map| map.keys().cloned())
+                    .collect(),
+            },
+        })
+    }
+
+    /// Returns true if it speaks gRPC to Jaeger, as it does unless it is told.
+    pub(crate) fn uses_grpc(&self) -> bool {
+        self.tracing.use_grpc.unwrap_or(true)
+    }
+
+    /// Returns `namespace/name`.
+    pub(crate) fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Returns the Kiali that it configures, in a mesh with this trust domain.
+    pub(crate) fn kiali(&self, trust_domain: &str) -> Kiali {
+        let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let described = Described {
+            version: self.version.parse().ok(),
+            namespace_selector: self.namespace_selector,
+            use_waypoint_name: self.use_waypoint_name,
+            istio_identity_domain: named(&self.istio_identity_domain),
+            trust_domain: named(trust_domain),
+            app_label_name: named(&self.app_label_name),
+            ..Described::default()
+        };
+        described.kiali()
+    }
+}
+
+/// A URL without the user and password that may stand in it.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nothing_secret_is_kept() {
+        let config = "\
+external_services:
+  tracing:
+    enabled: true
+    internal_url: https://u:hunter2@jaeger.observability:16686/jaeger
+    use_grpc: false
+    auth: {type: basic, username: u, password: hunter2}
+    custom_headers: {x-token: hunter2}
+    query_scope: {tenant: hunter2}
+    namespace_selector: false
+login_token: {signing_key: hunter2}
+";
+        let map = json!({
+            "metadata": {"labels": {"app.kubernetes.io/version": "v2.7.1"}},
+            "data": {"config.yaml": config},
+        });
+        let read = KialiConfig::read("istio-system", "kiali", &map).unwrap();
+        assert_eq!(
+            read.tracing.internal_url,
+            "https://jaeger.observability:16686/jaeger"
+        );
+        assert_eq!(
+            (read.uses_grpc(), read.namespace_selector),
+            (false, Some(false))
+        );
+        assert_eq!((&*read.version, &*read.tracing.auth_type), ("2.7", "basic"));
+        assert_eq!(read.tracing.query_scope, ["tenant"]);
+        let written = serde_json::to_string(&read).unwrap();
+        assert!(!written.contains("hunter2"), "{written}");
+    }
+}

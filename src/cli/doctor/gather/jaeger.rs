@@ -1,0 +1,278 @@
+/*!
+The questions to Jaeger, those of Kiali's among them: by each address, over HTTP
+and over gRPC, whatever it should speak.
+*/
+
+use super::client::{Asker, Reply};
+use crate::cli::doctor::facts::{
+    Answer, Failure, FailureKind,
+    jaeger::{HttpSeen, JaegerAddress, Recent},
+};
+use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use prost::Message;
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// How far back spans are looked for.
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// The most names that are asked for.
+const MOST: usize = 200;
+
+/// The part of `jaeger.api_v2` that is asked (jaegertracing/jaeger-idl, `query.proto`).
+mod api {
+    use super::HashMap;
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Instant {
+        #[prost(int64, tag = "1")]
+        pub(super) seconds: i64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Query {
+        #[prost(string, tag = "1")]
+        pub(super) service_name: String,
+        #[prost(map = "string, string", tag = "3")]
+        pub(super) tags: HashMap<String, String>,
+        #[prost(message, optional, tag = "4")]
+        pub(super) start_time_min: Option<Instant>,
+        #[prost(message, optional, tag = "5")]
+        pub(super) start_time_max: Option<Instant>,
+        #[prost(int32, tag = "8")]
+        pub(super) search_depth: i32,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct FindTraces {
+        #[prost(message, optional, tag = "1")]
+        pub(super) query: Option<Query>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Services {
+        #[prost(string, repeated, tag = "1")]
+        pub(super) services: Vec<String>,
+    }
+}
+
+#[derive(Deserialize)]
+struct ServiceList {
+    data: Option<Vec<String>>,
+}
+
+/// Finds out what is spoken at an address, and which services are held there.
+pub(in crate::cli::doctor) async fn ask(
+    url: &str,
+    is_kialis: bool,
+    limit: Duration,
+) -> JaegerAddress {
+    let asker = Asker::new(url, limit);
+    let (http, grpc) = futures_util::future::join(over_http(&asker, url), over_grpc(&asker)).await;
+    JaegerAddress {
+        url: url.to_owned(),
+        is_kialis,
+        http: answer(http),
+        grpc: answer(grpc),
+        ..JaegerAddress::default()
+    }
+}
+
+fn answer<T>(result: Result<T, Failure>) -> Answer<T> {
+    match result {
+        Ok(value) => Answer::Got(value),
+        Err(failure) => Answer::Failed(failure),
+    }
+}
+
+async fn over_grpc(asker: &Asker) -> Result<Vec<String>, Failure> {
+    let messages = asker
+        .call("/jaeger.api_v2.QueryService/GetServices", &())
+        .await?;
+    let first = messages.into_iter().next().unwrap_or_default();
+    match api::Services::decode(first) {
+        Ok(list) => Ok(list.services),
+        Err(_) => Err(Failure {
+            kind: FailureKind::Malformed,
+            cause: format!("{} does not answer as Jaeger does", asker.origin()),
+            remedy: None,
+        }),
+    }
+}
+
+fn services(reply: &Reply) -> Option<Vec<String>> {
+    let list: ServiceList = serde_json::from_slice(&reply.body).ok()?;
+    (reply.status == 200).then(|| list.data.unwrap_or_default())
+}
+
+async fn over_http(asker: &Asker, url: &str) -> Result<HttpSeen, Failure> {
+    let first = asker.get("/api/services").await?;
+    let mut seen = HttpSeen {
+        status: first.status,
+        services: services(&first),
+        ..HttpSeen::default()
+    };
+    let own = path(url);
+    if seen.services.is_some() {
+        seen.base = Some(own.clone());
+    }
+    // Where it is not to be had below the URL, it may be below the usual paths.
+    for base in ["", "/jaeger"].into_iter().filter(|base| *base != own) {
+        if seen.base.is_some() {
+            break;
+        }
+        let reply = asker.get_of_host(&format!("{base}/api/services")).await;
+        if reply.is_ok_and(|reply| services(&reply).is_some()) {
+            seen.base = Some(base.to_owned());
+        }
+    }
+    if seen.base.is_none() {
+        let reply = asker.get("/api/v3/services").await;
+        seen.has_v3 = reply.is_ok_and(|reply| reply.status == 200 && reply.is_json);
+    }
+    if let Ok(page) = asker.get("/").await {
+        seen.version = version(&String::from_utf8_lossy(&page.body));
+    }
+    Ok(seen)
+}
+
+fn path(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest
+        .find('/')
+        .and_then(|at| rest.get(at..))
+        .unwrap_or_default();
+    path.trim_end_matches('/').to_owned()
+}
+
+/// Returns the version in the page of the user interface, as Kiali reads it
+/// (`status/versions.go`).
+fn version(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("JAEGER_VERSION = ")?;
+    let rest = rest.get(..rest.find('}')?)?;
+    let (_, rest) = rest.split_once("gitVersion\":")?;
+    let mut quoted = rest.split('"').skip(1);
+    let version: String = quoted.next()?.chars().take(40).collect();
+    (!version.is_empty()).then_some(version)
+}
+
+/// Asks whether names have spans of late, with and without the tags of Kiali's questions.
+pub(in crate::cli::doctor) async fn ask_recent(
+    address: &mut JaegerAddress,
+    names: &[String],
+    tags: &[(String, String)],
+    limit: Duration,
+) {
+    let asker = Asker::new(&address.url, limit);
+    let grpc = address.grpc.got().is_some();
+    for name in names.iter().take(MOST) {
+        let has = async |tags: &[(String, String)]| match grpc {
+            true => found_by_grpc(&asker, name, tags).await,
+            false => found_by_http(&asker, name, tags).await,
+        };
+        let recent = match has(tags).await {
+            Ok(true) => Recent::Some,
+            Ok(false) if tags.is_empty() => Recent::None,
+            Ok(false) => match has(&[]).await {
+                Ok(true) => Recent::Untagged,
+                Ok(false) => Recent::None,
+                Err(_) => continue,
+            },
+            Err(_) => continue,
+        };
+        address.recent.insert(name.clone(), recent);
+    }
+}
+
+/// The end of the time that is searched, in seconds, beyond which clocks may be fast.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs()) + 60
+}
+
+async fn found_by_grpc(
+    asker: &Asker,
+    name: &str,
+    tags: &[(String, String)],
+) -> Result<bool, Failure> {
+    let instant = |seconds: u64| {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        Some(api::Instant { seconds })
+    };
+    let request = api::FindTraces {
+        query: Some(api::Query {
+            service_name: name.to_owned(),
+            tags: tags.iter().cloned().collect(),
+            start_time_min: instant(now().saturating_sub(WINDOW.as_secs())),
+            start_time_max: instant(now()),
+            search_depth: 1,
+        }),
+    };
+    let messages = asker
+        .call("/jaeger.api_v2.QueryService/FindTraces", &request)
+        .await?;
+    Ok(messages.iter().any(|message: &Bytes| !message.is_empty()))
+}
+
+#[derive(Deserialize)]
+struct Traces {
+    data: Option<Vec<serde::de::IgnoredAny>>,
+}
+
+async fn found_by_http(
+    asker: &Asker,
+    name: &str,
+    tags: &[(String, String)],
+) -> Result<bool, Failure> {
+    let tags: HashMap<&str, &str> = tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    let tags = serde_json::to_string(&tags).unwrap_or_default();
+    let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let path = format!(
+        "/api/traces?service={}&tags={}&start={}000000&end={}000000&limit=1",
+        escape(name),
+        escape(&tags),
+        now().saturating_sub(WINDOW.as_secs()),
+        now()
+    );
+    let reply = asker.get(&path).await?;
+    let traces: Option<Traces> = serde_json::from_slice(&reply.body).ok();
+    match traces {
+        Some(traces) if reply.status == 200 => Ok(traces.data.is_some_and(|data| !data.is_empty())),
+        _ => Err(Failure::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_the_version() {
+        let page = |text: &str| version(text);
+        let real = "<script>const JAEGER_VERSION = {\"gitCommit\":\"a\",\"gitVersion\":\"v1.53.0\",\"buildDate\":\"\"};";
+        assert_eq!(page(real).as_deref(), Some("v1.53.0"));
+        for none in [
+            "",
+            "JAEGER_VERSION = ",
+            "JAEGER_VERSION = {\"gitVersion\":\"\"}",
+            "JAEGER_VERSION = {gitVersion\":}",
+        ] {
+            assert_eq!(page(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn paths_of_urls() {
+        for (url, want) in [
+            ("http://jaeger:16686/jaeger/", "/jaeger"),
+            ("http://jaeger:16686", ""),
+            ("jaeger", ""),
+            ("http://jaeger/", ""),
+        ] {
+            assert_eq!(path(url), want, "{url}");
+        }
+    }
+}
