@@ -123,7 +123,7 @@ impl Engine {
         let shard = plan.build(Gather::new(Duration::ZERO));
         let load = ShardLoad::default();
         Self {
-            inlet: plan.inlet(&shard, 0, ReceiverStats::default(), load),
+            inlet: plan.inlet(&shard, Some(0), ReceiverStats::default(), load),
             shard,
             queue: Arc::clone(&graph.exporters[0].queue),
             factory,

@@ -129,7 +129,7 @@ async fn through_wayspan(
         text: pipeline(args, &address.to_string()),
     };
     let config = crate::component::load(&[source])?;
-    let service = service::start(&config)?;
+    let service = service::start(config)?;
     let port = service
         .grpc_address()
         .context("the pipeline has no gRPC listener")?

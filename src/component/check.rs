@@ -9,7 +9,9 @@ it and what wayspan lacks may stand in it.
 use super::{
     Config, Loading,
     added::AddedProcessor,
-    extensions, joined,
+    extensions,
+    fingerprint::Fingerprints,
+    joined,
     pipelines::{self, Components, NamedComponents},
     plan::Sections,
     section::{Section, Usage},
@@ -113,6 +115,11 @@ pub(super) fn check<'n>(
         let at = service.pipelines.or(root.get("service")).unwrap_or(root);
         cx.report().error(no_pipeline(at.place));
     }
+    let mut fingerprints = Fingerprints::default();
+    let named = root.get("extensions");
+    receivers.fingerprint(&mut fingerprints, named);
+    exporters.fingerprint(&mut fingerprints, named);
+    processors.fingerprint(&mut fingerprints, named);
     let storages = cx.taken(crate::queue::Storage::OFFER);
     let wayspan = section(service.wayspan, "service.wayspan", cx, |keys| {
         service::wayspan(keys, !storages.is_empty())
@@ -133,6 +140,8 @@ pub(super) fn check<'n>(
         drain_timeout: wayspan.as_ref()?.drain_timeout,
         max_connections: wayspan.as_ref()?.max_connections,
         max_connections_per_peer: wayspan.as_ref()?.max_connections_per_peer,
+        fingerprints,
+        files: Vec::new(),
         warnings: Vec::new(),
     })
 }

@@ -15,13 +15,15 @@ calls what the settings' traits have.
 - `joined`: pipelines that are run as one;
 - `service`: the rest of `service`;
 - `check`: the way through them;
-- `describe`: what `validate` says of a configuration.
+- `describe`: what `validate` says of a configuration;
+- `fingerprint`: whether a component is written as before.
 */
 
 mod added;
 mod check;
 mod describe;
 mod extensions;
+mod fingerprint;
 mod joined;
 mod pipelines;
 mod plan;
@@ -31,6 +33,7 @@ mod table;
 mod unserved;
 
 pub(crate) use extensions::Extension;
+pub(crate) use fingerprint::{Fingerprint, Fingerprints};
 
 use crate::{
     config::{self, Environment, Findings, Id, LoadError, Manual, Reading, Source, keys, process},
@@ -46,6 +49,7 @@ use crate::{
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -87,6 +91,10 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// Connections from one address; None: a share of all.
     pub max_connections_per_peer: Option<usize>,
+    /// What tells whether a component is written as before.
+    pub(crate) fingerprints: Fingerprints,
+    /// The files that were read, those that others include among them.
+    pub(crate) files: Vec<PathBuf>,
     /// Things the operator should know (deprecated spellings and the like), logged at start.
     pub warnings: Vec<String>,
 }
@@ -224,6 +232,7 @@ fn load_by(
     match config {
         Some(mut config) if !report.has_errors() => {
             config.warnings = report.warnings(&texts);
+            config.files = report.files();
             Ok(config)
         }
         _ => Err(report.to_error(&texts)),

@@ -4,6 +4,7 @@ keys say.
 */
 
 use super::{
+    fingerprint::Fingerprints,
     table::ComponentTable,
     unserved::{Unserved, Verdict},
 };
@@ -78,6 +79,13 @@ impl<'n, T> Section<'n, T> {
             });
         }
         section
+    }
+
+    /// Adds the fingerprints of its components to `all`.
+    pub(super) fn fingerprint(&self, all: &mut Fingerprints, extensions: Option<&Node>) {
+        for component in &self.components {
+            all.add(self.table.what, &component.id, component.node, extensions);
+        }
     }
 
     /// The id that `key` says, by its current name.

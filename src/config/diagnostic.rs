@@ -12,6 +12,7 @@ use super::{
 use std::{
     cell::{Ref, RefCell},
     fmt::{self, Write as _},
+    path::{Path, PathBuf},
 };
 
 /// A source as it was read, kept for the excerpts in messages.
@@ -179,6 +180,7 @@ pub(crate) struct Findings {
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
     spots: RefCell<Vec<(Place, String)>>,
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl Findings {
@@ -188,6 +190,19 @@ impl Findings {
 
     pub(crate) fn warn(&self, diagnostic: Diagnostic) {
         self.warnings.borrow_mut().push(diagnostic);
+    }
+
+    /// Remembers a file that is read.
+    pub(super) fn note_file(&self, path: &Path) {
+        let mut files = self.files.borrow_mut();
+        if !files.iter().any(|known| known == path) {
+            files.push(path.to_owned());
+        }
+    }
+
+    /// The files that were read.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().clone()
     }
 
     /// Remembers a value's place and key path.

@@ -163,7 +163,7 @@ impl Expander<'_> {
         };
         match inner.split_once(':') {
             Some(("env", variable)) => self.variable(variable, place),
-            Some(("file", path)) => match read_file(Path::new(path)) {
+            Some(("file", path)) => match read_file(Path::new(path), self.report) {
                 Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(error) => Err(Diagnostic::at(place, error.message)),
             },

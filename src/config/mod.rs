@@ -101,7 +101,7 @@ pub(crate) fn tree(
 ) -> Option<Node> {
     let mut documents = Vec::new();
     for source in sources {
-        match source.read(env) {
+        match source.read(env, report) {
             Ok(read) => {
                 for text in read {
                     let parsed = yaml::parse(texts.len(), &text.text);

@@ -5,6 +5,8 @@ Every later stage (merge, expand, read, check) works on this tree, so whatever
 goes wrong can be shown to the operator at its line and column.
 */
 
+use std::hash::{Hash as _, Hasher};
+
 /// A run of characters on one line. Lines and columns count from 1, columns in
 /// characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +95,34 @@ impl Node {
             .iter()
             .find(|(k, _)| k == key)
             .map(|(_, node)| node)
+    }
+
+    /// Hashes what is written, wherever it stands.
+    pub(crate) fn hash_text(&self, hasher: &mut impl Hasher) {
+        self.original.hash(hasher);
+        match &self.value {
+            NodeValue::Scalar(scalar) => (0, &scalar.text, scalar.plain).hash(hasher),
+            NodeValue::List(items) => {
+                (1, items.len()).hash(hasher);
+                items.iter().for_each(|item| item.hash_text(hasher));
+            }
+            NodeValue::Map(entries) => {
+                (2, entries.len()).hash(hasher);
+                for (key, value) in entries {
+                    key.hash(hasher);
+                    value.hash_text(hasher);
+                }
+            }
+        }
+    }
+
+    /// Returns true if a value in it is this text.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        match &self.value {
+            NodeValue::Scalar(scalar) => scalar.text == text,
+            NodeValue::List(items) => items.iter().any(|item| item.mentions(text)),
+            NodeValue::Map(entries) => entries.iter().any(|(_, value)| value.mentions(text)),
+        }
     }
 
     /// What an operator would call this: "a map", "a number".

@@ -2,7 +2,7 @@
 Where configuration text comes from: what `--config` and `--set` accept.
 */
 
-use super::diagnostic::{Diagnostic, Text};
+use super::diagnostic::{Diagnostic, Findings, Text};
 use std::{
     fs,
     io::{self, Read as _},
@@ -101,10 +101,14 @@ impl Source {
     }
 
     /// Reads its texts; all but the built-in default have one.
-    pub(super) fn read(&self, env: &dyn Environment) -> Result<Vec<Text>, Diagnostic> {
+    pub(super) fn read(
+        &self,
+        env: &dyn Environment,
+        report: &Findings,
+    ) -> Result<Vec<Text>, Diagnostic> {
         let text = match self {
             Self::Default => return Ok(default_texts(self.name(), env)),
-            Self::File(path) => read_file(path)?,
+            Self::File(path) => read_file(path, report)?,
             Self::Env(name) => env.variable(name).ok_or_else(|| {
                 Diagnostic::nowhere(format!("env:{name}: this environment variable is not set"))
             })?,
@@ -154,8 +158,9 @@ fn set(assignment: &str) -> Result<String, Diagnostic> {
     }
 }
 
-/// Reads a file of reasonable size as UTF-8.
-pub(super) fn read_file(path: &std::path::Path) -> Result<String, Diagnostic> {
+/// Reads a file of reasonable size as UTF-8, and notes that it was wanted.
+pub(super) fn read_file(path: &std::path::Path, report: &Findings) -> Result<String, Diagnostic> {
+    report.note_file(path);
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         fs::File::open(path)?
@@ -198,7 +203,7 @@ mod tests {
     fn set_is_inline_yaml() {
         let read = |s: &str| {
             Source::Set(s.to_owned())
-                .read(&unset)
+                .read(&unset, &Findings::default())
                 .map(|mut t| t.remove(0).text)
         };
         assert_eq!(read("a.b=c=d").unwrap(), "a::b: c=d");

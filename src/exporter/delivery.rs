@@ -55,6 +55,8 @@ pub(super) struct Exporting<'a, S> {
     pub(super) abandoned: BySignal<Cell<u64>>,
     /// Items left to the segment log at the deadline.
     pub(super) kept: Cell<u64>,
+    /// What goes to this exporter's successor, undelivered.
+    pub(super) handed_over: RefCell<Vec<QueuedBatch>>,
 }
 
 /// The unsettled items of one batch.
@@ -63,6 +65,14 @@ pub(super) struct Delivery<'a, S> {
     queued: QueuedBatch,
     open: Cell<u64>,
     lost: RefCell<Lost>,
+    /// What is to be sent after the part that is being attempted; the next is last.
+    parts: RefCell<Vec<Part>>,
+    /// The part that is being attempted.
+    current: RefCell<Option<Part>>,
+    /// A request is on the wire and not answered.
+    is_sending: Cell<bool>,
+    /// Another has it now.
+    is_settled: Cell<bool>,
 }
 
 /// A request: the whole batch or a part of it.
@@ -93,12 +103,41 @@ impl<'a, S: Sender> Delivery<'a, S> {
             queued,
             open: Cell::new(items),
             lost: RefCell::default(),
+            parts: RefCell::default(),
+            current: RefCell::default(),
+            is_sending: Cell::new(false),
+            is_settled: Cell::new(false),
         }
     }
 
     /// Returns true if the segment log has the batch, should it not be delivered.
     pub(super) fn is_logged(&self) -> bool {
         self.queued.is_logged()
+    }
+
+    /// Returns true while a request is on the wire and not answered.
+    pub(super) fn is_sending(&self) -> bool {
+        self.is_sending.get()
+    }
+
+    /// Gives what is undelivered of the batch to the exporter's successor.
+    pub(super) fn hand_over(self) {
+        let open = self.open.take();
+        if open == 0 {
+            return;
+        }
+        let held = &self.exporting.held[self.signal()];
+        held.set(held.get().saturating_sub(open));
+        let current = self.current.take().into_iter();
+        let parts = current.chain(self.parts.take().into_iter().rev());
+        let chunks: Vec<_> = parts.flat_map(|part| part.chunks).collect();
+        let batch = &self.queued.batch;
+        let rest = match open == u64::from(batch.items) || chunks.is_empty() {
+            true => self.queued.clone(),
+            false => self.queued.rest(chunks, open),
+        };
+        self.exporting.handed_over.borrow_mut().push(rest);
+        self.is_settled.set(true);
     }
 
     /// Settles every item of the batch, which was taken as number `number`.
@@ -110,10 +149,13 @@ impl<'a, S: Sender> Delivery<'a, S> {
             items: u64::from(batch.items),
             refused: None,
         };
-        let mut parts = vec![whole];
+        self.parts.replace(vec![whole]);
         let mut refusals = 0;
         let mut cut = false;
-        while let Some(part) = parts.pop() {
+        loop {
+            let next = self.parts.borrow_mut().pop();
+            self.current.replace(next.clone());
+            let Some(part) = next else { break };
             let bytes = part.bytes();
             // Not after too many refusals, or every part could bring one more.
             if refusals < MAX_REFUSALS
@@ -121,7 +163,7 @@ impl<'a, S: Sender> Delivery<'a, S> {
                 && let Some([first, second]) = part.halve(self.signal())
             {
                 cut = true;
-                parts.extend([second, first]);
+                self.parts.borrow_mut().extend([second, first]);
                 continue;
             }
             let (cause, halves) = match self.attempt(number, &part).await {
@@ -158,7 +200,7 @@ impl<'a, S: Sender> Delivery<'a, S> {
                 Outcome::Permanent { cause } => (cause, None),
             };
             match halves {
-                Some([first, second]) => parts.extend([second, first]),
+                Some([first, second]) => self.parts.borrow_mut().extend([second, first]),
                 None => self.refused(&part, cause),
             }
         }
@@ -196,7 +238,7 @@ impl<'a, S: Sender> Delivery<'a, S> {
                 retries.add(1);
             }
             let outcome = {
-                let _counted = InFlight::new(self.counters());
+                let _counted = InFlight::new(self.counters(), &self.is_sending);
                 exporting.sender.send(&request, retries).await
             };
             let (after, cause, misconfigured) = match outcome {
@@ -285,6 +327,9 @@ impl<'a, S: Sender> Delivery<'a, S> {
 
 impl<S> Drop for Delivery<'_, S> {
     fn drop(&mut self) {
+        if self.is_settled.get() {
+            return;
+        }
         let open = self.open.take();
         let signal = self.queued.batch.signal;
         let held = &self.exporting.held[signal];
@@ -324,17 +369,19 @@ impl Part {
 }
 
 /// A request counted as in flight for as long as this lives.
-struct InFlight<'a>(&'a ExportedItems);
+struct InFlight<'a>(&'a ExportedItems, &'a Cell<bool>);
 
 impl<'a> InFlight<'a> {
-    fn new(counters: &'a ExportedItems) -> Self {
+    fn new(counters: &'a ExportedItems, is_sending: &'a Cell<bool>) -> Self {
         counters.requests_started.add(1);
-        Self(counters)
+        is_sending.set(true);
+        Self(counters, is_sending)
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.requests_ended.add(1);
+        self.1.set(false);
     }
 }

@@ -42,7 +42,6 @@ use crate::{
 use bytes::Bytes;
 use deliver::Deliverer;
 use delivery_log::DeliveryLog;
-use shutdown::Deadline;
 use std::{fmt, pin::Pin, sync::Arc, time::Instant};
 use tokio::sync::watch;
 
@@ -78,6 +77,36 @@ pub struct Drained {
     pub(crate) kept: u64,
 }
 
+/// What an exporter begins with, and what ends it.
+pub(crate) struct Shift {
+    /// What a predecessor on the same queue has left: it goes first.
+    pub(crate) first: Vec<QueuedBatch>,
+    /// See [`Exporter::run`].
+    pub(crate) deadline: watch::Receiver<Option<Instant>>,
+    /// How it is ended before the process is.
+    pub(crate) retirement: watch::Receiver<Retirement>,
+}
+
+/// How an exporter is ended when the configuration is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retirement {
+    /// It goes on.
+    No,
+    /// A successor on the same queue takes over.
+    HandOver,
+    /// It is gone from the configuration, and has until then to deliver what it holds.
+    At(Instant),
+}
+
+/// How an exporter ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// What became of the batches.
+    pub(crate) drained: Drained,
+    /// What its successor is to send first.
+    pub(crate) handed_over: Vec<QueuedBatch>,
+}
+
 /// An exporter that cannot be built from its settings.
 #[derive(Debug, thiserror::Error)]
 #[error("exporter {id}: {message}")]
@@ -98,8 +127,8 @@ trait Run: fmt::Debug + Send {
         self: Box<Self>,
         queue: Arc<Queue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
-        deadline: Deadline,
-    ) -> Pin<Box<dyn Future<Output = Drained>>>;
+        shift: Shift,
+    ) -> Pin<Box<dyn Future<Output = Ended>>>;
 }
 
 impl<S: Sender> Run for Deliverer<S> {
@@ -107,9 +136,9 @@ impl<S: Sender> Run for Deliverer<S> {
         self: Box<Self>,
         queue: Arc<Queue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
-        deadline: Deadline,
-    ) -> Pin<Box<dyn Future<Output = Drained>>> {
-        Box::pin(Deliverer::run(*self, queue, stats, deadline))
+        shift: Shift,
+    ) -> Pin<Box<dyn Future<Output = Ended>>> {
+        Box::pin(Deliverer::run(*self, queue, stats, shift))
     }
 }
 
@@ -168,6 +197,22 @@ impl Exporter {
         stats: Arc<ExporterStats>,
         deadline: watch::Receiver<Option<Instant>>,
     ) -> Drained {
-        self.0.run(queue, stats, Deadline::new(deadline)).await
+        let (_nobody, retirement) = watch::channel(Retirement::No);
+        let shift = Shift {
+            first: Vec::new(),
+            deadline,
+            retirement,
+        };
+        self.0.run(queue, stats, shift).await.drained
+    }
+
+    /// As [`Exporter::run`], from one reload of the configuration to the next.
+    pub(crate) async fn run_shift(
+        self,
+        queue: Arc<Queue<QueuedBatch>>,
+        stats: Arc<ExporterStats>,
+        shift: Shift,
+    ) -> Ended {
+        self.0.run(queue, stats, shift).await
     }
 }

@@ -128,7 +128,10 @@ impl Acceptor {
             }
         };
         let mut failures = Repeats::default();
-        let mut waiting = VecDeque::new();
+        let mut waiting = Waiting {
+            connections: VecDeque::new(),
+            count: &self.waiting,
+        };
         let mut again: Option<Instant> = None;
         loop {
             let turn = async {
@@ -140,7 +143,7 @@ impl Acceptor {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
                 () = turn => {
-                    again = self.try_again(&mut waiting, stats);
+                    again = self.try_again(&mut waiting.connections, stats);
                     continue;
                 }
             };
@@ -171,7 +174,7 @@ impl Acceptor {
                     again: Some(soon), ..
                 }) if self.waiting.get() < WAITING => {
                     self.waiting.set(self.waiting.get() + 1);
-                    waiting.push_back(connection);
+                    waiting.connections.push_back(connection);
                     again = again.or(Some(soon));
                 }
                 // Closed by being dropped.
@@ -277,6 +280,19 @@ struct NewConnection {
     listener: usize,
     socket: TcpStream,
     peer: SocketAddr,
+}
+
+/// The connections of one listener that wait for room, and the count of all that do.
+struct Waiting<'a> {
+    connections: VecDeque<NewConnection>,
+    count: &'a Cell<usize>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let others = self.count.get().saturating_sub(self.connections.len());
+        self.count.set(others);
+    }
 }
 
 /// How a connection is closed for want of room.

@@ -5,7 +5,10 @@ disk.
 */
 
 use crate::{auth, auth::ServerAuth, tls, tls::ServerTls};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use tokio::{task, time};
 
 /// How often files of tokens and users are looked at.
@@ -39,21 +42,28 @@ pub(crate) fn build(
 /// runtime with a `LocalSet`.
 pub(crate) fn follow_credentials(auth: &Arc<auth::RequestAuthenticator>) {
     if auth.has_files() {
-        let auth = Arc::clone(auth);
-        every(CREDENTIALS_INTERVAL, move || auth.look());
+        every(CREDENTIALS_INTERVAL, Arc::downgrade(auth), |auth| {
+            auth.look();
+        });
     }
 }
 
 /// Looks at certificates from now on. For a runtime with a `LocalSet`.
-pub(crate) fn follow_tls(tls: Arc<tls::ReloadedServerTls>, interval: Duration) {
-    every(interval, move || tls.look());
+pub(crate) fn follow_tls(tls: &Arc<tls::ReloadedServerTls>, interval: Duration) {
+    every(interval, Arc::downgrade(tls), |tls| {
+        tls.look();
+    });
 }
 
-fn every(interval: Duration, look: impl Fn() -> bool + 'static) {
+/// Looks for as long as a listener has what is followed: a reload may end that.
+fn every<T: 'static>(interval: Duration, followed: Weak<T>, look: impl Fn(&T) + 'static) {
     task::spawn_local(async move {
         loop {
             time::sleep(interval).await;
-            look();
+            let Some(followed) = followed.upgrade() else {
+                return;
+            };
+            look(&followed);
         }
     });
 }

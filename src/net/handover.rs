@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 /// A connection on its way to a shard.
 #[derive(Debug)]
 pub(crate) struct AcceptedConnection {
-    /// Index of the listener that accepted it.
+    /// The key of the listener that accepted it.
     pub(crate) listener: usize,
     /// The socket, which no runtime has registered yet.
     pub(crate) socket: TcpStream,

@@ -59,9 +59,24 @@ impl DropReason {
     }
 }
 
-/// Spans that shards have put into batches: one count per shard.
+/// Spans that shards have put into batches: one count per shard, and generation of the
+/// configuration.
 #[derive(Clone, Debug, Default)]
 pub struct TakenItems(pub(crate) Vec<Count>);
+
+impl TakenItems {
+    fn sum(&self) -> u64 {
+        self.0.iter().map(Count::get).sum()
+    }
+}
+
+/// The counts that an account reads.
+#[derive(Debug, Default)]
+struct Taken {
+    /// What those of earlier generations came to.
+    before: u64,
+    counts: TakenItems,
+}
 
 /// The balance of an [`Account`] at one moment, in spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +127,7 @@ struct Books {
 /// The books of one pipeline and exporter.
 #[derive(Debug, Default)]
 pub struct Account {
-    taken: TakenItems,
+    taken: Mutex<Taken>,
     books: Mutex<Books>,
     /// Bytes of the sealed batches in memory. Not in the books, since shards ask
     /// for it with every request.
@@ -123,10 +138,31 @@ impl Account {
     /// Books over what these shards take.
     pub fn new(taken: TakenItems) -> Self {
         Self {
-            taken,
+            taken: Mutex::new(Taken {
+                before: 0,
+                counts: taken,
+            }),
             books: Mutex::default(),
             bytes: AtomicUsize::new(0),
         }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads these counts, too: those of the next generation of the pipeline.
+    pub(crate) fn also_read(&self, taken: TakenItems) {
+        self.taken().counts.0.extend(taken.0);
+    }
+
+    /// Keeps the sum of these counts and not them: nobody adds to them any more.
+    pub(crate) fn conclude(&self, taken: &TakenItems) {
+        let mut all = self.taken();
+        let before = all.counts.sum();
+        let over = |count: &Count| taken.0.iter().any(|over| over.is(count));
+        all.counts.0.retain(|count| !over(count));
+        all.before += before - all.counts.sum().min(before);
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -216,6 +252,11 @@ impl Account {
         books.balance.dropped[reason as usize] += spans;
     }
 
+    /// A batch's bytes are in memory.
+    pub(crate) fn held(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
     /// A batch's bytes are in memory no more.
     pub(crate) fn released(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Relaxed);
@@ -231,7 +272,10 @@ impl Account {
         let books = self.books();
         // Read after the books, and counted by the shards before they seal:
         // never less than what was sealed.
-        let taken = self.taken.0.iter().map(Count::get).sum::<u64>();
+        let taken = {
+            let taken = self.taken();
+            taken.before + taken.counts.sum()
+        };
         Balance {
             taken,
             open: taken.saturating_sub(books.sealed),
@@ -276,5 +320,15 @@ mod tests {
         account.loaded(20, 2_000);
         let balance = check("more than was known");
         assert_eq!((balance.recovered, balance.in_log), (12, 0));
+        // A reload: items of the generation before are still sealed.
+        let next = Count::default();
+        account.also_read(TakenItems(vec![next.clone()]));
+        next.add(7);
+        shard.add(3);
+        assert_eq!(check("two generations").open, 10);
+        account.sealed(3, 300);
+        account.conclude(&TakenItems(vec![shard.clone()]));
+        let balance = check("one generation");
+        assert_eq!((balance.taken, balance.open), (110, 7));
     }
 }

@@ -13,7 +13,7 @@ answered from memory until it has caught up, so that a slow disk costs what it
 was to protect and nothing more.
 */
 
-use super::Ticket;
+use super::{Generation, Ticket};
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
@@ -41,11 +41,12 @@ pub(crate) struct Commits {
 }
 
 impl Commits {
-    /// Senders wait at most `patience` for a turn.
-    pub(crate) fn new(patience: Duration) -> Self {
+    /// Senders wait at most `patience` for a turn; the tickets are those of
+    /// `generation`.
+    pub(crate) fn new(patience: Duration, generation: Generation) -> Self {
         Self {
             patience,
-            turn: Cell::new(0),
+            turn: Cell::new(generation.first_ticket().0),
             begun: Cell::new(false),
             begin: Notify::new(),
             decided: Cell::new(0),
@@ -114,6 +115,11 @@ impl Commits {
     pub(crate) fn decide(&self, turn: u64) {
         self.decided.set(turn.max(self.decided.get()));
         self.release();
+    }
+
+    /// Returns true while some request waits for its answer.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.begun.get() || !self.waiters.borrow().is_empty()
     }
 
     /// How long senders wait.

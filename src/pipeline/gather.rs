@@ -148,6 +148,11 @@ impl Gather {
         })
     }
 
+    /// Waits of `most` at most from now on.
+    pub(crate) fn set(&self, most: Duration) {
+        self.pace().most = most;
+    }
+
     /// Makes a runtime's thread tell `load` when it rests, and wait before it
     /// does. For the runtime of one shard.
     pub(crate) fn install(

@@ -5,14 +5,21 @@ accounts and segment logs between them.
 A [`Graph`] is a value, built once from the checked configuration. Metrics, pages
 and the final report describe it; each shard builds its part of it from a
 [`ShardPlan`], on its own thread.
+
+When the configuration is read again, a second graph is built beside the first
+([`Graph::succeed`]). What both have, by id, is one thing: an exporter's queue, the route of
+a pipeline to it with the account, the segment log, the counters. So what the first has
+accepted goes on its way, and nothing is counted anew. Only the items *taken* are counted
+by each graph for itself, since a route that is new must not be asked about what was
+taken before it was there.
 */
 
 use super::{
-    Account, BatchSettings, ProcessorFactory, QueuedBatch, Route,
+    Account, BatchSettings, Generation, ProcessorFactory, QueuedBatch, Route,
     account::TakenItems,
     graph_settings::{GraphSettings, PipelineSettings},
     outlet::ExporterRoute,
-    pipeline_log::{OpenLogError, PipelineLog},
+    pipeline_log::{NewLog, OpenLogError, PipelineLog},
     shard_plan::{PipelinePlan, ShardPlan, StagePlan},
 };
 use crate::{
@@ -25,7 +32,6 @@ use crate::{
     },
 };
 use std::sync::Arc;
-use tokio::sync::watch;
 
 const QUEUE_BATCH_SEND_SIZE: Metric = Metric::histogram(
     "otelcol_exporter_queue_batch_send_size",
@@ -46,6 +52,8 @@ pub struct Graph {
     pub exporters: Vec<ExporterNode>,
     /// How the memory limit is shared out.
     pub(crate) memory: Memory,
+    memory_limit: usize,
+    generation: Generation,
 }
 
 /// A pipeline, over all shards.
@@ -81,6 +89,7 @@ pub(crate) struct StageNode {
 }
 
 /// An exporter and its queue.
+#[derive(Clone)]
 pub struct ExporterNode {
     /// `otlp_grpc/name`.
     pub(crate) id: Id,
@@ -101,12 +110,34 @@ impl Graph {
         shards: usize,
         registry: &Registry,
     ) -> Result<Self, OpenLogError> {
-        let memory = Memory::new(settings.memory_limit);
+        Self::succeed(None, settings, shards, registry)
+    }
+
+    /// Builds the graph that comes after `before`, which stays as it is until
+    /// [`Graph::begin`].
+    ///
+    /// # Errors
+    ///
+    /// When a segment log cannot be opened.
+    pub(crate) fn succeed(
+        before: Option<&Self>,
+        settings: GraphSettings,
+        shards: usize,
+        registry: &Registry,
+    ) -> Result<Self, OpenLogError> {
+        let memory = match before {
+            Some(before) => before.memory.clone(),
+            None => Memory::new(settings.memory_limit),
+        };
+        let known = |id: &Id| before?.exporters.iter().find(|node| node.id == *id);
         let exporters: Vec<ExporterNode> = (settings.exporters.iter())
-            .map(|exporter| ExporterNode {
-                id: exporter.id.clone(),
-                queue: Arc::new(Queue::new(exporter.batches)),
-                stats: Arc::default(),
+            .map(|exporter| match known(&exporter.id) {
+                Some(node) => node.clone(),
+                None => ExporterNode {
+                    id: exporter.id.clone(),
+                    queue: Arc::new(Queue::new(exporter.batches)),
+                    stats: Arc::default(),
+                },
             })
             .collect();
         let share = Share {
@@ -117,12 +148,17 @@ impl Graph {
         };
         let mut pipelines = Vec::new();
         for pipeline in &settings.pipelines {
-            let log = PipelineLog::open(&settings, pipeline)?;
-            let stats = pipeline_stats(pipeline, shards, registry);
+            let known = |node: &&PipelineNode| node.id == pipeline.id;
+            let known = before.and_then(|before| before.pipelines.iter().find(known));
+            let log = PipelineLog::open(&settings, pipeline, known.and_then(|k| k.log.as_ref()))?;
+            let stats = pipeline_stats(pipeline, shards, known, registry);
             let stages = pipeline.stages.iter().map(|(id, factory)| StageNode {
                 id: id.clone(),
                 factory: Arc::clone(factory),
-                stats: (0..shards).map(|_| ProcessorStats::default()).collect(),
+                stats: match known.and_then(|known| known.stages.iter().find(|s| s.id == *id)) {
+                    Some(known) => known.stats.clone(),
+                    None => (0..shards).map(|_| ProcessorStats::default()).collect(),
+                },
             });
             pipelines.push(PipelineNode {
                 id: pipeline.id.clone(),
@@ -131,7 +167,7 @@ impl Graph {
                 batch: pipeline.batch.clone(),
                 memory_limiter: pipeline.memory_limiter.clone(),
                 stages: stages.collect(),
-                routes: share.routes(pipeline, log.as_ref(), &stats),
+                routes: share.routes(pipeline, known, log.as_ref(), &stats),
                 log,
                 stats,
             });
@@ -140,7 +176,35 @@ impl Graph {
             pipelines,
             exporters,
             memory,
+            memory_limit: settings.memory_limit,
+            generation: Generation(before.map_or(0, |before| before.generation.0.wrapping_add(1))),
         })
+    }
+
+    /// Takes over: what it shares with the graph before it is set as its own settings
+    /// say, and accounts read what its shards take from now on.
+    pub(crate) fn begin(&self) {
+        self.memory.set_limit(self.memory_limit);
+        let routes = self.pipelines.iter().map(|p| p.routes.len()).sum();
+        for pipeline in &self.pipelines {
+            for to in &pipeline.routes {
+                to.route.share_with(routes);
+                if to.is_inherited {
+                    to.route.account.also_read(taken(&pipeline.stats));
+                }
+            }
+        }
+    }
+
+    /// Ends a graph whose shards take nothing any more: accounts that go on keep the sum
+    /// of what they took.
+    pub(crate) fn conclude(&self) {
+        for pipeline in &self.pipelines {
+            let taken = taken(&pipeline.stats);
+            for to in &pipeline.routes {
+                to.route.account.conclude(&taken);
+            }
+        }
     }
 
     /// What shard number `at` builds its pipelines from.
@@ -161,6 +225,7 @@ impl Graph {
         };
         ShardPlan {
             at,
+            generation: self.generation,
             budget: self.memory.accepted.clone(),
             pipelines: self.pipelines.iter().map(pipeline).collect(),
         }
@@ -172,7 +237,7 @@ impl Graph {
             let pipeline = node.id.to_string();
             let named = |to: &ExporterRoute| NamedRoute {
                 pipeline: pipeline.clone(),
-                exporter: self.exporters[to.route.exporter].id.to_string(),
+                exporter: self.exporters[to.exporter].id.to_string(),
                 route: Arc::clone(&to.route),
             };
             node.routes.iter().map(named).collect::<Vec<_>>()
@@ -180,25 +245,17 @@ impl Graph {
         self.pipelines.iter().flat_map(of_pipeline).collect()
     }
 
-    /// What brings back data of earlier runs from the segment logs and fetches
-    /// what this run leaves there, until `stop`; to be polled where exporters
-    /// run. Called once.
-    pub(crate) fn feeders(
-        &mut self,
-        stop: &watch::Receiver<bool>,
-    ) -> Vec<impl Future<Output = ()> + use<>> {
+    /// The segment logs that were opened for this graph, to be fed until they are told to
+    /// stop. Called once.
+    pub(crate) fn new_logs(&mut self) -> Vec<NewLog> {
         let logged = self.pipelines.iter_mut().filter_map(|pipeline| {
             let log = pipeline.log.as_mut()?;
-            let routes = pipeline.routes.iter().map(|to| Arc::clone(&to.route));
-            Some(log.feed(routes.collect(), stop.clone()))
+            let routes: Vec<_> = (pipeline.routes.iter())
+                .map(|to| Arc::clone(&to.route))
+                .collect();
+            log.take_new(&pipeline.id, routes)
         });
         logged.collect()
-    }
-
-    /// Writes what the segment logs were given, and ends their threads.
-    pub(crate) fn close_logs(&self) {
-        let logs = self.pipelines.iter().filter_map(|p| p.log.as_ref());
-        logs.for_each(|log| log.log.close());
     }
 }
 
@@ -226,23 +283,31 @@ impl Share<'_> {
     fn routes(
         &self,
         pipeline: &PipelineSettings,
+        before: Option<&PipelineNode>,
         log: Option<&PipelineLog>,
         stats: &[PipelineStats],
     ) -> Vec<ExporterRoute> {
-        let taken: Vec<_> = stats.iter().map(|s| s.taken.count.clone()).collect();
         let route = |exporter: &usize| {
             let node = &self.exporters[*exporter];
             let id = node.id.to_string();
+            let cursor = log.and_then(|log| log.cursor(*exporter));
+            let known = before.and_then(|before| {
+                let mut routes = before.routes.iter().map(|to| &to.route);
+                routes.find(|route| route.leads_to(&node.queue, cursor.as_ref()))
+            });
             ExporterRoute {
-                route: Arc::new(Route::new(
-                    *exporter,
-                    pipeline.signal,
-                    Arc::clone(&node.queue),
-                    Account::new(TakenItems(taken.clone())),
-                    self.budget.clone(),
-                    self.routes,
-                    log.and_then(|log| log.cursor(*exporter)),
-                )),
+                exporter: *exporter,
+                is_inherited: known.is_some(),
+                route: known.cloned().unwrap_or_else(|| {
+                    Arc::new(Route::new(
+                        pipeline.signal,
+                        Arc::clone(&node.queue),
+                        Account::new(taken(stats)),
+                        self.budget.clone(),
+                        self.routes,
+                        cursor,
+                    ))
+                }),
                 send_size: self.registry.histogram(&QUEUE_BATCH_SEND_SIZE, &[&id]),
                 send_size_bytes: (self.registry).histogram(&QUEUE_BATCH_SEND_SIZE_BYTES, &[&id]),
             }
@@ -251,15 +316,27 @@ impl Share<'_> {
     }
 }
 
+/// What the shards count as taken into a pipeline.
+fn taken(stats: &[PipelineStats]) -> TakenItems {
+    TakenItems(stats.iter().map(|s| s.taken.count.clone()).collect())
+}
+
 fn pipeline_stats(
     pipeline: &PipelineSettings,
     shards: usize,
+    before: Option<&PipelineNode>,
     registry: &Registry,
 ) -> Vec<PipelineStats> {
     let id = pipeline.batch.id.to_string();
     let send_size = registry.histogram(&BATCH_SEND_SIZE, &[&id]);
     let send_size_bytes = registry.histogram(&BATCH_SEND_SIZE_BYTES, &[&id]);
     (0..shards)
-        .map(|_| PipelineStats::new(send_size.clone(), send_size_bytes.clone()))
+        .map(|at| {
+            let new = PipelineStats::new(send_size.clone(), send_size_bytes.clone());
+            match before.and_then(|before| before.stats.get(at)) {
+                Some(before) => new.succeed(before),
+                None => new,
+            }
+        })
         .collect()
 }

@@ -91,3 +91,24 @@ pub trait Ingest {
 /// answered once it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(crate) u64);
+
+/// How often the configuration has been read anew when a shard's pipelines were built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation(pub(crate) u32);
+
+/// Bits of a ticket that count the turns of one generation.
+const TURN_BITS: u32 = 40;
+
+impl Generation {
+    /// The first ticket of the generation.
+    pub(crate) const fn first_ticket(self) -> Ticket {
+        Ticket((self.0 as u64) << TURN_BITS)
+    }
+}
+
+impl Ticket {
+    /// The generation that gave it.
+    pub(crate) const fn generation(self) -> Generation {
+        Generation((self.0 >> TURN_BITS) as u32)
+    }
+}

@@ -7,8 +7,8 @@ else's backend.
 */
 
 use super::{
-    Converted, Converter, Ingest, NotTaken, Preparation, PreparedRequest, Refusal, RefusalKind,
-    Taken, Taking, Ticket,
+    Converted, Converter, Generation, Ingest, NotTaken, Preparation, PreparedRequest, Refusal,
+    RefusalKind, Taken, Taking, Ticket,
     commit::Commits,
     engine::{Appended, Declined, Engine, Progress},
     preparation::{ConversionPreparation, PreparedPart},
@@ -46,6 +46,7 @@ pub struct Inlet {
     preparation: Arc<Preparation>,
     stats: ReceiverStats,
     load: ShardLoad,
+    generation: Generation,
 }
 
 /// What takes requests of another signal into pipelines.
@@ -67,6 +68,7 @@ impl Inlet {
         converters: Vec<Conversion>,
         stats: ReceiverStats,
         load: ShardLoad,
+        generation: Generation,
     ) -> Self {
         let keys = |pipelines: &[usize]| {
             let keys = |at: &usize| shard.with(*at, |engine| engine.keys()).ok();
@@ -80,6 +82,7 @@ impl Inlet {
         let preparation = Preparation {
             direct: into.each_ref().map(|pipelines| keys(pipelines)),
             conversions: converters.iter().map(conversion).collect(),
+            mark: Arc::default(),
         };
         Self {
             preparation: Arc::new(preparation),
@@ -88,7 +91,24 @@ impl Inlet {
             converters,
             stats,
             load,
+            generation,
         }
+    }
+
+    /// Returns true while a request is read, or was read and is not appended.
+    pub(crate) fn is_used(&self) -> bool {
+        let preparation = &self.preparation;
+        Arc::strong_count(preparation) > 1 || Arc::strong_count(&preparation.mark) > 1
+    }
+
+    /// Returns true if `request` was read for this inlet.
+    pub(crate) fn has_prepared(&self, request: &PreparedRequest) -> bool {
+        Arc::ptr_eq(&self.preparation.mark, &request.mark)
+    }
+
+    /// Returns true if `ticket` is of the pipelines behind this inlet.
+    pub(crate) fn has_given(&self, ticket: Ticket) -> bool {
+        ticket.generation() == self.generation
     }
 
     /// Takes a request into some of the pipelines, whole or not at all.

@@ -56,6 +56,11 @@ impl LogCursor {
         }
     }
 
+    /// Returns true if it is a view of the same log for the same exporter.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.exporter == other.exporter && self.log.is(&other.log)
+    }
+
     fn lanes(&self) -> MutexGuard<'_, Vec<Behind>> {
         // Steps are whole: see the account's lock.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)

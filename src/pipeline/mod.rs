@@ -4,7 +4,7 @@ queue of each exporter.
 
 Top down, a request passes:
 
-1. [`inlet`]: into which pipelines a listener's requests go;
+1. [`inlet`], behind an [`Intake`] that stays when the configuration is read again: into which pipelines a listener's requests go;
 2. [`shard`]: the pipelines of one thread, their clock, and what follows a panic;
 3. [`engine`]: validate, run the processors, append to the open batch;
 4. [`outlet`]: where a sealed batch goes: segment log, queues, or a short wait.
@@ -34,6 +34,7 @@ mod graph_settings;
 mod group_counts;
 mod ingest;
 pub mod inlet;
+mod intake;
 mod large;
 mod log_cursor;
 pub(crate) mod outlet;
@@ -59,11 +60,12 @@ pub use graph::Graph;
 pub(crate) use graph::{ExporterNode, NamedRoute, PipelineNode};
 pub(crate) use graph_settings::{GraphSettings, PipelineSettings, QueueSettings};
 pub use group_counts::HeaderBytes;
-pub use ingest::{Ingest, NotTaken, Taken};
+pub use ingest::{Generation, Ingest, NotTaken, Taken};
 pub(crate) use ingest::{Taking, Ticket};
+pub(crate) use intake::Intake;
 pub(crate) use large::{LargeLane, Reading};
 pub(crate) use log_cursor::LogCursor;
-pub(crate) use pipeline_log::{OpenLogError, PipelineLog};
+pub(crate) use pipeline_log::{NewLog, OpenLogError, PipelineLog};
 pub use preparation::{Preparation, PreparedRequest};
 pub(crate) use processor::{Converted, Converter};
 pub use processor::{Decision, Processor, ProcessorFactory, ProcessorInstance, Span};

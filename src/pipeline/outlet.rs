@@ -18,6 +18,10 @@ use std::{collections::VecDeque, sync::Arc};
 /// The way to one exporter.
 #[derive(Clone)]
 pub(crate) struct ExporterRoute {
+    /// Index of the exporter in the graph.
+    pub(crate) exporter: usize,
+    /// Another graph had the route before.
+    pub(crate) is_inherited: bool,
     /// The queue, the part of the log, and the account.
     pub(crate) route: Arc<Route>,
     /// `otelcol_exporter_queue_batch_send_size`.
@@ -178,20 +182,7 @@ impl Outlet {
     /// Leaves what waits here to the log, where that has it, and drops the
     /// rest: the deadline of the shutdown has passed.
     pub(crate) fn give_up(&mut self) {
-        for exit in &mut self.exits {
-            exit.stuck = false;
-            for batch in std::mem::take(&mut exit.waiting) {
-                let route = Arc::clone(&exit.to.route);
-                let queued = QueuedBatch { batch, route };
-                let items = u64::from(queued.batch.items);
-                if queued.is_logged() {
-                    queued.keep(items);
-                } else {
-                    queued.route.account.dropped(items, DropReason::Shutdown);
-                    queued.settle();
-                }
-            }
-        }
+        self.exits.iter_mut().for_each(Exit::give_up);
     }
 }
 
@@ -201,7 +192,27 @@ impl Exit {
         self.stuck || (!absorbs && !self.to.route.has_room())
     }
 
+    /// Leaves what waits to the log, where that has it, and drops the rest.
+    fn give_up(&mut self) {
+        self.stuck = false;
+        for batch in std::mem::take(&mut self.waiting) {
+            let route = Arc::clone(&self.to.route);
+            let queued = QueuedBatch { batch, route };
+            let items = u64::from(queued.batch.items);
+            if queued.is_logged() {
+                queued.keep(items);
+            } else {
+                queued.route.account.dropped(items, DropReason::Shutdown);
+                queued.settle();
+            }
+        }
+    }
+
     fn move_on(&mut self, recorder: Option<&Recorder>) {
+        // A reload has removed the exporter, and its time to drain is over.
+        if self.to.route.has_ended() {
+            return self.give_up();
+        }
         while let Some(batch) = self.waiting.front() {
             let logged = recorder.map_or(Logged::No, |recorder| recorder.logged(batch));
             if self.to.route.offer(batch, logged) == Offer::NoRoom {

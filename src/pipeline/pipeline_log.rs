@@ -13,6 +13,7 @@ use super::{
     recovery::recover,
 };
 use crate::{
+    config::Id,
     pdata::Signal,
     queue::{
         Fsync, Storage,
@@ -22,10 +23,10 @@ use crate::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
     path::PathBuf,
+    pin::Pin,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
-use tokio::sync::watch;
 
 /// The directory below the storage's, of which other programs know nothing.
 const FOLDER: &str = "wayspan";
@@ -40,7 +41,36 @@ pub struct OpenLogError {
     /// The storage's id.
     pub(crate) storage: String,
     /// What is wrong, with the directory and the remedy.
-    pub(crate) source: LogOpenError,
+    pub(crate) source: PipelineLogError,
+}
+
+/// What is wrong with a log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PipelineLogError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] LogOpenError),
+    /// It is open with other settings.
+    #[error(
+        "{0}: the storage's settings, or which exporters have it, cannot change while the log is \
+         open: restart for that"
+    )]
+    InUse(PathBuf),
+}
+
+/// Delivers what is in a log, until it is dropped.
+pub(crate) type Feed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A log that was opened for a graph.
+pub(crate) struct NewLog {
+    /// The pipeline's id.
+    pub(crate) pipeline: Id,
+    /// The log.
+    pub(crate) log: Log,
+    /// The ways to the exporters that have it.
+    pub(crate) routes: Vec<Arc<Route>>,
+    /// Brings back what earlier runs left and fetches what this one leaves.
+    pub(crate) feed: Feed,
 }
 
 /// A pipeline's log.
@@ -53,12 +83,14 @@ pub(crate) struct PipelineLog {
     /// Indices of the exporters that have it, in the log's order.
     exporters: Vec<usize>,
     recovered: Option<Recovered>,
+    /// Nobody feeds from it yet.
+    is_new: bool,
     /// Lanes of earlier runs that were not looked through yet.
     pub(crate) unread: Arc<AtomicUsize>,
 }
 
 impl PipelineLog {
-    /// Opens the log of `pipeline`, if it has one.
+    /// Opens the log of `pipeline`, if it has one, unless it is `open` already.
     ///
     /// # Errors
     ///
@@ -66,6 +98,7 @@ impl PipelineLog {
     pub(crate) fn open(
         graph: &GraphSettings,
         pipeline: &PipelineSettings,
+        open: Option<&Self>,
     ) -> Result<Option<Self>, OpenLogError> {
         let stored = |exporter: &usize| graph.exporters[*exporter].storage;
         let exporters: Vec<usize> = (pipeline.exporters.iter().copied())
@@ -103,10 +136,25 @@ impl PipelineLog {
             },
             exporters: exporters.iter().map(id).collect(),
         };
-        let (log, recovered) = Log::open(settings).map_err(|source| OpenLogError {
+        let failed = |source| OpenLogError {
             storage: storage.id.to_string(),
             source,
-        })?;
+        };
+        match open.filter(|open| open.log.directory() == settings.directory) {
+            Some(open) if *open.log.settings() == settings => {
+                return Ok(Some(Self {
+                    log: open.log.clone(),
+                    patience: storage.timeout,
+                    exporters,
+                    recovered: None,
+                    is_new: false,
+                    unread: Arc::clone(&open.unread),
+                }));
+            }
+            Some(_) => return Err(failed(PipelineLogError::InUse(settings.directory))),
+            None => {}
+        }
+        let (log, recovered) = Log::open(settings).map_err(|error| failed(error.into()))?;
         (recovered.orphans.iter()).for_each(|orphan| warn_of_orphan(&log, pipeline.signal, orphan));
         Ok(Some(Self {
             log,
@@ -114,6 +162,7 @@ impl PipelineLog {
             exporters,
             unread: Arc::new(AtomicUsize::new(recovered.lanes.len())),
             recovered: Some(recovered),
+            is_new: true,
         }))
     }
 
@@ -128,28 +177,27 @@ impl PipelineLog {
         (self.log.clone(), self.patience)
     }
 
-    /// Brings back what earlier runs left and fetches what this one leaves,
-    /// until `stop`. `routes` are all those of the pipeline.
-    pub(crate) fn feed(
-        &mut self,
-        routes: Vec<Arc<Route>>,
-        mut stop: watch::Receiver<bool>,
-    ) -> impl Future<Output = ()> + use<> {
+    /// Takes what the log is fed by, if nobody has; `routes` are all those of the
+    /// pipeline.
+    pub(crate) fn take_new(&mut self, pipeline: &Id, routes: Vec<Arc<Route>>) -> Option<NewLog> {
+        if !std::mem::take(&mut self.is_new) {
+            return None;
+        }
         let logged = |route: &Arc<Route>| route.cursor().is_some();
         let routes: Vec<_> = routes.into_iter().filter(logged).collect();
         let recovered = self.recovered.take();
         let (log, unread) = (self.log.clone(), Arc::clone(&self.unread));
-        async move {
-            let feed = async {
-                let recover = recover(&log, recovered, &routes, &unread);
-                let feed = routes.iter().map(|route| Arc::clone(route).feed());
+        let fed = routes.clone();
+        Some(NewLog {
+            pipeline: pipeline.clone(),
+            log: self.log.clone(),
+            routes,
+            feed: Box::pin(async move {
+                let recover = recover(&log, recovered, &fed, &unread);
+                let feed = fed.iter().map(|route| Arc::clone(route).feed());
                 tokio::join!(recover, futures_util::future::join_all(feed));
-            };
-            tokio::select! {
-                () = feed => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-        }
+            }),
+        })
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Preparation {
     /// The keys of the pipelines of each signal.
     pub(super) direct: [Vec<Arc<Keys>>; Signal::ALL.len()],
     pub(super) conversions: Vec<ConversionPreparation>,
+    /// What its requests have a share of, so that it is known whose they are.
+    pub(super) mark: Arc<()>,
 }
 
 /// A converter, and the keys of the pipelines that take what it makes.
@@ -36,6 +38,8 @@ pub struct PreparedRequest {
     raw: Vec<u8>,
     /// For the pipelines of its own signal, and for those of each converter.
     pub(super) parts: Vec<PreparedPart>,
+    /// The [`Preparation`]'s.
+    pub(super) mark: Arc<()>,
 }
 
 /// What goes into some of the pipelines.
@@ -59,6 +63,7 @@ impl PreparedRequest {
             signal,
             raw: request,
             parts: Vec::new(),
+            mark: Arc::default(),
         }
     }
 
@@ -135,6 +140,7 @@ impl Preparation {
             signal,
             raw: Vec::new(),
             parts,
+            mark: Arc::clone(&self.mark),
         })
     }
 }

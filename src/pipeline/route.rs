@@ -18,7 +18,14 @@ use crate::{
     pdata::Signal,
     queue::{Budget, Full, Queue},
 };
-use std::{sync::Arc, time::Duration};
+use bytes::Bytes;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
 
 /// How much is fetched from the log at once: a batch's worth.
@@ -35,15 +42,14 @@ const READS: u32 = 12;
 /// A way from a pipeline to an exporter, shared by the shards and the exporter.
 #[derive(Debug)]
 pub struct Route {
-    /// Index of the exporter in the configuration.
-    pub(crate) exporter: usize,
     /// What its batches carry.
     pub(crate) signal: Signal,
     /// What became of the spans.
     pub account: Account,
     queue: Arc<Queue<QueuedBatch>>,
     budget: Budget,
-    share: usize,
+    /// Bytes of the budget that it may have, which a reload may change.
+    share: AtomicUsize,
     cursor: Option<LogCursor>,
     /// There is more room, or more to fetch.
     changed: Notify,
@@ -73,7 +79,6 @@ impl Route {
     /// A way to the exporter that takes from `queue`, one of `routes` that share
     /// the budget.
     pub fn new(
-        exporter: usize,
         signal: Signal,
         queue: Arc<Queue<QueuedBatch>>,
         account: Account,
@@ -82,11 +87,10 @@ impl Route {
         cursor: Option<LogCursor>,
     ) -> Self {
         Self {
-            exporter,
             signal,
             account,
             queue,
-            share: budget.limit() / routes.max(1),
+            share: AtomicUsize::new(budget.limit() / routes.max(1)),
             budget,
             cursor,
             changed: Notify::new(),
@@ -98,14 +102,43 @@ impl Route {
         self.cursor.as_ref()
     }
 
+    fn share(&self) -> usize {
+        self.share.load(Relaxed)
+    }
+
+    /// Shares the budget, whose limit may be another now, with so many `routes`.
+    pub(crate) fn share_with(&self, routes: usize) {
+        let share = self.budget.limit() / routes.max(1);
+        self.share.store(share, Relaxed);
+    }
+
+    /// Returns true if it leads to this queue, by way of the same log if any.
+    pub(crate) fn leads_to(
+        &self,
+        queue: &Arc<Queue<QueuedBatch>>,
+        cursor: Option<&LogCursor>,
+    ) -> bool {
+        let is_same_log = match (&self.cursor, cursor) {
+            (None, None) => true,
+            (Some(own), Some(other)) => own.is_alike(other),
+            _ => false,
+        };
+        is_same_log && Arc::ptr_eq(&self.queue, queue)
+    }
+
+    /// Returns true if its exporter takes no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Whether a batch that is in no log could wait in memory now.
     pub(crate) fn has_room(&self) -> bool {
-        self.queue.len() < self.queue.capacity() && self.account.bytes() < self.share
+        self.queue.len() < self.queue.capacity() && self.account.bytes() < self.share()
     }
 
     /// Bytes that may wait in memory of what is in the log.
     fn logged_share(&self) -> usize {
-        self.share.min(IN_MEMORY)
+        self.share().min(IN_MEMORY)
     }
 
     /// Offers a batch that the account has as in memory.
@@ -139,7 +172,7 @@ impl Route {
                 waiting < self.logged_share() && !cursor.is_behind(position.lane) && push()
             }
             // It has no place but memory, and so goes ahead of what is on disk.
-            _ => waiting < self.share && push(),
+            _ => waiting < self.share() && push(),
         };
         match taken {
             true => Offer::Taken,
@@ -270,6 +303,26 @@ impl QueuedBatch {
             cursor.settle(position.lane, position.records.clone());
         }
         self.route.changed.notify_one();
+    }
+
+    /// What is left of it, once some was settled: a batch of these pieces with so many
+    /// items.
+    pub(crate) fn rest(&self, chunks: Vec<Bytes>, items: u64) -> Self {
+        let whole = &self.batch;
+        let bytes = chunks.iter().map(Bytes::len).sum();
+        self.route.account.released(whole.bytes);
+        self.route.account.held(bytes);
+        Self {
+            batch: Arc::new(SealedBatch {
+                signal: whole.signal,
+                chunks,
+                bytes,
+                items: u32::try_from(items).unwrap_or(u32::MAX),
+                lease: self.route.budget.lease(bytes),
+                position: whole.position.clone(),
+            }),
+            route: Arc::clone(&self.route),
+        }
     }
 
     /// So many of its spans are undelivered and stay in the log, for the next

@@ -189,10 +189,29 @@ impl Shard {
         loop {
             self.turn();
             let waiting = self.any(Engine::has_backlog);
-            let over = deadline
-                .borrow()
-                .is_some_and(|deadline| deadline <= Instant::now());
-            if !waiting || over {
+            if !waiting || is_over(deadline) {
+                return self.with_each(Engine::give_up);
+            }
+            time::sleep(BACKLOG_INTERVAL).await;
+        }
+    }
+
+    /// Seals everything and waits until it is in the queues or left to the segment log,
+    /// and every sender is answered: what comes before another takes this one's place.
+    /// Gives up at the deadline. The clock and the committer run meanwhile.
+    pub(crate) async fn retire(&self, deadline: &watch::Receiver<Option<Instant>>) {
+        self.with_each(Engine::flush);
+        self.with_each(Engine::commit);
+        let is_settled = || {
+            let awaited = self.commits.as_ref().is_some_and(Commits::is_awaited);
+            !awaited && !self.any(Engine::awaits_log) && !self.any(Engine::has_backlog)
+        };
+        loop {
+            self.turn();
+            if is_settled() {
+                return;
+            }
+            if is_over(deadline) {
                 return self.with_each(Engine::give_up);
             }
             time::sleep(BACKLOG_INTERVAL).await;
@@ -210,4 +229,10 @@ impl Shard {
     fn any(&self, ask: impl Fn(&Engine) -> bool) -> bool {
         self.pipelines.borrow().iter().any(ask)
     }
+}
+
+fn is_over(deadline: &watch::Receiver<Option<Instant>>) -> bool {
+    deadline
+        .borrow()
+        .is_some_and(|deadline| deadline <= Instant::now())
 }

@@ -1,7 +1,7 @@
 /*! What a shard builds its pipelines and inlets from, on its own thread. */
 
 use super::{
-    BatchSettings, ProcessorFactory,
+    BatchSettings, Generation, ProcessorFactory,
     commit::Commits,
     engine::Engine,
     gather::Gather,
@@ -21,6 +21,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 /// One shard's part of a `Graph`.
 pub struct ShardPlan {
     pub(super) at: usize,
+    pub(super) generation: Generation,
     pub(super) budget: Budget,
     pub(super) pipelines: Vec<PipelinePlan>,
 }
@@ -47,7 +48,8 @@ impl ShardPlan {
     /// Builds the shard. `gather` is what its runtime's thread gathers by.
     pub fn build(self: &Rc<Self>, gather: Arc<Gather>) -> Rc<Shard> {
         let logs = self.pipelines.iter().filter_map(|plan| plan.log.as_ref());
-        let commits = logs.map(|(_, patience)| *patience).min().map(Commits::new);
+        let commits = logs.map(|(_, patience)| *patience).min();
+        let commits = commits.map(|patience| Commits::new(patience, self.generation));
         let budget = Rc::new(ShardBudget::new(&self.budget));
         let engines = self.pipelines.iter().map(|plan| {
             let recorder = plan.log.as_ref().zip(commits.as_ref());
@@ -71,18 +73,21 @@ impl ShardPlan {
         Rc::new(Shard::new(engines, commits, gather, make_stages))
     }
 
-    /// The way of receiver number `receiver` into its pipelines on `shard`.
+    /// The way of receiver number `receiver` into its pipelines on `shard`. None: of a
+    /// receiver that is in no pipeline.
     pub fn inlet(
         &self,
         shard: &Rc<Shard>,
-        receiver: usize,
+        receiver: Option<usize>,
         stats: ReceiverStats,
         load: ShardLoad,
     ) -> Inlet {
         let mut into: [Vec<usize>; Signal::ALL.len()] = Default::default();
         let mut conversions: Vec<Conversion> = Vec::new();
         let plans = self.pipelines.iter().enumerate();
-        for (at, plan) in plans.filter(|(_, plan)| plan.receivers.contains(&receiver)) {
+        for (at, plan) in plans
+            .filter(|(_, plan)| receiver.is_some_and(|receiver| plan.receivers.contains(&receiver)))
+        {
             into[plan.signal as usize].push(at);
             for converter in plan.stages.iter().filter_map(|s| s.factory.converter()) {
                 let reads = converter.reads();
@@ -99,7 +104,8 @@ impl ShardPlan {
                 }
             }
         }
-        Inlet::new(Rc::clone(shard), into, conversions, stats, load)
+        let generation = self.generation;
+        Inlet::new(Rc::clone(shard), into, conversions, stats, load, generation)
     }
 }
 

@@ -40,22 +40,31 @@ pub(crate) trait Background: Any {
 
 /// The work in the background of a service's processors, by kind.
 #[derive(Default)]
-pub(crate) struct Backgrounds(Vec<Box<dyn Background>>);
+pub(crate) struct Backgrounds {
+    works: Vec<Box<dyn Background>>,
+    asked: usize,
+}
 
 impl Backgrounds {
     /// Returns the work of this type, which is begun when first asked for.
     pub(crate) fn of<T: Background + Default>(&mut self) -> &mut T {
-        let mut works = self.0.iter();
+        self.asked += 1;
+        let mut works = self.works.iter();
         let found = works.position(|work| (&**work as &dyn Any).is::<T>());
         let at = found.unwrap_or_else(|| {
-            self.0.push(Box::<T>::default());
-            self.0.len() - 1
+            self.works.push(Box::<T>::default());
+            self.works.len() - 1
         });
-        let work = &mut *self.0[at] as &mut dyn Any;
+        let work = &mut *self.works[at] as &mut dyn Any;
         let Some(work) = work.downcast_mut() else {
             unreachable!("it was found by its type")
         };
         work
+    }
+
+    /// Returns how often processors have asked for work.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked
     }
 
     /// Prepares all of it: see [`Background::prepare`].
@@ -68,7 +77,7 @@ impl Backgrounds {
         registry: &Arc<Registry>,
         health: &Health,
     ) -> Result<(), BackgroundError> {
-        let mut works = self.0.iter_mut();
+        let mut works = self.works.iter_mut();
         works.try_for_each(|work| work.prepare(registry, health))
     }
 
@@ -84,7 +93,7 @@ impl Backgrounds {
         end: &watch::Receiver<bool>,
     ) -> Result<Vec<JoinHandle<()>>, BackgroundError> {
         let mut threads = Vec::new();
-        for work in self.0 {
+        for work in self.works {
             threads.extend(work.start(registry, health, end)?);
         }
         Ok(threads)
@@ -93,6 +102,8 @@ impl Backgrounds {
 
 impl fmt::Debug for Backgrounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Backgrounds").field(&self.0.len()).finish()
+        f.debug_tuple("Backgrounds")
+            .field(&self.works.len())
+            .finish()
     }
 }

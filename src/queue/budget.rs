@@ -18,16 +18,24 @@ use std::{
 /// A process-wide count of bytes held, with a limit.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    held: Arc<AtomicUsize>,
-    limit: usize,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    held: AtomicUsize,
+    /// Written when the configuration is read again.
+    limit: AtomicUsize,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
-            held: Arc::default(),
-            limit,
+            shared: Arc::new(Shared {
+                held: AtomicUsize::new(0),
+                limit: AtomicUsize::new(limit),
+            }),
         }
     }
 
@@ -42,26 +50,31 @@ impl Budget {
     }
 
     fn add(&self, bytes: usize) {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn remove(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Returns true if `bytes` more stay below the limit.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.held().saturating_add(bytes) < self.limit
+        self.held().saturating_add(bytes) < self.limit()
     }
 
     /// Bytes held now.
     pub(crate) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.shared.held.load(Ordering::Relaxed)
     }
 
     /// The limit in bytes.
     pub(crate) fn limit(&self) -> usize {
-        self.limit
+        self.shared.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets another limit, for all clones.
+    pub(crate) fn set_limit(&self, bytes: usize) {
+        self.shared.limit.store(bytes, Ordering::Relaxed);
     }
 }
 

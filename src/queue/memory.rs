@@ -15,6 +15,10 @@ the sum of the three is the limit.
 */
 
 use super::{Budget, Lease};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 /// What bodies in part and a large request may have, however low the limit is: some
 /// senders' requests are large, and nobody means them by a low limit.
@@ -29,25 +33,42 @@ pub(crate) struct Memory {
     /// Bodies that have come in part.
     pub(crate) bodies: Budget,
     /// Bytes that reading one large request may take.
-    pub(crate) work: usize,
+    work: Arc<AtomicUsize>,
 }
 
 impl Memory {
     /// Shares out `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
+        let memory = Self {
+            accepted: Budget::new(0),
+            bodies: Budget::new(0),
+            work: Arc::default(),
+        };
+        memory.set_limit(limit);
+        memory
+    }
+
+    /// Shares out another limit, for all clones.
+    pub(crate) fn set_limit(&self, limit: usize) {
         let eighth = limit / 8;
-        Self {
-            accepted: Budget::new(limit - 3 * eighth),
-            bodies: Budget::new(eighth.max(LEAST_BODIES)),
-            work: (2 * eighth).max(LEAST_WORK),
-        }
+        self.accepted.set_limit(limit - 3 * eighth);
+        self.bodies.set_limit(eighth.max(LEAST_BODIES));
+        self.work.store((2 * eighth).max(LEAST_WORK), Relaxed);
+    }
+
+    /// Bytes that reading one large request may take.
+    pub(crate) fn work(&self) -> usize {
+        self.work.load(Relaxed)
     }
 
     /// Takes what reading a large request may use now: how much, and the part of it
     /// that is held of the share of what was accepted.
     pub(crate) fn for_large(&self) -> (usize, Lease) {
         let spare = (self.accepted.limit() / 4 * 3).saturating_sub(self.accepted.held());
-        (self.work.saturating_add(spare), self.accepted.lease(spare))
+        (
+            self.work().saturating_add(spare),
+            self.accepted.lease(spare),
+        )
     }
 }
 
@@ -59,7 +80,7 @@ mod tests {
     fn the_shares_are_the_limit() {
         let limit = 100 << 20;
         let memory = Memory::new(limit);
-        let sum = memory.accepted.limit() + memory.bodies.limit() + memory.work;
+        let sum = memory.accepted.limit() + memory.bodies.limit() + memory.work();
         assert_eq!(sum, limit);
     }
 
@@ -67,10 +88,10 @@ mod tests {
     fn a_large_request_has_more_while_little_is_held() {
         let memory = Memory::new(80 << 20);
         let (bytes, lease) = memory.for_large();
-        assert_eq!(bytes, memory.work + memory.accepted.limit() / 4 * 3);
+        assert_eq!(bytes, memory.work() + memory.accepted.limit() / 4 * 3);
         assert!(memory.accepted.has_room(memory.accepted.limit() / 5));
         drop(lease);
         let _held = memory.accepted.lease(memory.accepted.limit());
-        assert_eq!(memory.for_large().0, memory.work);
+        assert_eq!(memory.for_large().0, memory.work());
     }
 }

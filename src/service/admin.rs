@@ -3,7 +3,7 @@ The admin thread: accepting connections, watching the shards' loads, and the
 pages for metrics and health.
 */
 
-use super::{StartError, receivers::Bound};
+use super::{StartError, receivers::Listener};
 use crate::{
     extension::{health_check::HealthCheck, zpages},
     net::{
@@ -15,20 +15,23 @@ use crate::{
         handover::ShardSender,
     },
     pipeline::NamedRoute,
-    telemetry::{AcceptStats, Health, LimitedPeers, Registry, http, process},
+    telemetry::{AcceptStats, Health, LimitedPeers, Registry, http},
     tls,
 };
 use ::http::StatusCode;
+use arc_swap::ArcSwap;
 use std::{
     cell::Cell,
+    collections::HashMap,
     net::{SocketAddr, TcpListener as StdListener},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Instant,
 };
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{mpsc::UnboundedReceiver, watch},
     task,
     time::{MissedTickBehavior, timeout},
 };
@@ -69,37 +72,79 @@ pub(crate) fn bind_health(
 
 /// What the admin thread runs.
 pub(crate) struct Admin {
-    /// Listeners whose connections go to the shards, and what each counts.
-    pub(crate) receivers: Vec<(Bound, AcceptStats)>,
+    /// Listeners that begin and end.
+    pub(crate) listeners: UnboundedReceiver<ListenerCommand>,
     /// How many connections there may be.
     pub(crate) capacity: Capacity,
     /// The shards.
     pub(crate) shards: Vec<ShardSender>,
     /// The metrics page.
-    pub(crate) metrics: Option<(StdListener, Arc<Registry>)>,
+    pub(crate) metrics: Option<StdListener>,
     /// The health page.
     pub(crate) health: Option<HealthPage>,
     /// `/debug/pipelinez`.
-    pub(crate) zpages: Option<(StdListener, Vec<NamedRoute>, Vec<LimitedPeers>)>,
+    pub(crate) zpages: Option<StdListener>,
+    /// What metrics and `/debug/pipelinez` show.
+    pub(crate) shown: Arc<Shown>,
     /// No more connections.
     pub(crate) stop: watch::Receiver<bool>,
     /// The end.
     pub(crate) end: watch::Receiver<bool>,
 }
 
+/// What the pages show, which a reload replaces in parts.
+pub(crate) struct Shown {
+    /// The series of what lives as long as the process.
+    pub(crate) process: Arc<Registry>,
+    /// Those of what processors do beside the items.
+    pub(crate) background: ArcSwap<Registry>,
+    /// Those of the pipelines.
+    pub(crate) pipelines: ArcSwap<Registry>,
+    /// The ways to the exporters, and whom receivers refused something.
+    pub(crate) ways: ArcSwap<(Vec<NamedRoute>, Vec<LimitedPeers>)>,
+}
+
+impl Shown {
+    fn metrics(&self) -> String {
+        let mut text = self.pipelines.load().render();
+        text.push_str(&self.background.load().render());
+        text.push_str(&self.process.render());
+        text
+    }
+}
+
+/// A listener of connections that begins or ends.
+pub(crate) enum ListenerCommand {
+    /// Accepts on this socket.
+    Begin {
+        /// What the shards know the listener by.
+        key: usize,
+        /// What it is.
+        listener: Listener,
+        /// The socket.
+        socket: StdListener,
+        /// Its address.
+        address: SocketAddr,
+        /// What it counts.
+        stats: AcceptStats,
+    },
+    /// Accepts no more.
+    End(usize),
+}
+
 impl Admin {
     /// Runs until told to end.
     pub(crate) async fn run(mut self) {
-        if let Some((socket, registry)) = self.metrics {
-            process::register(&registry);
+        if let Some(socket) = self.metrics {
+            let shown = Arc::clone(&self.shown);
             spawn_page(socket, None, move |path| {
                 let is_metrics = path == "/metrics";
-                is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, registry.render()))
+                is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, shown.metrics()))
             });
         }
         if let Some(health) = self.health {
             let interval = health.settings.tls.and_then(|tls| tls.reload_interval);
-            if let Some((tls, interval)) = health.tls.clone().zip(interval) {
+            if let Some((tls, interval)) = health.tls.as_ref().zip(interval) {
                 guards::follow_tls(tls, interval);
             }
             let (path, state) = (health.settings.path, health.state);
@@ -107,9 +152,11 @@ impl Admin {
                 (asked == path).then(|| state.page())
             });
         }
-        if let Some((socket, routes, limited)) = self.zpages {
+        if let Some(socket) = self.zpages {
+            let shown = Arc::clone(&self.shown);
             spawn_page(socket, None, move |path| {
-                (path == "/debug/pipelinez").then(|| zpages::page(&routes, &limited))
+                let (routes, limited) = &**shown.ways.load();
+                (path == "/debug/pipelinez").then(|| zpages::page(routes, limited))
             });
         }
         let acceptor = Rc::new(Acceptor {
@@ -117,20 +164,32 @@ impl Admin {
             capacity: self.capacity,
             waiting: Cell::new(0),
         });
-        for (at, (bound, stats)) in self.receivers.into_iter().enumerate() {
-            bound.listener.follow_files();
-            let acceptor = Rc::clone(&acceptor);
-            let mut stop = self.stop.clone();
-            task::spawn_local(async move {
-                tokio::select! {
-                    () = acceptor.accept(at, bound.socket, bound.address, &stats) => {}
-                    _ = stop.wait_for(|stop| *stop) => {}
-                }
-            });
-        }
-        tokio::select! {
-            _ = self.end.wait_for(|end| *end) => {}
-            () = watch_loads(&acceptor.balance) => {}
+        let mut accepting = HashMap::new();
+        let loads = watch_loads(&acceptor.balance);
+        let mut loads = pin!(loads);
+        loop {
+            tokio::select! {
+                _ = self.end.wait_for(|end| *end) => return,
+                () = &mut loads => return,
+                Some(command) = self.listeners.recv() => match command {
+                    ListenerCommand::Begin { key, listener, socket, address, stats } => {
+                        listener.follow_files();
+                        let (acceptor, mut stop) = (Rc::clone(&acceptor), self.stop.clone());
+                        let task = task::spawn_local(async move {
+                            tokio::select! {
+                                () = acceptor.accept(key, socket, address, &stats) => {}
+                                _ = stop.wait_for(|stop| *stop) => {}
+                            }
+                        });
+                        accepting.insert(key, task);
+                    }
+                    ListenerCommand::End(key) => {
+                        if let Some(task) = accepting.remove(&key) {
+                            task.abort();
+                        }
+                    }
+                },
+            }
         }
     }
 }

@@ -1,19 +1,21 @@
 /*! What the start says: where wayspan listens, what the pipelines are, and what
 each component says of itself. */
 
-use super::{Listening, Service};
-use crate::component::Config;
+use super::{Service, receivers::Bound};
 
 impl Service {
     /// Logs, a line each, what is listened on, the pipelines, and what their
     /// components say.
-    pub(super) fn announce(&self, config: &Config) {
-        for Listening {
+    pub(super) fn announce(&self) {
+        let config = &self.current.config;
+        for Bound {
             receiver,
-            settings,
+            listener,
             address,
-        } in &self.listening
+            ..
+        } in &self.current.listeners
         {
+            let settings = &listener.settings;
             let (name, guards) = (settings.name, settings.guards());
             tracing::info!("listening for {name}{guards} on {address} (receiver {receiver})");
         }

@@ -80,6 +80,7 @@ const UNREAD_LANES: Metric = Metric::gauge(
 );
 
 /// The counters of one listener, a set for each shard.
+#[derive(Clone)]
 pub(crate) struct ListenerStats {
     /// The receiver's id.
     pub(crate) receiver: Id,
@@ -115,8 +116,9 @@ pub(crate) fn register(registry: &Registry, graph: &Graph, listeners: &[Listener
         }
     }
     let routes = graph.routes();
-    for (at, node) in graph.exporters.iter().enumerate() {
-        let of_exporter = routes.iter().filter(|named| named.route.exporter == at);
+    for node in &graph.exporters {
+        let id = node.id.to_string();
+        let of_exporter = routes.iter().filter(|named| named.exporter == id);
         exporter(registry, node, &of_exporter.cloned().collect::<Vec<_>>());
     }
     account_metrics::register(registry, &routes);

@@ -13,6 +13,11 @@ Threads, and what each owns:
   processors follow Kiali's configuration and watch Kubernetes
   ([`Background`](crate::processor::Background)).
 
+The threads of shards, the admin thread and the connections live as long as the
+process. All that follows from the configuration is a generation ([`generation`]): the
+first is built at the start, and another beside it whenever the configuration is read
+again ([`reload`]).
+
 Shutdown goes with the stream: stop accepting, let connections finish, seal
 what is open, close the queues, deliver until the deadline, and say what became
 of every span.
@@ -20,11 +25,16 @@ of every span.
 
 mod admin;
 mod announce;
+mod exporters;
 mod files;
+mod follow;
+mod generation;
 mod limited;
+mod logs;
 mod metrics;
 mod panics;
 mod receivers;
+mod reload;
 mod report;
 mod run;
 mod shard;
@@ -35,17 +45,19 @@ pub(crate) use run::run;
 pub(crate) use crate::net::accept::BindError;
 use crate::{
     component::Config,
-    config::Id,
-    exporter::{BuildError, Drained, Exporter},
+    exporter::BuildError,
     net::{accept::bind, capacity::Capacity, permit::OpenConnections},
     pipeline::{Graph, LargeLane, OpenLogError},
-    processor::{BackgroundError, Backgrounds, BuildContext},
+    processor::BackgroundError,
     queue::log::Log,
-    receiver::ListenerSettings,
-    telemetry::{AcceptStats, Health, ReceiverStats, Registry, ShardLoad},
+    telemetry::{Health, Registry, ShardLoad, process},
     threads::{Thread, ThreadError, on_runtime},
 };
-use metrics::ListenerStats;
+use admin::{ListenerCommand, Shown};
+use arc_swap::ArcSwap;
+use exporters::ExporterContext;
+use generation::{Generation, Next};
+use reload::Reloads;
 use shard::ShardHandle;
 use std::{
     net::SocketAddr,
@@ -53,7 +65,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc::UnboundedSender, watch};
 
 /// Why a service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,31 +98,23 @@ pub(crate) enum StartError {
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
 /// threads running.
 pub(crate) struct Service {
-    listening: Vec<Listening>,
     metrics: Option<SocketAddr>,
     health: Option<SocketAddr>,
     state: Health,
     shards: Vec<ShardHandle>,
     /// Reads large requests for the shards.
     lane: (LargeLane, JoinHandle<()>),
-    graph: Graph,
-    listeners: Vec<ListenerStats>,
-    exporters: Vec<Thread<Drained>>,
-    /// Where segment logs are looked through and fetched from.
-    readers: Option<Thread<()>>,
     admin: Thread<()>,
-    /// What processors do beside the items.
-    background: Vec<JoinHandle<()>>,
-    drain_timeout: Duration,
+    /// Where the admin thread hears of listeners.
+    listeners: UnboundedSender<ListenerCommand>,
+    shown: Arc<Shown>,
+    /// What follows from the configuration.
+    current: Generation,
+    /// What is left of earlier generations.
+    endings: Vec<JoinHandle<()>>,
+    reloads: Reloads,
+    exporters: ExporterContext,
     signals: Signals,
-}
-
-/// An address that is listened on.
-struct Listening {
-    receiver: Id,
-    settings: ListenerSettings,
-    /// The real port where 0 was asked.
-    address: SocketAddr,
 }
 
 /// How the threads are told to stop.
@@ -131,13 +135,15 @@ struct Signals {
 /// When an address cannot be bound, a certificate cannot be read, or the
 /// system refuses a thread. Nothing is left running then but threads that end
 /// by themselves.
-pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
+pub(crate) fn start(config: Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
-    let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
     let state = Health::default();
+    let process = Arc::new(Registry::new(config.telemetry.type_suffix));
+    let reloads = Reloads::default();
 
     // Everything that can fail for the operator's reasons comes first.
-    let receivers = receivers::bind_receivers(config)?;
+    let next = Next::build(config, shard_count, None, &state)?;
+    let config = &next.config;
     let metrics = config
         .telemetry
         .metrics
@@ -147,45 +153,19 @@ pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
         .map(|check| admin::bind_health(check, &state))
         .transpose()?;
     let zpages = config.zpages.map(|at| bind(at, "zpages")).transpose()?;
-    let exporters: Vec<Exporter> = config
-        .exporters
-        .iter()
-        .map(Exporter::build)
-        .collect::<Result<_, _>>()?;
-
-    let mut backgrounds = Backgrounds::default();
-    let settings = config.graph(|processor| {
-        processor.settings.build(&mut BuildContext {
-            id: &processor.id,
-            shards: shard_count,
-            backgrounds: &mut backgrounds,
-        })
-    });
-    backgrounds.prepare(&registry, &state)?;
-    let mut graph = Graph::build(settings, shard_count, &registry)?;
-    let listeners = listener_stats(config, &receivers, shard_count);
-    metrics::register(&registry, &graph, &listeners);
-    let limited: Vec<_> = listeners.iter().flat_map(ListenerStats::limited).collect();
-    limited::register(&registry, limited.clone());
-    show_logs(&graph, &state);
 
     let (stop, stop_seen) = watch::channel(false);
     let (deadline, deadline_seen) = watch::channel(None);
     let (end, end_seen) = watch::channel(false);
-
-    let (lane, lane_thread) = LargeLane::start(&graph.memory, state.clone())?;
+    let memory = &next.graph.memory;
+    let (lane, lane_thread) = LargeLane::start(memory, state.clone())?;
     let shards = (0..shard_count)
         .map(|at| {
-            let of_shard = receivers.iter().zip(&listeners);
             let build = shard::Build {
-                plan: graph.plan(at),
-                listeners: of_shard
-                    .map(|(bound, stats)| (bound.listener.clone(), stats.shards[at].clone()))
-                    .collect(),
-                gather: config.gather,
+                pipelines: next.of_shard(at, None, None),
                 health: state.clone(),
                 load: ShardLoad::default(),
-                bodies: graph.memory.bodies.clone(),
+                bodies: memory.bodies.clone(),
                 shards: shard_count,
                 lane: lane.clone(),
             };
@@ -193,76 +173,55 @@ pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let exporter_threads = (exporters.into_iter().zip(&graph.exporters))
-        .map(|(exporter, node)| {
-            let (queue, stats) = (Arc::clone(&node.queue), Arc::clone(&node.stats));
-            let deadline = deadline_seen.clone();
-            on_runtime(
-                node.id.to_string(),
-                state.clone(),
-                |_| {},
-                move || exporter.run(queue, stats, deadline),
-            )
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let feeders = graph.feeders(&stop_seen);
-    let readers = match feeders.is_empty() {
-        true => None,
-        false => Some(on_runtime(
-            "log-readers",
-            state.clone(),
-            |_| {},
-            move || async move {
-                futures_util::future::join_all(feeders).await;
-            },
-        )?),
-    };
-
-    let listening = receivers
-        .iter()
-        .map(|bound| Listening {
-            receiver: config.receivers[bound.listener.receiver].id.clone(),
-            settings: bound.listener.settings.clone(),
-            address: bound.address,
-        })
-        .collect();
     let metrics_address = metrics.as_ref().map(|(_, address)| *address);
     let health_address = health.as_ref().map(|(_, address)| *address);
     let capacity = files::capacity(config);
     let connections = OpenConnections::default();
-    metrics::connections(&registry, &connections, capacity);
-    let admin_thread = {
-        let accepting = listeners.iter().map(|stats| stats.accept.clone());
-        let admin = admin::Admin {
-            receivers: receivers.into_iter().zip(accepting).collect(),
-            capacity: Capacity::new(capacity, connections),
-            shards: shards.iter().map(ShardHandle::sender).collect(),
-            metrics: metrics.map(|(socket, _)| (socket, Arc::clone(&registry))),
-            health: health.map(|(page, _)| page),
-            zpages: zpages.map(|(socket, _)| (socket, graph.routes(), limited)),
-            stop: stop_seen,
-            end: end_seen.clone(),
-        };
-        on_runtime("admin", state.clone(), |_| {}, move || admin.run())?
+    metrics::connections(&process, &connections, capacity);
+    process::register(&process);
+    reloads.register(&process);
+    let shown = Arc::new(Shown {
+        process,
+        background: ArcSwap::new(Arc::clone(&next.background_registry)),
+        pipelines: ArcSwap::new(Arc::clone(&next.registry)),
+        ways: ArcSwap::from_pointee(next.ways()),
+    });
+    let (commands, listeners) = tokio::sync::mpsc::unbounded_channel();
+    let admin = admin::Admin {
+        listeners,
+        capacity: Capacity::new(capacity, connections),
+        shards: shards.iter().map(ShardHandle::sender).collect(),
+        metrics: metrics.map(|(socket, _)| socket),
+        health: health.map(|(page, _)| page),
+        zpages: zpages.map(|(socket, _)| socket),
+        shown: Arc::clone(&shown),
+        stop: stop_seen,
+        end: end_seen,
     };
-
-    let background = backgrounds.start(&registry, &state, &end_seen)?;
-
+    let admin = on_runtime("admin", state.clone(), |_| {}, move || admin.run())?;
+    let exporters = ExporterContext {
+        health: state.clone(),
+        deadline: deadline_seen,
+    };
+    let mut failed = Vec::new();
+    let current = next.begin(None, &exporters, &commands, &mut failed);
+    if let Some(error) = failed.pop() {
+        return Err(error);
+    }
     state.ready();
     Ok(Service {
-        listening,
         metrics: metrics_address,
         health: health_address,
         state,
         shards,
         lane: (lane, lane_thread),
-        graph,
-        listeners,
-        exporters: exporter_threads,
-        readers,
-        admin: admin_thread,
-        background,
-        drain_timeout: config.drain_timeout,
+        admin,
+        listeners: commands,
+        shown,
+        current,
+        endings: Vec::new(),
+        reloads,
+        exporters,
         signals: Signals {
             stop,
             deadline: Arc::new(deadline),
@@ -274,15 +233,16 @@ pub(crate) fn start(config: &Config) -> Result<Service, StartError> {
 impl Service {
     /// The address of the first OTLP/gRPC listener.
     pub(crate) fn grpc_address(&self) -> Option<SocketAddr> {
-        let is_grpc = |l: &&Listening| l.settings.transport == "grpc";
-        self.listening.iter().find(is_grpc).map(|l| l.address)
+        let mut bound = self.current.listeners.iter();
+        let grpc = bound.find(|bound| bound.listener.settings.transport == "grpc");
+        grpc.map(|bound| bound.address)
     }
 
     /// Drains and stops: see the module's prologue. Blocks.
     pub(crate) fn shutdown(self) -> Report {
         self.state.stopping();
         // A second signal may have set it already, and must keep the last word.
-        let deadline = Instant::now() + self.drain_timeout;
+        let deadline = Instant::now() + self.current.config.drain_timeout;
         self.signals.deadline.send_if_modified(|end| {
             let first = end.is_none();
             end.get_or_insert(deadline);
@@ -293,23 +253,13 @@ impl Service {
         let (lane, lane_thread) = self.lane;
         lane.close();
         let _ = lane_thread.join();
-        for exporter in &self.graph.exporters {
-            exporter.queue.close();
+        for ending in self.endings {
+            let _ = ending.join();
         }
-        for exporter in self.exporters {
-            // What it could not deliver is in the accounts.
-            let _ = exporter.join();
-        }
-        if let Some(readers) = self.readers {
-            let _ = readers.join();
-        }
-        self.graph.close_logs();
+        let report = self.current.shutdown();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
-        for thread in self.background {
-            let _ = thread.join();
-        }
-        Report::of(&self.graph, &self.listeners)
+        report
     }
 
     /// How it is.
@@ -317,26 +267,15 @@ impl Service {
         self.state.clone()
     }
 
+    /// How long the drain may take.
+    fn drain_timeout(&self) -> Duration {
+        self.current.config.drain_timeout
+    }
+
     /// Lets another thread cut the drain short.
     fn deadline(&self) -> Arc<watch::Sender<Option<Instant>>> {
         Arc::clone(&self.signals.deadline)
     }
-}
-
-/// Counters for each listener and shard.
-fn listener_stats(
-    config: &Config,
-    bound: &[receivers::Bound],
-    shards: usize,
-) -> Vec<ListenerStats> {
-    let stats = |bound: &receivers::Bound| ListenerStats {
-        receiver: config.receivers[bound.listener.receiver].id.clone(),
-        index: bound.listener.receiver,
-        transport: bound.listener.settings.transport,
-        shards: (0..shards).map(|_| ReceiverStats::default()).collect(),
-        accept: AcceptStats::default(),
-    };
-    bound.iter().map(stats).collect()
 }
 
 /// Shows on the health page how each segment log fares.

@@ -45,7 +45,7 @@ impl Report {
                 id: graph.exporters[at].id.to_string(),
                 ..ExporterReport::default()
             };
-            for named in routes.iter().filter(|named| named.route.exporter == at) {
+            for named in routes.iter().filter(|named| named.exporter == report.id) {
                 let balance = named.route.account.balance();
                 report.sent += balance.delivered;
                 report.failed += balance.refused + balance.dropped();

@@ -6,6 +6,11 @@ A request is read, validated, edited and appended to the open batch without
 leaving the thread and without a lock: `pipeline::Shard` borrows the pipelines
 for the length of one synchronous call. The only clock is that of the oldest
 open batch.
+
+When the configuration is read again, the thread builds the new pipelines beside the
+old ([`Pipelines`]). Connections of listeners that stay send into the new ones from
+their next request on; those of other listeners finish. The old pipelines end once
+nothing comes into them any more and all that they have is on its way.
 */
 
 use super::receivers::Listener;
@@ -13,41 +18,43 @@ use crate::{
     net::{
         admission::Admission,
         closing::CloseOrder,
-        handover::{ShardCommand, ShardInbox, ShardSender},
+        handover::{AcceptedConnection, ConnectionGuard, ShardCommand, ShardInbox, ShardSender},
     },
-    pipeline::{LargeLane, ShardPlan, gather::Gather},
+    pipeline::{Intake, LargeLane, Shard, ShardPlan, gather::Gather, inlet::Inlet},
     queue::Budget,
     receiver::{self, Endpoint, Scratch},
     telemetry::{Health, Pulse, ReceiverStats, ShardLoad},
     threads::{Thread, ThreadError, on_runtime},
 };
 use std::{
-    collections::HashMap,
-    pin::pin,
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    pin::Pin,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
     time::{Duration, Instant},
 };
 use tokio::{
     net::TcpStream,
-    sync::watch,
-    task::{AbortHandle, JoinError, JoinSet},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        watch,
+    },
+    task::{AbortHandle, JoinError, JoinHandle, JoinSet},
     time,
 };
 
-/// How long connections may take at shutdown, at most, to finish what they are
-/// sending.
+/// How long connections may take, when the process or their listener ends, to finish
+/// what they are sending.
 const CONNECTION_GRACE: Duration = Duration::from_secs(5);
+
+/// How often pipelines that are to end are asked whether something comes into them.
+const USE_CHECK: Duration = Duration::from_millis(10);
 
 /// Everything a shard's thread builds itself from.
 pub(crate) struct Build {
     /// Its part of the graph.
-    pub(crate) plan: ShardPlan,
-    /// All listeners, with the shard's counters; a connection names its own by
-    /// index.
-    pub(crate) listeners: Vec<(Listener, ReceiverStats)>,
-    /// How long it may gather requests.
-    pub(crate) gather: Duration,
+    pub(crate) pipelines: Pipelines,
     /// Turns red if the thread dies.
     pub(crate) health: Health,
     /// Tells others how busy it is.
@@ -60,10 +67,38 @@ pub(crate) struct Build {
     pub(crate) lane: LargeLane,
 }
 
+/// The pipelines of one generation of the configuration on one shard, and what leads
+/// into them.
+pub(crate) struct Pipelines {
+    /// What they are built from.
+    pub(crate) plan: ShardPlan,
+    /// All listeners.
+    pub(crate) listeners: Vec<ShardListener>,
+    /// How long the shard may gather requests.
+    pub(crate) gather: Duration,
+    /// Dropped once requests go into these.
+    pub(crate) begun: Option<Sender<Infallible>>,
+    /// Dropped once those before them have ended.
+    pub(crate) before_ended: Option<Sender<Infallible>>,
+}
+
+/// A listener, as a shard sees it.
+pub(crate) struct ShardListener {
+    /// What connections name it by.
+    pub(crate) key: usize,
+    /// Index of the receiver in the configuration.
+    pub(crate) receiver: usize,
+    /// What it is.
+    pub(crate) listener: Listener,
+    /// The shard's counters.
+    pub(crate) stats: ReceiverStats,
+}
+
 /// A running shard.
 #[derive(Debug)]
 pub(crate) struct ShardHandle {
     sender: ShardSender,
+    pipelines: UnboundedSender<Pipelines>,
     thread: Thread<()>,
 }
 
@@ -76,21 +111,31 @@ impl ShardHandle {
         deadline: watch::Receiver<Option<Instant>>,
     ) -> Result<Self, ThreadError> {
         let (sender, inbox) = ShardSender::new(build.load.clone());
+        let (pipelines, next) = unbounded_channel();
         let (name, health) = (format!("shard-{at}"), build.health.clone());
         let pulse = Pulse::default();
         health.watch(&name, pulse.clone());
-        let gather = Gather::new(build.gather);
+        let gather = Gather::new(build.pipelines.gather);
         let (load, hooks) = (build.load.clone(), Arc::clone(&gather));
         let prepare = move |builder: &mut _| hooks.install(builder, load);
         let thread = on_runtime(name, health, prepare, move || {
-            run(build, (gather, pulse), inbox, stop, deadline)
+            run(build, (gather, pulse), (inbox, next), stop, deadline)
         })?;
-        Ok(Self { sender, thread })
+        Ok(Self {
+            sender,
+            pipelines,
+            thread,
+        })
     }
 
     /// Returns where it takes connections.
     pub(crate) fn sender(&self) -> ShardSender {
         self.sender.clone()
+    }
+
+    /// Gives it other pipelines. A shard that has ended drops them.
+    pub(crate) fn replace(&self, pipelines: Pipelines) {
+        let _ = self.pipelines.send(pipelines);
     }
 
     /// Waits for its end.
@@ -100,97 +145,262 @@ impl ShardHandle {
     }
 }
 
+/// Pipelines that run.
+struct Running {
+    plan: Rc<ShardPlan>,
+    shard: Rc<Shard>,
+    inlets: Vec<Rc<Inlet>>,
+    /// Seals batches as they come of age. Polled where the shard waits and not as a task
+    /// of its own: if it panicked there, batches would stay open and nobody would know.
+    clock: Pin<Box<dyn Future<Output = ()>>>,
+    /// A task of its own, since only those wait for a whole turn.
+    committer: JoinHandle<()>,
+}
+
+impl Running {
+    fn new(plan: ShardPlan, gather: &Arc<Gather>) -> Self {
+        let plan = Rc::new(plan);
+        let shard = plan.build(Arc::clone(gather));
+        let (timed, committed) = (Rc::clone(&shard), Rc::clone(&shard));
+        Self {
+            plan,
+            shard,
+            inlets: Vec::new(),
+            clock: Box::pin(async move { timed.keep_time().await }),
+            committer: tokio::task::spawn_local(async move { committed.commit().await }),
+        }
+    }
+
+    fn inlet(
+        &mut self,
+        receiver: Option<usize>,
+        stats: &ReceiverStats,
+        load: &ShardLoad,
+    ) -> Rc<Inlet> {
+        let inlet = (self.plan).inlet(&self.shard, receiver, stats.clone(), load.clone());
+        let inlet = Rc::new(inlet);
+        self.inlets.push(Rc::clone(&inlet));
+        inlet
+    }
+}
+
+/// A listener whose connections are served.
+struct Served {
+    endpoint: Rc<Endpoint>,
+    intake: Rc<Intake>,
+    /// Its connections finish when this turns true.
+    stop: watch::Sender<bool>,
+}
+
+/// What all generations of a shard's pipelines have in common.
+struct Common {
+    gather: Arc<Gather>,
+    load: ShardLoad,
+    closing: Rc<CloseOrder>,
+    scratch: Rc<Scratch>,
+    deadline: watch::Receiver<Option<Instant>>,
+}
+
+impl Common {
+    fn serve(&self, of: ShardListener, running: &mut Running) -> Served {
+        let inlet = running.inlet(Some(of.receiver), &of.stats, &self.load);
+        let intake = Rc::new(Intake::new(inlet));
+        let ingest = Rc::clone(&intake);
+        Served {
+            intake,
+            stop: watch::channel(false).0,
+            endpoint: Rc::new(Endpoint {
+                protocol: of.listener.settings.protocol,
+                tls: of.listener.tls,
+                admission: of.listener.auth.map(Admission::new),
+                ingest,
+                closing: Rc::clone(&self.closing),
+                scratch: Rc::clone(&self.scratch),
+                stats: of.stats,
+            }),
+        }
+    }
+
+    /// Lets requests into the pipelines `next`, and ends those before once nothing
+    /// comes into them.
+    fn replace(
+        &self,
+        next: Pipelines,
+        running: &mut Running,
+        served: &mut HashMap<usize, Served>,
+    ) -> impl Future<Output = ()> + use<> {
+        self.gather.set(next.gather);
+        let mut new = Running::new(next.plan, &self.gather);
+        let stays: HashSet<_> = next.listeners.iter().map(|of| of.key).collect();
+        let ends: Vec<_> = served.extract_if(|key, _| !stays.contains(key)).collect();
+        for of in next.listeners {
+            match served.get(&of.key) {
+                Some(known) => {
+                    let inlet = new.inlet(Some(of.receiver), &of.stats, &self.load);
+                    known.intake.replace(inlet);
+                }
+                None => drop(served.insert(of.key, self.serve(of, &mut new))),
+            }
+        }
+        for (_, ends) in &ends {
+            ends.stop.send_replace(true);
+        }
+        drop(next.begun);
+        let old = std::mem::replace(running, new);
+        let ends = ends.into_iter().map(|(_, served)| served).collect();
+        let (load, deadline) = (self.load.clone(), self.deadline.clone());
+        async move {
+            old.end(ends, &load, &deadline).await;
+            drop(next.before_ended);
+        }
+    }
+}
+
+impl Running {
+    /// Ends once the connections of these listeners have, and nothing else comes in.
+    async fn end(
+        self,
+        listeners: Vec<Served>,
+        load: &ShardLoad,
+        deadline: &watch::Receiver<Option<Instant>>,
+    ) {
+        let Self {
+            plan,
+            shard,
+            inlets,
+            mut clock,
+            mut committer,
+        } = self;
+        let ending = async {
+            let cut_off = Instant::now() + CONNECTION_GRACE;
+            let is_connected = |served: &Served| Rc::strong_count(&served.endpoint) > 1;
+            while listeners.iter().any(is_connected) && Instant::now() < cut_off {
+                time::sleep(USE_CHECK).await;
+            }
+            for served in &listeners {
+                // Whoever still sends is refused from now on.
+                let stats = served.endpoint.stats.clone();
+                let nowhere = plan.inlet(&shard, None, stats, load.clone());
+                served.intake.replace(Rc::new(nowhere));
+            }
+            while inlets.iter().any(|inlet| inlet.is_used()) {
+                time::sleep(USE_CHECK).await;
+            }
+            shard.retire(deadline).await;
+        };
+        tokio::select! {
+            () = ending => {}
+            () = &mut clock => {}
+            Err(ended) = &mut committer => die(ended),
+        }
+        committer.abort();
+    }
+}
+
 async fn run(
     build: Build,
     (gather, pulse): (Arc<Gather>, Pulse),
-    mut inbox: ShardInbox,
+    (mut inbox, mut next): (ShardInbox, UnboundedReceiver<Pipelines>),
     mut stop: watch::Receiver<bool>,
     deadline: watch::Receiver<Option<Instant>>,
 ) {
     build.load.begin();
     tokio::task::spawn_local(pulse.keep());
-    let plan = Rc::new(build.plan);
-    let shard = plan.build(gather);
-    let closing = Rc::<CloseOrder>::default();
-    let scratch = Rc::new(Scratch::new(&build.bodies, build.shards, build.lane));
-    let endpoint = |(listener, stats): (Listener, ReceiverStats)| {
-        let load = build.load.clone();
-        let inlet = plan.inlet(&shard, listener.receiver, stats.clone(), load);
-        Rc::new(Endpoint {
-            protocol: listener.settings.protocol,
-            tls: listener.tls,
-            admission: listener.auth.map(Admission::new),
-            ingest: Rc::new(inlet),
-            closing: Rc::clone(&closing),
-            scratch: Rc::clone(&scratch),
-            stats,
-        })
+    let common = Common {
+        gather,
+        load: build.load,
+        closing: Rc::default(),
+        scratch: Rc::new(Scratch::new(&build.bodies, build.shards, build.lane)),
+        deadline: deadline.clone(),
     };
-    let endpoints: Vec<_> = build.listeners.into_iter().map(endpoint).collect();
-    // Polled here and not as a task of its own: if it panicked there, batches
-    // would stay open and nobody would know.
-    let mut clock = pin!(shard.keep_time());
-    // A task of its own, since only those wait for a whole turn.
-    let mut committer = {
-        let shard = Rc::clone(&shard);
-        tokio::task::spawn_local(async move { shard.commit().await })
-    };
-    let shutdown = stop.clone();
+    let mut running = Running::new(build.pipelines.plan, &common.gather);
+    let mut served = HashMap::new();
+    for listener in build.pipelines.listeners {
+        served.insert(listener.key, common.serve(listener, &mut running));
+    }
     // Each task ends with the number of its connection.
     let (mut open, mut closers) = (JoinSet::new(), HashMap::<u64, AbortHandle>::new());
+    // Pipelines of earlier generations.
+    let mut ending = JoinSet::new();
     loop {
         tokio::select! {
-            command = inbox.next() => {
-                let connection = match command {
-                    Some(ShardCommand::Serve(connection)) => connection,
-                    Some(ShardCommand::CloseConnections(count)) => {
-                        closing.give(count);
-                        continue;
+            command = inbox.next() => match command {
+                Some(ShardCommand::Serve(connection)) => {
+                    let guard = inbox.guard();
+                    if let Some(served) = served.get(&connection.listener) {
+                        let number = connection.permit.number();
+                        let connection = serve(served, connection, guard);
+                        closers.insert(number, open.spawn_local(connection));
                     }
-                    Some(ShardCommand::CloseNow(number)) => {
-                        if let Some(closer) = closers.remove(&number) {
-                            closer.abort();
-                        }
-                        continue;
+                }
+                Some(ShardCommand::CloseConnections(count)) => common.closing.give(count),
+                Some(ShardCommand::CloseNow(number)) => {
+                    if let Some(closer) = closers.remove(&number) {
+                        closer.abort();
                     }
-                    None => break,
-                };
-                let (proof, number) = (connection.permit.proof(), connection.permit.number());
-                let counted = (inbox.guard(), connection.permit);
-                let Ok(socket) = TcpStream::from_std(connection.socket) else { continue };
-                let endpoint = Rc::clone(&endpoints[connection.listener]);
-                let shutdown = shutdown.clone();
-                closers.insert(number, open.spawn_local(async move {
-                    receiver::serve(endpoint, socket, connection.peer, proof, shutdown).await;
-                    drop(counted);
-                    number
-                }));
-            }
+                }
+                None => break,
+            },
             Some(ended) = open.join_next() => {
                 // One that was told to close was removed then.
                 if let Ok(number) = ended {
                     closers.remove(&number);
                 }
             }
-            () = &mut clock => {}
-            Err(ended) = &mut committer => die(ended),
+            Some(next) = next.recv() => {
+                ending.spawn_local(common.replace(next, &mut running, &mut served));
+            }
+            () = &mut running.clock => {}
+            Err(ended) = &mut running.committer => die(ended),
+            Some(ended) = ending.join_next() => ended.unwrap_or_else(die),
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
     inbox.close();
+    for served in served.values() {
+        served.stop.send_replace(true);
+    }
     // Batches go on being sealed meanwhile: a sender that never ends its
     // request must not keep what others have sent from being delivered.
+    let finish = async {
+        while open.join_next().await.is_some() {}
+        while let Some(ended) = ending.join_next().await {
+            ended.unwrap_or_else(die);
+        }
+    };
     tokio::select! {
-        () = async { while open.join_next().await.is_some() {} } => {}
-        () = &mut clock => {}
-        Err(ended) = &mut committer => die(ended),
+        () = finish => {}
+        () = &mut running.clock => {}
+        Err(ended) = &mut running.committer => die(ended),
         () = grace_over(deadline.clone()) => {
             tracing::warn!("{} connection(s) cut off in the middle of a request", open.len());
             open.shutdown().await;
         }
     }
-    shard.flush(&deadline).await;
-    committer.abort();
+    while let Some(ended) = ending.join_next().await {
+        ended.unwrap_or_else(die);
+    }
+    running.shard.flush(&deadline).await;
+    running.committer.abort();
+}
+
+/// Serves a connection to its end; returns its number.
+fn serve(
+    served: &Served,
+    connection: AcceptedConnection,
+    guard: ConnectionGuard,
+) -> impl Future<Output = u64> + use<> {
+    let endpoint = Rc::clone(&served.endpoint);
+    let shutdown = served.stop.subscribe();
+    async move {
+        let permit = connection.permit;
+        let (proof, number) = (permit.proof(), permit.number());
+        if let Ok(socket) = TcpStream::from_std(connection.socket) {
+            receiver::serve(endpoint, socket, connection.peer, proof, shutdown).await;
+        }
+        drop((guard, permit));
+        number
+    }
 }
 
 /// Goes on with the panic that a task of this thread ended with.

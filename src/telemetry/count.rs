@@ -21,6 +21,11 @@ impl Count {
         );
     }
 
+    /// Returns true if both are one counter.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns the value so far; any thread may ask.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

@@ -93,10 +93,12 @@ impl Health {
         self.dead_threads.load(Ordering::Acquire)
     }
 
-    /// Adds to the page what `read` says whenever somebody looks.
+    /// Adds to the page what `read` says whenever somebody looks, in the place of what
+    /// had the name before.
     pub(crate) fn detail(&self, name: &'static str, read: impl Fn() -> Value + Send + 'static) {
         let details = &self.details.0;
         let mut details = details.lock().unwrap_or_else(PoisonError::into_inner);
+        details.retain(|(other, _)| *other != name);
         details.push((name, Box::new(read)));
     }
 

@@ -255,6 +255,17 @@ impl PipelineStats {
         }
     }
 
+    /// Goes on counting where `before` stands, but for the items taken, which accounts
+    /// read from both.
+    pub(crate) fn succeed(self, before: &Self) -> Self {
+        Self {
+            limiter: before.limiter.clone(),
+            batch: before.batch.clone(),
+            log: before.log.clone(),
+            ..self
+        }
+    }
+
     /// Counts a sealed batch; `by_size` says whether a limit sealed it rather
     /// than its age.
     pub(crate) fn batch_sealed(&self, by_size: bool, items: u32, bytes: usize) {

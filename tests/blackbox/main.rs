@@ -22,6 +22,7 @@ mod kiali;
 mod metrics;
 mod neighbour;
 mod pipelines;
+mod reload;
 mod secrets;
 mod secure;
 mod signals;

@@ -273,7 +273,6 @@ impl Running {
         let queue = Arc::new(Queue::new(settings.queue.batches));
         let stats = Arc::new(ExporterStats::default());
         let route = Arc::new(Route::new(
-            0,
             Signal::Traces,
             Arc::clone(&queue),
             Account::new(TakenItems::default()),

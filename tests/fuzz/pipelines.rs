@@ -91,7 +91,7 @@ impl Pipelines {
         let (stats, load) = (ReceiverStats::default(), ShardLoad::default());
         FreshShard {
             graph: &self.graph,
-            inlet: Rc::new(self.plan.inlet(&shard, 0, stats, load)),
+            inlet: Rc::new(self.plan.inlet(&shard, Some(0), stats, load)),
             shard,
         }
     }

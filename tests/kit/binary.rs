@@ -225,16 +225,39 @@ impl Wayspan {
         if let Base::File(file) = &setup.base {
             command.arg("--config").arg(file);
         }
-        let usual = matches!(setup.base, Base::Usual).then(|| USUAL.to_owned());
-        let layers = usual.into_iter().chain(setup.layers.iter().cloned());
-        for (at, yaml) in layers.chain([self.addresses()]).enumerate() {
-            let file = self.dir.path().join(format!("layer-{at}.yaml"));
-            fs::write(&file, yaml).unwrap();
+        for file in self.write() {
             command.arg("--config").arg(file);
         }
         let name = format!("wayspan-{}", self.starts);
         let process = Process::start(self.dir.path(), &name, &mut command);
         self.process.insert(process)
+    }
+
+    /// Writes the layers of its configuration.
+    fn write(&self) -> Vec<PathBuf> {
+        let setup = &self.setup;
+        let usual = matches!(setup.base, Base::Usual).then(|| USUAL.to_owned());
+        let layers = usual.into_iter().chain(setup.layers.iter().cloned());
+        let mut files = Vec::new();
+        for (at, yaml) in layers.chain([self.addresses()]).enumerate() {
+            let file = self.dir.path().join(format!("layer-{at}.yaml"));
+            fs::write(&file, yaml).unwrap();
+            files.push(file);
+        }
+        files
+    }
+
+    /// Writes another configuration of as many layers while it runs, which it has not
+    /// been told.
+    pub fn rewrite(&mut self, setup: Setup) {
+        assert_eq!(setup.layers.len(), self.setup.layers.len(), "its files");
+        self.setup = setup;
+        self.write();
+    }
+
+    /// Asks it to read its configuration again.
+    pub fn hang_up(&self) {
+        self.process().signal("HUP");
     }
 
     fn addresses(&self) -> String {

@@ -3,7 +3,10 @@ use super::{
     attempts::Attempts,
     state::{Circuit, SHUTDOWN_WAIT},
 };
-use crate::{exporter::Retry, exporter::shutdown::Deadline, telemetry::Outage};
+use crate::{
+    exporter::{Retirement, Retry, shutdown::Deadline},
+    telemetry::Outage,
+};
 use futures_util::{FutureExt, future::join_all};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::{
@@ -34,7 +37,11 @@ impl Bench {
     fn new(retry: Retry) -> Self {
         let (deadline, seen) = watch::channel(None);
         Self {
-            circuit: Circuit::new(&retry, Deadline::new(seen), Outage::default()),
+            circuit: Circuit::new(
+                &retry,
+                Deadline::new(seen, watch::channel(Retirement::No).1),
+                Outage::default(),
+            ),
             deadline,
         }
     }

@@ -157,7 +157,7 @@ impl LargeLane {
         let (reply, result) = oneshot::channel();
         if !self.has_thread {
             let _ = reply.send(LargeResult {
-                prepared: Some(read(self.shared.memory.work)),
+                prepared: Some(read(self.shared.memory.work())),
                 _place: None,
             });
             return result;
@@ -217,7 +217,7 @@ impl Shared {
             .unwrap_or_else(|_| Err(Refusal::failed()));
         // Of what it could have taken, it holds what it did take.
         let taken = prepared.as_ref().map_or(0, PreparedRequest::bytes);
-        let beyond = taken.saturating_sub(self.memory.work);
+        let beyond = taken.saturating_sub(self.memory.work());
         place.lease = Some(self.memory.accepted.lease(beyond));
         // Nobody may be left to take it; then it is dropped here, place and all.
         let _ = job.reply.send(LargeResult {

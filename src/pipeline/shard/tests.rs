@@ -58,7 +58,6 @@ fn shard_of(
     let stats = PipelineStats::new(none(), none());
     let account = Account::new(TakenItems(vec![stats.taken.count.clone()]));
     let route = Route::new(
-        0,
         Signal::Traces,
         Arc::clone(&queue),
         account,
@@ -68,6 +67,8 @@ fn shard_of(
     );
     let route = Arc::new(route);
     let exit = ExporterRoute {
+        exporter: 0,
+        is_inherited: false,
         route: Arc::clone(&route),
         send_size: none(),
         send_size_bytes: none(),

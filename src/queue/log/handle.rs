@@ -104,6 +104,16 @@ impl Log {
         });
     }
 
+    /// Returns true if both are the same open log.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.store, &other.store)
+    }
+
+    /// Returns what it was opened with.
+    pub(crate) fn settings(&self) -> &LogSettings {
+        &self.store.settings
+    }
+
     /// Returns the directory of the log.
     pub(crate) fn directory(&self) -> &Path {
         &self.store.settings.directory

@@ -4,7 +4,7 @@ use crate::pdata::Signal;
 use std::{path::PathBuf, time::Duration};
 
 /// The settings of a log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogSettings {
     /// The directory, which holds nothing but this log.
     pub directory: PathBuf,

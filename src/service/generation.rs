@@ -1,0 +1,353 @@
+/*!
+A generation: all that follows from one reading of the configuration.
+
+[`Next`] is built beside the generation that runs, by everything that can fail for an
+operator's reasons, and touches nothing of it. [`Next::begin`] puts it in the place of
+the other; from then on the other ends ([`super::reload`]).
+*/
+
+use super::{
+    Report, StartError,
+    admin::ListenerCommand,
+    exporters::{Change, ExporterContext, RunningExporter},
+    limited,
+    logs::{self, RunningLog},
+    metrics::{self, ListenerStats},
+    receivers::{Bound, bind_receivers},
+    shard::{Pipelines, ShardListener},
+    show_logs,
+};
+use crate::{
+    component::{Config, Fingerprint},
+    config::Id,
+    pipeline::{Graph, GraphSettings, NamedRoute, ProcessorFactory},
+    processor::{Backgrounds, BuildContext},
+    telemetry::{Health, LimitedPeers, Registry},
+};
+use std::{
+    convert::Infallible,
+    mem,
+    sync::{Arc, mpsc::Sender},
+    thread::JoinHandle,
+};
+use tokio::sync::{mpsc::UnboundedSender, watch};
+
+/// A generation that runs.
+pub(super) struct Generation {
+    /// What it was built from.
+    pub(super) config: Config,
+    /// The pipelines, and what is between them and the exporters.
+    pub(super) graph: Graph,
+    /// Where it listens.
+    pub(super) listeners: Vec<Bound>,
+    /// The exporters' threads.
+    pub(super) exporters: Vec<RunningExporter>,
+    /// The segment logs that are open.
+    pub(super) logs: Vec<RunningLog>,
+    /// What processors do beside the items.
+    pub(super) background: RunningBackground,
+    background_registry: Arc<Registry>,
+    factories: Vec<Factory>,
+}
+
+/// What processors do beside the items; by default nothing.
+#[derive(Default)]
+pub(super) struct RunningBackground {
+    end: Option<watch::Sender<bool>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl RunningBackground {
+    fn start(
+        backgrounds: Backgrounds,
+        registry: &Arc<Registry>,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let (end, ends) = watch::channel(false);
+        Ok(Self {
+            threads: backgrounds.start(registry, health, &ends)?,
+            end: Some(end),
+        })
+    }
+
+    /// Ends it. Blocks.
+    pub(super) fn end(self) {
+        if let Some(end) = self.end {
+            end.send_replace(true);
+        }
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What makes the instances of a processor in a pipeline. Processors of one id may
+/// stand in several.
+#[derive(Clone)]
+struct Factory {
+    id: Id,
+    fingerprint: Fingerprint,
+    factory: Arc<dyn ProcessorFactory>,
+    /// Something is done for it beside the items.
+    is_backed: bool,
+}
+
+/// A generation that is built and does not run.
+pub(super) struct Next {
+    pub(super) config: Config,
+    pub(super) graph: Graph,
+    /// The series of its pipelines.
+    pub(super) registry: Arc<Registry>,
+    /// Those of what its processors do beside the items.
+    pub(super) background_registry: Arc<Registry>,
+    listeners: Vec<Bound>,
+    exporters: Change,
+    /// None: the processors are those of the generation before.
+    backgrounds: Option<Backgrounds>,
+    factories: Vec<Factory>,
+    health: Health,
+}
+
+impl Next {
+    /// Builds what `config` describes beside `before`.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound, or a file cannot be used.
+    pub(super) fn build(
+        config: Config,
+        shards: usize,
+        before: Option<&Generation>,
+        health: &Health,
+    ) -> Result<Self, StartError> {
+        let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
+        let bound = before.map_or(&[][..], |before| &before.listeners);
+        let listeners = bind_receivers(&config, shards, bound)?;
+        let running = before.map_or(&[][..], |before| &before.exporters);
+        let exporters = Change::build(&config, running)?;
+
+        let known = before.map_or(&[][..], |before| &before.factories);
+        let mut processors = Processors::build(&config, shards, known, true);
+        // What is done beside the items goes on as a whole or begins anew as a whole.
+        let is_kept = before.is_some() && processors.keep_background(known);
+        if !is_kept {
+            processors = Processors::build(&config, shards, known, false);
+        }
+        let Processors {
+            settings,
+            factories,
+            mut backgrounds,
+        } = processors;
+        let graph = Graph::succeed(before.map(|b| &b.graph), settings, shards, &registry)?;
+        let background_registry = match before.filter(|_| is_kept) {
+            Some(known) => Arc::clone(&known.background_registry),
+            None => {
+                let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
+                backgrounds.prepare(&registry, health)?;
+                registry
+            }
+        };
+        let stats: Vec<_> = listeners.iter().map(|bound| bound.stats.clone()).collect();
+        metrics::register(&registry, &graph, &stats);
+        let tables = stats.iter().flat_map(ListenerStats::limited);
+        limited::register(&registry, tables.collect());
+        Ok(Self {
+            graph,
+            registry,
+            background_registry,
+            listeners,
+            exporters,
+            backgrounds: (!is_kept).then_some(backgrounds),
+            factories,
+            health: health.clone(),
+            config,
+        })
+    }
+
+    /// What shard number `at` needs of it.
+    pub(super) fn of_shard(
+        &self,
+        at: usize,
+        begun: Option<Sender<Infallible>>,
+        before_ended: Option<Sender<Infallible>>,
+    ) -> Pipelines {
+        let listener = |bound: &Bound| ShardListener {
+            key: bound.key,
+            receiver: bound.index,
+            listener: bound.listener.clone(),
+            stats: bound.stats.shards[at].clone(),
+        };
+        Pipelines {
+            plan: self.graph.plan(at),
+            listeners: self.listeners.iter().map(listener).collect(),
+            gather: self.config.gather,
+            begun,
+            before_ended,
+        }
+    }
+
+    /// What `/debug/pipelinez` shows.
+    pub(super) fn ways(&self) -> (Vec<NamedRoute>, Vec<LimitedPeers>) {
+        let stats = self.listeners.iter().map(|bound| &bound.stats);
+        let limited = stats.flat_map(ListenerStats::limited);
+        (self.graph.routes(), limited.collect())
+    }
+
+    /// Takes the place of `before`, once the shards have it: starts what is new, and
+    /// leaves in `before` what is over. Blocks for as long as exporters wait for answers
+    /// before others take over from them. What cannot be started is added to `failed`.
+    pub(super) fn begin(
+        mut self,
+        mut before: Option<&mut Generation>,
+        context: &ExporterContext,
+        accept: &UnboundedSender<ListenerCommand>,
+        failed: &mut Vec<StartError>,
+    ) -> Generation {
+        show_logs(&self.graph, &self.health);
+        let mut logs = logs::start(&mut self.graph, &self.health, failed);
+        let (mut running, mut listened) = (Vec::new(), &[][..]);
+        if let Some(before) = before.as_deref_mut() {
+            let is_kept = |log: &RunningLog| log.is_in(&self.graph);
+            let (kept, over): (Vec<_>, Vec<_>) =
+                mem::take(&mut before.logs).into_iter().partition(is_kept);
+            logs.extend(kept);
+            before.logs = over;
+            running = mem::take(&mut before.exporters);
+            listened = &before.listeners;
+        }
+        self.listen(listened, accept, failed);
+        let (exporters, gone) = self.exporters.make(&self.graph, running, context, failed);
+        let background = match (self.backgrounds, before.as_deref_mut()) {
+            (None, Some(before)) => mem::take(&mut before.background),
+            (backgrounds, _) => {
+                let backgrounds = backgrounds.unwrap_or_default();
+                let registry = &self.background_registry;
+                let started = RunningBackground::start(backgrounds, registry, &self.health);
+                started.unwrap_or_else(|error| {
+                    failed.push(error);
+                    RunningBackground::default()
+                })
+            }
+        };
+        if let Some(before) = before {
+            before.exporters = gone;
+        }
+        Generation {
+            config: self.config,
+            graph: self.graph,
+            listeners: self.listeners,
+            exporters,
+            logs,
+            background,
+            background_registry: self.background_registry,
+            factories: self.factories,
+        }
+    }
+}
+
+impl Next {
+    /// Accepts on what is not in `before`, and no more on what is only there.
+    fn listen(
+        &self,
+        before: &[Bound],
+        accept: &UnboundedSender<ListenerCommand>,
+        failed: &mut Vec<StartError>,
+    ) {
+        let has = |all: &[Bound], key: usize| all.iter().any(|bound| bound.key == key);
+        for bound in self.listeners.iter().filter(|b| !has(before, b.key)) {
+            let socket = match bound.share_socket(bound.listener.settings.name) {
+                Ok(socket) => socket,
+                Err(error) => {
+                    failed.push(error.into());
+                    continue;
+                }
+            };
+            // An admin thread that is gone has turned the health red.
+            let _ = accept.send(ListenerCommand::Begin {
+                key: bound.key,
+                listener: bound.listener.clone(),
+                socket,
+                address: bound.address,
+                stats: bound.stats.accept.clone(),
+            });
+        }
+        for over in before.iter().filter(|b| !has(&self.listeners, b.key)) {
+            let _ = accept.send(ListenerCommand::End(over.key));
+        }
+    }
+}
+
+/// The processors of a configuration, built.
+struct Processors {
+    settings: GraphSettings,
+    factories: Vec<Factory>,
+    backgrounds: Backgrounds,
+}
+
+impl Processors {
+    /// Builds them, but for those that are among `known` as they are written: with
+    /// `keeps_backed` those too for which something is done beside the items.
+    fn build(config: &Config, shards: usize, known: &[Factory], keeps_backed: bool) -> Self {
+        let mut backgrounds = Backgrounds::default();
+        let mut factories = Vec::<Factory>::new();
+        let settings = config.graph(|processor| {
+            let same = factories.iter().filter(|f| f.id == processor.id).count();
+            let fingerprint = config.fingerprints.of("processor", &processor.id);
+            let known = known.iter().filter(|f| f.id == processor.id).nth(same);
+            let known = known.filter(|known| {
+                known.fingerprint == fingerprint && (keeps_backed || !known.is_backed)
+            });
+            let factory = known.cloned().unwrap_or_else(|| {
+                let before = backgrounds.asked();
+                let factory = processor.settings.build(&mut BuildContext {
+                    id: &processor.id,
+                    shards,
+                    backgrounds: &mut backgrounds,
+                });
+                Factory {
+                    id: processor.id.clone(),
+                    fingerprint,
+                    factory,
+                    is_backed: backgrounds.asked() > before,
+                }
+            });
+            factories.push(factory.clone());
+            factory.factory
+        });
+        Self {
+            settings,
+            factories,
+            backgrounds,
+        }
+    }
+
+    /// Whether what was done for the processors `known` is what is to be done for these.
+    fn keep_background(&self, known: &[Factory]) -> bool {
+        let backed = |factories: &[Factory]| factories.iter().filter(|f| f.is_backed).count();
+        self.backgrounds.asked() == 0 && backed(known) == backed(&self.factories)
+    }
+}
+
+impl Generation {
+    /// Ends it with the process, once the shards have ended. Returns what became of the
+    /// items.
+    pub(super) fn shutdown(self) -> Report {
+        for exporter in &self.exporters {
+            exporter.close();
+        }
+        for log in &self.logs {
+            log.stop();
+        }
+        for exporter in self.exporters {
+            exporter.join();
+        }
+        self.logs.into_iter().for_each(RunningLog::close);
+        self.background.end();
+        let stats: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|bound| bound.stats)
+            .collect();
+        Report::of(&self.graph, &stats)
+    }
+}
