@@ -30,6 +30,7 @@ Examples:
   wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
 
 While it runs:
+  kill -HUP PID              reads the configuration again, as a change of its files does
   http://HOST:13133/         health
   http://HOST:8888/metrics   metrics; otelcol_exporter_send_failed_spans is what was lost on the way out";
 

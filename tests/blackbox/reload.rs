@@ -3,7 +3,8 @@
 //!
 //! 20 readings; with WAYSPAN_LONG set, 100.
 
-use crate::spans::good;
+use crate::spans::{good, request, span};
+use prost::Message as _;
 use std::{
     collections::HashSet,
     env,
@@ -17,6 +18,9 @@ use testkit::{Backend, Grpc, Setup, Wayspan, accounts, free_port, wait_for};
 use tokio::task::JoinHandle;
 
 const SENDERS: u64 = 3;
+
+/// Spans in a request.
+const SPANS: u64 = 20;
 
 /// A usual setup, and what is changed: YAML of receivers, exporters, the storage and
 /// pipelines.
@@ -49,11 +53,13 @@ impl Load {
                 let mut n = 0;
                 while !stop.load(SeqCst) {
                     // A connection that has ended fails the test here.
-                    let reply = client.export(&good(id(number, n))).await;
+                    let spans = (n..n + SPANS).map(|n| span(id(number, n), "good"));
+                    let message = request("orders", spans.collect()).encode_to_vec();
+                    let reply = client.export(&message).await;
                     assert_eq!(reply.grpc_status(), Some(0), "{}", reply.message());
-                    n += 1;
+                    n += SPANS;
                     sent.fetch_add(1, SeqCst);
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 n
             }));
@@ -106,9 +112,10 @@ async fn nothing_is_lost_and_no_connection_ends_however_often_it_is_read_again()
          exporters: {{otlp_grpc: {{sending_queue: {{storage: file_storage}}}}}}\n"
     );
     let other = format!(
-        "exporters: {{otlp_grpc/other: {{endpoint: '127.0.0.1:{}', tls: {{insecure: true}}}}}}\n\
-         service: {{pipelines: {{traces: {{exporters: [otlp_grpc, otlp_grpc/other]}}, \
-         traces/more: {{receivers: [otlp], exporters: [otlp_grpc/other]}}}}}}\n",
+        "service: {{pipelines: {{traces: {{exporters: [otlp_grpc, otlp_grpc/other]}}, \
+         traces/more: {{receivers: [otlp], exporters: [otlp_grpc/more]}}}}}}\n\
+         exporters:\n  otlp_grpc/other: {{endpoint: '127.0.0.1:{0}', tls: {{insecure: true}}}}\n  \
+         otlp_grpc/more: {{endpoint: '127.0.0.1:{0}', tls: {{insecure: true}}}}\n",
         second.port
     );
     let taken_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
