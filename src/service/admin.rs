@@ -120,7 +120,7 @@ pub(crate) enum ListenerCommand {
         /// What the shards know the listener by.
         key: usize,
         /// What it is.
-        listener: Listener,
+        listener: Box<Listener>,
         /// The socket.
         socket: StdListener,
         /// Its address.

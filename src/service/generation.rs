@@ -265,7 +265,7 @@ impl Next {
             // An admin thread that is gone has turned the health red.
             let _ = accept.send(ListenerCommand::Begin {
                 key: bound.key,
-                listener: bound.listener.clone(),
+                listener: Box::new(bound.listener.clone()),
                 socket,
                 address: bound.address,
                 stats: bound.stats.accept.clone(),

@@ -82,7 +82,12 @@ impl Through {
         let graph = Graph::build(settings, 1, &registry).unwrap();
         let plan: Rc<ShardPlan> = Rc::new(graph.plan(0));
         let shard = plan.build(Gather::new(Duration::ZERO));
-        let inlet = plan.inlet(&shard, 0, ReceiverStats::default(), ShardLoad::default());
+        let inlet = plan.inlet(
+            &shard,
+            Some(0),
+            ReceiverStats::default(),
+            ShardLoad::default(),
+        );
         Self {
             shard,
             inlet,
