@@ -38,6 +38,7 @@ pub mod htpasswd;
 pub mod http;
 pub mod mesh;
 pub mod net;
+mod ottl;
 pub mod pdata;
 pub mod pipeline;
 pub mod processor;

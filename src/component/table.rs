@@ -84,6 +84,8 @@ pub(crate) static TABLES: Tables = Tables {
         what: "processor",
         kinds: &[
             kind("mesh", processor::mesh::config::read),
+            kind("filter", processor::filter::config::read),
+            kind("transform", processor::transform::config::read),
             kind("batch", processor::batch::config::read),
             kind("memory_limiter", processor::memory_limiter::config::read),
             kind("resource", processor::resource::config::read),

@@ -135,18 +135,11 @@ pub(super) const PROCESSORS: &[Unserved] = &[
         ),
     ),
     kinds(
-        &["attributes", "transform", "span", "groupbyattrs"],
+        &["attributes", "span", "groupbyattrs"],
         Refuse(
             "it changes spans, and may take away what must not leave: let a Collector with it \
              stand behind wayspan (otlp_grpc). Tags can also be set where spans are made, by \
              customTags of a Telemetry",
-        ),
-    ),
-    kinds(
-        &["filter"],
-        Refuse(
-            "it decides which spans leave: let a Collector with it stand behind wayspan \
-             (otlp_grpc)",
         ),
     ),
     kinds(

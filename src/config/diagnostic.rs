@@ -34,6 +34,48 @@ pub(crate) struct Diagnostic {
     pub(super) help: Option<String>,
     /// What comes after the key may be a secret.
     hides_value: bool,
+    /// The part of the value that it is about.
+    within: Option<Within>,
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Within {
+    text: String,
+    at: usize,
+    width: usize,
+}
+
+impl Within {
+    /// Where the part stands in the file, if its line of the text is found there as it is: escapes and
+    /// folded lines hide it.
+    fn find(&self, value: TextSpan, file: &Text) -> Option<TextSpan> {
+        let end = (self.at + self.width.max(1)).min(self.text.len());
+        let before = self.text.get(..self.at)?;
+        let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let breaks = self.text.matches('\n').count();
+        let line = self.text.get(begin..)?.lines().next()?;
+        let lines = file
+            .text
+            .lines()
+            .enumerate()
+            .skip(value.line.checked_sub(1)?);
+        for (i, written) in lines.take(breaks + 2) {
+            if let Some(found) = written.find(line) {
+                let column = written.get(..found + self.at - begin)?.chars().count() + 1;
+                let width = self
+                    .text
+                    .get(self.at..end)
+                    .map_or(1, |part| part.chars().count());
+                return Some(TextSpan {
+                    line: i + 1,
+                    column,
+                    width,
+                });
+            }
+        }
+        None
+    }
 }
 
 impl Diagnostic {
@@ -44,6 +86,7 @@ impl Diagnostic {
             message: message.into(),
             help: None,
             hides_value: false,
+            within: None,
         }
     }
 
@@ -61,6 +104,7 @@ impl Diagnostic {
             message: message.into(),
             help: None,
             hides_value: false,
+            within: None,
         }
     }
 
@@ -87,10 +131,18 @@ impl Diagnostic {
         Some((place.source, span))
     }
 
+    /// As [`Self::span`], and within the value where that is found in the file.
+    fn span_in(&self, texts: &[Text]) -> Option<(usize, TextSpan)> {
+        let (i, span) = self.span()?;
+        let within = self.within.as_ref();
+        let found = within.and_then(|within| within.find(span, texts.get(i)?));
+        Some((i, found.unwrap_or(span)))
+    }
+
     /// `file:line:column: message`, on one line.
     fn headline(&self, texts: &[Text]) -> String {
         let text = self
-            .span()
+            .span_in(texts)
             .and_then(|(i, span)| Some((texts.get(i)?, span)));
         match text {
             Some((text, span)) => {
@@ -106,7 +158,7 @@ impl Diagnostic {
     /// The headline, the line it is about with a caret under it, and the help.
     fn render(&self, texts: &[Text]) -> String {
         let mut out = self.headline(texts);
-        let line = self.span().and_then(|(i, span)| {
+        let line = self.span_in(texts).and_then(|(i, span)| {
             let lines: Vec<&str> = texts.get(i)?.text.lines().collect();
             let at = span.line.checked_sub(1)?;
             let line = lines.get(at)?;
@@ -234,6 +286,29 @@ impl Findings {
     /// As [`Self::error_at`], with what to do about it.
     pub(crate) fn error_at_help(&self, spot: Spot, message: &str, help: &str) {
         self.error(self.spotted(spot, false, message).help(help));
+    }
+
+    /// As [`Self::error_at`], about a part of the value, a text: `width` bytes at `at`.
+    pub(crate) fn error_within(
+        &self,
+        spot: Spot,
+        (text, at, width): (&str, usize, usize),
+        message: &str,
+        help: &str,
+    ) {
+        let diagnostic = Diagnostic {
+            within: Some(Within {
+                text: text.to_owned(),
+                at,
+                width,
+            }),
+            ..self.spotted(spot, false, message)
+        };
+        self.error(if help.is_empty() {
+            diagnostic
+        } else {
+            diagnostic.help(help)
+        });
     }
 
     /// As [`Self::error_at`], shown at the key, with what to do about it.

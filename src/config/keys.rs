@@ -8,6 +8,8 @@ a [`Reading`] that gathers. So a reader reads all its keys before it looks at an
 and never returns before.
 */
 
+mod mixed;
+
 use super::{
     diagnostic::{Diagnostic, Findings, Spot, did_you_mean, nearest},
     node::{Node, NodeValue, shorten},
@@ -16,6 +18,7 @@ use super::{
     secrecy,
     value::{At, Field, ValueType, Word, field, join},
 };
+pub(crate) use mixed::Mixed;
 use std::net::SocketAddr;
 
 /// A key that has a default.

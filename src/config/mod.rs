@@ -36,7 +36,7 @@ mod yaml;
 
 pub(crate) use diagnostic::{Diagnostic, Findings, LoadError, Spot, Text, did_you_mean};
 pub use id::Id;
-pub(crate) use keys::{KeyReader, Setting};
+pub(crate) use keys::{KeyReader, Mixed, Setting};
 pub(crate) use manual::Manual;
 pub(crate) use pairs::Pairs;
 pub(crate) use raw::RawValue;

@@ -9,10 +9,13 @@ the engine batches and how much it holds. `component` lists the folders.
 mod actions;
 mod background;
 pub(crate) mod batch;
+pub(crate) mod filter;
 pub(crate) mod memory_limiter;
 pub mod mesh;
+mod ottl;
 pub(crate) mod resource;
 mod settings;
+pub(crate) mod transform;
 
 pub(crate) use background::{Background, BackgroundError, Backgrounds};
 pub(crate) use settings::{BuildContext, ConfiguredProcessor, ProcessorRole, ProcessorSettings};

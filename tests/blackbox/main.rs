@@ -21,6 +21,7 @@ mod harm;
 mod kiali;
 mod metrics;
 mod neighbour;
+mod ottl;
 mod pipelines;
 mod reload;
 mod secrets;

@@ -22,6 +22,7 @@ fn everything(directory: &Path) -> Setup {
     Setup::to_grpc(1).layer(format!(
         "\
 processors:
+  filter: {{traces: {{span: ['false']}}}}
   mesh:
     kubernetes: {{kubeconfig: '{kubeconfig}'}}
     kiali: {{url: 'http://127.0.0.1:1/kiali'}}
@@ -32,7 +33,7 @@ extensions:
 service:
   extensions: [health_check, zpages, file_storage]
   pipelines:
-    traces: {{receivers: [otlp], processors: [memory_limiter, mesh, batch], exporters: [otlp_grpc]}}
+    traces: {{receivers: [otlp], processors: [memory_limiter, filter, mesh, batch], exporters: [otlp_grpc]}}
     metrics: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
     logs: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
 "

@@ -39,6 +39,11 @@ async fn ambient_newest_kiali() {
 }
 
 #[tokio::test]
+async fn filter_transform() {
+    runs(&shipped("filter-transform.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
 async fn follow_kiali() {
     // No cluster here: names are the defaults', and spans pass all the same.
     runs(&shipped("follow-kiali.yaml"), "otlp_grpc/jaeger").await;
@@ -107,7 +112,9 @@ fn every_file_is_run() {
     names.sort();
     let run = [
         "ambient-newest-kiali.yaml",
+        "filter-transform.yaml",
         "follow-kiali.yaml",
+        "forward.yaml",
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "kiali-2.7.yaml",

@@ -34,7 +34,7 @@ const ROWS: &[&[&str]] = &[
     ],
     &["net", "pipeline", "http"],
     &["queue", "auth", "tls", "threads"],
-    &["mesh"],
+    &["mesh", "ottl"],
     &["telemetry"],
     &["config", "backoff", "reload", "turns", "zipkin"],
     &["pdata", "htpasswd", "regexp"],
