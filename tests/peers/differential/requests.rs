@@ -29,9 +29,10 @@ fn named_set(set: &str) -> Vec<Request> {
         "twice" => odd::keys_twice(),
         "faulty ids" => odd::faulty_ids(),
         "sampled" => odd::sampled(),
-        "zipkin v1" => return zipkin("v1.json", "/api/v1/spans"),
-        "zipkin v2" => return zipkin("v2.json", "/api/v2/spans"),
-        other => panic!("no set of requests is called {other:?}"),
+        other => match other.strip_prefix("zipkin ") {
+            Some(file) => return zipkin(file),
+            None => panic!("no set of requests is called {other:?}"),
+        },
     };
     otlp.into_iter().map(Request::Otlp).collect()
 }
@@ -46,6 +47,7 @@ fn captured() -> Vec<ExportTraceServiceRequest> {
         let mut files: Vec<_> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|file| file.extension().is_some_and(|of| of == "pb"))
             .collect();
         files.sort();
         let some = files.iter().step_by(4);
@@ -58,8 +60,12 @@ fn captured() -> Vec<ExportTraceServiceRequest> {
 }
 
 /// Bodies of Zipkin's: each element of the file's list is one.
-fn zipkin(file: &str, path: &'static str) -> Vec<Request> {
-    let text = super::table::text(&format!("zipkin/{file}"));
+fn zipkin(file: &str) -> Vec<Request> {
+    let path = match file.starts_with("v1") {
+        true => "/api/v1/spans",
+        false => "/api/v2/spans",
+    };
+    let text = super::table::text(&format!("zipkin/{file}.json"));
     let bodies: Vec<Value> = serde_json::from_str(&text).unwrap();
     let request = |body: &Value| Request::Json(path, body.to_string());
     bodies.iter().map(request).collect()
