@@ -10,6 +10,7 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() -> ExitCode {
+// Not private, for the example `tests/image.rs` is this file, too.
+pub(crate) fn main() -> ExitCode {
     wayspan::cli::main()
 }

@@ -214,6 +214,8 @@ fn the_chart_and_the_plain_manifest_say_the_same() {
     let key = "terminationGracePeriodSeconds";
     assert_eq!(chart[key], plain[key]);
     let [chart, plain] = [chart, plain].map(|spec| spec["containers"][0].clone());
+    let image = concat!("wayspan:", env!("CARGO_PKG_VERSION"));
+    assert_eq!(plain["image"], image, "the version of Cargo.toml");
     for (key, value) in plain.as_object().unwrap() {
         assert_eq!(chart[key], *value, "{key}");
     }

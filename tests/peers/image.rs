@@ -30,7 +30,7 @@ fn built() -> PathBuf {
     let dir = root().join("target/image");
     assert!(
         dir.join("index.json").exists(),
-        "{} is missing: run deploy/image/build --profile dev --features peers",
+        "{} is missing: run deploy/image/build --profile dev --features peers --example image",
         dir.display()
     );
     dir

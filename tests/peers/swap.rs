@@ -14,7 +14,9 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
-use testkit::{Backend, Protocol, Setup, Wayspan, metrics::Page, root};
+use testkit::{
+    Backend, EXPORT, Grpc, Protocol, Setup, Wayspan, frames, free_port, metrics::Page, root,
+};
 
 /// Where the chart's exporter sends.
 const JAEGER: &str = "jaeger-collector.istio-system.svc.cluster.local";
@@ -172,4 +174,36 @@ fn the_collector_of_kialis_tempo_runs() {
     let wayspan = Wayspan::start(setup.adding_mesh());
     export(&wayspan, [6; 16], &[("service.name", "orders")], &[]);
     assert_eq!(backend.wait(1)[0].trace_id, [6; 16]);
+}
+
+/// Its exporter is Zipkin's; `validate` says what takes its place.
+#[test]
+fn istios_sample_runs_with_an_exporter_of_otlp() {
+    let (backend, auth) = (Backend::grpc(), free_port());
+    let exporters = "exporters: [otlp_grpc, debug]";
+    let setup = Setup::file(held("istio-sample.yaml"))
+        .layer(format!(
+            "exporters: {{otlp_grpc: {{tls: {{insecure: true}}}}}}\n\
+             receivers: {{otlp/auth: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{auth}'}}}}}}}}\n\
+             service: {{pipelines: {{traces: {{{exporters}}}, traces/auth: {{{exporters}}}}}}}"
+        ))
+        .exporter("otlp_grpc", backend.port);
+    let wayspan = Wayspan::start(setup.adding_mesh());
+    export(&wayspan, [1; 16], &[("service.name", "orders")], &[]);
+    assert_eq!(backend.wait(1)[0].trace_id, [1; 16]);
+    wayspan.wait_said("GET /");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let statuses = runtime.block_on(async {
+        let mut client = Grpc::connect(auth).await;
+        let mut statuses = Vec::new();
+        for token in ["Bearer wrong", "Bearer somesecrettoken"] {
+            let request = frames::grpc(0, &[]);
+            let headers = [("authorization", token)];
+            let reply = client.send("POST", EXPORT, &headers, request).await;
+            statuses.push(reply.grpc_status());
+        }
+        statuses
+    });
+    // UNAUTHENTICATED, then OK.
+    assert_eq!(statuses, [Some(16), Some(0)]);
 }
