@@ -89,8 +89,16 @@ pub(crate) static TABLES: Tables = Tables {
             kind("batch", processor::batch::config::read),
             kind("memory_limiter", processor::memory_limiter::config::read),
             kind("resource", processor::resource::config::read),
+            kind("k8s_attributes", processor::k8s_attributes::config::read),
+            kind(
+                "resource_detection",
+                processor::resource_detection::config::read,
+            ),
         ],
-        renamed: &[],
+        renamed: &[
+            ("k8sattributes", "k8s_attributes"),
+            ("resourcedetection", "resource_detection"),
+        ],
         aliases: &[],
         unserved: unserved::PROCESSORS,
         unknown: Verdict::Refuse(unserved::UNKNOWN_PROCESSOR),
@@ -102,6 +110,8 @@ pub(crate) static TABLES: Tables = Tables {
             kind("otlp_grpc", exporter::otlp::config::read_grpc),
             kind("otlp_http", exporter::otlp::config::read_http),
             kind("debug", exporter::debug::config::read),
+            kind("file", exporter::file::config::read),
+            kind("nop", exporter::nop::config::read),
         ],
         renamed: &[
             ("otlp", "otlp_grpc"),

@@ -90,16 +90,6 @@ pub(super) const UNKNOWN_PROCESSOR: &str = "wayspan does not know what it does t
      (otlp_grpc)";
 
 pub(super) const PROCESSORS: &[Unserved] = &[
-    kinds(
-        &["k8sattributes", "k8s_attributes"],
-        LeaveOut(
-            "its attributes are not added (the mesh processor knows Pods and Services of itself)",
-        ),
-    ),
-    kinds(
-        &["resourcedetection", "resource_detection"],
-        LeaveOut("its attributes are not added"),
-    ),
     kinds(&["geoip"], LeaveOut("its attributes are not added")),
     kinds(
         &["groupbytrace"],
@@ -212,17 +202,6 @@ pub(super) const EXPORTERS: &[Unserved] = &[
             "wayspan does not speak its protocol: let a Collector with it stand behind wayspan \
              (otlp_grpc), or use the OTLP endpoint of that backend, if it has one",
         ),
-    ),
-    kinds(
-        &["file"],
-        Refuse(
-            "wayspan writes no files of spans: debug prints them; extensions.file_storage with \
-             sending_queue.storage keeps them until a backend has them",
-        ),
-    ),
-    kinds(
-        &["nop"],
-        Refuse("it would drop all spans: name the exporter that they are to go to"),
     ),
 ];
 

@@ -191,6 +191,11 @@ impl<'n> Reading<'n> {
         }
     }
 
+    /// The value of a variable of the environment, if it is set.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.env.variable(name)
+    }
+
     /// Returns true in a pod of Kubernetes.
     pub(crate) fn is_in_pod(&self) -> bool {
         self.env.variable("KUBERNETES_SERVICE_HOST").is_some()

@@ -3,7 +3,7 @@ Exporters take sealed batches from their queue and deliver them.
 
 A kind of exporter is a [`Sender`]: it makes a request of a batch's bytes, sends
 it, and says by an [`Outcome`] what came of it. There is a folder for each:
-[`otlp`] (over gRPC and HTTP) and [`debug`]. What all share is here:
+[`otlp`] (over gRPC and HTTP), [`debug`], `file` and `nop`. What all share is here:
 
 - `deliver` is the loop of one exporter, a thread's single task, with several
   batches in flight; `delivery` is one batch on its way: attempts, halves of what
@@ -21,7 +21,9 @@ pub mod debug;
 mod deliver;
 mod delivery;
 mod delivery_log;
+pub(crate) mod file;
 mod limit;
+pub(crate) mod nop;
 pub mod otlp;
 mod outcome;
 mod retry;

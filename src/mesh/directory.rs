@@ -9,6 +9,8 @@ is one, an address only where one Pod has it, an app only where one label fits.
 */
 
 mod backing;
+mod details;
+mod known_objects;
 mod labels;
 mod name_index;
 mod records;
@@ -16,10 +18,15 @@ mod records;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use details::Annotations;
+pub use details::{ContainerSpec, ContainerStatus, NamespaceDetails, OwnerReference, PodDetails};
+pub(crate) use known_objects::KnownObjects;
 pub use labels::AppLabels;
 pub(crate) use labels::waypoint_label;
 pub(crate) use name_index::{App, same_but_case};
-pub use records::{ControlPlanePod, KialiPod, NamespaceRecord, PodRecord, ServiceRecord};
+pub use records::{
+    ControlPlanePod, KialiPod, NamespaceRecord, OwnerRecord, PodRecord, ServiceRecord,
+};
 pub(crate) use records::{KialiAddress, Labels, PodPhase};
 
 use backing::{Backed, Fronts, Sets};

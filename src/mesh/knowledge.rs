@@ -38,20 +38,16 @@ impl Knowledge {
 }
 
 /// The knowledge in force, shared by the watchers and the shards.
-#[derive(Clone, Debug)]
-pub struct Current(Arc<ArcSwap<Knowledge>>);
+#[derive(Debug)]
+pub struct Current<T = Knowledge>(Arc<ArcSwap<T>>);
+
+impl<T> Clone for Current<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl Current {
-    /// Begins with `knowledge`.
-    pub fn new(knowledge: Knowledge) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(knowledge)))
-    }
-
-    /// Returns what is known now.
-    pub(crate) fn get(&self) -> Arc<Knowledge> {
-        self.0.load_full()
-    }
-
     /// Replaces a part. Watchers may race: `change` is applied to what the
     /// other has put in place.
     pub(crate) fn update(&self, change: impl Fn(&mut Knowledge)) {
@@ -61,9 +57,26 @@ impl Current {
             next
         });
     }
+}
+
+impl<T> Current<T> {
+    /// Begins with `knowledge`.
+    pub fn new(knowledge: T) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(knowledge)))
+    }
+
+    /// Returns what is known now.
+    pub(crate) fn get(&self) -> Arc<T> {
+        self.0.load_full()
+    }
+
+    /// Replaces all of it.
+    pub(crate) fn replace(&self, knowledge: T) {
+        self.0.store(Arc::new(knowledge));
+    }
 
     /// Returns a shard's own view.
-    pub(crate) fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader<T> {
         Reader {
             seen: self.get(),
             cache: Cache::new(Arc::clone(&self.0)),
@@ -75,12 +88,12 @@ impl Current {
 /// calls of [`Reader::refresh`], so that one request is decided by one
 /// knowledge.
 #[derive(Debug)]
-pub(crate) struct Reader {
-    cache: Cache<Arc<ArcSwap<Knowledge>>, Arc<Knowledge>>,
-    seen: Arc<Knowledge>,
+pub(crate) struct Reader<T = Knowledge> {
+    cache: Cache<Arc<ArcSwap<T>>, Arc<T>>,
+    seen: Arc<T>,
 }
 
-impl Reader {
+impl<T> Reader<T> {
     /// Looks whether something was replaced; true if so. As long as nothing
     /// was, this is one load of a word that nobody writes.
     pub(crate) fn refresh(&mut self) -> bool {
@@ -93,7 +106,7 @@ impl Reader {
     }
 
     /// Returns what was in force at the last [`Reader::refresh`].
-    pub(crate) fn get(&self) -> &Knowledge {
+    pub(crate) fn get(&self) -> &T {
         &self.seen
     }
 }

@@ -10,10 +10,13 @@ mod actions;
 mod background;
 pub(crate) mod batch;
 pub(crate) mod filter;
+pub(crate) mod k8s_attributes;
+mod kubernetes;
 pub(crate) mod memory_limiter;
 pub mod mesh;
 mod ottl;
 pub(crate) mod resource;
+pub(crate) mod resource_detection;
 mod settings;
 pub(crate) mod transform;
 

@@ -205,6 +205,19 @@ impl Next {
     ) -> Generation {
         show_logs(&self.graph, &self.health);
         let mut logs = logs::start(&mut self.graph, &self.health, failed);
+        // Before spans are taken: a processor may wait for what its decisions rest on.
+        let background = match (self.backgrounds.take(), before.as_deref_mut()) {
+            (None, Some(before)) => mem::take(&mut before.background),
+            (backgrounds, _) => {
+                let backgrounds = backgrounds.unwrap_or_default();
+                let registry = &self.background_registry;
+                let started = RunningBackground::start(backgrounds, registry, &self.health);
+                started.unwrap_or_else(|error| {
+                    failed.push(error);
+                    RunningBackground::default()
+                })
+            }
+        };
         let (mut running, mut listened) = (Vec::new(), &[][..]);
         if let Some(before) = before.as_deref_mut() {
             let is_kept = |log: &RunningLog| log.is_in(&self.graph);
@@ -217,18 +230,6 @@ impl Next {
         }
         self.listen(listened, accept, failed);
         let (exporters, gone) = self.exporters.make(&self.graph, running, context, failed);
-        let background = match (self.backgrounds, before.as_deref_mut()) {
-            (None, Some(before)) => mem::take(&mut before.background),
-            (backgrounds, _) => {
-                let backgrounds = backgrounds.unwrap_or_default();
-                let registry = &self.background_registry;
-                let started = RunningBackground::start(backgrounds, registry, &self.health);
-                started.unwrap_or_else(|error| {
-                    failed.push(error);
-                    RunningBackground::default()
-                })
-            }
-        };
         if let Some(before) = before {
             before.exporters = gone;
         }

@@ -23,6 +23,7 @@ fn everything(directory: &Path) -> Setup {
         "\
 processors:
   filter: {{traces: {{span: ['false']}}}}
+  k8s_attributes: {{passthrough: false}}
   mesh:
     kubernetes: {{kubeconfig: '{kubeconfig}'}}
     kiali: {{url: 'http://127.0.0.1:1/kiali'}}
@@ -33,7 +34,7 @@ extensions:
 service:
   extensions: [health_check, zpages, file_storage]
   pipelines:
-    traces: {{receivers: [otlp], processors: [memory_limiter, filter, mesh, batch], exporters: [otlp_grpc]}}
+    traces: {{receivers: [otlp], processors: [memory_limiter, filter, mesh, k8s_attributes, batch], exporters: [otlp_grpc]}}
     metrics: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
     logs: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
 "

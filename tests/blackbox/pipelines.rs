@@ -39,6 +39,15 @@ async fn ambient_newest_kiali() {
 }
 
 #[tokio::test]
+async fn file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("spans.json");
+    let layer = format!("exporters: {{file: {{path: '{}'}}}}", path.display());
+    runs_with(&shipped("file.yaml"), "otlp_grpc/jaeger", &layer).await;
+    assert!(path.exists());
+}
+
+#[tokio::test]
 async fn filter_transform() {
     runs(&shipped("filter-transform.yaml"), "otlp_grpc/jaeger").await;
 }
@@ -56,6 +65,12 @@ async fn forward() {
 }
 
 #[tokio::test]
+async fn k8s_attributes() {
+    // No cluster here: nothing is added, and spans pass all the same.
+    runs(&shipped("k8s-attributes.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
 async fn kiali_2_7() {
     runs(&shipped("kiali-2.7.yaml"), "otlp_grpc/jaeger").await;
 }
@@ -69,6 +84,11 @@ async fn istio_collector() {
 #[tokio::test]
 async fn resource() {
     runs(&shipped("resource.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
+async fn resource_detection() {
+    runs(&shipped("resource-detection.yaml"), "otlp_grpc/jaeger").await;
 }
 
 #[tokio::test]
@@ -112,12 +132,15 @@ fn every_file_is_run() {
     names.sort();
     let run = [
         "ambient-newest-kiali.yaml",
+        "file.yaml",
         "filter-transform.yaml",
         "follow-kiali.yaml",
         "forward.yaml",
         "istio-collector.yaml",
         "jaeger-http.yaml",
+        "k8s-attributes.yaml",
         "kiali-2.7.yaml",
+        "resource-detection.yaml",
         "resource.yaml",
         "segment-log.yaml",
         // By `secure::tls_and_token`.

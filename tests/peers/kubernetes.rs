@@ -176,9 +176,10 @@ impl Cluster {
             .ok()
     }
 
-    pub fn create(&self, path: &str, object: &Value) {
+    /// Creates an object, and returns it as it is then.
+    pub fn create(&self, path: &str, object: &Value) -> Value {
         let body = object.to_string().into_bytes();
-        self.ask(Method::POST, path, "application/json", body);
+        self.ask(Method::POST, path, "application/json", body)
     }
 
     /// Creates an object, or gives it another content.
@@ -296,6 +297,13 @@ impl Cluster {
             is_rbac && kinds.contains(&document["kind"].as_str().unwrap())
         });
         rbac.map(|document| self.apply(document)).count()
+    }
+
+    /// Gives the service account the further rights in a file of `deploy/`.
+    pub fn permit_file(&self, name: &str) {
+        for document in manifest(name) {
+            self.apply(&document);
+        }
     }
 
     /// Permits the service account to read one object.

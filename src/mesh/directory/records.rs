@@ -1,5 +1,6 @@
 //! What is kept of each object: the few fields that names depend on.
 
+use super::details::{Annotations, NamespaceDetails, OwnerReference, PodDetails};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// Labels of an object.
@@ -34,6 +35,8 @@ pub struct PodRecord {
     pub phase: PodPhase,
     /// What of the control plane runs in it; None: nothing.
     pub runs: Option<Box<ControlPlanePod>>,
+    /// Further facts, where they were asked for.
+    pub details: Option<Box<PodDetails>>,
 }
 
 impl PodRecord {
@@ -102,4 +105,21 @@ pub struct NamespaceRecord {
     pub(crate) name: String,
     /// Its labels.
     pub(crate) labels: Arc<Labels>,
+    /// Further facts, where they were asked for.
+    pub(crate) details: Option<Box<NamespaceDetails>>,
+}
+
+/// What is kept of a Node, or of a workload that owns Pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnerRecord {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+    /// The annotations that were asked for.
+    pub annotations: Annotations,
+    /// What manages it: of a ReplicaSet the Deployment, of a Job the CronJob.
+    pub controller: Option<OwnerReference>,
 }

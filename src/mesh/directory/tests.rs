@@ -260,6 +260,7 @@ fn pods_and_namespaces_by_name() {
     let records = [NamespaceRecord {
         name: "empty".to_owned(),
         labels: labels("istio.io/use-waypoint=w"),
+        ..NamespaceRecord::default()
     }];
     let none: [ServiceRecord; 0] = [];
     let pods = [

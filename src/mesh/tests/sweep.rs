@@ -215,6 +215,7 @@ fn directory(mixes: &[Mix], scheme: &Scheme) -> Directory {
             true => "istio.io/use-waypoint=waypoint",
             false => "",
         }),
+        ..NamespaceRecord::default()
     });
     Directory::build(pods, services, namespaces, scheme.app_labels())
 }

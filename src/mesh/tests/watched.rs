@@ -25,6 +25,7 @@ fn knowing(
     let namespaces = namespace.map(|of| NamespaceRecord {
         name: NS.to_owned(),
         labels: labels(of),
+        ..NamespaceRecord::default()
     });
     let found_by = knowledge.scheme.app_labels();
     let directory = Directory::build(pods.to_vec(), services.to_vec(), namespaces, found_by);

@@ -9,19 +9,27 @@ a core at most. A Kiali whose app label has changed gets another directory at
 the next second.
 
 The same Pods show which Kialis there are, and what istiod calls the cluster, for
-whoever follows a Kiali.
+whoever follows a Kiali; and all objects are shown to those who follow them.
 */
 
 use super::{
     client::{self, ClientError},
+    kept::{Kept, ObjectFollower},
     kiali::{self, ControlPlane, Kialis},
-    objects::{LabelPool, Namespace, Object, PodObject, ServiceObject},
+    objects::{
+        DaemonSet, Deployment, Job, LabelPool, Namespace, Node, Object, PodObject, ReplicaSet,
+        ServiceObject, StatefulSet,
+    },
     records::{Records, SharedRecords},
     resource::Resource,
+    scope::WatchScope,
     status::DirectoryStatus,
     store::{MAX_OBJECTS, RecordStore, Shared},
 };
-use crate::mesh::{Current, Directory, KubernetesSettings, directory::AppLabels};
+use crate::mesh::{
+    Current, Directory,
+    directory::{AppLabels, KnownObjects},
+};
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -40,12 +48,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the first directory waits for the slowest of the first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(10);
 
-/// Watches Kubernetes for the processors with the same settings.
+/// Watches Kubernetes for the processors with the same scope.
 #[derive(Debug)]
 pub(crate) struct DirectoryWatcher {
     config: kube::Config,
-    namespaces: Vec<Option<String>>,
+    scope: WatchScope,
+    kept: Kept,
     targets: Vec<Current>,
+    followers: Vec<Box<dyn ObjectFollower>>,
     status: Arc<DirectoryStatus>,
     control_plane: watch::Sender<ControlPlane>,
 }
@@ -55,31 +65,40 @@ struct AllRecords {
     pods: Vec<SharedRecords<PodObject>>,
     services: Vec<SharedRecords<ServiceObject>>,
     namespaces: Vec<SharedRecords<Namespace>>,
+    nodes: Vec<SharedRecords<Node>>,
+    replica_sets: Vec<SharedRecords<ReplicaSet>>,
+    deployments: Vec<SharedRecords<Deployment>>,
+    stateful_sets: Vec<SharedRecords<StatefulSet>>,
+    daemon_sets: Vec<SharedRecords<DaemonSet>>,
+    jobs: Vec<SharedRecords<Job>>,
 }
 
 impl DirectoryWatcher {
-    /// Returns a watcher that will keep the directories of `targets`. Asks
-    /// nothing of the API server yet, but needs a runtime.
+    /// Returns a watcher that will keep the directories of `targets`, and tell
+    /// `followers` of the objects that are kept. Asks nothing of the API server yet, but
+    /// needs a runtime.
     ///
     /// # Errors
     ///
     /// When it cannot be known where the API server is, or who we are to it.
     pub(crate) async fn new(
-        settings: &KubernetesSettings,
+        scope: WatchScope,
+        kept: Kept,
         targets: Vec<Current>,
+        followers: Vec<Box<dyn ObjectFollower>>,
     ) -> Result<Self, ClientError> {
-        let config = client::config(settings).await?;
+        let config = client::reach(&scope.access).await?;
         // Made once here so that faulty certificates show at start.
         client::client(config.clone())?;
-        let namespaces: Vec<_> = match &settings.namespaces[..] {
-            [] => vec![None],
-            some => some.iter().cloned().map(Some).collect(),
-        };
+        let watches = |resource: &Resource| (*resource, scope.places(*resource).len());
+        let watched: Vec<_> = kept.resources.iter().map(watches).collect();
         Ok(Self {
             config,
-            status: Arc::new(DirectoryStatus::new(namespaces.len())),
-            namespaces,
+            status: Arc::new(DirectoryStatus::new(&watched)),
+            scope,
+            kept,
             targets,
+            followers,
             control_plane: watch::Sender::default(),
         })
     }
@@ -96,20 +115,20 @@ impl DirectoryWatcher {
 
     /// Says what is watched, for the log.
     pub(crate) fn describe(&self) -> String {
-        let names: Vec<&str> = self
-            .namespaces
-            .iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        let place = match names[..] {
+        let place = match &self.scope.namespaces[..] {
             [] => "all namespaces".to_owned(),
-            _ => format!("namespaces {}", names.join(", ")),
+            names => format!("namespaces {}", names.join(", ")),
         };
-        format!(
-            "watching Pods, Services and Namespaces of {place} at {}",
-            self.config.cluster_url
-        )
+        let kinds = self.kept.resources.iter();
+        let kinds: Vec<String> = kinds
+            .map(|resource| format!("{}s", resource.kind()))
+            .collect();
+        let kinds = match &kinds[..] {
+            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+            _ => kinds.join(""),
+        };
+        let url = &self.config.cluster_url;
+        format!("watching {kinds} of {place} at {url}")
     }
 
     /// Watches for ever. Needs a runtime with local tasks.
@@ -122,17 +141,30 @@ impl DirectoryWatcher {
             client: client::client(self.config)?,
             status: self.status,
             pool: RefCell::new(LabelPool::default()),
+            kept: self.kept,
             changed: Notify::new(),
             most: MAX_OBJECTS,
         });
         let mut watches = JoinSet::new();
+        let (scope, all) = (&self.scope, &mut watches);
         let records = AllRecords {
-            pods: follow(&shared, &self.namespaces, &mut watches),
-            services: follow(&shared, &self.namespaces, &mut watches),
-            namespaces: follow(&shared, &self.namespaces, &mut watches),
+            pods: follow(&shared, scope, all),
+            services: follow(&shared, scope, all),
+            namespaces: follow(&shared, scope, all),
+            nodes: follow(&shared, scope, all),
+            replica_sets: follow(&shared, scope, all),
+            deployments: follow(&shared, scope, all),
+            stateful_sets: follow(&shared, scope, all),
+            daemon_sets: follow(&shared, scope, all),
+            jobs: follow(&shared, scope, all),
+        };
+        let told = Told {
+            targets: self.targets,
+            followers: self.followers,
+            control_plane: self.control_plane,
         };
         tokio::select! {
-            () = publish(&shared, &records, &self.targets, &self.control_plane) => {}
+            () = publish(&shared, &records, told) => {}
             // Each follows for ever: this is how a panic of one is passed on.
             Some(Err(ended)) = watches.join_next() => {
                 if ended.is_panic() {
@@ -144,17 +176,28 @@ impl DirectoryWatcher {
     }
 }
 
-/// Starts to follow the objects of one kind.
+/// Who is told of what is known.
+struct Told {
+    targets: Vec<Current>,
+    followers: Vec<Box<dyn ObjectFollower>>,
+    control_plane: watch::Sender<ControlPlane>,
+}
+
+/// Starts to follow the objects of one kind, if that is followed.
 fn follow<O: Object>(
     shared: &Rc<Shared>,
-    namespaces: &[Option<String>],
+    scope: &WatchScope,
     watches: &mut JoinSet<std::convert::Infallible>,
 ) -> Vec<SharedRecords<O>> {
-    let of = |(at, namespace): (usize, &Option<String>)| {
+    if !shared.kept.resources.contains(&O::RESOURCE) {
+        return Vec::new();
+    }
+    let of = |(at, namespace): (usize, Option<String>)| {
         let records: SharedRecords<O> = Rc::new(RefCell::new(Records::default()));
         let store = RecordStore {
             shared: Rc::clone(shared),
-            namespace: namespace.clone(),
+            namespace,
+            picked: scope.picked(O::RESOURCE),
             at,
             records: Rc::clone(&records),
             forbidden: None,
@@ -162,31 +205,39 @@ fn follow<O: Object>(
         watches.spawn_local(store.run());
         records
     };
-    namespaces.iter().enumerate().map(of).collect()
+    let places = scope.places(O::RESOURCE);
+    places.into_iter().enumerate().map(of).collect()
 }
 
-/// Puts directories in place, for ever.
-async fn publish(
-    shared: &Shared,
-    records: &AllRecords,
-    targets: &[Current],
-    control_plane: &watch::Sender<ControlPlane>,
-) {
+/// Puts directories in place and tells followers, for ever.
+async fn publish(shared: &Shared, records: &AllRecords, told: Told) {
+    let Told {
+        targets,
+        mut followers,
+        control_plane,
+    } = told;
     let begun = Instant::now();
     while !shared.status.all_tried() && begun.elapsed() < FIRST_LISTS {
         // A list of nothing changes nothing, and notifies nobody.
         let _ = timeout(Duration::from_millis(50), shared.changed.notified()).await;
     }
-    let [pods, services, namespaces] =
-        Resource::OF_DIRECTORY.map(|resource| shared.status.view(resource).objects);
-    tracing::info!(
-        "kubernetes: {pods} pods, {services} services and {namespaces} namespaces are known"
-    );
+    let counts = shared.kept.resources.iter().map(|resource| {
+        let objects = shared.status.view(*resource).objects;
+        format!("{objects} {}", resource.plural())
+    });
+    let counts: Vec<String> = counts.collect();
+    tracing::info!("kubernetes: {} are known", counts.join(", "));
     let mut built: Vec<Option<AppLabels>> = vec![None; targets.len()];
     let mut changed = true;
     loop {
         let begun = Instant::now();
         let mut made: Vec<(AppLabels, Arc<Directory>)> = Vec::new();
+        if !followers.is_empty() {
+            let objects = changed.then(|| records.objects());
+            for follower in &mut followers {
+                follower.follow(objects.as_ref());
+            }
+        }
         for (target, built) in targets.iter().zip(&mut built) {
             let labels = target.get().scheme.app_labels().clone();
             if !changed && built.as_ref() == Some(&labels) {
@@ -206,6 +257,8 @@ async fn publish(
         }
         if !made.is_empty() {
             shared.status.updated();
+        }
+        if changed {
             shared.pool.borrow_mut().purge();
         }
         if changed || !records.pods_are_listed() {
@@ -233,6 +286,21 @@ impl AllRecords {
 }
 
 impl AllRecords {
+    fn objects(&self) -> KnownObjects {
+        let mut pods = self.pods.iter();
+        KnownObjects {
+            pods_are_listed: pods.all(|records| records.borrow().listed),
+            pods: all(&self.pods),
+            namespaces: all(&self.namespaces),
+            nodes: all(&self.nodes),
+            replica_sets: all(&self.replica_sets),
+            deployments: all(&self.deployments),
+            stateful_sets: all(&self.stateful_sets),
+            daemon_sets: all(&self.daemon_sets),
+            jobs: all(&self.jobs),
+        }
+    }
+
     fn pods_are_listed(&self) -> bool {
         self.pods.iter().any(|records| records.borrow().listed)
     }

@@ -138,12 +138,16 @@ impl WatchError {
                     _ => place,
                 };
                 let who = user.map_or("this process".to_owned(), |user| user.to_string());
+                let effect = match Resource::OF_DIRECTORY.contains(&resource) {
+                    true => format!("Spans are named without {what}"),
+                    false => format!("Attributes that come from {what} are missing"),
+                };
                 format!(
                     "kubernetes: {who} may not {verb} {what}: the missing rule is apiGroups \
-                     [\"\"], resources [\"{what}\"], verbs [\"list\", \"watch\"], {place}. Spans \
-                     are named without {what} until it is there; trying again within a minute. \
-                     To grant it: {}",
-                    grant(resource, namespace, user)
+                     [\"{group}\"], resources [\"{what}\"], verbs [\"list\", \"watch\"], {place}. \
+                     {effect} until it is there; trying again within a minute. To grant it: {}",
+                    grant(resource, namespace, user),
+                    group = resource.group()
                 )
             }
             WatchErrorKind::Unauthorized => format!(
@@ -226,10 +230,7 @@ pub(crate) fn subject_of(refusal: &str) -> String {
 pub(crate) fn grant_one(resource: Resource, object: &ObjectName, message: &str) -> String {
     let (what, subject) = (resource.plural(), subject(user(message)));
     let (space, own) = (&object.namespace, &object.name);
-    let kind = match resource.group() {
-        "" => what.to_owned(),
-        group => format!("{what}.{group}"),
-    };
+    let kind = resource.qualified();
     let name = format!("wayspan-{what}-{own}");
     format!(
         "kubectl -n {space} create role {name} --verb=list,watch --resource={kind} \
@@ -242,7 +243,7 @@ fn grant(resource: Resource, namespace: Option<&str>, user: Option<User<'_>>) ->
     let what = resource.plural();
     let subject = subject(user);
     let name = format!("wayspan-{what}");
-    let verbs = format!("--verb=list,watch --resource={what}");
+    let verbs = format!("--verb=list,watch --resource={}", resource.qualified());
     match namespace {
         // Namespaces lie in no namespace: a Role cannot name them.
         Some(namespace) if resource == Resource::Namespaces => format!(
@@ -250,11 +251,11 @@ fn grant(resource: Resource, namespace: Option<&str>, user: Option<User<'_>>) ->
              kubectl create clusterrolebinding {name}-{namespace} \
              --clusterrole={name}-{namespace} {subject}"
         ),
-        Some(namespace) => format!(
+        Some(namespace) if resource.is_namespaced() => format!(
             "kubectl -n {namespace} create role {name} {verbs} && kubectl -n {namespace} create \
              rolebinding {name} --role={name} {subject}"
         ),
-        None => format!(
+        _ => format!(
             "kubectl create clusterrole {name} {verbs} && kubectl create clusterrolebinding \
              {name} --clusterrole={name} {subject}"
         ),

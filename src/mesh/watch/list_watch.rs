@@ -52,8 +52,10 @@ const ALL_PAGES: Duration = Duration::from_secs(600);
 pub(crate) struct Query {
     /// The collection's path.
     pub(crate) path: String,
-    /// Picks objects of the collection.
+    /// Picks objects of the collection by their fields.
     pub(crate) field_selector: Option<String>,
+    /// Picks objects of the collection by their labels.
+    pub(crate) label_selector: Option<String>,
     /// Only `metadata` is asked for.
     pub(crate) metadata_only: bool,
     /// Objects in one page of a list; None: all in one.
@@ -182,6 +184,7 @@ impl<S: WatchStore> Loop<'_, S> {
             bookmarks: true,
             timeout: Some(seconds),
             field_selector: self.query.field_selector.clone(),
+            label_selector: self.query.label_selector.clone(),
             ..WatchParams::default()
         };
         let request = Request::new(&self.query.path);
@@ -251,6 +254,7 @@ impl Query {
         ListParams {
             limit: self.page,
             field_selector: self.field_selector.clone(),
+            label_selector: self.label_selector.clone(),
             ..ListParams::default()
         }
     }

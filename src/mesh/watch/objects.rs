@@ -3,8 +3,11 @@ Objects as the API server writes them, of which only what records need is read.
 The rest (specs, statuses, managed fields) is skipped as it is parsed.
 */
 
-use super::{control_plane_pod, pod_spec::PodSpec, resource::Resource};
-use crate::mesh::directory::{Labels, NamespaceRecord, PodPhase, PodRecord, ServiceRecord};
+use super::{control_plane_pod, kept::Kept, pod_spec::PodSpec, resource::Resource};
+use crate::mesh::directory::{
+    Annotations, ContainerSpec, ContainerStatus, Labels, NamespaceDetails, NamespaceRecord,
+    OwnerRecord, OwnerReference, PodDetails, PodPhase, PodRecord, ServiceRecord,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
@@ -17,7 +20,10 @@ pub(crate) struct Meta {
     generate_name: String,
     /// Where a watch goes on.
     pub(crate) resource_version: String,
+    uid: String,
+    creation_timestamp: String,
     labels: Option<Labels>,
+    annotations: Option<Annotations>,
     owner_references: Vec<Owner>,
 }
 
@@ -26,7 +32,19 @@ pub(crate) struct Meta {
 struct Owner {
     kind: String,
     name: String,
+    uid: String,
     controller: bool,
+}
+
+impl From<Owner> for OwnerReference {
+    fn from(owner: Owner) -> Self {
+        Self {
+            kind: owner.kind,
+            name: owner.name,
+            uid: owner.uid,
+            controller: owner.controller,
+        }
+    }
 }
 
 /// Sets of labels, each kept once: those of replicas are the same.
@@ -60,8 +78,8 @@ pub(crate) trait Object: DeserializeOwned + Clone + 'static {
     /// Its `metadata`.
     fn meta(&self) -> &Meta;
 
-    /// Returns what is to be kept of the object.
-    fn record(self, pool: &mut LabelPool) -> Self::Record;
+    /// Returns what is to be kept of the object, where that is `kept` of all.
+    fn record(self, pool: &mut LabelPool, kept: &Kept) -> Self::Record;
 
     /// Tells it apart from others of its kind.
     fn key(&self) -> String {
@@ -88,6 +106,35 @@ struct PodStatus {
     pod_ip: String,
     #[serde(rename = "podIPs")]
     pod_ips: Vec<PodIp>,
+    #[serde(rename = "startTime")]
+    start_time: String,
+    #[serde(rename = "containerStatuses")]
+    containers: Option<Vec<StatusOfContainer>>,
+    #[serde(rename = "initContainerStatuses")]
+    init_containers: Option<Vec<StatusOfContainer>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct StatusOfContainer {
+    name: String,
+    #[serde(rename = "containerID")]
+    id: String,
+    #[serde(rename = "imageID")]
+    image_id: String,
+    #[serde(rename = "restartCount")]
+    restarts: i64,
+}
+
+impl From<StatusOfContainer> for ContainerStatus {
+    fn from(status: StatusOfContainer) -> Self {
+        Self {
+            name: status.name,
+            id: status.id,
+            image_id: status.image_id,
+            restarts: status.restarts,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -104,7 +151,7 @@ impl Object for PodObject {
         &self.metadata
     }
 
-    fn record(self, pool: &mut LabelPool) -> PodRecord {
+    fn record(mut self, pool: &mut LabelPool, kept: &Kept) -> PodRecord {
         let phase = match self.status.phase.as_str() {
             "Running" => PodPhase::Running,
             "Succeeded" | "Failed" => PodPhase::Finished,
@@ -124,16 +171,63 @@ impl Object for PodObject {
             }
         }
         let workload = workload(&self.metadata);
+        let workload = (workload != self.metadata.name).then(|| workload.to_owned());
         let labels = self.metadata.labels.as_ref();
         let runs = labels.and_then(|labels| control_plane_pod::read(labels, &self.spec));
+        let labels = self.metadata.labels.take();
+        let labels = match kept.details {
+            true => labels,
+            false => labels.map(without_uids),
+        };
         PodRecord {
             runs,
-            workload: (workload != self.metadata.name).then(|| workload.to_owned()),
-            namespace: self.metadata.namespace,
-            name: self.metadata.name,
+            workload,
             addresses,
-            labels: pool.share(self.metadata.labels.map(without_uids)),
+            labels: pool.share(labels),
             phase,
+            namespace: std::mem::take(&mut self.metadata.namespace),
+            name: std::mem::take(&mut self.metadata.name),
+            details: kept.details.then(|| Box::new(self.details(kept))),
+        }
+    }
+}
+
+impl PodObject {
+    fn details(self, kept: &Kept) -> PodDetails {
+        let Self {
+            metadata,
+            spec,
+            status,
+        } = self;
+        let owned = |(name, image): (&str, &str)| ContainerSpec {
+            name: name.to_owned(),
+            image: image.to_owned(),
+        };
+        let (containers, statuses) = match kept.containers {
+            true => {
+                let statuses = [status.containers, status.init_containers];
+                let statuses = statuses.into_iter().flatten().flatten();
+                let statuses = statuses.map(ContainerStatus::from).collect();
+                (spec.images().map(owned).collect(), statuses)
+            }
+            false => (Vec::new(), Vec::new()),
+        };
+        PodDetails {
+            uid: metadata.uid,
+            node: spec.node_name,
+            hostname: spec.hostname,
+            host_network: spec.host_network,
+            ip: status.pod_ip,
+            created: metadata.creation_timestamp,
+            started: status.start_time,
+            owners: metadata
+                .owner_references
+                .into_iter()
+                .map(OwnerReference::from)
+                .collect(),
+            annotations: kept.annotations(Resource::Pods, metadata.annotations),
+            containers,
+            statuses,
         }
     }
 }
@@ -212,7 +306,7 @@ impl Object for ServiceObject {
         &self.metadata
     }
 
-    fn record(self, pool: &mut LabelPool) -> ServiceRecord {
+    fn record(self, pool: &mut LabelPool, _: &Kept) -> ServiceRecord {
         ServiceRecord {
             namespace: self.metadata.namespace,
             name: self.metadata.name,
@@ -236,10 +330,76 @@ impl Object for Namespace {
         &self.metadata
     }
 
-    fn record(self, pool: &mut LabelPool) -> NamespaceRecord {
+    fn record(self, pool: &mut LabelPool, kept: &Kept) -> NamespaceRecord {
+        let Meta {
+            name,
+            uid,
+            labels,
+            annotations,
+            ..
+        } = self.metadata;
+        let details = || NamespaceDetails {
+            uid,
+            annotations: kept.annotations(Resource::Namespaces, annotations),
+        };
         NamespaceRecord {
-            name: self.metadata.name,
-            labels: pool.share(self.metadata.labels),
+            name,
+            labels: pool.share(labels),
+            details: kept.details.then(|| Box::new(details())),
+        }
+    }
+}
+
+/// Declares kinds of objects of which only the metadata is asked for.
+macro_rules! metadata_objects {
+    ($($(#[doc = $doc:literal])+ $name:ident: $resource:expr,)+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, Deserialize)]
+        pub(crate) struct $name {
+            metadata: Meta,
+        }
+
+        impl Object for $name {
+            type Record = OwnerRecord;
+            const RESOURCE: Resource = $resource;
+
+            fn meta(&self) -> &Meta {
+                &self.metadata
+            }
+
+            fn record(self, pool: &mut LabelPool, kept: &Kept) -> OwnerRecord {
+                self.metadata.owner(Self::RESOURCE, pool, kept)
+            }
+        }
+    )+};
+}
+
+metadata_objects! {
+    /// `v1.Node`.
+    Node: Resource::Nodes,
+    /// `apps/v1.ReplicaSet`.
+    ReplicaSet: Resource::ReplicaSets,
+    /// `apps/v1.Deployment`.
+    Deployment: Resource::Deployments,
+    /// `apps/v1.StatefulSet`.
+    StatefulSet: Resource::StatefulSets,
+    /// `apps/v1.DaemonSet`.
+    DaemonSet: Resource::DaemonSets,
+    /// `batch/v1.Job`.
+    Job: Resource::Jobs,
+}
+
+impl Meta {
+    fn owner(self, resource: Resource, pool: &mut LabelPool, kept: &Kept) -> OwnerRecord {
+        let mut owners = self.owner_references.into_iter();
+        OwnerRecord {
+            name: self.name,
+            uid: self.uid,
+            labels: pool.share(self.labels),
+            annotations: kept.annotations(resource, self.annotations),
+            controller: owners
+                .find(|owner| owner.controller)
+                .map(OwnerReference::from),
         }
     }
 }
@@ -252,7 +412,7 @@ mod tests {
 
     fn pod(value: serde_json::Value) -> PodRecord {
         let pod: PodObject = serde_json::from_value(value).unwrap();
-        pod.record(&mut LabelPool::default())
+        pod.record(&mut LabelPool::default(), &Kept::default())
     }
 
     #[test]

@@ -14,13 +14,31 @@ use std::{borrow::Cow, fmt};
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct PodSpec {
     pub(super) host_network: bool,
+    pub(super) node_name: String,
+    pub(super) hostname: String,
     pub(super) volumes: Option<Vec<Volume>>,
     containers: Option<Vec<Container>>,
+    init_containers: Option<Vec<InitContainer>>,
+}
+
+/// A container that ends before the others begin.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct InitContainer {
+    name: String,
+    image: String,
 }
 
 impl PodSpec {
     pub(super) fn containers(&self) -> impl Iterator<Item = &Container> {
         self.containers.iter().flatten()
+    }
+
+    /// Returns the name and the image of each container, init containers last.
+    pub(super) fn images(&self) -> impl Iterator<Item = (&str, &str)> {
+        let containers = self.containers().map(|of| (&*of.name, &*of.image));
+        let init = self.init_containers.iter().flatten();
+        containers.chain(init.map(|of| (&*of.name, &*of.image)))
     }
 }
 

@@ -25,8 +25,8 @@ struct ResourceState {
 /// The state of all watches that one directory is built from.
 #[derive(Debug, Default)]
 pub(crate) struct DirectoryStatus {
-    /// In the order of [`Resource::OF_DIRECTORY`].
-    resources: [ResourceState; Resource::OF_DIRECTORY.len()],
+    /// In the order of [`Resource::FOLLOWED`].
+    resources: [ResourceState; Resource::FOLLOWED.len()],
     updates: AtomicU64,
 }
 
@@ -42,16 +42,22 @@ pub(crate) struct ResourceView {
 }
 
 impl DirectoryStatus {
-    /// With `watches` watches of each resource, none tried yet.
-    pub(crate) fn new(watches: usize) -> Self {
+    /// With so many watches of each resource, none tried yet.
+    pub(crate) fn new(watched: &[(Resource, usize)]) -> Self {
         let status = Self::default();
-        for resource in &status.resources {
-            resource.lock().resize_with(watches, WatchState::default);
+        for (resource, watches) in watched {
+            let mut states = status.of(*resource).lock();
+            states.resize_with(*watches, WatchState::default);
         }
         status
     }
 
-    /// `resource` is one of [`Resource::OF_DIRECTORY`], which are the first.
+    /// Returns true if there is a watch of `resource`.
+    pub(crate) fn follows(&self, resource: Resource) -> bool {
+        !self.of(resource).lock().is_empty()
+    }
+
+    /// `resource` is one of [`Resource::FOLLOWED`], which are the first.
     fn of(&self, resource: Resource) -> &ResourceState {
         &self.resources[resource as usize]
     }

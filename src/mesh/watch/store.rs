@@ -8,6 +8,7 @@ just started forbids for a moment what it will permit).
 
 use super::{
     error::{Verb, WatchError, WatchErrorKind},
+    kept::Kept,
     list_watch::{self, PASSING, Query, WatchStore},
     objects::{LabelPool, Object},
     records::{Records, SharedRecords},
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) status: Arc<DirectoryStatus>,
     pub(crate) pool: RefCell<LabelPool>,
+    /// What is kept of each object.
+    pub(crate) kept: Kept,
     /// Notified when a record has changed.
     pub(crate) changed: Notify,
     /// Objects of one kind that are kept: [`MAX_OBJECTS`].
@@ -45,11 +48,22 @@ pub(crate) struct RecordStore<O: Object> {
     pub(crate) shared: Rc<Shared>,
     /// The only namespace to look into.
     pub(crate) namespace: Option<String>,
+    /// Which of the objects there are asked for.
+    pub(crate) picked: Picked,
     /// Its position in [`DirectoryStatus`].
     pub(crate) at: usize,
     pub(crate) records: SharedRecords<O>,
     /// Since when lists are forbidden.
     pub(crate) forbidden: Option<Instant>,
+}
+
+/// Which objects of a collection are asked for; by default all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Picked {
+    /// A selector of fields.
+    pub(crate) fields: Option<String>,
+    /// A selector of labels.
+    pub(crate) labels: Option<String>,
 }
 
 /// A list on its way: its records, and how many there may be.
@@ -71,11 +85,14 @@ impl<O: Object> RecordStore<O> {
     fn query(&self) -> Query {
         let namespace = self.namespace.as_deref();
         // Namespaces lie in none: one of them is picked by its name.
-        let picked = namespace.filter(|_| Self::RESOURCE == Resource::Namespaces);
+        let named = namespace.filter(|_| Self::RESOURCE == Resource::Namespaces);
+        let named = named.map(|name| format!("metadata.name={name}"));
+        let read_whole = [Resource::Pods, Resource::Services];
         Query {
             path: Self::RESOURCE.path(namespace),
-            field_selector: picked.map(|name| format!("metadata.name={name}")),
-            metadata_only: Self::RESOURCE == Resource::Namespaces,
+            field_selector: named.or_else(|| self.picked.fields.clone()),
+            label_selector: self.picked.labels.clone(),
+            metadata_only: !read_whole.contains(&Self::RESOURCE),
             page: Some(PAGE),
             answer: Duration::from_secs(60),
             watch_seconds: 240..=299,
@@ -146,7 +163,8 @@ impl<O: Object> WatchStore for RecordStore<O> {
             return ControlFlow::Break(());
         }
         let record = object.key();
-        (list.records).put(record, object.record(&mut self.shared.pool.borrow_mut()));
+        let Shared { pool, kept, .. } = &*self.shared;
+        (list.records).put(record, object.record(&mut pool.borrow_mut(), kept));
         ControlFlow::Continue(())
     }
 
@@ -168,7 +186,8 @@ impl<O: Object> WatchStore for RecordStore<O> {
             records.truncated = true;
             return self.overflow(new);
         }
-        let record = object.record(&mut self.shared.pool.borrow_mut());
+        let Shared { pool, kept, .. } = &*self.shared;
+        let record = object.record(&mut pool.borrow_mut(), kept);
         let changed = records.put(key, record);
         drop(records);
         if changed {

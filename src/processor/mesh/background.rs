@@ -1,46 +1,54 @@
 /*!
-What `mesh` processors do beside the spans: watch Kubernetes, and follow the
-configuration of Kiali.
+What `mesh` processors do beside the spans: follow the configuration of Kiali.
+Watching Kubernetes is shared with others.
 
 Processors of one id share what their decisions rest on, whatever pipeline they
-stand in, and processors that watch the same share the watcher.
+stand in.
 */
 
-use super::{Processors, follow_kiali, watch_kubernetes::Watchers};
+use super::{ConfiguredMesh, Processors, follow_kiali};
 use crate::{
     config::Id,
     mesh::{Current, Knowledge, MeshSettings},
-    processor::{Background, BackgroundError},
+    processor::{Background, BackgroundError, Backgrounds, kubernetes::KubernetesBackground},
     telemetry::{Health, Registry},
 };
 use std::{sync::Arc, thread::JoinHandle};
 use tokio::sync::watch;
 
-/// The `mesh` processors of a service, by id, and what watches for them.
+/// The `mesh` processors of a service, by id.
 #[derive(Default)]
 pub(crate) struct MeshBackground {
     processors: Processors,
-    watchers: Watchers,
 }
 
 impl MeshBackground {
     /// Returns where the decisions of processor `id` begin: the same for all
     /// shards and pipelines.
-    pub(crate) fn current(&mut self, id: &Id, settings: &MeshSettings) -> Current {
-        let make = || (settings.clone(), Current::new(Knowledge::of(settings)));
-        let (_, current) = self.processors.entry(id.clone()).or_insert_with(make);
-        current.clone()
+    pub(crate) fn current(
+        backgrounds: &mut Backgrounds,
+        id: &Id,
+        settings: &MeshSettings,
+    ) -> Current {
+        let known = backgrounds.of::<Self>().processors.get(id);
+        if let Some(known) = known {
+            return known.current.clone();
+        }
+        let current = Current::new(Knowledge::of(settings));
+        let kubernetes = backgrounds.of::<KubernetesBackground>();
+        let mesh = ConfiguredMesh {
+            settings: settings.clone(),
+            current: current.clone(),
+            control_plane: kubernetes.keep_directory(&settings.kubernetes, &current),
+        };
+        let processors = &mut backgrounds.of::<Self>().processors;
+        processors.insert(id.clone(), mesh);
+        current
     }
 }
 
 impl Background for MeshBackground {
-    fn prepare(
-        &mut self,
-        registry: &Arc<Registry>,
-        health: &Health,
-    ) -> Result<(), BackgroundError> {
-        self.watchers = Watchers::prepare(&self.processors)?;
-        self.watchers.register(registry, health);
+    fn prepare(&mut self, _: &Arc<Registry>, _: &Health) -> Result<(), BackgroundError> {
         Ok(())
     }
 
@@ -50,7 +58,7 @@ impl Background for MeshBackground {
         health: &Health,
         end: &watch::Receiver<bool>,
     ) -> Result<Vec<JoinHandle<()>>, BackgroundError> {
-        follow_kiali::start(&self.processors, &self.watchers, registry, end, health)?;
-        Ok(self.watchers.start(health, end)?)
+        follow_kiali::start(&self.processors, registry, end, health)?;
+        Ok(Vec::new())
     }
 }

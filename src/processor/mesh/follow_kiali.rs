@@ -3,7 +3,7 @@ Starts the followers of Kiali's own configuration. All run on one thread, which 
 is not waited for at shutdown: a look-up of a name may take longer than that.
 */
 
-use super::{Processors, kiali_client::KialiHttp, watch_kubernetes::Watchers};
+use super::{ConfiguredMesh, Processors, kiali_client::KialiHttp};
 use crate::{
     mesh::{
         Current, KialiSource, MeshSettings,
@@ -54,24 +54,28 @@ struct Job {
 }
 
 /// Starts the watchers of every `mesh` processor, which end with `end`, and
-/// registers what metrics show of them. A Kiali is looked for among what
-/// `watchers` see.
+/// registers what metrics show of them. A Kiali is looked for in the control plane that
+/// the processor's watcher sees.
 pub(super) fn start(
     processors: &Processors,
-    watchers: &Watchers,
     registry: &Arc<Registry>,
     end: &watch::Receiver<bool>,
     health: &Health,
 ) -> Result<(), ThreadError> {
     let mut jobs = Vec::new();
     let mut followed = Vec::new();
-    for (id, (settings, current)) in processors {
+    for (id, mesh) in processors {
+        let ConfiguredMesh {
+            settings,
+            current,
+            control_plane,
+        } = mesh;
         let id = id.to_string();
         let shown = SchemeLabels::of(&current.get().scheme, "static");
         let status = Arc::new(KialiStatus::new(shown.clone()));
         let versions = Versions::default();
         show(registry, &id, &status, &versions, &shown);
-        let control_plane = watchers.control_plane(&settings.kubernetes);
+        let control_plane = control_plane.get().cloned();
         match settings.follow.as_ref().map(|follow| &follow.source) {
             None => continue,
             Some(KialiSource::Discovery) if control_plane.is_none() => continue,

@@ -22,7 +22,6 @@ mod markers;
 mod memo;
 mod static_tags;
 mod stats;
-mod watch_kubernetes;
 pub(crate) mod ztunnel_log;
 
 use crate::{
@@ -34,6 +33,7 @@ use crate::{
     },
     pdata::{Edits, Keys, edit, edit_resource},
     pipeline::{Decision, Followers, Processor, ResourceId, Resources, Span},
+    processor::kubernetes::ControlPlaneSlot,
 };
 use background::MeshBackground;
 use client_names::ClientNames;
@@ -46,9 +46,16 @@ pub(crate) use stats::MeshStats;
 use stats::MeshTally;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The `mesh` processors of a service by id: their settings, and where their
-/// decisions begin.
-type Processors = BTreeMap<Id, (MeshSettings, Current)>;
+/// The `mesh` processors of a service by id.
+type Processors = BTreeMap<Id, ConfiguredMesh>;
+
+/// A `mesh` processor, whatever pipelines it stands in.
+struct ConfiguredMesh {
+    settings: MeshSettings,
+    /// Where its decisions begin.
+    current: Current,
+    control_plane: ControlPlaneSlot,
+}
 
 /// `STATUS_CODE_ERROR`.
 const ERROR: i32 = 2;

@@ -94,6 +94,7 @@ fn query(resource: Resource, name: &ObjectName) -> Query {
         path: resource.path(Some(&name.namespace)),
         // A Role with resourceNames permits lists and watches of just that name.
         field_selector: Some(format!("metadata.name={}", name.name)),
+        label_selector: None,
         metadata_only: false,
         page: None,
         answer: ANSWER,

@@ -90,11 +90,12 @@ fn refusal(code: u16) -> String {
 /// Plays the script; returns the names kept at its end, and the status.
 async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<DirectoryStatus>) {
     let server = Server::new(script);
-    let status = Arc::new(DirectoryStatus::new(1));
+    let status = Arc::new(DirectoryStatus::new(&[(Resource::Services, 1)]));
     let shared = Rc::new(Shared {
         client: Client::new(server.clone(), "default"),
         status: Arc::clone(&status),
         pool: RefCell::default(),
+        kept: Kept::default(),
         changed: Notify::new(),
         most,
     });
@@ -102,6 +103,7 @@ async fn play(most: usize, script: Vec<Step>) -> (Vec<String>, Arc<DirectoryStat
     let store = RecordStore {
         shared,
         namespace: None,
+        picked: Picked::default(),
         at: 0,
         records: Rc::clone(&records),
         forbidden: None,

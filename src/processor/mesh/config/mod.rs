@@ -3,13 +3,13 @@
 mod kiali;
 mod kubernetes;
 
-use super::{MeshBackground, MeshFactory, watch_kubernetes::is_wanted};
+use super::{MeshBackground, MeshFactory};
 use crate::{
     config::{Field, Id, KeyReader, Pairs, Setting, Word},
     mesh::{self, Aliases, Case, Described, Follow, KialiSource, MeshSettings, Repairs, Scheme},
     pdata::Signal,
     pipeline::ProcessorFactory,
-    processor::{BuildContext, ProcessorRole, ProcessorSettings},
+    processor::{BuildContext, ProcessorRole, ProcessorSettings, kubernetes::is_wanted},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -78,8 +78,7 @@ impl ProcessorSettings for MeshSettings {
     }
 
     fn build(&self, with: &mut BuildContext<'_>) -> Arc<dyn ProcessorFactory> {
-        let background = with.backgrounds.of::<MeshBackground>();
-        let current = background.current(with.id, self);
+        let current = MeshBackground::current(with.backgrounds, with.id, self);
         Arc::new(MeshFactory::new(self.clone(), current, with.shards))
     }
 }

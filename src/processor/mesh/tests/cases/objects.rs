@@ -29,6 +29,7 @@ impl Cluster {
             .map(|(name, labels)| NamespaceRecord {
                 name,
                 labels: Arc::new(labels),
+                ..NamespaceRecord::default()
             });
         (pods.collect(), services.collect(), namespaces.collect())
     }

@@ -1,17 +1,17 @@
 /*!
-Starts the watchers of Kubernetes: one for all `mesh` processors with the same
-settings, each on a thread and a runtime of its own, since a list of ten
+Starts the watchers of Kubernetes: one for all processors that ask for the same
+objects, each on a thread and a runtime of its own, since a list of ten
 thousand Pods takes a while to read and neither a scrape nor a new connection
 is to wait for it.
 */
 
-use super::Processors;
+use super::request::Request;
 use crate::{
     mesh::{
-        Current, KubernetesMode, KubernetesSettings,
+        KubernetesMode, KubernetesSettings,
         watch::{
-            ClientError, DirectoryStatus, DirectoryWatcher, Resource, WatchErrorKind, in_cluster,
-            kiali::ControlPlane,
+            ClientError, DirectoryStatus, DirectoryWatcher, Kept, Resource, WatchErrorKind,
+            WatchScope, in_cluster,
         },
     },
     telemetry::{Health, Metric, Registry},
@@ -26,7 +26,7 @@ use tokio::{runtime::Runtime, sync::watch, task::LocalSet};
 
 const WATCH_UP: Metric = Metric::gauge(
     "wayspan_kubernetes_watch_up",
-    "1 while all pods, services or namespaces are known and followed.",
+    "1 while all objects of a kind are known and followed.",
     &["resource"],
 );
 const OBJECTS: Metric = Metric::gauge(
@@ -62,7 +62,6 @@ pub(crate) struct Watchers(Vec<Ready>);
 
 /// A watcher that is ready to start.
 struct Ready {
-    settings: KubernetesSettings,
     watcher: DirectoryWatcher,
     runtime: Runtime,
 }
@@ -72,25 +71,27 @@ impl Watchers {
     ///
     /// # Errors
     ///
-    /// When `kubernetes` is `on` and no client can be made.
-    pub(crate) fn prepare(processors: &Processors) -> Result<Self, StartWatchError> {
-        let mut wanted: Vec<(&KubernetesSettings, Vec<Current>)> = Vec::new();
-        for (settings, current) in processors.values() {
-            let settings = &settings.kubernetes;
-            if !is_wanted(settings) {
-                continue;
-            }
-            match wanted.iter_mut().find(|(same, _)| *same == settings) {
-                Some((_, targets)) => targets.push(current.clone()),
-                None => wanted.push((settings, vec![current.clone()])),
+    /// When no client can be made for a request that is mandatory.
+    pub(super) fn prepare(requests: Vec<Request>) -> Result<Self, StartWatchError> {
+        let mut shared: Vec<Vec<Request>> = Vec::new();
+        for request in requests {
+            let same = |others: &&mut Vec<Request>| {
+                others
+                    .first()
+                    .is_some_and(|other| other.scope == request.scope)
+            };
+            match shared.iter_mut().find(same) {
+                Some(others) => others.push(request),
+                None => shared.push(vec![request]),
             }
         }
         let mut watchers = Vec::new();
-        for (settings, targets) in wanted {
-            match prepare(settings, targets) {
+        for requests in shared {
+            let is_mandatory = requests.iter().any(|request| request.is_mandatory);
+            match prepare(requests) {
                 Ok(ready) => watchers.push(ready),
-                Err(StartWatchError::Client(error)) if settings.mode != KubernetesMode::On => {
-                    tracing::warn!("cannot watch Kubernetes: {error}; spans are named without it");
+                Err(StartWatchError::Client(error)) if !is_mandatory => {
+                    tracing::warn!("cannot watch Kubernetes: {error}; {WITHOUT}");
                 }
                 Err(error) => return Err(error),
             }
@@ -105,7 +106,7 @@ impl Watchers {
         }
         let all: Arc<[Arc<DirectoryStatus>]> =
             self.0.iter().map(|of| of.watcher.status()).collect();
-        for resource in Resource::OF_DIRECTORY {
+        for resource in followed(&all) {
             let labels = [resource.plural()];
             let of = Arc::clone(&all);
             registry.gauge(&WATCH_UP, &labels, move || {
@@ -129,16 +130,6 @@ impl Watchers {
         health.detail("kubernetes", move || detail(&all));
     }
 
-    /// Returns the control plane that the watcher with these settings sees; None where
-    /// there is no such watcher.
-    pub(super) fn control_plane(
-        &self,
-        settings: &KubernetesSettings,
-    ) -> Option<watch::Receiver<ControlPlane>> {
-        let ready = self.0.iter().find(|ready| ready.settings == *settings)?;
-        Some(ready.watcher.control_plane())
-    }
-
     /// Starts them. They end with `end`.
     pub(crate) fn start(
         self,
@@ -151,7 +142,7 @@ impl Watchers {
 }
 
 /// Returns true if Kubernetes is to be watched.
-pub(super) fn is_wanted(settings: &KubernetesSettings) -> bool {
+pub(crate) fn is_wanted(settings: &KubernetesSettings) -> bool {
     match settings.mode {
         KubernetesMode::On => true,
         KubernetesMode::Off => false,
@@ -160,25 +151,49 @@ pub(super) fn is_wanted(settings: &KubernetesSettings) -> bool {
     }
 }
 
-/// Makes a watcher and its runtime. On a thread, since whoever starts a service
-/// may have a runtime of its own, in which no other can be waited for.
-fn prepare(settings: &KubernetesSettings, targets: Vec<Current>) -> Result<Ready, StartWatchError> {
-    let make = || {
+/// Makes the watcher of requests of the same scope, and its runtime. On a thread, since
+/// whoever starts a service may have a runtime of its own, in which no other can be
+/// waited for.
+fn prepare(requests: Vec<Request>) -> Result<Ready, StartWatchError> {
+    let mut scope = WatchScope::default();
+    let mut kept = Kept::default();
+    let (mut targets, mut slots, mut followers) = (Vec::new(), Vec::new(), Vec::new());
+    for request in requests {
+        scope = request.scope;
+        kept.add(request.kept);
+        followers.extend(request.follower);
+        if let Some((target, slot)) = request.target {
+            targets.push(target);
+            slots.push(slot);
+        }
+    }
+    let make = || -> Result<Ready, StartWatchError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(failed)?;
-        let watcher = runtime.block_on(DirectoryWatcher::new(settings, targets))?;
-        Ok(Ready {
-            settings: settings.clone(),
-            watcher,
-            runtime,
-        })
+        let watcher = DirectoryWatcher::new(scope, kept, targets, followers);
+        let watcher = runtime.block_on(watcher)?;
+        Ok(Ready { watcher, runtime })
     };
-    thread::scope(|scope| {
+    let ready = thread::scope(|scope| {
         let made = scope.spawn(make).join();
         made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    })?;
+    for slot in slots {
+        // Each is filled once: a processor asks once.
+        let _ = slot.set(ready.watcher.control_plane());
+    }
+    Ok(ready)
+}
+
+/// What follows from having no client.
+const WITHOUT: &str = "spans are named, and attributes added, without it";
+
+/// Returns the kinds of objects that any watcher follows.
+fn followed(all: &[Arc<DirectoryStatus>]) -> Vec<Resource> {
+    let followed = |of: &Resource| all.iter().any(|status| status.follows(*of));
+    Resource::FOLLOWED.into_iter().filter(followed).collect()
 }
 
 fn failed(source: std::io::Error) -> ThreadError {
@@ -204,7 +219,7 @@ fn start(
             tokio::select! {
                 ended = watcher.run() => {
                     if let Err(error) = ended {
-                        tracing::warn!("cannot watch Kubernetes: {error}; spans are named without it");
+                        tracing::warn!("cannot watch Kubernetes: {error}; {WITHOUT}");
                     }
                 }
                 _ = end.wait_for(|end| *end) => {}
@@ -233,7 +248,7 @@ fn detail(all: &[Arc<DirectoryStatus>]) -> Value {
         }
         (resource.plural().to_owned(), value)
     };
-    Resource::OF_DIRECTORY.into_iter().map(of).collect()
+    followed(all).into_iter().map(of).collect()
 }
 
 #[cfg(test)]
