@@ -118,7 +118,7 @@ impl Engine {
         let factory: Arc<dyn ProcessorFactory> =
             Arc::new(MeshFactory::new(settings.clone(), current, 1));
         let registry = Registry::new(false);
-        let graph = Graph::build(config.graph(|_| Arc::clone(&factory)), 1, &registry).unwrap();
+        let graph = Graph::build(config.graph(|_, _| Arc::clone(&factory)), 1, &registry).unwrap();
         let plan: Rc<ShardPlan> = Rc::new(graph.plan(0));
         let shard = plan.build(Gather::new(Duration::ZERO));
         let load = ShardLoad::default();

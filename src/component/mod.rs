@@ -104,14 +104,14 @@ impl Config {
     /// processor share.
     pub fn graph(
         &self,
-        mut factory: impl FnMut(&processor::ConfiguredProcessor) -> Arc<dyn ProcessorFactory>,
+        mut factory: impl FnMut(&processor::ConfiguredProcessor, Signal) -> Arc<dyn ProcessorFactory>,
     ) -> GraphSettings {
         let pipelines = self.pipelines.iter().map(|pipeline| PipelineSettings {
             id: pipeline.id.clone(),
             signal: pipeline.signal,
             receivers: pipeline.receivers.clone(),
             stages: (pipeline.processors.iter())
-                .map(|processor| (processor.id.clone(), factory(processor)))
+                .map(|processor| (processor.id.clone(), factory(processor, pipeline.signal)))
                 .collect(),
             memory_limiter: pipeline.memory_limiter.clone(),
             batch: pipeline.batch.clone(),

@@ -94,6 +94,12 @@ pub(crate) static TABLES: Tables = Tables {
                 "resource_detection",
                 processor::resource_detection::config::read,
             ),
+            kind("attributes", processor::attributes::config::read),
+            kind(
+                "probabilistic_sampler",
+                processor::probabilistic_sampler::config::read,
+            ),
+            kind("redaction", processor::redaction::config::read),
         ],
         renamed: &[
             ("k8sattributes", "k8s_attributes"),

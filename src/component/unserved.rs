@@ -117,15 +117,7 @@ pub(super) const PROCESSORS: &[Unserved] = &[
         LeaveOut("it is for another signal than traces"),
     ),
     kinds(
-        &["redaction"],
-        Refuse(
-            "it decides what may leave: without it, what it takes away would be sent. Let a \
-             Collector with it stand behind wayspan (otlp_grpc), or keep such values out of spans \
-             where they are made",
-        ),
-    ),
-    kinds(
-        &["attributes", "span", "groupbyattrs"],
+        &["span", "groupbyattrs"],
         Refuse(
             "it changes spans, and may take away what must not leave: let a Collector with it \
              stand behind wayspan (otlp_grpc). Tags can also be set where spans are made, by \
@@ -137,13 +129,6 @@ pub(super) const PROCESSORS: &[Unserved] = &[
         Refuse(
             "it decides which traces are kept: let a Collector with it stand behind wayspan \
              (otlp_grpc)",
-        ),
-    ),
-    kinds(
-        &["probabilistic_sampler"],
-        Refuse(
-            "it decides which traces are kept: set randomSamplingPercentage of a Telemetry, which \
-             costs proxies less, or let a Collector with it stand behind wayspan (otlp_grpc)",
         ),
     ),
     kinds(

@@ -4,7 +4,7 @@ of what `print-config` prints: both end in logs and in tickets.
 */
 
 /// Words in the keys of secrets.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "token",
     "passw",
     "secret",
@@ -15,6 +15,7 @@ const SECRETS: [&str; 10] = [
     "inline",
     "headers",
     "client_auth",
+    "hmac",
 ];
 /// Keys beside secrets whose values are none.
 const OPEN: [&str; 6] = ["filename", "file", "scheme", "header", "username", "realm"];

@@ -127,6 +127,19 @@ impl fmt::Display for ShowFloat {
     }
 }
 
+/// A number with the shortest digits that mean it, and never an exponent.
+pub(crate) struct ShowPlain(pub(crate) f64);
+
+impl fmt::Display for ShowPlain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_infinite() {
+            f.write_str(if self.0 > 0.0 { "+Inf" } else { "-Inf" })
+        } else {
+            write!(f, "{}", self.0)
+        }
+    }
+}
+
 /// Puts a plus sign in front of an exponent that has no sign.
 struct Exponent<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,

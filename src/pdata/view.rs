@@ -140,7 +140,7 @@ pub fn value_at(request: &[u8], at: usize) -> Option<AnyValue<'_>> {
 }
 
 /// Payloads of the length-delimited fields `number`.
-pub(super) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> + Clone {
+pub(crate) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> + Clone {
     WireFields::new(message)
         .filter(move |f| f.number == number)
         .filter_map(|f| f.bytes())

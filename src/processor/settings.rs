@@ -28,6 +28,8 @@ pub trait ProcessorSettings: fmt::Debug + Send + Sync + Any {
 pub struct BuildContext<'a> {
     /// The processor's id.
     pub(crate) id: &'a Id,
+    /// What the pipeline carries.
+    pub(crate) signal: Signal,
     /// Shards, each of which will ask for an instance.
     pub(crate) shards: usize,
     /// What the processors of a kind do beside the items.

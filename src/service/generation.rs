@@ -20,6 +20,7 @@ use super::{
 use crate::{
     component::{Config, Fingerprint},
     config::Id,
+    pdata::Signal,
     pipeline::{Graph, GraphSettings, NamedRoute, ProcessorFactory},
     processor::{Backgrounds, BuildContext},
     telemetry::{Health, LimitedPeers, Registry},
@@ -86,6 +87,8 @@ impl RunningBackground {
 #[derive(Clone)]
 struct Factory {
     id: Id,
+    /// What the pipeline carries.
+    signal: Signal,
     fingerprint: Fingerprint,
     factory: Arc<dyn ProcessorFactory>,
     /// Something is done for it beside the items.
@@ -291,10 +294,11 @@ impl Processors {
     fn build(config: &Config, shards: usize, known: &[Factory], keeps_backed: bool) -> Self {
         let mut backgrounds = Backgrounds::default();
         let mut factories = Vec::<Factory>::new();
-        let settings = config.graph(|processor| {
-            let same = factories.iter().filter(|f| f.id == processor.id).count();
+        let settings = config.graph(|processor, signal| {
+            let is_same = |f: &&Factory| f.id == processor.id && f.signal == signal;
+            let same = factories.iter().filter(is_same).count();
             let fingerprint = config.fingerprints.of("processor", &processor.id);
-            let known = known.iter().filter(|f| f.id == processor.id).nth(same);
+            let known = known.iter().filter(is_same).nth(same);
             let known = known.filter(|known| {
                 known.fingerprint == fingerprint && (keeps_backed || !known.is_backed)
             });
@@ -302,11 +306,13 @@ impl Processors {
                 let before = backgrounds.asked();
                 let factory = processor.settings.build(&mut BuildContext {
                     id: &processor.id,
+                    signal,
                     shards,
                     backgrounds: &mut backgrounds,
                 });
                 Factory {
                     id: processor.id.clone(),
+                    signal,
                     fingerprint,
                     factory,
                     is_backed: backgrounds.asked() > before,

@@ -10,6 +10,7 @@
 mod aliases;
 mod bad_grpc;
 mod bad_http;
+mod chain;
 mod connections;
 mod delivery;
 mod demo;

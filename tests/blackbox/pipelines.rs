@@ -53,6 +53,21 @@ async fn filter_transform() {
 }
 
 #[tokio::test]
+async fn attributes() {
+    runs(&shipped("attributes.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
+async fn probabilistic_sampler() {
+    runs(&shipped("probabilistic_sampler.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
+async fn redaction() {
+    runs(&shipped("redaction.yaml"), "otlp_grpc/jaeger").await;
+}
+
+#[tokio::test]
 async fn follow_kiali() {
     // No cluster here: names are the defaults', and spans pass all the same.
     runs(&shipped("follow-kiali.yaml"), "otlp_grpc/jaeger").await;
@@ -132,6 +147,7 @@ fn every_file_is_run() {
     names.sort();
     let run = [
         "ambient-newest-kiali.yaml",
+        "attributes.yaml",
         "file.yaml",
         "filter-transform.yaml",
         "follow-kiali.yaml",
@@ -140,6 +156,8 @@ fn every_file_is_run() {
         "jaeger-http.yaml",
         "k8s-attributes.yaml",
         "kiali-2.7.yaml",
+        "probabilistic_sampler.yaml",
+        "redaction.yaml",
         "resource-detection.yaml",
         "resource.yaml",
         "segment-log.yaml",

@@ -1,6 +1,10 @@
 //! Components as a file configures them: requests through whole pipelines, without sockets.
 
+mod allocations;
+mod attributes;
+mod redaction;
 mod resource;
+mod sampler;
 mod through;
 
-use through::{Through, refused, span};
+use through::{Through, attributes, refused, shown, span};

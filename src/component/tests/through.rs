@@ -28,6 +28,7 @@ pub(super) struct Through {
     shard: Rc<Shard>,
     inlet: Inlet,
     queue: Arc<Queue<QueuedBatch>>,
+    registry: Registry,
     signal: Signal,
     _graph: Graph,
 }
@@ -70,9 +71,10 @@ impl Through {
         let config = config(signal, processors, list).unwrap_or_else(|error| panic!("{error}"));
         let registry = Registry::new(false);
         let mut backgrounds = Backgrounds::default();
-        let settings = config.graph(|processor| {
+        let settings = config.graph(|processor, signal| {
             let factory = processor.settings.build(&mut BuildContext {
                 id: &processor.id,
+                signal,
                 shards: 1,
                 backgrounds: &mut backgrounds,
             });
@@ -92,6 +94,7 @@ impl Through {
             shard,
             inlet,
             queue: Arc::clone(&graph.exporters[0].queue),
+            registry,
             signal,
             _graph: graph,
         }
@@ -138,6 +141,23 @@ impl Through {
                 .collect::<Vec<_>>()
         });
         spans.collect()
+    }
+
+    /// Sends a request, and leaves what comes out in the batch that is open.
+    pub(super) fn take(&self, request: &[u8]) {
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        self.inlet.take(self.signal, request, peer).unwrap();
+    }
+
+    /// Returns true if a request is refused.
+    pub(super) fn refuses(&self, request: &[u8]) -> bool {
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        self.inlet.take(self.signal, request, peer).is_err()
+    }
+
+    /// The metrics page.
+    pub(super) fn metrics(&self) -> String {
+        self.registry.render()
     }
 }
 
