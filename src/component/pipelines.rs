@@ -182,8 +182,8 @@ pub(super) fn references(field: &Field<Vec<Field<String>>>) -> Vec<Reference> {
 }
 
 impl Draft {
-    /// Resolves the references. None when one of them failed; that is reported,
-    /// here or where the component was checked.
+    /// Resolves the references. None when one of them failed, or when the pipeline
+    /// is not run; that is reported, here or where the component was checked.
     pub(super) fn resolve(&self, all: &Components<'_, '_>, cx: &Reading<'_>) -> Option<Pipeline> {
         let mut pipeline = Pipeline {
             id: self.id.clone(),
@@ -277,11 +277,12 @@ impl Draft {
                 ProcessorRole::Item(settings) if !settings.signals().contains(&self.signal) => {
                     let of = settings.signals().iter().map(|s| s.as_str());
                     let of = of.collect::<Vec<_>>().join(" and ");
+                    // Without the processor more might leave than the file lets out.
                     let message = format!(
-                        "this processor is for {of}, and {} is of {}",
-                        self.id, self.signal
+                        "{} is not run: this processor is for {of} in wayspan",
+                        self.id
                     );
-                    cx.error_with_help(Some(*spot), &message, "remove it from this pipeline");
+                    cx.warn(Some(*spot), &message);
                     complete = false;
                 }
                 ProcessorRole::Item(settings) => {

@@ -66,15 +66,17 @@ fn double(n: f64, out: &mut String) -> Result<(), EvalError> {
         return Err(EvalError::of_type("infinite numbers and NaN have no text"));
     }
     let size = n.abs();
-    let _ = match size != 0.0 && !(1e-6..1e21).contains(&size) {
-        true => {
-            let text = format!("{n:e}");
-            match text.contains("e-") {
-                true => write!(out, "{text}"),
-                false => write!(out, "{}", text.replacen('e', "e+", 1)),
-            }
+    let text = format!("{n:e}");
+    let _ = match text.split_once('e') {
+        // Go's exponents have a sign and two digits at least.
+        Some((digits, exponent)) if size != 0.0 && !(1e-6..1e21).contains(&size) => {
+            let (sign, exponent) = match exponent.strip_prefix('-') {
+                Some(exponent) => ('-', exponent),
+                None => ('+', exponent),
+            };
+            write!(out, "{digits}e{sign}{exponent:0>2}")
         }
-        false => write!(out, "{n}"),
+        _ => write!(out, "{n}"),
     };
     Ok(())
 }
