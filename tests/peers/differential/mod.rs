@@ -22,6 +22,7 @@ mod refused;
 mod requests;
 mod side;
 mod sink;
+mod statements;
 mod table;
 
 use side::{Product, Side};

@@ -91,6 +91,12 @@ impl Table {
         table.numbered()
     }
 
+    /// Cases that are made here.
+    pub fn of(requests: &str, cases: Vec<Case>) -> Self {
+        let requests = vec![requests.to_owned()];
+        Self { requests, cases }.numbered()
+    }
+
     fn numbered(self) -> Self {
         let mut table = self;
         for (number, case) in table.cases.iter_mut().enumerate() {
@@ -108,6 +114,15 @@ impl Case {
     /// No processors, and an exporter as it is by default.
     pub fn plain() -> Self {
         serde_saphyr::from_str("name: plain").expect("a case needs no more")
+    }
+
+    /// A case of these processors.
+    pub fn of(name: &str, processors: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            processors,
+            ..Self::plain()
+        }
     }
 
     /// What is wrong, where these differences were found.
