@@ -79,6 +79,8 @@ pub(super) struct Hints<'t> {
     prefixes: Vec<&'t str>,
     /// Contexts that have all functions and enums.
     able: Contexts,
+    /// There is a function or an enum.
+    demands: bool,
     /// What a function of this name is available in.
     available: fn(&str) -> Contexts,
 }
@@ -88,6 +90,7 @@ impl<'t> Hints<'t> {
         Self {
             prefixes: Vec::new(),
             able: Contexts::ALL,
+            demands: false,
             available,
         }
     }
@@ -108,6 +111,10 @@ impl<'t> Hints<'t> {
         let named = self.prefixes.iter().min_by_key(rank)?;
         if let Some(context) = Context::of(named).filter(|c| self.able.has(*c)) {
             return Some(context);
+        }
+        // Where nothing is demanded the Collector looks no further, and refuses the other name of a scope.
+        if !self.demands {
+            return None;
         }
         let others = Context::PREFERRED.into_iter();
         let mut able = others.filter(|c| self.able.has(*c) && c.name() != *named);
@@ -133,6 +140,7 @@ impl<'t> Hints<'t> {
     }
 
     fn call(&mut self, call: &'t Call) {
+        self.demands = true;
         self.able = self.able.and((self.available)(&call.name));
         for Argument { value, .. } in &call.arguments {
             self.value(value);
@@ -158,6 +166,7 @@ impl<'t> Hints<'t> {
     fn value(&mut self, value: &'t Value) {
         match &value.kind {
             ValueKind::Enum(name) => {
+                self.demands = true;
                 let able = match enumerator(name) {
                     Some(_) => Contexts(Contexts::SPAN.0 | 1 << Context::SpanEvent as u8),
                     None => Contexts(0),

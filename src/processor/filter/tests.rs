@@ -80,5 +80,5 @@ fn conditions_drop_what_they_drop_in_the_collector() {
         wrong.len(),
         wrong.join("\n\n")
     );
-    assert!(count > 30, "{count} paragraphs");
+    assert!(count >= 30, "{count} paragraphs");
 }
