@@ -115,6 +115,7 @@ pub(crate) static TABLES: Tables = Tables {
         kinds: &[
             kind("otlp_grpc", exporter::otlp::config::read_grpc),
             kind("otlp_http", exporter::otlp::config::read_http),
+            kind("zipkin", exporter::zipkin::config::read),
             kind("debug", exporter::debug::config::read),
             kind("file", exporter::file::config::read),
             kind("nop", exporter::nop::config::read),

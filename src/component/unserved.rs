@@ -142,7 +142,7 @@ pub(super) const PROCESSORS: &[Unserved] = &[
 
 pub(super) const EXPORTERS: &[Unserved] = &[
     kinds(
-        &["zipkin", "jaeger", "jaeger_thrift"],
+        &["jaeger", "jaeger_thrift"],
         Refuse("Jaeger takes OTLP: use otlp_grpc with endpoint jaeger-collector:4317"),
     ),
     kinds(

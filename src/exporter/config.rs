@@ -1,6 +1,6 @@
 /*!
 The keys that exporters with a queue have: `sending_queue`, `retry_on_failure`,
-`timeout`.
+`timeout`; and what all with an endpoint share.
 */
 
 use super::{Retry, SendingQueue};
@@ -24,6 +24,50 @@ impl Word for Sizer {
         ("items", Self::Items),
         ("bytes", Self::Bytes),
     ];
+}
+
+/// Where old Collectors had it.
+pub(super) const INSECURE: &str = "belongs below tls: write tls: {insecure: true}";
+
+/// Reads what the Collector's HTTP clients have besides, none of which wayspan has.
+pub(super) fn http_transport(keys: &mut KeyReader<'_>) {
+    keys.ignored(&[
+        "compression_params",
+        "read_buffer_size",
+        "write_buffer_size",
+        "max_idle_conns",
+        "max_idle_conns_per_host",
+        "max_conns_per_host",
+        "idle_conn_timeout",
+        "disable_keep_alives",
+        "http2_read_idle_timeout",
+        "http2_ping_timeout",
+        "force_attempt_http2",
+        "cookies",
+    ]);
+    keys.refused(&["proxy_url", "middlewares"]);
+}
+
+/// What `check` makes of an endpoint that is there.
+pub(super) fn checked(
+    field: &Field<String>,
+    keys: &KeyReader<'_>,
+    check: impl Fn(&str) -> Result<String, String>,
+) -> Option<String> {
+    let checked = check(field.trimmed()?);
+    let report = |message: String| keys.reading().error(field.spot, &message);
+    checked.map_err(report).ok()
+}
+
+/// Reports that there is no endpoint, such as `example`.
+pub(super) fn needs_endpoint(field: &Field<String>, example: &str, keys: &KeyReader<'_>) {
+    let cx = keys.reading();
+    // A value that is wrong has been reported already.
+    if !(field.spot.is_some() && cx.has_errors()) {
+        let message = "an exporter needs an endpoint";
+        let help = format!("set endpoint, such as {example}");
+        cx.error_at_key(field.spot.or(keys.spot()), message, &help);
+    }
 }
 
 /// Reads `timeout`. 0 is "no timeout" in the Collector; a day is as good and

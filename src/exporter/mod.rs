@@ -3,7 +3,8 @@ Exporters take sealed batches from their queue and deliver them.
 
 A kind of exporter is a [`Sender`]: it makes a request of a batch's bytes, sends
 it, and says by an [`Outcome`] what came of it. There is a folder for each:
-[`otlp`] (over gRPC and HTTP), [`debug`], `file` and `nop`. What all share is here:
+[`otlp`] (over gRPC and HTTP), [`zipkin`], [`debug`], `file` and `nop`; `http` has what those
+over HTTP share. What all share is here:
 
 - `deliver` is the loop of one exporter, a thread's single task, with several
   batches in flight; `delivery` is one batch on its way: attempts, halves of what
@@ -22,6 +23,7 @@ mod deliver;
 mod delivery;
 mod delivery_log;
 pub(crate) mod file;
+mod http;
 mod limit;
 pub(crate) mod nop;
 pub mod otlp;
@@ -29,6 +31,7 @@ mod outcome;
 mod retry;
 mod settings;
 mod shutdown;
+pub mod zipkin;
 
 pub use outcome::Outcome;
 pub use settings::{ConfiguredExporter, ExporterSettings, Retry, SendingQueue};

@@ -112,7 +112,7 @@ fn wrong_port(seen: PeerProtocol, expected: ExpectedPeer<'_>) -> Option<NoAnswer
         (PeerProtocol::Http2, ClientProtocol::Web) if !tls => {
             "the port speaks HTTP/2 alone, as gRPC does"
         }
-        (PeerProtocol::Http2, ClientProtocol::OtlpHttp) if !tls => {
+        (PeerProtocol::Http2, ClientProtocol::OtlpHttp | ClientProtocol::Zipkin) if !tls => {
             "the port speaks HTTP/2, as gRPC does: use otlp_grpc, or the OTLP/HTTP port (4318)"
         }
         _ => return None,

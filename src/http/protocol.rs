@@ -7,6 +7,8 @@ pub(crate) enum ClientProtocol {
     OtlpGrpc,
     /// OTLP over HTTP.
     OtlpHttp,
+    /// Zipkin's lists of spans over HTTP.
+    Zipkin,
     /// Any other service over HTTP.
     Web,
     /// Any other service over gRPC.
@@ -18,14 +20,14 @@ impl ClientProtocol {
     pub(super) const fn alpn(self) -> &'static [&'static [u8]] {
         match self {
             Self::OtlpGrpc | Self::Grpc => &[b"h2"],
-            Self::OtlpHttp | Self::Web => &[b"h2", b"http/1.1"],
+            Self::OtlpHttp | Self::Zipkin | Self::Web => &[b"h2", b"http/1.1"],
         }
     }
 
     /// The server in a question to the operator: "is … running".
     pub(super) const fn server(self) -> &'static str {
         match self {
-            Self::OtlpGrpc | Self::OtlpHttp => "the backend",
+            Self::OtlpGrpc | Self::OtlpHttp | Self::Zipkin => "the backend",
             Self::Web | Self::Grpc => "it",
         }
     }
@@ -35,6 +37,7 @@ impl ClientProtocol {
         match self {
             Self::OtlpGrpc => "OTLP/gRPC port (4317)",
             Self::OtlpHttp => "OTLP/HTTP port (4318)",
+            Self::Zipkin => "Zipkin port (9411)",
             Self::Web => "HTTP port",
             Self::Grpc => "gRPC port",
         }

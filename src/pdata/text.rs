@@ -63,21 +63,38 @@ fn put_json(value: AnyValue<'_>, depth: u32, out: &mut String) -> Option<()> {
             out.push(']');
         }
         AnyValue::KvList(list) => {
-            let mut pairs: Vec<_> = messages(list, 1).map(KeyValue::new).enumerate().collect();
-            pairs.sort_unstable_by_key(|(at, pair)| (pair.key, std::cmp::Reverse(*at)));
-            pairs.dedup_by_key(|(_, pair)| pair.key);
-            out.push('{');
-            for (at, (_, pair)) in pairs.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                put_json_text(pair.key, out);
-                out.push(':');
-                put_json(pair.value, below, out)?;
-            }
-            out.push('}');
+            put_pairs(messages(list, 1).map(KeyValue::new), below, out)?;
         }
     }
+    Some(())
+}
+
+/// Appends attributes as a JSON object. None where JSON has no words for one of them.
+pub(crate) fn put_object<'a>(
+    attributes: impl Iterator<Item = KeyValue<'a>>,
+    out: &mut String,
+) -> Option<()> {
+    put_pairs(attributes, MAX_DEPTH, out)
+}
+
+fn put_pairs<'a>(
+    pairs: impl Iterator<Item = KeyValue<'a>>,
+    depth: u32,
+    out: &mut String,
+) -> Option<()> {
+    let mut pairs: Vec<_> = pairs.enumerate().collect();
+    pairs.sort_unstable_by_key(|(at, pair)| (pair.key, std::cmp::Reverse(*at)));
+    pairs.dedup_by_key(|(_, pair)| pair.key);
+    out.push('{');
+    for (at, (_, pair)) in pairs.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        put_json_text(pair.key, out);
+        out.push(':');
+        put_json(pair.value, depth, out)?;
+    }
+    out.push('}');
     Some(())
 }
 

@@ -1,8 +1,11 @@
 //! Zipkin's lists of spans: every version and compression arrives as OTLP, and a
 //! refusal says what to do.
 
+use crate::spans::good;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
 use serde_json::json;
-use testkit::{Backend, Setup, Wayspan, frames, free_port, http};
+use testkit::{Backend, Grpc, Setup, Wayspan, frames, free_port, http};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PROTO: (&str, &str) = ("content-type", "application/x-protobuf");
@@ -206,4 +209,45 @@ async fn a_refusal_says_what_to_do() {
     );
     assert_eq!(backend.wait(1)[0].span_id[7], 2);
     wayspan.assert_alive();
+}
+
+/// Zipkin out, Zipkin in: what one wayspan sends, another reads as it was.
+async fn passes_on(format: &str, compression: &str) {
+    let backend = Backend::grpc();
+    let (_last, port) = start(&backend);
+    let exporter = json!({
+        "endpoint": format!("http://127.0.0.1:{port}/api/v2/spans"),
+        "format": format, "compression": compression,
+    });
+    let layer = json!({
+        "exporters": {"zipkin": exporter},
+        "service": {"pipelines": {"traces": {"exporters": ["zipkin"]}}},
+    });
+    let nowhere = Backend::grpc();
+    let first = Wayspan::start(Setup::to(&nowhere).layer(layer.to_string()));
+    let mut sender = Grpc::connect(first.grpc).await;
+    for id in 1..=3 {
+        assert_eq!(sender.export(&good(id)).await.grpc_status(), Some(0));
+    }
+    let spans = backend.wait(3);
+    let sent = ExportTraceServiceRequest::decode(&*good(1)).unwrap();
+    let sent = &sent.resource_spans[0].scope_spans[0].spans[0];
+    let got = spans
+        .iter()
+        .find(|span| span.span_id == sent.span_id)
+        .unwrap();
+    assert_eq!(got.trace_id, sent.trace_id);
+    assert_eq!(got.name, sent.name.to_lowercase());
+    let selector = "otelcol_exporter_sent_spans_total{exporter=\"zipkin\"}";
+    first.wait_metric(selector, |count| count == 3.0);
+}
+
+#[tokio::test]
+async fn what_is_sent_in_json_arrives() {
+    passes_on("json", "none").await;
+}
+
+#[tokio::test]
+async fn what_is_sent_in_protobuf_arrives() {
+    passes_on("proto", "gzip").await;
 }

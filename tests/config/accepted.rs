@@ -1,7 +1,7 @@
 //! What other collectors' files have and wayspan takes with a warning.
 
 use super::{good, load, over, text};
-use wayspan::{auth::ServerAuth, pdata::Signal};
+use wayspan::{auth::ServerAuth, exporter::ExporterSettings, pdata::Signal};
 
 fn warned(warnings: &[String], place: &str, said: &str) {
     let found = warnings
@@ -87,12 +87,13 @@ fn the_istio_sample_loads_and_says_what_it_leaves_out() {
 
 #[test]
 fn the_istio_sample_is_refused_where_spans_would_be_lost_or_unguarded() {
-    let zipkin = ISTIO_SAMPLE.replace("exporters: [debug]\n", "exporters: [zipkin]\n");
-    let message = load(&[text(&zipkin)]).unwrap_err();
-    assert!(
-        message.contains("config.yaml:19:3: exporters.zipkin: wayspan has no exporter"),
-        "{message}"
-    );
+    let debug = "[otlp, opencensus]\n      exporters: [debug]\n";
+    let zipkin = ISTIO_SAMPLE.replace(debug, "[otlp]\n      exporters: [zipkin]\n");
+    let loaded = load(&[text(&zipkin)]).unwrap();
+    let mut exporters = loaded.exporters.iter();
+    let sends_to = exporters.find_map(|exporter| exporter.settings.destination());
+    let expected = "http://zipkin.istio-system.svc:9411/api/v2/spans";
+    assert_eq!(sends_to.as_deref(), Some(expected));
     let auth = ISTIO_SAMPLE.replace("extensions: [bearertokenauth, ", "extensions: [");
     let message = load(&[text(&auth)]).unwrap_err();
     let said = "config.yaml:15:26: receivers.otlp/auth.protocols.grpc.auth.authenticator: \

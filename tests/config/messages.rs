@@ -113,16 +113,16 @@ fn types_that_wayspan_lacks_say_what_to_use_instead() {
     let message = bad("\
 receivers: {jaeger: {protocols: {grpc: }}}
 processors: {tail_sampling: }
-exporters: {zipkin: {endpoint: 'http://zipkin:9411'}, kafak: }
-service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [tail_sampling], exporters: [zipkin, kafak]}}}
+exporters: {jaeger: {endpoint: 'http://jaeger:14250'}, kafak: }
+service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [tail_sampling], exporters: [jaeger, kafak]}}}
 ");
     for said in [
         "config.yaml:2:14: processors.tail_sampling: wayspan has no processor \"tail_sampling\"",
         "= it decides which traces are kept",
-        "config.yaml:3:13: exporters.zipkin: wayspan has no exporter \"zipkin\"",
+        "config.yaml:3:13: exporters.jaeger: wayspan has no exporter \"jaeger\"",
         "= Jaeger takes OTLP: use otlp_grpc with endpoint jaeger-collector:4317",
-        "= exporters wayspan has: otlp_grpc, otlp_http, debug",
-        "config.yaml:3:55: exporters.kafak: wayspan has no exporter \"kafak\"",
+        "= exporters wayspan has: otlp_grpc, otlp_http, zipkin, debug",
+        "config.yaml:3:56: exporters.kafak: wayspan has no exporter \"kafak\"",
     ] {
         assert!(message.contains(said), "expected {said}\ngot:\n{message}");
     }

@@ -159,6 +159,8 @@ tests!(
     log_recovery,
     h2,
     pipeline,
+    zipkin_json,
+    zipkin_proto,
 );
 
 /// What is fuzzed is fuzzed by both drivers.

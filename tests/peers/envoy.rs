@@ -16,6 +16,8 @@ use testkit::{Process, free_port, get};
 pub enum Export {
     Grpc,
     Http,
+    /// By Envoy's Zipkin tracer, as Istio's `zipkin` provider has it.
+    Zipkin,
 }
 
 impl Export {
@@ -23,6 +25,7 @@ impl Export {
         match self {
             Self::Grpc => "gRPC",
             Self::Http => "HTTP",
+            Self::Zipkin => "Zipkin",
         }
     }
 }
@@ -139,7 +142,7 @@ impl Envoy {
         port
     }
 
-    /// Istio's tracing block for an `opentelemetry` extension provider.
+    /// Istio's tracing block for an extension provider: `opentelemetry`, or `zipkin`.
     fn tracing(&self, hop: &Hop) -> Value {
         let own = [
             ("istio.canonical_revision", "latest"),
@@ -154,6 +157,7 @@ impl Envoy {
             .map(|(tag, value)| json!({"tag": tag, "literal": {"value": value}}))
             .collect();
         let name = self.collector_cluster();
+        let mut tracer = "envoy.tracers.opentelemetry";
         let mut provider = json!({
             "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
             "service_name": hop.service_name,
@@ -172,6 +176,19 @@ impl Envoy {
                     "timeout": "10s",
                 }});
             }
+            // The service is the node's cluster, whatever the hop.
+            Export::Zipkin => {
+                tracer = "envoy.tracers.zipkin";
+                provider = json!({
+                    "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+                    "collector_cluster": name,
+                    "collector_endpoint": "/api/v2/spans",
+                    "collector_endpoint_version": "HTTP_JSON",
+                    "collector_hostname": "zipkin.istio-system.svc.cluster.local",
+                    "trace_id_128bit": true,
+                    "shared_span_context": false,
+                });
+            }
         }
         if self.resource.is_some() {
             provider["resource_detectors"] = json!([{
@@ -184,7 +201,7 @@ impl Envoy {
             "random_sampling": {"value": 100},
             "overall_sampling": {"value": 100},
             "custom_tags": tags,
-            "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
+            "provider": {"name": tracer, "typed_config": provider},
         });
         if self.spawns {
             tracing["spawn_upstream_span"] = json!(true);
@@ -196,6 +213,7 @@ impl Envoy {
         match self.collector.export {
             Export::Grpc => "outbound|4317||istio-collector.istio-system.svc.cluster.local",
             Export::Http => "outbound|4318||istio-collector.istio-system.svc.cluster.local",
+            Export::Zipkin => "outbound|9411||zipkin.istio-system.svc.cluster.local",
         }
     }
 
@@ -222,6 +240,7 @@ impl Envoy {
                 "static_layer": {
                     "tracing.opentelemetry.min_flush_spans": 5,
                     "tracing.opentelemetry.flush_interval_ms": 250,
+                    "tracing.zipkin.flush_interval_ms": 250,
                 },
             }]},
             "static_resources": {"listeners": self.listeners, "clusters": self.clusters},

@@ -31,6 +31,7 @@ pub struct Search<'a> {
 pub struct Jaeger {
     pub otlp_grpc: u16,
     pub otlp_http: u16,
+    pub zipkin: u16,
     pub query_http: u16,
     pub query_grpc: u16,
     runtime: tokio::runtime::Runtime,
@@ -39,13 +40,13 @@ pub struct Jaeger {
 
 impl Jaeger {
     pub fn start(dir: &Path) -> Self {
-        let [otlp_grpc, otlp_http, query_http, query_grpc, health] =
+        let [otlp_grpc, otlp_http, zipkin, query_http, query_grpc, health] =
             std::array::from_fn(|_| free_port());
         let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
         let config = json!({
             "service": {
                 "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
-                "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
+                "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": ["jaeger_storage_exporter"]}},
                 "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
             },
             "extensions": {
@@ -53,7 +54,10 @@ impl Jaeger {
                 "jaeger_storage": {"backends": {"mem": {"memory": {"max_traces": 200_000}}}},
                 "jaeger_query": {"storage": {"traces": "mem"}, "http": at(query_http), "grpc": at(query_grpc)},
             },
-            "receivers": {"otlp": {"protocols": {"grpc": at(otlp_grpc), "http": at(otlp_http)}}},
+            "receivers": {
+                "otlp": {"protocols": {"grpc": at(otlp_grpc), "http": at(otlp_http)}},
+                "zipkin": at(zipkin),
+            },
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "mem"}},
         });
         // JSON is YAML, so nothing need be spelt twice.
@@ -75,6 +79,7 @@ impl Jaeger {
         Self {
             otlp_grpc,
             otlp_http,
+            zipkin,
             query_http,
             query_grpc,
             runtime,

@@ -307,6 +307,19 @@ fn peer_tags(source: (&str, &str), destination: (&str, &str)) -> Vec<(String, St
     tags
 }
 
+/// The headers that applications pass on: W3C's, and those of B3.
+const PASSED: [&str; 9] = [
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+    "baggage",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+];
+
 /// An application that calls the next one, if any, with the trace headers it
 /// got, and says who has been there. The first one notes the trace ids.
 fn serve(app: &str, next: Option<u16>, note: Option<Arc<Mutex<Vec<String>>>>) -> Server {
@@ -314,12 +327,13 @@ fn serve(app: &str, next: Option<u16>, note: Option<Arc<Mutex<Vec<String>>>>) ->
     Server::start(move |headers: &Headers| {
         if let Some(note) = &note {
             let id = headers.get("traceparent").and_then(|p| p.split('-').nth(1));
+            let id = id.or(headers.get("x-b3-traceid"));
             note.lock().unwrap().extend(id.map(str::to_owned));
         }
         let Some(next) = next else {
             return (200, app.clone());
         };
-        let passed: Vec<_> = ["traceparent", "tracestate", "x-request-id", "baggage"]
+        let passed: Vec<_> = PASSED
             .into_iter()
             .filter_map(|name| Some((name, headers.get(name)?)))
             .chain([("user-agent", "bookinfo")])

@@ -9,10 +9,11 @@ use crate::envoy::{Collector, Export};
 use crate::jaeger::Jaeger;
 use crate::kiali::{self, GATEWAY_SERVICE, Kiali, Page};
 use crate::mesh::{Form, Mesh};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tempfile::TempDir;
-use testkit::Wayspan;
+use testkit::{Wayspan, free_port};
 
 const REQUESTS: usize = 20;
 
@@ -34,8 +35,33 @@ impl Run {
         let port = match export {
             Export::Grpc => grpc,
             Export::Http => http,
+            Export::Zipkin => jaeger.zipkin,
         };
-        let mesh = Mesh::start(dir, form, Collector { export, port });
+        Self::sent(dir, form, Collector { export, port }, jaeger)
+    }
+
+    /// Proxies send Zipkin's lists to wayspan, which sends OTLP, or Zipkin too.
+    fn zipkin(dir: &Path, form: &Form, kiali: &Kiali, exporter: &str) -> Self {
+        let jaeger = Jaeger::start(dir);
+        let port = free_port();
+        let to = format!("http://127.0.0.1:{}/api/v2/spans", jaeger.zipkin);
+        let layer = json!({
+            "receivers": {"zipkin": {"endpoint": format!("127.0.0.1:{port}")}},
+            "exporters": {"zipkin": {"endpoint": to}},
+            "service": {"pipelines": {"traces": {
+                "receivers": ["otlp", "zipkin"],
+                "exporters": [exporter],
+            }}},
+        });
+        let setup = naming(jaeger.otlp_grpc, kiali).layer(layer.to_string());
+        let _wayspan = Wayspan::start(setup);
+        let export = Export::Zipkin;
+        Self::sent(dir, form, Collector { export, port }, jaeger)
+    }
+
+    /// Sends requests through a mesh and waits for their spans.
+    fn sent(dir: &Path, form: &Form, collector: Collector, jaeger: Jaeger) -> Self {
+        let mesh = Mesh::start(dir, form, collector);
         let traces = mesh.send(REQUESTS);
         jaeger.wait_for_spans(&traces, form.spans());
         let opened = jaeger.trace_grpc(&traces[0]).unwrap().unwrap();
@@ -226,4 +252,26 @@ fn sidecars_over_grpc() {
 #[test]
 fn sidecars_over_http() {
     before_and_after(&Form::SIDECARS, Export::Http);
+}
+
+/// What Envoy's Zipkin tracer says of a mesh is named as what its OTLP tracer says, and
+/// found over OTLP and over Zipkin.
+fn zipkin_is_named_alike(form: &Form, exporter: &str) {
+    for kiali in [Kiali::ALL.first().unwrap(), Kiali::ALL.last().unwrap()] {
+        let dir = TempDir::new().unwrap();
+        let run = Run::zipkin(dir.path(), form, kiali, exporter);
+        let promised = without(run.found(kiali, form), &[GATEWAY_SERVICE]);
+        check(form, kiali, "with", &promised, &expected_after(form, kiali));
+        check_idle(&run, form, kiali);
+    }
+}
+
+#[test]
+fn zipkin_from_waypoints() {
+    zipkin_is_named_alike(&Form::ISTIO_1_30, "otlp_grpc");
+}
+
+#[test]
+fn zipkin_from_sidecars_and_to_jaeger() {
+    zipkin_is_named_alike(&Form::SIDECARS, "zipkin");
 }

@@ -176,7 +176,7 @@ fn the_collector_of_kialis_tempo_runs() {
     assert_eq!(backend.wait(1)[0].trace_id, [6; 16]);
 }
 
-/// Its exporter is Zipkin's; `validate` says what takes its place.
+/// Its exporter is Zipkin's; one of OTLP takes its place.
 #[test]
 fn istios_sample_runs_with_an_exporter_of_otlp() {
     let (backend, auth) = (Backend::grpc(), free_port());

@@ -7,9 +7,7 @@ JSON the number's name tells the signal.
 */
 
 use crate::{exporter::Outcome, pdata::Signal};
-use http::{HeaderMap, header};
 use prost::Message;
-use std::time::{Duration, SystemTime};
 
 /// An `Export…ServiceResponse` of any signal.
 #[derive(Clone, PartialEq, Message)]
@@ -69,16 +67,6 @@ pub(super) fn delivered_json(signal: Signal, response: &[u8]) -> Outcome {
         rejected: rejected.unwrap_or(0),
         message: message.unwrap_or_default().to_owned(),
     }
-}
-
-/// Reads `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3).
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use crate::{
     config::{Field, Id, KeyReader, Word, host_port},
     exporter::{
         ConfiguredExporter, Exporter, ExporterSettings,
-        config::{retry, sending_queue, timeout},
+        config::{
+            INSECURE, checked, http_transport, needs_endpoint, retry, sending_queue, timeout,
+        },
     },
     http::{
         Balancer, ClientSettings, ConnectOptions,
@@ -14,9 +16,6 @@ use crate::{
     pdata::Signal,
 };
 use std::{sync::Arc, time::Duration};
-
-/// Where old Collectors had it.
-const INSECURE: &str = "belongs below tls: write tls: {insecure: true}";
 
 impl Word for Encoding {
     const WORDS: &'static [(&'static str, Self)] = &[("proto", Self::Proto), ("json", Self::Json)];
@@ -93,7 +92,7 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         keys.reading().warn(client.tls.insecure_spot, message);
     }
     if url.is_none() {
-        needs_endpoint(&endpoint, keys);
+        needs_endpoint(&endpoint, "jaeger-collector.istio-system:4317", keys);
     }
     let client = client.check(url, keys)?;
     Some(ConfiguredExporter {
@@ -136,22 +135,8 @@ pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
     let timeout = timeout(keys, Duration::from_secs(30));
     let queue = sending_queue(keys);
     let retry = retry(keys, queue.storage.is_some());
-    keys.ignored(&[
-        "profiles_endpoint",
-        "compression_params",
-        "read_buffer_size",
-        "write_buffer_size",
-        "max_idle_conns",
-        "max_idle_conns_per_host",
-        "max_conns_per_host",
-        "idle_conn_timeout",
-        "disable_keep_alives",
-        "http2_read_idle_timeout",
-        "http2_ping_timeout",
-        "force_attempt_http2",
-        "cookies",
-    ]);
-    keys.refused(&["proxy_url", "middlewares"]);
+    keys.ignored(&["profiles_endpoint"]);
+    http_transport(keys);
     keys.misplaced("insecure", INSECURE);
 
     let endpoints: Vec<(Signal, String)> = own
@@ -173,7 +158,8 @@ pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         let written = written
             .chain([&endpoint])
             .find(|field| field.spot.is_some());
-        needs_endpoint(written.unwrap_or(&endpoint), keys);
+        let any = written.unwrap_or(&endpoint);
+        needs_endpoint(any, "jaeger-collector.istio-system:4317", keys);
     }
     let client = client.check(any, keys)?;
     Some(ConfiguredExporter {
@@ -195,27 +181,6 @@ fn ends_in_own_path(base: &str) -> Option<&'static str> {
     let base = base.trim_end_matches('/');
     let paths = ["/v1/traces", "/v1/metrics", "/v1/logs"];
     paths.into_iter().find(|path| base.ends_with(path))
-}
-
-/// What `check` makes of an endpoint that is there.
-fn checked(
-    field: &Field<String>,
-    keys: &KeyReader<'_>,
-    check: impl Fn(&str) -> Result<String, String>,
-) -> Option<String> {
-    let checked = check(field.trimmed()?);
-    let report = |message: String| keys.reading().error(field.spot, &message);
-    checked.map_err(report).ok()
-}
-
-fn needs_endpoint(field: &Field<String>, keys: &KeyReader<'_>) {
-    let cx = keys.reading();
-    // A value that is wrong has been reported already.
-    if !(field.spot.is_some() && cx.has_errors()) {
-        let message = "an exporter needs an endpoint";
-        let help = "set endpoint, such as jaeger-collector.istio-system:4317";
-        cx.error_at_key(field.spot.or(keys.spot()), message, help);
-    }
 }
 
 /// gRPC's names. Others are those of balancers that Go programs may register.

@@ -8,9 +8,12 @@ network and are decoded leniently: a broken `grpc-message` or
 `grpc-status-details-bin` costs that detail, not the status.
 */
 
-use super::{OtlpRequest, answer, post, status};
+use super::{OtlpRequest, answer, status};
 use crate::{
-    exporter::{Outcome, Sender},
+    exporter::{
+        Outcome, Sender,
+        http::{post, retry_after},
+    },
     http::{ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding},
     http::{ClientSettings, Compression},
     pdata::Signal,
@@ -125,7 +128,7 @@ impl Sender for OtlpGrpc {
             Signal::Logs => logs,
         };
         let judge = |answer: &HttpAnswer| outcome(signal, answer, self.endpoint());
-        post(&self.client, uri, request, resent, judge).await
+        post(&self.client, uri, &request.payload, resent, judge).await
     }
 }
 
@@ -155,7 +158,7 @@ fn outcome(signal: Signal, received: &HttpAnswer, endpoint: &str) -> Outcome {
         };
     }
     if received.head.status != StatusCode::OK {
-        let after = answer::retry_after(headers, SystemTime::now());
+        let after = retry_after(headers, SystemTime::now());
         return status::from_http_to_grpc(signal, received.head.status, after);
     }
     match headers

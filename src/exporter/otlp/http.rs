@@ -8,10 +8,13 @@ success. Backends and the proxies before them also answer in plain text, so an
 error's body that is in none of OTLP's content types is shown as it is.
 */
 
-use super::{OtlpRequest, answer, post, status};
+use super::{OtlpRequest, answer};
 use crate::{
     exporter::otlp::Encoding,
-    exporter::{Outcome, Sender},
+    exporter::{
+        Outcome, Sender,
+        http::{WrongPort, media_type, post, refused},
+    },
     http::{
         ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding, joined,
     },
@@ -21,7 +24,6 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
-use prost::Message;
 use std::{sync::Arc, time::SystemTime};
 
 /// Sends requests to the OTLP/HTTP URLs of one backend.
@@ -128,7 +130,7 @@ impl Sender for OtlpHttp {
         };
         let judge =
             |answer: &HttpAnswer| outcome(signal, answer, client.authority(), SystemTime::now());
-        post(client, uri, request, resent, judge).await
+        post(client, uri, &request.payload, resent, judge).await
     }
 }
 
@@ -150,43 +152,11 @@ fn outcome(signal: Signal, received: &HttpAnswer, endpoint: &str, now: SystemTim
             Some(_) => answer::delivered(),
         };
     }
-    status::from_http(
-        signal,
-        head.status,
-        &said(&head.headers, body),
-        answer::retry_after(&head.headers, now),
-    )
-}
-
-/// Returns `content-type` without its parameters, in lower case.
-fn media_type(headers: &HeaderMap) -> Option<String> {
-    let kind = headers.get(header::CONTENT_TYPE)?.as_bytes();
-    let kind = kind.split(|byte| *byte == b';').next()?.trim_ascii();
-    (!kind.is_empty()).then(|| String::from_utf8_lossy(kind).to_ascii_lowercase())
-}
-
-/// Reads the message of an error's body.
-fn said(headers: &HeaderMap, body: &[u8]) -> String {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .map_or(&b""[..], |kind| kind.as_bytes());
-    let message = if kind.starts_with(b"application/x-protobuf") {
-        tonic_types::Status::decode(body)
-            .ok()
-            .map(|status| status.message)
-    } else if kind.starts_with(b"application/json") {
-        serde_json::from_slice::<serde_json::Value>(body)
-            .ok()
-            .and_then(|status| Some(status.get("message")?.as_str()?.to_owned()))
-    } else {
-        None
+    let port = WrongPort {
+        path: format!("the one of OTLP/HTTP {signal} (/v1/{signal})"),
+        port: "the OTLP/HTTP one (4318)",
     };
-    message
-        .filter(|message| !message.is_empty())
-        .unwrap_or_else(|| {
-            let head = body.get(..body.len().min(400)).unwrap_or_default();
-            String::from_utf8_lossy(head).into_owned()
-        })
+    refused(received, &port, now)
 }
 
 #[cfg(test)]
@@ -194,6 +164,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use http::StatusCode;
+    use prost::Message;
     use std::time::Duration;
 
     fn answer(status: u16, kind: &str, body: &[u8], retry_after: Option<&str>) -> HttpAnswer {

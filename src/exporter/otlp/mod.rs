@@ -18,34 +18,11 @@ pub use grpc::OtlpGrpc;
 pub use http::OtlpHttp;
 pub use settings::{Encoding, Grpc, Http};
 
-use crate::{
-    exporter::Outcome,
-    http::{HttpAnswer, HttpClient, Payload},
-    pdata::Signal,
-    telemetry::Count,
-};
-use ::http::Uri;
+use crate::{http::Payload, pdata::Signal};
 
 /// A request of either protocol, and where it goes.
 #[derive(Clone, Debug)]
 pub struct OtlpRequest {
     signal: Signal,
     payload: Payload,
-}
-
-/// Posts a request to one address after the other until one takes it. `judge`
-/// says what an answer means.
-async fn post(
-    client: &HttpClient,
-    uri: &Uri,
-    request: &OtlpRequest,
-    resent: &Count,
-    judge: impl Fn(&HttpAnswer) -> Outcome,
-) -> Outcome {
-    let judge = |answer: &HttpAnswer| match judge(answer) {
-        outcome if outcome.passes_elsewhere() => Err(outcome),
-        outcome => Ok(outcome),
-    };
-    let posted = client.post(uri, &request.payload, resent, judge).await;
-    posted.unwrap_or_else(|outcome| outcome)
 }

@@ -15,7 +15,10 @@ not be lost to something that passes:
   for a backend that is down.
 */
 
-use crate::{exporter::Outcome, pdata::Signal};
+use crate::{
+    exporter::{Outcome, http::described},
+    pdata::Signal,
+};
 use http::StatusCode;
 use std::time::Duration;
 use tonic::Code;
@@ -62,43 +65,6 @@ pub(super) fn from_grpc(
     }
 }
 
-/// Decides what an HTTP status other than 2xx means. `message` is the
-/// `google.rpc.Status` message or the beginning of a text body.
-pub(super) fn from_http(
-    signal: Signal,
-    status: StatusCode,
-    message: &str,
-    after: Option<Duration>,
-) -> Outcome {
-    let cause = described(&format!("HTTP {}", status.as_u16()), message);
-    match status.as_u16() {
-        429 | 502 | 503 | 504 => Outcome::Retry {
-            after,
-            cause,
-            misconfigured: false,
-        },
-        413 => Outcome::TooLarge { cause },
-        400 if plain_http_to_https(message) => {
-            Outcome::misconfigured(format!("{cause}: the port speaks TLS: use https://"))
-        }
-        400 => Outcome::Invalid { cause },
-        401 | 403 | 407 => Outcome::misconfigured(format!(
-            "{cause}: check the credentials in headers or the client certificate in tls"
-        )),
-        404 | 405 => Outcome::misconfigured(format!(
-            "{cause}: is the URL's path the one of OTLP/HTTP {signal} (/v1/{signal}), and the \
-             port the OTLP/HTTP one (4318)?"
-        )),
-        415 => Outcome::misconfigured(format!(
-            "{cause}: the backend does not take this encoding or compression"
-        )),
-        300..=399 => Outcome::misconfigured(format!(
-            "{cause}: the endpoint redirects; put the final URL into the configuration"
-        )),
-        _ => Outcome::Permanent { cause },
-    }
-}
-
 /// Decides what an HTTP status other than 200 in answer to a gRPC call means:
 /// a proxy answered instead of the server. The codes are those of gRPC's
 /// "HTTP to gRPC Status Code Mapping".
@@ -140,26 +106,6 @@ fn says_too_large(code: Code, message: &str) -> bool {
     ]
     .iter()
     .any(|words| message.contains(words))
-}
-
-/// Returns true if a TLS server complains that it was spoken to in plaintext (Go's
-/// net/http and nginx).
-fn plain_http_to_https(message: &str) -> bool {
-    message.contains("HTTP request to an HTTPS server")
-        || message.contains("plain HTTP request was sent to HTTPS port")
-}
-
-fn described(code: &str, message: &str) -> String {
-    // A backend's message goes to the log: one line, of bounded length.
-    let message: String = message
-        .chars()
-        .take(400)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    match message.trim() {
-        "" => code.to_owned(),
-        message => format!("{code}: {message}"),
-    }
 }
 
 #[cfg(test)]
@@ -261,56 +207,6 @@ mod tests {
                 Outcome::Retry { after: got, .. } => assert_eq!(got, after),
                 other => panic!("{other:?}"),
             }
-        }
-    }
-
-    #[test]
-    fn every_http_status_has_its_meaning() {
-        for (status, expected) in [
-            (429, "retry"),
-            (502, "retry"),
-            (503, "retry"),
-            (504, "retry"),
-            (500, "permanent"),
-            (501, "permanent"),
-            (400, "invalid"),
-            (401, "misconfigured"),
-            (403, "misconfigured"),
-            (404, "misconfigured"),
-            (308, "misconfigured"),
-            (415, "misconfigured"),
-            (413, "too large"),
-            (418, "permanent"),
-        ] {
-            let outcome = from_http(
-                Signal::Traces,
-                StatusCode::from_u16(status).unwrap(),
-                "",
-                None,
-            );
-            assert_eq!(kind(&outcome), expected, "{status}");
-        }
-        let tls = "Client sent an HTTP request to an HTTPS server.\n";
-        assert_eq!(
-            kind(&from_http(
-                Signal::Traces,
-                StatusCode::BAD_REQUEST,
-                tls,
-                None
-            )),
-            "misconfigured"
-        );
-    }
-
-    #[test]
-    fn a_backends_message_becomes_one_short_line() {
-        let message = format!("no\nsuch{}", "x".repeat(10_000));
-        match from_http(Signal::Traces, StatusCode::BAD_REQUEST, &message, None) {
-            Outcome::Invalid { cause } => {
-                assert!(cause.starts_with("HTTP 400: no such"), "{cause}");
-                assert!(cause.len() < 500);
-            }
-            other => panic!("{other:?}"),
         }
     }
 }

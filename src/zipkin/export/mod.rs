@@ -8,7 +8,10 @@ write the two encodings; [`value`] has attributes as text.
 Departures from the Collector:
 
 - A span that ends before it begins has no duration; the Collector gives the whole
-  batch up. So it does with numbers that JSON does not have, which are `null` here.
+  batch up. So it does with attributes of events and links that JSON has no words for,
+  which are left out here.
+- An event without a time has that of its span's beginning; readers refuse the list that
+  the Collector writes.
 - A scope's tags go with its own spans; the Collector also gives them to those of the
   scopes after it.
 - `default_service_name` is used where it is set.

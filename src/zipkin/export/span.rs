@@ -44,6 +44,9 @@ pub(super) struct Endpoint<'a> {
 /// Spans that began within the first second of 1970 had no time.
 const FIRST_SECOND: u64 = 1_000_000_000;
 
+/// In nanoseconds.
+const MICROSECOND: u64 = 1000;
+
 const INTERNAL: u64 = 1;
 
 impl<'a> ZipkinSpan<'a> {
@@ -92,10 +95,15 @@ impl<'a> ZipkinSpan<'a> {
         })
     }
 
-    /// Iterates over annotations: times in nanoseconds, and texts.
+    /// Iterates over annotations: times in nanoseconds, and texts. One without a time
+    /// has that of the span's beginning, since readers refuse a list with a 0.
     pub(super) fn annotations(&self) -> impl Iterator<Item = (u64, Cow<'a, str>)> {
+        let earliest = self.start.max(MICROSECOND);
         let events = self.span.messages(11);
-        events.map(|event| (event.number(1), event_text(event)))
+        events.map(move |event| {
+            let time = Some(event.number(1)).filter(|time| *time >= MICROSECOND);
+            (time.unwrap_or(earliest), event_text(event))
+        })
     }
 }
 

@@ -159,6 +159,16 @@ fn the_default_service_name_is_used_where_it_is_set() {
 }
 
 #[test]
+fn an_event_without_a_time_has_that_of_its_span() {
+    let otlp = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
+        "traceId": "463ac35c9f6413ad48485a3953bb6124", "spanId": "a2fb4a1d1a96d312",
+        "startTimeUnixNano": "5000000000", "events": [{"name": "e"}],
+    }]}]}]});
+    let (spans, _) = exported(&otlp, &ExportOptions::default());
+    assert_eq!(spans[0]["annotations"][0]["timestamp"], 5_000_000);
+}
+
+#[test]
 fn scopes_do_not_tag_the_spans_of_others() {
     let span = |id: &str| json!({"traceId": "463ac35c9f6413ad48485a3953bb6124", "spanId": id});
     let named = json!({"scope": {"name": "lib"}, "spans": [span("a2fb4a1d1a96d312")]});

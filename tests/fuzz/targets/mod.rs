@@ -72,4 +72,6 @@ targets!(
     log_recovery,
     h2,
     pipeline,
+    zipkin_json,
+    zipkin_proto,
 );
