@@ -19,6 +19,7 @@ mod jaeger;
 mod kiali;
 mod kubernetes;
 mod names;
+mod proxies;
 mod report;
 
 #[cfg(test)]
@@ -57,6 +58,15 @@ pub(crate) struct Args {
     /// A namespace to look at, and no other; may be repeated
     #[arg(short, long, value_name = "NAME")]
     namespace: Vec<String>,
+
+    /// An Envoy's admin port, forwarded, such as http://localhost:15000; may be repeated
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    proxy: Vec<String>,
+
+    /// istiod's debug port, forwarded, such as http://localhost:15014: what it has given to
+    /// gateways and waypoints is looked at
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    istiod: Option<String>,
 
     /// The collector's OTLP/gRPC address, such as http://localhost:4317
     #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
@@ -108,16 +118,23 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     Cluster,
+    Proxies,
     Collector,
     Backend,
 }
 
 impl Stage {
-    const ALL: [Stage; 3] = [Stage::Cluster, Stage::Collector, Stage::Backend];
+    const ALL: [Stage; 4] = [
+        Stage::Cluster,
+        Stage::Proxies,
+        Stage::Collector,
+        Stage::Backend,
+    ];
 
     fn categories(self) -> &'static [Category] {
         match self {
             Self::Cluster => &[Category::Kubernetes, Category::Istio],
+            Self::Proxies => &[Category::Proxies],
             Self::Collector => &[Category::Collector],
             Self::Backend => &[Category::Jaeger, Category::Kiali, Category::Names],
         }
@@ -133,6 +150,18 @@ impl Stage {
                 if facts.kubernetes.api.got().is_some() {
                     let namespace = args.kiali_namespace.as_deref();
                     facts.kialis = gather::kiali::ask(&facts.scope, &api, namespace).await;
+                }
+            }
+            Self::Proxies => {
+                facts.proxies.clear();
+                for url in &args.proxy {
+                    facts
+                        .proxies
+                        .push(gather::proxies::ask_admin(url, limit).await);
+                }
+                if let Some(url) = &args.istiod {
+                    let seen = gather::proxies::ask_istiod(url, facts, limit).await;
+                    facts.proxies.extend(seen);
                 }
             }
             Self::Collector if args.pre => {}

@@ -1,6 +1,7 @@
 //! `wayspan doctor` on a real Kubernetes API: it finds a mesh well, finds each fault made
 //! there, and its fixes, applied as printed, mend it.
 
+use crate::envoy::{Collector, Envoy, Export, Hop, Role};
 use crate::jaeger::Jaeger;
 use crate::kiali_objects::{Installed, Installer};
 use crate::{kubectl, kubernetes::Cluster, spans::export};
@@ -380,4 +381,51 @@ fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
         (1, "collector-sends"),
         "{said:#}"
     );
+}
+
+#[test]
+fn a_real_envoy_is_looked_into() {
+    let dir = TempDir::new().unwrap();
+    let wayspan = Wayspan::start(Setup::to_grpc(free_port()));
+    let collector = Collector {
+        export: Export::Grpc,
+        port: wayspan.grpc,
+    };
+    let mut envoy = Envoy::new(
+        Role::Waypoint,
+        "waypoint",
+        "6f7d9c5b4-qwert",
+        "waypoint",
+        "10.244.0.9",
+        collector,
+    );
+    for app in ["reviews", "ratings"] {
+        let host = format!("{app}.bookinfo.svc.cluster.local");
+        envoy.listen(&Hop {
+            host: &host,
+            cluster: &format!("inbound-vip|9080|http|{host}"),
+            upstream: free_port(),
+            inbound: true,
+            service_name: "waypoint.bookinfo",
+            tags: Vec::new(),
+        });
+    }
+    let admin = envoy.admin();
+    let _process = envoy.start(dir.path());
+    let judge = |port: u16| {
+        let mut command = binary();
+        command.args(["doctor", "--no-kubernetes", "--output", "json"]);
+        command.arg(format!("--proxy=http://127.0.0.1:{port}"));
+        let output = command.output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = judge(admin);
+    assert_eq!(code, 0, "{said:#}");
+    let saw = said["checks"][0]["saw"].as_str().unwrap();
+    assert_eq!(saw, "waypoint-6f7d9c5b4-qwert.bookinfo: 2 of 2 listeners");
+    assert_eq!(said["checks"][1]["id"], "proxy-cluster", "{said:#}");
+    // What is no Envoy's admin port is no healthy proxy.
+    let (code, said) = judge(wayspan.http);
+    assert_eq!(code, 2, "{said:#}");
 }

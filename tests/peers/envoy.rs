@@ -56,6 +56,7 @@ pub struct Envoy {
     clusters: Vec<Value>,
     spawns: bool,
     resource: Option<String>,
+    admin: u16,
 }
 
 /// What one listener does with every request.
@@ -92,6 +93,7 @@ impl Envoy {
             clusters: Vec::new(),
             spawns: false,
             resource: None,
+            admin: free_port(),
         }
     }
 
@@ -217,8 +219,13 @@ impl Envoy {
         }
     }
 
+    /// The port of its administration.
+    pub fn admin(&self) -> u16 {
+        self.admin
+    }
+
     pub fn start(mut self, dir: &Path) -> Process {
-        let admin = free_port();
+        let admin = self.admin;
         let kind = match self.role {
             Role::Gateway => "router",
             Role::Waypoint => "waypoint",

@@ -16,6 +16,7 @@ use serde::Serialize;
 pub(super) enum Category {
     Kubernetes,
     Istio,
+    Proxies,
     Collector,
     Jaeger,
     Kiali,
@@ -24,9 +25,10 @@ pub(super) enum Category {
 
 impl Category {
     /// All of them, in the order of the chain.
-    pub(super) const ALL: [Category; 6] = [
+    pub(super) const ALL: [Category; 7] = [
         Category::Kubernetes,
         Category::Istio,
+        Category::Proxies,
         Category::Collector,
         Category::Jaeger,
         Category::Kiali,
@@ -37,6 +39,7 @@ impl Category {
         match self {
             Self::Kubernetes => "kubernetes",
             Self::Istio => "istio",
+            Self::Proxies => "proxies",
             Self::Collector => "collector",
             Self::Jaeger => "jaeger",
             Self::Kiali => "kiali",

@@ -5,14 +5,15 @@ use super::{
     check::{Category, Check},
     collector,
     facts::Facts,
-    istio, jaeger, kiali, kubernetes, names,
+    istio, jaeger, kiali, kubernetes, names, proxies,
 };
 
 /// The checks, in the order of the chain.
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
-    let tables: [&'static [Check]; 6] = [
+    let tables: [&'static [Check]; 7] = [
         kubernetes::CHECKS,
         istio::CHECKS,
+        proxies::CHECKS,
         collector::CHECKS,
         jaeger::CHECKS,
         kiali::CHECKS,

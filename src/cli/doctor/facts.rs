@@ -12,12 +12,14 @@ pub(super) mod jaeger;
 pub(super) mod kiali;
 pub(super) mod mesh_config;
 pub(super) mod objects;
+pub(super) mod proxy;
 
 use collector::Collector;
 use jaeger::JaegerAddress;
 use kiali::KialiConfig;
 use mesh_config::MeshConfig;
 use objects::{EndpointSlice, Gateway, Namespace, Pod, Service, ServiceEntry, Telemetry};
+use proxy::SeenProxy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -27,6 +29,7 @@ use std::fmt;
 pub(super) struct Facts {
     pub(super) scope: Scope,
     pub(super) kubernetes: Kubernetes,
+    pub(super) proxies: Vec<SeenProxy>,
     pub(super) collector: Collector,
     pub(super) jaegers: Vec<JaegerAddress>,
     /// Kialis by their configuration, the one that is looked at first.

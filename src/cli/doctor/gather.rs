@@ -10,3 +10,4 @@ pub(super) mod collector;
 pub(super) mod jaeger;
 pub(super) mod kiali;
 pub(super) mod kubernetes;
+pub(super) mod proxies;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// The most that is read of an answer.
-const ANSWER_LIMIT: usize = 8 << 20;
+const ANSWER_LIMIT: usize = 32 << 20;
 
 /// An answer over HTTP, whatever its status.
 #[derive(Clone, Debug, Default)]
