@@ -89,7 +89,13 @@ fn tracing(facts: &Facts) -> Verdict {
             all - without.len(),
             count(all, "listener")
         ));
-        if all == 0 || without.is_empty() {
+        if all == 0 {
+            return Err(Inconclusive::Unknown {
+                why: format!("proxy {} has no listener that handles requests", proxy.name),
+                remedy: None,
+            });
+        }
+        if without.is_empty() {
             continue;
         }
         let evidence = format!("no tracing in its configuration at {}", some_of(&without));

@@ -8,10 +8,10 @@ A dump has megabytes; what does not concern tracing is dropped while it is parse
 use super::client::Asker;
 use crate::cli::doctor::facts::{
     Answer, Facts, Failure, FailureKind,
-    objects::{Pod, is_default, object, or_default},
+    objects::{Pod, or_default},
     proxy::{Dump, Manager, SeenProxy, Tracing},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
 
 /// The most proxies that istiod is asked for.
@@ -31,35 +31,50 @@ struct ConfigDump {
     configs: Vec<Section>,
 }
 
-object! { Section {
+/// Objects as Envoy writes them, in its own words.
+macro_rules! envoy {
+    ($name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct $name {
+            $(
+                $(#[$attribute])*
+                #[serde(deserialize_with = "or_default")]
+                $field: $type,
+            )*
+        }
+    };
+}
+
+envoy! { Section {
     static_listeners: Vec<Static>, dynamic_listeners: Vec<Dynamic>,
     static_clusters: Vec<OneCluster>, dynamic_active_clusters: Vec<OneCluster>,
     bootstrap: Bootstrap,
 } }
-object! { Bootstrap { node: Node } }
-object! { Node { id: String } }
-object! { Static { listener: Listener } }
-object! { Dynamic { active_state: Static } }
-object! { OneCluster { cluster: Named } }
-object! { Named { name: String } }
-object! { Listener { name: String, filter_chains: Vec<Chain>, default_filter_chain: Option<Chain> } }
-object! { Chain { name: String, filters: Vec<Filter> } }
-object! { Filter { typed_config: TypedConfig } }
-object! { TypedConfig {
+envoy! { Bootstrap { node: Node } }
+envoy! { Node { id: String } }
+envoy! { Static { listener: Listener } }
+envoy! { Dynamic { active_state: Static } }
+envoy! { OneCluster { cluster: Named } }
+envoy! { Named { name: String } }
+envoy! { Listener { name: String, filter_chains: Vec<Chain>, default_filter_chain: Option<Chain> } }
+envoy! { Chain { name: String, filters: Vec<Filter> } }
+envoy! { Filter { typed_config: TypedConfig } }
+envoy! { TypedConfig {
     #[serde(rename = "@type")]
     kind: String,
     tracing: Option<HcmTracing>,
 } }
-object! { HcmTracing { provider: Option<Provider>, random_sampling: Percent } }
-object! { Percent { value: Option<f64> } }
-object! { Provider { typed_config: ProviderConfig } }
-object! { ProviderConfig {
+envoy! { HcmTracing { provider: Option<Provider>, random_sampling: Percent } }
+envoy! { Percent { value: Option<f64> } }
+envoy! { Provider { typed_config: ProviderConfig } }
+envoy! { ProviderConfig {
     grpc_service: Grpc, http_service: Http, collector_cluster: String,
 } }
-object! { Grpc { envoy_grpc: EnvoyGrpc } }
-object! { EnvoyGrpc { cluster_name: String } }
-object! { Http { http_uri: HttpUri } }
-object! { HttpUri { cluster: String } }
+envoy! { Grpc { envoy_grpc: EnvoyGrpc } }
+envoy! { EnvoyGrpc { cluster_name: String } }
+envoy! { Http { http_uri: HttpUri } }
+envoy! { HttpUri { cluster: String } }
 
 #[derive(Deserialize)]
 struct Clusters {
@@ -67,9 +82,9 @@ struct Clusters {
     cluster_statuses: Vec<ClusterStatus>,
 }
 
-object! { ClusterStatus { name: String, host_statuses: Vec<HostStatus> } }
-object! { HostStatus { health_status: Health } }
-object! { Health {
+envoy! { ClusterStatus { name: String, host_statuses: Vec<HostStatus> } }
+envoy! { HostStatus { health_status: Health } }
+envoy! { Health {
     failed_active_health_check: bool, failed_outlier_check: bool, eds_health_status: String,
 } }
 
