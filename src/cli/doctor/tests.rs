@@ -268,10 +268,17 @@ fn meet(one: &Fault, other: &Fault) -> bool {
         let mut links = ["jaeger-", "kiali-", "names-"].into_iter();
         links.any(|link| fault.2.starts_with(link))
     };
+    let inside = one.2.starts_with("proxy-") && other.2.starts_with("proxy-");
     let both = [one.0, other.0];
     let one_number = both.contains(&"export fails") && both.contains(&"export loses");
     let unknown_cluster = both.contains(&"no istiod") && both.contains(&"wrong cluster");
-    touch || of(one) || of(other) || (behind(one) && behind(other)) || one_number || unknown_cluster
+    touch
+        || of(one)
+        || of(other)
+        || (behind(one) && behind(other))
+        || inside
+        || one_number
+        || unknown_cluster
 }
 
 #[test]
