@@ -238,7 +238,7 @@ async fn passes_on(format: &str, compression: &str) {
         .unwrap();
     assert_eq!(got.trace_id, sent.trace_id);
     assert_eq!(got.name, sent.name.to_lowercase());
-    let selector = "otelcol_exporter_sent_spans_total{exporter=\"zipkin\"}";
+    let selector = "otelcol_exporter_sent_spans{exporter=\"zipkin\"}";
     first.wait_metric(selector, |count| count == 3.0);
 }
 
