@@ -59,7 +59,7 @@ enum Command {
         no_files: bool,
     },
     Demo(demo::Args),
-    Doctor(doctor::Args),
+    Doctor(Box<doctor::Args>),
     /// List the components there are, in YAML
     Components,
     /// List feature gates; wayspan has none

@@ -31,11 +31,11 @@ pub(crate) struct Diagnostic {
     pub(super) at_key: bool,
     pub(super) message: String,
     /// What to do about it, or what is valid here.
-    pub(super) help: Option<String>,
+    pub(super) help: Option<Box<str>>,
     /// What comes after the key may be a secret.
     hides_value: bool,
     /// The part of the value that it is about.
-    within: Option<Within>,
+    within: Option<Box<Within>>,
 }
 
 /// A part of a text.
@@ -116,7 +116,7 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<Box<str>>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -297,11 +297,11 @@ impl Findings {
         help: &str,
     ) {
         let diagnostic = Diagnostic {
-            within: Some(Within {
+            within: Some(Box::new(Within {
                 text: text.to_owned(),
                 at,
                 width,
-            }),
+            })),
             ..self.spotted(spot, false, message)
         };
         self.error(if help.is_empty() {

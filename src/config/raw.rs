@@ -139,8 +139,8 @@ fn is_date(text: &str) -> bool {
     let is_day = number(year, 4..=4, 9999)
         && number(month, 1..=2, 12)
         && number(day, 1..=2, 31)
-        && month.trim_start_matches('0') != ""
-        && day.trim_start_matches('0') != "";
+        && !month.trim_start_matches('0').is_empty()
+        && !day.trim_start_matches('0').is_empty();
     if !is_day || time.is_empty() {
         return is_day;
     }

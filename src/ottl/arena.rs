@@ -65,10 +65,10 @@ impl Arena {
     }
 
     /// The bytes that `write` appends to an empty buffer.
-    pub(super) fn build<'v>(
-        &'v self,
+    pub(super) fn build(
+        &self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), EvalError>,
-    ) -> Result<&'v [u8], EvalError> {
+    ) -> Result<&[u8], EvalError> {
         let mut buffer = self.spare.borrow_mut().pop().unwrap_or_default();
         buffer.clear();
         let result = write(&mut buffer).and_then(|()| self.bytes(&buffer));
@@ -78,10 +78,10 @@ impl Arena {
     }
 
     /// The text that `write` appends, which is UTF-8 (else U+FFFD stands for what is not).
-    pub(super) fn build_text<'v>(
-        &'v self,
+    pub(super) fn build_text(
+        &self,
         write: impl FnOnce(&mut String) -> Result<(), EvalError>,
-    ) -> Result<&'v str, EvalError> {
+    ) -> Result<&str, EvalError> {
         let mut buffer = self.spare.borrow_mut().pop().unwrap_or_default();
         buffer.clear();
         let mut text = String::from_utf8(buffer).unwrap_or_default();

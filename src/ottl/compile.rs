@@ -27,6 +27,9 @@ pub(crate) struct Compiled<T> {
     pub(crate) list: Vec<T>,
 }
 
+/// What is wrong with some texts, each mistake with the number of its text.
+pub(crate) type Mistakes = Vec<(usize, ParseError)>;
+
 /// Compiles statements, with the conditions of their list, for `context`, or for the one that follows from their paths.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub(crate) fn compile_statements(
     statements: &[&str],
     conditions: &[&str],
     context: Option<Context>,
-) -> Result<(Compiled<Statement>, Vec<Condition>), Vec<(usize, ParseError)>> {
+) -> Result<(Compiled<Statement>, Vec<Condition>), Mistakes> {
     let trees = parse_all(statements, 0, parse_statement);
     let tests = parse_all(conditions, statements.len(), parse_condition);
     let (trees, tests) = both(trees, tests)?;
@@ -67,7 +70,7 @@ pub(crate) fn compile_statements(
 pub(crate) fn compile_conditions(
     conditions: &[&str],
     context: Option<Context>,
-) -> Result<Vec<(Context, Condition)>, Vec<(usize, ParseError)>> {
+) -> Result<Vec<(Context, Condition)>, Mistakes> {
     let trees = parse_all(conditions, 0, parse_condition)?;
     compile_all(&trees, 0, |tree| {
         let names = if context.is_some() {
@@ -117,10 +120,7 @@ fn compile_all<S, T>(
     }
 }
 
-fn both<A, B>(
-    a: Numbered<A>,
-    b: Numbered<B>,
-) -> Result<(Vec<A>, Vec<B>), Vec<(usize, ParseError)>> {
+fn both<A, B>(a: Numbered<A>, b: Numbered<B>) -> Result<(Vec<A>, Vec<B>), Mistakes> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(mut a), Err(b)) => {

@@ -111,7 +111,7 @@ pub(super) fn resolve(
         };
         let message = format!("{text} is no path of the {} context", context.name());
         let help = match (name(0), at.or(first)) {
-            (Some(name), _) if name == "cache" => {
+            (Some("cache"), _) => {
                 format!("the cache of this context is {}.cache", context.name())
             }
             _ => format!("valid are {}", valid(owner).join(", ")),

@@ -73,12 +73,15 @@ fn protobuf(id: u8) -> Vec<u8> {
     list
 }
 
+/// Headers of a request.
+type Headers = [(&'static str, &'static str)];
+
 #[tokio::test]
 async fn every_version_and_compression_arrives() {
     let backend = Backend::grpc();
     let (wayspan, port) = start(&backend);
     let (first, other) = (version_2(1).into_bytes(), version_1(4).into_bytes());
-    let requests: [(&str, &[(&str, &str)], Vec<u8>); 7] = [
+    let requests: [(&str, &Headers, Vec<u8>); 7] = [
         (V2, &[JSON], first),
         ("/", &[], version_2(2).into_bytes()),
         (
@@ -147,7 +150,7 @@ async fn a_refusal_says_what_to_do() {
     let backend = Backend::grpc();
     let (wayspan, port) = start(&backend);
     let thrift = ("content-type", "application/x-thrift");
-    let cases: [(&str, &str, &[(&str, &str)], &str, u16, &str); 8] = [
+    let cases: [(&str, &str, &Headers, &str, u16, &str); 8] = [
         (
             "POST",
             V1,

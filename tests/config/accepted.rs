@@ -1,7 +1,7 @@
 //! What other collectors' files have and wayspan takes with a warning.
 
 use super::{good, load, over, text};
-use wayspan::{auth::ServerAuth, exporter::ExporterSettings, pdata::Signal};
+use wayspan::{auth::ServerAuth, pdata::Signal};
 
 fn warned(warnings: &[String], place: &str, said: &str) {
     let found = warnings

@@ -145,7 +145,7 @@ impl<'v> Value<'v> {
 /// A double as an integer, as amd64 converts it: what does not fit is the least.
 fn int_of(n: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    match n >= -LIMIT && n < LIMIT {
+    match (-LIMIT..LIMIT).contains(&n) {
         true => n as i64,
         false => i64::MIN,
     }

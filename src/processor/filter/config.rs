@@ -44,6 +44,9 @@ impl ProcessorSettings for FilterSettings {
     }
 }
 
+/// Conditions as a file has them: their context, where it is said, and their error mode.
+type GivenConditions = (Option<Context>, Vec<Field<String>>, Option<ErrorMode>);
+
 pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
     let mode = keys.or(
         "error_mode",
@@ -99,7 +102,7 @@ pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
     ]);
     keys.refused(&["spans"]);
     let has_old = old.iter().any(|(_, conditions)| !conditions.is_empty());
-    let mut given: Vec<(Option<Context>, Vec<Field<String>>, Option<ErrorMode>)> = Vec::new();
+    let mut given: Vec<GivenConditions> = Vec::new();
     given.extend(
         old.into_iter()
             .map(|(context, conditions)| (Some(context), conditions, None)),

@@ -222,6 +222,9 @@ fn selector(keys: &mut KeyReader<'_>, is_there: bool) -> Option<(Selector, Signa
     Some((selector, signals))
 }
 
+/// A rule as a file has it: its place, the attribute's key, and the value it must have.
+type WrittenRule = (Option<Spot>, Field<String>, Field<RawValue>);
+
 /// Makes texts and rules of what is written, and reports what is wrong.
 struct Check<'k, 'n> {
     keys: &'k KeyReader<'n>,
@@ -264,10 +267,7 @@ impl Check<'_, '_> {
         Pattern::new(text).map_err(report).ok()
     }
 
-    fn rules(
-        &self,
-        rules: Option<Vec<(Option<Spot>, Field<String>, Field<RawValue>)>>,
-    ) -> Option<Vec<AttributeRule>> {
+    fn rules(&self, rules: Option<Vec<WrittenRule>>) -> Option<Vec<AttributeRule>> {
         let rules = rules.unwrap_or_default().into_iter();
         let rules = rules.map(|(spot, key, value)| {
             let key = key.value.filter(|key| !key.is_empty());

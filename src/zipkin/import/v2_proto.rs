@@ -61,7 +61,7 @@ fn read_span<'a>(payload: &'a [u8], span: &mut SpanV2<'a>) -> Result<(), String>
     each_field(payload, |number, value| {
         match (number, value) {
             (1, WireValue::Len(id)) => span.trace_id = trace_id(id)?,
-            (2, WireValue::Len(id)) if id.is_empty() => span.parent = [0; 8],
+            (2, WireValue::Len([])) => span.parent = [0; 8],
             (2, WireValue::Len(id)) => span.parent = span_id(id, "parent_id")?,
             (3, WireValue::Len(id)) => {
                 span.id = span_id(id, "id")?;
