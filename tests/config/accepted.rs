@@ -75,11 +75,6 @@ fn the_istio_sample_loads_and_says_what_it_leaves_out() {
     );
     warned(
         &config.warnings,
-        "config.yaml:19:3: ",
-        "no pipeline uses this exporter",
-    );
-    warned(
-        &config.warnings,
         "config.yaml:28:3: ",
         "wayspan has no extension \"pprof\"; ignored",
     );
@@ -136,7 +131,7 @@ receivers:
       grpc: {read_buffer_size: 524288, include_metadata: true}
 exporters:
   otlp_grpc: {endpoint: 'j:1', balancer_name: least_loads, sending_queue: {enabled: false, sizer: bytes, queue_size: 5000000}}
-  zipkin: {}
+  kafka: {}
 service:
   pipelines:
     traces: {exporters: [otlp_grpc]}
