@@ -277,12 +277,18 @@ impl Draft {
                 ProcessorRole::Item(settings) if !settings.signals().contains(&self.signal) => {
                     let of = settings.signals().iter().map(|s| s.as_str());
                     let of = of.collect::<Vec<_>>().join(" and ");
-                    // Without the processor more might leave than the file lets out.
-                    let message = format!(
-                        "{} is not run: this processor is for {of} in wayspan",
-                        self.id
-                    );
-                    cx.warn(Some(*spot), &message);
+                    if self.signal == Signal::Traces {
+                        let message =
+                            format!("this processor is for {of}, and {} is of traces", self.id);
+                        cx.error(Some(*spot), &message);
+                    } else {
+                        // Without the processor more might leave than the file lets out.
+                        let message = format!(
+                            "{} is not run: this processor is for {of} in wayspan",
+                            self.id
+                        );
+                        cx.warn(Some(*spot), &message);
+                    }
                     complete = false;
                 }
                 ProcessorRole::Item(settings) => {

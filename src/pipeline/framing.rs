@@ -44,12 +44,7 @@ impl Pieces {
         }
     }
 
-    fn push(&mut self, mut piece: Vec<u8>) {
-        // In steady state a group has an eighth more than it needs; one that has grown
-        // to twice that gives it back, since it may wait for its backend. Small pieces do not matter.
-        if piece.len() >= PIECE && piece.capacity() > piece.len() + piece.len() / 2 {
-            piece.shrink_to_fit();
-        }
+    fn push(&mut self, piece: Vec<u8>) {
         self.bytes += piece.len();
         self.allocated += piece.capacity();
         self.done.push(Bytes::from(piece));

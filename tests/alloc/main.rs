@@ -181,7 +181,7 @@ fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
     assert_eq!((batch.items, batch.bytes), (2778, 3_145_390));
     assert_eq!(
         (info.count_total, info.bytes_total),
-        (71, 3_545_900),
+        (71, 3_545_892),
         "allocations and their bytes from one batch to the next"
     );
 }
@@ -199,7 +199,7 @@ fn sealing_copies_headers_and_small_groups_only() {
     assert_eq!(sealed.unwrap().bytes, 2_834_551);
     assert_eq!(
         (info.count_total, info.bytes_total),
-        (60, 11_855),
+        (60, 11_847),
         "allocations and their bytes for sealing"
     );
 }
