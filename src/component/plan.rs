@@ -4,7 +4,8 @@ component is read, since one that nothing uses need not be served.
 
 A pipeline of traces runs without what only adds to it, and is an error without the
 rest. One of metrics or logs, which this collector is seldom there for, runs with
-what is served, or not at all, and a warning says so.
+what is served, or not at all, and a warning says so; where a file has no other, what is
+not served is an error.
 */
 
 use super::{
@@ -45,11 +46,12 @@ impl Sections<'_, '_> {
                 && exporters.any(|(name, _)| !self.is_left_out(List::Exporters, name))
         };
         let any_leads_on = drafts.iter().any(leads_on);
+        let has_traces = drafts.iter().any(|draft| draft.signal == Signal::Traces);
         let mut planned = Vec::new();
         for mut draft in drafts {
             let is_run = match draft.signal {
                 Signal::Traces => self.plan_traces(&mut draft, any_leads_on, cx),
-                Signal::Metrics | Signal::Logs => self.plan_other(&mut draft, cx),
+                Signal::Metrics | Signal::Logs => self.plan_other(&mut draft, has_traces, cx),
             };
             if is_run {
                 planned.push(draft);
@@ -92,7 +94,7 @@ impl Sections<'_, '_> {
         true
     }
 
-    fn plan_other(&self, draft: &mut Draft, cx: &Reading<'_>) -> bool {
+    fn plan_other(&self, draft: &mut Draft, has_traces: bool, cx: &Reading<'_>) -> bool {
         let spot = Some(draft.spot);
         if draft.receivers.is_empty() || draft.exporters.is_empty() {
             cx.warn(spot, "not run: it has no receivers or no exporters");
@@ -120,6 +122,13 @@ impl Sections<'_, '_> {
         if !is_run {
             let lacking = lacking.join(", ");
             cx.warn(spot, &format!("not run: wayspan does not serve {lacking}"));
+            return false;
+        }
+        if !has_traces && !lacking.is_empty() {
+            let message = format!("wayspan does not serve {}", lacking.join(", "));
+            let help = "no pipeline of the file is one of traces, which wayspan is for: leave this \
+                        file to the collector that it is for";
+            cx.error_at_key(spot, &message, help);
             return false;
         }
         for list in LISTS {
@@ -178,4 +187,35 @@ impl Draft {
 fn names(references: &[Reference]) -> String {
     let names: Vec<_> = references.iter().map(|(name, _)| name.as_str()).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::{component::load, config::Source};
+
+    #[test]
+    fn a_file_of_logs_alone_runs_whole_or_not() {
+        let logs = |exporters: &str| {
+            let source = Source::Text {
+                name: "file".to_owned(),
+                text: format!(
+                    "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0'}}}}}}}}\n\
+                     exporters: {{debug: , loki: {{endpoint: 'http://loki:3100'}}}}\n\
+                     service: {{pipelines: {{logs: {{receivers: [otlp], exporters: [{exporters}]}}}}}}\n"
+                ),
+            };
+            load(&[source])
+        };
+        assert!(logs("debug").is_ok());
+        let refused = logs("debug, loki").unwrap_err().to_string();
+        assert!(
+            refused.contains("does not serve exporter loki"),
+            "{refused}"
+        );
+        assert!(
+            refused.contains("no pipeline of the file is one of traces"),
+            "{refused}"
+        );
+    }
 }
