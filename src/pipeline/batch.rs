@@ -73,8 +73,6 @@ pub struct Batch {
     rest: Vec<u8>,
     items: u32,
     bytes: usize,
-    /// Memory of all groups, in bytes.
-    allocated: usize,
     opened: Option<Instant>,
     /// Scratch: the groups that are written, with their resources.
     order: Vec<(u32, ResourceId)>,
@@ -83,8 +81,8 @@ pub struct Batch {
     /// Spans, and bytes of `rest`, that are in a record.
     recorded: (u32, usize),
     /// Where the span begins that is being written to the group that took the
-    /// last one: it is not whole yet. And how much memory that group had before.
-    writing: Option<(usize, usize)>,
+    /// last one: it is not whole yet.
+    writing: Option<usize>,
 }
 
 impl Batch {
@@ -109,7 +107,6 @@ impl Batch {
             rest: Vec::new(),
             items: 0,
             bytes: 0,
-            allocated: 0,
             opened: None,
             order: Vec::new(),
             unrecorded: Vec::new(),
@@ -163,10 +160,10 @@ impl Batch {
         if group.fields.len() == group.recorded {
             self.unrecorded.push(self.last as u32);
         }
-        self.writing = Some((group.fields.len(), group.fields.capacity()));
         if group.fields.capacity() == 0 {
             group.fields.reserve(group.expected + group.expected / 8);
         }
+        self.writing = Some(group.fields.len());
         &mut group.fields
     }
 
@@ -213,15 +210,13 @@ impl Batch {
     /// Returns true for the first field of a batch.
     pub fn appended(&mut self, bytes: usize, headers: HeaderBytes, items: u32) -> bool {
         self.bytes += bytes;
-        if let Some(group) = self.groups.get(self.last) {
-            if group.fields.len() == bytes {
-                self.bytes += self.counts.add(group.resource, headers);
-            }
-            if let Some((_, before)) = self.writing.take() {
-                self.allocated += group.fields.capacity() - before;
-            }
+        if let Some(group) = self.groups.get(self.last)
+            && group.fields.len() == bytes
+        {
+            self.bytes += self.counts.add(group.resource, headers);
         }
         self.items = self.items.saturating_add(items);
+        self.writing = None;
         if self.opened.is_some() {
             return false;
         }
@@ -255,10 +250,9 @@ impl Batch {
         self.unrecorded.is_empty() && self.recorded.1 == self.rest.len()
     }
 
-    /// Memory that the batch takes so far, in bytes: that of its groups, which is up to
-    /// twice what is in them, or what it will be as a request.
-    pub(crate) fn held(&self) -> usize {
-        self.bytes.max(self.allocated + self.rest.capacity())
+    /// Bytes of the batch so far, framing included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Appends what is in no record yet to `out`, as an
@@ -352,18 +346,17 @@ impl Batch {
         self.recorded = (0, 0);
         self.forget_idle_groups();
         pieces.open.append(&mut self.rest);
-        let (chunks, bytes, allocated) = pieces.finish();
+        let (chunks, bytes) = pieces.finish();
         let sealed = SealedBatch {
             signal: self.signal,
             bytes,
             chunks,
             items: self.items,
-            lease: budget.lease(allocated),
+            lease: budget.lease(bytes),
             position,
         };
         self.items = 0;
         self.bytes = 0;
-        self.allocated = 0;
         self.opened = None;
         sealed
     }
@@ -381,9 +374,7 @@ impl Batch {
 
     /// Cuts off a span whose writing panicked.
     pub(crate) fn mend(&mut self) {
-        if let (Some((whole, _)), Some(group)) =
-            (self.writing.take(), self.groups.get_mut(self.last))
-        {
+        if let (Some(whole), Some(group)) = (self.writing.take(), self.groups.get_mut(self.last)) {
             group.fields.truncate(whole);
         }
     }
@@ -395,7 +386,6 @@ impl Batch {
         self.unrecorded.clear();
         self.recorded = (0, 0);
         self.bytes = 0;
-        self.allocated = 0;
         self.opened = None;
         std::mem::take(&mut self.items)
     }

@@ -514,7 +514,7 @@ impl Engine {
 
     /// Counts what the open batch has grown by as held by the shard.
     fn hold(&mut self) {
-        let bytes = self.batch.held();
+        let bytes = self.batch.bytes();
         self.budget.hold_accepted(bytes.saturating_sub(self.held));
         self.held = bytes.max(self.held);
     }

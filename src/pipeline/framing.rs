@@ -17,7 +17,6 @@ pub(super) struct Pieces {
     /// What is written and no chunk yet.
     pub(super) open: Vec<u8>,
     bytes: usize,
-    allocated: usize,
 }
 
 impl Pieces {
@@ -27,27 +26,22 @@ impl Pieces {
             self.open.extend_from_slice(&fields);
         } else {
             self.close();
-            self.push(fields);
+            self.bytes += fields.len();
+            self.done.push(Bytes::from(fields));
         }
     }
 
-    /// Ends the request: its chunks, their length, and how much memory they take.
-    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize, usize) {
+    /// Ends the request: its chunks and their length.
+    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize) {
         self.close();
-        (self.done, self.bytes, self.allocated)
+        (self.done, self.bytes)
     }
 
     fn close(&mut self) {
         if !self.open.is_empty() {
-            let open = std::mem::take(&mut self.open);
-            self.push(open);
+            self.bytes += self.open.len();
+            self.done.push(Bytes::from(std::mem::take(&mut self.open)));
         }
-    }
-
-    fn push(&mut self, piece: Vec<u8>) {
-        self.bytes += piece.len();
-        self.allocated += piece.capacity();
-        self.done.push(Bytes::from(piece));
     }
 }
 
