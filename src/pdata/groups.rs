@@ -4,8 +4,9 @@ Writing a request again, group by group: for whatever changes more of it than
 
 [`resource_groups`] and [`scope_groups`] go through what a walk found;
 [`put_resource_group`], [`put_scope_group`] and [`put_item`] write one level each, with what stands
-around it kept: schema URLs, and unknown fields byte for byte. What comes out is canonical, if the
-payloads given are. All signals have the same fields at these levels.
+around it kept: schema URLs, and unknown fields byte for byte. A group into which nothing is written is
+left out. What comes out is canonical, if the payloads given are. All signals have the same fields at
+these levels.
 */
 
 use super::{
@@ -62,13 +63,14 @@ pub fn put_resource_group(
     out: &mut Vec<u8>,
     scopes: impl FnOnce(&mut Vec<u8>),
 ) {
-    put_message(RESOURCE_GROUP, out, |out| {
+    put_group(RESOURCE_GROUP, out, |out| {
         if !resource.is_empty() {
             put_bytes(HEAD, resource, out);
         }
-        scopes(out);
+        let is_any = appends(out, scopes);
         put_schema_url(entry.schema_url.of(request), out);
         out.extend_from_slice(entry.rest.of(request));
+        is_any
     });
 }
 
@@ -81,14 +83,32 @@ pub fn put_scope_group(
     out: &mut Vec<u8>,
     items: impl FnOnce(&mut Vec<u8>),
 ) {
-    put_message(SCOPE_GROUP, out, |out| {
+    put_group(SCOPE_GROUP, out, |out| {
         if entry.has_scope || !scope.is_empty() {
             put_bytes(HEAD, scope, out);
         }
-        items(out);
+        let is_any = appends(out, items);
         put_schema_url(entry.schema_url.of(request), out);
         out.extend_from_slice(entry.rest.of(request));
+        is_any
     });
+}
+
+/// Appends a group, if `write` says that something is in it.
+fn put_group(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+    let before = out.len();
+    let mut is_any = false;
+    put_message(number, out, |out| is_any = write(out));
+    if !is_any {
+        out.truncate(before);
+    }
+}
+
+/// Returns true if `write` appends anything.
+fn appends(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    let before = out.len();
+    write(out);
+    out.len() > before
 }
 
 /// Appends an item, a payload, to a scope group.
@@ -146,6 +166,43 @@ mod tests {
             }
         }
         assert!(seen > 3, "only {seen} fixtures");
+    }
+
+    #[test]
+    fn a_group_into_which_nothing_is_written_is_left_out() {
+        let mut request = Vec::new();
+        put_message(1, &mut request, |group| {
+            put_bytes(1, b"", group);
+            for url in [&b"one"[..], b"two"] {
+                put_message(2, group, |scope| {
+                    put_item(b"", scope);
+                    put_bytes(3, url, scope);
+                });
+            }
+        });
+        let mut index = Index::default();
+        validate(Signal::Traces, &request, &Keys::default(), &mut index).unwrap();
+        let (resource, items) = resource_groups(&index).next().unwrap();
+        let left = |keeps: &dyn Fn(&[u8]) -> bool| {
+            let mut out = Vec::new();
+            put_resource_group(&request, resource, b"", &mut out, |out| {
+                for (scope, items) in scope_groups(&index, items) {
+                    put_scope_group(&request, scope, b"", out, |out| {
+                        for item in items
+                            .iter()
+                            .filter(|_| keeps(scope.schema_url.of(&request)))
+                        {
+                            put_item(item.bytes.of(&request), out);
+                        }
+                    });
+                }
+            });
+            out
+        };
+        assert_eq!(left(&|_| false), b"");
+        let one = left(&|url| url == b"one");
+        assert!(one.windows(3).any(|part| part == b"one"));
+        assert!(!one.windows(3).any(|part| part == b"two"));
     }
 
     #[test]

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     pdata::{
-        self, ByteRange, Edits, Index, ItemEntry, Keys, MalformedRequest, RequestLimits, Signal,
-        SpanFault, write_span,
+        self, Edits, Index, ItemEntry, Keys, MalformedRequest, RequestLimits, Signal, SpanFault,
+        write_span,
     },
     queue::{ShardBudget, log::Log},
     telemetry::PipelineStats,
@@ -224,18 +224,15 @@ impl Engine {
             return Ok(appended);
         }
         let piece = Piece::whole(request, index, peer);
-        let rewritten = self.rewrite(&piece)?;
-        if let Some(rewritten) = &rewritten
-            && forecast::at_most(rewritten.bytes.len(), &rewritten.index) > most
-        {
-            return Err(Declined::Large);
-        }
+        let rewritten = match self.rewrite(&piece)? {
+            Some(long) if forecast::at_most(long.bytes.len(), &long.index) > most => {
+                self.reuse(long);
+                return Err(Declined::Large);
+            }
+            rewritten => rewritten,
+        };
         self.append_rewritten(&piece, rewritten, &mut appended);
-        self.end_append(index.rest.of(request), &appended, Appended::default());
-        if self.batch.is_immediate() {
-            self.seal(Trigger::Size);
-        }
-        self.hold();
+        self.end_append(true, index.rest.of(request), &appended, Appended::default());
         Ok(appended)
     }
 
@@ -306,16 +303,7 @@ impl Engine {
                 progress.0 >= index.items.len()
             }
         };
-        let rest = if is_done {
-            index.rest
-        } else {
-            ByteRange::default()
-        };
-        self.end_append(rest.of(request), appended, before);
-        if is_done && self.batch.is_immediate() {
-            self.seal(Trigger::Size);
-        }
-        self.hold();
+        self.end_append(is_done, index.rest.of(request), appended, before);
         is_done
     }
 
@@ -347,10 +335,10 @@ impl Engine {
         is_done
     }
 
-    /// Counts what was appended since `before`, and keeps the request's own unknown
-    /// fields.
-    fn end_append(&mut self, rest: &[u8], appended: &Appended, before: Appended) {
-        if appended.any {
+    /// Counts what was appended since `before`. Where that is the last of a request, keeps
+    /// its own unknown fields, `rest`, and seals a batch that is not to wait.
+    fn end_append(&mut self, is_done: bool, rest: &[u8], appended: &Appended, before: Appended) {
+        if is_done && appended.any {
             self.keep_rest(rest);
         }
         self.stats.taken.publish();
@@ -358,6 +346,10 @@ impl Engine {
         self.stats.batch.rejected.add(rejected);
         let accepted = appended.accepted - before.accepted;
         self.stats.limiter.accepted.add(accepted);
+        if is_done && self.batch.is_immediate() {
+            self.seal(Trigger::Size);
+        }
+        self.hold();
     }
 
     /// The id of a span's resource; `last` is that of the span before, which nearly

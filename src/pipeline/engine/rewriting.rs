@@ -9,13 +9,11 @@ scratch: they hold one piece at a time, which is bounded ([`PIECE`] and what it 
 
 use super::{Appended, Declined, Engine, ITEM_COST, LastIds, Progress, Stage, add_followers};
 use crate::{
-    pdata::{
-        self, Index, ItemEntry, groups, validate,
-        wire::{put_bytes, put_message},
-        write_span,
-    },
+    pdata::{self, Index, ItemEntry, groups, validate, write_span},
     pipeline::{
-        IndexedRequest, ResourceId, Rewritten, ScopeId, Span, forecast, stages::RewriterStage,
+        IndexedRequest, ResourceId, Rewritten, ScopeId, Span, forecast,
+        framing::{close_resource, close_scope, open_resource, open_scope, scope_bytes},
+        stages::RewriterStage,
     },
 };
 use std::{mem, net::IpAddr, ops::Range};
@@ -257,7 +255,8 @@ impl Engine {
             let rewritten = stage.rewriter.rewrite(&request, &mut next.bytes);
             let came = index.items.iter().map(|item| u64::from(item.count)).sum();
             let mut left = came;
-            if rewritten == Ok(Rewritten::Changed) && next.bytes.len() <= limit {
+            let is_too_long = next.bytes.len() > limit;
+            if rewritten == Ok(Rewritten::Changed) && !is_too_long {
                 self.index_buffer(next)?;
                 left = next.index.items.iter().map(|i| u64::from(i.count)).sum();
                 mem::swap(now, next);
@@ -272,7 +271,7 @@ impl Engine {
                 Run::Rehearsal => stage.rewriter.discard(),
             }
             rewritten.map_err(|error| Declined::Failed(error.to_string()))?;
-            if next.bytes.len() > limit {
+            if is_too_long {
                 return Err(Declined::Expands { limit });
             }
         }
@@ -372,16 +371,10 @@ impl Engine {
     /// Writes a resource group with one scope and encoded `items`.
     fn put_group(&self, resource: ResourceId, scope: ScopeId, items: &[u8], out: &mut Vec<u8>) {
         let (resource, scope) = (self.resources.get(resource), self.scopes.get(scope));
-        put_message(1, out, |out| {
-            put_bytes(1, &resource.payload, out);
-            put_message(2, out, |out| {
-                put_bytes(1, &scope.payload, out);
-                out.extend_from_slice(items);
-                put_bytes(3, &scope.schema_url, out);
-                out.extend_from_slice(&scope.rest);
-            });
-            put_bytes(3, &resource.schema_url, out);
-            out.extend_from_slice(&resource.rest);
-        });
+        open_resource(resource, scope_bytes(scope, items.len()), out);
+        open_scope(scope, items.len(), out);
+        out.extend_from_slice(items);
+        close_scope(scope, out);
+        close_resource(resource, out);
     }
 }

@@ -116,31 +116,11 @@ impl Filter {
     fn write(&self, request: &[u8], index: &Index, out: &mut Vec<u8>) {
         let mut verdicts = self.verdicts.iter();
         for (resource, items) in groups::resource_groups(index) {
-            let mut of_resource = verdicts.clone().take(items.len());
-            if of_resource.all(|verdict| matches!(verdict, Verdict::Drop)) {
-                verdicts = verdicts
-                    .as_slice()
-                    .get(items.len()..)
-                    .unwrap_or_default()
-                    .iter();
-                continue;
-            }
             let payload = resource.resource.of(request);
             groups::put_resource_group(request, resource, payload, out, |out| {
                 for (scope, items) in groups::scope_groups(index, items) {
-                    let (of_scope, rest) = verdicts
-                        .as_slice()
-                        .split_at_checked(items.len())
-                        .unwrap_or_default();
-                    verdicts = rest.iter();
-                    if of_scope
-                        .iter()
-                        .all(|verdict| matches!(verdict, Verdict::Drop))
-                    {
-                        continue;
-                    }
                     groups::put_scope_group(request, scope, scope.scope.of(request), out, |out| {
-                        for (item, verdict) in items.iter().zip(of_scope) {
+                        for (item, verdict) in items.iter().zip(&mut verdicts) {
                             match verdict {
                                 Verdict::Drop => {}
                                 Verdict::Keep => groups::put_item(item.bytes.of(request), out),

@@ -108,13 +108,9 @@ impl Rewriter for Sampler {
         let (bytes, index) = (request.request, request.index);
         let mut rewritten = Rewritten::Unchanged;
         for (resource, items) in groups::resource_groups(index) {
-            let before = out.len();
-            let mut is_any = false;
             let payload = resource.resource.of(bytes);
             groups::put_resource_group(bytes, resource, payload, out, |out| {
                 for (scope, items) in groups::scope_groups(index, items) {
-                    let before = out.len();
-                    let mut is_any_in_scope = false;
                     let payload = scope.scope.of(bytes);
                     groups::put_scope_group(bytes, scope, payload, out, |out| {
                         for entry in items {
@@ -122,22 +118,13 @@ impl Rewriter for Sampler {
                                 break;
                             }
                             let outcome = self.put(entry.bytes.of(bytes), out);
-                            is_any_in_scope |= outcome.is_kept;
                             if outcome.writes || !outcome.is_kept {
                                 rewritten = Rewritten::Changed;
                             }
                         }
                     });
-                    // Nothing is left of a group without items.
-                    if !is_any_in_scope {
-                        out.truncate(before);
-                    }
-                    is_any |= is_any_in_scope;
                 }
             });
-            if !is_any {
-                out.truncate(before);
-            }
         }
         Ok(rewritten)
     }
