@@ -6,8 +6,12 @@ than a request may grow to.
 */
 
 use super::EvalError;
+use crate::pdata::number::ShowHex;
 use bumpalo::Bump;
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    fmt::Write,
+};
 
 pub(super) const TOO_MUCH: EvalError =
     EvalError::new("the statements make more of this request than may be sent");
@@ -75,6 +79,15 @@ impl Arena {
         buffer.shrink_to(KEPT);
         self.spare.borrow_mut().push(buffer);
         result
+    }
+
+    /// Bytes in hexadecimal.
+    pub(super) fn hex(&self, bytes: &[u8]) -> Result<&str, EvalError> {
+        self.build_text(|out| {
+            // Writing to a String does not fail.
+            let _ = write!(out, "{}", ShowHex(bytes));
+            Ok(())
+        })
     }
 
     /// The text that `write` appends, which is UTF-8 (else U+FFFD stands for what is not).

@@ -12,7 +12,7 @@ use super::{
     given::Given,
     grammar::CompareOp,
     state::parse_hex,
-    value::{Value, compare, elements, entries, put_entry, put_hex},
+    value::{Value, compare, elements, entries, put_entry},
 };
 use crate::regexp::Pattern;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -199,10 +199,7 @@ fn is<'v, T>(result: Result<T, EvalError>) -> Result<Value<'v>, EvalError> {
 
 fn hex<'v>(bytes: &[u8], arena: &'v Arena) -> Result<Value<'v>, EvalError> {
     arena.charge(bytes.len())?;
-    Ok(Value::Str(arena.build_text(|out| {
-        put_hex(bytes, out);
-        Ok(())
-    })?))
+    arena.hex(bytes).map(Value::Str)
 }
 
 /// An id as bytes, or as its digits in hex.

@@ -148,9 +148,11 @@ impl State {
             Field::TraceId => Value::TraceId(id(record.bytes(span::TRACE_ID))),
             Field::SpanId => Value::SpanId(id(record.bytes(span::SPAN_ID))),
             Field::ParentSpanId => Value::SpanId(id(record.bytes(span::PARENT_SPAN_ID))),
-            Field::TraceIdString => hex(&id::<16>(record.bytes(span::TRACE_ID)), arena)?,
-            Field::SpanIdString => hex(&id::<8>(record.bytes(span::SPAN_ID)), arena)?,
-            Field::ParentSpanIdString => hex(&id::<8>(record.bytes(span::PARENT_SPAN_ID)), arena)?,
+            Field::TraceIdString => Value::Str(arena.hex(&id::<16>(record.bytes(span::TRACE_ID)))?),
+            Field::SpanIdString => Value::Str(arena.hex(&id::<8>(record.bytes(span::SPAN_ID)))?),
+            Field::ParentSpanIdString => {
+                Value::Str(arena.hex(&id::<8>(record.bytes(span::PARENT_SPAN_ID)))?)
+            }
             Field::TraceState => match index {
                 None => text(span::TRACE_STATE),
                 Some(Index::Str(key)) => {
@@ -333,14 +335,6 @@ fn no_zero(id: &[u8]) -> &[u8] {
         true => &[],
         false => id,
     }
-}
-
-fn hex<'v>(bytes: &[u8], arena: &'v Arena) -> Result<Value<'v>, EvalError> {
-    let text = arena.build_text(|out| {
-        super::value::put_hex(bytes, out);
-        Ok(())
-    })?;
-    Ok(Value::Str(text))
 }
 
 /// Reads an id in hex.

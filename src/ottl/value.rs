@@ -9,7 +9,6 @@ mod convert;
 mod json;
 
 pub(super) use compare::compare;
-pub(super) use convert::put_hex;
 
 use super::{Arena, EvalError, record::Record};
 use crate::pdata::{

@@ -1,5 +1,5 @@
 /*!
-Numbers as text, to and from, as the Collector has them: Go's notation.
+Numbers as text, to and from, as the Collector has them: Go's notation. And bytes in hexadecimal.
 */
 
 use std::fmt::{self, Write};
@@ -124,6 +124,15 @@ impl fmt::Display for ShowFloat {
         } else {
             write!(f, "{}", self.0)
         }
+    }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) struct ShowHex<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for ShowHex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -5,10 +5,11 @@ Fields are written as they stand on the wire, one line each, and what a nested
 message has is indented below its name.
 */
 
-use super::text::{Clean, Hex, Timestamp, Typed};
+use super::text::{Clean, Timestamp, Typed};
 use crate::pdata::{
     AnyValue, KeyValue,
     message::{Message, text_of},
+    number::ShowHex,
     schema::{SchemaField, SchemaKind, SchemaMessage},
     wire::{WireFields, WireValue, fixed, varint},
 };
@@ -43,7 +44,7 @@ pub(super) fn write_fields(
                 writeln!(out, "{}: {}", schema.name, Clean(text_of(text)))?;
             }
             (SchemaKind::Hex | SchemaKind::Base64, WireValue::Len(bytes)) => {
-                writeln!(out, "{}: {}", schema.name, Hex(bytes))?;
+                writeln!(out, "{}: {}", schema.name, ShowHex(bytes))?;
             }
             (_, WireValue::Len(packed)) => {
                 write!(out, "{}:", schema.name)?;

@@ -4,13 +4,14 @@ use super::{
     fields::write_fields,
     pieces::Pieces,
     span::{write_attributes, write_dropped, write_span},
-    text::{Clean, Hex, Plain, shortened},
+    text::{Clean, Plain, shortened},
 };
 use crate::{
     exporter::debug::Verbosity,
     pdata::{
         AnyValue, Signal,
         message::{Message, text_of},
+        number::ShowHex,
         schema::SchemaMessage,
     },
 };
@@ -99,7 +100,11 @@ fn write_lines(out: &mut dyn Write, signal: Signal, group: Pieces<'_>) -> io::Re
 fn write_span_line(out: &mut dyn Write, span: Message<'_>) -> io::Result<()> {
     let (start, end) = (span.number(7), span.number(8));
     let took = Duration::from_nanos(end.saturating_sub(start));
-    let (name, trace, id) = (Clean(span.text(5)), Hex(span.bytes(1)), Hex(span.bytes(2)));
+    let (name, trace, id) = (
+        Clean(span.text(5)),
+        ShowHex(span.bytes(1)),
+        ShowHex(span.bytes(2)),
+    );
     write!(out, "{name} {trace} {id} {took:?}")?;
     for attribute in span.attributes(9) {
         let (key, value) = (Clean(attribute.key), Plain(attribute.value));

@@ -1,7 +1,7 @@
 /*! A span with all that it has, in the Collector's order and words. */
 
-use super::text::{Clean, Hex, Timestamp, Typed};
-use crate::pdata::{KeyValue, message::Message};
+use super::text::{Clean, Timestamp, Typed};
+use crate::pdata::{KeyValue, message::Message, number::ShowHex};
 use std::io::{self, Write};
 
 const KINDS: [&str; 6] = [
@@ -21,9 +21,9 @@ pub(super) fn write_span(out: &mut dyn Write, span: Message<'_>) -> io::Result<(
         named(&KINDS, span.number(6)),
         named(&STATUS_CODES, status.number(3)),
     );
-    writeln!(out, "    Trace ID       : {}", Hex(span.bytes(1)))?;
-    writeln!(out, "    Parent ID      : {}", Hex(span.bytes(4)))?;
-    writeln!(out, "    ID             : {}", Hex(span.bytes(2)))?;
+    writeln!(out, "    Trace ID       : {}", ShowHex(span.bytes(1)))?;
+    writeln!(out, "    Parent ID      : {}", ShowHex(span.bytes(4)))?;
+    writeln!(out, "    ID             : {}", ShowHex(span.bytes(2)))?;
     writeln!(out, "    Name           : {}", Clean(span.text(5)))?;
     writeln!(out, "    Kind           : {kind}")?;
     if !span.text(3).is_empty() {
@@ -76,8 +76,8 @@ fn write_event(out: &mut dyn Write, number: usize, event: Message<'_>) -> io::Re
 
 fn write_link(out: &mut dyn Write, number: usize, link: Message<'_>) -> io::Result<()> {
     writeln!(out, "SpanLink #{number}")?;
-    writeln!(out, "     -> Trace ID: {}", Hex(link.bytes(1)))?;
-    writeln!(out, "     -> ID: {}", Hex(link.bytes(2)))?;
+    writeln!(out, "     -> Trace ID: {}", ShowHex(link.bytes(1)))?;
+    writeln!(out, "     -> ID: {}", ShowHex(link.bytes(2)))?;
     writeln!(out, "     -> TraceState: {}", Clean(link.text(3)))?;
     if link.number(6) != 0 {
         writeln!(out, "     -> Flags: {:#x}", link.number(6))?;

@@ -6,7 +6,7 @@ can neither break a line nor talk to the terminal.
 */
 
 use crate::pdata::message::Message;
-use crate::pdata::{AnyValue, wire::MAX_DEPTH};
+use crate::pdata::{AnyValue, number::ShowHex, wire::MAX_DEPTH};
 use std::{
     fmt,
     time::{Duration, UNIX_EPOCH},
@@ -21,15 +21,6 @@ impl fmt::Display for Clean<'_> {
             true => write!(f, "{}", c.escape_default()),
             false => fmt::Write::write_char(f, c),
         })
-    }
-}
-
-/// Bytes in hexadecimal.
-pub(super) struct Hex<'a>(pub(super) &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -102,7 +93,7 @@ impl fmt::Display for Typed<'_> {
             AnyValue::Bool(value) => write!(f, "Bool({value})"),
             AnyValue::Int(value) => write!(f, "Int({value})"),
             AnyValue::Double(value) => write!(f, "Double({value})"),
-            AnyValue::Bytes(bytes) => write!(f, "Bytes({})", Hex(bytes)),
+            AnyValue::Bytes(bytes) => write!(f, "Bytes({})", ShowHex(bytes)),
             AnyValue::StringIndex(index) => write!(f, "StrIndex({index})"),
             AnyValue::Array(array) => {
                 f.write_str("Slice([")?;

@@ -1,8 +1,10 @@
 /*! From values to what a parameter wants. */
 
 use super::{Value, json};
-use crate::ottl::{Arena, EvalError};
-use std::fmt::Write;
+use crate::{
+    ottl::{Arena, EvalError},
+    pdata::number::truncate,
+};
 
 macro_rules! wrong_type {
     ($expected:literal, $value:expr) => {
@@ -81,11 +83,10 @@ impl<'v> Value<'v> {
             Self::Str(text) => text,
             Self::Bool(true) => "true",
             Self::Bool(false) => "false",
-            Self::Bytes(bytes) => arena.build_text(|out| {
+            Self::Bytes(bytes) => {
                 arena.charge(bytes.len())?;
-                put_hex(bytes, out);
-                Ok(())
-            })?,
+                arena.hex(bytes)?
+            }
             other => arena.build_text(|out| json::write(other, out))?,
         };
         Ok(Some(text))
@@ -95,7 +96,7 @@ impl<'v> Value<'v> {
         Ok(match self {
             Self::Nil => None,
             Self::Int(n) => Some(n),
-            Self::Double(n) => Some(int_of(n)),
+            Self::Double(n) => Some(truncate(n)),
             Self::Bool(b) => Some(i64::from(b)),
             // What is no number is nil, and no error.
             Self::Str(text) => text.parse().ok(),
@@ -142,15 +143,6 @@ impl<'v> Value<'v> {
     }
 }
 
-/// A double as an integer, as amd64 converts it: what does not fit is the least.
-fn int_of(n: f64) -> i64 {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    match (-LIMIT..LIMIT).contains(&n) {
-        true => n as i64,
-        false => i64::MIN,
-    }
-}
-
 fn parse_double(text: &str) -> Result<f64, EvalError> {
     let has_digits = text.bytes().any(|b| b.is_ascii_digit());
     let parsed = text.parse().ok();
@@ -166,13 +158,5 @@ fn parse_bool(text: &str) -> Result<bool, EvalError> {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err(EvalError::new("the string is no boolean")),
-    }
-}
-
-/// Appends bytes in hex.
-pub(in crate::ottl) fn put_hex(bytes: &[u8], out: &mut String) {
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
     }
 }

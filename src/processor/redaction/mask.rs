@@ -1,6 +1,6 @@
 /*! What stands in place of a text that is taken away: stars, or a hash of it. */
 
-use crate::regexp::Pattern;
+use crate::{pdata::number::ShowHex, regexp::Pattern};
 use md5::{Digest, Md5};
 use ring::{
     digest::{SHA1_FOR_LEGACY_USE_ONLY, digest},
@@ -40,17 +40,15 @@ impl Mask {
         let text = text.as_bytes();
         match self {
             Self::Stars => out.push_str("****"),
-            Self::Sha1 => put_hexadecimal(digest(&SHA1_FOR_LEGACY_USE_ONLY, text).as_ref(), out),
-            Self::Sha3 => put_hexadecimal(&Sha3_256::digest(text), out),
-            Self::Md5 => put_hexadecimal(&Md5::digest(text), out),
-            Self::Hmac(key) => put_hexadecimal(hmac::sign(key, text).as_ref(), out),
+            Self::Sha1 => put_hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, text).as_ref(), out),
+            Self::Sha3 => put_hex(&Sha3_256::digest(text), out),
+            Self::Md5 => put_hex(&Md5::digest(text), out),
+            Self::Hmac(key) => put_hex(hmac::sign(key, text).as_ref(), out),
         }
     }
 }
 
-fn put_hexadecimal(bytes: &[u8], out: &mut String) {
-    for byte in bytes {
-        // Writing to a String does not fail.
-        let _ = write!(out, "{byte:02x}");
-    }
+fn put_hex(bytes: &[u8], out: &mut String) {
+    // Writing to a String does not fail.
+    let _ = write!(out, "{}", ShowHex(bytes));
 }

@@ -1,9 +1,10 @@
 /*! Version 2 in JSON. */
 
 use super::{
-    span::{Encoder, Endpoint, ZipkinSpan, hex},
+    span::{Encoder, Endpoint, ZipkinSpan},
     value::put_json_text,
 };
+use crate::pdata::number::ShowHex;
 use std::io::Write;
 
 /// A JSON array that is being written.
@@ -32,11 +33,11 @@ fn put_span(span: &ZipkinSpan<'_>, out: &mut Vec<u8>) -> std::io::Result<()> {
     write!(
         out,
         r#"{{"traceId":"{}","id":"{}""#,
-        hex(trace_id),
-        hex(span.id)
+        ShowHex(trace_id),
+        ShowHex(span.id)
     )?;
     if !span.parent.is_empty() {
-        write!(out, r#","parentId":"{}""#, hex(span.parent))?;
+        write!(out, r#","parentId":"{}""#, ShowHex(span.parent))?;
     }
     if !span.name.is_empty() {
         out.extend_from_slice(br#","name":"#);

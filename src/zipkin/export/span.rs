@@ -4,8 +4,11 @@ use super::{
     tags::{GroupTags, Tags},
     value::object,
 };
-use crate::{pdata::message::Message, zipkin::names};
-use std::{borrow::Cow, fmt::Write, net::IpAddr};
+use crate::{
+    pdata::{message::Message, number::ShowHex},
+    zipkin::names,
+};
+use std::{borrow::Cow, net::IpAddr};
 
 /// Writes spans one after the other.
 pub(super) trait Encoder {
@@ -176,15 +179,6 @@ fn link_text(link: Message<'_>) -> String {
 fn hex_or_nothing(id: &[u8]) -> String {
     match id.iter().all(|octet| *octet == 0) {
         true => String::new(),
-        false => hex(id),
+        false => ShowHex(id).to_string(),
     }
-}
-
-/// Returns octets in hexadecimal digits.
-pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |mut text, octet| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }

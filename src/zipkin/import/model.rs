@@ -4,6 +4,7 @@ A span of version 2, as both of its encodings say it.
 One is used for all spans of a list, so that its vectors are allocated once.
 */
 
+use crate::pdata::number::ShowHex;
 use std::{borrow::Cow, net::IpAddr};
 
 /// Text of the body, which need not be UTF-8.
@@ -96,7 +97,7 @@ impl std::fmt::Display for Address<'_> {
             Self::Ip(ip) => write!(f, "{}", ip.to_canonical()),
             Self::Odd(octets) => {
                 f.write_str("?")?;
-                octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+                write!(f, "{}", ShowHex(octets))
             }
         }
     }
