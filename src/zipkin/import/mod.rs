@@ -4,8 +4,8 @@ From Zipkin to OTLP.
 Each span is read into one [`SpanV2`](model::SpanV2) or [`SpanV1`](v1::SpanV1), which
 is used again for the next, and written at once into the group of its resource and
 scope ([`groups`]). `v2_json` and `v2_proto` read the same model, which `v2` writes as
-an OTLP span; version 1 is `v1_json` and `v1`. `json` has what both JSON readers are
-made of.
+an OTLP span; version 1 is `v1_json` and `v1`. `list` goes through the arrays of both JSON readers,
+and `json` has what these are made of.
 
 Departures from the Collector, all for the good of the sender:
 
@@ -23,6 +23,7 @@ mod embedded;
 mod groups;
 mod id;
 mod json;
+mod list;
 mod model;
 mod tags;
 #[cfg(test)]
@@ -73,8 +74,8 @@ pub fn read(
     // What is made of all spans is copied once into the request.
     let mut groups = Groups::new(options.most / 2);
     match format {
-        ZipkinFormat::V1Json => v1_json::read(body, options, &mut groups)?,
-        ZipkinFormat::V2Json => v2_json::read(body, options, &mut groups)?,
+        ZipkinFormat::V1Json => list::read::<v1_json::SpanMembers<'_>>(body, options, &mut groups)?,
+        ZipkinFormat::V2Json => list::read::<v2_json::SpanMembers<'_>>(body, options, &mut groups)?,
         ZipkinFormat::V2Proto => v2_proto::read(body, options, &mut groups)?,
     }
     Ok(groups.into_request())

@@ -2,83 +2,50 @@
 
 use super::{
     ImportOptions,
-    groups::Groups,
+    groups::{Groups, TooMuch},
     id,
     json::{Items, List, LooseTextSeed, Members, Nullable, NumberSeed, Object, TextSeed, named},
+    list::ListedSpan,
     model::{Text, push},
     v1::{AnnotationV1, EndpointV1, SpanV1, V1Writer},
 };
-use crate::zipkin::ZipkinError;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess};
 
 const MICROSECONDS: &str = "microseconds, a whole number";
 
-/// Reads all spans of the body into the groups.
-pub(super) fn read(
-    body: &[u8],
-    options: ImportOptions,
-    groups: &mut Groups,
-) -> Result<(), ZipkinError> {
-    let mut spans = Spans {
-        span: SpanMembers::default(),
-        writer: V1Writer::default(),
-        index: 0,
-        options,
-        groups,
-    };
-    let mut parser = serde_json::Deserializer::from_slice(body);
-    let read = Nullable(List(&mut spans)).deserialize(&mut parser);
-    read.and_then(|_| parser.end()).map_err(|error| {
-        let within = match spans.span.member {
-            "" => String::new(),
-            member => format!(".{member}"),
-        };
-        ZipkinError::of_span(spans.index, format_args!("{within}: {error}"))
-    })
-}
-
-/// The list, of which one span is in memory at a time.
-struct Spans<'a, 'g> {
-    span: SpanMembers<'a>,
-    writer: V1Writer,
-    index: usize,
-    options: ImportOptions,
-    groups: &'g mut Groups,
-}
-
-impl<'de> Items<'de> for Spans<'de, '_> {
-    fn item<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        self.span.clear();
-        let Some(item) = seq.next_element_seed(Nullable(Object(&mut self.span)))? else {
-            return Ok(false);
-        };
-        if item.is_some() {
-            let span = &self.span.span;
-            for (id, member) in [(&span.trace_id[..], "traceId"), (&span.id[..], "id")] {
-                if id.iter().all(|octet| *octet == 0) {
-                    self.span.member = member;
-                    return Err(A::Error::custom("a span needs one other than 0"));
-                }
-            }
-            let added = self.writer.add(span, self.options, self.groups);
-            added.map_err(A::Error::custom)?;
-        }
-        self.index += 1;
-        Ok(true)
-    }
-}
-
-/// A span, and the member of it that is being read.
+/// A span, what writes it, and the member of it that is being read.
 #[derive(Default)]
-struct SpanMembers<'a> {
+pub(super) struct SpanMembers<'a> {
     span: SpanV1<'a>,
+    writer: V1Writer,
     member: &'static str,
 }
 
-impl SpanMembers<'_> {
+impl<'de> ListedSpan<'de> for SpanMembers<'de> {
     fn clear(&mut self) {
         self.span.clear();
         self.member = "";
+    }
+
+    fn fault(&mut self) -> Option<&'static str> {
+        let ids = [
+            (&self.span.trace_id[..], "traceId"),
+            (&self.span.id[..], "id"),
+        ];
+        let is_zero = |(id, _): &(&[u8], _)| id.iter().all(|octet| *octet == 0);
+        self.member = ids.into_iter().find(is_zero)?.1;
+        Some("a span needs one other than 0")
+    }
+
+    fn add(&mut self, options: ImportOptions, groups: &mut Groups) -> Result<(), TooMuch> {
+        self.writer.add(&self.span, options, groups)
+    }
+
+    fn place(&self) -> String {
+        match self.member {
+            "" => String::new(),
+            member => format!(".{member}"),
+        }
     }
 }
 

@@ -2,82 +2,45 @@
 
 use super::{
     ImportOptions,
-    groups::Groups,
+    groups::{Groups, TooMuch},
     id,
     json::{Items, List, Members, Nullable, NumberSeed, Object, TextSeed, named},
+    list::ListedSpan,
     model::{Address, Annotation, Endpoint, Kind, SpanV2, Text, push},
     v2::V2Writer,
 };
-use crate::zipkin::ZipkinError;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess};
 
 const MICROSECONDS: &str = "microseconds, a whole number";
 
-/// Reads all spans of the body into the groups.
-pub(super) fn read(
-    body: &[u8],
-    options: ImportOptions,
-    groups: &mut Groups,
-) -> Result<(), ZipkinError> {
-    let mut spans = Spans {
-        span: SpanMembers::default(),
-        writer: V2Writer::default(),
-        index: 0,
-        options,
-        groups,
-    };
-    let mut parser = serde_json::Deserializer::from_slice(body);
-    let read = Nullable(List(&mut spans)).deserialize(&mut parser);
-    read.and_then(|_| parser.end()).map_err(|error| {
-        let within = spans.span.place();
-        ZipkinError::of_span(spans.index, format_args!("{within}: {error}"))
-    })
-}
-
-/// The list, of which one span is in memory at a time.
-struct Spans<'a, 'g> {
-    span: SpanMembers<'a>,
-    writer: V2Writer,
-    index: usize,
-    options: ImportOptions,
-    groups: &'g mut Groups,
-}
-
-impl<'de> Items<'de> for Spans<'de, '_> {
-    fn item<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        self.span.clear();
-        let Some(item) = seq.next_element_seed(Nullable(Object(&mut self.span)))? else {
-            return Ok(false);
-        };
-        if item.is_some() {
-            if self.span.span.id == [0; 8] {
-                self.span.member = "id";
-                return Err(A::Error::custom("a span needs an id other than 0"));
-            }
-            let added = self.writer.add(&self.span.span, self.options, self.groups);
-            added.map_err(A::Error::custom)?;
-        }
-        self.index += 1;
-        Ok(true)
-    }
-}
-
-/// A span, and the member of it that is being read.
+/// A span, what writes it, and the member of it that is being read.
 #[derive(Default)]
-struct SpanMembers<'a> {
+pub(super) struct SpanMembers<'a> {
     span: SpanV2<'a>,
+    writer: V2Writer,
     member: &'static str,
     /// The member of an endpoint.
     within: &'static str,
 }
 
-impl SpanMembers<'_> {
+impl<'de> ListedSpan<'de> for SpanMembers<'de> {
     fn clear(&mut self) {
         self.span.clear();
         (self.member, self.within) = ("", "");
     }
 
-    /// Returns the path to what is being read, from the span on.
+    fn fault(&mut self) -> Option<&'static str> {
+        if self.span.id != [0; 8] {
+            return None;
+        }
+        self.member = "id";
+        Some("a span needs an id other than 0")
+    }
+
+    fn add(&mut self, options: ImportOptions, groups: &mut Groups) -> Result<(), TooMuch> {
+        self.writer.add(&self.span, options, groups)
+    }
+
     fn place(&self) -> String {
         let steps = [self.member, self.within].into_iter();
         let steps = steps.filter(|step| !step.is_empty());
