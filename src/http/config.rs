@@ -26,6 +26,19 @@ pub struct ClientSettings {
     pub balancer: Balancer,
 }
 
+impl ClientSettings {
+    /// The settings for questions to the server at `url`, now and then: plain, and to the first
+    /// address that can be reached.
+    pub(crate) fn asking(url: impl Into<String>, tls: ClientTls) -> Self {
+        Self {
+            url: url.into(),
+            tls: Some(tls),
+            balancer: Balancer::PickFirst,
+            ..Self::default()
+        }
+    }
+}
+
 /// `balancer_name`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Balancer {

@@ -51,6 +51,17 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
+    /// The options for questions that take so long at most.
+    pub(crate) fn asking(timeout: Duration) -> Self {
+        let backoff = Growth {
+            first: Duration::from_secs(1),
+            factor: 1.5,
+            longest: Duration::from_secs(30),
+            jitter: 0.5..1.5,
+        };
+        Self::new(timeout, backoff)
+    }
+
     /// The system's resolver, asked every half minute.
     pub fn new(timeout: Duration, backoff: Growth) -> Self {
         Self {

@@ -8,8 +8,7 @@ are read again.
 
 use super::{body::Payload, client::HttpClient, pool::ConnectOptions, protocol::ClientProtocol};
 use crate::{
-    backoff::Growth,
-    http::{Balancer, ClientSettings, Compression},
+    http::{ClientSettings, Compression},
     tls::ClientTls,
 };
 use bytes::Bytes;
@@ -102,21 +101,8 @@ impl WebClient {
     fn build(&self) -> Result<HttpClient, String> {
         let name = self.name.to_lowercase();
         let uri = Uri::try_from(&self.url).map_err(|error| format!("{name}.url: {error}"))?;
-        let settings = ClientSettings {
-            url: self.url.clone(),
-            tls: Some(self.tls.clone()),
-            auth: None,
-            headers: Vec::new(),
-            compression: Compression::None,
-            balancer: Balancer::PickFirst,
-        };
-        let backoff = Growth {
-            first: Duration::from_secs(1),
-            factor: 1.5,
-            longest: Duration::from_secs(30),
-            jitter: 0.5..1.5,
-        };
-        let options = ConnectOptions::new(TIMEOUT, backoff);
+        let settings = ClientSettings::asking(&self.url, self.tls.clone());
+        let options = ConnectOptions::asking(TIMEOUT);
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         HttpClient::build(&uri, &settings, ClientProtocol::Web, headers, options)

@@ -63,6 +63,24 @@ pub(super) struct Check {
     pub(super) run: fn(&Facts) -> Verdict,
 }
 
+/// Returns the checks of `first` and then those of `second`: of both, a check may merely follow.
+pub(super) const fn joined<const N: usize>(
+    first: &[&'static str],
+    second: &[&'static str],
+) -> [&'static str; N] {
+    assert!(first.len() + second.len() == N);
+    let mut all = [""; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = match at < first.len() {
+            true => first[at],
+            false => second[at - first.len()],
+        };
+        at += 1;
+    }
+    all
+}
+
 /// What a check came to.
 pub(super) type Verdict = Result<Outcome, Inconclusive>;
 

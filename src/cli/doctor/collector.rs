@@ -22,7 +22,7 @@ const fn check(
 }
 
 /// What stops spans before they come to the collector.
-const NO_SPANS: &[&str] = &[
+pub(super) const NO_SPANS: &[&str] = &[
     "tracing-provider",
     "provider-service",
     "provider-port",

@@ -1,9 +1,18 @@
 /*! What Jaeger speaks at each address, and whether it has what Kiali calls. */
 
 use super::{
-    check::{Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, some_of},
+    check::{
+        Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, joined, some_of,
+    },
+    collector,
     facts::{Facts, jaeger::JaegerAddress},
 };
+
+/// What stops spans before they come to Jaeger.
+pub(super) const NO_SPANS: &[&str] = &joined::<10>(
+    collector::NO_SPANS,
+    &["collector-accepts", "collector-sends"],
+);
 
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
@@ -28,18 +37,7 @@ pub(super) static CHECKS: &[Check] = &[
         category: Category::Jaeger,
         title: "it holds spans",
         pre: false,
-        follows_from: &[
-            "tracing-provider",
-            "provider-service",
-            "provider-port",
-            "provider-endpoints",
-            "telemetry-provider",
-            "sampling",
-            "span-reporting",
-            "collector-grpc",
-            "collector-accepts",
-            "collector-sends",
-        ],
+        follows_from: NO_SPANS,
         run: services,
     },
 ];

@@ -8,32 +8,23 @@ namespace behind it or not, the waypoint's name for the Service's, another domai
 */
 
 use super::{
-    check::{Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, known, some_of},
+    check::{
+        Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, joined, known,
+        some_of,
+    },
     facts::{
         Facts,
         jaeger::{JaegerAddress, Recent},
         kiali::KialiConfig,
         objects::{Labels, Service, selects},
     },
-    istio,
+    istio, jaeger,
 };
 use crate::mesh::pages::{Page, PageKind, Question};
 use std::collections::BTreeMap;
 
 /// What keeps all spans away.
-const NO_SPANS: &[&str] = &[
-    "tracing-provider",
-    "provider-service",
-    "provider-port",
-    "provider-endpoints",
-    "telemetry-provider",
-    "sampling",
-    "span-reporting",
-    "collector-grpc",
-    "collector-accepts",
-    "collector-sends",
-    "jaeger-services",
-];
+const NO_SPANS: &[&str] = &joined::<11>(jaeger::NO_SPANS, &["jaeger-services"]);
 
 const NO_SPANS_OF_SOME: &[&str] = &[
     "tracing-provider",

@@ -7,11 +7,10 @@ is theirs to say.
 */
 
 use crate::{
-    backoff::Growth,
     cli::doctor::facts::{Failure, FailureKind},
     http::{
-        Balancer, ClientProtocol, ClientSettings, Compression, ConnectOptions, HttpAnswer,
-        HttpClient, Payload,
+        ClientProtocol, ClientSettings, Compression, ConnectOptions, HttpAnswer, HttpClient,
+        Payload,
     },
     tls::ClientTls,
 };
@@ -171,27 +170,14 @@ impl Asker {
             insecure_skip_verify: true,
             ..ClientTls::default()
         };
-        let settings = ClientSettings {
-            url: url.to_owned(),
-            tls: Some(tls),
-            auth: None,
-            headers: Vec::new(),
-            compression: Compression::None,
-            balancer: Balancer::PickFirst,
-        };
-        let backoff = Growth {
-            first: Duration::from_secs(1),
-            factor: 1.5,
-            longest: Duration::from_secs(30),
-            jitter: 0.5..1.5,
-        };
+        let settings = ClientSettings::asking(url, tls);
         let mut headers = HeaderMap::new();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         if let Ok(kind) = HeaderValue::try_from(kind) {
             headers.insert(header::CONTENT_TYPE, kind.clone());
             headers.insert(header::ACCEPT, kind);
         }
-        let options = ConnectOptions::new(self.limit, backoff);
+        let options = ConnectOptions::asking(self.limit);
         let client = HttpClient::build(&uri, &settings, protocol, headers, options);
         let client = client.map_err(malformed)?;
         let mut request = Request::new(payload.body());
