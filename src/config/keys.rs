@@ -337,31 +337,15 @@ impl<'n> KeyReader<'n> {
     ) -> Field<Vec<T>> {
         self.declared.push(key);
         let path = join(&self.path, key);
-        if let Some(page) = &self.page {
-            let mut keys = KeyReader::new(path, self.is_used, self.cx);
-            keys.page = Some(Page {
-                table: page.table,
-                prefix: format!("{}[]", join(&page.prefix, key)),
-            });
-            reader(&mut keys);
+        if self.describes_item(key, &path, &mut reader) {
             return Field::default();
         }
-        let Some(node) = self.find(key) else {
+        let Some((spot, items)) = self.items(key, &path) else {
             return Field::default();
         };
-        let spot = Some(self.cx.report().spot(node.place, &path));
-        let items = match &node.value {
-            NodeValue::List(items) => items,
-            _ if node.is_null() => return Field { spot, value: None },
-            _ => {
-                let at = At {
-                    node,
-                    path: &path,
-                    cx: self.cx,
-                };
-                self.cx.error(spot, &at.expected("a list"));
-                return Field { spot, value: None };
-            }
+        let spot = Some(spot);
+        let Some(items) = items else {
+            return Field { spot, value: None };
         };
         let mut values = Vec::new();
         for (i, item) in items.iter().enumerate() {
@@ -379,6 +363,45 @@ impl<'n> KeyReader<'n> {
             spot,
             value: Some(values),
         }
+    }
+
+    /// Declares the keys of an item of the list below `key`, where the manual is written; false
+    /// where it is not.
+    fn describes_item<T>(
+        &self,
+        key: &str,
+        path: &str,
+        reader: &mut impl FnMut(&mut KeyReader<'n>) -> T,
+    ) -> bool {
+        let Some(page) = &self.page else {
+            return false;
+        };
+        let mut keys = KeyReader::new(path.to_owned(), self.is_used, self.cx);
+        keys.page = Some(Page {
+            table: page.table,
+            prefix: format!("{}[]", join(&page.prefix, key)),
+        });
+        reader(&mut keys);
+        true
+    }
+
+    /// Returns the place of the list below `key`, and its items, unless it is null or, which is
+    /// reported, no list.
+    fn items(&self, key: &str, path: &str) -> Option<(Spot, Option<&'n [Node]>)> {
+        let node = self.find(key)?;
+        let spot = self.cx.report().spot(node.place, path);
+        let items = match &node.value {
+            NodeValue::List(items) => Some(&items[..]),
+            _ => {
+                if !node.is_null() {
+                    let cx = self.cx;
+                    let at = At { node, path, cx };
+                    cx.error(Some(spot), &at.expected("a list"));
+                }
+                None
+            }
+        };
+        Some((spot, items))
     }
 
     fn below<T>(

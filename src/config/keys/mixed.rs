@@ -1,6 +1,6 @@
 /*! Lists of texts, or of maps that have such texts and say more about them. */
 
-use super::{At, Field, KeyReader, NodeValue, Page, field, join, read};
+use super::{Field, KeyReader, field, join, read};
 
 /// A list whose items are texts or maps.
 #[derive(Debug, Default)]
@@ -20,26 +20,11 @@ impl<'n> KeyReader<'n> {
         let kind = "list: text, or a map".to_owned();
         self.declare(key, kind, "none".to_owned(), effect);
         let path = join(&self.path, key);
-        if let Some(page) = &self.page {
-            let mut keys = KeyReader::new(path, self.is_used, self.cx);
-            keys.page = Some(Page {
-                table: page.table,
-                prefix: format!("{}[]", join(&page.prefix, key)),
-            });
-            reader(&mut keys);
+        if self.describes_item(key, &path, &mut reader) {
             return None;
         }
-        let node = self.find(key).filter(|node| !node.is_null())?;
-        let spot = Some(self.cx.report().spot(node.place, &path));
-        let NodeValue::List(items) = &node.value else {
-            let at = At {
-                node,
-                path: &path,
-                cx: self.cx,
-            };
-            self.cx.error(spot, &at.expected("a list"));
-            return None;
-        };
+        let (spot, items) = self.items(key, &path)?;
+        let items = items?;
         let mut mixed = Mixed {
             texts: Vec::new(),
             sections: Vec::new(),
@@ -58,7 +43,7 @@ impl<'n> KeyReader<'n> {
         }
         if !mixed.texts.is_empty() && !mixed.sections.is_empty() {
             self.cx
-                .error(spot, "has texts and maps: write one or the other");
+                .error(Some(spot), "has texts and maps: write one or the other");
         }
         Some(mixed)
     }

@@ -15,5 +15,6 @@ mod types;
 
 pub(crate) use dense::DenseField;
 pub use dense::{DenseKind, field};
+pub(crate) use table::SPAN_KINDS;
 pub(crate) use types::{SchemaField, SchemaKind};
 pub use types::{SchemaLabel, SchemaMessage};

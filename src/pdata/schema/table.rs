@@ -294,14 +294,17 @@ const _: () = {
     }
 };
 
-const SPAN_KIND: SchemaKind = Enum(&[
+/// The kinds of spans, by their number.
+pub(crate) const SPAN_KINDS: [&str; 6] = [
     "SPAN_KIND_UNSPECIFIED",
     "SPAN_KIND_INTERNAL",
     "SPAN_KIND_SERVER",
     "SPAN_KIND_CLIENT",
     "SPAN_KIND_PRODUCER",
     "SPAN_KIND_CONSUMER",
-]);
+];
+
+const SPAN_KIND: SchemaKind = Enum(&SPAN_KINDS);
 
 const STATUS_CODE: SchemaKind = Enum(&["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"]);
 

@@ -1,9 +1,9 @@
 /*! The keys of `include` and `exclude`. */
 
-use super::{AttributeRule, KINDS, Library, Selection, Selector, Severity, Texts, ValueRule};
+use super::{AttributeRule, Library, Selection, Selector, Severity, Texts, ValueRule};
 use crate::{
     config::{Field, KeyReader, RawValue, Spot, Word},
-    pdata::Signal,
+    pdata::{Signal, schema::SPAN_KINDS},
     processor::values::encode,
     regexp::Pattern,
 };
@@ -179,9 +179,9 @@ fn selector(keys: &mut KeyReader<'_>, is_there: bool) -> Option<(Selector, Signa
             let known = kind
                 .value
                 .as_deref()
-                .is_some_and(|kind| KINDS[1..].contains(&kind));
+                .is_some_and(|kind| SPAN_KINDS[1..].contains(&kind));
             if !known {
-                let message = format!("expected one of {}", KINDS[1..].join(", "));
+                let message = format!("expected one of {}", SPAN_KINDS[1..].join(", "));
                 keys.reading().error(kind.spot, &message);
                 return None;
             }

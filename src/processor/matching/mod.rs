@@ -13,6 +13,7 @@ use crate::{
     pdata::{
         AnyValue, ItemEntry, KeyValue, Signal,
         number::ShowPlain,
+        schema::SPAN_KINDS,
         text::put_text,
         view::messages,
         wire::{WireFields, WireValue},
@@ -272,16 +273,9 @@ fn text_of(message: &[u8], number: u32) -> &str {
     std::str::from_utf8(text).unwrap_or_default()
 }
 
-/// The kinds of spans, by their number.
-const KINDS: [&str; 6] = [
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
-
 fn kind(number: u8) -> &'static str {
-    KINDS.get(usize::from(number)).copied().unwrap_or_default()
+    SPAN_KINDS
+        .get(usize::from(number))
+        .copied()
+        .unwrap_or_default()
 }
