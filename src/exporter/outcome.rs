@@ -50,6 +50,25 @@ impl From<NoAnswer> for Outcome {
 }
 
 impl Outcome {
+    /// Which of them it is, in a word.
+    #[cfg(test)]
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Delivered { .. } => "delivered",
+            Self::Retry {
+                misconfigured: false,
+                ..
+            } => "retry",
+            Self::Retry {
+                misconfigured: true,
+                ..
+            } => "misconfigured",
+            Self::TooLarge { .. } => "too large",
+            Self::Invalid { .. } => "invalid",
+            Self::Permanent { .. } => "permanent",
+        }
+    }
+
     /// A failure that may pass by itself.
     pub(crate) fn retry(cause: impl Into<String>) -> Self {
         Self::Retry {

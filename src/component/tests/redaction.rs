@@ -5,9 +5,9 @@
 use super::{Through, attributes, refused, shown, span};
 use crate::pdata::Signal;
 use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{InstrumentationScope, KeyValue},
-    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    logs::v1::LogRecord,
     resource::v1::Resource,
     trace::v1::{
         ResourceSpans, ScopeSpans, Span,
@@ -146,18 +146,7 @@ fn bodies_of_log_records_are_redacted_as_the_collector_does_it() {
                 attributes: attributes(&json!([["a", "x"]])),
                 ..LogRecord::default()
             };
-            let request = ExportLogsServiceRequest {
-                resource_logs: vec![ResourceLogs {
-                    scope_logs: vec![ScopeLogs {
-                        log_records: vec![record],
-                        ..ScopeLogs::default()
-                    }],
-                    ..ResourceLogs::default()
-                }],
-            };
-            let sent = through.send(&request.encode_to_vec(), "::1").unwrap();
-            let sent = ExportLogsServiceRequest::decode(&sent[..]).unwrap();
-            let record = &sent.resource_logs[0].scope_logs[0].log_records[0];
+            let record = through.record(record).unwrap();
             let body = KeyValue {
                 value: record.body.clone(),
                 ..KeyValue::default()

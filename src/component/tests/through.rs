@@ -14,8 +14,9 @@ use crate::{
 };
 use futures_util::FutureExt;
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
+    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value as Proto},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
@@ -111,6 +112,25 @@ impl Through {
         let bytes = queued.batch.chunks.concat();
         queued.settle();
         Some(bytes)
+    }
+
+    /// Sends a log record, and returns it as it comes out, if it does.
+    pub(super) fn record(&self, record: LogRecord) -> Option<LogRecord> {
+        let request = ExportLogsServiceRequest {
+            resource_logs: vec![ResourceLogs {
+                scope_logs: vec![ScopeLogs {
+                    log_records: vec![record],
+                    ..ScopeLogs::default()
+                }],
+                ..ResourceLogs::default()
+            }],
+        };
+        let sent = self.send(&request.encode_to_vec(), "::1")?;
+        let sent = ExportLogsServiceRequest::decode(&sent[..]).unwrap();
+        let groups = sent.resource_logs.into_iter();
+        let scopes = groups.flat_map(|group| group.scope_logs);
+        let mut records = scopes.flat_map(|scope| scope.log_records);
+        Some(records.next().unwrap())
     }
 
     /// Sends spans under one resource, and returns the resources and spans that come out.

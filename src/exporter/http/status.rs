@@ -79,23 +79,6 @@ mod tests {
         }
     }
 
-    fn kind(outcome: &Outcome) -> &'static str {
-        match outcome {
-            Outcome::Delivered { .. } => "delivered",
-            Outcome::Retry {
-                misconfigured: false,
-                ..
-            } => "retry",
-            Outcome::Retry {
-                misconfigured: true,
-                ..
-            } => "misconfigured",
-            Outcome::TooLarge { .. } => "too large",
-            Outcome::Invalid { .. } => "invalid",
-            Outcome::Permanent { .. } => "permanent",
-        }
-    }
-
     #[test]
     fn every_http_status_has_its_meaning() {
         for (status, expected) in [
@@ -115,11 +98,11 @@ mod tests {
             (418, "permanent"),
         ] {
             let found = outcome(StatusCode::from_u16(status).unwrap(), "", None, &otlp());
-            assert_eq!(kind(&found), expected, "{status}");
+            assert_eq!(found.kind(), expected, "{status}");
         }
         let tls = "Client sent an HTTP request to an HTTPS server.\n";
         assert_eq!(
-            kind(&outcome(StatusCode::BAD_REQUEST, tls, None, &otlp())),
+            outcome(StatusCode::BAD_REQUEST, tls, None, &otlp()).kind(),
             "misconfigured"
         );
     }

@@ -113,23 +113,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
-    fn kind(outcome: &Outcome) -> &'static str {
-        match outcome {
-            Outcome::Delivered { .. } => "delivered",
-            Outcome::Retry {
-                misconfigured: false,
-                ..
-            } => "retry",
-            Outcome::Retry {
-                misconfigured: true,
-                ..
-            } => "misconfigured",
-            Outcome::TooLarge { .. } => "too large",
-            Outcome::Invalid { .. } => "invalid",
-            Outcome::Permanent { .. } => "permanent",
-        }
-    }
-
     #[test]
     fn every_grpc_code_has_its_meaning() {
         let expected = [
@@ -153,7 +136,7 @@ mod tests {
         ];
         for (code, expected) in expected.iter().enumerate() {
             let outcome = from_grpc(Signal::Traces, Code::from_i32(code as i32), "m", None);
-            assert_eq!(kind(&outcome), *expected, "code {code}");
+            assert_eq!(outcome.kind(), *expected, "code {code}");
         }
     }
 
@@ -192,7 +175,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                kind(&from_grpc(Signal::Traces, code, message, None)),
+                from_grpc(Signal::Traces, code, message, None).kind(),
                 expected,
                 "{message}"
             );
