@@ -115,14 +115,6 @@ impl<'a> Piece<'a> {
             && self.index.items.iter().all(|item| item.fault.is_none())
     }
 
-    /// Its bytes, as far as its items go.
-    fn bytes(&self) -> usize {
-        match self.is_whole() {
-            true => self.request.len(),
-            false => self.items().iter().map(|item| item.bytes.len()).sum(),
-        }
-    }
-
     /// Writes it as a request of its own, without faulty items.
     fn cut(&self, out: &mut Vec<u8>) {
         let (request, index) = (self.request, self.index);
@@ -219,8 +211,12 @@ impl Engine {
         now: &mut Buffer,
         next: &mut Buffer,
     ) -> Result<bool, Declined> {
-        let limit = forecast::limit(&self.settings, piece.bytes());
         let mut is_original = piece.is_whole();
+        let bytes = match is_original {
+            true => piece.request.len(),
+            false => piece.items().iter().map(|item| item.bytes.len()).sum(),
+        };
+        let limit = forecast::limit(&self.settings, bytes);
         if !is_original {
             now.bytes.clear();
             piece.cut(&mut now.bytes);
