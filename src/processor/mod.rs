@@ -10,6 +10,7 @@ mod actions;
 pub(crate) mod attributes;
 mod background;
 pub(crate) mod batch;
+mod derived;
 pub(crate) mod filter;
 mod items;
 pub(crate) mod k8s_attributes;

@@ -31,17 +31,14 @@ use crate::{
     mesh::{Current, Reader},
     pdata::Edits,
     pipeline::{Decision, Processor, ResourceId, Resources, Span},
+    processor::derived::Derived,
 };
 use enrich::{Enriching, Outcome};
 use factory::K8sAttributesFactory;
-use hashbrown::HashMap;
 use inventory::Inventory;
 use settings::K8sSettings;
 use stats::AssociationStats;
 use std::{net::IpAddr, sync::Arc};
-
-/// Answers beyond which all are forgotten: a mesh has far fewer resources.
-const MAX_MEMO: usize = 8192;
 
 /// What is known of a resource from a sender.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +52,7 @@ struct Answer {
 pub(crate) struct K8sAttributes {
     settings: Arc<K8sSettings>,
     inventory: Reader<Inventory>,
-    memo: HashMap<(ResourceId, Option<IpAddr>), Answer, foldhash::fast::RandomState>,
+    known: Derived<Answer>,
     uses_peer: bool,
     /// Who sent the request at hand, if that counts.
     peer: Option<IpAddr>,
@@ -79,7 +76,7 @@ impl K8sAttributes {
             uses_peer: settings.filing.associations.use_connection(),
             settings,
             inventory: current.reader(),
-            memo: HashMap::default(),
+            known: Derived::default(),
             peer: None,
             last: None,
             scratch: Edits::default(),
@@ -89,8 +86,8 @@ impl K8sAttributes {
     }
 
     fn answer(&mut self, id: ResourceId, resources: &mut Resources) -> Answer {
-        if let Some(answer) = self.memo.get(&(id, self.peer)) {
-            return *answer;
+        if let Some(answer) = self.known.get(id, self.peer) {
+            return answer;
         }
         let filing = &self.settings.filing;
         let enriching = Enriching {
@@ -102,12 +99,7 @@ impl K8sAttributes {
         let payload = &resources.get(id).payload;
         let (changed, outcome) = enriching.enrich(payload, self.peer, &mut self.scratch);
         let resource = changed.map_or(id, |payload| resources.derive(id, &payload));
-        let answer = Answer { resource, outcome };
-        if self.memo.len() >= MAX_MEMO {
-            self.memo.clear();
-        }
-        self.memo.insert((id, self.peer), answer);
-        answer
+        (self.known).put(id, self.peer, Answer { resource, outcome })
     }
 
     fn count(&mut self, outcome: Outcome) {
@@ -123,7 +115,7 @@ impl K8sAttributes {
 impl Processor for K8sAttributes {
     fn begin(&mut self, peer: Option<IpAddr>) {
         if self.inventory.refresh() {
-            self.memo.clear();
+            self.known.forget();
         }
         self.peer = peer
             .filter(|_| self.uses_peer)
@@ -156,6 +148,6 @@ impl Processor for K8sAttributes {
     }
 
     fn forget(&mut self) {
-        self.memo.clear();
+        self.known.forget();
     }
 }

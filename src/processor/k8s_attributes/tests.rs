@@ -737,7 +737,7 @@ fn answers_are_remembered_until_the_cluster_changes() {
         Some("pod-1")
     );
     assert_eq!(ask(&mut processor, "10.0.0.9"), None);
-    assert_eq!(processor.memo.len(), 2);
+    assert_eq!(processor.known.len(), 2);
     // A resource is counted once a request, whatever it has items.
     assert_eq!((stats[0].success.get(), stats[0].error.get()), (2, 2));
     keeper.follow_at(
@@ -746,7 +746,7 @@ fn answers_are_remembered_until_the_cluster_changes() {
     );
     assert_eq!(ask(&mut processor, "10.0.0.1").as_deref(), Some("pod-2"));
     processor.forget();
-    assert_eq!(processor.memo.len(), 0);
+    assert_eq!(processor.known.len(), 0);
 }
 
 /// Only what is asked for is watched, since each kind needs a right.

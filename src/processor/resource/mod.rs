@@ -7,21 +7,17 @@ they ask for its address), and an item costs a comparison.
 
 pub(crate) mod config;
 
-use super::actions::Actions;
+use super::{actions::Actions, derived::Derived};
 use crate::{
     pdata::{AttributeList, AttributeScratch, Keys},
     pipeline::{
         Decision, Processor, ProcessorFactory, ProcessorInstance, ResourceId, Resources, Span,
     },
 };
-use hashbrown::HashMap;
 use std::net::IpAddr;
 
 /// The field of a resource that holds its attributes.
 const ATTRIBUTES: u32 = 1;
-
-/// Answers that are remembered: beyond, all are forgotten.
-const MOST_REMEMBERED: usize = 8192;
 
 /// The settings of a processor, which makes its instances too.
 #[derive(Clone, Debug)]
@@ -37,11 +33,9 @@ impl ProcessorFactory for ResourceSettings {
 
 struct Resource {
     actions: Actions,
-    known: HashMap<(ResourceId, Option<IpAddr>), ResourceId, foldhash::fast::RandomState>,
+    known: Derived<ResourceId>,
     /// Who sent the request at hand, where that counts.
     peer: Option<IpAddr>,
-    /// The resource of the item before, and what became of it.
-    last: Option<(ResourceId, ResourceId)>,
     scratch: AttributeScratch,
     payload: Vec<u8>,
 }
@@ -50,18 +44,16 @@ impl Resource {
     fn new(actions: Actions) -> Self {
         Self {
             actions,
-            known: HashMap::default(),
+            known: Derived::default(),
             peer: None,
-            last: None,
             scratch: AttributeScratch::default(),
             payload: Vec::new(),
         }
     }
 
     fn changed(&mut self, id: ResourceId, resources: &mut Resources) -> ResourceId {
-        let key = (id, self.peer);
-        if let Some(known) = self.known.get(&key) {
-            return *known;
+        if let Some(known) = self.known.get(id, self.peer) {
+            return known;
         }
         let resource = &resources.get(id).payload;
         let mut list = AttributeList::read(resource, ATTRIBUTES, &mut self.scratch);
@@ -74,11 +66,7 @@ impl Resource {
             }
             false => id,
         };
-        if self.known.len() >= MOST_REMEMBERED {
-            self.known.clear();
-        }
-        self.known.insert(key, changed);
-        changed
+        self.known.put(id, self.peer, changed)
     }
 }
 
@@ -86,24 +74,14 @@ impl Processor for Resource {
     fn begin(&mut self, peer: Option<IpAddr>) {
         if self.actions.begin(peer) {
             self.peer = peer;
-            self.last = None;
         }
     }
 
     fn process(&mut self, _: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
-        let id = decision.resource;
-        decision.resource = match self.last {
-            Some((before, after)) if before == id => after,
-            _ => {
-                let changed = self.changed(id, resources);
-                self.last = Some((id, changed));
-                changed
-            }
-        };
+        decision.resource = self.changed(decision.resource, resources);
     }
 
     fn forget(&mut self) {
-        self.known.clear();
-        self.last = None;
+        self.known.forget();
     }
 }

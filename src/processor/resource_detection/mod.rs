@@ -20,17 +20,16 @@ mod tests;
 use crate::{
     pdata::Edits,
     pipeline::{Decision, Processor, ResourceId, Resources, Span},
+    processor::derived::Derived,
 };
 use detected::Detected;
-use hashbrown::HashMap;
 
 /// The `resource_detection` processor.
 #[derive(Debug)]
 pub(crate) struct ResourceDetection {
     detected: Detected,
     overrides: bool,
-    /// As many as there are resources, which are bounded.
-    memo: HashMap<ResourceId, ResourceId, foldhash::fast::RandomState>,
+    known: Derived<ResourceId>,
     scratch: Edits,
 }
 
@@ -39,7 +38,7 @@ impl ResourceDetection {
         Self {
             detected,
             overrides,
-            memo: HashMap::default(),
+            known: Derived::default(),
             scratch: Edits::default(),
         }
     }
@@ -65,17 +64,16 @@ impl ResourceDetection {
 impl Processor for ResourceDetection {
     fn process(&mut self, _: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
         let id = decision.resource;
-        decision.resource = match self.memo.get(&id) {
-            Some(merged) => *merged,
+        decision.resource = match self.known.get(id, None) {
+            Some(merged) => merged,
             None => {
                 let merged = self.merged(id, resources);
-                self.memo.insert(id, merged);
-                merged
+                self.known.put(id, None, merged)
             }
         };
     }
 
     fn forget(&mut self) {
-        self.memo.clear();
+        self.known.forget();
     }
 }

@@ -3,9 +3,11 @@
 use crate::{
     ottl::{Arena, State},
     pipeline::{Decision, Processor, ResourceId, Resources, Span},
-    processor::ottl::{Failures, Group},
+    processor::{
+        derived::Derived,
+        ottl::{Failures, Group},
+    },
 };
-use hashbrown::HashMap;
 
 /// A resource may grow by this much.
 const MOST: usize = 1 << 20;
@@ -16,7 +18,7 @@ pub(super) struct ResourceTransform {
     state: State,
     arena: Arena,
     failures: Failures,
-    known: HashMap<ResourceId, ResourceId, foldhash::fast::RandomState>,
+    known: Derived<ResourceId>,
 }
 
 impl ResourceTransform {
@@ -26,7 +28,7 @@ impl ResourceTransform {
             state: State::new(),
             arena: Arena::default(),
             failures: Failures::new(id),
-            known: HashMap::default(),
+            known: Derived::default(),
         }
     }
 
@@ -52,17 +54,16 @@ impl ResourceTransform {
 impl Processor for ResourceTransform {
     fn process(&mut self, _: &Span<'_>, resources: &mut Resources, decision: &mut Decision) {
         let from = decision.resource;
-        decision.resource = match self.known.get(&from) {
-            Some(known) => *known,
+        decision.resource = match self.known.get(from, None) {
+            Some(known) => known,
             None => {
                 let derived = self.derive(from, resources);
-                self.known.insert(from, derived);
-                derived
+                self.known.put(from, None, derived)
             }
         };
     }
 
     fn forget(&mut self) {
-        self.known.clear();
+        self.known.forget();
     }
 }
