@@ -13,7 +13,7 @@ several.
 */
 
 use crate::pdata::Index;
-use std::{fmt, net::IpAddr};
+use std::net::IpAddr;
 
 /// A request as rewriters see it: canonical bytes, and where things are.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ pub struct IndexedRequest<'a> {
     pub request: &'a [u8],
     /// What the walk found in it.
     pub index: &'a Index,
-    /// So many bytes may be written. A rewriter stops soon after it has
-    /// written more.
+    /// So many bytes may be written. A rewriter that has written more stops soon, with
+    /// [`RewriteError::TooLong`].
     pub most: usize,
 }
 
@@ -36,18 +36,16 @@ pub enum Rewritten {
     Changed,
 }
 
-/// Why a rewriter does not let a request pass. It is refused whole, and may be
-/// sent again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RewriteError(pub String);
-
-impl fmt::Display for RewriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Why a rewriter does not let a request pass, which is refused whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RewriteError {
+    /// It cannot be done now, and may be sent again; the reason, for the sender and the log.
+    #[error("{0}")]
+    Refused(String),
+    /// More than [`IndexedRequest::most`] would be written. What was written may lack items.
+    #[error("more would be written than may be for this request")]
+    TooLong,
 }
-
-impl std::error::Error for RewriteError {}
 
 /// One configured processor that writes requests anew, one instance per shard and
 /// pipeline.
@@ -63,7 +61,7 @@ pub trait Rewriter {
     ///
     /// # Errors
     ///
-    /// When the request must be refused: the reason, for the sender and the log.
+    /// When the request must be refused.
     fn rewrite(
         &mut self,
         request: &IndexedRequest<'_>,

@@ -11,7 +11,7 @@ use super::{Appended, Declined, Engine, ITEM_COST, LastIds, Progress, Stage, add
 use crate::{
     pdata::{self, Index, ItemEntry, groups, validate, write_span},
     pipeline::{
-        IndexedRequest, ResourceId, Rewritten, ScopeId, Span, forecast,
+        IndexedRequest, ResourceId, RewriteError, Rewritten, ScopeId, Span, forecast,
         framing::{close_resource, close_scope, open_resource, open_scope, scope_bytes},
         stages::RewriterStage,
     },
@@ -266,9 +266,11 @@ impl Engine {
                 }
                 Run::Rehearsal => stage.rewriter.discard(),
             }
-            rewritten.map_err(|error| Declined::Failed(error.to_string()))?;
-            if is_too_long {
-                return Err(Declined::Expands { limit });
+            match rewritten {
+                Err(RewriteError::Refused(why)) => return Err(Declined::Failed(why)),
+                Err(RewriteError::TooLong) => return Err(Declined::Expands { limit }),
+                Ok(_) if is_too_long => return Err(Declined::Expands { limit }),
+                Ok(_) => {}
             }
         }
         Ok(!is_original)

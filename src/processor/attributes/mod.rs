@@ -53,7 +53,7 @@ impl Rewriter for Attributes {
     ) -> Result<Rewritten, RewriteError> {
         let (bytes, signal) = (request.request, self.signal);
         let (selection, scratch) = (&mut self.selection, &mut self.scratch);
-        let mut is_changed = false;
+        let (mut is_changed, mut is_too_long) = (false, false);
         for (resource, items) in groups::resource_groups(request.index) {
             let payload = resource.resource.of(bytes);
             let of_resource = selection.resource(payload);
@@ -64,6 +64,7 @@ impl Rewriter for Attributes {
                     groups::put_scope_group(bytes, scope, payload, out, |out| {
                         for entry in items {
                             if out.len() > request.most {
+                                is_too_long = true;
                                 break;
                             }
                             let item = entry.bytes.of(bytes);
@@ -79,9 +80,10 @@ impl Rewriter for Attributes {
                 }
             });
         }
-        Ok(match is_changed {
-            true => Rewritten::Changed,
-            false => Rewritten::Unchanged,
-        })
+        match (is_too_long, is_changed) {
+            (true, _) => Err(RewriteError::TooLong),
+            (false, true) => Ok(Rewritten::Changed),
+            (false, false) => Ok(Rewritten::Unchanged),
+        }
     }
 }

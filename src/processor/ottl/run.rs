@@ -104,5 +104,5 @@ impl Failures {
 
 /// The error that refuses a request.
 pub(crate) fn refuse(id: &str, why: &str) -> RewriteError {
-    RewriteError(format!("processor {id}: {why}"))
+    RewriteError::Refused(format!("processor {id}: {why}"))
 }

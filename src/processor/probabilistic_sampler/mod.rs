@@ -107,6 +107,7 @@ impl Rewriter for Sampler {
     ) -> Result<Rewritten, RewriteError> {
         let (bytes, index) = (request.request, request.index);
         let mut rewritten = Rewritten::Unchanged;
+        let mut is_too_long = false;
         for (resource, items) in groups::resource_groups(index) {
             let payload = resource.resource.of(bytes);
             groups::put_resource_group(bytes, resource, payload, out, |out| {
@@ -115,6 +116,7 @@ impl Rewriter for Sampler {
                     groups::put_scope_group(bytes, scope, payload, out, |out| {
                         for entry in items {
                             if out.len() > request.most {
+                                is_too_long = true;
                                 break;
                             }
                             let outcome = self.put(entry.bytes.of(bytes), out);
@@ -126,7 +128,10 @@ impl Rewriter for Sampler {
                 }
             });
         }
-        Ok(rewritten)
+        match is_too_long {
+            true => Err(RewriteError::TooLong),
+            false => Ok(rewritten),
+        }
     }
 
     fn end(&mut self) {

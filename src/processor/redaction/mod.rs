@@ -159,7 +159,7 @@ impl Rewriter for Redaction {
         out: &mut Vec<u8>,
     ) -> Result<Rewritten, RewriteError> {
         let (bytes, index) = (request.request, request.index);
-        let mut is_changed = false;
+        let (mut is_changed, mut is_too_long) = (false, false);
         self.redactor.most = request.most;
         for (resource, items) in groups::resource_groups(index) {
             let head = resource.resource.of(bytes);
@@ -173,6 +173,7 @@ impl Rewriter for Redaction {
                             groups::put_scope_group(bytes, scope, head, out, |out| {
                                 for entry in items {
                                     if out.len() > request.most {
+                                        is_too_long = true;
                                         break;
                                     }
                                     is_changed |= this.put_item(entry.bytes.of(bytes), out);
@@ -185,9 +186,10 @@ impl Rewriter for Redaction {
                 is_changed
             });
         }
-        Ok(match is_changed {
-            true => Rewritten::Changed,
-            false => Rewritten::Unchanged,
-        })
+        match (is_too_long, is_changed) {
+            (true, _) => Err(RewriteError::TooLong),
+            (false, true) => Ok(Rewritten::Changed),
+            (false, false) => Ok(Rewritten::Unchanged),
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Rewriter for Renames {
                         for item in items {
                             let name = item.name.of(request);
                             if name == b"refuse" {
-                                error = Some(RewriteError("it is refused".into()));
+                                error = Some(RewriteError::Refused("it is refused".into()));
                             }
                             if name == b"drop" {
                                 continue;
