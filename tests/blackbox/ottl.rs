@@ -85,3 +85,25 @@ async fn an_error_that_is_propagated_refuses_the_request() {
     );
     assert_eq!(backend.wait(1).len(), 1);
 }
+
+#[tokio::test]
+async fn the_older_form_of_filter_keeps_what_it_selects() {
+    let backend = Backend::grpc();
+    let processors = r#"
+  filter:
+    spans:
+      include: {match_type: strict, services: [orders]}
+      exclude: {match_type: regexp, attributes: [{key: http.url, value: "^/healthz$$"}]}
+"#;
+    let wayspan = Wayspan::start(with(&backend, processors, "filter"));
+    let mut client = Grpc::connect(wayspan.grpc).await;
+    let sent = requests(&["/cart", "/healthz", "/healthz/deep"]);
+    assert_eq!(client.export(&sent).await.grpc_status(), Some(0));
+    let other = request("other", vec![span(7, "GET")]).encode_to_vec();
+    assert_eq!(client.export(&other).await.grpc_status(), Some(0));
+    wayspan.wait_metric(
+        "otelcol_processor_filter_spans_filtered{filter=\"filter\"}",
+        |n| n == 2.0,
+    );
+    assert_eq!(backend.wait(2).len(), 2);
+}

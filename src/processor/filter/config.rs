@@ -10,7 +10,7 @@ use crate::{
     pdata::Signal,
     pipeline::ProcessorFactory,
     processor::{
-        BuildContext, ProcessorRole, ProcessorSettings,
+        BuildContext, ProcessorRole, ProcessorSettings, matching,
         ottl::{ErrorMode, Tests, context, is_wrong, mistakes, texts},
     },
 };
@@ -36,7 +36,9 @@ impl ProcessorSettings for FilterSettings {
             };
             format!("drops {what} where {when}")
         };
-        compiled.map(line).collect()
+        let kept = format!("keeps spans{}", self.kept.describe());
+        let kept = (!self.kept.is_all()).then_some(kept);
+        compiled.map(line).chain(kept).collect()
     }
 
     fn build(&self, with: &mut BuildContext<'_>) -> Arc<dyn ProcessorFactory> {
@@ -100,8 +102,24 @@ pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
         "log_conditions",
         "profile_conditions",
     ]);
-    keys.refused(&["spans"]);
+    let kept = keys.section("spans", |keys| {
+        let (selection, signals) = matching::config::read(keys)?;
+        if !signals.list().contains(&Signal::Traces) {
+            let message = "include and exclude are of spans here, and these are not";
+            keys.reading().error_at_key(keys.spot(), message, "");
+        }
+        Some(selection)
+    });
     let has_old = old.iter().any(|(_, conditions)| !conditions.is_empty());
+    if kept.as_ref().is_some_and(|kept| !kept.is_all()) && (has_old || read.is_some()) {
+        let beside = if has_old {
+            "traces"
+        } else {
+            "trace_conditions"
+        };
+        let message = format!("cannot stand beside `{beside}`: write all as conditions there");
+        (keys.reading()).error_at_key(keys.spot_of("spans"), &message, "");
+    }
     let mut given: Vec<GivenConditions> = Vec::new();
     given.extend(
         old.into_iter()
@@ -132,7 +150,10 @@ pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<ProcessorRole> {
             lists.push(list);
         }
     }
-    Some(ProcessorRole::Item(Arc::new(FilterSettings { lists })))
+    Some(ProcessorRole::Item(Arc::new(FilterSettings {
+        kept: kept?,
+        lists,
+    })))
 }
 
 fn list(keys: &mut KeyReader<'_>, key: &'static str, effect: &'static str) -> Vec<Field<String>> {

@@ -34,7 +34,13 @@ impl ProcessorFactory for FilterFactory {
     fn instance(&self, shard: usize, _: &mut Keys) -> ProcessorInstance {
         let tests = self.settings.lists.iter().flat_map(List::compile);
         let stats = self.stats.get(shard).cloned().unwrap_or_default();
-        ProcessorInstance::Requests(Box::new(Filter::new(tests.collect(), &self.id, stats)))
+        let kept = self.settings.kept.clone();
+        ProcessorInstance::Requests(Box::new(Filter::new(
+            tests.collect(),
+            kept,
+            &self.id,
+            stats,
+        )))
     }
 
     fn register(&self, registry: &Registry, id: &str) {

@@ -1,13 +1,18 @@
-/*! The lists of conditions that a file has, as texts that were checked. */
+/*! What a file says of spans to drop: lists of conditions, as texts that were checked, or what to keep. */
 
 use crate::{
     ottl::{Context, compile_conditions},
-    processor::ottl::{ErrorMode, Tests},
+    processor::{
+        matching::Selection,
+        ottl::{ErrorMode, Tests},
+    },
 };
 
-/// The conditions of a file, which were checked.
+/// What a file says, which was checked.
 #[derive(Clone, Debug)]
 pub(crate) struct FilterSettings {
+    /// The spans that are kept, in the older form.
+    pub(super) kept: Selection,
     pub(super) lists: Vec<List>,
 }
 

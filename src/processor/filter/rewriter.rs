@@ -3,9 +3,12 @@
 use super::stats::FilterStats;
 use crate::{
     ottl::{Arena, Context, EVENT, State},
-    pdata::{Index, groups},
+    pdata::{Index, Signal, groups},
     pipeline::{IndexedRequest, RewriteError, Rewriter, Rewritten},
-    processor::ottl::{Failures, Tests},
+    processor::{
+        matching::Selection,
+        ottl::{Failures, Tests},
+    },
 };
 use std::ops::Range;
 
@@ -21,10 +24,11 @@ enum Verdict {
     Changed(Range<usize>),
 }
 
-/// Drops what conditions hold of.
+/// Drops what conditions hold of, and spans that are not kept.
 pub(super) struct Filter {
     /// By context, the widest first within a list of the file.
     tests: Vec<(Context, Tests)>,
+    kept: Selection,
     state: State,
     arena: Arena,
     failures: Failures,
@@ -36,9 +40,15 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn new(tests: Vec<(Context, Tests)>, id: &str, stats: FilterStats) -> Self {
+    pub(super) fn new(
+        tests: Vec<(Context, Tests)>,
+        kept: Selection,
+        id: &str,
+        stats: FilterStats,
+    ) -> Self {
         Self {
             tests,
+            kept,
             state: State::new(),
             arena: Arena::default(),
             failures: Failures::new(id),
@@ -71,16 +81,21 @@ impl Filter {
                 .resource_url
                 .load(resource.schema_url.of(request));
             let drops_resource = self.drops(Context::Resource, most)?;
+            let of_resource = self.kept.resource(resource.resource.of(request));
             for (scope, items) in groups::scope_groups(index, items) {
                 self.state.scope.load(scope.scope.of(request));
                 self.state.scope_url.load(scope.schema_url.of(request));
                 let drops_all = drops_resource || self.drops(Context::Scope, most)?;
+                let of_scope = self.kept.scope(of_resource, scope.scope.of(request));
                 for item in items {
-                    let verdict = match drops_all {
-                        true => Verdict::Drop,
-                        false if spans || events => self.span(item.bytes.of(request), most)?,
-                        false => Verdict::Keep,
-                    };
+                    let verdict =
+                        if drops_all || !self.kept.item(of_scope, Signal::Traces, item, request) {
+                            Verdict::Drop
+                        } else if spans || events {
+                            self.span(item.bytes.of(request), most)?
+                        } else {
+                            Verdict::Keep
+                        };
                     self.verdicts.push(verdict);
                 }
             }

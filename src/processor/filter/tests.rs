@@ -7,7 +7,7 @@ use crate::{
     ottl::{Context, compile_conditions},
     pdata::{Index, Keys, Signal, admit, json::request_from_json},
     pipeline::{IndexedRequest, Rewriter, Rewritten},
-    processor::ottl::ErrorMode,
+    processor::{matching::Selection, ottl::ErrorMode},
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
@@ -31,7 +31,7 @@ fn outcome(paragraph: &str) -> Vec<String> {
     let admitted = admit(Signal::Traces, &request, &Keys::default(), &mut index).unwrap();
     let stats = FilterStats::default();
     let tests = List::new(context, &conditions, ErrorMode::Propagate).compile();
-    let mut filter = Filter::new(tests, "filter", stats.clone());
+    let mut filter = Filter::new(tests, Selection::default(), "filter", stats.clone());
     let piece = IndexedRequest {
         request: &admitted.bytes,
         index: &index,

@@ -136,6 +136,11 @@ impl Selection {
         (self.include.is_none() || fit.include) && !(self.exclude.is_some() && fit.exclude)
     }
 
+    /// Returns true if everything is selected.
+    pub(super) fn is_all(&self) -> bool {
+        self.include.is_none() && self.exclude.is_none()
+    }
+
     /// What they are, for `validate`; empty if everything is selected.
     pub(super) fn describe(&self) -> &'static str {
         match (&self.include, &self.exclude) {
