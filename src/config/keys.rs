@@ -11,6 +11,7 @@ and never returns before.
 mod mixed;
 
 use super::{
+    address::UnixAddress,
     diagnostic::{Diagnostic, Findings, Spot, did_you_mean, nearest},
     node::{Node, NodeValue, shorten},
     reading::Reading,
@@ -268,6 +269,13 @@ impl<'n> KeyReader<'n> {
             self.cx.warn(self.spot, &message);
         }
         let listen = || self.cx.listen(&field.value, &self.path, spot);
+        self.is_used.then(listen).flatten()
+    }
+
+    /// The same for the unix socket of this name, which stands in `field`.
+    pub(crate) fn listen_unix(&self, name: &str, field: &Setting<String>) -> Option<UnixAddress> {
+        let spot = field.spot.or(self.spot);
+        let listen = || self.cx.listen_unix(name, &self.path, spot);
         self.is_used.then(listen).flatten()
     }
 

@@ -16,6 +16,7 @@ operator sees all mistakes at once. Secrets stay out of it (`secrecy`).
 `docs/configuration.md` lists every key.
 */
 
+mod address;
 mod diagnostic;
 mod expand;
 mod id;
@@ -34,6 +35,7 @@ mod source;
 mod value;
 mod yaml;
 
+pub use address::{ListenAddress, UnixAddress};
 pub(crate) use diagnostic::{Diagnostic, Findings, LoadError, Spot, Text, did_you_mean};
 pub use id::Id;
 pub(crate) use keys::{KeyReader, Mixed, Setting};

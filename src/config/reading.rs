@@ -5,7 +5,7 @@ A reader reports and goes on, so that an operator sees all mistakes at once.
 */
 
 use super::{
-    Environment,
+    Environment, ListenAddress, UnixAddress,
     diagnostic::{Diagnostic, Findings, Spot},
     manual::Manual,
     scalar,
@@ -47,22 +47,9 @@ pub(crate) struct Reading<'n> {
 
 /// An address to listen on, by what, and where that was written, if it was.
 struct Listener {
-    address: SocketAddr,
+    address: ListenAddress,
     owner: String,
     spot: Option<Spot>,
-}
-
-impl Listener {
-    fn takes(&self, address: SocketAddr) -> bool {
-        let other = self.address;
-        // Port 0 is a different port every time.
-        address.port() != 0
-            && other.port() == address.port()
-            && (other.ip() == address.ip()
-                || other.ip().is_unspecified()
-                || address.ip().is_unspecified())
-            && other.is_ipv4() == address.is_ipv4()
-    }
 }
 
 impl<'n> Reading<'n> {
@@ -206,7 +193,7 @@ impl<'n> Reading<'n> {
     pub(crate) fn listen(&self, text: &str, owner: &str, spot: Option<Spot>) -> Option<SocketAddr> {
         match scalar::listen_address(text, self.env) {
             Ok(address) => {
-                self.take(address, owner, spot);
+                self.take(address.into(), owner, spot);
                 Some(address)
             }
             Err(message) => {
@@ -216,9 +203,31 @@ impl<'n> Reading<'n> {
         }
     }
 
-    fn take(&self, address: SocketAddr, owner: &str, spot: Option<Spot>) {
+    /// The same for the unix socket of this name.
+    pub(crate) fn listen_unix(
+        &self,
+        name: &str,
+        owner: &str,
+        spot: Option<Spot>,
+    ) -> Option<UnixAddress> {
+        match UnixAddress::parse(name) {
+            Ok(address) => {
+                self.take(ListenAddress::Unix(address.clone()), owner, spot);
+                Some(address)
+            }
+            Err(message) => {
+                self.complain(spot, owner, &message);
+                None
+            }
+        }
+    }
+
+    fn take(&self, address: ListenAddress, owner: &str, spot: Option<Spot>) {
         let mut listeners = self.listeners.borrow_mut();
-        if let Some(other) = listeners.iter().find(|other| other.takes(address)) {
+        if let Some(other) = listeners
+            .iter()
+            .find(|other| other.address.is_taken_by(&address))
+        {
             match (spot, other.spot) {
                 // A default has no place; what meets it has.
                 (None, Some(place)) => {

@@ -1,5 +1,5 @@
 /*!
-Binding sockets, and accepting: each connection that [`Capacity`] has room for
+Accepting: each connection that [`Capacity`] has room for
 goes to the shard that [`ShardLoads`] chooses. Another waits where room will be
 made in a moment, and is closed where it will not, since its sender may find room
 at another replica. A listener never waits for it: those behind it may have room.
@@ -13,91 +13,24 @@ use super::{
     balance::ShardLoads,
     capacity::{Capacity, CapacityLimits, Full, Leaver, NoRoom},
     handover::AcceptedConnection,
+    listen::ListeningSocket,
     notice::{ConnectionNotice, Repeats},
     permit::ConnectionPermit,
 };
-use crate::telemetry::AcceptStats;
-use socket2::TcpKeepalive;
+use crate::{config::ListenAddress, telemetry::AcceptStats};
 use std::{
     cell::Cell,
     collections::VecDeque,
     future::pending,
     io,
-    net::{IpAddr, SocketAddr, TcpListener as StdListener},
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
-use tokio::net::{TcpListener, TcpStream};
-
-/// Connections the kernel may hold for us before we accept them. A mesh's
-/// proxies reconnect all at once when the pod is replaced.
-const ACCEPT_BACKLOG: i32 = 4096;
-
-/// How long a connection is silent before the kernel asks whether its peer is
-/// there, how often it asks again, and how many times. HTTP/1.1 has no ping of its
-/// own, and a peer that vanished would hold a descriptor for ever.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+use tokio::net::TcpStream;
 
 /// Accepted connections of all listeners that may wait for room: each is a file
 /// beside those of the capacity.
 const WAITING: usize = 16;
-
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for {what}{}", remedy(source))]
-pub(crate) struct BindError {
-    /// The address.
-    pub(crate) address: SocketAddr,
-    /// What for.
-    pub(crate) what: String,
-    /// The system's answer.
-    pub(crate) source: io::Error,
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            " (another process has the port, `ss -ltnp` shows which: stop it or change the endpoint)"
-        }
-        io::ErrorKind::PermissionDenied => {
-            " (ports below 1024 need CAP_NET_BIND_SERVICE: use a higher port)"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            " (the address is not one of this host's; 0.0.0.0 listens on all of them)"
-        }
-        _ => "",
-    }
-}
-
-/// Binds one address and returns the real one.
-pub(crate) fn bind(
-    address: SocketAddr,
-    what: &str,
-) -> Result<(StdListener, SocketAddr), BindError> {
-    let bind = || {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            Some(socket2::Protocol::TCP),
-        )?;
-        // A restart must not wait for the old connections' TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        // Accepted sockets have this from the listening one.
-        let (after, every, times) = KEEPALIVE;
-        let keepalive = TcpKeepalive::new().with_time(after);
-        socket.set_tcp_keepalive(&keepalive.with_interval(every).with_retries(times))?;
-        socket.bind(&address.into())?;
-        socket.listen(ACCEPT_BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        let listener = StdListener::from(socket);
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    bind().map_err(|source| BindError {
-        address,
-        what: what.to_owned(),
-        source,
-    })
-}
 
 /// What the listeners of all receivers have in common.
 #[derive(Debug)]
@@ -116,11 +49,11 @@ impl Acceptor {
     pub(crate) async fn accept(
         &self,
         listener: usize,
-        socket: StdListener,
-        address: SocketAddr,
+        socket: ListeningSocket,
+        address: &ListenAddress,
         stats: &AcceptStats,
     ) {
-        let socket = match TcpListener::from_std(socket) {
+        let socket = match socket.register() {
             Ok(socket) => socket,
             Err(error) => {
                 tracing::error!("cannot accept on {address}: {error}");
@@ -313,23 +246,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use std::net::TcpStream;
-
-    #[test]
-    fn accepted_sockets_are_kept_alive() {
-        let (listener, address) = bind("127.0.0.1:0".parse().unwrap(), "a test").unwrap();
-        let _client = TcpStream::connect(address).unwrap();
-        listener.set_nonblocking(false).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        let accepted = socket2::SockRef::from(&accepted);
-        assert!(accepted.keepalive().unwrap());
-        assert_eq!(accepted.tcp_keepalive_time().unwrap(), KEEPALIVE.0);
-    }
 }

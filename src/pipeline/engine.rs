@@ -44,6 +44,12 @@ use rewriting::{PIECE, Piece, Rewriting, Run};
 /// Unknown fields of one request that are kept, in bytes.
 const MAX_REST: usize = 16 << 10;
 
+/// The sender as processors are told of it: on a unix socket, where its address is
+/// unspecified, it is not known.
+fn known(peer: IpAddr) -> Option<IpAddr> {
+    (!peer.is_unspecified()).then_some(peer)
+}
+
 /// What became of a request's items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Appended {
@@ -319,7 +325,7 @@ impl Engine {
         appended: &mut Appended,
     ) -> bool {
         for stage in &mut self.stages {
-            stage.processor.begin(Some(peer));
+            stage.processor.begin(known(peer));
         }
         let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
             appended.count(span.entry);

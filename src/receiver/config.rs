@@ -2,7 +2,7 @@
 The keys that servers of any protocol have, and how their values are read.
 */
 
-use crate::config::{Field, KeyReader, Setting, Word};
+use crate::config::{Field, KeyReader, ListenAddress, Setting, UnixAddress, Word, host_port};
 use std::time::Duration;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -14,11 +14,12 @@ pub(crate) const DEFAULT_HEADERS: u32 = 16 << 10;
 
 pub(crate) const HEADER_BYTES: &str =
     "limit of a request's headers (wayspan's own key); 0: the default";
-pub(crate) const ADDRESS: &str = "address to listen on";
+pub(crate) const ADDRESS: &str =
+    "address to listen on: `HOST:PORT`, or the path of a [unix socket](#unix-sockets)";
 
 /// `transport`: of TCP the address says which.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Transport {
+pub(crate) enum Transport {
     Tcp,
     Tcp4,
     Tcp6,
@@ -34,19 +35,43 @@ impl Word for Transport {
     ];
 }
 
-/// Reads `transport`. None, and reported, when it is none that is served.
-pub(crate) fn transport(keys: &mut KeyReader<'_>) -> Option<()> {
-    let effect = "of TCP; the address decides which, whatever this says. `unix` is an error";
-    let transport = keys.or("transport", Transport::Tcp, effect);
-    if transport.value != Transport::Unix {
-        return Some(());
+/// Reads `transport`.
+pub(crate) fn transport(keys: &mut KeyReader<'_>) -> Setting<Transport> {
+    let effect = "`unix`: the endpoint is the path of a socket; of TCP the address decides which, whatever this says";
+    keys.or("transport", Transport::Tcp, effect)
+}
+
+/// The address to listen on, and takes it. None, and reported, when it cannot be one.
+pub(crate) fn address(
+    endpoint: &Setting<String>,
+    transport: &Setting<Transport>,
+    keys: &KeyReader<'_>,
+) -> Option<ListenAddress> {
+    let text = endpoint.value.trim();
+    let is_unix = transport.value == Transport::Unix;
+    let Some(name) = socket_name(text, is_unix) else {
+        return keys.listen(endpoint).map(ListenAddress::Tcp);
+    };
+    let cx = keys.reading();
+    if !endpoint.is_set {
+        let message = "a unix socket needs an endpoint, such as /run/wayspan/otlp.sock";
+        cx.error(transport.spot, message);
+        return None;
     }
-    if keys.is_used() {
-        let message =
-            "wayspan does not listen on unix sockets: use tcp, with an endpoint HOST:PORT";
-        keys.reading().error(transport.spot, message);
+    if host_port(name).is_ok() {
+        let message = "with transport: unix this is the path of a socket, below the working directory, and \
+             nobody listens on a port; for TCP leave transport out";
+        cx.warn(endpoint.spot, message);
     }
-    None
+    keys.listen_unix(name, endpoint).map(ListenAddress::Unix)
+}
+
+/// The name of the unix socket that an endpoint is; None: it is an address of TCP.
+fn socket_name(endpoint: &str, is_unix: bool) -> Option<&str> {
+    match UnixAddress::strip_scheme(endpoint) {
+        Some(name) => Some(name),
+        None => (is_unix || endpoint.starts_with('/')).then_some(endpoint),
+    }
 }
 
 /// None unless a pipeline uses the receiver.

@@ -3,8 +3,11 @@ What every receiver says of itself.
 */
 
 use super::Protocol;
-use crate::{auth::ServerAuth, config::Id};
-use std::{any::Any, fmt, net::SocketAddr, sync::Arc};
+use crate::{
+    auth::ServerAuth,
+    config::{Id, ListenAddress},
+};
+use std::{any::Any, fmt, sync::Arc};
 
 /// The checked settings of a receiver.
 pub trait ReceiverSettings: fmt::Debug + Send + Sync + Any {
@@ -36,7 +39,7 @@ pub struct ListenerSettings {
     /// What is spoken there, as logs name it: `OTLP/gRPC`.
     pub(crate) name: &'static str,
     /// Address to listen on.
-    pub(crate) address: SocketAddr,
+    pub(crate) address: ListenAddress,
     /// How it is spoken, and who may.
     pub(crate) protocol: Protocol,
 }

@@ -5,14 +5,16 @@ pages for metrics and health.
 
 use super::{StartError, receivers::Listener};
 use crate::{
+    config::ListenAddress,
     extension::{health_check::HealthCheck, zpages},
     net::{
-        accept::{Acceptor, bind},
+        accept::Acceptor,
         balance::{self, ShardLoads},
         capacity::Capacity,
         connection::HANDSHAKE_TIMEOUT,
         guards,
         handover::ShardSender,
+        listen::{ListeningSocket, bind},
     },
     pipeline::NamedRoute,
     telemetry::{AcceptStats, Health, LimitedPeers, Registry, http},
@@ -122,9 +124,9 @@ pub(crate) enum ListenerCommand {
         /// What it is.
         listener: Box<Listener>,
         /// The socket.
-        socket: StdListener,
+        socket: ListeningSocket,
         /// Its address.
-        address: SocketAddr,
+        address: ListenAddress,
         /// What it counts.
         stats: AcceptStats,
     },
@@ -177,7 +179,7 @@ impl Admin {
                         let (acceptor, mut stop) = (Rc::clone(&acceptor), self.stop.clone());
                         let task = task::spawn_local(async move {
                             tokio::select! {
-                                () = acceptor.accept(key, socket, address, &stats) => {}
+                                () = acceptor.accept(key, socket, &address, &stats) => {}
                                 _ = stop.wait_for(|stop| *stop) => {}
                             }
                         });

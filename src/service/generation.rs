@@ -271,7 +271,7 @@ impl Next {
                 key: bound.key,
                 listener: Box::new(bound.listener.clone()),
                 socket,
-                address: bound.address,
+                address: bound.address.clone(),
                 stats: bound.stats.accept.clone(),
             });
         }

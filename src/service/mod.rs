@@ -42,11 +42,11 @@ mod shard;
 pub(crate) use report::Report;
 pub(crate) use run::run;
 
-pub(crate) use crate::net::accept::BindError;
+pub(crate) use crate::net::listen::BindError;
 use crate::{
     component::Config,
     exporter::BuildError,
-    net::{accept::bind, capacity::Capacity, permit::OpenConnections},
+    net::{capacity::Capacity, listen::bind, permit::OpenConnections},
     pipeline::{Graph, LargeLane, OpenLogError},
     processor::BackgroundError,
     queue::log::Log,
@@ -231,11 +231,11 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
 }
 
 impl Service {
-    /// The address of the first OTLP/gRPC listener.
+    /// The address of the first OTLP/gRPC listener, if it is one of TCP.
     pub(crate) fn grpc_address(&self) -> Option<SocketAddr> {
         let mut bound = self.current.listeners.iter();
         let grpc = bound.find(|bound| bound.listener.settings.transport == "grpc");
-        grpc.map(|bound| bound.address)
+        grpc.and_then(|bound| bound.address.tcp())
     }
 
     /// Drains and stops: see the module's prologue. Blocks.

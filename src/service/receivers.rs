@@ -11,19 +11,16 @@ use super::{StartError, metrics::ListenerStats};
 use crate::{
     auth,
     component::{Config, Fingerprint},
-    config::Id,
+    config::{Id, ListenAddress},
     net::{
-        accept::{BindError, bind},
         guards,
+        listen::{BindError, ListeningSocket, listen},
     },
     receiver::ListenerSettings,
     telemetry::{AcceptStats, ReceiverStats},
     tls,
 };
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// One protocol of one receiver.
 #[derive(Clone, Debug)]
@@ -48,8 +45,8 @@ pub(crate) struct Bound {
     /// What it is.
     pub(crate) listener: Listener,
     /// Where it listens; the real port where 0 was asked.
-    pub(crate) address: SocketAddr,
-    socket: TcpListener,
+    pub(crate) address: ListenAddress,
+    socket: ListeningSocket,
     /// What it counts.
     pub(crate) stats: ListenerStats,
 }
@@ -92,9 +89,9 @@ pub(crate) fn bind_receivers(
                 continue;
             }
             let (tls, auth) = guards(&what, &settings)?;
-            let (socket, address) = match before.iter().find(|b| b.asked() == settings.address) {
-                Some(known) => (known.share_socket(&what)?, known.address),
-                None => bind(settings.address, &what)?,
+            let (socket, address) = match before.iter().find(|b| *b.asked() == settings.address) {
+                Some(known) => (known.share_socket(&what)?, known.address.clone()),
+                None => listen(&settings.address, &what)?,
             };
             all.push(Bound {
                 key,
@@ -137,8 +134,8 @@ impl Bound {
     }
 
     /// The address that was asked for.
-    fn asked(&self) -> SocketAddr {
-        self.listener.settings.address
+    fn asked(&self) -> &ListenAddress {
+        &self.listener.settings.address
     }
 
     /// The same listener once more.
@@ -149,16 +146,16 @@ impl Bound {
             fingerprint: self.fingerprint,
             index: self.index,
             listener: self.listener.clone(),
-            address: self.address,
+            address: self.address.clone(),
             socket: self.share_socket(what)?,
             stats: self.stats.clone(),
         })
     }
 
     /// Its socket once more: both accept, until one is dropped.
-    pub(crate) fn share_socket(&self, what: &str) -> Result<TcpListener, BindError> {
+    pub(crate) fn share_socket(&self, what: &str) -> Result<ListeningSocket, BindError> {
         self.socket.try_clone().map_err(|source| BindError {
-            address: self.address,
+            address: self.address.clone(),
             what: what.to_owned(),
             source,
         })

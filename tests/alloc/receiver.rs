@@ -55,7 +55,7 @@ impl Ingest for Taker {
 
 fn settings() -> GrpcServer {
     GrpcServer {
-        endpoint: SocketAddr::from(([127, 0, 0, 1], 0)),
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         tls: None,
         auth: None,
         max_message_bytes: 4 << 20,

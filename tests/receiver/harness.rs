@@ -209,7 +209,7 @@ async fn accept(
 
 pub fn grpc_settings() -> GrpcServer {
     GrpcServer {
-        endpoint: "127.0.0.1:0".parse().unwrap(),
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         max_message_bytes: LIMIT,
         max_concurrent_streams: 256,
         max_header_bytes: 16 << 10,
@@ -235,7 +235,7 @@ pub fn http_settings() -> OtlpHttpServer {
 
 pub fn http_server() -> HttpServer {
     HttpServer {
-        endpoint: "127.0.0.1:0".parse().unwrap(),
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         max_body_bytes: LIMIT,
         max_header_bytes: 16 << 10,
         header_timeout: Duration::from_secs(60),

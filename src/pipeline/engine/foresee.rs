@@ -4,7 +4,7 @@ go out is added up. It goes the same way as appending, piece by piece, so that t
 cannot come to differ.
 */
 
-use super::{Declined, Engine, ITEM_COST, LastIds, Piece, Progress, Run};
+use super::{Declined, Engine, ITEM_COST, LastIds, Piece, Progress, Run, known};
 use crate::{
     pdata::Index,
     pipeline::{
@@ -83,7 +83,7 @@ impl Engine {
         (forecast, limit): (&mut Forecast, usize),
     ) -> bool {
         for stage in &mut self.stages {
-            stage.processor.begin(Some(peer));
+            stage.processor.begin(known(peer));
         }
         let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
             if span.entry.fault.is_none() {

@@ -7,7 +7,9 @@ other. What processors in front of it decided is written first. The buffers are 
 scratch: they hold one piece at a time, which is bounded ([`PIECE`] and what it may expand to).
 */
 
-use super::{Appended, Declined, Engine, ITEM_COST, LastIds, Progress, Stage, add_followers};
+use super::{
+    Appended, Declined, Engine, ITEM_COST, LastIds, Progress, Stage, add_followers, known,
+};
 use crate::{
     pdata::{self, Index, ItemEntry, groups, validate, write_span},
     pipeline::{
@@ -247,7 +249,7 @@ impl Engine {
             };
             next.bytes.clear();
             let stage = &mut rewriting.stages[at];
-            stage.rewriter.begin(Some(piece.peer));
+            stage.rewriter.begin(known(piece.peer));
             let rewritten = stage.rewriter.rewrite(&request, &mut next.bytes);
             let came = index.items.iter().map(|item| u64::from(item.count)).sum();
             let mut left = came;
@@ -293,7 +295,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Vec<Stage> {
         for stage in &mut stages {
-            stage.processor.begin(Some(piece.peer));
+            stage.processor.begin(known(piece.peer));
         }
         let mut items = mem::take(&mut rewriting.items);
         let mut made = mem::take(&mut rewriting.followers);

@@ -7,8 +7,8 @@ use crate::{
     auth::{self, ServerAuth},
     config::{Field, KeyReader, Setting},
     receiver::config::{
-        ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, body_limit, not_zero, or_default,
-        served, transport, wait,
+        ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, Transport, address, body_limit,
+        not_zero, or_default, served, transport, wait,
     },
     tls::{self, ServerTls},
 };
@@ -19,7 +19,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The keys of a server, before it is known whether it is served.
 pub(crate) struct HttpServerKeys {
     endpoint: Setting<String>,
-    transport: Option<()>,
+    transport: Setting<Transport>,
     tls: Option<ServerTls>,
     cors: Option<Cors>,
     auth: Option<ServerAuth>,
@@ -79,9 +79,8 @@ impl HttpServerKeys {
     /// uses the receiver.
     pub(crate) fn check(self, keys: &KeyReader<'_>) -> Option<HttpServer> {
         served(keys)?;
-        self.transport?;
         Some(HttpServer {
-            endpoint: keys.listen(&self.endpoint)?,
+            endpoint: address(&self.endpoint, &self.transport, keys)?,
             max_body_bytes: body_limit(self.size.value, &self.size, keys),
             max_header_bytes: or_default(self.header_bytes.value, DEFAULT_HEADERS),
             header_timeout: wait(&self.header_timeout, HEADER_TIMEOUT, keys),

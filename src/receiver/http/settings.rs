@@ -1,14 +1,14 @@
 /*! The settings of a server over HTTP, whatever format it takes. */
 
 use super::cors::Cors;
-use crate::{auth::ServerAuth, tls::ServerTls};
-use std::{net::SocketAddr, time::Duration};
+use crate::{auth::ServerAuth, config::ListenAddress, tls::ServerTls};
+use std::time::Duration;
 
 /// Settings of a server over HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpServer {
     /// Address to listen on.
-    pub endpoint: SocketAddr,
+    pub endpoint: ListenAddress,
     /// `max_request_body_size` in bytes, after inflating. Default 64 MiB.
     pub max_body_bytes: usize,
     /// Limit of a request's header list in bytes. Default 16 KiB.

@@ -7,8 +7,8 @@ use crate::{
     receiver::{
         ConfiguredReceiver, ListenerSettings, Protocol, ReceiverSettings,
         config::{
-            ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, MIB, body_limit, not_zero,
-            or_default, served, transport, wait,
+            ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, MIB, address, body_limit,
+            not_zero, or_default, served, transport, wait,
         },
         http::config::http_server,
     },
@@ -23,13 +23,13 @@ impl ReceiverSettings for Otlp {
         let grpc = self.grpc.iter().map(|grpc| ListenerSettings {
             transport: "grpc",
             name: "OTLP/gRPC",
-            address: grpc.endpoint,
+            address: grpc.endpoint.clone(),
             protocol: Protocol::Grpc(grpc.clone()),
         });
         let http = self.http.iter().map(|http| ListenerSettings {
             transport: "http",
             name: "OTLP/HTTP",
-            address: http.server.endpoint,
+            address: http.server.endpoint.clone(),
             protocol: http_protocol(http.clone()),
         });
         grpc.chain(http).collect()
@@ -85,9 +85,8 @@ fn grpc(keys: &mut KeyReader<'_>) -> Option<GrpcServer> {
     keys.refused(&["middlewares"]);
     keys.spot()?;
     served(keys)?;
-    transport?;
     Some(GrpcServer {
-        endpoint: keys.listen(&endpoint)?,
+        endpoint: address(&endpoint, &transport, keys)?,
         max_message_bytes: body_limit(u64::from(mib.value) * MIB, &mib, keys),
         max_concurrent_streams: or_default(streams.value, DEFAULT_STREAMS),
         max_header_bytes: or_default(header_bytes.value, DEFAULT_HEADERS),

@@ -1,7 +1,7 @@
 /*! The settings of an `otlp` receiver. */
 
-use crate::{auth::ServerAuth, receiver::http::HttpServer, tls::ServerTls};
-use std::{net::SocketAddr, time::Duration};
+use crate::{auth::ServerAuth, config::ListenAddress, receiver::http::HttpServer, tls::ServerTls};
+use std::time::Duration;
 
 /// Settings of an `otlp` receiver.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Otlp {
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrpcServer {
     /// Address to listen on.
-    pub endpoint: SocketAddr,
+    pub endpoint: ListenAddress,
     /// `max_recv_msg_size_mib` in bytes, after inflating. Default 64 MiB.
     pub max_message_bytes: usize,
     /// `max_concurrent_streams` per connection. Default 256.

@@ -12,7 +12,7 @@ impl ReceiverSettings for Zipkin {
         vec![ListenerSettings {
             transport: "http",
             name: "Zipkin",
-            address: self.server.endpoint,
+            address: self.server.endpoint.clone(),
             protocol: zipkin_protocol(self.clone()),
         }]
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     task::Waker,
 };
 use tokio::{
@@ -79,7 +79,7 @@ struct Peer {
 
 fn settings() -> GrpcServer {
     GrpcServer {
-        endpoint: "127.0.0.1:0".parse().unwrap(),
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         max_message_bytes: 1 << 20,
         max_concurrent_streams: 100,
         max_header_bytes: 16 << 10,
