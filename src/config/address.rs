@@ -83,10 +83,14 @@ impl UnixAddress {
         }
     }
 
-    /// Returns what follows the scheme of a unix socket; None: `text` has none.
-    pub(crate) fn strip_scheme(text: &str) -> Option<&str> {
-        let rest = text.strip_prefix("unix:")?;
-        Some(rest.strip_prefix("//").unwrap_or(rest))
+    /// The socket that gRPC's names for one mean: `unix:path`, `unix:///path` and
+    /// `unix-abstract:name`. None: `text` is of another scheme.
+    pub(crate) fn of_scheme(text: &str) -> Option<Result<Self, String>> {
+        if let Some(name) = text.strip_prefix("unix-abstract:") {
+            return Some(Self::parse(&format!("@{name}")));
+        }
+        let name = text.strip_prefix("unix:")?;
+        Some(Self::parse(name.strip_prefix("//").unwrap_or(name)))
     }
 
     /// Returns its file; None: it is abstract.
@@ -136,13 +140,17 @@ mod tests {
     #[test]
     fn schemes_of_grpc() {
         for (text, name) in [
-            ("unix:///run/x.sock", Some("/run/x.sock")),
-            ("unix:/run/x.sock", Some("/run/x.sock")),
-            ("unix:x.sock", Some("x.sock")),
-            ("/run/x.sock", None),
-            ("unixhost:4317", None),
+            ("unix:///run/x.sock", "unix:/run/x.sock"),
+            ("unix:/run/x.sock", "unix:/run/x.sock"),
+            ("unix:x.sock", "unix:x.sock"),
+            ("unix-abstract:x", "unix:@x"),
         ] {
-            assert_eq!(UnixAddress::strip_scheme(text), name, "{text}");
+            let address = UnixAddress::of_scheme(text).unwrap().unwrap();
+            assert_eq!(address.to_string(), name, "{text}");
+        }
+        assert!(UnixAddress::of_scheme("unix:").unwrap().is_err());
+        for other in ["/run/x.sock", "unixhost:4317"] {
+            assert!(UnixAddress::of_scheme(other).is_none(), "{other}");
         }
     }
 

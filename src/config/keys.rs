@@ -272,10 +272,14 @@ impl<'n> KeyReader<'n> {
         self.is_used.then(listen).flatten()
     }
 
-    /// The same for the unix socket of this name, which stands in `field`.
-    pub(crate) fn listen_unix(&self, name: &str, field: &Setting<String>) -> Option<UnixAddress> {
+    /// The same for a unix socket, which was read from `field`.
+    pub(crate) fn listen_unix(
+        &self,
+        address: Result<UnixAddress, String>,
+        field: &Setting<String>,
+    ) -> Option<UnixAddress> {
         let spot = field.spot.or(self.spot);
-        let listen = || self.cx.listen_unix(name, &self.path, spot);
+        let listen = || self.cx.listen_unix(address, &self.path, spot);
         self.is_used.then(listen).flatten()
     }
 

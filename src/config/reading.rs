@@ -203,14 +203,14 @@ impl<'n> Reading<'n> {
         }
     }
 
-    /// The same for the unix socket of this name.
+    /// The same for a unix socket.
     pub(crate) fn listen_unix(
         &self,
-        name: &str,
+        address: Result<UnixAddress, String>,
         owner: &str,
         spot: Option<Spot>,
     ) -> Option<UnixAddress> {
-        match UnixAddress::parse(name) {
+        match address {
             Ok(address) => {
                 self.take(ListenAddress::Unix(address.clone()), owner, spot);
                 Some(address)

@@ -219,7 +219,7 @@ macro_rules! integers {
     )*};
 }
 
-integers! { u16 u32 u64 }
+integers! { u16 u32 u64 i64 }
 
 impl ValueType for Duration {
     fn kind() -> String {

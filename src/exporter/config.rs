@@ -6,6 +6,7 @@ The keys that exporters with a queue have: `sending_queue`, `retry_on_failure`,
 use super::{Retry, SendingQueue};
 use crate::{
     config::{Field, KeyReader, Setting, Word},
+    http::{ClientSettings, Compression, HttpProxy, Proxies},
     queue::Storage,
 };
 use std::time::Duration;
@@ -29,10 +30,27 @@ impl Word for Sizer {
 /// Where old Collectors had it.
 pub(super) const INSECURE: &str = "belongs below tls: write tls: {insecure: true}";
 
-/// Reads what the Collector's HTTP clients have besides, none of which wayspan has.
-pub(super) fn http_transport(keys: &mut KeyReader<'_>) {
+/// The keys of an exporter over HTTP beside those of all clients.
+pub(super) struct HttpTransportKeys {
+    proxy: Field<String>,
+    level: Field<i64>,
+}
+
+/// Reads what the Collector's HTTP clients have besides, of which wayspan has a part.
+pub(super) fn http_transport(keys: &mut KeyReader<'_>) -> HttpTransportKeys {
+    let proxy = keys.get(
+        "proxy_url",
+        "those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`",
+        "`http://host:port` of a [proxy](#proxies) that requests go through",
+    );
+    let level = keys.section("compression_params", |keys| {
+        keys.get(
+            "level",
+            "`1`",
+            "0 to 9 of `gzip`, `zlib` and `deflate`, 1 to 22 of `zstd`",
+        )
+    });
     keys.ignored(&[
-        "compression_params",
         "read_buffer_size",
         "write_buffer_size",
         "max_idle_conns",
@@ -45,7 +63,53 @@ pub(super) fn http_transport(keys: &mut KeyReader<'_>) {
         "force_attempt_http2",
         "cookies",
     ]);
-    keys.refused(&["proxy_url", "middlewares"]);
+    keys.refused(&["middlewares"]);
+    HttpTransportKeys { proxy, level }
+}
+
+impl HttpTransportKeys {
+    /// `client` with these keys.
+    pub(super) fn check(self, client: ClientSettings, keys: &KeyReader<'_>) -> ClientSettings {
+        let cx = keys.reading();
+        let proxies = self.proxy.trimmed().map(|url| HttpProxy::parse(url));
+        let proxies = match proxies {
+            Some(Ok(proxy)) => Proxies::all(proxy),
+            Some(Err(message)) => {
+                cx.error(self.proxy.spot, &message);
+                Proxies::default()
+            }
+            None => client.proxies.clone(),
+        };
+        ClientSettings {
+            proxies,
+            compression_level: self.check_level(client.compression, keys),
+            ..client
+        }
+    }
+
+    fn check_level(&self, compression: Compression, keys: &KeyReader<'_>) -> Option<u32> {
+        let cx = keys.reading();
+        let given = self.level.value?;
+        let Some(levels) = compression.levels() else {
+            cx.warn(self.level.spot, "this compression has no levels; ignored");
+            return None;
+        };
+        // Go's names for its default, which is 6, and for Huffman codes alone.
+        let level = match given {
+            -1 => 6,
+            -2 => 1,
+            given => u32::try_from(given).unwrap_or(u32::MAX),
+        };
+        if !levels.contains(&level) {
+            let message = format!(
+                "{given} is not between {} and {}",
+                levels.start(),
+                levels.end()
+            );
+            cx.error(self.level.spot, &message);
+        }
+        Some(level)
+    }
 }
 
 /// What `check` makes of an endpoint that is there.

@@ -6,19 +6,16 @@ attempt's [`Body`] refers to the same bytes. Only compression makes a new
 buffer. For gRPC the first piece is the five-byte message prefix.
 */
 
-use crate::http::Compression;
+use super::compression::{Compression, Compressor};
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use std::{
     convert::Infallible,
-    io::{self, Write},
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
-
-/// Level of gzip and zstd: the network inside a cluster is cheaper than CPU.
-const LEVEL: u32 = 1;
 
 /// The bytes of one request, ready to be sent any number of times.
 #[derive(Clone, Debug)]
@@ -33,8 +30,8 @@ impl Payload {
     /// # Errors
     ///
     /// When the compressor fails, which in memory it does not.
-    pub(crate) fn http(chunks: &[Bytes], compression: Compression) -> io::Result<Self> {
-        Ok(Self::new(compress(chunks, compression)?))
+    pub(crate) fn http(chunks: &[Bytes], compressor: impl Into<Compressor>) -> io::Result<Self> {
+        Ok(Self::new(compressor.into().compress(chunks)?))
     }
 
     /// A gRPC message: compressed flag, length, message.
@@ -43,13 +40,14 @@ impl Payload {
     ///
     /// When the message is longer than gRPC can say (4 GiB), or the compressor
     /// fails.
-    pub(crate) fn grpc(chunks: &[Bytes], compression: Compression) -> io::Result<Self> {
-        let message = compress(chunks, compression)?;
+    pub(crate) fn grpc(chunks: &[Bytes], compressor: impl Into<Compressor>) -> io::Result<Self> {
+        let compressor = compressor.into();
+        let message = compressor.compress(chunks)?;
         let length: usize = message.iter().map(Bytes::len).sum();
         let length = u32::try_from(length)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "message over 4 GiB"))?;
         let mut prefix = BytesMut::with_capacity(5);
-        prefix.put_u8(u8::from(compression != Compression::None));
+        prefix.put_u8(u8::from(compressor.compression != Compression::None));
         prefix.put_u32(length);
         let mut pieces = Vec::with_capacity(message.len() + 1);
         pieces.push(prefix.freeze());
@@ -109,15 +107,6 @@ impl http_body::Body for Body {
     }
 }
 
-/// Returns the value of `content-encoding` or `grpc-encoding`.
-pub(crate) fn content_encoding(compression: Compression) -> Option<&'static str> {
-    match compression {
-        Compression::None => None,
-        Compression::Gzip => Some("gzip"),
-        Compression::Zstd => Some("zstd"),
-    }
-}
-
 /// Joins the pieces, where an API needs them so.
 pub(crate) fn joined(chunks: &[Bytes]) -> Bytes {
     match chunks {
@@ -128,31 +117,6 @@ pub(crate) fn joined(chunks: &[Bytes]) -> Bytes {
             all.freeze()
         }
     }
-}
-
-fn compress(chunks: &[Bytes], compression: Compression) -> io::Result<Vec<Bytes>> {
-    // A guess that avoids most of the growing: attributes repeat a lot.
-    let room = chunks.iter().map(Bytes::len).sum::<usize>() / 4;
-    let buffer = Vec::with_capacity(room);
-    let compressed = match compression {
-        Compression::None => return Ok(chunks.to_vec()),
-        Compression::Gzip => {
-            let level = flate2::Compression::new(LEVEL);
-            let mut encoder = flate2::write::GzEncoder::new(buffer, level);
-            chunks
-                .iter()
-                .try_for_each(|chunk| encoder.write_all(chunk))?;
-            encoder.finish()?
-        }
-        Compression::Zstd => {
-            let mut encoder = zstd::Encoder::new(buffer, LEVEL as i32)?;
-            chunks
-                .iter()
-                .try_for_each(|chunk| encoder.write_all(chunk))?;
-            encoder.finish()?
-        }
-    };
-    Ok(vec![compressed.into()])
 }
 
 #[cfg(test)]

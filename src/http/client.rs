@@ -16,6 +16,7 @@ use super::{
     pool::{Checkout, ConnectOptions, Pool},
     protocol::ClientProtocol,
     resolve::Target,
+    route::Route,
 };
 use crate::{auth, telemetry::Count};
 use bytes::{Bytes, BytesMut};
@@ -96,14 +97,16 @@ impl HttpClient {
         let encrypted = uri.scheme_str() == Some("https");
         let default = crate::tls::ClientTls::default();
         let tls = encrypted.then(|| settings.tls.as_ref().unwrap_or(&default));
-        let connector = Connector::build(&target, tls, protocol, options.timeout)?;
+        let route = Route::of(settings, &target, protocol, encrypted);
+        let first = route.first(&target);
+        let connector = Connector::build(&target, route, tls, protocol, options.timeout)?;
         let auth = settings.auth.as_ref();
         let auth = auth
             .map(|auth| auth::RequestCredentials::build(format!("credentials for {target}"), auth))
             .transpose()?;
         Ok(Self {
             timeout: options.timeout,
-            pool: Pool::new(target, connector, settings.balancer, options),
+            pool: Pool::new(first, connector, settings.balancer, options),
             headers,
             auth,
         })

@@ -4,7 +4,8 @@ The settings of a client, and the keys that all clients have.
 
 use crate::{
     auth::{self, ClientAuth},
-    config::{Field, KeyReader, Pairs, Reading, Spot, Word},
+    config::{Field, KeyReader, Pairs, Reading, Spot, UnixAddress},
+    http::{Compression, Compressor, Proxies},
     tls::{self, ClientTls},
 };
 use std::fmt;
@@ -22,11 +23,22 @@ pub struct ClientSettings {
     pub headers: Vec<(String, String)>,
     /// Compression of requests. Default none (in-cluster, gzip costs more than all else).
     pub compression: Compression,
+    /// `compression_params.level`. Default 1, the fastest.
+    pub compression_level: Option<u32>,
     /// How requests are spread over the addresses of the URL's host.
     pub balancer: Balancer,
+    /// The unix socket to connect to, instead of the URL's host.
+    pub unix: Option<UnixAddress>,
+    /// The proxies that requests go through.
+    pub proxies: Proxies,
 }
 
 impl ClientSettings {
+    /// How requests are compressed.
+    pub(crate) fn compressor(&self) -> Compressor {
+        Compressor::new(self.compression, self.compression_level)
+    }
+
     /// The settings for questions to the server at `url`, now and then: plain, and to the first
     /// address that can be reached.
     pub(crate) fn asking(url: impl Into<String>, tls: ClientTls) -> Self {
@@ -49,27 +61,6 @@ pub enum Balancer {
     PickFirst,
 }
 
-/// Compression of requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compression {
-    /// Identity.
-    #[default]
-    None,
-    /// gzip, level 1.
-    Gzip,
-    /// zstd, level 1.
-    Zstd,
-}
-
-impl Word for Compression {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("none", Self::None),
-        ("gzip", Self::Gzip),
-        ("zstd", Self::Zstd),
-        ("", Self::None),
-    ];
-}
-
 impl fmt::Debug for ClientSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The values of headers may be secrets.
@@ -79,8 +70,10 @@ impl fmt::Debug for ClientSettings {
             .field("tls", &self.tls)
             .field("auth", &self.auth)
             .field("headers", &headers)
-            .field("compression", &self.compression)
+            .field("compression", &self.compressor())
             .field("balancer", &self.balancer)
+            .field("unix", &self.unix)
+            .field("proxies", &self.proxies)
             .finish()
     }
 }
@@ -113,8 +106,8 @@ pub(crate) fn client(keys: &mut KeyReader<'_>) -> ClientKeys {
 }
 
 impl ClientKeys {
-    /// The settings of a client of `url`. None when there is no URL, or nothing
-    /// uses the component.
+    /// The settings of a client of `url`, through the proxies of the environment. None when
+    /// there is no URL, or nothing uses the component.
     pub(crate) fn check(self, url: Option<String>, keys: &KeyReader<'_>) -> Option<ClientSettings> {
         let cx = keys.reading();
         let headers = headers(self.headers, cx);
@@ -133,9 +126,24 @@ impl ClientKeys {
             auth: self.auth,
             headers,
             compression: self.compression,
+            compression_level: None,
             balancer: Balancer::default(),
+            unix: None,
+            proxies: environment(keys),
         })
     }
+}
+
+/// The proxies that the environment names. What is wrong with them is reported.
+fn environment(keys: &KeyReader<'_>) -> Proxies {
+    if !keys.is_used() {
+        return Proxies::default();
+    }
+    let cx = keys.reading();
+    Proxies::from_environment(|name| cx.variable(name)).unwrap_or_else(|message| {
+        cx.error(keys.spot(), &message);
+        Proxies::default()
+    })
 }
 
 fn headers(field: Field<Pairs>, cx: &Reading<'_>) -> Vec<(String, String)> {

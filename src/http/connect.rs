@@ -1,5 +1,6 @@
 /*!
-One connection: TCP, TLS where it is wanted, and HTTP on top.
+One connection: TCP or a unix socket, a proxy's tunnel and TLS where they are wanted, and
+HTTP on top.
 
 A connection counts as made when the peer has shown that it speaks: with HTTP/2
 its first frame is waited for, since a proxy (a sidecar, a load balancer)
@@ -17,10 +18,12 @@ use super::{
     endpoints::Channel,
     no_answer::{self, NoAnswer},
     protocol::ClientProtocol,
+    proxy::HttpProxy,
     resolve::Target,
+    route::Route,
     sniff::{FirstBytes, PeerProtocol, SniffedStream},
 };
-use crate::tls;
+use crate::{config::UnixAddress, tls};
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::{
     body::Incoming,
@@ -28,11 +31,12 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     error::Error,
     fmt, io,
     net::SocketAddr,
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -64,8 +68,9 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Makes connections to the addresses of one target.
 pub(super) struct Connector {
     protocol: ClientProtocol,
-    /// `host:port`.
+    /// `host:port`, or the unix socket.
     authority: String,
+    route: Route,
     tls: Option<Tls>,
     limit: Duration,
 }
@@ -93,11 +98,15 @@ impl Connector {
     /// Says which setting is wrong.
     pub(super) fn build(
         target: &Target,
+        route: Route,
         tls: Option<&crate::tls::ClientTls>,
         protocol: ClientProtocol,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let authority = target.to_string();
+        let authority = match &route {
+            Route::Unix(address) => address.to_string(),
+            _ => target.to_string(),
+        };
         let tls = tls.map(|settings| -> Result<Tls, String> {
             let name = match settings.server_name_override.as_deref() {
                 Some(name) => tls::server_name(name)?,
@@ -119,11 +128,12 @@ impl Connector {
             protocol,
             tls: tls.transpose()?,
             authority,
+            route,
             limit: (timeout / 5 * 4).min(ALL),
         })
     }
 
-    /// `host:port`.
+    /// `host:port`, or the unix socket.
     pub(super) fn authority(&self) -> &str {
         &self.authority
     }
@@ -138,10 +148,24 @@ impl Connector {
         let seen = FirstBytes::default();
         let failed = |error: BoxError| self.diagnose(&*error, seen.get());
         let end = Instant::now() + self.limit;
-        let socket = match timeout(self.limit.min(TCP), tcp(address)).await {
-            Ok(connected) => connected.map_err(|error| failed(error.into()))?,
-            Err(_) => return Err(failed(io::Error::from(io::ErrorKind::TimedOut).into())),
-        };
+        let connected = timeout(self.limit.min(TCP), self.socket(address)).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let mut socket = connected.map_err(|error| match self.route.proxy() {
+            None => failed(error.into()),
+            Some(proxy) => NoAnswer::passing(format!(
+                "no connection to the proxy {proxy} before {}: {error}",
+                self.authority
+            )),
+        })?;
+        if let Route::Tunnel(proxy) = &self.route {
+            let tunnel = timeout_at(end, proxy.tunnel(&mut socket, &self.authority)).await;
+            tunnel.unwrap_or_else(|_| {
+                Err(NoAnswer::passing(format!(
+                    "the proxy {proxy} does not say whether it connects to {}",
+                    self.authority
+                )))
+            })?;
+        }
         match timeout_at(end, self.handshake(socket, &seen)).await {
             Ok(connected) => connected.map_err(failed),
             Err(_) => Err(NoAnswer::passing(format!(
@@ -157,17 +181,28 @@ impl Connector {
         }
     }
 
+    async fn socket(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        match &self.route {
+            Route::Unix(address) => unix(address),
+            _ => tcp(address).await,
+        }
+    }
+
     async fn handshake(
         &self,
         socket: TcpStream,
         seen: &FirstBytes,
     ) -> Result<HttpConnection, BoxError> {
-        let http2 = matches!(
-            self.protocol,
-            ClientProtocol::OtlpGrpc | ClientProtocol::Grpc
-        );
+        let http2 = self.protocol.is_http2();
         let Some(tls) = &self.tls else {
-            return speak(socket, seen, http2).await;
+            let connection = speak(socket, seen, http2).await?;
+            return Ok(match &self.route {
+                Route::Forward(proxy) => HttpConnection {
+                    forwards: Some(proxy.clone()),
+                    ..connection
+                },
+                _ => connection,
+            });
         };
         let connector = tls.config.for_connection();
         let stream = connector.connect(tls.name.clone(), socket).await?;
@@ -194,6 +229,15 @@ async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     Ok(stream)
+}
+
+/// Connects to a unix socket, which needs no waiting. What comes of it is a stream of TCP
+/// by its type, as in [`crate::net`]: it reads and writes by the same calls.
+fn unix(address: &UnixAddress) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&address.to_system()?)?;
+    TcpStream::from_std(OwnedFd::from(socket).into())
 }
 
 /// Begins HTTP on a stream. A task does the connection's own work and ends with it.
@@ -231,6 +275,7 @@ where
     };
     Ok(HttpConnection {
         http,
+        forwards: None,
         seen: seen.clone(),
         answers: Arc::default(),
     })
@@ -241,6 +286,8 @@ where
 #[derive(Debug)]
 pub(super) struct HttpConnection {
     http: RequestSender,
+    /// The proxy at its end that sends requests on; None: there is none, or a tunnel.
+    forwards: Option<HttpProxy>,
     seen: FirstBytes,
     /// Answers read on it so far, shared by all handles.
     answers: Arc<AtomicU64>,
@@ -281,7 +328,7 @@ impl HttpConnection {
         let sent = match &mut self.http {
             RequestSender::Two(sender) => sender.try_send_request(request).await,
             RequestSender::One(sender) => {
-                address_http1(&mut request);
+                address_http1(&mut request, self.forwards.as_ref());
                 if let Err(error) = sender.ready().await {
                     let untouched = true;
                     return Err(SendError { error, untouched });
@@ -322,6 +369,7 @@ impl Channel for HttpConnection {
             RequestSender::One(_) => None,
             RequestSender::Two(sender) => Some(Self {
                 http: RequestSender::Two(sender.clone()),
+                forwards: None,
                 seen: self.seen.clone(),
                 answers: Arc::clone(&self.answers),
             }),
@@ -340,8 +388,9 @@ impl Channel for HttpConnection {
     }
 }
 
-/// Moves the host into a header and leaves the path, as HTTP/1.1 has it.
-fn address_http1(request: &mut Request<Body>) {
+/// Puts the host into a header, as HTTP/1.1 has it, and leaves the path alone of the URL
+/// unless a proxy `forwards` the request by it.
+fn address_http1(request: &mut Request<Body>, forwards: Option<&HttpProxy>) {
     let uri = request.uri();
     let host = match (uri.host(), uri.port_u16(), uri.scheme_str()) {
         (Some(host), None | Some(80), Some("http")) => host.to_owned(),
@@ -350,8 +399,15 @@ fn address_http1(request: &mut Request<Body>) {
         _ => return,
     };
     let path = uri.path_and_query().cloned();
+    let headers = request.headers_mut();
     if let Ok(host) = HeaderValue::try_from(host) {
-        request.headers_mut().entry(header::HOST).or_insert(host);
+        headers.entry(header::HOST).or_insert(host);
+    }
+    if let Some(proxy) = forwards {
+        if let Some(value) = &proxy.authorization {
+            headers.insert(header::PROXY_AUTHORIZATION, value.clone());
+        }
+        return;
     }
     *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
 }
@@ -388,7 +444,7 @@ mod tests {
                 .unwrap()
                 .body();
             let mut request = Request::post(url).body(body).unwrap();
-            address_http1(&mut request);
+            address_http1(&mut request, None);
             assert_eq!(request.headers()[header::HOST], host);
             assert_eq!(request.uri(), path);
         }

@@ -10,7 +10,8 @@ What others may use:
 
 Under them, `pool` chooses an address and a connection to it, made by `connect`
 with [`crate::tls`] and [`crate::auth`] to what `resolve` has found; which
-address that is, `endpoints` decides. `sniff` and `no_answer` find out what is
+address that is, `endpoints` decides; by which [`route`] it is reached, the settings, and the
+environment where it names a [`proxy`]. `sniff` and `no_answer` find out what is
 wrong when there is no answer. `body` sends bytes that stand in several pieces
 without joining or copying them.
 
@@ -21,21 +22,27 @@ without joining or copying them.
 
 mod body;
 mod client;
+mod compression;
 pub(crate) mod config;
 mod connect;
 mod endpoints;
 mod no_answer;
 mod pool;
 mod protocol;
+mod proxy;
 mod resolve;
+mod route;
 mod sniff;
 mod web;
 
-pub(crate) use body::{Payload, content_encoding, joined};
+pub(crate) use body::{Payload, joined};
 pub(crate) use client::{HttpAnswer, HttpClient};
-pub use config::{Balancer, ClientSettings, Compression};
+pub use compression::Compression;
+pub(crate) use compression::Compressor;
+pub use config::{Balancer, ClientSettings};
 pub(crate) use no_answer::NoAnswer;
 pub use pool::ConnectOptions;
 pub(crate) use protocol::ClientProtocol;
+pub use proxy::{HttpProxy, Proxies};
 pub use resolve::{Resolver, Resolving, SystemResolver};
 pub(crate) use web::{WebClient, WebRequest};

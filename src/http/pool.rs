@@ -73,7 +73,7 @@ impl ConnectOptions {
     }
 }
 
-/// The connections to one target.
+/// The connections to one target, or to the proxy before it.
 #[derive(Debug)]
 pub(super) struct Pool(Arc<PoolInner>);
 
@@ -265,7 +265,7 @@ impl PoolInner {
         let PoolState { endpoints, names } = &mut *state;
         names.asking = false;
         names.asked = Some(Instant::now());
-        let endpoint = self.connector.authority();
+        let endpoint = &self.target;
         let error = match answer {
             Ok(addresses) if addresses.is_empty() => Some("it has no addresses".to_owned()),
             Ok(addresses) => {
@@ -300,7 +300,8 @@ impl PoolInner {
         if count == 0 {
             let error = state.names.error.as_deref();
             return NoAnswer::passing(format!(
-                "cannot resolve {authority}: is the name right, and its namespace? ({})",
+                "cannot resolve {}: is the name right, and its namespace? ({})",
+                self.target,
                 error.unwrap_or("DNS has not answered yet")
             ));
         }

@@ -24,6 +24,11 @@ impl ClientProtocol {
         }
     }
 
+    /// Returns true if nothing but HTTP/2 is spoken, with TLS or without.
+    pub(super) const fn is_http2(self) -> bool {
+        matches!(self, Self::OtlpGrpc | Self::Grpc)
+    }
+
     /// The server in a question to the operator: "is … running".
     pub(super) const fn server(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ there is an answer. [`SystemResolver`] asks what the system asks (hosts file,
 
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
 };
 
@@ -60,6 +60,14 @@ impl Target {
             .trim_end_matches(']')
             .to_owned();
         Some(Self { host, port })
+    }
+
+    /// A place that stands for one which has no address.
+    pub(super) fn unresolved() -> Self {
+        Self {
+            host: Ipv4Addr::UNSPECIFIED.to_string(),
+            port: 0,
+        }
     }
 
     /// Returns the address where no name has to be resolved.

@@ -61,6 +61,15 @@ impl Activity {
         InFlight(Rc::clone(self))
     }
 
+    /// The same for a connection that keeps its own requests: tells whether there are any
+    /// after a turn in which `came` says whether something of one came.
+    pub(crate) fn turn(&self, has_requests: bool, came: bool) {
+        let had = self.in_flight.replace(u32::from(has_requests)) > 0;
+        if self.has_idle_limit && !has_requests && (had || came) {
+            self.quiet_since.set(Instant::now());
+        }
+    }
+
     /// Since when there has been no request in flight; None while there is.
     pub(crate) fn quiet_since(&self) -> Option<Instant> {
         (self.in_flight.get() == 0).then(|| self.quiet_since.get())

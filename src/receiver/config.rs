@@ -49,8 +49,10 @@ pub(crate) fn address(
 ) -> Option<ListenAddress> {
     let text = endpoint.value.trim();
     let is_unix = transport.value == Transport::Unix;
-    let Some(name) = socket_name(text, is_unix) else {
-        return keys.listen(endpoint).map(ListenAddress::Tcp);
+    let unix = match UnixAddress::of_scheme(text) {
+        Some(unix) => unix,
+        None if is_unix || text.starts_with('/') => UnixAddress::parse(text),
+        None => return keys.listen(endpoint).map(ListenAddress::Tcp),
     };
     let cx = keys.reading();
     if !endpoint.is_set {
@@ -58,20 +60,12 @@ pub(crate) fn address(
         cx.error(transport.spot, message);
         return None;
     }
-    if host_port(name).is_ok() {
-        let message = "with transport: unix this is the path of a socket, below the working directory, and \
-             nobody listens on a port; for TCP leave transport out";
+    if is_unix && host_port(text).is_ok() {
+        let message = "with transport: unix this is the path of a socket, below the working \
+            directory, and nobody listens on a port; for TCP leave transport out";
         cx.warn(endpoint.spot, message);
     }
-    keys.listen_unix(name, endpoint).map(ListenAddress::Unix)
-}
-
-/// The name of the unix socket that an endpoint is; None: it is an address of TCP.
-fn socket_name(endpoint: &str, is_unix: bool) -> Option<&str> {
-    match UnixAddress::strip_scheme(endpoint) {
-        Some(name) => Some(name),
-        None => (is_unix || endpoint.starts_with('/')).then_some(endpoint),
-    }
+    keys.listen_unix(unix, endpoint).map(ListenAddress::Unix)
 }
 
 /// None unless a pipeline uses the receiver.
@@ -85,6 +79,22 @@ pub(crate) fn or_default(given: u32, default: u32) -> u32 {
         0 => default,
         given => given,
     }
+}
+
+/// Reads how old a connection may become, and its grace after that. None: it may be of
+/// any age.
+pub(crate) fn connection_age(keys: &mut KeyReader<'_>) -> (Option<Duration>, Duration) {
+    let age = keys.get(
+        "max_connection_age",
+        "never",
+        "close connections at this age, so that senders spread over replicas; `0s`: never",
+    );
+    let grace = keys.or(
+        "max_connection_age_grace",
+        Duration::from_secs(30),
+        "how long requests in flight may then take",
+    );
+    (not_zero(&age), grace.value)
 }
 
 /// A time where 0 means never.

@@ -20,7 +20,7 @@ use crate::net::{
 use crate::receiver::{http::HttpServer, otlp::GrpcServer};
 use ::http::{Request, Response};
 use hyper::body::Incoming;
-use std::{net::SocketAddr, rc::Rc, time::Duration};
+use std::{net::SocketAddr, rc::Rc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -117,13 +117,16 @@ fn limits(protocol: &Protocol, version: HttpVersion) -> ConnectionLimits {
         Protocol::Grpc(settings) => ConnectionLimits {
             age: settings.keepalive.max_connection_age.map(spread),
             grace: settings.keepalive.max_connection_age_grace,
-            // All that HTTP/1.1 gets here is an answer that names the other port.
-            idle: (version == HttpVersion::One).then_some(FIRST_BYTE_TIMEOUT),
+            idle: match version {
+                // All that HTTP/1.1 gets here is an answer that names the other port.
+                HttpVersion::One => Some(FIRST_BYTE_TIMEOUT),
+                HttpVersion::Two => settings.keepalive.max_connection_idle,
+            },
             head: (version == HttpVersion::One).then_some(FIRST_BYTE_TIMEOUT),
         },
         Protocol::Http(settings, _) => ConnectionLimits {
-            age: None,
-            grace: Duration::ZERO,
+            age: settings.max_connection_age.map(spread),
+            grace: settings.max_connection_age_grace,
             idle: settings.idle_timeout,
             head: (version == HttpVersion::One).then_some(settings.header_timeout),
         },

@@ -63,6 +63,7 @@ fn settings() -> GrpcServer {
         max_header_bytes: 16 << 10,
         keepalive: ServerKeepalive {
             max_connection_age: None,
+            max_connection_idle: None,
             max_connection_age_grace: Duration::from_secs(30),
             time: Duration::from_secs(3600),
             timeout: Duration::from_secs(10),

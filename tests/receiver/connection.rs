@@ -109,6 +109,7 @@ async fn no_setting_can_overflow_the_clock() {
     let mut settings = grpc_settings();
     settings.keepalive.max_connection_age = Some(Duration::MAX);
     settings.keepalive.max_connection_age_grace = Duration::MAX;
+    settings.keepalive.max_connection_idle = Some(Duration::MAX);
     (settings.keepalive.time, settings.keepalive.timeout) = (Duration::MAX, Duration::MAX);
     settings.max_message_bytes = usize::MAX;
     let server = Server::start(Protocol::Grpc(settings));
@@ -247,11 +248,9 @@ async fn shutdown_closes_silent_connections() {
     server.ended.wait_for(|ended| *ended == 1).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_aged_connection_is_ended_after_its_calls() {
-    let mut settings = grpc_settings();
-    settings.keepalive.max_connection_age = Some(Duration::from_secs(1));
-    let mut server = Server::start(Protocol::Grpc(settings));
+/// A call over a connection of HTTP/2, which the server then ends with GOAWAY and
+/// NO_ERROR: the client's side ends without an error.
+async fn ends_after_a_call(mut server: Server, path: &str, content: &str, body: Vec<u8>) {
     let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
         TokioExecutor::new(),
         TokioIo::new(connect(&server).await),
@@ -259,15 +258,42 @@ async fn an_aged_connection_is_ended_after_its_calls() {
     .await
     .unwrap();
     let connection = tokio::spawn(connection);
-    let request = http::Request::post(format!("http://test{EXPORT}"))
-        .header("content-type", "application/grpc")
-        .body(Full::new(framed(0, &body("a")).into()))
+    let request = http::Request::post(format!("http://test{path}"))
+        .header("content-type", content)
+        .body(Full::new(body.into()))
         .unwrap();
     let got = Got::of(sender.send_request(request).await.unwrap()).await;
-    assert_eq!(got.grpc().code(), tonic::Code::Ok);
-    // GOAWAY with NO_ERROR: the client's side ends without an error.
+    assert_eq!(got.status, 200);
     connection.await.unwrap().unwrap();
     server.ended.wait_for(|ended| *ended == 1).await.unwrap();
+    assert_eq!(server.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn an_aged_connection_is_ended_after_its_calls() {
+    let age = Some(Duration::from_secs(1));
+    let mut settings = grpc_settings();
+    settings.keepalive.max_connection_age = age;
+    let server = Server::start(Protocol::Grpc(settings));
+    ends_after_a_call(server, EXPORT, "application/grpc", framed(0, &body("a"))).await;
+
+    let mut settings = http_settings();
+    settings.server.max_connection_age = age;
+    let server = Server::start(http_protocol(settings.clone()));
+    ends_after_a_call(server, "/v1/traces", PROTOBUF, body("a")).await;
+    let server = Server::start(http_protocol(settings));
+    let mut socket = connect(&server).await;
+    socket.write_all(head(0).as_bytes()).await.unwrap();
+    let said = rest(socket).await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+}
+
+#[tokio::test]
+async fn a_connection_without_calls_for_long_is_ended() {
+    let mut settings = grpc_settings();
+    settings.keepalive.max_connection_idle = Some(Duration::from_millis(200));
+    let server = Server::start(Protocol::Grpc(settings));
+    ends_after_a_call(server, EXPORT, "application/grpc", framed(0, &body("a"))).await;
 }
 
 /// A shard with too much to do lets connections go: those that send, none that

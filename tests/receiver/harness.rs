@@ -215,6 +215,7 @@ pub fn grpc_settings() -> GrpcServer {
         max_header_bytes: 16 << 10,
         keepalive: ServerKeepalive {
             max_connection_age: None,
+            max_connection_idle: None,
             max_connection_age_grace: Duration::from_secs(30),
             time: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
@@ -241,6 +242,8 @@ pub fn http_server() -> HttpServer {
         header_timeout: Duration::from_secs(60),
         cors: None,
         idle_timeout: None,
+        max_connection_age: None,
+        max_connection_age_grace: Duration::from_secs(30),
         tls: None,
         auth: None,
     }

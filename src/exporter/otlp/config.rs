@@ -2,7 +2,7 @@
 
 use super::{Encoding, Grpc, Http, OtlpGrpc, OtlpHttp};
 use crate::{
-    config::{Field, Id, KeyReader, Word, host_port},
+    config::{Field, Id, KeyReader, UnixAddress, Word, host_port},
     exporter::{
         ConfiguredExporter, Exporter, ExporterSettings,
         config::{
@@ -23,7 +23,8 @@ impl Word for Encoding {
 
 impl ExporterSettings for Grpc {
     fn destination(&self) -> Option<String> {
-        Some(self.client.url.clone())
+        let unix = self.client.unix.as_ref().map(UnixAddress::to_string);
+        Some(unix.unwrap_or_else(|| self.client.url.clone()))
     }
 
     fn build(
@@ -63,7 +64,7 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
     let endpoint: Field<String> = keys.get(
         "endpoint",
         "required",
-        "`host:port`, `dns:///host:port`, `http://…` (plaintext) or `https://…` (TLS)",
+        "`host:port`, `dns:///host:port`, `http://…` (plaintext), `https://…` (TLS), or `unix:///path` of a [unix socket](#unix-sockets)",
     );
     let client = client(keys);
     let timeout = timeout(keys, Duration::from_secs(5));
@@ -85,7 +86,14 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
     keys.misplaced("insecure", INSECURE);
 
     let has_tls = !client.tls.insecure;
-    let url = checked(&endpoint, keys, |text| grpc_url(text, has_tls));
+    let unix = endpoint.trimmed().and_then(UnixAddress::of_scheme);
+    let url = checked(&endpoint, keys, |text| match &unix {
+        Some(Err(message)) => Err(message.clone()),
+        // As gRPC names what is behind a socket.
+        Some(Ok(_)) if has_tls => Ok("https://localhost".to_owned()),
+        Some(Ok(_)) => Ok("http://localhost".to_owned()),
+        None => grpc_url(text, has_tls),
+    });
     let is_encrypted = url.as_ref().is_some_and(|url| url.starts_with("https://"));
     if is_encrypted && !has_tls {
         let message = "has no effect: https:// in the endpoint asks for TLS";
@@ -95,11 +103,16 @@ pub(crate) fn read_grpc(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         needs_endpoint(&endpoint, "jaeger-collector.istio-system:4317", keys);
     }
     let client = client.check(url, keys)?;
+    if client.compression.of_grpc().is_none() {
+        let message = "gRPC has gzip, zstd and snappy";
+        keys.reading().error(keys.spot_of("compression"), message);
+    }
     Some(ConfiguredExporter {
         id: id.clone(),
         settings: Arc::new(Grpc {
             client: ClientSettings {
                 balancer: check_balancer(&balancer, keys),
+                unix: unix.and_then(Result::ok),
                 ..client
             },
         }),
@@ -136,7 +149,7 @@ pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
     let queue = sending_queue(keys);
     let retry = retry(keys, queue.storage.is_some());
     keys.ignored(&["profiles_endpoint"]);
-    http_transport(keys);
+    let transport = http_transport(keys);
     keys.misplaced("insecure", INSECURE);
 
     let endpoints: Vec<(Signal, String)> = own
@@ -161,7 +174,7 @@ pub(crate) fn read_http(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredE
         let any = written.unwrap_or(&endpoint);
         needs_endpoint(any, "jaeger-collector.istio-system:4317", keys);
     }
-    let client = client.check(any, keys)?;
+    let client = transport.check(client.check(any, keys)?, keys);
     Some(ConfiguredExporter {
         id: id.clone(),
         settings: Arc::new(Http {
@@ -210,7 +223,7 @@ fn grpc_url(text: &str, tls: bool) -> Result<String, String> {
         .strip_prefix("dns:///")
         .or_else(|| text.strip_prefix("passthrough:///"))
         .unwrap_or(text);
-    if target.contains("://") || target.starts_with("unix:") {
+    if target.contains("://") {
         return Err(format!(
             "\"{text}\": expected HOST:PORT, http://HOST:PORT or https://HOST:PORT"
         ));
@@ -267,7 +280,6 @@ mod tests {
             "$JAEGER",
             "jaeger:x",
             "http://j:1/v1",
-            "unix:///x",
             "a b:1",
             "j:0",
             "ftp://j:1",

@@ -14,8 +14,8 @@ use crate::{
         Outcome, Sender,
         http::{post, retry_after},
     },
-    http::{ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding},
-    http::{ClientSettings, Compression},
+    http::{ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload},
+    http::{ClientSettings, Compressor},
     pdata::Signal,
     telemetry::Count,
 };
@@ -53,7 +53,7 @@ pub struct OtlpGrpc {
     client: HttpClient,
     /// The methods' URLs, in the order of [`Signal::ALL`].
     uris: [Uri; Signal::ALL.len()],
-    compression: Compression,
+    compressor: Compressor,
 }
 
 impl OtlpGrpc {
@@ -84,7 +84,11 @@ impl OtlpGrpc {
             HeaderName::from_static("grpc-timeout"),
             grpc_timeout(options.timeout),
         );
-        if let Some(encoding) = content_encoding(settings.compression) {
+        let (compression, encoding) = settings
+            .compression
+            .of_grpc()
+            .ok_or_else(|| "compression: gRPC has gzip, zstd and snappy".to_owned())?;
+        if let Some(encoding) = encoding {
             let name = HeaderName::from_static("grpc-encoding");
             headers.insert(name, HeaderValue::from_static(encoding));
         }
@@ -98,7 +102,7 @@ impl OtlpGrpc {
         Ok(Self {
             client,
             uris: [traces, metrics, logs],
-            compression: settings.compression,
+            compressor: compression.into(),
         })
     }
 }
@@ -111,7 +115,7 @@ impl Sender for OtlpGrpc {
     }
 
     fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<OtlpRequest, Outcome> {
-        match Payload::grpc(chunks, self.compression) {
+        match Payload::grpc(chunks, self.compressor) {
             Ok(payload) => Ok(OtlpRequest { signal, payload }),
             Err(error) => Err(Outcome::TooLarge {
                 cause: error.to_string(),

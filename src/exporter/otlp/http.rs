@@ -15,10 +15,8 @@ use crate::{
         Outcome, Sender,
         http::{WrongPort, media_type, post, refused},
     },
-    http::{
-        ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding, joined,
-    },
-    http::{ClientSettings, Compression},
+    http::{ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, joined},
+    http::{ClientSettings, Compressor},
     pdata::{Signal, json},
     telemetry::Count,
 };
@@ -31,7 +29,7 @@ use std::{sync::Arc, time::SystemTime};
 pub struct OtlpHttp {
     targets: Vec<Target>,
     encoding: Encoding,
-    compression: Compression,
+    compressor: Compressor,
 }
 
 /// Where one signal goes.
@@ -62,7 +60,7 @@ impl OtlpHttp {
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        if let Some(encoding) = content_encoding(settings.compression) {
+        if let Some(encoding) = settings.compression.content_encoding() {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         let mut targets: Vec<Target> = Vec::new();
@@ -91,7 +89,7 @@ impl OtlpHttp {
         Ok(Self {
             targets,
             encoding,
-            compression: settings.compression,
+            compressor: settings.compressor(),
         })
     }
 
@@ -111,11 +109,11 @@ impl Sender for OtlpHttp {
     fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<OtlpRequest, Outcome> {
         let refused = |cause: String| Outcome::Permanent { cause };
         let payload = match self.encoding {
-            Encoding::Proto => Payload::http(chunks, self.compression),
+            Encoding::Proto => Payload::http(chunks, self.compressor),
             Encoding::Json => {
                 let json = json::request_to_json(signal, &joined(chunks))
                     .map_err(|error| refused(error.to_string()))?;
-                Payload::http(&[json.into()], self.compression)
+                Payload::http(&[json.into()], self.compressor)
             }
         };
         let payload = payload.map_err(|error| refused(error.to_string()))?;

@@ -59,7 +59,7 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredExport
     let timeout = timeout(keys, Duration::from_secs(5));
     let queue = sending_queue(keys);
     let retry = retry(keys, queue.storage.is_some());
-    http_transport(keys);
+    let transport = http_transport(keys);
     keys.misplaced("insecure", INSECURE);
 
     let url = checked(&endpoint, keys, url);
@@ -77,7 +77,7 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredExport
             /api/v2/spans";
         keys.reading().warn(endpoint.spot, message);
     }
-    let client = client.check(url, keys)?;
+    let client = transport.check(client.check(url, keys)?, keys);
     Some(ConfiguredExporter {
         id: id.clone(),
         settings: Arc::new(Zipkin {

@@ -6,9 +6,7 @@ use crate::{
         Outcome, Sender,
         http::{WrongPort, media_type, post, refused},
     },
-    http::{
-        ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, content_encoding, joined,
-    },
+    http::{ClientProtocol, ConnectOptions, HttpAnswer, HttpClient, Payload, joined},
     pdata::Signal,
     telemetry::Count,
     zipkin::{write_json, write_proto},
@@ -47,7 +45,7 @@ impl ZipkinSender {
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        if let Some(coding) = content_encoding(settings.client.compression) {
+        if let Some(coding) = settings.client.compression.content_encoding() {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
         let protocol = ClientProtocol::Zipkin;
@@ -79,7 +77,7 @@ impl Sender for ZipkinSender {
             ZipkinFormat::Json => write_json(&request, options, &mut list),
             ZipkinFormat::Proto => write_proto(&request, options, &mut list),
         };
-        let payload = Payload::http(&[list.into()], client.compression);
+        let payload = Payload::http(&[list.into()], client.compressor());
         let payload = payload.map_err(|error| Outcome::Permanent {
             cause: error.to_string(),
         })?;

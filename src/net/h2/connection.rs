@@ -281,6 +281,11 @@ impl H2Connection {
         self.leaving != Leaving::No
     }
 
+    /// Returns true while a request is not answered to its end.
+    pub(crate) fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
     /// Returns true if it can be closed: all is answered, and the peer knows
     /// that nothing else will be.
     pub(crate) fn is_done(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::{
     config::{Field, KeyReader, Setting},
     receiver::config::{
         ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, Transport, address, body_limit,
-        not_zero, or_default, served, transport, wait,
+        connection_age, not_zero, or_default, served, transport, wait,
     },
     tls::{self, ServerTls},
 };
@@ -27,6 +27,7 @@ pub(crate) struct HttpServerKeys {
     header_bytes: Setting<u32>,
     header_timeout: Setting<Duration>,
     idle: Field<Duration>,
+    age: (Option<Duration>, Duration),
 }
 
 /// Reads the keys of a server that listens on `endpoint` by default.
@@ -59,6 +60,7 @@ pub(crate) fn http_server(keys: &mut KeyReader<'_>, endpoint: &str) -> HttpServe
         "never",
         "close a connection unused for so long; `0s`: never",
     );
+    let age = connection_age(keys);
     keys.ignored(&["keep_alives_enabled"]);
     keys.refused(&["middlewares"]);
     HttpServerKeys {
@@ -71,6 +73,7 @@ pub(crate) fn http_server(keys: &mut KeyReader<'_>, endpoint: &str) -> HttpServe
         header_bytes,
         header_timeout,
         idle,
+        age,
     }
 }
 
@@ -85,6 +88,8 @@ impl HttpServerKeys {
             max_header_bytes: or_default(self.header_bytes.value, DEFAULT_HEADERS),
             header_timeout: wait(&self.header_timeout, HEADER_TIMEOUT, keys),
             idle_timeout: not_zero(&self.idle),
+            max_connection_age: self.age.0,
+            max_connection_age_grace: self.age.1,
             cors: self.cors,
             tls: self.tls,
             auth: self.auth,

@@ -17,6 +17,10 @@ pub struct HttpServer {
     pub header_timeout: Duration,
     /// `idle_timeout` of a connection. Default none.
     pub idle_timeout: Option<Duration>,
+    /// Close a connection at this age. Default: none.
+    pub max_connection_age: Option<Duration>,
+    /// How long requests in flight may take after that. Default 30 s.
+    pub max_connection_age_grace: Duration,
     /// `cors`; None: pages of browsers may not send.
     pub cors: Option<Cors>,
     /// `tls`; None: plaintext.

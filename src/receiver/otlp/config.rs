@@ -3,12 +3,12 @@
 use super::{GrpcServer, Otlp, OtlpHttpServer, ServerKeepalive, http_protocol};
 use crate::{
     auth,
-    config::{Field, Id, KeyReader, Setting},
+    config::{Id, KeyReader, Setting},
     receiver::{
         ConfiguredReceiver, ListenerSettings, Protocol, ReceiverSettings,
         config::{
             ADDRESS, DEFAULT_BODY, DEFAULT_HEADERS, HEADER_BYTES, MIB, address, body_limit,
-            not_zero, or_default, served, transport, wait,
+            connection_age, not_zero, or_default, served, transport, wait,
         },
         http::config::http_server,
     },
@@ -99,17 +99,12 @@ fn grpc(keys: &mut KeyReader<'_>) -> Option<GrpcServer> {
 fn keepalive(keys: &mut KeyReader<'_>) -> ServerKeepalive {
     const TIME: Duration = Duration::from_secs(30);
     const TIMEOUT: Duration = Duration::from_secs(10);
-    keys.ignored(&["max_connection_idle"]);
-    let age: Field<Duration> = keys.get(
-        "max_connection_age",
+    let idle = keys.get(
+        "max_connection_idle",
         "never",
-        "close connections at this age, so that senders spread over replicas; `0s`: never",
+        "close a connection without requests for so long; `0s`: never",
     );
-    let grace = keys.or(
-        "max_connection_age_grace",
-        Duration::from_secs(30),
-        "how long requests in flight may then take",
-    );
+    let (age, grace) = connection_age(keys);
     let time = keys.or(
         "time",
         TIME,
@@ -121,8 +116,9 @@ fn keepalive(keys: &mut KeyReader<'_>) -> ServerKeepalive {
         "close it when the answer takes longer; `0s`: the default",
     );
     ServerKeepalive {
-        max_connection_age: not_zero(&age),
-        max_connection_age_grace: grace.value,
+        max_connection_age: age,
+        max_connection_age_grace: grace,
+        max_connection_idle: not_zero(&idle),
         time: wait(&time, TIME, keys),
         timeout: wait(&timeout, TIMEOUT, keys),
     }

@@ -38,6 +38,8 @@ pub struct ServerKeepalive {
     pub max_connection_age: Option<Duration>,
     /// How long requests in flight may take after that. Default 30 s.
     pub max_connection_age_grace: Duration,
+    /// Close a connection that has had no request for this long. Default: none.
+    pub max_connection_idle: Option<Duration>,
     /// Ping an idle connection after this long. Default 30 s.
     pub time: Duration,
     /// Close it when the answer takes longer than this. Default 10 s.

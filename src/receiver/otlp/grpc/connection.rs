@@ -208,6 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
                 break is_idle;
             }
         };
+        activity.turn(self.h2.has_streams(), self.events > 0);
         if !is_idle {
             cx.waker().wake_by_ref();
         }
