@@ -11,7 +11,10 @@ use std::{
     sync::mpsc,
     thread::{self, JoinHandle},
 };
-use tokio::runtime::{self, LocalOptions};
+use tokio::{
+    runtime::{self, LocalOptions},
+    task::JoinError,
+};
 
 /// The system refused a thread or a runtime.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,13 @@ where
         Ok(Ok(())) => Ok(thread),
         Ok(Err(error)) => Err(failed(error)),
         Err(gone) => Err(failed(io::Error::other(gone))),
+    }
+}
+
+/// Goes on with the panic that a task of this thread ended with.
+pub(crate) fn die(ended: JoinError) {
+    if ended.is_panic() {
+        std::panic::resume_unwind(ended.into_panic());
     }
 }
 

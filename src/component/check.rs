@@ -120,6 +120,7 @@ pub(super) fn check<'n>(
     receivers.fingerprint(&mut fingerprints, named);
     exporters.fingerprint(&mut fingerprints, named);
     processors.fingerprint(&mut fingerprints, named);
+    connectors.fingerprint(&mut fingerprints, named);
     let storages = cx.taken(crate::queue::Storage::OFFER);
     let wayspan = section(service.wayspan, "service.wayspan", cx, |keys| {
         service::wayspan(keys, !storages.is_empty())

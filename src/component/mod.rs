@@ -40,7 +40,10 @@ use crate::{
     connector, exporter,
     extension::health_check::HealthCheck,
     pdata::Signal,
-    pipeline::{BatchSettings, GraphSettings, PipelineSettings, ProcessorFactory, QueueSettings},
+    pipeline::{
+        BatchSettings, Connector, ConnectorNode, GraphSettings, PipelineSettings, ProcessorFactory,
+        QueueSettings,
+    },
     processor,
     queue::Storage,
     receiver,
@@ -104,12 +107,27 @@ impl Config {
     /// processor share.
     pub fn graph(
         &self,
+        factory: impl FnMut(&processor::ConfiguredProcessor, Signal) -> Arc<dyn ProcessorFactory>,
+    ) -> GraphSettings {
+        let build = |configured: &connector::ConfiguredConnector| {
+            let instance = self.telemetry.instance_id();
+            configured.settings.build(&configured.id, &instance)
+        };
+        self.graph_with(build, factory)
+    }
+
+    /// As [`Config::graph`]; `connector` makes what the instances of a connector share.
+    pub(crate) fn graph_with(
+        &self,
+        mut connector: impl FnMut(&connector::ConfiguredConnector) -> Option<Arc<dyn Connector>>,
         mut factory: impl FnMut(&processor::ConfiguredProcessor, Signal) -> Arc<dyn ProcessorFactory>,
     ) -> GraphSettings {
         let pipelines = self.pipelines.iter().map(|pipeline| PipelineSettings {
             id: pipeline.id.clone(),
             signal: pipeline.signal,
             receivers: pipeline.receivers.clone(),
+            fed_by: pipeline.fed_by.clone(),
+            feeds: pipeline.feeds.clone(),
             stages: (pipeline.processors.iter())
                 .map(|processor| (processor.id.clone(), factory(processor, pipeline.signal)))
                 .collect(),
@@ -122,7 +140,21 @@ impl Config {
             batches: exporter.queue.batches,
             storage: exporter.queue.storage,
         });
+        let is_fed = |index: &usize| {
+            let mut pipelines = self.pipelines.iter();
+            pipelines.any(|pipeline| pipeline.feeds.contains(index))
+        };
+        let connectors = self.connectors.iter().enumerate();
+        let connectors = connectors.filter(|(index, _)| is_fed(index));
+        let connectors = connectors.filter_map(|(index, configured)| {
+            Some(ConnectorNode {
+                id: configured.id.clone(),
+                index,
+                connector: connector(configured)?,
+            })
+        });
         GraphSettings {
+            connectors: connectors.collect(),
             pipelines: pipelines.collect(),
             exporters: exporters.collect(),
             storages: self.storages.clone(),

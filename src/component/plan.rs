@@ -40,27 +40,57 @@ impl Sections<'_, '_> {
     /// Marks what each pipeline uses, takes out of its lists what it runs without, and
     /// returns those that are run.
     pub(super) fn plan(&self, drafts: Vec<Draft>, cx: &Reading<'_>) -> Vec<Draft> {
+        let is_of_traces = |draft: &Draft| draft.signal == Signal::Traces;
+        let has_traces = drafts.iter().any(is_of_traces);
+        let takers = |draft: &Draft| {
+            let receivers = draft.receivers.iter();
+            let connectors = receivers.filter_map(|(name, _)| self.connectors.find(name));
+            connectors.collect::<Vec<_>>()
+        };
+        let mut idle: Vec<usize> = drafts.iter().flat_map(takers).collect();
+        // Those of other signals first: connectors that lead only to such as are not run are not
+        // fed.
+        let mut runs: Vec<bool> = Vec::new();
+        let mut drafts = drafts;
+        for draft in &mut drafts {
+            let before = takers(draft);
+            let is_run = is_of_traces(draft) || self.plan_other(draft, has_traces, cx);
+            if is_run {
+                idle.retain(|connector| !before.contains(connector));
+            }
+            runs.push(is_run);
+        }
         let leads_on = |draft: &Draft| {
             let mut exporters = draft.exporters.iter();
-            draft.signal == Signal::Traces
-                && exporters.any(|(name, _)| !self.is_left_out(List::Exporters, name))
+            is_of_traces(draft) && exporters.any(|(name, _)| self.leads_on(name, &idle))
         };
         let any_leads_on = drafts.iter().any(leads_on);
-        let has_traces = drafts.iter().any(|draft| draft.signal == Signal::Traces);
         let mut planned = Vec::new();
-        for mut draft in drafts {
-            let is_run = match draft.signal {
-                Signal::Traces => self.plan_traces(&mut draft, any_leads_on, cx),
-                Signal::Metrics | Signal::Logs => self.plan_other(&mut draft, has_traces, cx),
-            };
-            if is_run {
+        for (mut draft, is_run) in drafts.into_iter().zip(runs) {
+            if is_run
+                && (!is_of_traces(&draft)
+                    || self.plan_traces(&mut draft, (any_leads_on, &idle), cx))
+            {
                 planned.push(draft);
             }
         }
         planned
     }
 
-    fn plan_traces(&self, draft: &mut Draft, any_leads_on: bool, cx: &Reading<'_>) -> bool {
+    /// Returns true if an exporter of a pipeline of traces takes something: it is not left out, nor
+    /// is it a connector that is `idle`.
+    fn leads_on(&self, name: &str, idle: &[usize]) -> bool {
+        let connector = self.connectors.find(name);
+        let is_idle = connector.is_some_and(|connector| idle.contains(&connector));
+        !is_idle && !self.is_left_out(List::Exporters, name)
+    }
+
+    fn plan_traces(
+        &self,
+        draft: &mut Draft,
+        (any_leads_on, idle): (bool, &[usize]),
+        cx: &Reading<'_>,
+    ) -> bool {
         let had_exporters = !draft.exporters.is_empty();
         if !draft.receivers.is_empty()
             && (draft.receivers.iter()).all(|(name, _)| self.is_left_out(List::Receivers, name))
@@ -77,6 +107,14 @@ impl Sections<'_, '_> {
                 .list(list)
                 .retain(|(name, _)| !self.is_left_out(list, name));
         }
+        draft.exporters.retain(|(name, spot)| {
+            let leads_on = self.leads_on(name, idle);
+            if !leads_on {
+                let message = format!("{name} is not fed: no pipeline that takes from it is run");
+                cx.warn(Some(*spot), &message);
+            }
+            leads_on
+        });
         if had_exporters && draft.exporters.is_empty() {
             match any_leads_on {
                 true => {
@@ -193,6 +231,37 @@ fn names(references: &[Reference]) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::{component::load, config::Source};
+
+    #[test]
+    fn a_connector_is_not_fed_where_nothing_takes_from_it() {
+        let file = |exporters: &str| {
+            let source = Source::Text {
+                name: "file".to_owned(),
+                text: format!(
+                    "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0'}}}}}}}}\n\
+                     connectors: {{spanmetrics: }}\n\
+                     exporters: {{debug: , prometheusremotewrite: {{endpoint: 'http://p/write'}}}}\n\
+                     service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [{exporters}]}}, \
+                     metrics: {{receivers: [spanmetrics], exporters: [prometheusremotewrite]}}}}}}\n"
+                ),
+            };
+            load(&[source])
+        };
+        let config = file("debug, spanmetrics").unwrap();
+        let warnings = config.warnings.join("\n");
+        for said in [
+            "not run: wayspan does not serve exporter prometheusremotewrite",
+            "spanmetrics is not fed: no pipeline that takes from it is run",
+        ] {
+            assert!(warnings.contains(said), "{warnings}");
+        }
+        assert_eq!(config.way_of(&config.pipelines[0]), "otlp → batch → debug");
+        let refused = file("spanmetrics").unwrap_err().to_string();
+        assert!(
+            refused.contains("no exporter is left that wayspan serves"),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn a_file_of_logs_alone_runs_whole_or_not() {

@@ -131,8 +131,11 @@ pub(crate) static TABLES: Tables = Tables {
     },
     connectors: ComponentTable {
         what: "connector",
-        kinds: &[kind("forward", connector::forward::config::read)],
-        renamed: &[],
+        kinds: &[
+            kind("forward", connector::forward::config::read),
+            kind("span_metrics", connector::span_metrics::config::read),
+        ],
+        renamed: &[("spanmetrics", "span_metrics")],
         aliases: &[],
         unserved: unserved::CONNECTORS,
         unknown: Verdict::Refuse(unserved::UNKNOWN_CONNECTOR),

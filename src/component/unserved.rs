@@ -197,8 +197,6 @@ pub(super) const UNKNOWN_CONNECTOR: &str = "wayspan does not know where it leads
 pub(super) const CONNECTORS: &[Unserved] = &[
     kinds(
         &[
-            "spanmetrics",
-            "span_metrics",
             "servicegraph",
             "service_graph",
             "count",

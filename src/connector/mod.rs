@@ -1,13 +1,17 @@
 /*!
 Connectors take from one pipeline and give to others: an exporter to the first, a
-receiver to the rest.
+receiver to the rest. What one is given it passes on (`forward`), or it makes requests of what
+it sees ([`Connector`]).
 
 A connector is a folder here with a `config.rs`, and its line in the table of `component`.
 */
 
 pub(crate) mod forward;
+mod request;
+pub(crate) mod span_metrics;
+mod stats;
 
-use crate::{config::Id, pdata::Signal};
+use crate::{config::Id, pdata::Signal, pipeline::Connector};
 use std::{any::Any, fmt, sync::Arc};
 
 /// The checked settings of a connector.
@@ -19,6 +23,13 @@ pub(crate) trait ConnectorSettings: fmt::Debug + Send + Sync + Any {
     /// one.
     fn passes_on(&self) -> bool {
         false
+    }
+
+    /// Builds what observes items and makes requests of them; None where it passes on. `instance`
+    /// is the id of this process.
+    fn build(&self, id: &Id, instance: &str) -> Option<Arc<dyn Connector>> {
+        let _ = (id, instance);
+        None
     }
 
     /// What `validate` and the start say of it, a line each.

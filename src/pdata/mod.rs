@@ -32,6 +32,7 @@ pub(crate) mod keys;
 pub(crate) mod message;
 pub(crate) mod number;
 mod plain;
+pub(crate) mod sampling;
 pub mod schema;
 mod signal;
 pub mod split;

@@ -16,6 +16,7 @@ use super::{
     batch::{Batch, Trigger},
     forecast,
     group_counts::HeaderBytes,
+    observers::Observers,
     outlet::Outlet,
     stages::{Stage, Stages},
 };
@@ -140,6 +141,7 @@ pub struct Engine {
     stages: Vec<Stage>,
     edits: Edits,
     followers: Followers,
+    observers: Observers,
     batch: Batch,
     outlet: Outlet,
     /// Bytes of the open batch that the shard's budget counts.
@@ -170,6 +172,7 @@ impl Engine {
             stages: stages.last,
             edits: Edits::default(),
             followers: Followers::default(),
+            observers: stages.observers,
             batch: Batch::new(signal, batch),
             outlet,
             held: 0,
@@ -238,7 +241,8 @@ impl Engine {
             rewritten => rewritten,
         };
         self.append_rewritten(&piece, rewritten, &mut appended);
-        self.end_append(true, index.rest.of(request), &appended, Appended::default());
+        let rest = index.rest.of(request);
+        self.end_append(true, rest, &mut appended, Appended::default());
         Ok(appended)
     }
 
@@ -343,7 +347,13 @@ impl Engine {
 
     /// Counts what was appended since `before`. Where that is the last of a request, keeps
     /// its own unknown fields, `rest`, and seals a batch that is not to wait.
-    fn end_append(&mut self, is_done: bool, rest: &[u8], appended: &Appended, before: Appended) {
+    fn end_append(
+        &mut self,
+        is_done: bool,
+        rest: &[u8],
+        appended: &mut Appended,
+        before: Appended,
+    ) {
         if is_done && appended.any {
             self.keep_rest(rest);
         }
@@ -352,6 +362,9 @@ impl Engine {
         self.stats.batch.rejected.add(rejected);
         let accepted = appended.accepted - before.accepted;
         self.stats.limiter.accepted.add(accepted);
+        if appended.any {
+            appended.opened |= self.observers.note();
+        }
         if is_done && self.batch.is_immediate() {
             self.seal(Trigger::Size);
         }
@@ -430,11 +443,14 @@ impl Engine {
         let expected = bytes.len() + edits.added_bytes();
         let mut followers = std::mem::take(&mut self.followers);
         followers.clear();
+        let mut observers = std::mem::take(&mut self.observers);
+        observers.enter((resource, scope), (&self.resources, &self.scopes));
         let mut opened = self.put(resource, scope, expected, span.entry.count, |out| {
             let before = out.len();
             write_span(bytes, edits, out);
+            let written = out.get(before..).unwrap_or_default();
+            observers.observe(written);
             if follow != 0 {
-                let written = out.get(before..).unwrap_or_default();
                 add_followers(&mut stages, follow, written, &mut followers);
             }
         });
@@ -445,6 +461,7 @@ impl Engine {
         }
         self.stages = stages;
         self.followers = followers;
+        self.observers = observers;
         self.edits = decision.edits;
         opened
     }
@@ -508,6 +525,7 @@ impl Engine {
         for stage in before.chain(&mut self.stages) {
             stage.processor.forget();
         }
+        self.observers.forget();
     }
 
     /// Counts what the open batch has grown by as held by the shard.
@@ -544,7 +562,10 @@ impl Engine {
     pub(crate) fn restart(&mut self, (keys, stages): (Keys, Stages)) {
         self.batch.mend();
         // Sealing may meet the same bug; the batch is lost then.
-        let salvaged = catch_unwind(AssertUnwindSafe(|| self.seal(Trigger::Timeout)));
+        let salvaged = catch_unwind(AssertUnwindSafe(|| {
+            self.observers.publish();
+            self.seal(Trigger::Timeout);
+        }));
         if salvaged.is_err() {
             let items = u64::from(self.batch.discard());
             self.stats.taken.publish();
@@ -563,6 +584,7 @@ impl Engine {
         self.keys = Arc::new(keys);
         self.rewriting = Rewriting::new(stages.rewriters);
         self.stages = stages.last;
+        self.observers = stages.observers;
     }
 
     /// Counts the items of a request that was refused as busy.
@@ -580,12 +602,15 @@ impl Engine {
 
     /// When [`Engine::turn`] must be called next, if anything waits.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.batch.deadline()
+        let deadlines = [self.batch.deadline(), self.observers.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Seals the batch if it is old enough and tries to empty the backlog.
+    /// Seals the batch if it is old enough, tries to empty the backlog, and lets observers
+    /// publish.
     pub(crate) fn turn(&mut self, now: Instant) {
         self.outlet.move_on();
+        self.observers.turn(now);
         if self
             .batch
             .deadline()
@@ -595,8 +620,14 @@ impl Engine {
         }
     }
 
+    /// Lets what observes the items publish what it has.
+    pub(crate) fn publish(&mut self) {
+        self.observers.publish();
+    }
+
     /// Seals whatever is open.
     pub fn flush(&mut self) {
+        self.publish();
         self.outlet.move_on();
         self.seal(Trigger::Timeout);
     }

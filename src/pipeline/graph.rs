@@ -15,7 +15,7 @@ taken before it was there.
 */
 
 use super::{
-    Account, BatchSettings, Generation, ProcessorFactory, QueuedBatch, Route,
+    Account, BatchSettings, ConnectorNode, Generation, ProcessorFactory, QueuedBatch, Route,
     account::TakenItems,
     graph_settings::{GraphSettings, PipelineSettings},
     outlet::ExporterRoute,
@@ -50,10 +50,13 @@ pub struct Graph {
     pub(crate) pipelines: Vec<PipelineNode>,
     /// In the order of the configuration.
     pub exporters: Vec<ExporterNode>,
+    /// Those that make requests of what pipelines let out.
+    pub(crate) connectors: Vec<ConnectorNode>,
     /// How the memory limit is shared out.
     pub(crate) memory: Memory,
     memory_limit: usize,
     generation: Generation,
+    shards: usize,
 }
 
 /// A pipeline, over all shards.
@@ -64,6 +67,10 @@ pub(crate) struct PipelineNode {
     pub(crate) signal: Signal,
     /// Indices of its receivers in the configuration.
     pub(crate) receivers: Vec<usize>,
+    /// Indices of the connectors that it takes from.
+    fed_by: Vec<usize>,
+    /// Indices of the connectors that it feeds.
+    feeds: Vec<usize>,
     /// How its items are batched.
     pub(crate) batch: BatchSettings,
     /// The `memory_limiter` that it names.
@@ -100,7 +107,8 @@ pub struct ExporterNode {
 }
 
 impl Graph {
-    /// Builds the graph for so many `shards`, and opens the segment logs.
+    /// Builds the graph for so many `shards` (threads that run pipelines), and opens the segment
+    /// logs.
     ///
     /// # Errors
     ///
@@ -164,6 +172,8 @@ impl Graph {
                 id: pipeline.id.clone(),
                 signal: pipeline.signal,
                 receivers: pipeline.receivers.clone(),
+                fed_by: pipeline.fed_by.clone(),
+                feeds: pipeline.feeds.clone(),
                 batch: pipeline.batch.clone(),
                 memory_limiter: pipeline.memory_limiter.clone(),
                 stages: stages.collect(),
@@ -175,8 +185,10 @@ impl Graph {
         Ok(Self {
             pipelines,
             exporters,
+            connectors: settings.connectors,
             memory,
             memory_limit: settings.memory_limit,
+            shards,
             generation: Generation(before.map_or(0, |before| before.generation.0.wrapping_add(1))),
         })
     }
@@ -212,6 +224,11 @@ impl Graph {
         let pipeline = |node: &PipelineNode| PipelinePlan {
             signal: node.signal,
             receivers: node.receivers.clone(),
+            fed_by: node.fed_by.clone(),
+            feeds: (self.connectors.iter())
+                .filter(|connector| node.feeds.contains(&connector.index))
+                .map(|connector| Arc::clone(&connector.connector))
+                .collect(),
             batch: node.batch.clone(),
             stages: (node.stages.iter())
                 .map(|stage| StagePlan {
@@ -229,6 +246,11 @@ impl Graph {
             budget: self.memory.accepted.clone(),
             pipelines: self.pipelines.iter().map(pipeline).collect(),
         }
+    }
+
+    /// What the last of the threads that run pipelines builds them from.
+    pub(crate) fn last_plan(&self) -> ShardPlan {
+        self.plan(self.shards.saturating_sub(1))
     }
 
     /// The way of each pipeline to each of its exporters, by name.

@@ -1,6 +1,6 @@
 /*! What a graph is built from: the checked configuration, as far as the engine reads it. */
 
-use super::{BatchSettings, ProcessorFactory};
+use super::{BatchSettings, ConnectorNode, ProcessorFactory};
 use crate::{config::Id, pdata::Signal, queue::Storage};
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub struct GraphSettings {
     /// The pipelines.
     pub(crate) pipelines: Vec<PipelineSettings>,
+    /// The connectors that make requests.
+    pub(crate) connectors: Vec<ConnectorNode>,
     /// The exporters' queues.
     pub(crate) exporters: Vec<QueueSettings>,
     /// The storages that queues name.
@@ -26,6 +28,10 @@ pub(crate) struct PipelineSettings {
     pub(crate) signal: Signal,
     /// Indices of its receivers in the configuration.
     pub(crate) receivers: Vec<usize>,
+    /// Indices of the connectors that it takes from.
+    pub(crate) fed_by: Vec<usize>,
+    /// Indices of the connectors that it feeds.
+    pub(crate) feeds: Vec<usize>,
     /// Its processors by id, in order.
     pub(crate) stages: Vec<(Id, Arc<dyn ProcessorFactory>)>,
     /// The `memory_limiter` that it names.

@@ -16,7 +16,8 @@ Everything up to the outlet belongs to one thread and is never locked. What
 crosses threads is a [`SealedBatch`].
 
 Receivers see [`Ingest`], processors implement [`Processor`], exporters take
-[`QueuedBatch`]es from a [`crate::queue::Queue`]. The rest is for `service`, which
+[`QueuedBatch`]es from a [`crate::queue::Queue`]; a `Connector` sees what one pipeline lets out and
+makes requests for another. The rest is for `service`, which
 builds a graph of pipelines and runs it.
 */
 
@@ -24,6 +25,7 @@ pub mod account;
 pub(crate) mod account_metrics;
 pub mod batch;
 mod commit;
+mod connector;
 pub mod engine;
 mod followers;
 mod forecast;
@@ -37,6 +39,7 @@ pub mod inlet;
 mod intake;
 mod large;
 mod log_cursor;
+mod observers;
 pub(crate) mod outlet;
 mod pipeline_log;
 mod preparation;
@@ -55,6 +58,7 @@ mod stages;
 
 pub use account::Account;
 pub(crate) use account::{Balance, DropReason};
+pub(crate) use connector::{Connector, ConnectorNode, Observer};
 pub(crate) use followers::Followers;
 pub use graph::Graph;
 pub(crate) use graph::{ExporterNode, NamedRoute, PipelineNode};
@@ -65,6 +69,7 @@ pub(crate) use ingest::{Taking, Ticket};
 pub(crate) use intake::Intake;
 pub(crate) use large::{LargeLane, Reading};
 pub(crate) use log_cursor::LogCursor;
+pub(crate) use observers::PUBLISH_AFTER;
 pub(crate) use pipeline_log::{NewLog, OpenLogError, PipelineLog};
 pub use preparation::{Preparation, PreparedRequest};
 pub(crate) use processor::{Converted, Converter};

@@ -182,6 +182,11 @@ impl Shard {
         tracing::info!("the segment log keeps up again: senders are answered after the write");
     }
 
+    /// Lets what observes the items publish what it has.
+    pub(crate) fn publish(&self) {
+        self.with_each(Engine::publish);
+    }
+
     /// Seals everything and waits for room in the queues, until the deadline.
     pub(crate) async fn flush(&self, deadline: &watch::Receiver<Option<Instant>>) {
         self.with_each(Engine::flush);

@@ -1,7 +1,7 @@
 /*! What a shard builds its pipelines and inlets from, on its own thread. */
 
 use super::{
-    BatchSettings, Generation, ProcessorFactory,
+    BatchSettings, Connector, Generation, ProcessorFactory,
     commit::Commits,
     engine::Engine,
     gather::Gather,
@@ -30,6 +30,10 @@ pub struct ShardPlan {
 pub(super) struct PipelinePlan {
     pub(super) signal: Signal,
     pub(super) receivers: Vec<usize>,
+    /// Indices of the connectors that it takes from.
+    pub(super) fed_by: Vec<usize>,
+    /// The connectors that it feeds.
+    pub(super) feeds: Vec<Arc<dyn Connector>>,
     pub(super) batch: BatchSettings,
     pub(super) stages: Vec<StagePlan>,
     pub(super) routes: Vec<ExporterRoute>,
@@ -82,12 +86,29 @@ impl ShardPlan {
         stats: ReceiverStats,
         load: ShardLoad,
     ) -> Inlet {
+        let takes = |plan: &PipelinePlan| receiver.is_some_and(|at| plan.receivers.contains(&at));
+        self.inlet_into(shard, takes, stats, load)
+    }
+
+    /// The way of what connector number `connector` makes into the pipelines on `shard` that
+    /// take from it.
+    pub(crate) fn connector_inlet(&self, shard: &Rc<Shard>, connector: usize) -> Inlet {
+        let takes = |plan: &PipelinePlan| plan.fed_by.contains(&connector);
+        self.inlet_into(shard, takes, ReceiverStats::default(), ShardLoad::default())
+    }
+
+    /// The way into the pipelines of which `takes` is true.
+    fn inlet_into(
+        &self,
+        shard: &Rc<Shard>,
+        takes: impl Fn(&PipelinePlan) -> bool,
+        stats: ReceiverStats,
+        load: ShardLoad,
+    ) -> Inlet {
         let mut into: [Vec<usize>; Signal::ALL.len()] = Default::default();
         let mut conversions: Vec<Conversion> = Vec::new();
         let plans = self.pipelines.iter().enumerate();
-        for (at, plan) in plans
-            .filter(|(_, plan)| receiver.is_some_and(|receiver| plan.receivers.contains(&receiver)))
-        {
+        for (at, plan) in plans.filter(|(_, plan)| takes(plan)) {
             into[plan.signal as usize].push(at);
             for converter in plan.stages.iter().filter_map(|s| s.factory.converter()) {
                 let reads = converter.reads();
@@ -116,6 +137,9 @@ impl PipelinePlan {
         let mut stages = Stages::default();
         for plan in &self.stages {
             stages.push(plan.factory.instance(shard, &mut keys), plan.stats.clone());
+        }
+        for connector in &self.feeds {
+            stages.observers.add(&**connector, self.signal);
         }
         (keys, stages)
     }

@@ -6,7 +6,7 @@ decided. A rewriter ends such a run: what was decided in front of it is written 
 reads. So the list is cut behind each rewriter; most pipelines have none.
 */
 
-use super::{Processor, ProcessorInstance, Rewriter};
+use super::{Processor, ProcessorInstance, Rewriter, observers::Observers};
 use crate::telemetry::ProcessorStats;
 
 /// A processor that decides about items, with its counters.
@@ -30,6 +30,8 @@ pub(crate) struct Stages {
     pub(super) rewriters: Vec<RewriterStage>,
     /// Those behind the last rewriter.
     pub(super) last: Vec<Stage>,
+    /// What sees the items that come out.
+    pub(super) observers: Observers,
 }
 
 impl Stages {

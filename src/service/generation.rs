@@ -9,6 +9,7 @@ the other; from then on the other ends ([`super::reload`]).
 use super::{
     Report, StartError,
     admin::ListenerCommand,
+    connectors::RunningConnectors,
     exporters::{Change, ExporterContext, RunningExporter},
     limited,
     logs::{self, RunningLog},
@@ -20,8 +21,9 @@ use super::{
 use crate::{
     component::{Config, Fingerprint},
     config::Id,
+    connector::ConfiguredConnector,
     pdata::Signal,
-    pipeline::{Graph, GraphSettings, NamedRoute, ProcessorFactory},
+    pipeline::{Connector, Graph, GraphSettings, NamedRoute, ProcessorFactory},
     processor::{Backgrounds, BuildContext},
     telemetry::{Health, LimitedPeers, Registry},
 };
@@ -30,6 +32,7 @@ use std::{
     mem,
     sync::{Arc, mpsc::Sender},
     thread::JoinHandle,
+    time::Instant,
 };
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
@@ -43,12 +46,15 @@ pub(super) struct Generation {
     pub(super) listeners: Vec<Bound>,
     /// The exporters' threads.
     pub(super) exporters: Vec<RunningExporter>,
+    /// What makes requests of what the pipelines let out.
+    pub(super) connectors: RunningConnectors,
     /// The segment logs that are open.
     pub(super) logs: Vec<RunningLog>,
     /// What processors do beside the items.
     pub(super) background: RunningBackground,
     background_registry: Arc<Registry>,
     factories: Vec<Factory>,
+    built_connectors: Vec<BuiltConnector>,
 }
 
 /// What processors do beside the items; by default nothing.
@@ -95,6 +101,15 @@ struct Factory {
     is_backed: bool,
 }
 
+/// What the instances of a connector share.
+#[derive(Clone)]
+struct BuiltConnector {
+    id: Id,
+    fingerprint: Fingerprint,
+    /// None: it passes on.
+    connector: Option<Arc<dyn Connector>>,
+}
+
 /// A generation that is built and does not run.
 pub(super) struct Next {
     pub(super) config: Config,
@@ -108,6 +123,7 @@ pub(super) struct Next {
     /// None: the processors are those of the generation before.
     backgrounds: Option<Backgrounds>,
     factories: Vec<Factory>,
+    built_connectors: Vec<BuiltConnector>,
     health: Health,
 }
 
@@ -129,19 +145,25 @@ impl Next {
         let running = before.map_or(&[][..], |before| &before.exporters);
         let exporters = Change::build(&config, running)?;
 
+        // One thread more than shards runs pipelines: that of the connectors.
+        let threads = shards + 1;
+        let connectors = before.map_or(&[][..], |before| &before.built_connectors);
+        let connectors = build_connectors(&config, connectors);
         let known = before.map_or(&[][..], |before| &before.factories);
-        let mut processors = Processors::build(&config, shards, known, true);
+        let build =
+            |keeps_backed| Processors::build(&config, &connectors, threads, known, keeps_backed);
+        let mut processors = build(true);
         // What is done beside the items goes on as a whole or begins anew as a whole.
         let is_kept = before.is_some() && processors.keep_background(known);
         if !is_kept {
-            processors = Processors::build(&config, shards, known, false);
+            processors = build(false);
         }
         let Processors {
             settings,
             factories,
             mut backgrounds,
         } = processors;
-        let graph = Graph::succeed(before.map(|b| &b.graph), settings, shards, &registry)?;
+        let graph = Graph::succeed(before.map(|b| &b.graph), settings, threads, &registry)?;
         let background_registry = match before.filter(|_| is_kept) {
             Some(known) => Arc::clone(&known.background_registry),
             None => {
@@ -162,6 +184,7 @@ impl Next {
             exporters,
             backgrounds: (!is_kept).then_some(backgrounds),
             factories,
+            built_connectors: connectors,
             health: health.clone(),
             config,
         })
@@ -231,6 +254,11 @@ impl Next {
             running = mem::take(&mut before.exporters);
             listened = &before.listeners;
         }
+        let connectors = RunningConnectors::start(&self.graph, &self.health);
+        let connectors = connectors.unwrap_or_else(|error| {
+            failed.push(error.into());
+            RunningConnectors::default()
+        });
         self.listen(listened, accept, failed);
         let (exporters, gone) = self.exporters.make(&self.graph, running, context, failed);
         if let Some(before) = before {
@@ -241,10 +269,12 @@ impl Next {
             graph: self.graph,
             listeners: self.listeners,
             exporters,
+            connectors,
             logs,
             background,
             background_registry: self.background_registry,
             factories: self.factories,
+            built_connectors: self.built_connectors,
         }
     }
 }
@@ -281,6 +311,23 @@ impl Next {
     }
 }
 
+/// Builds the connectors of a configuration, but for those that are among `known` as they are
+/// written: what they have gathered goes on.
+fn build_connectors(config: &Config, known: &[BuiltConnector]) -> Vec<BuiltConnector> {
+    let build = |configured: &ConfiguredConnector| {
+        let id = &configured.id;
+        let fingerprint = config.fingerprints.of("connector", id);
+        let mut known = known.iter();
+        let known = known.find(|known| known.id == *id && known.fingerprint == fingerprint);
+        known.cloned().unwrap_or_else(|| BuiltConnector {
+            id: id.clone(),
+            fingerprint,
+            connector: (configured.settings).build(id, &config.telemetry.instance_id()),
+        })
+    };
+    config.connectors.iter().map(build).collect()
+}
+
 /// The processors of a configuration, built.
 struct Processors {
     settings: GraphSettings,
@@ -291,10 +338,21 @@ struct Processors {
 impl Processors {
     /// Builds them, but for those that are among `known` as they are written: with
     /// `keeps_backed` those too for which something is done beside the items.
-    fn build(config: &Config, shards: usize, known: &[Factory], keeps_backed: bool) -> Self {
+    fn build(
+        config: &Config,
+        connectors: &[BuiltConnector],
+        shards: usize,
+        known: &[Factory],
+        keeps_backed: bool,
+    ) -> Self {
         let mut backgrounds = Backgrounds::default();
         let mut factories = Vec::<Factory>::new();
-        let settings = config.graph(|processor, signal| {
+        let connector = |configured: &ConfiguredConnector| {
+            let mut built = connectors.iter();
+            let built = built.find(|built| built.id == configured.id)?;
+            built.connector.clone()
+        };
+        let settings = config.graph_with(connector, |processor, signal| {
             let is_same = |f: &&Factory| f.id == processor.id && f.signal == signal;
             let same = factories.iter().filter(is_same).count();
             let fingerprint = config.fingerprints.of("processor", &processor.id);
@@ -336,9 +394,10 @@ impl Processors {
 }
 
 impl Generation {
-    /// Ends it with the process, once the shards have ended. Returns what became of the
-    /// items.
-    pub(super) fn shutdown(self) -> Report {
+    /// Ends it with the process, once the shards have ended; what is undelivered at
+    /// `deadline` is given up. Returns what became of the items.
+    pub(super) fn shutdown(self, deadline: watch::Receiver<Option<Instant>>) -> Report {
+        self.connectors.end(deadline);
         for exporter in &self.exporters {
             exporter.close();
         }

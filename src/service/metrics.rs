@@ -122,6 +122,9 @@ pub(crate) fn register(registry: &Registry, graph: &Graph, listeners: &[Listener
         exporter(registry, node, &of_exporter.cloned().collect::<Vec<_>>());
     }
     account_metrics::register(registry, &routes);
+    for node in &graph.connectors {
+        node.connector.register(registry, &node.id.to_string());
+    }
 }
 
 fn budget(registry: &Registry, budget: &Budget) {

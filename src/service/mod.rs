@@ -9,6 +9,8 @@ Threads, and what each owns:
   exporter's sealed batches. None waits for another's compression;
 - one **admin** thread: accepting connections and handing each to a shard that
   has time ([`admin`], [`net`](crate::net)), metrics, health. A scrape never delays a span;
+- one thread for all **connectors** that make requests of what they see ([`connectors`]), with its
+  share of every pipeline, where the file has some;
 - what processors do beside the items, on threads of their own: the mesh
   processors follow Kiali's configuration and watch Kubernetes
   ([`Background`](crate::processor::Background)).
@@ -19,12 +21,13 @@ first is built at the start, and another beside it whenever the configuration is
 again ([`reload`]).
 
 Shutdown goes with the stream: stop accepting, let connections finish, seal
-what is open, close the queues, deliver until the deadline, and say what became
+what is open, let connectors make their last requests, close the queues, deliver until the deadline, and say what became
 of every span.
 */
 
 mod admin;
 mod announce;
+mod connectors;
 mod exporters;
 mod files;
 mod follow;
@@ -256,7 +259,7 @@ impl Service {
         for ending in self.endings {
             let _ = ending.join();
         }
-        let report = self.current.shutdown();
+        let report = self.current.shutdown(self.exporters.deadline);
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
         report

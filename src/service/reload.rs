@@ -33,6 +33,7 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime},
 };
+use tokio::sync::watch;
 
 const RELOADS: Metric = Metric::counter(
     "wayspan_config_reloads",
@@ -191,6 +192,8 @@ impl Generation {
         while !self.logs.iter().all(|log| log.is_empty()) && Instant::now() < deadline {
             thread::sleep(CHECK);
         }
+        // The last of what its connectors have gathered goes to exporters that are gone, too.
+        self.connectors.end(watch::channel(Some(deadline)).1);
         for gone in &self.exporters {
             gone.close();
         }

@@ -24,7 +24,7 @@ use crate::{
     queue::Budget,
     receiver::{self, Endpoint, Scratch},
     telemetry::{Health, Pulse, ReceiverStats, ShardLoad},
-    threads::{Thread, ThreadError, on_runtime},
+    threads::{Thread, ThreadError, die, on_runtime},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -40,7 +40,7 @@ use tokio::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         watch,
     },
-    task::{AbortHandle, JoinError, JoinHandle, JoinSet},
+    task::{AbortHandle, JoinHandle, JoinSet},
     time,
 };
 
@@ -400,13 +400,6 @@ fn serve(
         }
         drop((guard, permit));
         number
-    }
-}
-
-/// Goes on with the panic that a task of this thread ended with.
-fn die(ended: JoinError) {
-    if ended.is_panic() {
-        std::panic::resume_unwind(ended.into_panic());
     }
 }
 

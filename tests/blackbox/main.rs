@@ -12,6 +12,7 @@ mod bad_grpc;
 mod bad_http;
 mod chain;
 mod connections;
+mod connectors;
 mod delivery;
 mod demo;
 mod detection;

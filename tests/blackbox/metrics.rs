@@ -28,6 +28,7 @@ processors:
     kubernetes: {{kubeconfig: '{kubeconfig}'}}
     kiali: {{url: 'http://127.0.0.1:1/kiali'}}
   probabilistic_sampler: {{sampling_percentage: 100}}
+connectors: {{span_metrics: }}
 exporters:
   otlp_grpc: {{sending_queue: {{storage: file_storage}}}}
 extensions:
@@ -35,8 +36,8 @@ extensions:
 service:
   extensions: [health_check, zpages, file_storage]
   pipelines:
-    traces: {{receivers: [otlp], processors: [memory_limiter, probabilistic_sampler, filter, mesh, k8s_attributes, batch], exporters: [otlp_grpc]}}
-    metrics: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
+    traces: {{receivers: [otlp], processors: [memory_limiter, probabilistic_sampler, filter, mesh, k8s_attributes, batch], exporters: [otlp_grpc, span_metrics]}}
+    metrics: {{receivers: [otlp, span_metrics], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
     logs: {{receivers: [otlp], processors: [memory_limiter, probabilistic_sampler, batch], exporters: [otlp_grpc]}}
 "
     ))

@@ -118,6 +118,12 @@ async fn segment_log() {
     assert!(dir.path().join("wayspan/traces/lock").exists());
 }
 
+/// Its metrics: `connectors`.
+#[tokio::test]
+async fn span_metrics() {
+    runs(&shipped("span-metrics.yaml"), "otlp_grpc/jaeger").await;
+}
+
 #[tokio::test]
 async fn jaeger_http() {
     runs(&shipped("jaeger-http.yaml"), "otlp_http/jaeger").await;
@@ -161,6 +167,7 @@ fn every_file_is_run() {
         "resource-detection.yaml",
         "resource.yaml",
         "segment-log.yaml",
+        "span-metrics.yaml",
         // By `secure::tls_and_token`.
         "tls-and-token.yaml",
         "zipkin.yaml",

@@ -5,6 +5,7 @@ mod attributes;
 mod redaction;
 mod resource;
 mod sampler;
+mod span_metrics;
 mod through;
 
 use through::{Through, attributes, refused, shown, span};

@@ -14,7 +14,10 @@ use crate::{
 };
 use futures_util::FutureExt;
 use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value as Proto},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
     resource::v1::Resource,
@@ -31,7 +34,7 @@ pub(super) struct Through {
     queue: Arc<Queue<QueuedBatch>>,
     registry: Registry,
     signal: Signal,
-    _graph: Graph,
+    graph: Graph,
 }
 
 fn file(signal: Signal, processors: &str, list: &str) -> String {
@@ -45,9 +48,13 @@ fn file(signal: Signal, processors: &str, list: &str) -> String {
 }
 
 fn config(signal: Signal, processors: &str, list: &str) -> Result<Config, String> {
+    parsed(file(signal, processors, list))
+}
+
+fn parsed(text: String) -> Result<Config, String> {
     let source = Source::Text {
         name: "f".to_owned(),
-        text: file(signal, processors, list),
+        text,
     };
     let unset = |_: &str| None;
     load_with(&[source], &unset).map_err(|error| error.to_string())
@@ -69,7 +76,23 @@ impl Through {
 
     /// A pipeline of a signal.
     pub(super) fn of(signal: Signal, processors: &str, list: &str) -> Self {
-        let config = config(signal, processors, list).unwrap_or_else(|error| panic!("{error}"));
+        Self::of_config(signal, config(signal, processors, list))
+    }
+
+    /// A pipeline of a signal that feeds one connector, beside an exporter.
+    pub(super) fn feeding(signal: Signal, connector: &str, keys: &str) -> Self {
+        let file = format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:0'}}}}}}}}\n\
+             connectors: {{{connector}: {keys}}}\n\
+             exporters: {{otlp_grpc: {{endpoint: '127.0.0.1:1', tls: {{insecure: true}}}}}}\n\
+             service: {{pipelines: {{{signal}: {{receivers: [otlp], exporters: [otlp_grpc, {connector}]}}, \
+             metrics/made: {{receivers: [{connector}], exporters: [otlp_grpc]}}}}}}\n"
+        );
+        Self::of_config(signal, parsed(file))
+    }
+
+    fn of_config(signal: Signal, config: Result<Config, String>) -> Self {
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
         let registry = Registry::new(false);
         let mut backgrounds = Backgrounds::default();
         let settings = config.graph(|processor, signal| {
@@ -97,7 +120,7 @@ impl Through {
             queue: Arc::clone(&graph.exporters[0].queue),
             registry,
             signal,
-            _graph: graph,
+            graph,
         }
     }
 
@@ -173,6 +196,26 @@ impl Through {
     pub(super) fn refuses(&self, request: &[u8]) -> bool {
         let peer = IpAddr::from([127, 0, 0, 1]);
         self.inlet.take(self.signal, request, peer).is_err()
+    }
+
+    /// Lets the connector make requests of what it saw, and returns them.
+    pub(super) fn made(&self) -> Vec<ExportMetricsServiceRequest> {
+        self.shard.publish();
+        let connector = &self.graph.connectors[0].connector;
+        connector.absorb();
+        let mut made = Vec::new();
+        connector.collect(false, &mut |signal, request| {
+            assert_eq!(signal, Signal::Metrics);
+            made.push(ExportMetricsServiceRequest::decode(&request[..]).unwrap());
+        });
+        made
+    }
+
+    /// Registers what the connector counts, for [`Through::metrics`].
+    pub(super) fn register_connector(&self) {
+        let node = &self.graph.connectors[0];
+        node.connector
+            .register(&self.registry, &node.id.to_string());
     }
 
     /// The metrics page.

@@ -1,12 +1,12 @@
 /*! The keys of `probabilistic_sampler`. */
 
-use super::{
-    Mode, SamplerFactory, Sampling,
-    threshold::{DIGITS, Threshold, least_probability},
-};
+use super::{Mode, SamplerFactory, Sampling};
 use crate::{
     config::{Id, KeyReader, Setting, Word},
-    pdata::Signal,
+    pdata::{
+        Signal,
+        sampling::{DIGITS, Threshold, least_probability},
+    },
     pipeline::ProcessorFactory,
     processor::{BuildContext, ProcessorRole, ProcessorSettings},
 };

@@ -10,8 +10,6 @@ mod mode;
 mod record;
 mod span;
 mod stats;
-mod threshold;
-mod trace_state;
 
 use crate::{
     pdata::{AttributeScratch, Keys, Signal, groups},

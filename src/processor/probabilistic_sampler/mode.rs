@@ -6,7 +6,7 @@ steps are those of the Collector (`processor/probabilisticsamplerprocessor`): fi
 against that, decide, let the item's priority overrule it, and write down the threshold if it is kept.
 */
 
-use super::threshold::{Randomness, Threshold};
+use crate::pdata::sampling::{Randomness, Threshold};
 
 /// A mode, with what it was set to.
 #[derive(Clone, Copy, Debug, PartialEq)]

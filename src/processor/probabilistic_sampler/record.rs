@@ -3,11 +3,13 @@
 use super::{
     Sampling,
     mode::{Carrier, Mode, Outcome, Policy, Sources},
-    threshold::{Randomness, Threshold},
 };
 use crate::{
     pdata::{
-        AnyValue, AttributeList, AttributeScratch, groups, text::put_text, view::messages,
+        AnyValue, AttributeList, AttributeScratch, groups,
+        sampling::{Randomness, Threshold},
+        text::put_text,
+        view::messages,
         wire::put_message,
     },
     processor::items::OF_RECORD,

@@ -3,12 +3,11 @@
 use super::{
     Sampling,
     mode::{Carrier, Mode, Outcome, Policy, Sources},
-    threshold::{Randomness, Threshold},
-    trace_state::TraceState,
 };
 use crate::pdata::{
     AnyValue, KeyValue, groups,
     number::parse_float,
+    sampling::{Randomness, Threshold, TraceState},
     wire::{WireFields, put_bytes, put_message},
 };
 

@@ -16,19 +16,19 @@ const END_OF_MEMBERS: usize = 32;
 
 /// A trace state; `is_wrong` where it is not as it should be.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct TraceState<'a> {
+pub(crate) struct TraceState<'a> {
     randomness: Option<(Randomness, Option<&'a str>)>,
     threshold: Option<(Threshold, Option<&'a str>)>,
     /// Members, those that are kept among them.
     members: &'a str,
     /// OpenTelemetry's own.
     otel: &'a str,
-    pub(super) is_wrong: bool,
+    pub(crate) is_wrong: bool,
 }
 
 impl<'a> TraceState<'a> {
     /// Reads a state.
-    pub(super) fn parse(text: &'a str) -> Self {
+    pub(crate) fn parse(text: &'a str) -> Self {
         let mut state = Self::default();
         if text.len() > MOST_BYTES || !split(text, ',').map(trim).all(is_member) {
             state.is_wrong = true;
@@ -87,31 +87,31 @@ impl<'a> TraceState<'a> {
         }
     }
 
-    pub(super) fn randomness(&self) -> Option<Randomness> {
+    pub(crate) fn randomness(&self) -> Option<Randomness> {
         self.randomness.map(|(randomness, _)| randomness)
     }
 
-    pub(super) fn set_randomness(&mut self, randomness: Randomness) {
+    pub(crate) fn set_randomness(&mut self, randomness: Randomness) {
         self.randomness = Some((randomness, None));
     }
 
-    pub(super) fn threshold(&self) -> Option<Threshold> {
+    pub(crate) fn threshold(&self) -> Option<Threshold> {
         self.threshold.map(|(threshold, _)| threshold)
     }
 
     /// Raises the threshold. A lower one would claim items that were dropped before.
-    pub(super) fn raise_threshold(&mut self, threshold: Threshold) {
+    pub(crate) fn raise_threshold(&mut self, threshold: Threshold) {
         if self.threshold().is_none_or(|before| before <= threshold) {
             self.threshold = Some((threshold, None));
         }
     }
 
-    pub(super) fn clear_threshold(&mut self) {
+    pub(crate) fn clear_threshold(&mut self) {
         self.threshold = None;
     }
 
     /// Appends the state.
-    pub(super) fn write(&self, out: &mut String) {
+    pub(crate) fn write(&self, out: &mut String) {
         let start = out.len();
         // Writing to a String does not fail.
         let put =

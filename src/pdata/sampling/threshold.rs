@@ -11,28 +11,28 @@ use std::fmt::{self, Write};
 const END: u64 = 1 << 56;
 
 /// Hexadecimal digits of 56 bits.
-pub(super) const DIGITS: u32 = 14;
+pub(crate) const DIGITS: u32 = 14;
 
 /// Returns the least probability that can be said.
-pub(super) fn least_probability() -> f64 {
+pub(crate) fn least_probability() -> f64 {
     1.0 / END as f64
 }
 
 /// What an item's randomness must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Threshold(u64);
+pub(crate) struct Threshold(u64);
 
 impl Threshold {
-    pub(super) const ALWAYS: Self = Self(0);
-    pub(super) const NEVER: Self = Self(END);
+    pub(crate) const ALWAYS: Self = Self(0);
+    pub(crate) const NEVER: Self = Self(END);
 
     /// The threshold of 56 bits.
-    pub(super) fn new(bits: u64) -> Self {
+    pub(crate) fn new(bits: u64) -> Self {
         Self(bits.min(END))
     }
 
     /// Reads what a trace state has: 1 to 14 digits, of which zeros at the end were left out.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let bits = hexadecimal(text)?;
         let missing = DIGITS.checked_sub(u32::try_from(text.len()).ok()?)?;
         Some(Self(bits << (4 * missing)))
@@ -40,7 +40,7 @@ impl Threshold {
 
     /// The threshold that keeps this share of items. Near 0 and 1 it has more digits than
     /// `precision`. None out of range.
-    pub(super) fn of_probability(share: f64, precision: u32) -> Option<Self> {
+    pub(crate) fn of_probability(share: f64, precision: u32) -> Option<Self> {
         if !(least_probability()..=1.0).contains(&share) {
             return None;
         }
@@ -60,12 +60,19 @@ impl Threshold {
     }
 
     /// The share of items that it keeps.
-    pub(super) fn probability(self) -> f64 {
+    pub(crate) fn probability(self) -> f64 {
         (END - self.0) as f64 / END as f64
     }
 
+    /// How many items one that was kept stands for: as a quotient of 56-bit numbers. None for
+    /// [`Threshold::NEVER`].
+    pub(crate) fn adjusted_count(self) -> Option<(u64, u64)> {
+        let kept = END - self.0;
+        (kept > 0).then_some((END, kept))
+    }
+
     /// Returns true if an item of this randomness is kept.
-    pub(super) fn keeps(self, randomness: Randomness) -> bool {
+    pub(crate) fn keeps(self, randomness: Randomness) -> bool {
         self.0 <= randomness.0
     }
 }
@@ -93,25 +100,25 @@ fn exponent(share: f64) -> u32 {
 
 /// A number that is the same for all items of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Randomness(u64);
+pub(crate) struct Randomness(u64);
 
 impl Randomness {
     /// What every threshold keeps that can be written.
-    pub(super) const GREATEST: Self = Self(END - 1);
+    pub(crate) const GREATEST: Self = Self(END - 1);
 
     /// Reads what a trace state has: 14 digits.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let bits = hexadecimal(text)?;
         (text.len() == DIGITS as usize).then_some(Self(bits))
     }
 
     /// The randomness that W3C's trace ids have.
-    pub(super) fn of_trace_id(id: [u8; 16]) -> Self {
+    pub(crate) fn of_trace_id(id: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(id) as u64 & (END - 1))
     }
 
     /// The randomness of bytes: FNV-1a, of which 14 bits decide, behind a seed.
-    pub(super) fn of_hash(bytes: &[u8], seed: u32) -> Self {
+    pub(crate) fn of_hash(bytes: &[u8], seed: u32) -> Self {
         let mut hash = 0x811c_9dc5_u32;
         for byte in seed.to_le_bytes().iter().chain(bytes) {
             hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
