@@ -12,13 +12,13 @@ mod destination;
 mod recording;
 mod report;
 
+use super::kiali_flags::KialiFlags;
 use crate::{
     config,
-    mesh::{Kiali, Version, model},
+    mesh::{Kiali, model},
     service::{self, Report},
 };
 use anyhow::Context;
-use clap::ArgAction;
 use destination::ReceivedSpans;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
@@ -37,35 +37,12 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "1.30")]
     istio: Istio,
 
-    /// Version of the Kiali that looks for the traces
-    #[arg(long, value_name = "MAJOR.MINOR", default_value_t = Version::NEWEST)]
-    kiali_version: Version,
-
-    /// Kiali's external_services.tracing.namespace_selector
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
-    namespace_selector: bool,
-
-    /// Kiali's external_services.tracing.use_waypoint_name
-    #[arg(
-        long, value_name = "BOOL", default_value_t = false, default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = ArgAction::Set
-    )]
-    use_waypoint_name: bool,
+    #[command(flatten)]
+    kiali: KialiFlags,
 
     /// Also export to a Jaeger's OTLP/gRPC port, such as localhost:4317
     #[arg(long, value_name = "HOST:PORT")]
     send_to: Option<String>,
-}
-
-impl Args {
-    fn kiali(&self) -> Kiali {
-        Kiali {
-            version: self.kiali_version,
-            namespace_selector: self.namespace_selector,
-            use_waypoint_name: self.use_waypoint_name,
-            ..Kiali::default()
-        }
-    }
 }
 
 /// Runs the demo and prints to standard output.
@@ -87,7 +64,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let emitted: Vec<model::Span> = requests.iter().flat_map(model::spans).collect();
     let story = report::Story {
         istio: args.istio,
-        kiali: &args.kiali(),
+        kiali: &args.kiali.kiali(),
         requests: requests.len(),
         emitted: &emitted,
         delivered: &model::spans(&delivered),
@@ -162,7 +139,7 @@ fn pipeline(args: &Args, destination: &str) -> String {
         namespace_selector,
         use_waypoint_name,
         ..
-    } = args.kiali();
+    } = args.kiali.kiali();
     let (jaeger, jaeger_id) = match &args.send_to {
         // JSON strings are YAML strings: an argument cannot break out of its place.
         Some(address) => (

@@ -5,6 +5,8 @@ The command line. One file per subcommand; this one has what they share.
 mod about;
 pub(crate) mod demo;
 mod doctor;
+mod explain;
+mod kiali_flags;
 mod run;
 mod validate;
 
@@ -27,6 +29,7 @@ Examples:
   wayspan --config collector.yaml              run an OpenTelemetry Collector's file
   wayspan demo                                 see what it does, with nothing else installed
   wayspan doctor                               find out why Kiali shows no traces
+  wayspan explain capture.pb                   say what becomes of captured spans, and why
   wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
 
 While it runs:
@@ -60,6 +63,7 @@ enum Command {
     },
     Demo(demo::Args),
     Doctor(Box<doctor::Args>),
+    Explain(explain::Args),
     /// List the components there are, in YAML
     Components,
     /// List feature gates; wayspan has none
@@ -121,6 +125,16 @@ fn set(assignment: &str) -> Result<Source, std::convert::Infallible> {
 }
 
 impl Sources {
+    /// These, and nothing set over them.
+    fn of(config: Vec<Source>) -> Self {
+        Self {
+            config,
+            set: Vec::new(),
+            no_auto_mesh: false,
+            feature_gates: Vec::new(),
+        }
+    }
+
     /// All sources in the order they are merged.
     fn list(&self) -> Vec<Source> {
         let mut sources = self.config.clone();
@@ -149,6 +163,7 @@ pub fn main() -> ExitCode {
         Some(Command::Validate { sources, no_files }) => validate::run(sources, *no_files),
         Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
+        Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Components) => about::components(),
         Some(Command::Featuregate { id }) => about::feature_gates(id.as_deref()),
         Some(Command::Completions { shell }) => about::completions(*shell),

@@ -17,17 +17,18 @@ use super::{
     facts::{ResourceFacts, value},
     known::Known,
     node_id::{is_hash, workload_of_pod},
+    rule::Rule,
     scheme::without_namespace,
     ztunnel::names,
 };
 
-/// Returns the service name; `None` where it stays.
+/// Returns the service name, and what it was taken from; `None` where it stays.
 pub(super) fn name(
     facts: &Facts<'_>,
     settings: &MeshSettings,
     known: &Known<'_>,
     scheme: &Scheme,
-) -> Option<String> {
+) -> Option<(String, Rule)> {
     if facts.resource.original.is_some() {
         return None;
     }
@@ -54,35 +55,45 @@ pub(super) fn name(
         .or(known.app.and_then(|app| app.namespace))
         .or(facts.resource.namespace());
     let (app, namespace) = match (renamed, known.app) {
-        (Some(_), Some(app)) => (Some(app.name), app.namespace.or(namespace)),
+        (Some(_), Some(app)) => {
+            let namespace = app.namespace.or(namespace);
+            (Some((app.name, Rule::Rename)), namespace)
+        }
         (Some(_), None) => (None, namespace),
         (None, app) => {
-            let of_pod = known.pod.and_then(|pod| pod.app);
-            (of_pod.or(app.map(|app| app.name)), namespace)
+            let of_pod = known.pod.and_then(|pod| Some((pod.app?, Rule::PodLabel)));
+            let meant = app.map(|app| (app.name, Rule::KnownApp));
+            (of_pod.or(meant), namespace)
         }
     };
-    if let Some(app) = app {
+    if let Some((app, rule)) = app {
         let name = in_own_case(app, namespace);
         let by_host = waypoint(known).is_some() && matches!(scheme.form, Form::Host { .. });
-        return Some(match namespace {
+        let name = match namespace {
             Some(namespace) if by_host => scheme.waypoint_name("", name, namespace),
             Some(namespace) => scheme.app_name(name, namespace),
             None => name.to_owned(),
-        });
+        };
+        return Some((name, rule));
     }
     if let Some(renamed) = renamed {
-        return Some(scheme.workload_name(renamed, namespace));
+        return Some((scheme.workload_name(renamed, namespace), Rule::Rename));
     }
     let own = own?;
     // A Service's host has its namespace already, and is what some Kialis ask for.
     if Host::parse_service(own).is_some() {
         return None;
     }
-    Some(match settings.case {
+    let rule = match resource.own_name() {
+        Some(_) => Rule::EmittedName,
+        None => Rule::ResourceWorkload,
+    };
+    let name = match settings.case {
         Case::Lower => scheme.workload_name(&own.to_lowercase(), namespace),
         // No label is known that it could match.
         Case::Match | Case::Preserve => scheme.workload_name(own, namespace),
-    })
+    };
+    Some((name, rule))
 }
 
 /// Returns the waypoint that stands before the application, as far as Kiali knows. Its spans

@@ -19,6 +19,7 @@ use super::{
     facts::{key, value},
     known::Known,
     proxy, repair,
+    rule::Rule,
     scheme::without_namespace,
     ztunnel::names,
 };
@@ -32,6 +33,8 @@ pub(crate) struct Verdict<'a> {
     pub(crate) destination: Option<Destination<'a>>,
     /// The new `service.name`; `None` when it stays as it is.
     pub(crate) service_name: Option<String>,
+    /// What decided the name, be it that it stays.
+    pub(crate) rule: Rule,
     /// Attributes to add to the span, which lacks them.
     pub(crate) tags: Vec<(&'static str, String)>,
     /// Attributes to add to the resource, which lacks them. Holds
@@ -141,6 +144,7 @@ pub(crate) fn decide<'a>(
         class,
         destination,
         service_name: None,
+        rule: Rule::Nothing,
         tags: Vec::new(),
         resource_tags: Vec::new(),
         span_name: None,
@@ -149,6 +153,7 @@ pub(crate) fn decide<'a>(
         by_span_name: class == Class::Waypoint && Destination::needs_span_name(facts),
     };
     if facts.is_marker() {
+        verdict.rule = Rule::Marker;
         return verdict;
     }
     let repairs = settings.repairs;
@@ -157,6 +162,9 @@ pub(crate) fn decide<'a>(
     let emitted = value(facts.resource.service_name);
     if without_id && (facts.resource.original.is_some() || emitted.is_none()) {
         // Decided before, maybe in other company; or there is nothing to mark.
+        if facts.resource.original.is_some() {
+            verdict.rule = Rule::EarlierPass;
+        }
         add_cluster_id(&mut verdict, facts, knowledge);
         return verdict;
     }
@@ -176,15 +184,23 @@ pub(crate) fn decide<'a>(
         _ => {}
     }
     add_cluster_id(&mut verdict, facts, knowledge);
-    let name = match class {
+    let named = match class {
         Class::Waypoint => waypoint_name(facts, destination, &known, scheme),
         Class::Gateway => gateway_name(facts, &known, scheme),
         Class::Sidecar => sidecar_name(facts, &known, scheme),
         Class::Ztunnel => ztunnel_name(facts, destination, &known, scheme),
         Class::Sdk => application::name(facts, settings, &known, scheme),
         Class::Agentgateway => agentgateway::name(facts, &known, scheme),
-        Class::OtherProxy => proxy::unknown_name(facts, directory, scheme),
+        Class::OtherProxy => {
+            proxy::unknown_name(facts, directory, scheme).map(|name| (name, Rule::EmittedName))
+        }
     };
+    let (name, rule) = match named {
+        Some((name, rule)) => (Some(name), rule),
+        None if facts.resource.original.is_some() => (None, Rule::EarlierPass),
+        None => (None, Rule::Nothing),
+    };
+    verdict.rule = rule;
     match class {
         Class::Agentgateway => {
             add_hostname(&mut verdict, facts, facts.resource.agentgateway_pod());
@@ -216,7 +232,13 @@ pub(crate) fn decide<'a>(
     };
     verdict.by_span_name |= asked.by_name;
     let name = match settings.aliases {
-        Aliases::Off => asked.best(name),
+        Aliases::Off => {
+            let best = asked.best(name.clone());
+            if best != name {
+                verdict.rule = Rule::MostPages;
+            }
+            best
+        }
         Aliases::Auto | Aliases::On => name,
     };
     let now = facts.resource.service_name.unwrap_or_default();
@@ -301,50 +323,65 @@ fn waypoint_name(
     to: Option<Destination<'_>>,
     known: &Known<'_>,
     scheme: &Scheme,
-) -> Option<String> {
+) -> Option<(String, Rule)> {
     let node = facts.node()?;
     let waypoint = proxy::waypoint_asked_for(facts, known)?;
     Some(match to.and_then(|to| Some((to.app, to.namespace?))) {
-        Some((app, namespace)) => scheme.waypoint_name(waypoint, app, namespace),
+        Some((app, namespace)) => {
+            let name = scheme.waypoint_name(waypoint, app, namespace);
+            (name, Rule::Destination)
+        }
         // No page but the waypoint's own can be meant.
-        None => scheme.workload_name(proxy::workload(known, node), Some(node.namespace)),
+        None => {
+            let workload = proxy::workload(known, node);
+            let name = scheme.workload_name(workload, Some(node.namespace));
+            (name, Rule::Workload)
+        }
     })
 }
 
-fn gateway_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<String> {
+fn gateway_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<(String, Rule)> {
     let namespace = facts.own_namespace();
     let label = || {
-        let of_pod = known.pod.and_then(|pod| pod.app);
-        of_pod.or(emitted_base(facts, namespace))
+        let of_pod = known.pod.and_then(|pod| Some((pod.app?, Rule::PodLabel)));
+        let emitted = || Some((emitted_base(facts, namespace)?, Rule::EmittedName));
+        of_pod.or_else(emitted)
     };
-    let base = match facts.node() {
-        Some(node) if scheme.asks_gateway_workload() => proxy::workload(known, node),
-        Some(node) => label().unwrap_or(proxy::workload(known, node)),
+    let of_node = |node| (proxy::workload(known, node), Rule::Workload);
+    let (base, rule) = match facts.node() {
+        Some(node) if scheme.asks_gateway_workload() => of_node(node),
+        Some(node) => label().unwrap_or(of_node(node)),
         // A spawned span that came without its parent: Istio's own name for
         // the workload is better than its canonical service.
-        None => label().or(facts.own_canonical_service())?,
+        None => match label() {
+            Some(label) => label,
+            None => (facts.own_canonical_service()?, Rule::CanonicalService),
+        },
     };
-    Some(scheme.workload_name(base, namespace))
+    Some((scheme.workload_name(base, namespace), rule))
 }
 
-fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<String> {
+fn sidecar_name(facts: &Facts<'_>, known: &Known<'_>, scheme: &Scheme) -> Option<(String, Rule)> {
     if let Some((pod, app)) = known.pod.and_then(|pod| Some((pod, pod.app?))) {
-        return Some(scheme.app_name(app, pod.namespace));
+        return Some((scheme.app_name(app, pod.namespace), Rule::PodLabel));
     }
     let namespace = facts.own_namespace();
-    let base = emitted_base(facts, namespace)
-        // Istio's own name is the `app` label's, if there is one.
-        .filter(|_| scheme.asks_app_label())
-        .or(facts.own_canonical_service())
-        .or_else(|| emitted_base(facts, namespace))
-        .or_else(|| {
-            facts
-                .resource
-                .emitted_name()
-                .filter(|name| !application::is_unknown(name))
-        })
-        .or_else(|| facts.node().map(|node| node.workload()))?;
-    Some(scheme.workload_name(base, namespace))
+    let emitted = emitted_base(facts, namespace);
+    // Istio's own name is the `app` label's, if there is one.
+    let of_label = emitted.filter(|_| scheme.asks_app_label());
+    let canonical = facts.own_canonical_service();
+    let unsuffixed = facts.resource.emitted_name();
+    let unsuffixed = unsuffixed.filter(|name| !application::is_unknown(name));
+    let (base, rule) = [
+        (of_label, Rule::EmittedName),
+        (canonical, Rule::CanonicalService),
+        (emitted, Rule::EmittedName),
+        (unsuffixed, Rule::EmittedName),
+        (facts.node().map(|node| node.workload()), Rule::Workload),
+    ]
+    .into_iter()
+    .find_map(|(base, rule)| Some((base?, rule)))?;
+    Some((scheme.workload_name(base, namespace), rule))
 }
 
 /// Returns the emitted name without its namespace, if it has that.
@@ -409,17 +446,20 @@ fn ztunnel_name(
     to: Option<Destination<'_>>,
     known: &Known<'_>,
     scheme: &Scheme,
-) -> Option<String> {
+) -> Option<(String, Rule)> {
     let (name, own) = facts.reporting_side()?;
     if let Some((pod, app)) = known.pod.and_then(|pod| Some((pod, pod.app?))) {
-        return Some(scheme.app_name(app, pod.namespace));
+        return Some((scheme.app_name(app, pod.namespace), Rule::PodLabel));
     }
     let of_service = to
         .filter(|_| facts.is_inbound())
         .filter(|to| to.namespace.is_some() && (own.is_none() || own == to.namespace));
-    let app = of_service.map_or(names::app(names::workload(name)), |to| to.app);
+    let (app, rule) = match of_service {
+        Some(to) => (to.app, Rule::Service),
+        None => (names::app(names::workload(name)), Rule::Workload),
+    };
     let namespace = own.or(of_service.and_then(|to| to.namespace));
-    Some(scheme.workload_name(app, namespace))
+    Some((scheme.workload_name(app, namespace), rule))
 }
 
 /// Kiali finds a workload's own spans by `hostname`.

@@ -17,7 +17,8 @@ The parts, in the order a span meets them:
   names pages ask for a hop, [`alias`] which of these markers carry;
 - [`ztunnel`] reads the access log of the proxy that emits no spans;
 - [`pages`] asks what a Kiali asks, so that names can be checked against it,
-  and [`model`] holds decoded spans for that and for display.
+  [`model`] holds decoded spans for that and for display, and `apply` does to
+  them what was decided.
 
 Everything here but [`watch`] is a pure function over borrowed text: no
 runtime, no I/O, no protobuf on the way of a span. [`watch`] talks to others,
@@ -28,6 +29,7 @@ may be chained.
 mod agentgateway;
 pub(crate) mod alias;
 mod application;
+mod apply;
 mod asked;
 mod class;
 mod cluster;
@@ -46,6 +48,7 @@ mod node_id;
 pub mod pages;
 mod proxy;
 pub(crate) mod repair;
+mod rule;
 mod scheme;
 mod settings;
 mod source;

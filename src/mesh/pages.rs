@@ -8,12 +8,14 @@ described Kiali would; [`Question::keeps`] is what it does with a trace that
 Jaeger answered, and [`Question::finds`] does Jaeger's part, too, over decoded
 spans.
 
-[`lookup`] holds the names, [`filter`] the filters. The behaviour is that of
+[`lookup`] holds the names, [`filter`] the filters, and [`concerned`] which pages
+spans concern. The behaviour is that of
 Kiali 2.4 to 2.30, odd parts included; every rule names the file and function
 it was read in. Wherever releases differ, the constants of
 [`super::scheme`] say from which on.
 */
 
+mod concerned;
 mod filter;
 mod lookup;
 
@@ -23,6 +25,7 @@ use super::{
     model::Span,
     scheme::{ASKS_CLUSTER, READS_PEER_TAGS},
 };
+pub(crate) use concerned::concerned;
 use filter::Filter;
 use lookup::Lookup;
 use std::collections::{HashMap, HashSet};
@@ -72,6 +75,21 @@ pub struct Page {
 }
 
 impl Page {
+    /// Returns what it is, for tables: "gateway workload bookinfo-gateway".
+    pub(crate) fn title(&self) -> String {
+        let kind = match self.kind {
+            PageKind::App => "app",
+            PageKind::Service => "service",
+            PageKind::Workload => "workload",
+        };
+        let role = match self.role {
+            PageRole::Plain => "",
+            PageRole::Gateway => "gateway ",
+            PageRole::Waypoint => "waypoint ",
+        };
+        format!("{role}{kind} {}", self.name)
+    }
+
     /// Returns the page of a plain object whose app label is `app`. An app's
     /// only service bears its name.
     pub fn plain(
@@ -211,6 +229,11 @@ impl Question {
         self.keeps_any(|| trace.iter())
     }
 
+    /// As [`Question::keeps`].
+    pub(crate) fn keeps_among(&self, trace: &[&Span]) -> bool {
+        self.keeps_any(|| trace.iter().copied())
+    }
+
     /// Returns the spans of a trace that the page draws over its charts, of a
     /// trace that Jaeger answered with: `business/tracing.go:tracesToSpans`, as
     /// asked by `GetAppSpans`, `GetServiceSpans` and `GetWorkloadSpans`.
@@ -245,7 +268,7 @@ impl Question {
     }
 
     /// Returns true if Jaeger's search returns the span.
-    fn matches(&self, span: &Span) -> bool {
+    pub(crate) fn matches(&self, span: &Span) -> bool {
         span.service_name() == self.service_name
             && self.tags.iter().all(|(key, text)| {
                 span.tag(key) == Some(text) || span.resource_tag(key) == Some(text)

@@ -42,29 +42,12 @@ fn markers(span: &Span, settings: &MeshSettings) -> Vec<Span> {
 fn markers_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Vec<Span> {
     let facts = span.facts();
     let parent = apply_with(span, settings, knowledge);
-    let named = parent.service_name().to_owned();
-    let aliases = decide(&facts, settings, knowledge).aliases;
-    let made = aliases.into_iter().map(|alias| {
-        let mut out = parent.clone();
-        out.parent_span_id = std::mem::take(&mut out.span_id);
-        let is_other = alias.service_name != named || alias.span_name != out.name;
-        assert!(is_other, "{alias:?} says nothing new");
-        out.name = alias.span_name;
-        out.kind = 1;
-        out.error = false;
-        out.attributes
-            .retain(|(key, _)| alias::keeps(key.as_bytes()));
-        out.attributes
-            .push((key::SYNTHETIC.to_owned(), "true".to_owned()));
-        let node_id = alias.node_id.map(|id| (key::NODE_ID.to_owned(), id));
-        out.attributes.extend(node_id);
-        out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
-        out.resource
-            .push((key::SERVICE_NAME.to_owned(), alias.service_name));
-        out.kin = None;
-        out
-    });
-    made.collect()
+    let markers = decide(&facts, settings, knowledge).markers_of(&parent);
+    for marker in &markers {
+        let is_other = marker.service_name() != parent.service_name() || marker.name != parent.name;
+        assert!(is_other, "{marker:?} says nothing new");
+    }
+    markers
 }
 
 /// Does to a decoded span what the processor does to its bytes.
@@ -76,34 +59,18 @@ fn apply(span: &Span, settings: &MeshSettings) -> Span {
 fn apply_with(span: &Span, settings: &MeshSettings, knowledge: &Knowledge) -> Span {
     let verdict_of = span.facts();
     let verdict = decide(&verdict_of, settings, knowledge);
-    let mut out = span.clone();
     for (key, text) in &verdict.tags {
         assert_eq!(span.tag(key), None, "{key} is overwritten");
         assert!(
             !text.is_empty() && text != "-",
             "{key} is written without a value"
         );
-        out.attributes.push(((*key).to_owned(), text.clone()));
     }
-    for (key, text) in &verdict.resource_tags {
+    for (key, _) in &verdict.resource_tags {
         assert_eq!(span.resource_tag(key), None, "{key} is overwritten");
-        out.resource.push(((*key).to_owned(), text.clone()));
     }
-    if let Some(name) = &verdict.span_name {
-        let old = std::mem::replace(&mut out.name, name.clone());
-        out.attributes
-            .push((key::ORIGINAL_SPAN_NAME.to_owned(), old));
-    }
-    if verdict.error {
-        assert_eq!(out.status, 0);
-        out.status = 2;
-    }
-    if let Some(name) = &verdict.service_name {
-        out.resource.retain(|(key, _)| key != key::SERVICE_NAME);
-        out.resource
-            .push((key::SERVICE_NAME.to_owned(), name.clone()));
-    }
-    out
+    assert!(!verdict.error || span.status == 0);
+    verdict.applied_to(span)
 }
 
 /// What is known of a span's proxy from a parent with this `node_id`.

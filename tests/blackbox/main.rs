@@ -18,6 +18,7 @@ mod demo;
 mod detection;
 mod doctor;
 mod drain;
+mod explain;
 mod file_exporter;
 mod floods;
 mod hardening;

@@ -4,7 +4,7 @@ use super::recording::Istio;
 use crate::mesh::{
     Kiali, Scheme, key,
     model::Span,
-    pages::{self, Page, PageKind, PageRole, Question},
+    pages::{self, Question},
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -141,7 +141,7 @@ impl Story<'_> {
                 "" => "(an empty name)".to_owned(),
                 name => name.to_owned(),
             };
-            table.row(vec![title(&page), asked, was, is]);
+            table.row(vec![page.title(), asked, was, is]);
         }
         (table, [before, now, all])
     }
@@ -149,20 +149,6 @@ impl Story<'_> {
 
 fn ids(span: &Span) -> (&[u8], &[u8]) {
     (&span.trace_id, &span.span_id)
-}
-
-fn title(page: &Page) -> String {
-    let kind = match page.kind {
-        PageKind::App => "app",
-        PageKind::Service => "service",
-        PageKind::Workload => "workload",
-    };
-    let role = match page.role {
-        PageRole::Plain => "",
-        PageRole::Gateway => "gateway ",
-        PageRole::Waypoint => "waypoint ",
-    };
-    format!("{role}{kind} {}", page.name)
 }
 
 /// Columns as wide as their longest cell.
