@@ -202,11 +202,9 @@ impl Decider {
                 group.rest.of(request),
             );
             for entry in &index.items[group.first_item as usize..group.end_item as usize] {
-                let decision = self.decision.get_or_insert_with(|| Decision {
-                    resource,
-                    edits: Edits::default(),
-                    follow: false,
-                });
+                let decision = self
+                    .decision
+                    .get_or_insert_with(|| Decision::new(resource, Edits::default()));
                 decision.resource = resource;
                 decision.edits.clear();
                 let span = Span {

@@ -74,7 +74,7 @@ pub struct Config {
     pub(crate) extensions: Vec<Extension>,
     /// The health page, if an extension serves it.
     pub health_check: Option<HealthCheck>,
-    /// Where `/debug/pipelinez` is, if an extension serves it.
+    /// Where the pages below `/debug` are, if an extension serves them.
     pub(crate) zpages: Option<SocketAddr>,
     /// The storages that some exporter's queue names.
     pub storages: Vec<Storage>,

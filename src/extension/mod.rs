@@ -46,6 +46,6 @@ pub(crate) trait ExtensionSettings: fmt::Debug + Send + Sync {
 pub(crate) struct Served {
     /// The health page.
     pub(crate) health_check: Option<health_check::HealthCheck>,
-    /// Where `/debug/pipelinez` is.
+    /// Where the pages below `/debug` are.
     pub(crate) zpages: Option<SocketAddr>,
 }

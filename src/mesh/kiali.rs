@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// A Kiali, in Kiali's own words. The default is the newest Kiali's default.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kiali {
     /// Kiali's version.
     pub version: Version,

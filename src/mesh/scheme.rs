@@ -43,7 +43,7 @@ pub struct Scheme {
     /// Is true when names carry a namespace.
     pub(crate) namespace_selector: bool,
     app_labels: AppLabels,
-    version: Version,
+    kiali: Kiali,
     domain_from: &'static str,
 }
 
@@ -80,7 +80,7 @@ impl Scheme {
             form,
             app_labels,
             namespace_selector: kiali.namespace_selector,
-            version: kiali.version,
+            kiali: kiali.clone(),
             domain_from,
         }
     }
@@ -127,14 +127,19 @@ impl Scheme {
         matches!(&self.app_labels, AppLabels::Only(label) if label == "app")
     }
 
+    /// Returns the Kiali that it is the scheme of.
+    pub(crate) fn kiali(&self) -> &Kiali {
+        &self.kiali
+    }
+
     /// Returns the Kiali's version.
     pub(crate) fn version(&self) -> Version {
-        self.version
+        self.kiali.version
     }
 
     /// Returns true if pages are filtered by peer tags, and not by spans' names alone.
     pub(crate) fn reads_peer_tags(&self) -> bool {
-        self.version >= READS_PEER_TAGS
+        self.kiali.version >= READS_PEER_TAGS
     }
 
     /// Returns the form of waypoint names in a word: `app`, `waypoint` or
@@ -150,7 +155,7 @@ impl Scheme {
     /// Returns true if gateways are asked for by their workload's name, not by
     /// a label.
     pub(crate) fn asks_gateway_workload(&self) -> bool {
-        self.version >= KNOWS_WAYPOINTS
+        self.kiali.version >= KNOWS_WAYPOINTS
     }
 
     /// Returns one line for the start log: the scheme in force, and why.
@@ -166,24 +171,24 @@ impl Scheme {
             Form::App => write!(
                 line,
                 "<app>{suffix}: Kiali {} does not know waypoints",
-                self.version
+                self.kiali.version
             ),
-            Form::Waypoint if self.version < HAS_SWITCH => {
+            Form::Waypoint if self.kiali.version < HAS_SWITCH => {
                 write!(
                     line,
                     "<waypoint>{suffix}: Kiali {} always asks for the waypoint",
-                    self.version
+                    self.kiali.version
                 )
             }
             Form::Waypoint => write!(
                 line,
                 "<waypoint>{suffix}: Kiali {} with use_waypoint_name on asks for the waypoint",
-                self.version
+                self.kiali.version
             ),
             Form::Host { domain } => write!(
                 line,
                 "<app>{suffix}.{domain}: Kiali {} with use_waypoint_name off asks for the service's host; domain from {}",
-                self.version, self.domain_from
+                self.kiali.version, self.domain_from
             ),
         };
         let selector = if self.namespace_selector { "on" } else { "off" };

@@ -19,6 +19,7 @@ use super::{
     observers::Observers,
     outlet::Outlet,
     stages::{Stage, Stages},
+    tap::PipelineTap,
 };
 use crate::{
     pdata::{
@@ -144,6 +145,10 @@ pub struct Engine {
     observers: Observers,
     batch: Batch,
     outlet: Outlet,
+    /// Where spans are shown that pass; other signals are not.
+    tap: Option<PipelineTap>,
+    /// Is true where somebody looks at the items of the request at hand.
+    is_watched: bool,
     /// Bytes of the open batch that the shard's budget counts.
     held: usize,
     budget: Rc<ShardBudget>,
@@ -156,7 +161,7 @@ impl Engine {
         signal: Signal,
         batch: &BatchSettings,
         (keys, stages): (Keys, Stages),
-        outlet: Outlet,
+        (outlet, tap): (Outlet, Option<PipelineTap>),
         budget: Rc<ShardBudget>,
         stats: PipelineStats,
     ) -> Self {
@@ -175,6 +180,8 @@ impl Engine {
             observers: stages.observers,
             batch: Batch::new(signal, batch),
             outlet,
+            tap,
+            is_watched: false,
             held: 0,
             budget,
             stats,
@@ -331,6 +338,7 @@ impl Engine {
         for stage in &mut self.stages {
             stage.processor.begin(known(peer));
         }
+        self.is_watched = self.tap.as_ref().is_some_and(|tap| tap.tap.is_open());
         let is_done = self.go_through(request, index, progress, budget, |this, span, last| {
             appended.count(span.entry);
             if span.entry.fault.is_none() {
@@ -415,11 +423,8 @@ impl Engine {
         span: &Span<'_>,
         last: &mut LastIds,
     ) -> (Decision, u64) {
-        let mut decision = Decision {
-            resource: self.resource_id(span, last),
-            edits: std::mem::take(&mut self.edits),
-            follow: false,
-        };
+        let resource = self.resource_id(span, last);
+        let mut decision = Decision::new(resource, std::mem::take(&mut self.edits));
         decision.edits.clear();
         let mut follow = 0_u64;
         for (at, stage) in stages.iter_mut().enumerate() {
@@ -445,16 +450,27 @@ impl Engine {
         followers.clear();
         let mut observers = std::mem::take(&mut self.observers);
         observers.enter((resource, scope), (&self.resources, &self.scopes));
+        let is_watched = self.is_watched;
+        let mut seen = Vec::new();
         let mut opened = self.put(resource, scope, expected, span.entry.count, |out| {
             let before = out.len();
             write_span(bytes, edits, out);
             let written = out.get(before..).unwrap_or_default();
             observers.observe(written);
+            if is_watched {
+                seen.extend_from_slice(written);
+            }
             if follow != 0 {
                 add_followers(&mut stages, follow, written, &mut followers);
             }
         });
+        if is_watched {
+            self.show(span, (resource, &seen), decision.why);
+        }
         for (resource, scope, item) in followers.iter() {
+            if is_watched {
+                self.show(span, (resource, item), decision.why);
+            }
             let scope = self.scopes.intern(scope, &[], &[]);
             let write = |out: &mut Vec<u8>| out.extend_from_slice(item);
             opened |= self.put(resource, scope, item.len(), 1, write);
@@ -464,6 +480,16 @@ impl Engine {
         self.observers = observers;
         self.edits = decision.edits;
         opened
+    }
+
+    /// Shows what was `written` for `span` under a resource to those who look.
+    fn show(&self, span: &Span<'_>, written: (ResourceId, &[u8]), why: &'static str) {
+        let Some(tap) = &self.tap else { return };
+        let came_under = span.index.resources.get(span.entry.resource as usize);
+        let came_under = came_under.map_or(&[][..], |entry| entry.resource.of(span.request));
+        let (resource, written) = written;
+        let resource = &self.resources.get(resource).payload;
+        tap.pass(written, came_under, resource, why);
     }
 
     /// Appends one field, of about `expected` bytes and so many `items`, to the

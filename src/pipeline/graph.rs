@@ -21,6 +21,7 @@ use super::{
     outlet::ExporterRoute,
     pipeline_log::{NewLog, OpenLogError, PipelineLog},
     shard_plan::{PipelinePlan, ShardPlan, StagePlan},
+    tap::{PipelineTap, SpanReader, Tap},
 };
 use crate::{
     config::Id,
@@ -57,6 +58,8 @@ pub struct Graph {
     memory_limit: usize,
     generation: Generation,
     shards: usize,
+    /// Where spans are shown that pass.
+    pub(crate) tap: Arc<Tap>,
 }
 
 /// A pipeline, over all shards.
@@ -189,6 +192,7 @@ impl Graph {
             memory,
             memory_limit: settings.memory_limit,
             shards,
+            tap: before.map_or_else(Arc::default, |before| Arc::clone(&before.tap)),
             generation: Generation(before.map_or(0, |before| before.generation.0.wrapping_add(1))),
         })
     }
@@ -238,6 +242,10 @@ impl Graph {
                 .collect(),
             routes: node.routes.clone(),
             log: node.log.as_ref().map(PipelineLog::for_shards),
+            tap: (node.signal == Signal::Traces).then(|| PipelineTap {
+                tap: Arc::clone(&self.tap),
+                pipeline: node.id.to_string().into(),
+            }),
             stats: node.stats[at].clone(),
         };
         ShardPlan {
@@ -265,6 +273,15 @@ impl Graph {
             node.routes.iter().map(named).collect::<Vec<_>>()
         };
         self.pipelines.iter().flat_map(of_pipeline).collect()
+    }
+
+    /// What says what the spans of a pipeline mean, by the pipeline's id.
+    pub(crate) fn readers(&self) -> Vec<(String, Arc<dyn SpanReader>)> {
+        let of_pipeline = |node: &PipelineNode| {
+            let mut readers = node.stages.iter().filter_map(|s| s.factory.reader());
+            Some((node.id.to_string(), readers.next()?))
+        };
+        self.pipelines.iter().filter_map(of_pipeline).collect()
     }
 
     /// The segment logs that were opened for this graph, to be fed until they are told to

@@ -55,6 +55,7 @@ mod settings;
 mod shard;
 mod shard_plan;
 mod stages;
+pub(crate) mod tap;
 
 pub use account::Account;
 pub(crate) use account::{Balance, DropReason};
@@ -85,3 +86,4 @@ pub use sealed::SealedBatch;
 pub use settings::BatchSettings;
 pub use shard::Shard;
 pub use shard_plan::ShardPlan;
+pub(crate) use tap::{PassedSpan, SpanMeaning, SpanReader, Tap};

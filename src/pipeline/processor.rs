@@ -9,7 +9,7 @@ shared. What all instances of one configured processor share is its
 [`ProcessorFactory`].
 */
 
-use super::{Followers, ResourceId, Resources, Rewriter};
+use super::{Followers, ResourceId, Resources, Rewriter, SpanReader};
 use crate::{
     pdata::{AnyValue, Edits, Index, ItemEntry, KeySlot, Keys, Signal, view},
     telemetry::Registry,
@@ -83,6 +83,20 @@ pub struct Decision {
     /// Whether the processor at hand adds items once the span is written: see
     /// [`Processor::follow`]. The engine clears it between processors.
     pub follow: bool,
+    /// What decided the resource's name, for those who look; empty where nothing did.
+    pub why: &'static str,
+}
+
+impl Decision {
+    /// Returns one that changes nothing, for an item under `resource`.
+    pub fn new(resource: ResourceId, edits: Edits) -> Self {
+        Self {
+            resource,
+            edits,
+            follow: false,
+            why: "",
+        }
+    }
 }
 
 /// One configured processor, one instance per shard and pipeline.
@@ -144,6 +158,11 @@ pub trait ProcessorFactory: Debug + Send + Sync {
     /// What makes requests of the pipeline's signal out of those of another,
     /// if this processor does.
     fn converter(&self) -> Option<Arc<dyn Converter>> {
+        None
+    }
+
+    /// What says what spans mean, to those who look at them as they pass.
+    fn reader(&self) -> Option<Arc<dyn SpanReader>> {
         None
     }
 }

@@ -10,6 +10,7 @@ use super::{
     recorder::Recorder,
     shard::Shard,
     stages::Stages,
+    tap::PipelineTap,
 };
 use crate::{
     pdata::{Keys, Signal},
@@ -39,6 +40,8 @@ pub(super) struct PipelinePlan {
     pub(super) routes: Vec<ExporterRoute>,
     /// The segment log, and how long senders wait for it.
     pub(super) log: Option<(Log, Duration)>,
+    /// Where its spans are shown.
+    pub(super) tap: Option<PipelineTap>,
     pub(super) stats: PipelineStats,
 }
 
@@ -66,7 +69,7 @@ impl ShardPlan {
                 plan.signal,
                 &plan.batch,
                 plan.stages(self.at),
-                outlet,
+                (outlet, plan.tap.clone()),
                 Rc::clone(&budget),
                 plan.stats.clone(),
             )

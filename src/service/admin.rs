@@ -6,7 +6,10 @@ pages for metrics and health.
 use super::{StartError, receivers::Listener};
 use crate::{
     config::ListenAddress,
-    extension::{health_check::HealthCheck, zpages},
+    extension::{
+        health_check::HealthCheck,
+        zpages::{AboutService, ZPages},
+    },
     net::{
         accept::Acceptor,
         balance::{self, ShardLoads},
@@ -16,8 +19,7 @@ use crate::{
         handover::ShardSender,
         listen::{ListeningSocket, bind},
     },
-    pipeline::NamedRoute,
-    telemetry::{AcceptStats, Health, LimitedPeers, Registry, http},
+    telemetry::{AcceptStats, Health, Registry, http},
     tls,
 };
 use ::http::StatusCode;
@@ -84,9 +86,9 @@ pub(crate) struct Admin {
     pub(crate) metrics: Option<StdListener>,
     /// The health page.
     pub(crate) health: Option<HealthPage>,
-    /// `/debug/pipelinez`.
+    /// The pages below `/debug`.
     pub(crate) zpages: Option<StdListener>,
-    /// What metrics and `/debug/pipelinez` show.
+    /// What metrics and the pages below `/debug` show.
     pub(crate) shown: Arc<Shown>,
     /// No more connections.
     pub(crate) stop: watch::Receiver<bool>,
@@ -102,8 +104,8 @@ pub(crate) struct Shown {
     pub(crate) background: ArcSwap<Registry>,
     /// Those of the pipelines.
     pub(crate) pipelines: ArcSwap<Registry>,
-    /// The ways to the exporters, and whom receivers refused something.
-    pub(crate) ways: ArcSwap<(Vec<NamedRoute>, Vec<LimitedPeers>)>,
+    /// What the pages below `/debug` tell.
+    pub(crate) about: ArcSwap<AboutService>,
 }
 
 impl Shown {
@@ -139,8 +141,8 @@ impl Admin {
     pub(crate) async fn run(mut self) {
         if let Some(socket) = self.metrics {
             let shown = Arc::clone(&self.shown);
-            spawn_page(socket, None, move |path| {
-                let is_metrics = path == "/metrics";
+            spawn_page(socket, None, move |asked| {
+                let is_metrics = asked.path == "/metrics";
                 is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, shown.metrics()))
             });
         }
@@ -151,14 +153,14 @@ impl Admin {
             }
             let (path, state) = (health.settings.path, health.state);
             spawn_page(health.socket, health.tls, move |asked| {
-                (asked == path).then(|| state.page())
+                (asked.path == path).then(|| state.page())
             });
         }
         if let Some(socket) = self.zpages {
             let shown = Arc::clone(&self.shown);
-            spawn_page(socket, None, move |path| {
-                let (routes, limited) = &**shown.ways.load();
-                (path == "/debug/pipelinez").then(|| zpages::page(routes, limited))
+            let pages = ZPages::new();
+            spawn_page(socket, None, move |asked| {
+                pages.answer(asked, &shown.about.load())
             });
         }
         let acceptor = Rc::new(Acceptor {
@@ -201,7 +203,7 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 fn spawn_page(
     socket: StdListener,
     tls: Option<Arc<tls::ReloadedServerTls>>,
-    page: impl Fn(&str) -> Option<http::PageAnswer> + 'static,
+    page: impl Fn(&http::PageRequest<'_>) -> Option<http::PageAnswer> + 'static,
 ) {
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,

@@ -22,10 +22,11 @@ use crate::{
     component::{Config, Fingerprint},
     config::Id,
     connector::ConfiguredConnector,
+    extension::zpages::AboutService,
     pdata::Signal,
-    pipeline::{Connector, Graph, GraphSettings, NamedRoute, ProcessorFactory},
+    pipeline::{Connector, Graph, GraphSettings, ProcessorFactory},
     processor::{Backgrounds, BuildContext},
-    telemetry::{Health, LimitedPeers, Registry},
+    telemetry::{Health, Registry},
 };
 use std::{
     convert::Infallible,
@@ -212,11 +213,25 @@ impl Next {
         }
     }
 
-    /// What `/debug/pipelinez` shows.
-    pub(super) fn ways(&self) -> (Vec<NamedRoute>, Vec<LimitedPeers>) {
+    /// What the pages below `/debug` tell.
+    pub(super) fn about(&self) -> AboutService {
         let stats = self.listeners.iter().map(|bound| &bound.stats);
         let limited = stats.flat_map(ListenerStats::limited);
-        (self.graph.routes(), limited.collect())
+        let config = &self.config;
+        let ways = config.pipelines.iter();
+        let ways = ways.map(|pipeline| (pipeline.id.to_string(), config.way_of(pipeline)));
+        let extensions = config.extensions.iter().map(|extension| {
+            let said = extension.settings.describe(&extension.id);
+            (extension.id.to_string(), said)
+        });
+        AboutService {
+            routes: self.graph.routes(),
+            limited: limited.collect(),
+            ways: ways.collect(),
+            extensions: extensions.collect(),
+            tap: Arc::clone(&self.graph.tap),
+            readers: self.graph.readers(),
+        }
     }
 
     /// Takes the place of `before`, once the shards have it: starts what is new, and

@@ -187,7 +187,7 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
         process,
         background: ArcSwap::new(Arc::clone(&next.background_registry)),
         pipelines: ArcSwap::new(Arc::clone(&next.registry)),
-        ways: ArcSwap::from_pointee(next.ways()),
+        about: ArcSwap::from_pointee(next.about()),
     });
     let (commands, listeners) = tokio::sync::mpsc::unbounded_channel();
     let admin = admin::Admin {

@@ -145,7 +145,7 @@ impl Service {
         self.shown
             .background
             .store(Arc::clone(&next.background_registry));
-        self.shown.ways.store(Arc::new(next.ways()));
+        self.shown.about.store(Arc::new(next.about()));
         let mut failed = Vec::new();
         let (before, context) = (Some(&mut self.current), &self.exporters);
         let next = next.begin(before, context, &self.listeners, &mut failed);

@@ -24,13 +24,24 @@ const CONNECTIONS: usize = 8;
 /// An answer: status, content type, body.
 pub(crate) type PageAnswer = (StatusCode, &'static str, String);
 
-/// Answers `GET` and `HEAD` by `page(path)`; `None` is 404. `speak` makes what is
+/// What is asked of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PageRequest<'a> {
+    /// The path.
+    pub(crate) path: &'a str,
+    /// What stands behind the question mark, as it was sent.
+    pub(crate) query: &'a str,
+    /// Is true when a browser asks, which wants HTML.
+    pub(crate) is_browser: bool,
+}
+
+/// Answers `GET` and `HEAD` by `page`; `None` is 404. `speak` makes what is
 /// spoken over of what was accepted, such as TLS, or nothing. Runs until dropped;
 /// needs a `LocalSet`.
 pub(crate) async fn serve<S, F>(
     listener: TcpListener,
     speak: impl Fn(TcpStream) -> F,
-    page: impl Fn(&str) -> Option<PageAnswer> + 'static,
+    page: impl Fn(&PageRequest<'_>) -> Option<PageAnswer> + 'static,
 ) where
     F: Future<Output = Option<S>> + 'static,
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -75,13 +86,20 @@ pub(crate) async fn serve<S, F>(
 
 fn answer(
     request: &Request<Incoming>,
-    page: impl Fn(&str) -> Option<PageAnswer>,
+    page: impl Fn(&PageRequest<'_>) -> Option<PageAnswer>,
 ) -> Response<Full<Bytes>> {
+    let accepted = request.headers().get(header::ACCEPT);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    let asked = PageRequest {
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        is_browser: accepted.is_some_and(|types| types.contains("text/html")),
+    };
     let (status, content_type, body) = match *request.method() {
-        Method::GET | Method::HEAD => page(request.uri().path()).unwrap_or((
+        Method::GET | Method::HEAD => page(&asked).unwrap_or((
             StatusCode::NOT_FOUND,
             "text/plain",
-            format!("nothing at {}\n", request.uri().path()),
+            format!("nothing at {}\n", asked.path),
         )),
         _ => (
             StatusCode::METHOD_NOT_ALLOWED,

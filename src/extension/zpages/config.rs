@@ -12,10 +12,11 @@ struct Pages(SocketAddr);
 
 impl ExtensionSettings for Pages {
     fn describe(&self, _: &Id) -> Vec<String> {
-        vec![format!(
-            "account of every span: http://{}/debug/pipelinez",
-            self.0
-        )]
+        let at = self.0;
+        vec![
+            format!("account of every span: http://{at}/debug/pipelinez"),
+            format!("spans as they pass: http://{at}/debug/tracez"),
+        ]
     }
 
     fn serve(&self, served: &mut Served) -> Result<(), &'static str> {
@@ -28,7 +29,7 @@ pub(crate) fn read(_: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn Extension
     let endpoint = keys.listener(
         "endpoint",
         "localhost:55679",
-        "address to listen on; `/debug/pipelinez` is there",
+        "address to listen on; the pages below `/debug` are there",
     );
     keys.refused(&["tls", "auth"]);
     keys.ignored(&["expvar"]);

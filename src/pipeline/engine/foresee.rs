@@ -104,11 +104,8 @@ impl Engine {
     fn foresee_span(&mut self, span: &Span<'_>, last: &mut LastIds, forecast: &mut Forecast) {
         forecast.keep_to(self.generation);
         let scope = self.scope_id(span, last);
-        let mut decision = Decision {
-            resource: self.resource_id(span, last),
-            edits: std::mem::take(&mut self.edits),
-            follow: false,
-        };
+        let resource = self.resource_id(span, last);
+        let mut decision = Decision::new(resource, std::mem::take(&mut self.edits));
         decision.edits.clear();
         let bytes = span.entry.bytes.len();
         for stage in &mut self.stages {

@@ -75,7 +75,14 @@ fn shard_of(
     };
     let held = Rc::new(ShardBudget::new(&budget));
     let outlet = Outlet::new(vec![exit], budget, None);
-    let pipeline = Engine::new(Signal::Traces, &batch, stages(), outlet, held, stats);
+    let pipeline = Engine::new(
+        Signal::Traces,
+        &batch,
+        stages(),
+        (outlet, None),
+        held,
+        stats,
+    );
     let gather = Gather::new(Duration::ZERO);
     let shard = Shard::new(vec![pipeline], None, gather, move |_| stages());
     (shard, queue, route)

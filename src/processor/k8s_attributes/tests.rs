@@ -713,11 +713,7 @@ fn answers_are_remembered_until_the_cluster_changes() {
     };
     let mut ask = |processor: &mut K8sAttributes, peer: &str| {
         processor.begin(Some(peer.parse().unwrap()));
-        let decide = || Decision {
-            resource: id,
-            edits: Edits::default(),
-            follow: false,
-        };
+        let decide = || Decision::new(id, Edits::default());
         let mut decision = decide();
         processor.process(&span, &mut resources, &mut decision);
         processor.process(&span, &mut resources, &mut decide());

@@ -1,10 +1,10 @@
 /*! What the instances of one `mesh` processor in one pipeline share. */
 
-use super::{Mesh, MeshStats, ztunnel_log::ZtunnelLog};
+use super::{Mesh, MeshStats, span_reader::MeshReader, ztunnel_log::ZtunnelLog};
 use crate::{
     mesh::{Current, MeshSettings},
     pdata::Keys,
-    pipeline::{Converter, ProcessorFactory, ProcessorInstance},
+    pipeline::{Converter, ProcessorFactory, ProcessorInstance, SpanReader},
     telemetry::Registry,
 };
 use std::sync::Arc;
@@ -42,5 +42,9 @@ impl ProcessorFactory for MeshFactory {
     fn converter(&self) -> Option<Arc<dyn Converter>> {
         let wanted = self.settings.ztunnel_connections;
         wanted.then(|| Arc::new(ZtunnelLog) as Arc<dyn Converter>)
+    }
+
+    fn reader(&self) -> Option<Arc<dyn SpanReader>> {
+        Some(Arc::new(MeshReader(self.current.clone())))
     }
 }

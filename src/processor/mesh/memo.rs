@@ -25,6 +25,8 @@ pub(crate) struct Answer {
     pub(crate) is_bounded: bool,
     /// What of this is a repair; the status is one by itself.
     pub(crate) repairs: Repairs,
+    /// What decided the resource's name.
+    pub(crate) why: &'static str,
     /// The markers that go with it; mostly none.
     pub(crate) markers: Box<[Marker]>,
 }

@@ -20,6 +20,7 @@ mod follow_kiali;
 mod kiali_client;
 mod markers;
 mod memo;
+mod span_reader;
 mod static_tags;
 mod stats;
 pub(crate) mod ztunnel_log;
@@ -206,7 +207,7 @@ impl Mesh {
             (payload, salt, template)
         });
         let markers: Vec<_> = markers.collect();
-        let repairs = verdict.repairs();
+        let (repairs, why) = (verdict.repairs(), verdict.rule.describe());
         let bounded = match (&verdict.span_name, facts.component) {
             (None, Some("proxy")) => self.client_names.bound(facts.span_name),
             _ => None,
@@ -220,6 +221,7 @@ impl Mesh {
             span_name,
             is_bounded: bounded.is_some(),
             repairs,
+            why,
             markers: (markers.into_iter())
                 .map(|(payload, salt, template)| Marker {
                     resource: resources.derive(id, &payload),
@@ -270,6 +272,7 @@ fn put<const EDITED: bool>(
 /// Puts an answer into the decision, and counts it.
 fn apply(answer: &Answer, decision: &mut Decision, markers: &mut Markers, tally: &MeshTally) {
     decision.resource = answer.resource;
+    decision.why = answer.why;
     if !answer.tags.is_empty() {
         decision.edits.append_encoded(&answer.tags);
     }

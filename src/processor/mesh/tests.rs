@@ -64,11 +64,7 @@ impl Shard {
                 .resource
                 .of(&admitted.bytes);
             let id = self.resources.intern(payload, b"", b"");
-            let mut decision = Decision {
-                resource: id,
-                edits: Edits::default(),
-                follow: false,
-            };
+            let mut decision = Decision::new(id, Edits::default());
             before(&mut decision.edits);
             self.mesh.process(&span, &mut self.resources, &mut decision);
             let mut bytes = Vec::new();
