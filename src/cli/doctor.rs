@@ -8,17 +8,21 @@ a mesh can be judged from a file (`--replay`), by tests as well.
 */
 
 mod addresses;
+mod asked;
 mod cause;
 mod check;
 mod checks;
 mod collector;
 mod facts;
-mod gather;
+pub(super) mod gather;
 mod istio;
 mod jaeger;
 mod kiali;
+mod kiali_fix;
 mod kubernetes;
 mod names;
+mod nearest;
+mod probe;
 mod proxies;
 mod report;
 
@@ -28,7 +32,7 @@ mod tests;
 use anyhow::Context;
 use cause::{Checked, causes, exit_code};
 use check::Category;
-use facts::{Facts, Scope};
+use facts::{Answer, Facts, Failure, Scope, probe::Probe};
 use report::Format;
 use std::{fs, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -85,9 +89,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
     jaeger: Vec<String>,
 
+    /// Kiali's address with its web root, such as http://localhost:20001/kiali: asked where its
+    /// ConfigMap is not to be had, if it has no login
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    kiali: Option<String>,
+
     /// The namespace of the Kiali that is meant
     #[arg(long, value_name = "NAME")]
     kiali_namespace: Option<String>,
+
+    /// Send a marked span through the collector, as a waypoint would, and wait until Jaeger returns
+    /// it to Kiali's question. Nothing takes it for traffic
+    #[arg(long, conflicts_with_all = ["pre", "replay"])]
+    probe: bool,
 
     /// How to print
     #[arg(short, long, value_enum, default_value = "table")]
@@ -121,14 +135,16 @@ enum Stage {
     Proxies,
     Collector,
     Backend,
+    Probe,
 }
 
 impl Stage {
-    const ALL: [Stage; 4] = [
+    const ALL: [Stage; 5] = [
         Stage::Cluster,
         Stage::Proxies,
         Stage::Collector,
         Stage::Backend,
+        Stage::Probe,
     ];
 
     fn categories(self) -> &'static [Category] {
@@ -137,6 +153,7 @@ impl Stage {
             Self::Proxies => &[Category::Proxies],
             Self::Collector => &[Category::Collector],
             Self::Backend => &[Category::Jaeger, Category::Kiali, Category::Names],
+            Self::Probe => &[Category::Probe],
         }
     }
 
@@ -170,6 +187,15 @@ impl Stage {
                 facts.collector = gather::collector::ask(&at, limit).await;
             }
             Self::Backend => {
+                if let Some(url) = &args.kiali
+                    && facts.kialis.list().is_empty()
+                {
+                    facts.kialis = match gather::kiali::ask_api(url, limit).await {
+                        Answer::Got(config) => Answer::Got(vec![config]),
+                        Answer::Failed(failure) => Answer::Failed(failure),
+                        Answer::NotAsked => Answer::NotAsked,
+                    };
+                }
                 facts.jaegers.clear();
                 for (url, is_kialis) in addresses::jaeger(args, facts).await {
                     let address = gather::jaeger::ask(&url, is_kialis, limit).await;
@@ -177,8 +203,38 @@ impl Stage {
                 }
                 ask_recent(facts, limit).await;
             }
+            Self::Probe if !args.probe => {}
+            Self::Probe => facts.probe = ask_probe(facts, limit).await,
         }
     }
+}
+
+/// Sends a marked span and looks for it.
+async fn ask_probe(facts: &Facts, limit: Duration) -> Answer<Probe> {
+    let collector = &facts.collector.grpc_url;
+    if collector.is_empty() {
+        return Answer::Failed(Failure {
+            cause: "there is nobody to send the probe to: the collector's address is not known"
+                .to_owned(),
+            remedy: Some("Give --collector http://HOST:4317".to_owned()),
+            ..Failure::default()
+        });
+    }
+    let trust = facts.kubernetes.mesh_config.got();
+    let trust = trust.map_or("", |config| &*config.trust_domain);
+    let kiali = facts.kialis.list().first();
+    let kialis_cluster = kiali.map(|config| asked::cluster(facts, config));
+    let mut namespaces = facts.scope.namespaces.iter();
+    let mesh = gather::probe::ProbedMesh {
+        namespace: namespaces.next().unwrap_or(&facts.scope.istio_namespace),
+        cluster: &asked::istiods_cluster(facts),
+        kiali: kialis_cluster
+            .as_deref()
+            .zip(kiali.map(|config| config.kiali(trust))),
+    };
+    let mut jaegers = facts.jaegers.iter();
+    let jaeger = jaegers.find(|address| address.services().is_some());
+    Answer::Got(gather::probe::ask(collector, jaeger, &mesh, limit).await)
 }
 
 /// Asks whether what Kiali asks for has spans of late.
@@ -186,7 +242,7 @@ async fn ask_recent(facts: &mut Facts, limit: Duration) {
     let Some(config) = facts.kialis.list().first() else {
         return;
     };
-    let asked = names::asked(facts, config);
+    let asked = asked::asked(facts, config);
     let tags = asked
         .first()
         .map(|first| first.tags.clone())

@@ -2,7 +2,7 @@
 `wayspan explain`: what wayspan sees in captured spans, which rule decided, and which of
 Kiali's pages find the result.
 
-[`input`] reads a capture into decoded spans, [`account`] asks the rules and Kiali's
+[`input`] reads a capture into decoded spans, [`jaeger`] asks Jaeger for some, [`account`] asks the rules and Kiali's
 questions about each of them, [`report`] prints. The rules and the questions are those of
 [`crate::mesh`], as in the `mesh` processor. Nothing is asked of Kubernetes, so labels are
 taken to agree with names.
@@ -10,6 +10,7 @@ taken to agree with names.
 
 mod account;
 mod input;
+mod jaeger;
 mod report;
 
 use super::{Sources, complain, kiali_flags::KialiFlags};
@@ -23,12 +24,27 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, str::FromStr as _};
 /// Reads an OTLP request of traces, protobuf or JSON, as it was captured or as the file exporter
 /// wrote it. For each span it prints what the rules see, which of them decided, the result, and
 /// which of Kiali's pages find it. Nothing is asked of Kubernetes: apps, Services and workloads are
-/// taken to be called as the spans call them.
+/// taken to be called as the spans call them. What Jaeger holds has been decided about before, if it
+/// came through wayspan.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The capture; - reads standard input
-    #[arg(value_name = "FILE")]
-    capture: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "service")]
+    capture: Option<PathBuf>,
+
+    /// Explain the spans that Jaeger holds under this service name
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "jaeger",
+        conflicts_with = "capture"
+    )]
+    service: Option<String>,
+
+    /// Jaeger's query address, over HTTP with its base path or over gRPC, such as
+    /// http://localhost:16686/jaeger
+    #[arg(long, value_name = "URL", requires = "service", value_parser = crate::http::config::url)]
+    jaeger: Option<String>,
 
     /// Take the settings of this configuration's mesh processor; repeat it to merge the later
     /// over the earlier
@@ -65,10 +81,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings.context("no pipeline has a mesh processor")?,
         Err(code) => return Ok(code),
     };
-    let name = args.capture.display();
-    let spans = input::read(&args.capture)
-        .and_then(|capture| input::spans(&capture))
-        .with_context(|| format!("cannot explain {name}"))?;
+    let spans = match (&args.capture, &args.service, &args.jaeger) {
+        (Some(file), ..) => input::read(file)
+            .and_then(|capture| input::spans(&capture))
+            .with_context(|| format!("cannot explain {}", file.display()))?,
+        (None, Some(service), Some(jaeger)) => {
+            jaeger::spans(jaeger, service).with_context(|| format!("cannot explain {service}"))?
+        }
+        (None, ..) => anyhow::bail!("nothing to explain: give a file, or --jaeger and --service"),
+    };
     let account = Account::of(&spans, &settings);
     let mut out = std::io::stdout().lock();
     // A closed pipe (`wayspan explain FILE | head`) is the reader's choice.

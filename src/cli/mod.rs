@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod kiali_flags;
 mod run;
+mod tap;
 mod validate;
 
 use crate::{
@@ -30,6 +31,7 @@ Examples:
   wayspan demo                                 see what it does, with nothing else installed
   wayspan doctor                               find out why Kiali shows no traces
   wayspan explain capture.pb                   say what becomes of captured spans, and why
+  wayspan tap                                  watch spans pass through a running wayspan
   wayspan validate --config collector.yaml     check that file; exit code 1 if it is wrong
 
 While it runs:
@@ -64,6 +66,7 @@ enum Command {
     Demo(demo::Args),
     Doctor(Box<doctor::Args>),
     Explain(explain::Args),
+    Tap(tap::Args),
     /// List the components there are, in YAML
     Components,
     /// List feature gates; wayspan has none
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(args)) => demo::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Tap(args)) => tap::run(args),
         Some(Command::Components) => about::components(),
         Some(Command::Featuregate { id }) => about::feature_gates(id.as_deref()),
         Some(Command::Completions { shell }) => about::completions(*shell),

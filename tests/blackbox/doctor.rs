@@ -66,6 +66,74 @@ fn what_it_prints_is_what_the_golden_files_have() {
     );
 }
 
+/// kiali/kiali#8266 with the facts of healthy.yaml otherwise: Istio 1.24.1 in ambient mode, Kiali
+/// 2.7.0 without namespaces in its questions, Jaeger 1.53 below `/jaeger`, and a Telemetry that
+/// reaches the ingress gateway alone.
+fn kiali_8266() -> Value {
+    let mut facts = healthy();
+    facts["scope"]["namespaces"] = json!(["bookinfo"]);
+    facts["proxies"] = json!([]);
+    let kubernetes = &mut facts["kubernetes"];
+    let image = "docker.io/istio/pilot:1.24.1";
+    kubernetes["istiods"]["got"][0]["spec"]["containers"][0]["image"] = image.into();
+    let pods = kubernetes["pods"]["got"].as_array_mut().unwrap();
+    pods[0]["spec"]["containers"][0]["image"] = "docker.io/istio/proxyv2:1.24.1".into();
+    pods.retain(|pod| pod["metadata"]["namespace"] != "shop");
+    let gateways = kubernetes["gateways"]["got"].as_array_mut().unwrap();
+    gateways[1]["metadata"] = json!({"name": "ingress", "namespace": "istio-ingress"});
+    kubernetes["telemetries"]["got"][0]["metadata"]["namespace"] = "istio-ingress".into();
+    let jaeger = &mut facts["jaegers"][0];
+    jaeger["http"]["got"]["version"] = "v1.53.0".into();
+    jaeger["http"]["got"]["services"] = json!(["ingress-istio.istio-ingress", "Reviews"]);
+    jaeger["recent"] = json!({});
+    let kiali = &mut facts["kialis"]["got"][0];
+    kiali["version"] = "2.7".into();
+    kiali["namespaceSelector"] = false.into();
+    let metrics = &mut facts["collector"]["metrics"]["got"];
+    metrics["is_wayspan"] = false.into();
+    metrics["scheme"] = Value::Null;
+    facts
+}
+
+/// The same once Telemetry holds for the mesh, as the first fix has it.
+fn kiali_8266_reported() -> Value {
+    let mut facts = kiali_8266();
+    let telemetries = facts["kubernetes"]["telemetries"]["got"].as_array_mut();
+    let telemetries = telemetries.unwrap();
+    let mut added = telemetries[0].clone();
+    added["metadata"] = json!({"name": "tracing", "namespace": "istio-system"});
+    telemetries.push(added);
+    facts["jaegers"][0]["http"]["got"]["services"] = json!([
+        "ingress-istio.istio-ingress",
+        "Reviews",
+        "waypoint.bookinfo"
+    ]);
+    facts
+}
+
+#[test]
+fn the_manual_shows_what_is_said_of_kiali_8266() {
+    let manual = root().join("docs/troubleshooting.md");
+    let text = fs::read_to_string(&manual).unwrap();
+    let mut written = text.clone();
+    for (name, facts) in [
+        ("kiali-8266", kiali_8266()),
+        ("kiali-8266-reported", kiali_8266_reported()),
+    ] {
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+        let (before, rest) = written.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        let said = judged(&facts, &["--output", "short"]);
+        let said = said.replace("exit code 1\n", "");
+        written = format!("{before}{begin}```text\n{said}```\n{end}{after}");
+    }
+    if std::env::var_os("WRITE_GOLDEN").is_some() {
+        fs::write(&manual, &written).unwrap();
+        return;
+    }
+    assert_eq!(text, written, "WRITE_GOLDEN=1 writes it anew");
+}
+
 #[test]
 fn before_the_installation_a_collector_need_not_be_there() {
     let mut facts = healthy();

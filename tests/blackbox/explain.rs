@@ -39,9 +39,8 @@ fn account(arguments: &[&str]) -> Value {
 fn to_service<'a>(account: &'a Value, service: &str) -> &'a Value {
     let spans = account["spans"].as_array().unwrap();
     let mut spans = spans.iter();
-    let wanted = |span: &&Value| {
-        span["hop"] == "waypoint" && span["destination"]["service"] == service
-    };
+    let wanted =
+        |span: &&Value| span["hop"] == "waypoint" && span["destination"]["service"] == service;
     spans.find(wanted).unwrap()
 }
 
@@ -130,7 +129,11 @@ fn what_cannot_be_read_is_named() {
         (&["nowhere.pb"][..], &b""[..], "cannot explain nowhere.pb"),
         (&["-"], b"rubbish", "cannot explain -"),
         (&["-"], b"{}", "it has no spans"),
-        (&["-", "--config", "a.yaml", "--kiali-version", "2.7"], b"", "cannot be used with"),
+        (
+            &["-", "--config", "a.yaml", "--kiali-version", "2.7"],
+            b"",
+            "cannot be used with",
+        ),
     ] {
         let output = explain(arguments, input);
         let error = String::from_utf8_lossy(&output.stderr);

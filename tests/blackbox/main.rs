@@ -37,3 +37,4 @@ mod spans;
 mod start;
 mod unix;
 mod zipkin;
+mod zpages;

@@ -6,6 +6,11 @@ use crate::jaeger::Jaeger;
 use crate::kiali_objects::{Installed, Installer};
 use crate::{kubectl, kubernetes::Cluster, spans::export};
 use serde_json::{Value, json};
+use std::{
+    io::Read as _,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 use testkit::{Setup, Wayspan, binary, free_port, root, wait_for};
 
@@ -323,13 +328,44 @@ fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
         let held = jaeger.services_grpc().unwrap();
         held.iter().any(|name| name == "cart.shop").then_some(())
     });
-    let (code, said) = doctor_with(&cluster, &collector(wayspan.grpc, wayspan.metrics));
+    let probing = |wayspan: &Wayspan| {
+        let mut arguments = collector(wayspan.grpc, wayspan.metrics);
+        arguments.push("--probe".to_owned());
+        doctor_with(&cluster, &arguments)
+    };
+    let probed = |said: &Value| {
+        let checks = said["checks"].as_array().unwrap().iter();
+        let probe = checks.filter(|check| check["category"] == "probe");
+        probe
+            .map(|check| check["status"].clone())
+            .collect::<Vec<_>>()
+    };
+    let (code, said) = probing(&wayspan);
     assert_eq!((code, &said["causes"]), (0, &json!([])), "{said:#}");
+    assert_eq!(probed(&said), ["ok", "ok", "ok"], "{said:#}");
     let with_grpc = json!({"enabled": true, "internal_url": format!("{grpc}/jaeger")});
     kiali.tracing = with_grpc;
     kiali.apply(&cluster);
-    let (code, said) = doctor(&cluster);
+    let (code, said) = probing(&wayspan);
     assert_eq!((code, &said["causes"]), (0, &json!([])), "{said:#}");
+    assert_eq!(probed(&said), ["ok", "ok", "ok"], "{said:#}");
+    // A collector that leaves names as they are: the probe is there, and not for this Kiali.
+    let unnamed = Wayspan::start(Setup::to_grpc(jaeger.otlp_grpc));
+    send(&unnamed);
+    let (code, said) = probing(&unnamed);
+    assert_eq!(
+        (code, &*first_cause(&said).0),
+        (1, "probe-kiali"),
+        "{said:#}"
+    );
+    assert_eq!(probed(&said), ["ok", "ok", "broken"], "{said:#}");
+    let evidence = &said["causes"][0]["evidence"];
+    assert!(
+        evidence
+            .to_string()
+            .contains("Jaeger holds it as wayspan-probe.istio-system"),
+        "{said:#}"
+    );
 
     let tls = http.replace("http://", "https://");
     for (check, key, value) in [
@@ -381,6 +417,75 @@ fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
         (1, "collector-sends"),
         "{said:#}"
     );
+
+    a_large_namespace_is_looked_at_quickly(&cluster, &wayspan);
+}
+
+/// A hundred workloads, each with its Service and three Pods, and spans of all.
+fn a_large_namespace_is_looked_at_quickly(cluster: &Cluster, wayspan: &Wayspan) {
+    let waypoint =
+        "waypoint~10.244.0.9~waypoint-6f7d9c5b4-qwert.bookinfo~bookinfo.svc.cluster.local";
+    for number in 0..100 {
+        let app = format!("app-{number}");
+        cluster.apply(&json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": app, "namespace": "bookinfo"},
+            "spec": {"selector": {"app": app}, "ports": [{"name": "http", "port": 9080}]},
+        }));
+        for pod in 0..3 {
+            cluster.apply(&json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": format!("{app}-7c9f6d5b8-xk2l{pod}"), "namespace": "bookinfo", "labels": {"app": app}},
+                "spec": {"containers": [{"name": "app", "image": "app"}]},
+            }));
+        }
+        let upstream = format!("inbound-vip|9080|http|{app}.bookinfo.svc.cluster.local");
+        let tags = [
+            ("component", "proxy"),
+            ("node_id", waypoint),
+            ("upstream_cluster", &upstream),
+            ("istio.cluster_id", "Kubernetes"),
+        ];
+        let resource = [("service.name", "waypoint.bookinfo")];
+        export(wayspan, rand::random(), &resource, &tags);
+    }
+    let began = Instant::now();
+    let mut command = binary();
+    command.args([
+        "doctor",
+        "-n",
+        "bookinfo",
+        "--output",
+        "json",
+        "--kubeconfig",
+    ]);
+    command.arg(cluster.kubeconfig());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        said.read_to_string(&mut text).unwrap();
+        text
+    });
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let said: Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
+    let checks = said["checks"].as_array().unwrap();
+    let names = checks.iter().find(|check| check["id"] == "names-asked");
+    let saw = names.unwrap()["saw"].to_string();
+    assert!(saw.contains("of 102 pages"), "{saw}");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(peak > 1000 && peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]

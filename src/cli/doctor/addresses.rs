@@ -51,7 +51,8 @@ pub(super) async fn jaeger(args: &Args, facts: &Facts) -> Vec<(String, bool)> {
         let tracing = &config.tracing;
         let url = &tracing.internal_url;
         let (host, port) = host_and_port(url);
-        if tracing.provider != "tempo" && resolves(host, port, args.timeout).await {
+        let is_known = !url.is_empty() && tracing.provider != "tempo";
+        if is_known && resolves(host, port, args.timeout).await {
             all.push((url.clone(), true));
         }
     }

@@ -21,11 +21,12 @@ pub(super) enum Category {
     Jaeger,
     Kiali,
     Names,
+    Probe,
 }
 
 impl Category {
     /// All of them, in the order of the chain.
-    pub(super) const ALL: [Category; 7] = [
+    pub(super) const ALL: [Category; 8] = [
         Category::Kubernetes,
         Category::Istio,
         Category::Proxies,
@@ -33,6 +34,7 @@ impl Category {
         Category::Jaeger,
         Category::Kiali,
         Category::Names,
+        Category::Probe,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Category {
             Self::Jaeger => "jaeger",
             Self::Kiali => "kiali",
             Self::Names => "names",
+            Self::Probe => "probe",
         }
     }
 }

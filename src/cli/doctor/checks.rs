@@ -5,12 +5,12 @@ use super::{
     check::{Category, Check},
     collector,
     facts::Facts,
-    istio, jaeger, kiali, kubernetes, names, proxies,
+    istio, jaeger, kiali, kubernetes, names, probe, proxies,
 };
 
 /// The checks, in the order of the chain.
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
-    let tables: [&'static [Check]; 7] = [
+    let tables: [&'static [Check]; 8] = [
         kubernetes::CHECKS,
         istio::CHECKS,
         proxies::CHECKS,
@@ -18,6 +18,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Check> {
         jaeger::CHECKS,
         kiali::CHECKS,
         names::CHECKS,
+        probe::CHECKS,
     ];
     tables.into_iter().flatten()
 }

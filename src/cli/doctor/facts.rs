@@ -12,6 +12,7 @@ pub(super) mod jaeger;
 pub(super) mod kiali;
 pub(super) mod mesh_config;
 pub(super) mod objects;
+pub(super) mod probe;
 pub(super) mod proxy;
 
 use collector::Collector;
@@ -19,6 +20,7 @@ use jaeger::JaegerAddress;
 use kiali::KialiConfig;
 use mesh_config::MeshConfig;
 use objects::{EndpointSlice, Gateway, Namespace, Pod, Service, ServiceEntry, Telemetry};
+use probe::Probe;
 use proxy::SeenProxy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,6 +36,8 @@ pub(super) struct Facts {
     pub(super) jaegers: Vec<JaegerAddress>,
     /// Kialis by their configuration, the one that is looked at first.
     pub(super) kialis: Answer<Vec<KialiConfig>>,
+    /// Asked with `--probe` alone.
+    pub(super) probe: Answer<Probe>,
 }
 
 /// What was to be looked at.
@@ -100,7 +104,7 @@ pub(super) enum Answer<T> {
 /// Why there is no answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Failure {
+pub(in crate::cli) struct Failure {
     pub(super) kind: FailureKind,
     /// What was asked and what happened, in a sentence.
     pub(super) cause: String,
@@ -111,7 +115,7 @@ pub(super) struct Failure {
 /// Kinds of failures that checks tell apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FailureKind {
+pub(in crate::cli) enum FailureKind {
     /// A right is missing.
     Forbidden,
     /// The server says that it has no such thing.

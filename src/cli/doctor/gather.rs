@@ -5,9 +5,12 @@ for little, and each question has a time limit. What comes back goes into
 */
 
 pub(super) mod api;
-mod client;
+pub(in crate::cli) mod client;
 pub(super) mod collector;
-pub(super) mod jaeger;
+pub(in crate::cli) mod jaeger;
 pub(super) mod kiali;
 pub(super) mod kubernetes;
+pub(super) mod probe;
 pub(super) mod proxies;
+pub(in crate::cli) mod search;
+mod stored;

@@ -12,8 +12,9 @@ mod service;
 mod telemetry;
 mod version;
 mod waypoint;
+mod which_waypoint;
 
-pub(super) use waypoint::{traced_services, waypoint_names};
+pub(super) use which_waypoint::{traced_services, waypoint_names};
 
 use super::check::{Category, Check};
 

@@ -3,6 +3,7 @@
 use super::{
     check::{Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, known},
     facts::{Facts, jaeger::JaegerAddress, kiali::KialiConfig},
+    kiali_fix::set,
 };
 
 const fn check(id: &'static str, title: &'static str, run: fn(&Facts) -> Verdict) -> Check {
@@ -42,15 +43,6 @@ fn first(facts: &Facts) -> Result<&KialiConfig, Inconclusive> {
     // That none was found, the first check says.
     let all = known(&facts.kialis).map_err(|_| Inconclusive::NotApplicable)?;
     all.first().ok_or(Inconclusive::NotApplicable)
-}
-
-/// Returns what sets keys of Kiali's configuration.
-fn set(config: &KialiConfig, yaml: &str) -> Fix {
-    Fix::text(format!(
-        "In Kiali's configuration ({}; where an operator or Helm makes it, in the Kiali resource or in the values) \
-         set\n{yaml}",
-        config.place()
-    ))
 }
 
 fn config(facts: &Facts) -> Verdict {

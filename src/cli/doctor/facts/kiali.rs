@@ -1,7 +1,13 @@
 /*! What was seen of a Kiali: its configuration, without what is secret in it. */
 
-use super::objects::{is_default, object, or_default};
-use crate::mesh::{Described, Kiali, watch::kiali::documents};
+use super::objects::{Meta, is_default, object, or_default};
+use crate::mesh::{
+    Described, Kiali,
+    watch::kiali::{
+        answers,
+        documents::{self, ReadDocument},
+    },
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,8 +15,11 @@ object! {
     /// A Kiali's configuration.
     KialiConfig {
         namespace: String,
-        /// The ConfigMap's.
+        /// The ConfigMap's; without one the URL of the API that was asked.
         name: String,
+        /// The Kiali resource that an operator makes it of, as `namespace/name`; empty where
+        /// none is known.
+        resource: String,
         version: String,
         namespace_selector: Option<bool>,
         use_waypoint_name: Option<bool>,
@@ -35,6 +44,37 @@ object! {
     }
 }
 
+object! {
+    /// A Kiali resource, of which an operator makes a Kiali.
+    KialiResource { metadata: Meta, spec: KialiSpec }
+}
+
+object! { KialiSpec { deployment: KialiDeployment } }
+
+object! { KialiDeployment {
+    namespace: String,
+    #[serde(rename = "instance_name")]
+    instance_name: String,
+} }
+
+impl KialiResource {
+    /// Returns true if it is the one that this configuration is made of.
+    pub(crate) fn makes(&self, config: &KialiConfig) -> bool {
+        let or = |text: &str, default: &str| match text {
+            "" => default.to_owned(),
+            text => text.to_owned(),
+        };
+        let deployment = &self.spec.deployment;
+        or(&deployment.namespace, &self.metadata.namespace) == config.namespace
+            && or(&deployment.instance_name, "kiali") == config.name
+    }
+
+    /// Returns `namespace/name`.
+    pub(crate) fn place(&self) -> String {
+        format!("{}/{}", self.metadata.namespace, self.metadata.name)
+    }
+}
+
 /// What Kiali sends to unless it is told (Kiali `config/config.go`).
 const DEFAULT_URL: &str = "http://tracing.istio-system:16685/jaeger";
 
@@ -46,7 +86,6 @@ impl KialiConfig {
     /// When it is none, or cannot be read.
     pub(crate) fn read(namespace: &str, name: &str, object: &Value) -> Result<Self, String> {
         let read = documents::config_map(object)?;
-        let said = read.said;
         let text = object.pointer("/data/config.yaml").and_then(Value::as_str);
         let config: Value = serde_saphyr::from_str(text.unwrap_or_default())
             .map_err(|_| "config.yaml is no YAML".to_owned())?;
@@ -68,16 +107,6 @@ impl KialiConfig {
         Ok(Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            version: said
-                .version
-                .map(|version| version.to_string())
-                .unwrap_or_default(),
-            namespace_selector: said.namespace_selector,
-            use_waypoint_name: said.use_waypoint_name,
-            istio_identity_domain: said.istio_identity_domain.unwrap_or_default(),
-            app_label_name: said.app_label_name.unwrap_or_default(),
-            cluster_name: said.cluster_id.unwrap_or_default(),
-            notes: read.notes,
             tracing: Tracing {
                 enabled: tracing
                     .get("enabled")
@@ -92,7 +121,48 @@ impl KialiConfig {
                     .flat_map(|map| map.keys().cloned())
                     .collect(),
             },
+            ..Self::said(read)
         })
+    }
+
+    /// Reads what the API at a URL answers to `/api/tracing`, `/api/config` and
+    /// `/api/status`. How it speaks to Jaeger is not among it.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not what Kiali answers.
+    pub(crate) fn answered(url: &str, answers: [&[u8]; 3]) -> Result<Self, String> {
+        let read = answers::read_all(answers)?;
+        let tracing: Value = serde_json::from_slice(answers[0]).unwrap_or_default();
+        Ok(Self {
+            name: url.to_owned(),
+            tracing: Tracing {
+                enabled: tracing.get("enabled").and_then(Value::as_bool) == Some(true),
+                provider: tracing
+                    .get("provider")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
+                ..Tracing::default()
+            },
+            ..Self::said(read)
+        })
+    }
+
+    fn said(ReadDocument { said, notes }: ReadDocument) -> Self {
+        Self {
+            version: said
+                .version
+                .map(|version| version.to_string())
+                .unwrap_or_default(),
+            namespace_selector: said.namespace_selector,
+            use_waypoint_name: said.use_waypoint_name,
+            istio_identity_domain: said.istio_identity_domain.unwrap_or_default(),
+            app_label_name: said.app_label_name.unwrap_or_default(),
+            cluster_name: said.cluster_id.unwrap_or_default(),
+            notes,
+            ..Self::default()
+        }
     }
 
     /// Returns true if it speaks gRPC to Jaeger, as it does unless it is told.
@@ -100,9 +170,12 @@ impl KialiConfig {
         self.tracing.use_grpc.unwrap_or(true)
     }
 
-    /// Returns `namespace/name`.
+    /// Returns `namespace/name`, or the URL.
     pub(crate) fn place(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
+        match &*self.namespace {
+            "" => self.name.clone(),
+            namespace => format!("{namespace}/{}", self.name),
+        }
     }
 
     /// Returns the Kiali that it configures, in a mesh with this trust domain.
@@ -139,6 +212,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_resource_makes_what_it_names() {
+        let config = KialiConfig {
+            namespace: "istio-system".to_owned(),
+            name: "kiali".to_owned(),
+            ..KialiConfig::default()
+        };
+        for (namespace, deployment, makes) in [
+            ("istio-system", json!(null), true),
+            ("operators", json!({"namespace": "istio-system"}), true),
+            ("operators", json!({}), false),
+            ("istio-system", json!({"instance_name": "other"}), false),
+        ] {
+            // YAML of the operator has snake_case in it.
+            let resource: KialiResource = serde_json::from_value(json!({
+                "metadata": {"name": "k", "namespace": namespace}, "spec": {"deployment": deployment},
+            }))
+            .unwrap();
+            assert_eq!(resource.makes(&config), makes, "{resource:?}");
+        }
+    }
 
     #[test]
     fn nothing_secret_is_kept() {

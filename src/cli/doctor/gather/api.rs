@@ -68,6 +68,12 @@ pub(super) const GATEWAYS: Kind = Kind {
     plural: "gateways",
     optional: true,
 };
+pub(super) const KIALIS: Kind = Kind {
+    group: "kiali.io",
+    versions: &["v1alpha1"],
+    plural: "kialis",
+    optional: true,
+};
 pub(super) const SERVICE_ENTRIES: Kind = Kind {
     group: "networking.istio.io",
     versions: &["v1", "v1beta1"],

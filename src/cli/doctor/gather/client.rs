@@ -25,21 +25,21 @@ const ANSWER_LIMIT: usize = 32 << 20;
 
 /// An answer over HTTP, whatever its status.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(in crate::cli) struct Reply {
+    pub(in crate::cli) status: u16,
     pub(super) is_json: bool,
-    pub(super) body: Bytes,
+    pub(in crate::cli) body: Bytes,
 }
 
 /// Asks one address.
-pub(super) struct Asker {
+pub(in crate::cli) struct Asker {
     url: String,
     limit: Duration,
 }
 
 impl Asker {
     /// For a URL, with or without a path.
-    pub(super) fn new(url: &str, limit: Duration) -> Self {
+    pub(in crate::cli) fn new(url: &str, limit: Duration) -> Self {
         Self {
             url: url.trim_end_matches('/').to_owned(),
             limit,
@@ -59,7 +59,7 @@ impl Asker {
     }
 
     /// GET of the URL with `path` behind it.
-    pub(super) async fn get(&self, path: &str) -> Result<Reply, Failure> {
+    pub(in crate::cli) async fn get(&self, path: &str) -> Result<Reply, Failure> {
         self.http(
             Method::GET,
             &format!("{}{path}", self.url),
@@ -137,8 +137,8 @@ impl Asker {
             Some("0") => Ok(frames(answer.body)),
             Some(code) => Err(Failure {
                 kind: match code {
-                    // Unimplemented: it speaks gRPC, but has no such service.
-                    "12" => FailureKind::Absent,
+                    // Not found, or unimplemented: it speaks gRPC, but has no such thing.
+                    "5" | "12" => FailureKind::Absent,
                     "7" | "16" => FailureKind::Forbidden,
                     _ => FailureKind::Malformed,
                 },

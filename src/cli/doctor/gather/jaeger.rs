@@ -3,19 +3,17 @@ The questions to Jaeger, those of Kiali's among them: by each address, over HTTP
 and over gRPC, whatever it should speak.
 */
 
-use super::client::{Asker, Reply};
+use super::{
+    client::{Asker, Reply},
+    search::{Jaeger, Search},
+};
 use crate::cli::doctor::facts::{
     Answer, Failure, FailureKind,
     jaeger::{HttpSeen, JaegerAddress, Recent},
 };
-use bytes::Bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use prost::Message;
+use prost::Message as _;
 use serde::Deserialize;
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::Duration;
 
 /// How far back spans are looked for.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -24,34 +22,6 @@ const MOST: usize = 200;
 
 /// The part of `jaeger.api_v2` that is asked (jaegertracing/jaeger-idl, `query.proto`).
 mod api {
-    use super::HashMap;
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Instant {
-        #[prost(int64, tag = "1")]
-        pub(super) seconds: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Query {
-        #[prost(string, tag = "1")]
-        pub(super) service_name: String,
-        #[prost(map = "string, string", tag = "3")]
-        pub(super) tags: HashMap<String, String>,
-        #[prost(message, optional, tag = "4")]
-        pub(super) start_time_min: Option<Instant>,
-        #[prost(message, optional, tag = "5")]
-        pub(super) start_time_max: Option<Instant>,
-        #[prost(int32, tag = "8")]
-        pub(super) search_depth: i32,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct FindTraces {
-        #[prost(message, optional, tag = "1")]
-        pub(super) query: Option<Query>,
-    }
-
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Services {
         #[prost(string, repeated, tag = "1")]
@@ -159,6 +129,21 @@ fn version(page: &str) -> Option<String> {
     (!version.is_empty()).then_some(version)
 }
 
+/// Returns a Jaeger that answers at an address in some way.
+pub(in crate::cli) async fn connect(url: &str, limit: Duration) -> Result<Jaeger, Failure> {
+    let address = ask(url, false, limit).await;
+    Jaeger::at(&address, limit).ok_or_else(|| {
+        let failures = [address.http.failure(), address.grpc.failure()];
+        let why = failures.into_iter().flatten().map(ToString::to_string);
+        let why: Vec<_> = why.collect();
+        Failure {
+            kind: FailureKind::Unreachable,
+            cause: format!("{url} does not answer as Jaeger does: {}", why.join("; ")),
+            remedy: None,
+        }
+    })
+}
+
 /// Asks whether names have spans of late, with and without the tags of Kiali's questions.
 pub(in crate::cli::doctor) async fn ask_recent(
     address: &mut JaegerAddress,
@@ -166,12 +151,18 @@ pub(in crate::cli::doctor) async fn ask_recent(
     tags: &[(String, String)],
     limit: Duration,
 ) {
-    let asker = Asker::new(&address.url, limit);
-    let grpc = address.grpc.got().is_some();
+    let Some(jaeger) = Jaeger::at(address, limit) else {
+        return;
+    };
     for name in names.iter().take(MOST) {
-        let has = async |tags: &[(String, String)]| match grpc {
-            true => found_by_grpc(&asker, name, tags).await,
-            false => found_by_http(&asker, name, tags).await,
+        let has = async |tags: &[(String, String)]| {
+            let search = Search {
+                name,
+                tags,
+                window: WINDOW,
+                most: 1,
+            };
+            jaeger.find(search).await.map(|spans| !spans.is_empty())
         };
         let recent = match has(tags).await {
             Ok(true) => Recent::Some,
@@ -184,64 +175,6 @@ pub(in crate::cli::doctor) async fn ask_recent(
             Err(_) => continue,
         };
         address.recent.insert(name.clone(), recent);
-    }
-}
-
-/// The end of the time that is searched, in seconds, beyond which clocks may be fast.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs()) + 60
-}
-
-async fn found_by_grpc(
-    asker: &Asker,
-    name: &str,
-    tags: &[(String, String)],
-) -> Result<bool, Failure> {
-    let instant = |seconds: u64| {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        Some(api::Instant { seconds })
-    };
-    let request = api::FindTraces {
-        query: Some(api::Query {
-            service_name: name.to_owned(),
-            tags: tags.iter().cloned().collect(),
-            start_time_min: instant(now().saturating_sub(WINDOW.as_secs())),
-            start_time_max: instant(now()),
-            search_depth: 1,
-        }),
-    };
-    let messages = asker
-        .call("/jaeger.api_v2.QueryService/FindTraces", &request)
-        .await?;
-    Ok(messages.iter().any(|message: &Bytes| !message.is_empty()))
-}
-
-#[derive(Deserialize)]
-struct Traces {
-    data: Option<Vec<serde::de::IgnoredAny>>,
-}
-
-async fn found_by_http(
-    asker: &Asker,
-    name: &str,
-    tags: &[(String, String)],
-) -> Result<bool, Failure> {
-    let tags: HashMap<&str, &str> = tags.iter().map(|(key, value)| (&**key, &**value)).collect();
-    let tags = serde_json::to_string(&tags).unwrap_or_default();
-    let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let path = format!(
-        "/api/traces?service={}&tags={}&start={}000000&end={}000000&limit=1",
-        escape(name),
-        escape(&tags),
-        now().saturating_sub(WINDOW.as_secs()),
-        now()
-    );
-    let reply = asker.get(&path).await?;
-    let traces: Option<Traces> = serde_json::from_slice(&reply.body).ok();
-    match traces {
-        Some(traces) if reply.status == 200 => Ok(traces.data.is_some_and(|data| !data.is_empty())),
-        _ => Err(Failure::default()),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     effective::{Effective, Proxy, targets, tracing},
     mesh::{Mode, looked_at},
     version::of_control_plane,
-    waypoint::{is_waypoint, namespaces_of},
+    which_waypoint::{is_waypoint, namespaces_of},
 };
 use crate::cli::doctor::facts::{
     Facts,

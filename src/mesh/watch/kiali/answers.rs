@@ -82,6 +82,20 @@ pub(super) fn read<'b, T: Deserialize<'b>>(path: &str, body: &'b [u8]) -> Result
     })
 }
 
+/// Reads what `/api/tracing`, `/api/config` and `/api/status` answer, in this order.
+///
+/// # Errors
+///
+/// When one of them is not what Kiali answers.
+pub(crate) fn read_all([tracing, config, status]: [&[u8]; 3]) -> Result<ReadDocument, String> {
+    let answers = Answers {
+        tracing: Some(read("/api/tracing", tracing)?),
+        config: Some(read("/api/config", config)?),
+        status: Some(read("/api/status", status)?),
+    };
+    Ok(answers.reading())
+}
+
 impl Answers {
     /// Returns what they say together.
     pub(super) fn reading(&self) -> ReadDocument {

@@ -13,7 +13,7 @@ Reading may fail at any time and for any time: what was last known stays in
 force, one line says why and what to do, one says that it is over.
 */
 
-mod answers;
+pub(crate) mod answers;
 mod discover;
 pub(crate) mod documents;
 mod found;
