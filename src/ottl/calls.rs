@@ -1,8 +1,8 @@
 /*!
 Functions: their names, their parameters, and where they exist.
 
-A row of [`FUNCTIONS`] is all that is declared; arguments are checked against it when a text is compiled, and
-[`super::eval`] runs what it names.
+A line below is all that is declared of one; arguments are checked against it when a text is compiled, and the
+module of its [`Family`] runs it.
 */
 
 use super::context::Contexts;
@@ -54,6 +54,7 @@ pub(super) struct Parameter {
 pub(super) struct Function {
     pub(super) name: &'static str,
     pub(super) is: Called,
+    pub(super) family: Family,
     pub(super) parameters: &'static [Parameter],
     /// Its result depends on its arguments alone.
     pub(super) is_pure: bool,
@@ -65,326 +66,161 @@ impl Function {
     }
 }
 
-/// Which function it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Called {
-    Set,
-    DeleteKey,
-    DeleteMatchingKeys,
-    KeepKeys,
-    KeepMatchingKeys,
-    ReplacePattern,
-    ReplaceMatch,
-    ReplaceAllPatterns,
-    ReplaceAllMatches,
-    TruncateAll,
-    Limit,
-    MergeMaps,
-    IsMatch,
-    IsString,
-    IsMap,
-    IsList,
-    IsInt,
-    IsDouble,
-    IsBool,
-    IsRootSpan,
-    ConvertCase,
-    ToLowerCase,
-    ToUpperCase,
-    ToSnakeCase,
-    ToCamelCase,
-    Concat,
-    Split,
-    Substring,
-    HasPrefix,
-    HasSuffix,
-    Trim,
-    TrimPrefix,
-    TrimSuffix,
-    Sha1,
-    Sha256,
-    Sha512,
-    Md5,
-    Fnv,
-    Hex,
-    Base64Encode,
-    Base64Decode,
-    String,
-    Int,
-    Double,
-    Bool,
-    Len,
-    Index,
-    ContainsValue,
-    Coalesce,
-    ParseJson,
-    ExtractPatterns,
-    TraceId,
-    SpanId,
-    Now,
-    Duration,
-    Unix,
-    UnixNano,
-    UnixMicro,
-    UnixMilli,
-    UnixSeconds,
-    Nanoseconds,
-    Microseconds,
-    Milliseconds,
-    Seconds,
-    Minutes,
-    Hours,
+/// Declares functions, each with the parameters that it must be given and, behind a `;`, those that it may be.
+macro_rules! functions {
+    ($($family:ident: {$(
+        $called:ident $name:literal ($($required:ident: $takes:ident),* $(; $($optional:ident: $may:ident),+)?)
+    )*})*) => {
+        /// Who runs a function.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Family { $($family),* }
+
+        /// Which function it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Called { $($($called),*),* }
+
+        /// All functions.
+        pub(super) const FUNCTIONS: &[Function] = &[$($(Function {
+            name: $name,
+            is: Called::$called,
+            family: Family::$family,
+            parameters: &[
+                $(Parameter { name: stringify!($required), takes: Type::$takes, is_optional: false },)*
+                $($(Parameter { name: stringify!($optional), takes: Type::$may, is_optional: true },)+)?
+            ],
+            is_pure: is_pure(Called::$called),
+        }),*),*];
+    };
 }
 
-const fn p(name: &'static str, takes: Type) -> Parameter {
-    Parameter {
-        name,
-        takes,
-        is_optional: false,
+functions! {
+    Editor: {
+        Set "set" (target: Path, value: Any)
+        Append "append" (target: Path; value: Any, values: Anys)
+        DeleteIndex "delete_index" (target: Path, start_index: Int; end_index: Int)
+        DeleteKey "delete_key" (target: MapPath, key: String)
+        DeleteMatchingKeys "delete_matching_keys" (target: MapPath, pattern: String)
+        Flatten "flatten" (target: MapPath; prefix: Text, depth: Number, resolve_conflicts: Truth)
+        KeepKeys "keep_keys" (target: MapPath, keys: Strings)
+        KeepMatchingKeys "keep_matching_keys" (target: MapPath, pattern: String)
+        Limit "limit" (target: MapPath, limit: Number, priority_keys: Texts)
+        MergeMaps "merge_maps" (target: MapPath, source: Map, strategy: Text)
+        ReplacePattern "replace_pattern"
+            (target: Path, regex_pattern: String, replacement: String; function: Function, replacement_format: String)
+        ReplaceMatch "replace_match"
+            (target: Path, pattern: String, replacement: String; function: Function, replacement_format: String)
+        ReplaceAllPatterns "replace_all_patterns"
+            (target: MapPath, mode: Text, regex_pattern: String, replacement: String;
+            function: Function, replacement_format: String)
+        ReplaceAllMatches "replace_all_matches"
+            (target: MapPath, pattern: String, replacement: String; function: Function, replacement_format: String)
+        SetSemconvSpanName "set_semconv_span_name" (semconv_version: Text; original_span_name_attribute: Text)
+        StringifyAll "stringify_all" (target: MapPath)
+        TruncateAll "truncate_all" (target: MapPath, limit: Number; utf8_safe: Truth)
+    }
+    Type: {
+        IsString "IsString" (target: String)
+        IsMap "IsMap" (target: Map)
+        IsList "IsList" (target: Any)
+        IsInt "IsInt" (target: Int)
+        IsDouble "IsDouble" (target: Double)
+        IsBool "IsBool" (target: Bool)
+        IsRootSpan "IsRootSpan" ()
+        String "String" (target: StringLike)
+        Int "Int" (target: IntLike)
+        Double "Double" (target: DoubleLike)
+        Bool "Bool" (target: BoolLike)
+        Coalesce "Coalesce" (values: Anys)
+        Log "Log" (target: DoubleLike)
+        Uuid "UUID" ()
+        UuidV7 "UUIDv7" ()
+    }
+    Text: {
+        IsMatch "IsMatch" (target: StringLike, pattern: String)
+        HasPrefix "HasPrefix" (target: String, prefix: String)
+        HasSuffix "HasSuffix" (target: String, suffix: String)
+        IsValidLuhn "IsValidLuhn" (target: StringLike)
+        IsInCidr "IsInCIDR" (target: String, networks: Strings)
+        ConvertCase "ConvertCase" (target: String, to_case: Text)
+        ToLowerCase "ToLowerCase" (target: String)
+        ToUpperCase "ToUpperCase" (target: String)
+        ToSnakeCase "ToSnakeCase" (target: String)
+        ToCamelCase "ToCamelCase" (target: String)
+        Concat "Concat" (vals: StringLikes, delimiter: String)
+        Format "Format" (format: Text, vals: Anys)
+        Split "Split" (target: String, delimiter: String)
+        Substring "Substring" (target: String, start: Int, length: Int; utf8_safe: Truth)
+        Trim "Trim" (target: String; replacement: Text)
+        TrimPrefix "TrimPrefix" (target: String, prefix: String)
+        TrimSuffix "TrimSuffix" (target: String, suffix: String)
+    }
+    Encoding: {
+        Sha1 "SHA1" (target: String)
+        Sha256 "SHA256" (target: String)
+        Sha512 "SHA512" (target: String)
+        Md5 "MD5" (target: String)
+        Fnv "FNV" (target: String)
+        Murmur3Hash "Murmur3Hash" (target: String)
+        Murmur3Hash128 "Murmur3Hash128" (target: String)
+        Hex "Hex" (target: BytesLike)
+        Base64Encode "Base64Encode" (target: String; variant: String)
+        Base64Decode "Base64Decode" (target: String)
+        Decode "Decode" (target: Any, encoding: String)
+        TraceId "TraceID" (target: BytesLike)
+        SpanId "SpanID" (target: BytesLike)
+    }
+    Collection: {
+        Len "Len" (target: Any)
+        Index "Index" (target: Any, value: Any)
+        ContainsValue "ContainsValue" (target: List, item: Any)
+        Keys "Keys" (target: Map)
+        Values "Values" (target: Map)
+        Sort "Sort" (target: Any; order: Text)
+        SliceToMap "SliceToMap" (target: List; key_path: Texts, value_path: Texts)
+        ToKeyValueString "ToKeyValueString" (target: Map; delimiter: Text, pair_delimiter: Text, sort_output: Truth)
+    }
+    Parser: {
+        ParseInt "ParseInt" (target: String, base: Int)
+        ParseJson "ParseJSON" (target: String)
+        ParseKeyValue "ParseKeyValue" (target: String; delimiter: Text, pair_delimiter: Text)
+        ExtractPatterns "ExtractPatterns" (target: String, pattern: String)
+        Url "URL" (uri: String)
+    }
+    Time: {
+        Now "Now" ()
+        Time "Time" (time: String, format: Text; location: Text, locale: Text)
+        FormatTime "FormatTime" (time: Time, format: Text)
+        TruncateTime "TruncateTime" (time: Time, duration: Duration)
+        Duration "Duration" (duration: String)
+        Unix "Unix" (seconds: Int; nanoseconds: Int)
+        UnixNano "UnixNano" (time: Time)
+        UnixMicro "UnixMicro" (time: Time)
+        UnixMilli "UnixMilli" (time: Time)
+        UnixSeconds "UnixSeconds" (time: Time)
+        Year "Year" (time: Time)
+        Month "Month" (time: Time)
+        Day "Day" (time: Time)
+        Weekday "Weekday" (time: Time)
+        Hour "Hour" (time: Time)
+        Minute "Minute" (time: Time)
+        Second "Second" (time: Time)
+        Nanosecond "Nanosecond" (time: Time)
+        Nanoseconds "Nanoseconds" (duration: Duration)
+        Microseconds "Microseconds" (duration: Duration)
+        Milliseconds "Milliseconds" (duration: Duration)
+        Seconds "Seconds" (duration: Duration)
+        Minutes "Minutes" (duration: Duration)
+        Hours "Hours" (duration: Duration)
     }
 }
 
-const fn optional(name: &'static str, takes: Type) -> Parameter {
-    Parameter {
-        name,
-        takes,
-        is_optional: true,
-    }
+/// A time that is read may lack its year, and gets the current one.
+const fn is_pure(called: Called) -> bool {
+    !matches!(
+        called,
+        Called::Now | Called::Time | Called::Uuid | Called::UuidV7
+    )
 }
-
-const fn f(name: &'static str, is: Called, parameters: &'static [Parameter]) -> Function {
-    Function {
-        name,
-        is,
-        parameters,
-        is_pure: !matches!(is, Called::Now),
-    }
-}
-
-const STRING: &[Parameter] = &[p("target", Type::String)];
-const TIME: &[Parameter] = &[p("time", Type::Time)];
-const DURATION: &[Parameter] = &[p("duration", Type::Duration)];
-const FORMAT: Parameter = optional("replacement_format", Type::String);
-const FUNCTION: Parameter = optional("function", Type::Function);
-
-/// All functions.
-pub(super) const FUNCTIONS: &[Function] = &[
-    f(
-        "set",
-        Called::Set,
-        &[p("target", Type::Path), p("value", Type::Any)],
-    ),
-    f(
-        "delete_key",
-        Called::DeleteKey,
-        &[p("target", Type::MapPath), p("key", Type::String)],
-    ),
-    f(
-        "delete_matching_keys",
-        Called::DeleteMatchingKeys,
-        &[p("target", Type::MapPath), p("pattern", Type::String)],
-    ),
-    f(
-        "keep_keys",
-        Called::KeepKeys,
-        &[p("target", Type::MapPath), p("keys", Type::Strings)],
-    ),
-    f(
-        "keep_matching_keys",
-        Called::KeepMatchingKeys,
-        &[p("target", Type::MapPath), p("pattern", Type::String)],
-    ),
-    f(
-        "replace_pattern",
-        Called::ReplacePattern,
-        &[
-            p("target", Type::Path),
-            p("regex_pattern", Type::String),
-            p("replacement", Type::String),
-            FUNCTION,
-            FORMAT,
-        ],
-    ),
-    f(
-        "replace_match",
-        Called::ReplaceMatch,
-        &[
-            p("target", Type::Path),
-            p("pattern", Type::String),
-            p("replacement", Type::String),
-            FUNCTION,
-            FORMAT,
-        ],
-    ),
-    f(
-        "replace_all_patterns",
-        Called::ReplaceAllPatterns,
-        &[
-            p("target", Type::MapPath),
-            p("mode", Type::Text),
-            p("regex_pattern", Type::String),
-            p("replacement", Type::String),
-            FUNCTION,
-            FORMAT,
-        ],
-    ),
-    f(
-        "replace_all_matches",
-        Called::ReplaceAllMatches,
-        &[
-            p("target", Type::MapPath),
-            p("pattern", Type::String),
-            p("replacement", Type::String),
-            FUNCTION,
-            FORMAT,
-        ],
-    ),
-    f(
-        "truncate_all",
-        Called::TruncateAll,
-        &[
-            p("target", Type::MapPath),
-            p("limit", Type::Number),
-            optional("utf8_safe", Type::Truth),
-        ],
-    ),
-    f(
-        "limit",
-        Called::Limit,
-        &[
-            p("target", Type::MapPath),
-            p("limit", Type::Number),
-            p("priority_keys", Type::Texts),
-        ],
-    ),
-    f(
-        "merge_maps",
-        Called::MergeMaps,
-        &[
-            p("target", Type::MapPath),
-            p("source", Type::Map),
-            p("strategy", Type::Text),
-        ],
-    ),
-    f(
-        "IsMatch",
-        Called::IsMatch,
-        &[p("target", Type::StringLike), p("pattern", Type::String)],
-    ),
-    f("IsString", Called::IsString, STRING),
-    f("IsMap", Called::IsMap, &[p("target", Type::Map)]),
-    f("IsList", Called::IsList, &[p("target", Type::Any)]),
-    f("IsInt", Called::IsInt, &[p("target", Type::Int)]),
-    f("IsDouble", Called::IsDouble, &[p("target", Type::Double)]),
-    f("IsBool", Called::IsBool, &[p("target", Type::Bool)]),
-    f("IsRootSpan", Called::IsRootSpan, &[]),
-    f(
-        "ConvertCase",
-        Called::ConvertCase,
-        &[p("target", Type::String), p("to_case", Type::Text)],
-    ),
-    f("ToLowerCase", Called::ToLowerCase, STRING),
-    f("ToUpperCase", Called::ToUpperCase, STRING),
-    f("ToSnakeCase", Called::ToSnakeCase, STRING),
-    f("ToCamelCase", Called::ToCamelCase, STRING),
-    f(
-        "Concat",
-        Called::Concat,
-        &[p("vals", Type::StringLikes), p("delimiter", Type::String)],
-    ),
-    f(
-        "Split",
-        Called::Split,
-        &[p("target", Type::String), p("delimiter", Type::String)],
-    ),
-    f(
-        "Substring",
-        Called::Substring,
-        &[
-            p("target", Type::String),
-            p("start", Type::Int),
-            p("length", Type::Int),
-            optional("utf8_safe", Type::Truth),
-        ],
-    ),
-    f(
-        "HasPrefix",
-        Called::HasPrefix,
-        &[p("target", Type::String), p("prefix", Type::String)],
-    ),
-    f(
-        "HasSuffix",
-        Called::HasSuffix,
-        &[p("target", Type::String), p("suffix", Type::String)],
-    ),
-    f(
-        "Trim",
-        Called::Trim,
-        &[
-            p("target", Type::String),
-            optional("replacement", Type::Text),
-        ],
-    ),
-    f(
-        "TrimPrefix",
-        Called::TrimPrefix,
-        &[p("target", Type::String), p("prefix", Type::String)],
-    ),
-    f(
-        "TrimSuffix",
-        Called::TrimSuffix,
-        &[p("target", Type::String), p("suffix", Type::String)],
-    ),
-    f("SHA1", Called::Sha1, STRING),
-    f("SHA256", Called::Sha256, STRING),
-    f("SHA512", Called::Sha512, STRING),
-    f("MD5", Called::Md5, STRING),
-    f("FNV", Called::Fnv, STRING),
-    f("Hex", Called::Hex, &[p("target", Type::BytesLike)]),
-    f("Base64Encode", Called::Base64Encode, STRING),
-    f("Base64Decode", Called::Base64Decode, STRING),
-    f("String", Called::String, &[p("target", Type::StringLike)]),
-    f("Int", Called::Int, &[p("target", Type::IntLike)]),
-    f("Double", Called::Double, &[p("target", Type::DoubleLike)]),
-    f("Bool", Called::Bool, &[p("target", Type::BoolLike)]),
-    f("Len", Called::Len, &[p("target", Type::Any)]),
-    f(
-        "Index",
-        Called::Index,
-        &[p("target", Type::Any), p("value", Type::Any)],
-    ),
-    f(
-        "ContainsValue",
-        Called::ContainsValue,
-        &[p("target", Type::List), p("item", Type::Any)],
-    ),
-    f("Coalesce", Called::Coalesce, &[p("values", Type::Anys)]),
-    f("ParseJSON", Called::ParseJson, STRING),
-    f(
-        "ExtractPatterns",
-        Called::ExtractPatterns,
-        &[p("target", Type::String), p("pattern", Type::String)],
-    ),
-    f("TraceID", Called::TraceId, &[p("target", Type::BytesLike)]),
-    f("SpanID", Called::SpanId, &[p("target", Type::BytesLike)]),
-    f("Now", Called::Now, &[]),
-    f("Duration", Called::Duration, &[p("duration", Type::String)]),
-    f(
-        "Unix",
-        Called::Unix,
-        &[p("seconds", Type::Int), optional("nanoseconds", Type::Int)],
-    ),
-    f("UnixNano", Called::UnixNano, TIME),
-    f("UnixMicro", Called::UnixMicro, TIME),
-    f("UnixMilli", Called::UnixMilli, TIME),
-    f("UnixSeconds", Called::UnixSeconds, TIME),
-    f("Nanoseconds", Called::Nanoseconds, DURATION),
-    f("Microseconds", Called::Microseconds, DURATION),
-    f("Milliseconds", Called::Milliseconds, DURATION),
-    f("Seconds", Called::Seconds, DURATION),
-    f("Minutes", Called::Minutes, DURATION),
-    f("Hours", Called::Hours, DURATION),
-];
 
 /// The function of this name.
 pub(super) fn function(name: &str) -> Option<&'static Function> {
@@ -394,7 +230,26 @@ pub(super) fn function(name: &str) -> Option<&'static Function> {
 /// The contexts in which a function exists.
 pub(super) fn available(name: &str) -> Contexts {
     match name {
-        "IsRootSpan" => Contexts::SPAN,
+        "IsRootSpan" | "set_semconv_span_name" => Contexts::SPAN,
         _ => Contexts::ALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FUNCTIONS;
+
+    #[test]
+    fn each_function_is_in_the_manual() {
+        let manual = include_str!("../../docs/configuration.md");
+        let section = manual.split("### OTTL").nth(1).unwrap_or_default();
+        let section = section.split("\n## ").next().unwrap_or_default();
+        for function in FUNCTIONS {
+            assert!(
+                section.contains(&format!("`{}`", function.name)),
+                "{}",
+                function.name
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ is none, a path that the context lacks.
 */
 
 mod arguments;
+mod checks;
 pub(super) mod expression;
 
 use expression::{Call, Condition, Expression, Key, Literal, Path, Statement, Test};
@@ -313,8 +314,8 @@ impl Compiler {
             return Err(ParseError::new(tree.at, tree.name.len(), message));
         }
         let arguments = match function.is {
-            // Whatever its arguments are, it takes none.
-            Called::IsRootSpan => Box::default(),
+            // Whatever their arguments are, they take none.
+            Called::IsRootSpan | Called::Now | Called::Uuid | Called::UuidV7 => Box::default(),
             _ => self.arguments(function, tree)?,
         };
         let call = Call {
@@ -323,7 +324,7 @@ impl Compiler {
             pattern: None,
             keys: self.keys(&tree.keys)?,
         };
-        self.checked(call, tree)
+        call.checked(tree)
     }
 }
 

@@ -5,8 +5,11 @@ An editor of a map edits the attributes of a message, or a map inside an attribu
 same way, and set again.
 */
 
+mod flatten;
+mod lists;
 mod nested;
 mod replace;
+mod span_name;
 
 use super::{
     Arena, EvalError, State,
@@ -18,12 +21,21 @@ use super::{
     record::Record,
     value::{Index, Value, check_depth, entries, text_of},
 };
+use crate::pdata::{AnyValue, text::put_text};
 use nested::set_indexed;
+pub(super) use span_name::is_known_version;
+use std::collections::HashMap;
+
+/// So many keys are looked up one by one. More are in a table first: a span may have a million.
+const FEW: usize = 32;
 
 const NO_TARGET: EvalError = EvalError::new("the target is no path");
 
 /// Runs an editor.
 pub(super) fn run(call: &Call, state: &mut State, arena: &Arena) -> Result<(), EvalError> {
+    if call.function.is == Called::SetSemconvSpanName {
+        return span_name::set(call.text(1), state, arena);
+    }
     let Some(Some(Argument::Path(target))) = call.arguments.first() else {
         return Err(NO_TARGET);
     };
@@ -38,6 +50,10 @@ pub(super) fn run(call: &Call, state: &mut State, arena: &Arena) -> Result<(), E
             check_depth(value)?;
             set(target, value, state, arena)
         }
+        Called::Append => lists::append(call, target, state, arena),
+        Called::DeleteIndex => lists::delete_index(call, target, state, arena),
+        Called::Flatten => flatten::flatten(call, target, state, arena),
+        Called::StringifyAll => edit(target, state, arena, |map| stringify(map, arena)),
         Called::DeleteKey => {
             let key = arena.text(with.string(call, 1)?)?;
             edit(target, state, arena, |map| {
@@ -179,6 +195,22 @@ fn truncate(map: &mut Record, limit: usize, is_safe: bool, arena: &Arena) -> Res
     Ok(())
 }
 
+/// Makes all values texts.
+fn stringify(map: &mut Record, arena: &Arena) -> Result<(), EvalError> {
+    for at in 0..map.len() {
+        let payload = map.value_at(at).unwrap_or_default();
+        if matches!(Value::of(payload), Value::Str(_)) {
+            continue;
+        }
+        let text = arena.build_text(|out| {
+            put_text(AnyValue::new(payload), out);
+            Ok(())
+        })?;
+        map.put_at(at, |out| Value::Str(text).encode(out))?;
+    }
+    Ok(())
+}
+
 /// Keeps so many attributes, those named first.
 fn limit(call: &Call, target: &Path, state: &mut State, arena: &Arena) -> Result<(), EvalError> {
     let limit = usize::try_from(call.number(1).unwrap_or_default()).unwrap_or(usize::MAX);
@@ -219,21 +251,40 @@ fn merge(call: &Call, target: &Path, state: &mut State, arena: &Arena) -> Result
     };
     let strategy = call.text(2);
     edit(target, state, arena, |map| {
+        let mut places = match entries(source).nth(FEW) {
+            Some(_) => Some(places(map, arena)?),
+            None => None,
+        };
         for (key, payload) in entries(source) {
             check_depth(Value::of(payload))?;
-            let key = text_of(key);
-            let applies = match strategy {
-                Some("insert") => map.get(key).is_none(),
-                Some("update") => map.get(key).is_some(),
-                _ => true,
+            let place = match &places {
+                Some(places) => places.get(key).copied(),
+                None => map.position(key),
             };
-            if applies {
-                map.put(key, |out| {
-                    out.extend_from_slice(payload);
-                    Ok::<_, EvalError>(())
-                })?;
+            let write = |out: &mut Vec<u8>| {
+                out.extend_from_slice(payload);
+                Ok::<_, EvalError>(())
+            };
+            match place {
+                Some(at) if strategy != Some("insert") => map.put_at(at, write)?,
+                None if strategy != Some("update") => {
+                    if let Some(places) = &mut places {
+                        places.insert(key, map.len());
+                    }
+                    map.push(text_of(key), write)?;
+                }
+                _ => {}
             }
         }
         Ok(())
     })
+}
+
+/// Where the attributes of a map are, by their keys.
+fn places<'v>(map: &Record, arena: &'v Arena) -> Result<HashMap<&'v [u8], usize>, EvalError> {
+    let mut places = HashMap::new();
+    for (at, (key, _)) in map.attributes().enumerate() {
+        places.entry(arena.bytes(key)?).or_insert(at);
+    }
+    Ok(places)
 }

@@ -9,7 +9,7 @@ use super::{
     given::Given,
     grammar::MathOp,
     paths::Field,
-    value::{Index, Value, compare, elements, entries},
+    value::{Index, Time, Value, compare, elements, entries},
 };
 use crate::pdata::wire::put_message;
 
@@ -233,9 +233,17 @@ fn calculate<'v>(left: Value<'_>, op: MathOp, right: Value<'_>) -> Result<Value<
         (Value::Double(a), _, Value::Int(b)) => doubles(a, b as f64),
         (Value::Double(a), _, Value::Double(b)) => doubles(a, b),
         (Value::Time(a), MathOp::Add, Value::Duration(b))
-        | (Value::Duration(b), MathOp::Add, Value::Time(a)) => Ok(Value::Time(a.wrapping_add(b))),
-        (Value::Time(a), MathOp::Sub, Value::Duration(b)) => Ok(Value::Time(a.wrapping_sub(b))),
-        (Value::Time(a), MathOp::Sub, Value::Time(b)) => Ok(Value::Duration(a.saturating_sub(b))),
+        | (Value::Duration(b), MathOp::Add, Value::Time(a)) => Ok(Value::Time(Time {
+            nanos: a.nanos.wrapping_add(b),
+            ..a
+        })),
+        (Value::Time(a), MathOp::Sub, Value::Duration(b)) => Ok(Value::Time(Time {
+            nanos: a.nanos.wrapping_sub(b),
+            ..a
+        })),
+        (Value::Time(a), MathOp::Sub, Value::Time(b)) => {
+            Ok(Value::Duration(a.nanos.saturating_sub(b.nanos)))
+        }
         (Value::Duration(a), MathOp::Add, Value::Duration(b)) => {
             Ok(Value::Duration(a.wrapping_add(b)))
         }

@@ -31,6 +31,14 @@ impl<'v> Given<'v, '_> {
         Ok(self.argument(call, i)?.unwrap_or(Value::Nil))
     }
 
+    /// The values of argument `i`, a list written out.
+    pub(super) fn values(self, call: &'v Call, i: usize) -> &'v [Expression] {
+        match call.arguments.get(i) {
+            Some(Some(Argument::List(values))) => values,
+            _ => &[],
+        }
+    }
+
     pub(super) fn string(self, call: &'v Call, i: usize) -> Result<&'v str, EvalError> {
         self.required(call, i)?.string()
     }

@@ -217,7 +217,8 @@ impl Record {
         Some(self.at(&self.attributes.get(position)?.value))
     }
 
-    fn position(&self, key: &[u8]) -> Option<usize> {
+    /// Where the first attribute with a key is.
+    pub(super) fn position(&self, key: &[u8]) -> Option<usize> {
         let mut attributes = self.attributes.iter();
         attributes.position(|attribute| self.at(&attribute.key) == key)
     }

@@ -33,14 +33,29 @@ pub(super) enum Value<'v> {
     Attributes(&'v Record),
     TraceId([u8; 16]),
     SpanId([u8; 8]),
-    /// Nanoseconds since 1970.
-    Time(i64),
+    Time(Time),
     /// Nanoseconds.
     Duration(i64),
     /// Payload of a `Status`.
     Status(&'v [u8]),
     /// The events or links of a span, which are the fields of this number.
     Messages(&'v Record, u32),
+}
+
+/// A point in time, and the clock that tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time {
+    /// Since 1970 in UTC.
+    pub(super) nanos: i64,
+    /// Seconds by which the clock is ahead of UTC.
+    pub(super) offset: i32,
+}
+
+impl Time {
+    /// So many nanoseconds after 1970, told in UTC.
+    pub(super) fn utc(nanos: i64) -> Self {
+        Self { nanos, offset: 0 }
+    }
 }
 
 /// An index, as of a list or map.
@@ -121,7 +136,7 @@ impl<'v> Value<'v> {
             })?),
             Self::TraceId(id) => Value::TraceId(id),
             Self::SpanId(id) => Value::SpanId(id),
-            Self::Time(n) => Value::Time(n),
+            Self::Time(time) => Value::Time(time),
             Self::Duration(n) => Value::Duration(n),
             Self::Status(status) => Value::Status(arena.bytes(status)?),
             Self::Messages(..) => {
@@ -155,6 +170,15 @@ fn fits(value: Value<'_>, left: u32) -> bool {
     }
 }
 
+/// Whether a list has a map in it, or in a list that is in it.
+pub(super) fn has_maps(list: &[u8]) -> bool {
+    elements(list).any(|payload| match Value::of(payload) {
+        Value::Map(_) => true,
+        Value::List(list) => has_maps(list),
+        _ => false,
+    })
+}
+
 /// The payloads of the elements of a list.
 pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let fields = WireFields::new(list).filter(|field| field.number == 1);
@@ -174,6 +198,21 @@ pub(super) fn entries(map: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> + Clon
         }
         (key, value)
     })
+}
+
+/// Gives `each` the keys and payloads of values of a map.
+pub(super) fn each_entry<'v>(
+    map: Value<'v>,
+    mut each: impl FnMut(&'v [u8], &'v [u8]) -> Result<(), EvalError>,
+) -> Result<(), EvalError> {
+    match map {
+        Value::Map(map) => entries(map).try_for_each(|(key, value)| each(key, value)),
+        Value::Attributes(record) => {
+            let mut attributes = record.attributes();
+            attributes.try_for_each(|(key, value)| each(key, value))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Appends an entry of a map.

@@ -1,17 +1,14 @@
-/*! Arguments against parameters, and what a function says of its literals. */
+/*! Arguments against parameters. */
 
 use super::{
     Compiler,
-    expression::{Argument, Call, Expression, Literal},
+    expression::{Argument, Expression, Literal},
 };
-use crate::{
-    ottl::{
-        Arena, ParseError,
-        calls::{self, Called, Function, Parameter, Type},
-        glob::glob,
-        grammar::{self, Value, ValueKind},
-    },
-    regexp::Pattern,
+use crate::ottl::{
+    Arena, EvalError, ParseError,
+    calls::{self, Function, Parameter, Type},
+    grammar::{self, Value, ValueKind},
+    value::has_maps,
 };
 
 impl Compiler {
@@ -174,7 +171,7 @@ impl Compiler {
             Type::Double => literal.double().err(),
             Type::Bool => literal.bool().err(),
             Type::Map => literal.map().err(),
-            Type::List => literal.list().err(),
+            Type::List => literal.list().and_then(without_maps).err(),
             Type::Time => literal.time().err(),
             Type::Duration => literal.duration().err(),
             _ => None,
@@ -187,121 +184,14 @@ impl Compiler {
             }
         }
     }
-
-    /// Checks what a function demands of its literals.
-    pub(super) fn checked(self, mut call: Call, tree: &grammar::Call) -> Result<Call, ParseError> {
-        let place = |i: usize| {
-            let name = call.function.parameters.get(i).map_or("", |p| p.name);
-            let named = |a: &&grammar::Argument| a.name.as_ref().is_some_and(|(_, n)| n == name);
-            let argument = tree.arguments.iter().find(named).or(tree.arguments.get(i));
-            argument.map_or((tree.at, tree.name.len()), |a| (a.value.at, a.value.width))
-        };
-        let wrong = |i: usize, message: String| {
-            let (at, width) = place(i);
-            Err(ParseError::new(at, width, message))
-        };
-        let one_of = |i: usize, valid: &[&str]| match call.text(i) {
-            Some(text) if !valid.contains(&text) => {
-                wrong(i, format!("\"{text}\" is not one of {}", valid.join(", ")))
-            }
-            _ => Ok(()),
-        };
-        match call.function.is {
-            Called::ConvertCase => one_of(1, &["lower", "upper", "snake", "camel"])?,
-            Called::MergeMaps => one_of(2, &["insert", "update", "upsert"])?,
-            Called::ReplaceAllPatterns => one_of(1, &["key", "value"])?,
-            Called::Limit => {
-                let keys = match call.arguments.get(2) {
-                    Some(Some(Argument::List(keys))) => keys.len() as u64,
-                    _ => 0,
-                };
-                if u64::try_from(call.number(1).unwrap_or_default()).is_ok_and(|limit| limit < keys)
-                {
-                    wrong(
-                        1,
-                        format!("the limit is less than the {keys} keys that are kept first"),
-                    )?;
-                }
-            }
-            Called::Coalesce => {
-                if matches!(call.arguments.first(), Some(Some(Argument::List(values))) if values.is_empty())
-                {
-                    wrong(0, "no values".to_owned())?;
-                }
-            }
-            Called::TraceId | Called::SpanId => {
-                let wanted = if call.function.is == Called::TraceId {
-                    16
-                } else {
-                    8
-                };
-                let len = match call.literal(0) {
-                    Some(Literal::Bytes(bytes)) => Some(bytes.len()),
-                    Some(Literal::Str(text)) => Some(text.len()),
-                    _ => None,
-                };
-                if len.is_some_and(|len| len != wanted && len != 2 * wanted) {
-                    wrong(
-                        0,
-                        format!("the id has {wanted} bytes, or {} digits", 2 * wanted),
-                    )?;
-                }
-            }
-            _ => {}
-        }
-        let (at, is_glob) = match call.function.is {
-            Called::IsMatch
-            | Called::ExtractPatterns
-            | Called::DeleteMatchingKeys
-            | Called::KeepMatchingKeys
-            | Called::ReplacePattern => (1, false),
-            Called::ReplaceAllPatterns => (2, false),
-            Called::ReplaceMatch | Called::ReplaceAllMatches => (1, true),
-            _ => return Ok(call),
-        };
-        if let Some(text) = call.text(at) {
-            let compiled = match is_glob {
-                true => glob(text),
-                false => Pattern::new(text),
-            };
-            match compiled {
-                Ok(pattern) => call.pattern = Some(pattern),
-                Err(message) => wrong(at, format!("the pattern is not valid: {message}"))?,
-            }
-        }
-        Ok(call)
-    }
 }
 
-impl Call {
-    fn literal(&self, i: usize) -> Option<&Literal> {
-        match self.arguments.get(i)? {
-            Some(Argument::Value(value)) => value.literal(),
-            _ => None,
-        }
-    }
-
-    /// The text of an argument that is a literal.
-    pub(in crate::ottl) fn text(&self, i: usize) -> Option<&str> {
-        match self.literal(i)? {
-            Literal::Str(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The number of an argument that is a literal.
-    pub(in crate::ottl) fn number(&self, i: usize) -> Option<i64> {
-        match self.literal(i)? {
-            Literal::Int(n) => Some(*n),
-            _ => None,
-        }
-    }
-
-    /// The truth of an argument that is a literal.
-    pub(in crate::ottl) fn truth(&self, i: usize) -> Option<bool> {
-        match self.literal(i)? {
-            Literal::Bool(b) => Some(*b),
-            _ => None,
-        }
+/// A list that is written out has no maps where one of an attribute may have them.
+fn without_maps(list: &[u8]) -> Result<(), EvalError> {
+    match has_maps(list) {
+        true => Err(EvalError::new(
+            "a list with a map in it must come from an attribute",
+        )),
+        false => Ok(()),
     }
 }

@@ -1,18 +1,48 @@
-/*! Converters of strings. */
+/*! Converters of strings, and questions about them. */
 
-use super::case;
+use super::{
+    OTHER, case,
+    cidr::Network,
+    format::{Values, sprintf},
+    pattern,
+};
 use crate::ottl::{
-    Arena, EvalError,
-    calls::Called,
-    compile::expression::{Argument, Call},
-    given::Given,
+    Arena, EvalError, arena::TOO_MUCH, calls::Called, compile::expression::Call, given::Given,
     value::Value,
 };
 use crate::pdata::wire::put_message;
+use std::net::IpAddr;
 
 pub(super) fn call<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>, EvalError> {
     let string = |i| with.string(call, i);
     Ok(match call.function.is {
+        Called::IsMatch => {
+            let pattern = pattern(call, || string(1))?;
+            match with.required(call, 0)?.string_like(with.arena)? {
+                Some(text) => Value::Bool(pattern.is_match(text)),
+                None => Value::Bool(false),
+            }
+        }
+        Called::IsValidLuhn => {
+            let digits = with.required(call, 0)?.string_like(with.arena)?;
+            let digits = digits.ok_or(EvalError::new("expected digits, found nil"))?;
+            Value::Bool(luhn(digits)?)
+        }
+        Called::IsInCidr => Value::Bool(is_in_networks(call, with)?),
+        Called::Format => {
+            let (format, values) = (call.text(0).unwrap_or_default(), with.values(call, 1));
+            let get = |i: usize| {
+                values
+                    .get(i)
+                    .map_or(Ok(Value::Nil), |value| (with.value)(value))
+            };
+            let values = Values {
+                count: values.len(),
+                get: &get,
+            };
+            let most = with.arena.left();
+            Value::Str((with.arena).build_text(|out| sprintf(format, &values, most, out))?)
+        }
         Called::ConvertCase => {
             let called = match call.text(1) {
                 Some("lower") => Called::ToLowerCase,
@@ -57,7 +87,7 @@ pub(super) fn one_string<'v>(
             Called::ToUpperCase => out.extend(text.chars().flat_map(case::upper)),
             Called::ToSnakeCase => case::snake(text, out),
             Called::ToCamelCase => case::camel(text, out),
-            _ => return Err(EvalError::new("the function takes more than a string")),
+            _ => return Err(OTHER),
         }
         Ok(())
     })?;
@@ -65,12 +95,9 @@ pub(super) fn one_string<'v>(
 }
 
 fn concat<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>, EvalError> {
-    let Some(Some(Argument::List(values))) = call.arguments.first() else {
-        return Ok(Value::Str(""));
-    };
     let delimiter = with.string(call, 1)?;
     let text = with.arena.build_text(|out| {
-        for (i, value) in values.iter().enumerate() {
+        for (i, value) in with.values(call, 0).iter().enumerate() {
             // Go prints so what is nil.
             let text = (with.value)(value)?
                 .string_like(with.arena)?
@@ -80,7 +107,7 @@ fn concat<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>, EvalErro
             }
             out.push_str(text);
             if out.len() > with.arena.left() {
-                return Err(crate::ottl::arena::TOO_MUCH);
+                return Err(TOO_MUCH);
             }
         }
         Ok(())
@@ -95,7 +122,7 @@ fn split<'v>(text: &str, delimiter: &str, with: Given<'v, '_>) -> Result<Value<'
             let mut result = Ok(());
             put_message(1, out, |out| result = Value::Str(part).encode(out));
             result.and_then(|()| match out.len() > with.arena.left() {
-                true => Err(crate::ottl::arena::TOO_MUCH),
+                true => Err(TOO_MUCH),
                 false => Ok(()),
             })
         };
@@ -147,4 +174,40 @@ fn substring<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>, EvalE
             ))
         }
     }
+}
+
+/// Whether the last digit is the check digit of the others. Spaces do not count.
+fn luhn(text: &str) -> Result<bool, EvalError> {
+    let (mut sum, mut is_doubled, mut is_any) = (0, false, false);
+    for c in text.chars().rev().filter(|c| *c != ' ') {
+        let digit = c
+            .to_digit(10)
+            .ok_or(EvalError::new("the string has more than digits"))?;
+        sum += match digit * 2 {
+            twice if is_doubled && twice > 9 => twice - 9,
+            twice if is_doubled => twice,
+            _ => digit,
+        };
+        is_doubled = !is_doubled;
+        is_any = true;
+        sum %= 10;
+    }
+    Ok(is_any && sum == 0)
+}
+
+/// Whether the first argument is an address in one of the networks. Text that is no address is in none.
+fn is_in_networks<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<bool, EvalError> {
+    let Ok(address) = with.string(call, 0)?.parse::<IpAddr>() else {
+        return Ok(false);
+    };
+    for network in with.values(call, 1) {
+        let network = Network::parse((with.value)(network)?.string()?);
+        if network
+            .ok_or(EvalError::new("a network is written 10.0.0.0/8"))?
+            .contains(address)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,37 +1,81 @@
 /*! Converters of times and durations. */
 
+use super::{OTHER, calendar::Calendar, strptime};
 use crate::ottl::{
-    EvalError, calls::Called, compile::expression::Call, given::Given, value::Value,
+    EvalError,
+    calls::Called,
+    compile::expression::Call,
+    given::Given,
+    value::{Time, Value},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn call<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>, EvalError> {
     let time = || with.required(call, 0)?.time();
     let duration = || with.required(call, 0)?.duration();
+    let calendar = || -> Result<Calendar, EvalError> { Ok(Calendar::of(time()?)) };
+    let nanos = || -> Result<i64, EvalError> { Ok(time()?.nanos) };
+    let int = |n: u32| Value::Int(i64::from(n));
     Ok(match call.function.is {
-        Called::Now => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            let nanos = now.map_or(0, |now| now.as_nanos());
-            Value::Time(i64::try_from(nanos).unwrap_or(i64::MAX))
+        Called::Now => Value::Time(Time::utc(now())),
+        Called::Time => {
+            let (text, format) = (with.string(call, 0)?, call.text(1).unwrap_or_default());
+            Value::Time(strptime::parse(text, format, now())?)
+        }
+        Called::FormatTime => {
+            let (time, format) = (time()?, call.text(1).unwrap_or_default());
+            Value::Str((with.arena).build_text(|out| strptime::write(time, format, out))?)
+        }
+        Called::TruncateTime => {
+            let (time, duration) = (time()?, with.required(call, 1)?.duration()?);
+            Value::Time(Time {
+                nanos: truncate(time.nanos, duration),
+                ..time
+            })
         }
         Called::Duration => Value::Duration(parse(with.string(call, 0)?)?),
         Called::Unix => {
             let seconds = with.required(call, 0)?.int()?;
             let nanos = with.argument(call, 1)?.map_or(Ok(0), Value::int)?;
-            Value::Time(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
+            let nanos = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
+            Value::Time(Time::utc(nanos))
         }
-        Called::UnixNano => Value::Int(time()?),
-        Called::UnixMicro => Value::Int(time()?.div_euclid(1_000)),
-        Called::UnixMilli => Value::Int(time()?.div_euclid(1_000_000)),
-        Called::UnixSeconds => Value::Int(time()?.div_euclid(1_000_000_000)),
+        Called::UnixNano => Value::Int(nanos()?),
+        Called::UnixMicro => Value::Int(nanos()?.div_euclid(1_000)),
+        Called::UnixMilli => Value::Int(nanos()?.div_euclid(1_000_000)),
+        Called::UnixSeconds => Value::Int(nanos()?.div_euclid(1_000_000_000)),
+        Called::Year => Value::Int(calendar()?.year),
+        Called::Month => int(calendar()?.month),
+        Called::Day => int(calendar()?.day),
+        Called::Weekday => int(calendar()?.weekday),
+        Called::Hour => int(calendar()?.hour),
+        Called::Minute => int(calendar()?.minute),
+        Called::Second => int(calendar()?.second),
+        Called::Nanosecond => int(calendar()?.nanosecond),
         Called::Nanoseconds => Value::Int(duration()?),
         Called::Microseconds => Value::Int(duration()? / 1_000),
         Called::Milliseconds => Value::Int(duration()? / 1_000_000),
         Called::Seconds => Value::Double(in_units(duration()?, 1_000_000_000)),
         Called::Minutes => Value::Double(in_units(duration()?, 60_000_000_000)),
         Called::Hours => Value::Double(in_units(duration()?, 3_600_000_000_000)),
-        _ => return Err(EvalError::new("the function is an editor")),
+        _ => return Err(OTHER),
     })
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The last multiple of a duration before a time, counted, as in Go, from the year 1.
+fn truncate(nanos: i64, duration: i64) -> i64 {
+    const YEAR_ONE: i128 = -62_135_596_800_000_000_000;
+    if duration <= 0 {
+        return nanos;
+    }
+    let since = i128::from(nanos) - YEAR_ONE;
+    let rest = since.rem_euclid(i128::from(duration));
+    i64::try_from(i128::from(nanos) - rest).unwrap_or(nanos)
 }
 
 /// Whole units and the rest apart, so that whole numbers stay exact.

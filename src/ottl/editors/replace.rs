@@ -7,7 +7,7 @@ use crate::{
         arena::TOO_MUCH,
         calls::{Called, Function},
         compile::expression::{Argument, Call, Path},
-        converters::{one_string, pattern},
+        converters::{MapBuilder, one_string, pattern},
         eval::Evaluation,
         glob::glob,
         record::Record,
@@ -133,7 +133,7 @@ fn keys(
     {
         return Ok(());
     }
-    let mut renamed = Vec::with_capacity(map.len());
+    let mut renamed = MapBuilder::default();
     for (key, payload) in map.attributes() {
         let key = replacement.arena.text(text_of(key))?;
         let payload = replacement.arena.bytes(payload)?;
@@ -146,11 +146,11 @@ fn keys(
                 Ok(new) => new,
             },
         };
-        renamed.push((key, payload));
+        renamed.put(key.as_bytes(), payload);
     }
     map.clear_attributes();
-    for (key, payload) in renamed {
-        map.put(key, |out| {
+    for (key, payload) in renamed.entries() {
+        map.push(text_of(key), |out| {
             out.extend_from_slice(payload);
             Ok::<_, EvalError>(())
         })?;
@@ -170,6 +170,9 @@ impl<'v> Replacement<'v> {
     /// `text` with each match of `pattern` replaced.
     fn within(self, text: &'v str, pattern: &Pattern) -> Result<&'v str, EvalError> {
         let most = self.arena.left();
+        if self.function.is_none() && !self.text.contains('$') {
+            return self.plainly(text, pattern, most);
+        }
         self.arena.build_text(|out| {
             let mut end = 0;
             let mut expanded = String::new();
@@ -194,8 +197,25 @@ impl<'v> Replacement<'v> {
         })
     }
 
+    /// The same where the replacement is no template: groups, for which there is no memory in advance, are not asked for.
+    fn plainly(self, text: &str, pattern: &Pattern, most: usize) -> Result<&'v str, EvalError> {
+        self.arena.build_text(|out| {
+            let mut end = 0;
+            for found in pattern.regex().find_iter(text) {
+                out.push_str(text.get(end..found.start()).unwrap_or_default());
+                out.push_str(self.text);
+                end = found.end();
+                if out.len() > most {
+                    return Err(TOO_MUCH);
+                }
+            }
+            out.push_str(text.get(end..).unwrap_or_default());
+            Ok(())
+        })
+    }
+
     fn applied(self, function: &Function, text: &'v str) -> Result<&'v str, EvalError> {
-        let result = one_string(function.is, text, self.arena)?;
+        let result = one_string(function, text, self.arena)?;
         let Value::Str(result) = result else {
             return Err(EvalError::new("the function gives no string"));
         };

@@ -5,16 +5,17 @@ The parser: by recursive descent, going back where the language is ambiguous.
 failure that came furthest is reported.
 */
 
+mod conditions;
+mod literals;
+mod values;
+
 use super::{
     MAX_DEPTH,
     lexer::{Token, TokenKind, tokens},
-    tree::{
-        Argument, Bool, Call, CompareOp, Key, MathOp, Path, Segment, StatementTree, Value,
-        ValueKind,
-    },
-    unquote::unquote,
+    tree::{Argument, Bool, Call, Key, Path, Segment, StatementTree, Value, ValueKind},
 };
 use crate::ottl::ParseError;
+use literals::{int_of, text_of};
 
 /// Parses a statement.
 pub(in crate::ottl) fn parse_statement(text: &str) -> Result<StatementTree, ParseError> {
@@ -158,62 +159,6 @@ impl<'t> Parser<'t> {
             .ok()
     }
 
-    fn or(&mut self) -> Parsed<Bool> {
-        let mut terms = vec![self.and()?];
-        while self.take(TokenKind::Or).is_some() {
-            terms.push(self.and()?);
-        }
-        Ok(single_or(terms, Bool::Or))
-    }
-
-    fn and(&mut self) -> Parsed<Bool> {
-        let mut values = vec![self.not()?];
-        while self.take(TokenKind::And).is_some() {
-            values.push(self.not()?);
-        }
-        Ok(single_or(values, Bool::And))
-    }
-
-    fn not(&mut self) -> Parsed<Bool> {
-        match self.take(TokenKind::Not) {
-            Some(_) => Ok(Bool::Not(Box::new(self.deeper(Self::bool)?))),
-            None => self.deeper(Self::bool),
-        }
-    }
-
-    fn bool(&mut self) -> Parsed<Bool> {
-        if let Some(compared) = self.attempt(Self::comparison) {
-            return Ok(compared);
-        }
-        if let Some(literal) = self.take(TokenKind::Boolean) {
-            return Ok(Bool::Literal(literal.text == "true"));
-        }
-        if self.take(TokenKind::LParen).is_some() {
-            let inside = self.or()?;
-            self.want(TokenKind::RParen, "`)`")?;
-            return Ok(inside);
-        }
-        if self.is(TokenKind::Upper) {
-            return self.call(Name::Converter).map(Bool::Call);
-        }
-        Err(self.expected("a condition"))
-    }
-
-    fn comparison(&mut self) -> Parsed<Bool> {
-        let left = self.value()?;
-        let operator = self.want(TokenKind::Compare, "a comparison such as ==")?;
-        let operator = match operator.text {
-            "==" => CompareOp::Eq,
-            "!=" => CompareOp::Ne,
-            "<" => CompareOp::Lt,
-            "<=" => CompareOp::Le,
-            ">=" => CompareOp::Ge,
-            _ => CompareOp::Gt,
-        };
-        let right = self.value()?;
-        Ok(Bool::Compare(operator, Box::new((left, right))))
-    }
-
     /// A name: tokens of letters that follow each other.
     fn name(&mut self) -> String {
         let mut name = String::new();
@@ -298,173 +243,6 @@ impl<'t> Parser<'t> {
         Ok(Argument { name, value })
     }
 
-    fn value(&mut self) -> Parsed<Value> {
-        self.deeper(Self::value_here)
-    }
-
-    fn value_here(&mut self) -> Parsed<Value> {
-        let Some(first) = self.peek() else {
-            return Err(self.expected("a value"));
-        };
-        let kind = match first.kind {
-            TokenKind::Nil => ValueKind::Nil,
-            TokenKind::Boolean => ValueKind::Bool(first.text == "true"),
-            TokenKind::String => ValueKind::String(text_of(first)?),
-            TokenKind::Bytes => ValueKind::Bytes(bytes_of(first)?),
-            TokenKind::LBracket => return self.list(first),
-            TokenKind::LBrace => return self.map(first),
-            TokenKind::Upper if !self.is_call() => match self.kind(1) {
-                Some(TokenKind::Lower) => return Err(self.expected("a value")),
-                _ => ValueKind::Enum(first.text.to_owned()),
-            },
-            _ => return self.sum(),
-        };
-        self.at += 1;
-        Ok(Value {
-            at: first.at,
-            width: first.text.len(),
-            kind,
-        })
-    }
-
-    /// Returns true if a name and a parenthesis come next.
-    fn is_call(&self) -> bool {
-        let tokens = self.name_tokens();
-        tokens > 0 && self.kind(tokens) == Some(TokenKind::LParen)
-    }
-
-    /// Makes the value whose first token is `first` and whose last was taken just now.
-    fn since(&self, first: Token<'_>, kind: ValueKind) -> Value {
-        let last = self.tokens.get(self.at.saturating_sub(1));
-        let end = last.map_or(self.len, |last| last.at + last.text.len());
-        Value {
-            at: first.at,
-            width: end.saturating_sub(first.at),
-            kind,
-        }
-    }
-
-    fn list(&mut self, first: Token<'t>) -> Parsed<Value> {
-        self.at += 1;
-        let mut values = Vec::new();
-        while !self.is(TokenKind::RBracket) {
-            // Before the first comma values may follow each other without any.
-            if self.take(TokenKind::Comma).is_some() || values.is_empty() {
-                values.push(self.value()?);
-            } else {
-                let value = self.attempt(Self::value);
-                values.push(value.ok_or_else(|| self.expected("`,` or `]`"))?);
-            }
-        }
-        self.at += 1;
-        Ok(self.since(first, ValueKind::List(values)))
-    }
-
-    fn map(&mut self, first: Token<'t>) -> Parsed<Value> {
-        self.at += 1;
-        let mut entries = Vec::new();
-        while self.take(TokenKind::RBrace).is_none() {
-            let key = self.want(TokenKind::String, "a key in double quotes, or `}`")?;
-            self.want(TokenKind::Colon, "`:`")?;
-            entries.push((text_of(key)?, self.value()?));
-            let _ = self.take(TokenKind::Comma);
-        }
-        Ok(self.since(first, ValueKind::Map(entries)))
-    }
-
-    fn sum(&mut self) -> Parsed<Value> {
-        self.operations(TokenKind::AddSub, Self::product)
-    }
-
-    fn product(&mut self) -> Parsed<Value> {
-        self.operations(TokenKind::MulDiv, Self::signed)
-    }
-
-    fn operations(
-        &mut self,
-        operators: TokenKind,
-        operand: fn(&mut Self) -> Parsed<Value>,
-    ) -> Parsed<Value> {
-        let Some(first) = self.peek() else {
-            return Err(self.expected("a value"));
-        };
-        let mut left = operand(self)?;
-        let mut operations = 0;
-        while let Some(operator) = self.take(operators) {
-            let operator = match operator.text {
-                "+" => MathOp::Add,
-                "-" => MathOp::Sub,
-                "*" => MathOp::Mul,
-                _ => MathOp::Div,
-            };
-            operations += 1;
-            if operations > MAX_DEPTH {
-                return Err(ParseError::new(
-                    first.at,
-                    1,
-                    "a calculation of too many parts",
-                ));
-            }
-            let right = operand(self)?;
-            left = self.since(first, ValueKind::Math(operator, Box::new((left, right))));
-        }
-        Ok(left)
-    }
-
-    fn signed(&mut self) -> Parsed<Value> {
-        let Some(sign) = self.take(TokenKind::AddSub) else {
-            return self.operand();
-        };
-        let operand = self.operand()?;
-        let kind = match (sign.text, operand.kind.clone()) {
-            ("-", ValueKind::Int(n)) => ValueKind::Group(Box::new(Value {
-                kind: ValueKind::Int(-n),
-                ..operand
-            })),
-            ("-", _) => ValueKind::Negative(Box::new(operand)),
-            _ => ValueKind::Group(Box::new(operand)),
-        };
-        Ok(self.since(sign, kind))
-    }
-
-    fn operand(&mut self) -> Parsed<Value> {
-        let Some(first) = self.peek() else {
-            return Err(self.expected("a value"));
-        };
-        let kind = match first.kind {
-            TokenKind::LParen => {
-                self.at += 1;
-                if self.is(TokenKind::RParen) {
-                    return Err(self.expected("a value"));
-                }
-                let inside = self.deeper(Self::sum)?;
-                self.want(TokenKind::RParen, "`)`")?;
-                if self.is(TokenKind::Arrow) {
-                    let error = ParseError::new(first.at, 1, "a lambda expression");
-                    return Err(error.help("none of the functions here takes one"));
-                }
-                ValueKind::Group(Box::new(inside))
-            }
-            TokenKind::Float => {
-                self.at += 1;
-                ValueKind::Float(first.text.parse().unwrap_or(f64::INFINITY))
-            }
-            TokenKind::Int => {
-                self.at += 1;
-                ValueKind::Int(int_of(first)?)
-            }
-            TokenKind::Upper => ValueKind::Call(self.call(Name::Converter)?),
-            TokenKind::Lower if self.is_call() => {
-                let message = format!("{} is an editor: it gives no value", first.text);
-                return Err(ParseError::new(first.at, first.text.len(), message)
-                    .help("converters begin with an upper-case letter"));
-            }
-            TokenKind::Lower => ValueKind::Path(self.path()?),
-            _ => return Err(self.expected("a value")),
-        };
-        Ok(self.since(first, kind))
-    }
-
     fn path(&mut self) -> Parsed<Path> {
         let mut segments = Vec::new();
         loop {
@@ -501,44 +279,4 @@ impl<'t> Parser<'t> {
         }
         Ok(keys)
     }
-}
-
-fn single_or(mut of: Vec<Bool>, several: fn(Vec<Bool>) -> Bool) -> Bool {
-    match (of.len(), of.pop()) {
-        (1, Some(only)) => only,
-        (_, last) => {
-            of.extend(last);
-            several(of)
-        }
-    }
-}
-
-fn text_of(token: Token<'_>) -> Parsed<String> {
-    let inside = token.text.get(1..token.text.len() - 1).unwrap_or_default();
-    unquote(inside, token.at + 1)
-}
-
-fn int_of(token: Token<'_>) -> Parsed<i64> {
-    let too_large = |_| {
-        ParseError::new(
-            token.at,
-            token.text.len(),
-            "an integer of more than 64 bits",
-        )
-    };
-    token.text.parse().map_err(too_large)
-}
-
-fn bytes_of(token: Token<'_>) -> Parsed<Vec<u8>> {
-    let digits = token.text.as_bytes().get(2..).unwrap_or_default();
-    if digits.len() % 2 == 1 {
-        let message = "bytes have two digits each";
-        return Err(ParseError::new(token.at, token.text.len(), message));
-    }
-    let digit = |b: u8| char::from(b).to_digit(16).unwrap_or_default() as u8;
-    let bytes = digits.chunks(2).map(|pair| match pair {
-        [high, low] => digit(*high) << 4 | digit(*low),
-        _ => 0,
-    });
-    Ok(bytes.collect())
 }

@@ -19,7 +19,8 @@ pub(in crate::ottl) fn compare(left: Value<'_>, op: CompareOp, right: Value<'_>)
         (Double(a), Double(b)) => return ordered(op, a.partial_cmp(&b)),
         (Str(a), Str(b)) => Some(a.cmp(b)),
         (Bytes(a), Bytes(b)) => Some(a.cmp(b)),
-        (Time(a), Time(b)) | (Duration(a), Duration(b)) => Some(a.cmp(&b)),
+        (Time(a), Time(b)) => Some(a.nanos.cmp(&b.nanos)),
+        (Duration(a), Duration(b)) => Some(a.cmp(&b)),
         _ => {
             return match op {
                 CompareOp::Eq => is_equal(left, right),

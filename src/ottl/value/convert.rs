@@ -1,9 +1,9 @@
 /*! From values to what a parameter wants. */
 
-use super::{Value, json};
+use super::{Time, Value, json};
 use crate::{
     ottl::{Arena, EvalError},
-    pdata::number::truncate,
+    pdata::number::{parse_float, truncate},
 };
 
 macro_rules! wrong_type {
@@ -59,9 +59,9 @@ impl<'v> Value<'v> {
         }
     }
 
-    pub(in crate::ottl) fn time(self) -> Result<i64, EvalError> {
+    pub(in crate::ottl) fn time(self) -> Result<Time, EvalError> {
         match self {
-            Self::Time(n) => Ok(n),
+            Self::Time(time) => Ok(time),
             other => Err(wrong_type!("a time", other)),
         }
     }
@@ -110,7 +110,10 @@ impl<'v> Value<'v> {
             Self::Int(n) => Some(n as f64),
             Self::Double(n) => Some(n),
             Self::Bool(b) => Some(f64::from(u8::from(b))),
-            Self::Str(text) => Some(parse_double(text)?),
+            Self::Str(text) => {
+                let number = parse_float(text);
+                Some(number.ok_or(EvalError::new("the string is no number"))?)
+            }
             other => return Err(wrong_type!("a number", other)),
         })
     }
@@ -141,15 +144,6 @@ impl<'v> Value<'v> {
             other => return Err(wrong_type!("bytes", other)),
         }))
     }
-}
-
-fn parse_double(text: &str) -> Result<f64, EvalError> {
-    let has_digits = text.bytes().any(|b| b.is_ascii_digit());
-    let parsed = text.parse().ok();
-    let fits = |n: &f64| n.is_finite() || !has_digits;
-    parsed
-        .filter(fits)
-        .ok_or(EvalError::new("the string is no number"))
 }
 
 /// Reads a boolean as Go's strconv does.
