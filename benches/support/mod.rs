@@ -119,6 +119,23 @@ impl Engine {
             Arc::new(MeshFactory::new(settings.clone(), current, 1));
         let registry = Registry::new(false);
         let graph = Graph::build(config.graph(|_, _| Arc::clone(&factory)), 1, &registry).unwrap();
+        Self::around(graph, factory)
+    }
+
+    /// With one processor of this kind, which has these keys.
+    #[allow(dead_code, reason = "for the tests that count allocations")]
+    pub fn listing(processor: &str, keys: &str) -> Self {
+        let file = CONFIG.replace("mesh: {kubernetes: off}", &format!("{processor}: {keys}"));
+        let file = file.replace("[mesh]", &format!("[{processor}]"));
+        let config: Config = wayspan::component::load(&[Source::inline(&file)]).unwrap();
+        let processor = &config.pipelines[0].processors[0];
+        let factory = processor.factory(Signal::Traces, 1);
+        let registry = Registry::new(false);
+        let graph = Graph::build(config.graph(|_, _| Arc::clone(&factory)), 1, &registry).unwrap();
+        Self::around(graph, factory)
+    }
+
+    fn around(graph: Graph, factory: Arc<dyn ProcessorFactory>) -> Self {
         let plan: Rc<ShardPlan> = Rc::new(graph.plan(0));
         let shard = plan.build(Gather::new(Duration::ZERO));
         let load = ShardLoad::default();
@@ -138,6 +155,12 @@ impl Engine {
             ProcessorInstance::Items(processor) => (processor, keys),
             ProcessorInstance::Requests(_) => panic!("the processor writes whole requests"),
         }
+    }
+
+    /// What makes the instances of its processor.
+    #[allow(dead_code, reason = "for the tests that count allocations")]
+    pub fn factory(&self) -> &dyn ProcessorFactory {
+        &*self.factory
     }
 
     /// Takes a whole request.

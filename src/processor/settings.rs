@@ -46,6 +46,16 @@ pub struct ConfiguredProcessor {
 }
 
 impl ConfiguredProcessor {
+    /// What makes its instances, one for each of so many shards, where nothing is done beside the items.
+    pub fn factory(&self, signal: Signal, shards: usize) -> Arc<dyn ProcessorFactory> {
+        self.settings.build(&mut BuildContext {
+            id: &self.id,
+            signal,
+            shards,
+            backgrounds: &mut Backgrounds::default(),
+        })
+    }
+
     /// Its settings, if they are those of this type.
     pub fn settings<T: ProcessorSettings>(&self) -> Option<&T> {
         (&*self.settings as &dyn Any).downcast_ref()

@@ -8,6 +8,7 @@ When a change makes a number here smaller, lower it; when larger, think.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod receiver;
+mod rewriters;
 #[path = "../../benches/support/mod.rs"]
 mod support;
 
