@@ -54,7 +54,7 @@ fn run(bytes: &[u8]) {
 }
 
 /// Whether this begins with `fuzzed.yaml:LINE:COLUMN: `.
-fn has_place(message: &str) -> bool {
+pub fn has_place(message: &str) -> bool {
     let number = |text: Option<&str>| text.is_some_and(|t| t.parse::<u32>().is_ok_and(|n| n > 0));
     let mut parts = message.splitn(4, ':');
     parts.next() == Some("fuzzed.yaml")

@@ -74,4 +74,5 @@ targets!(
     pipeline,
     zipkin_json,
     zipkin_proto,
+    ottl,
 );
