@@ -52,6 +52,8 @@ pub struct Circumstances {
     pub files: Option<u32>,
     /// Senders must have passwords.
     pub guarded: bool,
+    /// It has a receiver of Zipkin's spans, too.
+    pub zipkin: bool,
     /// The attackers' address.
     pub from: Ipv4Addr,
     pub lasts: Duration,
@@ -72,6 +74,7 @@ impl Attack {
                 away: false,
                 files: None,
                 guarded: false,
+                zipkin: false,
                 from: Ipv4Addr::LOCALHOST,
                 lasts: Duration::from_secs(2),
             },

@@ -61,6 +61,11 @@ fn json() {
 }
 
 #[test]
+fn zipkin() {
+    stage::play(kinds::zipkin::all());
+}
+
+#[test]
 fn hops_that_differ() {
     stage::play(kinds::hops::all());
 }

@@ -31,6 +31,8 @@ pub enum Carrier {
     Http1,
     /// HTTP/2 on the HTTP port.
     Http2,
+    /// As the first, to the receiver of Zipkin's spans.
+    Zipkin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ impl Way {
             Carrier::Grpc => "grpc",
             Carrier::Http1 => "http1",
             Carrier::Http2 => "http2",
+            Carrier::Zipkin => "zipkin",
         };
         match self.coding {
             Coding::Plain => carrier.to_owned(),
@@ -92,7 +95,7 @@ impl Way {
                 let flag = u8::from(coding.is_some());
                 (frames::grpc(flag, body), headers.into_iter().collect())
             }
-            Carrier::Http1 | Carrier::Http2 => {
+            Carrier::Http1 | Carrier::Http2 | Carrier::Zipkin => {
                 let coding = coding.map(|coding| ("content-encoding", coding));
                 let headers = [("content-type", content_type)].into_iter().chain(coding);
                 (body.to_vec(), headers.collect())
@@ -194,7 +197,7 @@ impl Requests {
         let connections = (0..self.crowd.connections).map(|_| {
             target.insist(|| async {
                 match (self.carrier, self.crowd.fresh) {
-                    (Carrier::Http1, _) => self.http1(&target).await,
+                    (Carrier::Http1 | Carrier::Zipkin, _) => self.http1(&target).await,
                     (_, false) => self.http2(&target).await,
                     (_, true) => match timeout(PATIENCE, self.http2(&target)).await {
                         Ok(ended) => ended,
@@ -232,7 +235,10 @@ impl Requests {
     }
 
     async fn http1(&self, target: &Target) -> io::Result<()> {
-        let path = Protocol::Http.path(Signal::Traces);
+        let (port, path) = match self.carrier {
+            Carrier::Zipkin => (target.zipkin, "/api/v2/spans"),
+            _ => (target.http, Protocol::Http.path(Signal::Traces)),
+        };
         let mut request = format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
             self.body.len()
@@ -242,7 +248,7 @@ impl Requests {
         }
         request.push_str("\r\n");
         let request = [request.as_bytes(), &self.body].concat();
-        let (mut read, mut write) = tokio::io::split(target.connect(target.http).await?);
+        let (mut read, mut write) = tokio::io::split(target.connect(port).await?);
         let writing = async {
             loop {
                 write.write_all(&request).await?;
@@ -260,7 +266,10 @@ impl Requests {
                     .windows(12)
                     .filter(|w| w.starts_with(b"HTTP/1.1 "))
                 {
-                    target.answers.count(status.ends_with(b"200"));
+                    let is_taken = [&b"200"[..], b"202"]
+                        .iter()
+                        .any(|code| status.ends_with(code));
+                    target.answers.count(is_taken);
                     if self.crowd.fresh {
                         return Ok(());
                     }

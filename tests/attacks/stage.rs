@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Backend, Protocol, Setup, Wayspan, accounts, metrics::Page};
+use testkit::{Backend, Protocol, Setup, Wayspan, accounts, free_port, metrics::Page};
 use tokio::{task::LocalSet, time::timeout};
 
 /// Answers that each honest sender has before an attack.
@@ -73,13 +73,20 @@ fn perform(attack: &Attack) -> Figures {
     let backend = Backend::counting(Protocol::Grpc);
     let dir = TempDir::new().unwrap();
     let cgroup = Cgroup::of(manifest.container_mib);
-    let setup = setup(
+    let mut setup = setup(
         circumstances,
         &manifest,
         &backend,
         dir.path(),
         cgroup.as_ref(),
     );
+    let zipkin = if circumstances.zipkin { free_port() } else { 0 };
+    if circumstances.zipkin {
+        setup = setup.layer(format!(
+            "receivers: {{zipkin: {{endpoint: '127.0.0.1:{zipkin}'}}}}\n\
+             service: {{pipelines: {{traces: {{receivers: [otlp, zipkin]}}}}}}"
+        ));
+    }
     let wayspan = Wayspan::start(setup);
     let users = match circumstances.guarded {
         true => passwords::users(),
@@ -96,6 +103,7 @@ fn perform(attack: &Attack) -> Figures {
     let target = Target {
         grpc: wayspan.grpc,
         http: wayspan.http,
+        zipkin,
         from: circumstances.from,
         pace: pace.clone(),
         answers: Rc::clone(&answers),

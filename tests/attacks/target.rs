@@ -20,6 +20,8 @@ use tokio::{
 pub struct Target {
     pub grpc: u16,
     pub http: u16,
+    /// Where Zipkin's spans are taken, if they are.
+    pub zipkin: u16,
     pub from: Ipv4Addr,
     pub pace: Pace,
     pub answers: Rc<Answers>,

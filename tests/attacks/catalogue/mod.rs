@@ -12,6 +12,7 @@ pub mod passwords;
 pub mod pieces;
 pub mod resources;
 pub mod small;
+pub mod zipkin;
 
 use crate::attack::Attack;
 use testkit::{
