@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fs};
 use tempfile::TempDir;
 
 /// So many are made.
-const COUNT: usize = 120;
+const COUNT: usize = 200;
 
 struct Maker(StdRng);
 
@@ -109,7 +109,7 @@ impl Maker {
     }
 
     fn value(&mut self, levels: u32) -> String {
-        let kinds = if levels == 0 { 9 } else { 26 };
+        let kinds = if levels == 0 { 9 } else { 38 };
         let inner = levels.saturating_sub(1);
         match self.0.random_range(0..kinds) {
             0 | 1 => self.text(),
@@ -150,13 +150,74 @@ impl Maker {
             19 => format!("ParseJSON({})", self.value(inner)),
             20 => format!("{} + {}", self.value(inner), self.value(inner)),
             21 => format!("({} - {}) * 2", self.value(inner), self.value(inner)),
-            22 => format!("[{}, {}]", self.value(inner), self.value(inner)),
-            23 => format!("{{\"k\": {}}}", self.value(inner)),
+            22 => format!("[{}, {}]", self.element(inner), self.element(inner)),
+            23 => format!("{{\"k\": {}}}", self.element(inner)),
             24 => {
                 let function = self.pick(&["Trim", "ToLowerCase", "ToUpperCase", "Nothing"]);
                 format!("{function}({})", self.value(inner))
             }
-            _ => self.condition(inner),
+            25 => self.condition(inner),
+            26 => {
+                let format = self.pick(&[
+                    "%v-%s",
+                    "%5.1f|%d",
+                    "%q %x",
+                    "%+d%%",
+                    "%08.3f %v",
+                    "%-4s|%t",
+                ]);
+                let value = |maker: &mut Self| match maker.0.random_bool(0.5) {
+                    true => maker.text(),
+                    false => maker.pick(&["7", "-1.25", "1e21", "true", "nil", "255"]),
+                };
+                format!("Format(\"{format}\", [{}, {}])", value(self), value(self))
+            }
+            27 => format!("{}({})", self.pick(&["Keys", "Values"]), self.map()),
+            28 => format!(
+                "Sort({}, \"{}\")",
+                self.attribute(),
+                self.pick(&["asc", "desc"])
+            ),
+            29 => {
+                let format = self.pick(&[
+                    "%Y-%m-%dT%H:%M:%S.%f%z",
+                    "%a %d %b %y %l %p",
+                    "%c %j",
+                    "%F %T,%L",
+                ]);
+                format!("FormatTime(span.start_time, \"{format}\")")
+            }
+            30 => {
+                let function =
+                    self.pick(&["Year", "Month", "Day", "Weekday", "Hour", "Nanosecond"]);
+                format!("{function}(span.end_time)")
+            }
+            31 => {
+                let duration = self.pick(&["1s", "7m", "168h", "0s"]);
+                format!("UnixNano(TruncateTime(span.end_time, Duration(\"{duration}\")))")
+            }
+            32 => format!("ParseKeyValue({})", self.value(inner)),
+            33 => format!("URL({})", self.attribute()),
+            34 => format!(
+                "ParseInt({}, {})",
+                self.value(inner),
+                self.pick(&["10", "0", "16", "1"])
+            ),
+            35 => format!("Murmur3Hash128({})", self.value(inner)),
+            36 => {
+                let variant = self.pick(&["base64", "base64-url", "base64-raw", "base32"]);
+                format!("Base64Encode({}, \"{variant}\")", self.value(inner))
+            }
+            _ => format!("ToKeyValueString({}, \"=\", \";\", true)", self.map()),
+        }
+    }
+
+    /// A value that may stand in a list or map: to the Collector what `Split` gives may not.
+    fn element(&mut self, levels: u32) -> String {
+        let value = self.value(levels);
+        match value.starts_with("Split(") {
+            true => self.text(),
+            false => value,
         }
     }
 
@@ -191,7 +252,7 @@ impl Maker {
     }
 
     fn statement(&mut self) -> String {
-        let editor = match self.0.random_range(0..20) {
+        let editor = match self.0.random_range(0..25) {
             0..8 => format!("set({}, {})", self.path(), self.value(2)),
             8 => format!("delete_key({}, \"{}\")", self.map(), self.key()),
             9 => format!("delete_matching_keys({}, {})", self.map(), self.pattern()),
@@ -240,11 +301,29 @@ impl Maker {
                 self.attribute(),
                 self.pick(&["insert", "update", "upsert"])
             ),
-            _ => format!(
+            19 => format!(
                 "merge_maps({}, ParseJSON({}), \"upsert\")",
                 self.map(),
                 self.attribute()
             ),
+            20 => format!("append({}, {})", self.attribute(), self.value(0)),
+            21 => format!(
+                "delete_index({}, {})",
+                self.attribute(),
+                self.pick(&["0", "1", "-1", "0, 1"])
+            ),
+            22 => {
+                let rest = self.pick(&[
+                    "",
+                    ", \"p\"",
+                    ", depth=1",
+                    ", \"\", 3",
+                    ", resolve_conflicts=true",
+                ]);
+                format!("flatten({}{rest})", self.map())
+            }
+            23 => format!("stringify_all({})", self.map()),
+            _ => "set_semconv_span_name(\"1.37.0\", \"was\")".to_owned(),
         };
         match self.0.random_bool(0.5) {
             true => format!("{editor} where {}", self.condition(2)),
