@@ -36,6 +36,8 @@ pub mod exporter;
 pub mod extension;
 pub mod htpasswd;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 pub mod mesh;
 pub mod net;
 mod ottl;

@@ -47,13 +47,19 @@ pub(crate) fn client(keys: &mut KeyReader<'_>) -> Option<ClientAuth> {
             "a `bearertokenauth` (its first token is sent) or `basicauth` with `client_auth`, in place of a header of the same name. Also sent in plaintext, with a warning at the start: the mesh may encrypt the connection",
         );
         keys.refused(&["request_params"]);
-        let found = authenticator(&named, keys)?;
-        if found.client.is_none() {
-            let message = "an exporter needs a basicauth with client_auth; this one has htpasswd";
-            keys.reading().error(named.spot, message);
-        }
-        found.client.clone()
+        client_named(&named, keys)
     })
+}
+
+/// What the extension that `named` names gives to an exporter; None, which has been
+/// reported: nothing.
+pub(crate) fn client_named(named: &Field<String>, keys: &KeyReader<'_>) -> Option<ClientAuth> {
+    let found = authenticator(named, keys)?;
+    if found.client.is_none() {
+        let message = "an exporter needs a basicauth with client_auth; this one has htpasswd";
+        keys.reading().error(named.spot, message);
+    }
+    found.client.clone()
 }
 
 /// The extension that `named` names. An `auth` that names nothing must not pass

@@ -116,6 +116,8 @@ pub(crate) static TABLES: Tables = Tables {
             kind("otlp_grpc", exporter::otlp::config::read_grpc),
             kind("otlp_http", exporter::otlp::config::read_http),
             kind("zipkin", exporter::zipkin::config::read),
+            #[cfg(feature = "kafka")]
+            kind("kafka", exporter::kafka::config::read),
             kind("debug", exporter::debug::config::read),
             kind("file", exporter::file::config::read),
             kind("nop", exporter::nop::config::read),

@@ -159,8 +159,13 @@ pub(super) const EXPORTERS: &[Unserved] = &[
              backend, or let a Collector with it stand behind wayspan (otlp_grpc)",
         ),
     ),
+    #[cfg(not(feature = "kafka"))]
     kinds(
-        &["kafka", "pulsar"],
+        &["kafka"],
+        Refuse("this wayspan was built without the feature kafka"),
+    ),
+    kinds(
+        &["pulsar"],
         Refuse("let a Collector with it stand behind wayspan (otlp_grpc)"),
     ),
     kinds(

@@ -3,7 +3,7 @@ Exporters take sealed batches from their queue and deliver them.
 
 A kind of exporter is a [`Sender`]: it makes a request of a batch's bytes, sends
 it, and says by an [`Outcome`] what came of it. There is a folder for each:
-[`otlp`] (over gRPC and HTTP), [`zipkin`], [`debug`], `file` and `nop`; `http` has what those
+[`otlp`] (over gRPC and HTTP), [`zipkin`], `kafka`, [`debug`], `file` and `nop`; `http` has what those
 over HTTP share. What all share is here:
 
 - `deliver` is the loop of one exporter, a thread's single task, with several
@@ -24,6 +24,8 @@ mod delivery;
 mod delivery_log;
 pub(crate) mod file;
 mod http;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 mod limit;
 pub(crate) mod nop;
 pub mod otlp;

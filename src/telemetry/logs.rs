@@ -13,9 +13,9 @@ pub(crate) fn init(settings: &Telemetry) {
         LogLevel::Warn => "warn",
         LogLevel::Error => "error",
     };
-    // The watchers say themselves, and better, what goes wrong with a request.
-    let quiet =
-        "h2=warn,hyper=warn,hyper_util=warn,tonic=warn,rustls=warn,tower=warn,kube_client=off";
+    // Who uses the last two says, and better, what goes wrong with a request.
+    let quiet = "h2=warn,hyper=warn,hyper_util=warn,tonic=warn,rustls=warn,tower=warn,\
+        kube_client=off,krafka=off";
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},{quiet}")));
     let builder = fmt()

@@ -198,6 +198,14 @@ pub(crate) use counters;
 #[derive(Clone, Debug, Default)]
 pub struct BySignal<T>([T; Signal::ALL.len()]);
 
+impl<T> BySignal<T> {
+    /// The value that `make` says for each.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn of(make: impl FnMut(Signal) -> T) -> Self {
+        Self(Signal::ALL.map(make))
+    }
+}
+
 impl<T> Index<Signal> for BySignal<T> {
     type Output = T;
 

@@ -307,6 +307,16 @@ pub(crate) fn client(keys: &mut KeyReader<'_>) -> TlsClientKeys {
     keys.shared("tls", TABLE, client_keys)
 }
 
+/// Reads `tls` of a client that speaks plaintext unless the section is written.
+#[cfg(feature = "kafka")]
+pub(crate) fn client_where_written(keys: &mut KeyReader<'_>) -> TlsClientKeys {
+    const TABLE: (&str, &str) = (
+        "tls of a client",
+        "[TLS](#tls-on-exporters); it is on where this is written, unless with `insecure: true`",
+    );
+    keys.shared("tls", TABLE, client_keys)
+}
+
 fn client_keys(keys: &mut KeyReader<'_>) -> TlsClientKeys {
     let insecure = keys.or("insecure", false, "`otlp_grpc` without a scheme: plaintext");
     let insecure_skip_verify = keys.or("insecure_skip_verify", false, "do not verify the server");

@@ -23,6 +23,7 @@ mod file_exporter;
 mod floods;
 mod hardening;
 mod harm;
+mod kafka;
 mod kiali;
 mod metrics;
 mod neighbour;

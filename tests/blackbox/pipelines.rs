@@ -161,6 +161,8 @@ fn every_file_is_run() {
         "istio-collector.yaml",
         "jaeger-http.yaml",
         "k8s-attributes.yaml",
+        // By `kafka`.
+        "kafka-exporter.yaml",
         "kiali-2.7.yaml",
         "probabilistic_sampler.yaml",
         "redaction.yaml",

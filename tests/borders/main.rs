@@ -32,7 +32,7 @@ const ROWS: &[&[&str]] = &[
         "exporter",
         "extension",
     ],
-    &["net", "pipeline", "http"],
+    &["net", "pipeline", "http", "kafka"],
     &["queue", "auth", "tls", "threads"],
     &["mesh", "ottl"],
     &["telemetry"],
