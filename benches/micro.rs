@@ -129,7 +129,7 @@ fn bench_batch(c: &mut Criterion) {
                 if batch.must_seal_before((resource, scope), span.len(), headers) {
                     black_box(batch.seal(&resources, &scopes, &budget, None));
                 }
-                let out = batch.group(resource, scope);
+                let out = batch.group(resource, scope, span.len());
                 out.extend_from_slice(black_box(&span));
                 batch.appended(span.len(), headers, 1);
             }

@@ -15,6 +15,9 @@ Lengths are unknown until a batch is sealed, so a group keeps only its items;
 of the sealed request; small ones are copied together, since each piece costs
 a write of its own on the way out.
 
+What is allocated is what is charged: groups grow by a half and not by
+doubling, so that there is at most half as much again as what was foreseen.
+
 Where there is a segment log, [`Batch::record`] writes what came since the last
 record as a request of its own, so that the log has an open batch in parts that
 can be sent as they are.
@@ -22,7 +25,7 @@ can be sent as they are.
 
 use super::{
     BatchSettings, LogPosition, ResourceId, Resources, ScopeId, Scopes, SealedBatch,
-    framing::{Pieces, close_resource, close_scope, open_resource, open_scope, scope_bytes},
+    framing::{Pieces, close_resource, close_scope, open_resource, open_scope, scope_bytes, slack},
     group_counts::{GroupCounts, HeaderBytes},
     resources::Header,
 };
@@ -73,6 +76,8 @@ pub struct Batch {
     rest: Vec<u8>,
     items: u32,
     bytes: usize,
+    /// Bytes allocated for items and for `rest`, and what headers will take.
+    allocated: usize,
     opened: Option<Instant>,
     /// Scratch: the groups that are written, with their resources.
     order: Vec<(u32, ResourceId)>,
@@ -83,6 +88,16 @@ pub struct Batch {
     /// Where the span begins that is being written to the group that took the
     /// last one: it is not whole yet.
     writing: Option<usize>,
+}
+
+/// Makes room for `more` bytes, and for half of all where there is too little.
+/// Returns how many bytes that allocates.
+fn make_room(buffer: &mut Vec<u8>, more: usize) -> usize {
+    let (length, before) = (buffer.len(), buffer.capacity());
+    if before - length < more {
+        buffer.reserve_exact(slack(length + more) - length);
+    }
+    buffer.capacity() - before
 }
 
 impl Batch {
@@ -107,6 +122,7 @@ impl Batch {
             rest: Vec::new(),
             items: 0,
             bytes: 0,
+            allocated: 0,
             opened: None,
             order: Vec::new(),
             unrecorded: Vec::new(),
@@ -149,9 +165,9 @@ impl Batch {
         self.items >= self.max_items || self.bytes >= self.max_bytes
     }
 
-    /// The buffer for spans of this resource and scope. Call
-    /// [`Batch::appended`] after writing to it.
-    pub fn group(&mut self, resource: ResourceId, scope: ScopeId) -> &mut Vec<u8> {
+    /// The buffer for spans of this resource and scope, with room for `more`
+    /// bytes. Call [`Batch::appended`] after writing to it.
+    pub fn group(&mut self, resource: ResourceId, scope: ScopeId, more: usize) -> &mut Vec<u8> {
         let is = |group: &Group| group.resource == resource && group.scope == scope;
         if !self.groups.get(self.last).is_some_and(is) {
             self.last = self.find_or_open(resource, scope);
@@ -161,8 +177,12 @@ impl Batch {
             self.unrecorded.push(self.last as u32);
         }
         if group.fields.capacity() == 0 {
-            group.fields.reserve(group.expected + group.expected / 8);
+            group
+                .fields
+                .reserve_exact(group.expected + group.expected / 8);
+            self.allocated += group.fields.capacity();
         }
+        self.allocated += make_room(&mut group.fields, more);
         self.writing = Some(group.fields.len());
         &mut group.fields
     }
@@ -213,7 +233,9 @@ impl Batch {
         if let Some(group) = self.groups.get(self.last)
             && group.fields.len() == bytes
         {
-            self.bytes += self.counts.add(group.resource, headers);
+            let headers = self.counts.add(group.resource, headers);
+            self.bytes += headers;
+            self.allocated += headers;
         }
         self.items = self.items.saturating_add(items);
         self.writing = None;
@@ -226,6 +248,7 @@ impl Batch {
 
     /// Keeps a request's own unknown fields.
     pub(crate) fn append_rest(&mut self, rest: &[u8]) {
+        self.allocated += make_room(&mut self.rest, rest.len());
         self.rest.extend_from_slice(rest);
         self.bytes += rest.len();
     }
@@ -251,8 +274,15 @@ impl Batch {
     }
 
     /// Bytes of the batch so far, framing included.
-    pub(crate) fn bytes(&self) -> usize {
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that the open batch takes in memory, and those of headers that it will
+    /// take when it is sealed.
+    pub(crate) fn allocated(&self) -> usize {
+        self.allocated
     }
 
     /// Appends what is in no record yet to `out`, as an
@@ -314,15 +344,17 @@ impl Batch {
         budget: &Budget,
         position: Option<LogPosition>,
     ) -> SealedBatch {
-        let mut pieces = Pieces::default();
         let mut order = std::mem::take(&mut self.order);
+        let mut copied = self.bytes;
         for (at, group) in self.groups.iter_mut().enumerate() {
             group.recorded = 0;
             group.expected = group.fields.len();
+            copied = copied.saturating_sub(Pieces::moved(&group.fields));
             if !group.fields.is_empty() {
                 order.push((at as u32, group.resource));
             }
         }
+        let mut pieces = Pieces::with_capacity(copied);
         let groups = &mut self.groups;
         each_resource(&order, resources, &self.counts, |resource, together| {
             let inside = together.iter().map(|(at, _)| {
@@ -346,17 +378,18 @@ impl Batch {
         self.recorded = (0, 0);
         self.forget_idle_groups();
         pieces.open.append(&mut self.rest);
-        let (chunks, bytes) = pieces.finish();
+        let sealed = pieces.finish();
         let sealed = SealedBatch {
             signal: self.signal,
-            bytes,
-            chunks,
+            bytes: sealed.bytes,
+            chunks: sealed.chunks,
             items: self.items,
-            lease: budget.lease(bytes),
+            lease: budget.lease(sealed.allocated),
             position,
         };
         self.items = 0;
         self.bytes = 0;
+        self.allocated = 0;
         self.opened = None;
         sealed
     }
@@ -386,6 +419,7 @@ impl Batch {
         self.unrecorded.clear();
         self.recorded = (0, 0);
         self.bytes = 0;
+        self.allocated = 0;
         self.opened = None;
         std::mem::take(&mut self.items)
     }

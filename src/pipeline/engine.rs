@@ -105,6 +105,9 @@ pub(crate) enum Declined {
 /// turn.
 const ITEM_COST: usize = 64;
 
+/// What stands before an item at most: a tag and a length.
+const FIELD_FRAMING: usize = 11;
+
 /// The ids of the span before: most spans share resource and scope with it, and
 /// finding either means to hash all of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -507,7 +510,7 @@ impl Engine {
         if self.batch.must_seal_before(group, expected, headers) {
             self.seal(Trigger::Size);
         }
-        let out = self.batch.group(resource, scope);
+        let out = self.batch.group(resource, scope, expected + FIELD_FRAMING);
         let before = out.len();
         write(out);
         let written = out.len() - before;
@@ -556,7 +559,7 @@ impl Engine {
 
     /// Counts what the open batch has grown by as held by the shard.
     fn hold(&mut self) {
-        let bytes = self.batch.bytes();
+        let bytes = self.batch.allocated();
         self.budget.hold_accepted(bytes.saturating_sub(self.held));
         self.held = bytes.max(self.held);
     }

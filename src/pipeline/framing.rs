@@ -10,37 +10,83 @@ use bytes::Bytes;
 /// Groups smaller than this are copied together when sealed.
 const PIECE: usize = 16 << 10;
 
+/// What a chunk takes beside its bytes: its place in a list that may double, and its
+/// reference count.
+const PER_CHUNK: usize = 2 * size_of::<Bytes>() + 32;
+
+/// Returns how much a growing buffer of so many bytes allocates.
+pub(super) fn slack(bytes: usize) -> usize {
+    bytes.saturating_add(bytes / 2)
+}
+
+/// The chunks of a sealed request.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    pub(super) chunks: Vec<Bytes>,
+    /// Sum of their lengths.
+    pub(super) bytes: usize,
+    /// What they take in memory.
+    pub(super) allocated: usize,
+}
+
+impl Chunks {
+    /// Adds a chunk. It is copied only where more than half of it is spare room, as for
+    /// a group that had much more in the batch before.
+    fn push(&mut self, mut chunk: Vec<u8>) {
+        if chunk.capacity() / 2 > chunk.len() {
+            chunk.shrink_to_fit();
+        }
+        self.bytes += chunk.len();
+        self.allocated += chunk.capacity() + PER_CHUNK;
+        self.chunks.push(Bytes::from(chunk));
+    }
+}
+
 /// Builds the chunks of a sealed request.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
-    done: Vec<Bytes>,
+    done: Chunks,
     /// What is written and no chunk yet.
     pub(super) open: Vec<u8>,
-    bytes: usize,
 }
 
 impl Pieces {
-    /// Writes the items of a group.
-    pub(super) fn fields(&mut self, fields: Vec<u8>) {
-        if fields.len() < PIECE {
-            self.open.extend_from_slice(&fields);
-        } else {
-            self.close();
-            self.bytes += fields.len();
-            self.done.push(Bytes::from(fields));
+    /// Room for so many bytes that are copied.
+    pub(super) fn with_capacity(copied: usize) -> Self {
+        Self {
+            done: Chunks::default(),
+            open: Vec::with_capacity(copied),
         }
     }
 
-    /// Ends the request: its chunks and their length.
-    pub(super) fn finish(mut self) -> (Vec<Bytes>, usize) {
+    /// Returns how many bytes of a group's items are not copied.
+    pub(super) fn moved(fields: &[u8]) -> usize {
+        if fields.len() < PIECE {
+            0
+        } else {
+            fields.len()
+        }
+    }
+
+    /// Writes the items of a group.
+    pub(super) fn fields(&mut self, fields: Vec<u8>) {
+        if Self::moved(&fields) == 0 {
+            self.open.extend_from_slice(&fields);
+        } else {
+            self.close();
+            self.done.push(fields);
+        }
+    }
+
+    /// Ends the request.
+    pub(super) fn finish(mut self) -> Chunks {
         self.close();
-        (self.done, self.bytes)
+        self.done
     }
 
     fn close(&mut self) {
         if !self.open.is_empty() {
-            self.bytes += self.open.len();
-            self.done.push(Bytes::from(std::mem::take(&mut self.open)));
+            self.done.push(std::mem::take(&mut self.open));
         }
     }
 }

@@ -85,6 +85,13 @@ pub struct Lease {
     bytes: usize,
 }
 
+impl Lease {
+    /// How many bytes it counts.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.budget.remove(self.bytes);

@@ -3,7 +3,11 @@ What one listener of a receiver is on one shard, and what its requests know of
 their connection.
 */
 
-use super::{decoder::Decoder, notice::note_refusal, scratch::Scratch};
+use super::{
+    decoder::Decoder,
+    notice::{PeerFault, note_ended, note_refusal},
+    scratch::Scratch,
+};
 use crate::{
     auth::ServerAuth,
     net::{
@@ -147,6 +151,19 @@ impl ConnectionContext {
     /// Counts a refusal and logs the first of its kind.
     pub(crate) fn note(&self, refusal: &Refusal) {
         note_refusal(refusal, &self.endpoint.stats, self.peer);
+    }
+
+    /// Counts the connection as one that is ended for what its peer did.
+    pub(crate) fn note_ended(&self, fault: PeerFault) {
+        note_ended(fault, &self.endpoint.stats, self.peer);
+    }
+
+    /// Notes a request whose head is over the limit.
+    pub(crate) fn note_long_head(&self) {
+        self.note(&Refusal::new(
+            RefusalKind::TooLarge,
+            "the header fields are longer than max_header_bytes of the receiver",
+        ));
     }
 
     /// Waits until what was taken may be answered.

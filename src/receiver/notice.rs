@@ -1,6 +1,7 @@
 /*!
 What becomes of a refusal besides its reply: it is counted by its kind, whose it
-was is noted, and the first of each kind is logged where operators look.
+was is noted, and the first of each kind is logged where operators look. A
+connection that is ended for what its peer did is noted likewise.
 */
 
 use crate::{
@@ -31,6 +32,29 @@ pub(crate) fn note_refusal(refusal: &Refusal, stats: &ReceiverStats, peer: Socke
             "request refused: {message} (this kind is said once; more at debug level)"
         );
     }
+}
+
+/// What a peer did for which its connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PeerFault {
+    /// Asked for much that leads to nothing.
+    Flood,
+    /// Did not keep to the protocol.
+    Protocol,
+    /// Did not read, or did not answer.
+    Silent,
+}
+
+/// Counts a connection that is ended, and notes whose it is.
+pub(crate) fn note_ended(fault: PeerFault, stats: &ReceiverStats, peer: SocketAddr) {
+    let ended = &stats.ended;
+    let (reason, count) = match fault {
+        PeerFault::Flood => ("flood", &ended.flood),
+        PeerFault::Protocol => ("protocol", &ended.protocol),
+        PeerFault::Silent => ("silent", &ended.silent),
+    };
+    count.add(1);
+    stats.limited.note(peer.ip(), reason);
 }
 
 /// Returns true if the sender has not proved who it is.

@@ -147,6 +147,7 @@ fn receiver(registry: &Registry, graph: &Graph, listener: &ListenerStats) {
     let labels = [id.as_str(), listener.transport];
     registry.counters(&labels, &listener.shards);
     registry.counters(&labels, listener.shards.iter().map(|stats| &stats.refused));
+    registry.counters(&labels, listener.shards.iter().map(|stats| &stats.ended));
     registry.counters(&labels, [&listener.accept]);
     for signal in Signal::ALL {
         let takes = |pipeline: &PipelineNode| {

@@ -30,7 +30,7 @@ pub(crate) use limited_peers::{LimitedPeer, LimitedPeers};
 pub use load::ShardLoad;
 pub(crate) use metric::{BySignal, Counter, Counters, Metric, MetricKind, counters};
 pub(crate) use pulse::Pulse;
-pub(crate) use refused::{AcceptStats, RefusedRequests};
+pub(crate) use refused::{AcceptStats, EndedConnections, RefusedRequests};
 pub use registry::Registry;
 pub use settings::LogLevel;
 pub(crate) use settings::Telemetry;

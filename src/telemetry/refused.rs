@@ -70,6 +70,18 @@ counters! {
     }
 }
 
+counters! {
+    /// Connections that one listener ended on one shard for what the peer did.
+    pub struct EndedConnections ["receiver", "transport"] {
+        /// Connections ended for what the peer did. By reason: flood, too much that leads to nothing; protocol, what HTTP does not allow; silent, an answer or a reader that did not come.
+        flood: "wayspan_receiver_ended_connections" {"reason" = "flood"},
+        /// Connections ended for what the peer did. By reason: flood, too much that leads to nothing; protocol, what HTTP does not allow; silent, an answer or a reader that did not come.
+        protocol: "wayspan_receiver_ended_connections" {"reason" = "protocol"},
+        /// Connections ended for what the peer did. By reason: flood, too much that leads to nothing; protocol, what HTTP does not allow; silent, an answer or a reader that did not come.
+        silent: "wayspan_receiver_ended_connections" {"reason" = "silent"},
+    }
+}
+
 impl RefusedRequests {
     /// Requests refused for whatever reason.
     pub fn total(&self) -> u64 {

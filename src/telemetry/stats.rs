@@ -3,7 +3,10 @@ The counters that every receiver, processor, exporter and pipeline has, each
 with one writer. What only one kind of component counts stands with it.
 */
 
-use super::{BySignal, Count, LimitedPeers, Metric, RefusedRequests, Tally, metric::counters};
+use super::{
+    BySignal, Count, EndedConnections, LimitedPeers, Metric, RefusedRequests, Tally,
+    metric::counters,
+};
 use metrics::Histogram;
 use std::{
     fmt,
@@ -41,7 +44,9 @@ counters! {
         items: BySignal<ReceivedItems>,
         /// Requests that were refused.
         refused: RefusedRequests,
-        /// Whose requests were refused.
+        /// Connections that were ended.
+        ended: EndedConnections,
+        /// Whose requests were refused, and whose connections ended.
         limited: LimitedPeers,
     }
 }

@@ -74,6 +74,10 @@ async fn check(first: Vec<u8>, bytes: impl Fn(u32) -> Vec<u8> + Send + 'static) 
     let codes = goaways(read).await;
     assert_eq!(codes, [ENHANCE_YOUR_CALM]);
     flooding.await.unwrap();
+    let ended = "wayspan_receiver_ended_connections{transport=\"grpc\",reason=\"flood\"}";
+    wayspan.wait_metric(ended, |count| count == 1.0);
+    let by_peer = "wayspan_receiver_limited_peers{peer=\"127.0.0.1\",reason=\"flood\"}";
+    assert_eq!(wayspan.metric(by_peer), Some(1.0));
     assert_eq!(neighbour.export(&good(2)).await.grpc_status(), Some(0));
     backend.wait(2);
     let memory = wayspan.metric("otelcol_process_memory_rss").unwrap();
@@ -111,6 +115,17 @@ async fn a_header_block_without_an_end() {
 async fn continuations_of_nothing() {
     check(frames::http2(HEADERS, 0, 1, &POST), |_| {
         frames::http2(CONTINUATION, 0, 1, &[])
+    })
+    .await;
+}
+
+/// Each is answered with 431 until it is too much.
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_over_the_limit() {
+    // accept-encoding by HPACK's static table, of 60 octets as they are counted.
+    let block = [&POST[..], &[0x90; 10_000]].concat();
+    check(vec![], move |n| {
+        frames::http2(HEADERS, 5, 2 * n + 1, &block)
     })
     .await;
 }

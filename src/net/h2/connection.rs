@@ -136,6 +136,8 @@ pub struct H2Connection {
     pub(super) waiting: usize,
     /// Octets of data sent.
     pub(super) sent: u64,
+    /// Requests with heads over the limit that nobody was told of yet.
+    pub(super) long_heads: u32,
     pub(super) resets: Allowance,
     pub(super) idle: Allowance,
     pub(super) is_acknowledged: bool,
@@ -171,6 +173,7 @@ impl H2Connection {
             peer_window: INITIAL,
             waiting: 0,
             sent: 0,
+            long_heads: 0,
             resets: Allowance::default(),
             idle: Allowance::default(),
             is_acknowledged: false,
@@ -228,6 +231,11 @@ impl H2Connection {
     /// The head of the request that came last.
     pub(crate) fn head(&self) -> &RequestHead {
         &self.head
+    }
+
+    /// Takes how many requests came with heads over the limit, which are answered.
+    pub(crate) fn take_long_heads(&mut self) -> u32 {
+        std::mem::take(&mut self.long_heads)
     }
 
     /// Ends the connection because of `failure`: a GOAWAY that says so is in `out`.

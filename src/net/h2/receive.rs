@@ -282,6 +282,7 @@ impl H2Connection {
 
     /// Answers a request whose head is over the limit (RFC 6585, 5).
     fn too_large(&mut self, block: &Block) {
+        self.long_heads += 1;
         let mut status = Vec::new();
         hpack::status(&mut status, 431);
         frame::put_block(&mut self.out, block.stream, true, &status);

@@ -46,7 +46,7 @@ impl Bench {
         }
         .encode_to_vec();
         let headers = HeaderBytes::of(self.resources.get(resource), self.scopes.get(scope));
-        let out = self.batch.group(resource, scope);
+        let out = self.batch.group(resource, scope, span.len() + 8);
         let before = out.len();
         put_bytes(2, &span, out);
         let written = out.len() - before;
@@ -68,7 +68,7 @@ impl Bench {
         assert!(!self.batch.is_empty());
         let budget = Budget::new(usize::MAX);
         let sealed = (self.batch).seal(&self.resources, &self.scopes, &budget, None);
-        assert_eq!(budget.held(), sealed.bytes);
+        assert_eq!(budget.held(), sealed.lease.bytes());
         let whole = sealed.chunks.concat();
         assert_eq!(whole.len(), sealed.bytes);
         let request = ExportTraceServiceRequest::decode(&whole[..]).unwrap();
@@ -229,7 +229,7 @@ fn a_long_resource_is_not_written_for_each_of_its_scopes() {
         let headers = HeaderBytes::of(bench.resources.get(resource), bench.scopes.get(scope));
         let group = (resource, scope);
         assert!(!bench.batch.must_seal_before(group, 10, headers), "{n}");
-        let out = bench.batch.group(resource, scope);
+        let out = bench.batch.group(resource, scope, 2);
         let before = out.len();
         put_bytes(2, &[], out);
         let written = out.len() - before;
@@ -258,4 +258,39 @@ fn a_long_resource_is_not_written_for_each_of_its_scopes() {
 
 fn wire_fields(message: &[u8]) -> Vec<crate::pdata::wire::WireField<'_>> {
     crate::pdata::wire::WireFields::new(message).collect()
+}
+
+/// The budget counts what batches allocate, while they are open and when they are sealed.
+#[test]
+fn what_is_charged_is_what_is_allocated() {
+    let mut bench = Bench::new(1 << 20, 4 << 20);
+    // One that grew large, then the same group with little in it, and many small ones.
+    for sizes in [vec![40_000; 40], vec![40; 100], vec![300; 3]] {
+        for (n, size) in sizes.iter().enumerate() {
+            let resource = if *size == 300 {
+                n.to_string()
+            } else {
+                "same".to_owned()
+            };
+            bench.append(&resource, &"n".repeat(*size));
+        }
+        let groups = bench.batch.groups.iter();
+        let capacities: usize = groups.map(|group| group.fields.capacity()).sum();
+        let headers = bench.batch.bytes()
+            - bench
+                .batch
+                .groups
+                .iter()
+                .map(|g| g.fields.len())
+                .sum::<usize>();
+        assert_eq!(bench.batch.allocated(), capacities + headers);
+        let bytes = bench.batch.bytes();
+        let (sealed, _) = bench.seal();
+        let charged = sealed.lease.bytes();
+        assert!(
+            (sealed.bytes..=2 * bytes + 1024).contains(&charged),
+            "{charged} for {bytes}"
+        );
+        assert_eq!(bench.batch.allocated(), 0);
+    }
 }

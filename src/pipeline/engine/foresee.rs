@@ -10,6 +10,7 @@ use crate::{
     pipeline::{
         Decision, Span,
         forecast::{self, Forecast},
+        framing::slack,
         group_counts::HeaderBytes,
     },
 };
@@ -132,9 +133,10 @@ impl Engine {
         self.edits = decision.edits;
     }
 
-    /// Checks that `bytes` may go out at once. With a segment log too: a slow disk
-    /// may leave them all in memory.
+    /// Checks that `bytes` may go out at once, with what is allocated for them. With a
+    /// segment log too: a slow disk may leave them all in memory.
     fn has_room(&self, bytes: usize) -> Result<(), Declined> {
+        let bytes = slack(bytes);
         match self.outlet.busy(bytes).or(self.outlet.is_full(bytes)) {
             None => Ok(()),
             Some(why) => Err(Declined::Busy(why)),

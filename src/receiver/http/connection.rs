@@ -9,7 +9,7 @@ use crate::{
         connection::HttpVersion,
         h2::{CONNECTION_WINDOW, STREAM_WINDOW},
     },
-    receiver::endpoint::ConnectionContext,
+    receiver::{endpoint::ConnectionContext, notice::PeerFault},
 };
 use ::http::{HeaderValue, Request, Response, header};
 use hyper::{
@@ -20,8 +20,8 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
+    error::Error as _,
     future::{Future, poll_fn},
-    net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
     task::{Poll, ready},
@@ -49,7 +49,7 @@ pub(crate) async fn run<S, F>(
     F: Future<Output = Response<HttpReply>> + 'static,
 {
     let since = Instant::now();
-    let peer = context.peer;
+    let noted = Rc::clone(&context);
     let io = TokioIo::new(stream);
     let service = {
         let activity = Rc::clone(&activity);
@@ -77,20 +77,43 @@ pub(crate) async fn run<S, F>(
         HttpVersion::Two => {
             let connection = http2_builder(max_header_bytes).serve_connection(io, service);
             let ended = drive(connection, &activity, |c| c.graceful_shutdown());
-            log_end(peer, ended.await);
+            note_end(&noted, ended.await);
         }
         HttpVersion::One => {
             let io = Watched::new(io, Rc::clone(&activity));
             let connection = http1_builder(max_header_bytes).serve_connection(io, service);
             let ended = drive(connection, &activity, |c| c.graceful_shutdown());
-            log_end(peer, ended.await);
+            note_end(&noted, ended.await);
         }
     }
 }
 
-fn log_end(peer: SocketAddr, ended: Result<(), impl std::fmt::Display>) {
-    if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "connection ended");
+/// Logs a failure, and counts it where it is the peer's fault.
+fn note_end(context: &ConnectionContext, ended: Result<(), hyper::Error>) {
+    let Err(error) = ended else {
+        return;
+    };
+    tracing::debug!(peer = %context.peer, %error, "connection ended");
+    if error.is_parse_too_large() {
+        context.note_long_head();
+    } else if let Some(fault) = fault(&error) {
+        context.note_ended(fault);
+    }
+}
+
+/// What the peer did, where a connection failed for that.
+fn fault(error: &hyper::Error) -> Option<PeerFault> {
+    if error.is_timeout() {
+        return Some(PeerFault::Silent);
+    }
+    if error.is_parse() {
+        return Some(PeerFault::Protocol);
+    }
+    let h2 = error.source()?.downcast_ref::<h2::Error>()?;
+    match h2.reason()? {
+        h2::Reason::ENHANCE_YOUR_CALM if !h2.is_remote() => Some(PeerFault::Flood),
+        _ if h2.is_remote() => None,
+        _ => Some(PeerFault::Protocol),
     }
 }
 

@@ -17,10 +17,9 @@ use super::{
 use crate::{
     net::{
         activity::{Activity, Order},
-        h2::{FRAME_HEAD, H2Connection, H2Event, H2Failure, H2Limits, MAX_PAYLOAD},
+        h2::{ErrorCode, FRAME_HEAD, H2Connection, H2Event, H2Failure, H2Limits, MAX_PAYLOAD},
     },
-    receiver::endpoint::ConnectionContext,
-    receiver::otlp::GrpcServer,
+    receiver::{endpoint::ConnectionContext, notice::PeerFault, otlp::GrpcServer},
 };
 use std::{
     fmt,
@@ -80,6 +79,20 @@ impl fmt::Display for ConnectionError {
     }
 }
 
+impl ConnectionError {
+    /// What the peer did, where it is its fault.
+    fn fault(&self) -> Option<PeerFault> {
+        match self {
+            Self::Io(_) => None,
+            Self::Protocol(failure) if failure.reason == ErrorCode::EnhanceYourCalm => {
+                Some(PeerFault::Flood)
+            }
+            Self::Protocol(_) => Some(PeerFault::Protocol),
+            Self::Silent(_) => Some(PeerFault::Silent),
+        }
+    }
+}
+
 impl From<io::Error> for ConnectionError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -96,11 +109,15 @@ pub(crate) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let peer = context.peer;
+    let noted = Rc::clone(&context);
     if let Err(error) = GrpcConnection::new(context, settings, stream)
         .run(activity)
         .await
     {
         tracing::debug!(%peer, %error, "connection ended");
+        if let Some(fault) = error.fault() {
+            noted.note_ended(fault);
+        }
     }
 }
 
@@ -298,6 +315,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GrpcConnection<S> {
             if is_new && !self.h2.is_leaving() && endpoint.closing.take(self.since) {
                 self.h2.leave();
             }
+        }
+        for _ in 0..self.h2.take_long_heads() {
+            self.context.note_long_head();
         }
         self.deadlines.heard(input.len() < all);
         let must_wait = self.h2.is_clogged() || self.work_left == 0 || self.calls.is_busy();
