@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 ///
 /// Walks the chain from Istio's tracing configuration to the collector, prints a line for each
 /// check, and ends with the causes, the most likely first, each with evidence and fix. Changes
-/// nothing. Exit code 0: well; 1: broken; 2: it could not be told.
+/// nothing, and only --probe sends something. Exit code 0: well; 1: broken; 2: it could not be told.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// The kubeconfig to use; without it, that of the Pod this runs in, or the usual one
@@ -225,9 +225,14 @@ async fn ask_probe(facts: &Facts, limit: Duration) -> Answer<Probe> {
     let kiali = facts.kialis.list().first();
     let kialis_cluster = kiali.map(|config| asked::cluster(facts, config));
     let mut namespaces = facts.scope.namespaces.iter();
+    // Where istiod was not looked at, what Kiali says has to do.
+    let cluster = match (facts.kubernetes.istiods.got(), &kialis_cluster) {
+        (None, Some(cluster)) => cluster.clone(),
+        _ => asked::istiods_cluster(facts),
+    };
     let mesh = gather::probe::ProbedMesh {
         namespace: namespaces.next().unwrap_or(&facts.scope.istio_namespace),
-        cluster: &asked::istiods_cluster(facts),
+        cluster: &cluster,
         kiali: kialis_cluster
             .as_deref()
             .zip(kiali.map(|config| config.kiali(trust))),

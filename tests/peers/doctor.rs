@@ -12,7 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Setup, Wayspan, binary, free_port, root, wait_for};
+use testkit::{
+    Setup, Wayspan, binary, free_port,
+    kiali::{Kiali, Says},
+    root, wait_for,
+};
 
 /// The kinds of objects in `healthy.yaml` that Istio and the Gateway API define.
 const KINDS: [(&str, &str); 3] = [
@@ -349,23 +353,6 @@ fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
     let (code, said) = probing(&wayspan);
     assert_eq!((code, &said["causes"]), (0, &json!([])), "{said:#}");
     assert_eq!(probed(&said), ["ok", "ok", "ok"], "{said:#}");
-    // A collector that leaves names as they are: the probe is there, and not for this Kiali.
-    let unnamed = Wayspan::start(Setup::to_grpc(jaeger.otlp_grpc));
-    send(&unnamed);
-    let (code, said) = probing(&unnamed);
-    assert_eq!(
-        (code, &*first_cause(&said).0),
-        (1, "probe-kiali"),
-        "{said:#}"
-    );
-    assert_eq!(probed(&said), ["ok", "ok", "broken"], "{said:#}");
-    let evidence = &said["causes"][0]["evidence"];
-    assert!(
-        evidence
-            .to_string()
-            .contains("Jaeger holds it as wayspan-probe.istio-system"),
-        "{said:#}"
-    );
 
     let tls = http.replace("http://", "https://");
     for (check, key, value) in [
@@ -393,8 +380,44 @@ fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
             kiali.tracing
         );
     }
+    // Where an operator makes the configuration, its resource is what is patched.
+    cluster.define("kiali.io", "v1alpha1", "Kiali");
+    cluster.apply(&json!({
+        "apiVersion": "kiali.io/v1alpha1", "kind": "Kiali",
+        "metadata": {"name": "mesh", "namespace": "istio-system"}, "spec": {"version": "default"},
+    }));
+    let (_, said) = doctor(&cluster);
+    let (check, command) = first_cause(&said);
+    assert_eq!(check, "names-asked", "{said:#}");
+    kubectl::run(&cluster, &command);
+    let resource = "/apis/kiali.io/v1alpha1/namespaces/istio-system/kialis/mesh";
+    let spec = cluster.find(resource).unwrap()["spec"].clone();
+    let tracing = json!({"tracing": {"namespace_selector": true}});
+    assert_eq!(
+        spec,
+        json!({"version": "default", "external_services": tracing})
+    );
+
     kiali.tracing = right;
     kiali.apply(&cluster);
+
+    // A collector that leaves names as they are: the probe is there, and not for this Kiali.
+    let unnamed = Wayspan::start(Setup::to_grpc(jaeger.otlp_grpc));
+    send(&unnamed);
+    let (code, said) = probing(&unnamed);
+    assert_eq!(
+        (code, &*first_cause(&said).0),
+        (1, "probe-kiali"),
+        "{said:#}"
+    );
+    assert_eq!(probed(&said), ["ok", "ok", "broken"], "{said:#}");
+    let evidence = &said["causes"][0]["evidence"];
+    assert!(
+        evidence
+            .to_string()
+            .contains("Jaeger holds it as wayspan-probe.istio-system"),
+        "{said:#}"
+    );
 
     let nobody = free_port();
     let (code, said) = doctor_with(&cluster, &collector(nobody, wayspan.metrics));
@@ -418,7 +441,70 @@ fn faults_behind_istio_are_found_with_a_real_jaeger_and_collector() {
         "{said:#}"
     );
 
+    without_kubernetes_addresses_are_enough(&wayspan, [&http, &grpc]);
     a_large_namespace_is_looked_at_quickly(&cluster, &wayspan);
+}
+
+/// Kiali is asked by its API, Jaeger in both ways, and the probe is found in both.
+fn without_kubernetes_addresses_are_enough(wayspan: &Wayspan, jaeger: [&str; 2]) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let port = free_port();
+    let says = Says {
+        version: "v2.30.0",
+        namespace_selector: true,
+        use_waypoint_name: Some(false),
+        identity_domain: "svc.cluster.local",
+        session: false,
+    };
+    let kiali = runtime.block_on(Kiali::serve(port, says.clone(), None));
+    let doctor = |jaeger: &str| {
+        let mut command = binary();
+        command.args(["doctor", "--no-kubernetes", "--probe", "--output", "json"]);
+        command.args(["--jaeger", jaeger]);
+        command.arg(format!("--kiali=http://127.0.0.1:{port}/kiali"));
+        command.arg(format!("--collector=http://127.0.0.1:{}", wayspan.grpc));
+        let output = command.output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    for url in jaeger {
+        let (code, said) = doctor(url);
+        assert_eq!((code, &said["causes"]), (0, &json!([])), "{url}: {said:#}");
+        let checks = said["checks"].as_array().unwrap();
+        let probe = checks.iter().find(|check| check["id"] == "probe-kiali");
+        let saw = probe.unwrap_or_else(|| panic!("{said:#}"))["saw"].to_string();
+        let asked = "wayspan-probe.istio-system.svc.cluster.local with istio.cluster_id=east";
+        assert!(saw.contains(asked), "{saw}");
+
+        // What Jaeger holds is explained, too.
+        let mut command = binary();
+        command.args(["explain", "--output", "json", "--jaeger", url]);
+        let output = command
+            .args(["--service", "reviews.bookinfo.svc.cluster.local"])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{url}: {errors}");
+        let account: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let span = &account["spans"][0];
+        assert_eq!(span["hop"], "waypoint", "{account:#}");
+        assert_eq!(
+            span["service_name"]["now"],
+            "reviews.bookinfo.svc.cluster.local"
+        );
+        let original = &span["sees"]["wayspan.original_service_name"];
+        assert_eq!(original, "waypoint.bookinfo", "{account:#}");
+    }
+    // A Kiali with a login does not answer, which is said.
+    let session = true;
+    kiali.now_says(Some(Says { session, ..says }));
+    let (code, said) = doctor(jaeger[0]);
+    assert_eq!(code, 2, "{said:#}");
+    assert!(
+        said.to_string()
+            .contains("/api/tracing answers HTTP status 401"),
+        "{said:#}"
+    );
 }
 
 /// A hundred workloads, each with its Service and three Pods, and spans of all.

@@ -115,6 +115,7 @@ fn collection(resource: &str, namespace: Option<&str>) -> String {
         "service" => ("/api/v1", "services"),
         "gateway" => ("/apis/gateway.networking.k8s.io/v1", "gateways"),
         "telemetries.telemetry.istio.io" => ("/apis/telemetry.istio.io/v1", "telemetries"),
+        "kialis.kiali.io" => ("/apis/kiali.io/v1alpha1", "kialis"),
         other => panic!("no such resource here: {other}"),
     };
     format!(
