@@ -119,6 +119,7 @@ pub(crate) static TABLES: Tables = Tables {
             #[cfg(feature = "kafka")]
             kind("kafka", exporter::kafka::config::read),
             kind("debug", exporter::debug::config::read),
+            kind("prometheus", exporter::prometheus::config::read),
             kind("file", exporter::file::config::read),
             kind("nop", exporter::nop::config::read),
         ],

@@ -3,7 +3,7 @@ Exporters take sealed batches from their queue and deliver them.
 
 A kind of exporter is a [`Sender`]: it makes a request of a batch's bytes, sends
 it, and says by an [`Outcome`] what came of it. There is a folder for each:
-[`otlp`] (over gRPC and HTTP), [`zipkin`], `kafka`, [`debug`], `file` and `nop`; `http` has what those
+[`otlp`] (over gRPC and HTTP), [`zipkin`], `kafka`, [`debug`], `prometheus`, `file` and `nop`; `http` has what those
 over HTTP share. What all share is here:
 
 - `deliver` is the loop of one exporter, a thread's single task, with several
@@ -30,6 +30,7 @@ mod limit;
 pub(crate) mod nop;
 pub mod otlp;
 mod outcome;
+pub(crate) mod prometheus;
 mod retry;
 mod settings;
 mod shutdown;
@@ -66,6 +67,11 @@ pub trait Sender: fmt::Debug + Send + 'static {
     ///
     /// When it cannot be made, as the [`Outcome`] that this is.
     fn prepare(&self, signal: Signal, chunks: &[Bytes]) -> Result<Self::Request, Outcome>;
+
+    /// Does what is to be done beside the batches, until the exporter ends.
+    fn serve(&self) -> impl Future<Output = ()> + 'static {
+        std::future::pending()
+    }
 
     /// Sends a request until the backend has answered or cannot be reached now;
     /// each time but the first is counted in `resent`. Cancel safe: the request
@@ -145,7 +151,15 @@ impl<S: Sender> Run for Deliverer<S> {
         stats: Arc<ExporterStats>,
         shift: Shift,
     ) -> Pin<Box<dyn Future<Output = Ended>>> {
-        Box::pin(Deliverer::run(*self, queue, stats, shift))
+        let serving = self.sender.serve();
+        Box::pin(async move {
+            let mut delivering = std::pin::pin!(Deliverer::run(*self, queue, stats, shift));
+            tokio::select! {
+                ended = &mut delivering => ended,
+                // What cannot be served has been reported; batches go on.
+                () = serving => delivering.await,
+            }
+        })
     }
 }
 

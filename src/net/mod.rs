@@ -25,4 +25,5 @@ pub(crate) mod handover;
 mod handshake;
 pub(crate) mod listen;
 pub(crate) mod notice;
+pub(crate) mod page;
 pub mod permit;

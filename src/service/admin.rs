@@ -14,13 +14,14 @@ use crate::{
         accept::Acceptor,
         balance::{self, ShardLoads},
         capacity::Capacity,
-        connection::HANDSHAKE_TIMEOUT,
-        guards,
         handover::ShardSender,
         listen::{ListeningSocket, bind},
+        page,
     },
-    telemetry::{AcceptStats, Health, Registry, http},
-    tls,
+    telemetry::{
+        AcceptStats, Health, Registry,
+        http::{PageAnswer, PageRequest},
+    },
 };
 use ::http::StatusCode;
 use arc_swap::ArcSwap;
@@ -34,18 +35,17 @@ use std::{
     time::Instant,
 };
 use tokio::{
-    net::TcpListener,
     sync::{mpsc::UnboundedReceiver, watch},
     task,
-    time::{MissedTickBehavior, timeout},
+    time::MissedTickBehavior,
 };
 
 /// Where and how health checks are answered.
 pub(crate) struct HealthPage {
     /// Where.
     pub(crate) socket: StdListener,
-    /// What it presents; None: plaintext.
-    pub(crate) tls: Option<Arc<tls::ReloadedServerTls>>,
+    /// What it presents.
+    pub(crate) guards: page::Guards,
     /// The settings.
     pub(crate) settings: HealthCheck,
     /// What there is to tell.
@@ -58,16 +58,15 @@ pub(crate) fn bind_health(
     state: &Health,
 ) -> Result<(HealthPage, SocketAddr), StartError> {
     const WHAT: &str = "health_check";
-    let tls = settings.tls.as_ref();
-    let tls = tls.map(|tls| tls::ReloadedServerTls::for_page(WHAT, tls).map(Arc::new));
-    let tls = tls.transpose().map_err(|message| StartError::Receiver {
+    let guards = page::guards(WHAT, settings.tls.as_ref());
+    let guards = guards.map_err(|message| StartError::Receiver {
         what: WHAT.to_owned(),
         message,
     })?;
     let (socket, address) = bind(settings.endpoint, WHAT)?;
     let page = HealthPage {
         socket,
-        tls,
+        guards,
         settings: settings.clone(),
         state: state.clone(),
     };
@@ -141,25 +140,21 @@ impl Admin {
     pub(crate) async fn run(mut self) {
         if let Some(socket) = self.metrics {
             let shown = Arc::clone(&self.shown);
-            spawn_page(socket, None, move |asked| {
+            spawn_page(socket, page::Guards::default(), move |asked| {
                 let is_metrics = asked.path == "/metrics";
                 is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, shown.metrics()))
             });
         }
         if let Some(health) = self.health {
-            let interval = health.settings.tls.and_then(|tls| tls.reload_interval);
-            if let Some((tls, interval)) = health.tls.as_ref().zip(interval) {
-                guards::follow_tls(tls, interval);
-            }
             let (path, state) = (health.settings.path, health.state);
-            spawn_page(health.socket, health.tls, move |asked| {
+            spawn_page(health.socket, health.guards, move |asked| {
                 (asked.path == path).then(|| state.page())
             });
         }
         if let Some(socket) = self.zpages {
             let shown = Arc::clone(&self.shown);
             let pages = ZPages::new();
-            spawn_page(socket, None, move |asked| {
+            spawn_page(socket, page::Guards::default(), move |asked| {
                 pages.answer(asked, &shown.about.load())
             });
         }
@@ -202,26 +197,10 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 fn spawn_page(
     socket: StdListener,
-    tls: Option<Arc<tls::ReloadedServerTls>>,
-    page: impl Fn(&http::PageRequest<'_>) -> Option<http::PageAnswer> + 'static,
+    guards: page::Guards,
+    page: impl Fn(&PageRequest<'_>) -> Option<PageAnswer> + 'static,
 ) {
-    let listener = match TcpListener::from_std(socket) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!("cannot serve a page: {error}"),
-    };
-    match tls {
-        None => {
-            let plain = |socket| std::future::ready(Some(socket));
-            task::spawn_local(http::serve(listener, plain, page));
-        }
-        Some(tls) => {
-            let encrypted = move |socket| {
-                let shaken = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(socket));
-                async { shaken.await.ok()?.ok() }
-            };
-            task::spawn_local(http::serve(listener, encrypted, page));
-        }
-    }
+    task::spawn_local(page::serve(Arc::new(socket), guards, page));
 }
 
 async fn watch_loads(balance: &ShardLoads) {

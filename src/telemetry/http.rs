@@ -21,6 +21,9 @@ use tokio::{
 /// Connections that one page has at once: a few scrapers and probes.
 const CONNECTIONS: usize = 8;
 
+/// How OpenMetrics is called among content types.
+const OPEN_METRICS: &str = "application/openmetrics-text";
+
 /// An answer: status, content type, body.
 pub(crate) type PageAnswer = (StatusCode, &'static str, String);
 
@@ -33,6 +36,8 @@ pub(crate) struct PageRequest<'a> {
     pub(crate) query: &'a str,
     /// Is true when a browser asks, which wants HTML.
     pub(crate) is_browser: bool,
+    /// Is true when OpenMetrics is among the formats that are taken.
+    pub(crate) takes_open_metrics: bool,
 }
 
 /// Answers `GET` and `HEAD` by `page`; `None` is 404. `speak` makes what is
@@ -94,6 +99,7 @@ fn answer(
         path: request.uri().path(),
         query: request.uri().query().unwrap_or_default(),
         is_browser: accepted.is_some_and(|types| types.contains("text/html")),
+        takes_open_metrics: accepted.is_some_and(|types| types.contains(OPEN_METRICS)),
     };
     let (status, content_type, body) = match *request.method() {
         Method::GET | Method::HEAD => page(&asked).unwrap_or((

@@ -121,7 +121,11 @@ async fn segment_log() {
 /// Its metrics: `connectors`.
 #[tokio::test]
 async fn span_metrics() {
-    runs(&shipped("span-metrics.yaml"), "otlp_grpc/jaeger").await;
+    let layer = format!(
+        "exporters: {{prometheus: {{endpoint: '127.0.0.1:{}'}}}}",
+        free_port()
+    );
+    runs_with(&shipped("span-metrics.yaml"), "otlp_grpc/jaeger", &layer).await;
 }
 
 #[tokio::test]

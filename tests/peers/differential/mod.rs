@@ -22,6 +22,7 @@ mod refused;
 mod requests;
 mod side;
 mod sink;
+mod span_metrics;
 mod statements;
 mod table;
 
