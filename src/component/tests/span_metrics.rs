@@ -429,6 +429,20 @@ fn beyond_the_limits_spans_are_counted_in_one_series() {
     assert!((4_000..16_000).contains(&calls.len()), "{}", calls.len());
 }
 
+#[test]
+fn resources_without_end_are_counted_as_one() {
+    let through = connector("{histogram: {disable: true}}");
+    let long = "x".repeat(2000);
+    for n in 0..6000 {
+        let resource = json!([["service.name", format!("{n}{long}")]]);
+        through.take(&request(&resource, vec![lasting(3, span("a", json!([])))]));
+    }
+    through.made();
+    let points = points(&through.made());
+    assert_eq!(points.iter().map(|line| count(line)).sum::<u64>(), 6000);
+    assert!((500..1500).contains(&points.len()), "{}", points.len());
+}
+
 /// The number at the end of a line of [`points`].
 fn count(line: &str) -> u64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()

@@ -21,7 +21,7 @@ pub(super) struct Exponential {
     pub(super) max: f64,
     /// How many values are 0.
     pub(super) zeros: u64,
-    pub(super) scale: i32,
+    scale: i32,
     /// The index of the first bucket.
     pub(super) offset: i32,
     pub(super) buckets: Vec<u64>,
@@ -40,6 +40,14 @@ impl Exponential {
             offset: 0,
             buckets: Vec::new(),
             most,
+        }
+    }
+
+    /// The scale, which the Collector says is 0 while all values are.
+    pub(super) fn shown_scale(&self) -> i32 {
+        match self.buckets.is_empty() {
+            true => 0,
+            false => self.scale,
         }
     }
 

@@ -37,7 +37,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use store::Store;
-use table::Table;
+use table::{CountedResource, Table};
 
 const SERIES: Metric = Metric::gauge(
     "wayspan_connector_series",
@@ -55,6 +55,8 @@ struct Shared {
     encoded: Encoded,
     /// The key of overflow series.
     overflow: Vec<u8>,
+    /// What stands for resources that are too many.
+    nobody: Arc<CountedResource>,
     inbox: ArrayQueue<Table>,
 }
 
@@ -74,6 +76,7 @@ impl SpanMetrics {
                 encoded: Encoded::new(&settings, instance),
                 settings,
                 overflow: dimensions::overflow(),
+                nobody: Arc::default(),
                 inbox: ArrayQueue::new(INBOX),
             }),
             store: Arc::default(),

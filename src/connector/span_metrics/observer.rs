@@ -246,7 +246,7 @@ impl Observer for SpanObserver {
         });
         let at = match known.at {
             Some((number, at)) if number == self.number => at,
-            _ => table.resource(resource),
+            _ => table.resource(resource, shared),
         };
         known.at = Some((self.number, at));
         let fields = SpanFields::read(span);

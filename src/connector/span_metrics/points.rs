@@ -117,7 +117,7 @@ pub(super) fn put_durations(
             }
             Durations::Exponential(histogram) => {
                 put_double(5, histogram.sum, point);
-                put_signed(6, histogram.scale, point);
+                put_signed(6, histogram.shown_scale(), point);
                 put_fixed(7, histogram.zeros, point);
                 put_message(8, point, |buckets| {
                     put_signed(1, histogram.offset, buckets);

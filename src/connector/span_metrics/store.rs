@@ -3,7 +3,7 @@ All series of a connector: what the shards have published, put together.
 
 Bounds: so many resources, the least recently seen go first; as many series a resource and metric as the file says;
 and [`MOST_BYTES`] in all. Beyond the latter two, what would be a new series is counted in the overflow series
-of its resource.
+of its resource, or of none.
 */
 
 use super::{
@@ -115,6 +115,11 @@ impl Store {
     ) -> u64 {
         let settings = &shared.settings;
         let meter = usize::from(entry.meter);
+        let is_known = self.resources.contains_key(&resource.key);
+        let resource = match self.bytes < MOST_BYTES || is_known {
+            true => resource,
+            false => &shared.nobody,
+        };
         if !self.resources.contains_key(&resource.key) {
             self.bytes += 2 * resource.key.len() + resource.payload.len();
             let of = OfResource {

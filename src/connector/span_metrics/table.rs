@@ -3,12 +3,12 @@ What one shard has gathered since it published last: series by resource, meter a
 dimensions.
 
 It is bounded in bytes. Once it is full, what would be a new series is counted in the overflow series of its
-resource; what is known goes on.
+resource, and the spans of a new resource in that of no resource; what is known goes on.
 */
 
 use super::{Shared, series::Series, settings::Settings};
 use hashbrown::HashTable;
-use std::{hash::BuildHasher, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::SystemTime};
 
 /// A table takes no new series beyond so many bytes.
 const MOST_BYTES: usize = 4 << 20;
@@ -16,8 +16,11 @@ const MOST_BYTES: usize = 4 << 20;
 /// What an entry takes besides its key and its series.
 const ENTRY_BYTES: usize = size_of::<Entry>() + 16;
 
+/// What a resource takes besides its bytes.
+const RESOURCE_BYTES: usize = size_of::<CountedResource>() + 64;
+
 /// A resource whose spans are counted.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct CountedResource {
     /// What tells it from others.
     pub(super) key: Box<[u8]>,
@@ -53,6 +56,7 @@ pub(super) struct Table {
     /// When its first span came.
     pub(super) begun: SystemTime,
     pub(super) resources: Vec<Arc<CountedResource>>,
+    numbers: HashMap<Arc<CountedResource>, u32>,
     pub(super) entries: Vec<Entry>,
     /// Spans that went into overflow series.
     pub(super) overflowed: u64,
@@ -67,6 +71,7 @@ impl Table {
         Self {
             begun: SystemTime::now(),
             resources: Vec::new(),
+            numbers: HashMap::new(),
             entries: Vec::new(),
             overflowed: 0,
             by_key: HashTable::new(),
@@ -75,16 +80,20 @@ impl Table {
         }
     }
 
-    /// Returns the index of a resource, new or known. How many there are is bounded by
-    /// the shard's own table of resources.
-    pub(super) fn resource(&mut self, resource: &Arc<CountedResource>) -> u32 {
-        let known = self.resources.iter().position(|known| known == resource);
-        let at = known.unwrap_or_else(|| {
-            self.bytes += resource.key.len() + resource.payload.len();
-            self.resources.push(Arc::clone(resource));
-            self.resources.len() - 1
-        });
-        at as u32
+    /// Returns the number of a resource, new or known; of a new one in a full table that of
+    /// [`Shared::nobody`].
+    pub(super) fn resource(&mut self, resource: &Arc<CountedResource>, shared: &Shared) -> u32 {
+        if let Some(number) = self.numbers.get(resource) {
+            return *number;
+        }
+        if self.bytes >= MOST_BYTES && *resource != shared.nobody {
+            return self.resource(&shared.nobody, shared);
+        }
+        let number = self.resources.len() as u32;
+        self.bytes += RESOURCE_BYTES + resource.key.len() + resource.payload.len();
+        self.resources.push(Arc::clone(resource));
+        self.numbers.insert(Arc::clone(resource), number);
+        number
     }
 
     /// The series of a resource and meter, by their numbers, with the dimensions of `key`; or its

@@ -99,15 +99,11 @@ impl Page {
 
     fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram, point: &Point) {
         let time = self.has_timestamps.then_some(point.time);
-        let mut buckets: Vec<(f64, u64)> = Vec::new();
         let counts = histogram.counts.iter().copied().chain(std::iter::repeat(0));
-        for (bound, count) in histogram.bounds.iter().zip(counts) {
-            // Bounds that come twice count once, as they do in the Collector.
-            if !buckets.iter().any(|(known, _)| known == bound) {
-                buckets.push((*bound, count));
-            }
-        }
+        let mut buckets: Vec<(f64, u64)> = histogram.bounds.iter().copied().zip(counts).collect();
         buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Of bounds that come twice the first counts, as it does in the Collector.
+        buckets.dedup_by_key(|(bound, _)| *bound);
         let mut sum = 0;
         let mut below = f64::NEG_INFINITY;
         let last = [(f64::INFINITY, histogram.count)];

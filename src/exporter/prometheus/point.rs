@@ -53,6 +53,9 @@ pub(super) struct Point {
     pub(super) exemplars: Vec<Exemplar>,
 }
 
+/// What becomes of a series: its labels, and its point; None: it has ended.
+pub(super) type ReadPoint = (String, Temporality, Option<Point>);
+
 impl Point {
     /// Puts a later point in its place; of deltas the sum with it. Returns false if that is not
     /// later, or has no place behind it.
@@ -83,6 +86,22 @@ impl Point {
     }
 }
 
+impl Point {
+    /// About how many bytes it has besides its own.
+    pub(super) fn bytes(&self) -> usize {
+        let value = match &self.value {
+            Value::Number(_) => 0,
+            Value::Histogram(histogram) => 8 * (histogram.bounds.len() + histogram.counts.len()),
+            Value::Summary { quantiles, .. } => 16 * quantiles.len(),
+        };
+        let exemplars = self.exemplars.iter();
+        value
+            + exemplars
+                .map(|e| size_of::<Exemplar>() + e.labels.len())
+                .sum::<usize>()
+    }
+}
+
 impl Value {
     /// Adds what was counted before.
     fn add(&mut self, before: &Self) {
@@ -98,15 +117,6 @@ impl Value {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// About how many bytes it has besides its own.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Number(_) => 0,
-            Self::Histogram(histogram) => 8 * (histogram.bounds.len() + histogram.counts.len()),
-            Self::Summary { quantiles, .. } => 16 * quantiles.len(),
         }
     }
 }

@@ -8,9 +8,8 @@ with two labels of one name.
 use super::{
     labels::Labels,
     names::{self, Named},
-    point::{Exemplar, Histogram, Point, Temporality, Value},
+    point::{Exemplar, Histogram, Point, ReadPoint, Temporality, Value},
     settings::Settings,
-    store::ReadPoint,
 };
 use crate::pdata::{
     message::Message,
@@ -39,6 +38,9 @@ impl Kind {
         }
     }
 }
+
+/// So many exemplars of a point are kept.
+const MOST_EXEMPLARS: usize = 64;
 
 /// Attributes of a resource that are not labels of their own.
 const SERVICE: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
@@ -233,7 +235,7 @@ impl Context<'_> {
     fn point(&self, kind: u32, point: Message<'_>, fields: &PointFields) -> Point {
         Point {
             value: match kind {
-                5 | 7 => Value::Number(number(point)),
+                5 | 7 => Value::Number(number(point, 4)),
                 9 => Value::Histogram(Histogram {
                     count: point.number(4),
                     sum: double(point, 5),
@@ -256,22 +258,23 @@ impl Context<'_> {
             start: point.number(2),
             time: point.number(3),
             exemplars: match self.settings.has_open_metrics {
-                true => point.messages(fields.exemplars).map(exemplar).collect(),
+                true => (point.messages(fields.exemplars).take(MOST_EXEMPLARS))
+                    .map(exemplar)
+                    .collect(),
                 false => Vec::new(),
             },
         }
     }
 }
 
-/// The value of a number's point or of an exemplar.
-fn number(point: Message<'_>) -> f64 {
-    let values = WireFields::new(point.0);
-    let last = values.filter_map(|field| match (field.number, field.value) {
-        (4, WireValue::Fixed64(bits)) => Some(f64::from_bits(bits)),
-        (6, WireValue::Fixed64(value)) => Some(value as i64 as f64),
+/// The value of a number's point or of an exemplar: the field `double`, or an integer in field 6.
+fn number(message: Message<'_>, double: u32) -> f64 {
+    let values = WireFields::new(message.0).filter_map(|field| match field.value {
+        WireValue::Fixed64(bits) if field.number == double => Some(f64::from_bits(bits)),
+        WireValue::Fixed64(value) if field.number == 6 => Some(value as i64 as f64),
         _ => None,
     });
-    last.last().unwrap_or(0.0)
+    values.last().unwrap_or(0.0)
 }
 
 fn exemplar(exemplar: Message<'_>) -> Exemplar {
@@ -286,15 +289,9 @@ fn exemplar(exemplar: Message<'_>) -> Exemplar {
             let _ = write!(labels, "{comma}{name}=\"{}\"", ShowHex(id));
         }
     }
-    let values = WireFields::new(exemplar.0);
-    let value = values.filter_map(|field| match (field.number, field.value) {
-        (3, WireValue::Fixed64(bits)) => Some(f64::from_bits(bits)),
-        (6, WireValue::Fixed64(value)) => Some(value as i64 as f64),
-        _ => None,
-    });
     Exemplar {
         labels,
-        value: value.last().unwrap_or(0.0),
+        value: number(exemplar, 3),
         time: exemplar.number(2),
     }
 }

@@ -6,7 +6,7 @@ Bounded: a series that was not updated for `metric_expiration` ends, and no new 
 */
 
 use super::{
-    point::{Point, Temporality},
+    point::Point,
     read::{Kind, Read},
 };
 use std::{
@@ -22,6 +22,9 @@ const LOOKS: Duration = Duration::from_secs(1);
 
 /// What a series takes besides its labels and its value.
 const SERIES_BYTES: usize = 2 * size_of::<Series>();
+
+/// What a metric takes besides its name, its help and its series.
+const FAMILY_BYTES: usize = 2 * size_of::<Family>();
 
 /// One series.
 #[derive(Debug)]
@@ -72,6 +75,13 @@ impl Store {
             }
         }
         for (name, kind, help, points) in read.metrics {
+            if !self.families.contains_key(&name) {
+                if self.bytes >= MOST_BYTES {
+                    result = Err(NotTaken::Full);
+                    continue;
+                }
+                self.bytes += FAMILY_BYTES + name.len() + help.len();
+            }
             let family = self.families.entry(name).or_insert_with(|| Family {
                 kind,
                 help,
@@ -96,7 +106,7 @@ impl Store {
                     result = Err(NotTaken::Full);
                     continue;
                 }
-                self.bytes += SERIES_BYTES + labels.len() + point.value.bytes();
+                self.bytes += SERIES_BYTES + labels.len() + point.bytes();
                 let updated = now;
                 family.series.insert(labels, Series { point, updated });
             }
@@ -120,16 +130,12 @@ impl Store {
         self.bytes = targets
             .map(|(id, (labels, _))| labels.len() + id.0.len() + id.1.len())
             .sum();
-        for family in self.families.values_mut() {
+        for (name, family) in &mut self.families {
             family.series.retain(|_, series| is_fresh(series.updated));
             let series = family.series.iter();
-            let bytes =
-                series.map(|(labels, s)| SERIES_BYTES + labels.len() + s.point.value.bytes());
-            self.bytes += bytes.sum::<usize>();
+            let series = series.map(|(labels, s)| SERIES_BYTES + labels.len() + s.point.bytes());
+            self.bytes += FAMILY_BYTES + name.len() + family.help.len() + series.sum::<usize>();
         }
         self.families.retain(|_, family| !family.series.is_empty());
     }
 }
-
-/// What becomes of a series: its labels, and its point; None: it has ended.
-pub(super) type ReadPoint = (String, Temporality, Option<Point>);
