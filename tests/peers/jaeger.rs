@@ -40,13 +40,32 @@ pub struct Jaeger {
 
 impl Jaeger {
     pub fn start(dir: &Path) -> Self {
+        Self::start_with(dir, json!({}))
+    }
+
+    /// One that also reads a topic from its beginning.
+    pub fn reading(dir: &Path, broker: &str, topic: &str) -> Self {
+        let traces = json!({"topic": topic, "encoding": "otlp_proto"});
+        let kafka = json!({"brokers": [broker], "traces": traces, "initial_offset": "earliest"});
+        Self::start_with(dir, json!({"kafka": kafka}))
+    }
+
+    /// One with more receivers.
+    fn start_with(dir: &Path, more: Value) -> Self {
         let [otlp_grpc, otlp_http, zipkin, query_http, query_grpc, health] =
             std::array::from_fn(|_| free_port());
         let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
+        let mut receivers = json!({
+            "otlp": {"protocols": {"grpc": at(otlp_grpc), "http": at(otlp_http)}},
+            "zipkin": at(zipkin),
+        });
+        let all = receivers.as_object_mut().unwrap();
+        all.extend(more.as_object().unwrap().clone());
+        let names: Vec<_> = all.keys().collect();
         let config = json!({
             "service": {
                 "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
-                "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": ["jaeger_storage_exporter"]}},
+                "pipelines": {"traces": {"receivers": names, "exporters": ["jaeger_storage_exporter"]}},
                 "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
             },
             "extensions": {
@@ -54,10 +73,7 @@ impl Jaeger {
                 "jaeger_storage": {"backends": {"mem": {"memory": {"max_traces": 200_000}}}},
                 "jaeger_query": {"storage": {"traces": "mem"}, "http": at(query_http), "grpc": at(query_grpc)},
             },
-            "receivers": {
-                "otlp": {"protocols": {"grpc": at(otlp_grpc), "http": at(otlp_http)}},
-                "zipkin": at(zipkin),
-            },
+            "receivers": receivers,
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "mem"}},
         });
         // JSON is YAML, so nothing need be spelt twice.

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod attributes;
+mod broker;
 mod collector;
 mod connections;
 mod deploy;
@@ -22,6 +23,7 @@ mod http;
 mod image;
 mod installed;
 mod jaeger;
+mod kafka;
 mod kiali;
 mod kiali_config;
 mod kiali_found;
