@@ -11,7 +11,8 @@ connection, a few times at most.
 
 use super::{
     body::{Body, Payload},
-    connect::{Connector, HttpConnection, SendError},
+    connect::Connector,
+    connection::{HttpConnection, SendError},
     no_answer::NoAnswer,
     pool::{Checkout, ConnectOptions, Pool},
     protocol::ClientProtocol,

@@ -10,10 +10,10 @@ What others may use:
 
 Under them, `pool` chooses an address and a connection to it, made by `connect`
 with [`crate::tls`] and [`crate::auth`] to what `resolve` has found; which
-address that is, `endpoints` decides; by which [`route`] it is reached, the settings, and the
-environment where it names a [`proxy`]. `sniff` and `no_answer` find out what is
-wrong when there is no answer. `body` sends bytes that stand in several pieces
-without joining or copying them.
+address that is, `endpoints` decides. By which `route` a host is reached, directly, over a
+unix socket or through one of the `proxies`, the settings say. `sniff` and `no_answer`
+find out what is wrong when there is no answer. `body` sends bytes that stand in several
+pieces without joining or copying them.
 
 - Nothing happens without requests: no look-up, no connection.
 - A request that gets no answer at one address goes to the next at once. Waiting
@@ -25,10 +25,12 @@ mod client;
 mod compression;
 pub(crate) mod config;
 mod connect;
+mod connection;
 mod endpoints;
 mod no_answer;
 mod pool;
 mod protocol;
+mod proxies;
 mod proxy;
 mod resolve;
 mod route;
@@ -43,6 +45,7 @@ pub use config::{Balancer, ClientSettings};
 pub(crate) use no_answer::NoAnswer;
 pub use pool::ConnectOptions;
 pub(crate) use protocol::ClientProtocol;
-pub use proxy::{HttpProxy, Proxies};
+pub use proxies::Proxies;
+pub use proxy::HttpProxy;
 pub use resolve::{Resolver, Resolving, SystemResolver};
 pub(crate) use web::{WebClient, WebRequest};

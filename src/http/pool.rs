@@ -11,7 +11,8 @@ is answered. While DNS does not answer, those known stay in use.
 */
 
 use super::{
-    connect::{Connector, HttpConnection},
+    connect::Connector,
+    connection::HttpConnection,
     endpoints::{Endpoints, Selection},
     no_answer::NoAnswer,
     resolve::{Resolver, SystemResolver, Target},
