@@ -175,6 +175,7 @@ fn bench_queue(c: &mut Criterion) {
             signal: wayspan::pdata::Signal::Traces,
             items: 8192,
             lease: budget.lease(1 << 20),
+            result: None,
             position: None,
         })
     };

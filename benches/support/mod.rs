@@ -26,7 +26,7 @@ use wayspan::{
         Resources, SealedBatch, Shard, ShardPlan, Span, gather::Gather, inlet::Inlet,
     },
     processor::mesh::MeshFactory,
-    queue::Queue,
+    queue::SizedQueue,
     telemetry::{ReceiverStats, Registry, ShardLoad},
 };
 
@@ -66,7 +66,7 @@ pub struct Engine {
     #[allow(dead_code, reason = "for seal")]
     shard: Rc<Shard>,
     inlet: Inlet,
-    queue: Arc<Queue<QueuedBatch>>,
+    queue: Arc<SizedQueue<QueuedBatch>>,
     factory: Arc<dyn ProcessorFactory>,
     _graph: Graph,
 }

@@ -108,7 +108,7 @@ enum Format {
 #[derive(Args, Debug)]
 struct Sources {
     /// A file to run; repeat it to merge the later over the earlier. Also file:PATH, env:NAME (a
-    /// variable that holds YAML), yaml:TEXT
+    /// variable that holds YAML), yaml:TEXT, http://HOST/PATH and https://HOST/PATH
     #[arg(long = "config", value_name = "FILE", value_parser = Source::from_str)]
     config: Vec<Source>,
     /// Set one value over all files, such as processors.mesh.kiali.version=2.7

@@ -2,10 +2,7 @@
 //! without running it.
 
 use super::{Format, Sources, complain};
-use crate::{
-    component,
-    config::{self, Notation},
-};
+use crate::{component, config::Notation};
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -36,7 +33,7 @@ pub(super) fn print(
         Format::Yaml => Notation::Yaml,
         Format::Json => Notation::Json,
     };
-    match config::render(&sources.list(), notation, show_secrets) {
+    match component::render(&sources.list(), notation, show_secrets) {
         Ok(text) => {
             io::stdout().write_all(text.as_bytes())?;
             Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ calls what the settings' traits have.
 - `extensions`: what they offer to components that name them;
 - `pipelines`: what is connected to what;
 - `joined`: pipelines that are run as one;
+- `machine`: where what a file asks for is had: the environment, names, servers;
 - `service`: the rest of `service`;
 - `check`: the way through them;
 - `describe`: what `validate` says of a configuration;
@@ -25,6 +26,7 @@ mod describe;
 mod extensions;
 mod fingerprint;
 mod joined;
+mod machine;
 mod pipelines;
 mod plan;
 mod section;
@@ -36,7 +38,7 @@ pub(crate) use extensions::Extension;
 pub(crate) use fingerprint::{Fingerprint, Fingerprints};
 
 use crate::{
-    config::{self, Environment, Findings, Id, LoadError, Manual, Reading, Source, keys, process},
+    config::{self, Environment, Findings, Id, LoadError, Manual, Notation, Reading, Source, keys},
     connector, exporter,
     extension::health_check::HealthCheck,
     pdata::Signal,
@@ -49,13 +51,8 @@ use crate::{
     receiver,
     telemetry::Telemetry,
 };
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use machine::Machine;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use table::TABLES;
 
 /// A whole configuration, checked: ids are resolved, durations and sizes are
@@ -137,7 +134,9 @@ impl Config {
         });
         let exporters = self.exporters.iter().map(|exporter| QueueSettings {
             id: exporter.id.clone(),
-            batches: exporter.queue.batches,
+            size: exporter.queue.size,
+            blocks: exporter.queue.blocks,
+            waits: exporter.queue.waits,
             storage: exporter.queue.storage,
         });
         let is_fed = |index: &usize| {
@@ -195,7 +194,7 @@ pub struct Pipeline {
 /// When a source cannot be read or anything in it cannot be honoured. The
 /// error shows every mistake with its place.
 pub fn load(sources: &[Source]) -> Result<Config, LoadError> {
-    load_with(sources, &process)
+    load_with(sources, &Machine { resolves: true })
 }
 
 /// As [`load`], with `env` as the environment.
@@ -222,7 +221,7 @@ pub(crate) struct Loading {
 /// # Errors
 /// As [`load`].
 pub(crate) fn load_to_run(sources: &[Source], loading: Loading) -> Result<Config, LoadError> {
-    load_by(sources, &process, loading)
+    load_by(sources, &Machine { resolves: true }, loading)
 }
 
 /// As [`load_to_run`], but asks nobody for the addresses of hosts, since it may run
@@ -231,21 +230,21 @@ pub(crate) fn load_to_run(sources: &[Source], loading: Loading) -> Result<Config
 /// # Errors
 /// As [`load`], and what is wrong with a file, at the place of its key.
 pub(crate) fn validate(sources: &[Source], loading: Loading) -> Result<Config, LoadError> {
-    load_by(sources, &WithoutNames, loading)
+    load_by(sources, &Machine { resolves: false }, loading)
 }
 
-/// The environment of this process, but for names of hosts: each stands for all
-/// addresses.
-struct WithoutNames;
-
-impl Environment for WithoutNames {
-    fn variable(&self, name: &str) -> Option<String> {
-        process(name)
-    }
-
-    fn addresses(&self, _: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))])
-    }
+/// The merged and expanded sources as one file, for `print-config`; see
+/// [`config::render`].
+///
+/// # Errors
+/// When a source cannot be read or expanded. The result is not checked further.
+pub(crate) fn render(
+    sources: &[Source],
+    notation: Notation,
+    show_secrets: bool,
+) -> Result<String, LoadError> {
+    let machine = Machine { resolves: false };
+    config::render(sources, &machine, notation, show_secrets)
 }
 
 fn load_by(
@@ -285,7 +284,7 @@ pub(crate) fn kinds() -> [(&'static str, Vec<&'static str>); 5] {
 /// Every key that the file may have, by component.
 pub fn manual() -> Manual {
     let report = Findings::default();
-    let reading = Reading::describing(&report, &process);
+    let reading = Reading::describing(&report, &Machine { resolves: false });
     let cx = &reading;
     fn describe_all<T>(table: &table::ComponentTable<T>, cx: &Reading<'_>) {
         for kind in table.kinds {

@@ -197,11 +197,15 @@ impl Draft {
             feeds: Vec::new(),
         };
         // Each reports what is wrong with its own list.
+        let mut has_batch = false;
         let complete = [
             self.resolve_receivers(all, &mut pipeline, cx),
             self.resolve_exporters(all, &mut pipeline, cx),
-            self.resolve_processors(&all.processors, &mut pipeline, cx),
+            self.resolve_processors(&all.processors, &mut pipeline, &mut has_batch, cx),
         ];
+        let queues = pipeline.exporters.iter();
+        let queues = queues.filter_map(|&at| all.settings.get(at)?.queue.batch.as_ref());
+        pipeline.batch = pipeline.batch.for_queues(queues, has_batch);
         complete.iter().all(|ok| *ok).then_some(pipeline)
     }
 
@@ -254,11 +258,11 @@ impl Draft {
         &self,
         processors: &NamedComponents<'_, '_, ProcessorRole, ProcessorRole>,
         pipeline: &mut Pipeline,
+        has_batch: &mut bool,
         cx: &Reading<'_>,
     ) -> bool {
         let mut complete = true;
         let mut seen = Vec::new();
-        let mut has_batch = false;
         for (name, spot) in &self.processors {
             let at = processors.section.resolve(name, *spot, cx);
             if at.is_some() && seen.contains(&at) {
@@ -292,7 +296,7 @@ impl Draft {
                     complete = false;
                 }
                 ProcessorRole::Item(settings) => {
-                    if has_batch {
+                    if *has_batch {
                         let message = "listed after batch, and runs before it: batch always comes last in wayspan";
                         cx.warn(Some(*spot), message);
                     }
@@ -302,11 +306,11 @@ impl Draft {
                     });
                 }
                 ProcessorRole::Batch(batch) => {
-                    if has_batch {
+                    if *has_batch {
                         let message = "a second batch processor; only the last counts";
                         cx.warn(Some(*spot), message);
                     }
-                    has_batch = true;
+                    *has_batch = true;
                     pipeline.batch = batch.clone();
                 }
                 ProcessorRole::Memory(_) => pipeline.memory_limiter = Some(component.id.clone()),

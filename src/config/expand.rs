@@ -1,6 +1,6 @@
 /*!
-Expansion of `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`, `${file:path}` and
-`${yaml:text}` in values; `$$` is a dollar sign. (The Collector's rules.)
+Expansion of `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`, `${file:path}`,
+`${https://host/path}` and `${yaml:text}` in values; `$$` is a dollar sign. (The Collector's rules.)
 
 An expansion that is the whole value is read as YAML, so `${env:PORT}` can be a
 number and `${file:exporters.yaml}` a map; a key that wants a string gets the
@@ -11,7 +11,7 @@ expanded in turn, within bounds.
 use super::{
     diagnostic::{Diagnostic, Findings},
     node::{Node, NodeValue, Place, Scalar},
-    source::{Environment, read_file},
+    source::{Environment, fetch, read_file},
     yaml,
 };
 use std::path::Path;
@@ -167,10 +167,13 @@ impl Expander<'_> {
                 Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(error) => Err(Diagnostic::at(place, error.message)),
             },
+            Some(("http" | "https", _)) => {
+                fetch(&inner, self.env).map_err(|error| Diagnostic::at(place, error.message))
+            }
             Some(("yaml", text)) => Ok(text.to_owned()),
             Some((scheme, rest)) if !rest.starts_with('-') => {
                 let message = format!("`${{{scheme}:…}}` is not supported");
-                Err(Diagnostic::at(place, message).help("supported: env, file, yaml"))
+                Err(Diagnostic::at(place, message).help("supported: env, file, http, https, yaml"))
             }
             _ => self.variable(&inner, place),
         }

@@ -74,12 +74,13 @@ pub(crate) enum Notation {
 /// When a source cannot be read or expanded. The result is not checked further.
 pub(crate) fn render(
     sources: &[Source],
+    env: &dyn Environment,
     notation: Notation,
     show_secrets: bool,
 ) -> Result<String, LoadError> {
     let report = Findings::default();
     let mut texts = Vec::new();
-    match tree(sources, &process, &mut texts, &report) {
+    match tree(sources, env, &mut texts, &report) {
         Some(root) if !report.has_errors() => Ok(match notation {
             Notation::Yaml => render::yaml(&root, show_secrets),
             Notation::Json => render::json(&root, show_secrets),
@@ -108,13 +109,9 @@ pub(crate) fn tree(
                 for text in read {
                     let parsed = yaml::parse(texts.len(), &text.text);
                     texts.push(text);
-                    let document = parsed.and_then(map_only).and_then(|document| {
-                        if source.splits_keys() {
-                            return split_keys(document, &mut documents);
-                        }
-                        documents.push(document);
-                        Ok(())
-                    });
+                    let document = parsed
+                        .and_then(map_only)
+                        .and_then(|document| split_keys(document, &mut documents));
                     if let Err(error) = document {
                         report.error(error);
                     }
@@ -154,11 +151,15 @@ fn map_only(mut document: Node) -> Result<Node, Diagnostic> {
     }
 }
 
-/// `a::b: c` is `a: {b: c}`; a document for each such key, in order.
+/// `a::b: c` is `a: {b: c}`; a document for each key, in order, where there is such a key.
 fn split_keys(document: Node, documents: &mut Vec<Node>) -> Result<(), Diagnostic> {
     // The tree is walked recursively: its depth is bounded wherever it grows.
     const MAX_PARTS: usize = 32;
     let place = document.place;
+    if !document.entries().iter().any(|(key, _)| key.contains("::")) {
+        documents.push(document);
+        return Ok(());
+    }
     let node::NodeValue::Map(entries) = document.value else {
         return Ok(());
     };

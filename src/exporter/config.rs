@@ -7,17 +7,10 @@ use super::{Retry, SendingQueue};
 use crate::{
     config::{Field, KeyReader, Setting, Word},
     http::{ClientSettings, Compression, HttpProxy, Proxies},
-    queue::Storage,
+    pipeline::{BatchSettings, QueueBatch},
+    queue::{QueueSize, Sizer, Storage},
 };
 use std::time::Duration;
-
-/// In what the Collector counts a queue.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sizer {
-    Requests,
-    Items,
-    Bytes,
-}
 
 impl Word for Sizer {
     const WORDS: &'static [(&'static str, Self)] = &[
@@ -26,6 +19,9 @@ impl Word for Sizer {
         ("bytes", Self::Bytes),
     ];
 }
+
+/// The least bytes to limit batches to.
+const LEAST_BATCH: u64 = 4096;
 
 /// Where old Collectors had it.
 pub(super) const INSECURE: &str = "belongs below tls: write tls: {insecure: true}";
@@ -47,7 +43,7 @@ pub(super) fn http_transport(keys: &mut KeyReader<'_>) -> HttpTransportKeys {
         keys.get(
             "level",
             "`1`",
-            "0 to 9 of `gzip`, `zlib` and `deflate`, 1 to 22 of `zstd`",
+            "0 to 9 of `gzip`, `zlib` and `deflate`, 1 to 19 of `zstd`",
         )
     });
     keys.ignored(&[
@@ -71,7 +67,7 @@ impl HttpTransportKeys {
     /// `client` with these keys.
     pub(super) fn check(self, client: ClientSettings, keys: &KeyReader<'_>) -> ClientSettings {
         let cx = keys.reading();
-        let proxies = self.proxy.trimmed().map(|url| HttpProxy::parse(url));
+        let proxies = self.proxy.trimmed().map(HttpProxy::parse);
         let proxies = match proxies {
             Some(Ok(proxy)) => Proxies::all(proxy),
             Some(Err(message)) => {
@@ -163,38 +159,43 @@ fn queue_keys(keys: &mut KeyReader<'_>) -> SendingQueue {
     );
     let size = keys.or(
         "queue_size",
-        default.batches as u64,
-        "batches that may wait in memory",
+        default.size.limit as u64,
+        "how much may wait in memory, as `sizer` counts it",
     );
     let sizer = keys.or(
         "sizer",
-        Sizer::Requests,
-        "with others, `queue_size` is the default",
+        default.size.sizer,
+        "`requests`: batches; `items`: spans, data points, log records; `bytes`: of the batches",
     );
     let blocks = keys.or(
         "block_on_overflow",
         false,
-        "a full queue refuses, whatever this says",
+        "senders wait up to 10s for room in a full queue, and their connections with them; else they are refused at once",
     );
-    let waits = keys.or("wait_for_result", false, "`true` is refused");
+    let waits = keys.or(
+        "wait_for_result",
+        false,
+        "senders are answered once the backend has their items, and hear if it never will; not with `storage`",
+    );
     let storage: Field<String> = keys.get(
         "storage",
         "none",
         "a [`file_storage`](#the-segment-log): what is accepted is written to its log before its sender is answered, and waits there while the backend is away",
     );
-    keys.ignored(&["batch"]);
+    let batch = keys.section("batch", |keys| {
+        let batch = batch_keys(keys);
+        keys.has_value().then_some(batch)
+    });
 
     let cx = keys.reading();
     if !enabled.value {
         let message = "wayspan always queues batches for an exporter; ignored";
         cx.warn(enabled.spot, message);
     }
-    if blocks.value {
-        let message = "a full queue refuses senders and does not block them; ignored";
-        cx.warn(blocks.spot, message);
-    }
-    if waits.value {
-        cx.error(waits.spot, "not supported by wayspan yet; remove it");
+    if waits.value && storage.given().is_some() {
+        let message =
+            "a queue with a storage answers once its items are stored: leave one of both out";
+        cx.error(waits.spot, message);
     }
     let in_range = |setting: Setting<u64>, most: u64, default: usize| {
         let given = setting.value;
@@ -204,23 +205,75 @@ fn queue_keys(keys: &mut KeyReader<'_>) -> SendingQueue {
         }
         usize::try_from(given).unwrap_or(default)
     };
-    let batches = match sizer.value {
-        Sizer::Requests => in_range(size, 1_000_000, default.batches),
-        Sizer::Items | Sizer::Bytes => {
-            let batches = default.batches;
-            let message = format!("the queue is counted in batches; queue_size is {batches}");
-            cx.warn(sizer.spot, &message);
-            batches
-        }
+    let most = match sizer.value {
+        Sizer::Requests => 1_000_000,
+        Sizer::Items | Sizer::Bytes => 1 << 40,
     };
     let named = storage.given().filter(|_| keys.is_used()).zip(storage.spot);
     SendingQueue {
         consumers: in_range(consumers, 1000, default.consumers),
-        batches,
+        size: QueueSize {
+            sizer: sizer.value,
+            limit: in_range(size, most, default.size.limit),
+        },
+        blocks: blocks.value,
+        waits: waits.value,
+        batch,
         storage: named.and_then(|(reference, spot)| {
             let (at, _) = cx.offer::<Storage>(Storage::OFFER, reference, spot)?;
             Some(at)
         }),
+    }
+}
+
+fn batch_keys(keys: &mut KeyReader<'_>) -> QueueBatch {
+    let default = BatchSettings::default();
+    let timeout = keys.or(
+        "flush_timeout",
+        default.timeout,
+        "send at this age, unless the pipeline has a `batch` processor, which decides then",
+    );
+    let min = keys.or(
+        "min_size",
+        default.items as u64,
+        "the same at so much; of several exporters of a pipeline, the least counts",
+    );
+    let max = keys.or(
+        "max_size",
+        0_u64,
+        "never more than this in a request; 0: no limit",
+    );
+    let sizer = keys.or(
+        "sizer",
+        Sizer::Items,
+        "in what both sizes are counted: `items` or `bytes`",
+    );
+    keys.ignored(&["partition"]);
+
+    let cx = keys.reading();
+    if sizer.value == Sizer::Requests {
+        cx.error(sizer.spot, "a batch is counted in items or in bytes");
+    }
+    if timeout.value.is_zero() {
+        cx.error(timeout.spot, "more than 0s, or batches would never be sent");
+    }
+    if max.value > 0 && max.value < min.value {
+        let message = format!(
+            "{} is less than min_size, which is {}",
+            max.value, min.value
+        );
+        cx.error(max.spot, &message);
+    }
+    let in_bytes = sizer.value == Sizer::Bytes;
+    if in_bytes && max.value > 0 && max.value < LEAST_BATCH {
+        cx.error(max.spot, "less than 4096 bytes");
+    }
+    let size = |setting: &Setting<u64>| usize::try_from(setting.value).unwrap_or(usize::MAX);
+    QueueBatch {
+        timeout: timeout.value,
+        min: size(&min),
+        max: size(&max),
+        in_bytes,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     exporter::Retry,
     pdata::Signal,
     pipeline::QueuedBatch,
-    queue::Queue,
+    queue::SizedQueue,
     telemetry::{BySignal, ExporterStats},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -62,7 +62,7 @@ impl<S: Sender> Deliverer<S> {
     /// takes over.
     pub(super) async fn run(
         self,
-        queue: Arc<Queue<QueuedBatch>>,
+        queue: Arc<SizedQueue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
         shift: Shift,
     ) -> Ended {
@@ -145,7 +145,7 @@ impl<S: Sender> Deliverer<S> {
 /// that is closed and empty. Cancel safe.
 async fn next(
     first: &mut VecDeque<QueuedBatch>,
-    queue: &Queue<QueuedBatch>,
+    queue: &SizedQueue<QueuedBatch>,
 ) -> Option<QueuedBatch> {
     match first.pop_front() {
         Some(queued) => Some(queued),

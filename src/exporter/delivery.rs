@@ -29,8 +29,8 @@ use super::{
 use crate::{
     http::joined,
     pdata::{Signal, split},
-    pipeline::{DropReason, QueuedBatch},
-    queue::Queue,
+    pipeline::{DropReason, QueuedBatch, Undelivered},
+    queue::SizedQueue,
     telemetry::{BySignal, ExportedItems, ExporterStats},
 };
 use bytes::Bytes;
@@ -44,7 +44,7 @@ const MAX_REFUSALS: u32 = 256;
 pub(super) struct Exporting<'a, S> {
     pub(super) sender: &'a S,
     pub(super) log: &'a DeliveryLog,
-    pub(super) queue: &'a Queue<QueuedBatch>,
+    pub(super) queue: &'a SizedQueue<QueuedBatch>,
     pub(super) stats: &'a ExporterStats,
     pub(super) circuit: Circuit,
     /// By signal, since a backend may limit each otherwise.
@@ -90,6 +90,8 @@ struct Lost {
     items: u64,
     bytes: usize,
     reason: String,
+    /// The backend refused some of them for good.
+    is_refused: bool,
 }
 
 impl<'a, S: Sender> Delivery<'a, S> {
@@ -262,7 +264,7 @@ impl<'a, S: Sender> Delivery<'a, S> {
             let waiting = Waiting {
                 signal,
                 items: exporting.held[signal].get(),
-                batches: exporting.queue.len(),
+                batches: exporting.queue.batches(),
             };
             exporting.log.failed(&cause, misconfigured, wait, waiting);
         }
@@ -284,6 +286,7 @@ impl<'a, S: Sender> Delivery<'a, S> {
     /// The backend refused a part for good.
     fn refused(&self, part: &Part, cause: String) {
         self.lose(part, cause);
+        self.lost.borrow_mut().is_refused = true;
         self.queued.route.account.answered(0, part.items);
         self.settle(part.items);
     }
@@ -347,6 +350,16 @@ impl<S> Drop for Delivery<'_, S> {
             account.dropped(open, DropReason::Shutdown);
         }
         self.queued.settle();
+        let lost = std::mem::take(self.lost.get_mut());
+        let failure = match (lost.items, open) {
+            (0, 0) => None,
+            (0, _) => Some("not delivered before the shutdown deadline".to_owned()),
+            _ => Some(lost.reason),
+        };
+        self.queued.report(failure.map(|cause| Undelivered {
+            cause,
+            is_refused: lost.is_refused,
+        }));
     }
 }
 

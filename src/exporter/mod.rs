@@ -44,7 +44,7 @@ use crate::{
     http::{ConnectOptions, Resolver, SystemResolver},
     pdata::Signal,
     pipeline::QueuedBatch,
-    queue::Queue,
+    queue::SizedQueue,
     telemetry::{Count, ExporterStats},
 };
 use bytes::Bytes;
@@ -138,7 +138,7 @@ pub struct Exporter(Box<dyn Run>);
 trait Run: fmt::Debug + Send {
     fn run(
         self: Box<Self>,
-        queue: Arc<Queue<QueuedBatch>>,
+        queue: Arc<SizedQueue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
         shift: Shift,
     ) -> Pin<Box<dyn Future<Output = Ended>>>;
@@ -147,7 +147,7 @@ trait Run: fmt::Debug + Send {
 impl<S: Sender> Run for Deliverer<S> {
     fn run(
         self: Box<Self>,
-        queue: Arc<Queue<QueuedBatch>>,
+        queue: Arc<SizedQueue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
         shift: Shift,
     ) -> Pin<Box<dyn Future<Output = Ended>>> {
@@ -214,7 +214,7 @@ impl Exporter {
     /// one thread (it is not `Send`).
     pub async fn run(
         self,
-        queue: Arc<Queue<QueuedBatch>>,
+        queue: Arc<SizedQueue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
         deadline: watch::Receiver<Option<Instant>>,
     ) -> Drained {
@@ -230,7 +230,7 @@ impl Exporter {
     /// As [`Exporter::run`], from one reload of the configuration to the next.
     pub(crate) async fn run_shift(
         self,
-        queue: Arc<Queue<QueuedBatch>>,
+        queue: Arc<SizedQueue<QueuedBatch>>,
         stats: Arc<ExporterStats>,
         shift: Shift,
     ) -> Ended {

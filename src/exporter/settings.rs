@@ -3,7 +3,13 @@ The settings of exporters: what all have, and what each adds by [`ExporterSettin
 */
 
 use super::Exporter;
-use crate::{config::Id, http::ConnectOptions, pdata::Signal};
+use crate::{
+    config::Id,
+    http::ConnectOptions,
+    pdata::Signal,
+    pipeline::QueueBatch,
+    queue::{QueueSize, Sizer},
+};
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 /// What an exporter sends with: the checked settings of one kind.
@@ -59,8 +65,15 @@ impl ConfiguredExporter {
 pub struct SendingQueue {
     /// `num_consumers`: requests in flight at once. Default 10.
     pub consumers: usize,
-    /// `queue_size`: batches that may wait in memory. Default 1000.
-    pub batches: usize,
+    /// `queue_size`, in the unit of `sizer`: how much may wait in memory. Default 1000
+    /// batches.
+    pub size: QueueSize,
+    /// `block_on_overflow`: senders wait for room in a full queue. Default false.
+    pub blocks: bool,
+    /// `wait_for_result`: senders are answered once it has delivered. Default false.
+    pub waits: bool,
+    /// `batch`: how what is sent is batched; None: as the pipeline says.
+    pub batch: Option<QueueBatch>,
     /// `storage`: index into the configuration's storages. None: batches are in
     /// memory only.
     pub storage: Option<usize>,
@@ -70,7 +83,13 @@ impl Default for SendingQueue {
     fn default() -> Self {
         Self {
             consumers: 10,
-            batches: 1000,
+            size: QueueSize {
+                sizer: Sizer::Requests,
+                limit: 1000,
+            },
+            blocks: false,
+            waits: false,
+            batch: None,
             storage: None,
         }
     }

@@ -385,6 +385,7 @@ impl Batch {
             chunks: sealed.chunks,
             items: self.items,
             lease: budget.lease(sealed.allocated),
+            result: None,
             position,
         };
         self.items = 0;

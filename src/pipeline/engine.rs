@@ -12,7 +12,8 @@ A request that costs more than it is long is not taken in one turn: see
 */
 
 use super::{
-    BatchSettings, Decision, Followers, ResourceId, Resources, ScopeId, Scopes, Span,
+    AwaitedResult, BatchSettings, Decision, Followers, ResourceId, Resources, ScopeId, Scopes,
+    Span,
     batch::{Batch, Trigger},
     forecast,
     group_counts::HeaderBytes,
@@ -194,6 +195,22 @@ impl Engine {
     /// The keys that its processors read.
     pub(crate) fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys)
+    }
+
+    /// A request begins, or a piece of one.
+    pub(crate) fn begin_request(&mut self) {
+        self.outlet.begin_request();
+    }
+
+    /// The results that the sender of the request waits for, of what was appended since it
+    /// began; nearly always none.
+    pub(crate) fn results(&mut self) -> Vec<AwaitedResult> {
+        self.outlet.results(!self.batch.is_empty())
+    }
+
+    /// Returns true if requests wait for room in a queue.
+    pub(crate) fn holds_senders(&self) -> bool {
+        self.outlet.holds_senders()
     }
 
     /// Takes one request that `peer` sent, if it is not too long for one turn.

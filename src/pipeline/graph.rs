@@ -17,7 +17,7 @@ taken before it was there.
 use super::{
     Account, BatchSettings, ConnectorNode, Generation, ProcessorFactory, QueuedBatch, Route,
     account::TakenItems,
-    graph_settings::{GraphSettings, PipelineSettings},
+    graph_settings::{GraphSettings, PipelineSettings, QueueSettings},
     outlet::ExporterRoute,
     pipeline_log::{NewLog, OpenLogError, PipelineLog},
     shard_plan::{PipelinePlan, ShardPlan, StagePlan},
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     config::Id,
     pdata::Signal,
-    queue::{Budget, Memory, Queue},
+    queue::{Budget, Memory, SizedQueue},
     telemetry::{
         BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, ExporterStats, Metric, PipelineStats,
         ProcessorStats, Registry,
@@ -104,7 +104,7 @@ pub struct ExporterNode {
     /// `otlp_grpc/name`.
     pub(crate) id: Id,
     /// What it takes batches from.
-    pub queue: Arc<Queue<QueuedBatch>>,
+    pub queue: Arc<SizedQueue<QueuedBatch>>,
     /// Its counters.
     pub(crate) stats: Arc<ExporterStats>,
 }
@@ -146,7 +146,7 @@ impl Graph {
                 Some(node) => node.clone(),
                 None => ExporterNode {
                     id: exporter.id.clone(),
-                    queue: Arc::new(Queue::new(exporter.batches)),
+                    queue: Arc::new(SizedQueue::new(exporter.size)),
                     stats: Arc::default(),
                 },
             })
@@ -155,6 +155,7 @@ impl Graph {
             routes: settings.pipelines.iter().map(|p| p.exporters.len()).sum(),
             budget: &memory.accepted,
             exporters: &exporters,
+            queues: &settings.exporters,
             registry,
         };
         let mut pipelines = Vec::new();
@@ -203,6 +204,9 @@ impl Graph {
         self.memory.set_limit(self.memory_limit);
         let routes = self.pipelines.iter().map(|p| p.routes.len()).sum();
         for pipeline in &self.pipelines {
+            if let Some(log) = &pipeline.log {
+                log.begin();
+            }
             for to in &pipeline.routes {
                 to.route.share_with(routes);
                 if to.is_inherited {
@@ -315,6 +319,8 @@ struct Share<'a> {
     routes: usize,
     budget: &'a Budget,
     exporters: &'a [ExporterNode],
+    /// In the order of the exporters.
+    queues: &'a [QueueSettings],
     registry: &'a Registry,
 }
 
@@ -327,26 +333,28 @@ impl Share<'_> {
         stats: &[PipelineStats],
     ) -> Vec<ExporterRoute> {
         let route = |exporter: &usize| {
-            let node = &self.exporters[*exporter];
+            let (node, queue) = (&self.exporters[*exporter], &self.queues[*exporter]);
             let id = node.id.to_string();
             let cursor = log.and_then(|log| log.cursor(*exporter));
             let known = before.and_then(|before| {
                 let mut routes = before.routes.iter().map(|to| &to.route);
-                routes.find(|route| route.leads_to(&node.queue, cursor.as_ref()))
+                routes.find(|route| route.leads_to(&node.queue, cursor.as_ref(), queue.waits))
             });
             ExporterRoute {
                 exporter: *exporter,
                 is_inherited: known.is_some(),
                 route: known.cloned().unwrap_or_else(|| {
-                    Arc::new(Route::new(
+                    let route = Route::new(
                         pipeline.signal,
                         Arc::clone(&node.queue),
                         Account::new(taken(stats)),
                         self.budget.clone(),
                         self.routes,
                         cursor,
-                    ))
+                    );
+                    Arc::new(route.reporting(queue.waits))
                 }),
+                blocks: queue.blocks,
                 send_size: self.registry.histogram(&QUEUE_BATCH_SEND_SIZE, &[&id]),
                 send_size_bytes: (self.registry).histogram(&QUEUE_BATCH_SEND_SIZE_BYTES, &[&id]),
             }

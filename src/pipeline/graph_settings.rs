@@ -1,7 +1,11 @@
 /*! What a graph is built from: the checked configuration, as far as the engine reads it. */
 
 use super::{BatchSettings, ConnectorNode, ProcessorFactory};
-use crate::{config::Id, pdata::Signal, queue::Storage};
+use crate::{
+    config::Id,
+    pdata::Signal,
+    queue::{QueueSize, Storage},
+};
 use std::sync::Arc;
 
 /// All pipelines, and the exporters and storages that they name by index.
@@ -47,8 +51,12 @@ pub(crate) struct PipelineSettings {
 pub(crate) struct QueueSettings {
     /// The exporter's id.
     pub(crate) id: Id,
-    /// Batches that may wait in memory.
-    pub(crate) batches: usize,
+    /// How much may wait in memory.
+    pub(crate) size: QueueSize,
+    /// Senders wait for room in it.
+    pub(crate) blocks: bool,
+    /// Senders wait to hear what becomes of its batches.
+    pub(crate) waits: bool,
     /// Index into [`GraphSettings::storages`]; None: in memory only.
     pub(crate) storage: Option<usize>,
 }

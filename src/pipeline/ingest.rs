@@ -7,7 +7,7 @@ room first. A request that is too long for one turn of the shard is read elsewhe
 ([`Preparation`]) and taken in pieces.
 */
 
-use super::{Preparation, PreparedRequest, Refusal};
+use super::{AwaitedResult, Preparation, PreparedRequest, Refusal};
 use crate::pdata::Signal;
 use std::{
     future,
@@ -28,6 +28,8 @@ pub struct Taken {
     pub message: String,
     /// What the answer must wait for; None: nothing.
     pub stored: Option<Ticket>,
+    /// What it must wait for besides, which may turn it into a refusal.
+    pub results: Vec<AwaitedResult>,
 }
 
 /// Why a request was not taken where it was read.
@@ -35,7 +37,8 @@ pub struct Taken {
 pub enum NotTaken {
     /// It is refused.
     Refused(Refusal),
-    /// It is too long for one turn: see [`Ingest::take_prepared`].
+    /// It is too long for one turn, or waits for room: see [`Ingest::take_prepared`] and
+    /// [`Ingest::room`].
     Large,
 }
 
@@ -67,6 +70,12 @@ pub trait Ingest {
     /// another thread. By itself it reads none of them.
     fn preparation(&self) -> Arc<Preparation> {
         Arc::default()
+    }
+
+    /// Waits for room for a request of this signal, where senders are to wait for that; not
+    /// for ever.
+    fn room(self: Rc<Self>, _signal: Signal) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(future::ready(()))
     }
 
     /// Takes such a request piece by piece, between which the shard does other

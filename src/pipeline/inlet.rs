@@ -7,8 +7,8 @@ else's backend.
 */
 
 use super::{
-    Converted, Converter, Generation, Ingest, NotTaken, Preparation, PreparedRequest, Refusal,
-    RefusalKind, Taken, Taking, Ticket,
+    AwaitedResult, Converted, Converter, Generation, Ingest, NotTaken, Preparation,
+    PreparedRequest, Refusal, RefusalKind, Taken, Taking, Ticket,
     commit::Commits,
     engine::{Appended, Declined, Engine, Progress},
     preparation::{ConversionPreparation, PreparedPart},
@@ -20,15 +20,21 @@ use crate::{
 };
 use std::{
     net::IpAddr,
+    pin::Pin,
     rc::Rc,
     sync::{Arc, Once},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::task;
+use tokio::{task, time};
 
 /// How long a sender that is told to try again should wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a request waits for room in a queue with `block_on_overflow`, and how often it
+/// looks.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How much of a large request is gone through in one turn: bytes, and 64 for each
 /// item. It takes a millisecond or two.
@@ -118,14 +124,22 @@ impl Inlet {
         request: &[u8],
         peer: IpAddr,
         into: &[usize],
-    ) -> Result<Option<Appended>, NotTaken> {
+    ) -> Result<Admitted, NotTaken> {
         // Old Envoys send empty requests, which need no room.
         if request.is_empty() {
-            return Ok(None);
+            return Ok(Admitted::default());
         }
         let mut outcome = Outcome::default();
         for at in into {
-            let taken = self.shard.with(*at, |engine| engine.take(request, peer));
+            let results = &mut outcome.results;
+            let taken = self.shard.with(*at, |engine| {
+                engine.begin_request();
+                let taken = engine.take(request, peer);
+                if taken.is_ok() {
+                    results.append(&mut engine.results());
+                }
+                taken
+            });
             match taken {
                 // What is large for one is large for all, but for their limits.
                 Ok(Err(Declined::Large)) if outcome.first.is_none() => {
@@ -139,7 +153,16 @@ impl Inlet {
                 }
             }
         }
+        if outcome.first.is_none() && outcome.why.is_some() && self.holds_senders(into) {
+            return Err(NotTaken::Large);
+        }
         Ok(self.conclude(signal, request, outcome)?)
+    }
+
+    /// Returns true if requests into these pipelines wait for room in a queue.
+    fn holds_senders(&self, into: &[usize]) -> bool {
+        let holds = |at: &usize| self.shard.with(*at, |engine| engine.holds_senders());
+        into.iter().any(|at| holds(at).unwrap_or(false))
     }
 
     /// Takes a request that was read elsewhere into some of the pipelines, piece
@@ -149,17 +172,26 @@ impl Inlet {
         part: &PreparedPart,
         peer: IpAddr,
         into: &[usize],
-    ) -> Result<Option<Appended>, Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let (signal, request) = (part.signal, &part.request[..]);
         if request.is_empty() {
-            return Ok(None);
+            return Ok(Admitted::default());
         }
-        let mut outcome = Outcome::default();
-        for (at, index) in into.iter().zip(&part.indexes) {
-            let taken = self.take_pieces(*at, part, index, peer).await;
-            self.note(signal, request, *at, taken, &mut outcome)?;
+        let until = Instant::now() + ROOM_PATIENCE;
+        loop {
+            let mut outcome = Outcome::default();
+            for (at, index) in into.iter().zip(&part.indexes) {
+                let results = &mut outcome.results;
+                let taken = self.take_pieces(*at, part, index, peer, results).await;
+                self.note(signal, request, *at, taken, &mut outcome)?;
+            }
+            // Another may have taken the room that this one has waited for.
+            let waits = outcome.first.is_none() && outcome.why.is_some();
+            if !waits || !self.holds_senders(into) || Instant::now() >= until {
+                return self.conclude(signal, request, outcome);
+            }
+            time::sleep(ROOM_INTERVAL).await;
         }
-        self.conclude(signal, request, outcome)
     }
 
     /// Takes a request into pipeline number `at`.
@@ -169,6 +201,7 @@ impl Inlet {
         part: &PreparedPart,
         index: &Index,
         peer: IpAddr,
+        results: &mut Vec<AwaitedResult>,
     ) -> Result<Result<Appended, Declined>, Panicked> {
         let request = &part.request[..];
         let mut foreseen = (Progress::default(), None);
@@ -186,7 +219,10 @@ impl Inlet {
         loop {
             let was_opened = appended.opened;
             let append = |engine: &mut Engine| {
-                engine.append(request, index, peer, &mut progress, TURN, &mut appended)
+                engine.begin_request();
+                let done = engine.append(request, index, peer, &mut progress, TURN, &mut appended);
+                results.append(&mut engine.results());
+                done
             };
             let is_done = self.shard.with(at, append)?;
             // Each turn of the segment log has its share, and the clock runs.
@@ -246,13 +282,17 @@ impl Inlet {
         signal: Signal,
         request: &[u8],
         outcome: Outcome,
-    ) -> Result<Option<Appended>, Refusal> {
+    ) -> Result<Admitted, Refusal> {
+        let admitted = Admitted {
+            appended: outcome.first,
+            results: outcome.results,
+        };
         let Some(why) = outcome.why else {
-            return Ok(outcome.first);
+            return Ok(admitted);
         };
         let items = split::count(signal, request) as u64;
         // One that has room is not held up by another that has none.
-        let refused = outcome.first.is_none();
+        let refused = admitted.appended.is_none();
         for at in outcome.without {
             let _ = self.shard.with(at, |pipeline| match refused {
                 true => pipeline.refused(items),
@@ -263,14 +303,17 @@ impl Inlet {
             self.stats.items[signal].refused.add(items);
             return Err(why);
         }
-        Ok(outcome.first)
+        Ok(admitted)
     }
 
     /// Counts what became of a request in the pipelines of its own signal.
-    fn taken(&self, signal: Signal, appended: Option<Appended>) -> Taken {
-        let appended = appended.unwrap_or_default();
+    fn taken(&self, signal: Signal, admitted: Admitted) -> Taken {
+        let appended = admitted.appended.unwrap_or_default();
         self.stats.items[signal].accepted.add(appended.accepted);
-        let mut taken = Taken::default();
+        let mut taken = Taken {
+            results: admitted.results,
+            ..Taken::default()
+        };
         if let Some(fault) = appended.fault {
             self.stats.items[signal].refused.add(appended.rejected);
             taken.rejected = appended.rejected;
@@ -285,14 +328,14 @@ impl Inlet {
         conversion: &Conversion,
         request: &[u8],
         peer: IpAddr,
-    ) -> Result<Converted, NotTaken> {
+    ) -> Result<(Converted, Vec<AwaitedResult>), NotTaken> {
         let converted = (conversion.converter)
             .convert(request, usize::MAX)
             .map_err(Refusal::malformed)?;
         let into = &conversion.pipelines;
-        let appended = self.take_into(conversion.signal, &converted.request, peer, into)?;
-        self.converted(conversion, appended, &converted);
-        Ok(converted)
+        let admitted = self.take_into(conversion.signal, &converted.request, peer, into)?;
+        self.converted(conversion, admitted.appended, &converted);
+        Ok((converted, admitted.results))
     }
 
     /// Counts what a converter made.
@@ -320,9 +363,10 @@ impl Inlet {
                 continue;
             };
             match self.take_part(part, peer, &conversion.pipelines).await {
-                Ok(appended) => {
-                    self.converted(conversion, appended, &part.converted);
+                Ok(admitted) => {
+                    self.converted(conversion, admitted.appended, &part.converted);
                     if !direct {
+                        taken.results.extend(admitted.results);
                         taken.rejected = part.converted.ignored;
                         taken.message.clone_from(&part.converted.why);
                     }
@@ -336,6 +380,15 @@ impl Inlet {
     }
 }
 
+/// A request that some pipelines have taken, or that is empty.
+#[derive(Default)]
+struct Admitted {
+    /// What the first of them says.
+    appended: Option<Appended>,
+    /// What its sender waits for.
+    results: Vec<AwaitedResult>,
+}
+
 /// What became of a request in the pipelines that it goes into.
 #[derive(Default)]
 struct Outcome {
@@ -345,6 +398,8 @@ struct Outcome {
     without: Vec<usize>,
     /// Why the first of them did not.
     why: Option<Refusal>,
+    /// What the sender waits for.
+    results: Vec<AwaitedResult>,
 }
 
 /// Refuses a request for which too much would go out.
@@ -397,9 +452,10 @@ impl Ingest for Inlet {
             match self.take_converted(conversion, request, peer) {
                 // A pipeline of the request's own signal has all of it.
                 Ok(_) | Err(_) if direct => {}
-                Ok(converted) => {
+                Ok((converted, results)) => {
                     taken.rejected = converted.ignored;
                     taken.message = converted.why;
+                    taken.results.extend(results);
                 }
                 Err(refusal) => return Err(refusal),
             }
@@ -410,6 +466,19 @@ impl Ingest for Inlet {
 
     fn preparation(&self) -> Arc<Preparation> {
         Arc::clone(&self.preparation)
+    }
+
+    fn room(self: Rc<Self>, signal: Signal) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async move {
+            let until = Instant::now() + ROOM_PATIENCE;
+            let converts = |conversion: &&Conversion| conversion.converter.reads() == signal;
+            let converters = self.converters.iter().filter(converts);
+            let mut into = self.into[signal as usize].clone();
+            into.extend(converters.flat_map(|conversion| &conversion.pipelines));
+            while self.holds_senders(&into) && Instant::now() < until {
+                time::sleep(ROOM_INTERVAL).await;
+            }
+        })
     }
 
     fn take_prepared(self: Rc<Self>, request: PreparedRequest, peer: IpAddr) -> Taking {

@@ -17,6 +17,7 @@ use std::{
     cell::RefCell,
     future,
     net::IpAddr,
+    pin::Pin,
     rc::{Rc, Weak},
     sync::Arc,
     task::{Context, Poll},
@@ -74,6 +75,10 @@ impl Ingest for Intake {
 
     fn preparation(&self) -> Arc<Preparation> {
         self.current.borrow().preparation()
+    }
+
+    fn room(self: Rc<Self>, signal: Signal) -> Pin<Box<dyn Future<Output = ()>>> {
+        Rc::clone(&self.current.borrow()).room(signal)
     }
 
     fn take_prepared(self: Rc<Self>, request: PreparedRequest, peer: IpAddr) -> Taking {

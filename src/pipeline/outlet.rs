@@ -8,8 +8,8 @@ unless other exporters of the pipeline have it.
 */
 
 use super::{
-    DropReason, LogPosition, Logged, Offer, QueuedBatch, Resources, Route, Scopes, SealedBatch,
-    batch::Batch, recorder::Recorder,
+    AwaitedResult, BatchResult, DropReason, LogPosition, Logged, Offer, QueuedBatch, Resources,
+    Route, Scopes, SealedBatch, batch::Batch, recorder::Recorder,
 };
 use crate::queue::{Budget, log::Log};
 use metrics::Histogram;
@@ -24,6 +24,8 @@ pub(crate) struct ExporterRoute {
     pub(crate) is_inherited: bool,
     /// The queue, the part of the log, and the account.
     pub(crate) route: Arc<Route>,
+    /// Senders wait for room in its queue.
+    pub(crate) blocks: bool,
     /// `otelcol_exporter_queue_batch_send_size`.
     pub(crate) send_size: Histogram,
     /// `otelcol_exporter_queue_batch_send_size_bytes`.
@@ -37,6 +39,11 @@ pub(crate) struct Outlet {
     budget: Budget,
     /// The pipeline's segment log, where one of its exporters has one.
     recorder: Option<Recorder>,
+    /// The result of the open batch, where senders wait for one.
+    result: Option<Arc<BatchResult>>,
+    /// The results of batches that are sealed while a request is appended; None: none is,
+    /// or its sender does not wait for them.
+    sealed: Option<Vec<AwaitedResult>>,
 }
 
 /// One exporter, and the batches that wait for room in its queue or for the
@@ -60,10 +67,14 @@ impl Outlet {
             waiting: VecDeque::new(),
             stuck: false,
         });
+        let exits: Vec<_> = exits.collect();
+        let reports = exits.iter().any(|exit: &Exit| exit.to.route.reports());
         Self {
-            exits: exits.collect(),
+            exits,
             budget,
             recorder,
+            result: reports.then(Arc::default),
+            sealed: None,
         }
     }
 
@@ -74,9 +85,7 @@ impl Outlet {
         if !logging && let Some(why) = self.is_full(bytes) {
             return Some(why);
         }
-        // One that has room is not held up by those that have none.
-        let exits = &self.exits;
-        if exits.is_empty() || !exits.iter().all(|exit| exit.is_blocked(logging)) {
+        if !self.has_no_room(logging) {
             return None;
         }
         Some(match recorder {
@@ -86,6 +95,18 @@ impl Outlet {
             }
             _ => "an exporter's sending_queue is full; the backend is slow or away",
         })
+    }
+
+    /// Returns true if no exporter has room. One that has is not held up by the others.
+    fn has_no_room(&self, logging: bool) -> bool {
+        let exits = &self.exits;
+        !exits.is_empty() && exits.iter().all(|exit| exit.is_blocked(logging))
+    }
+
+    /// Returns true if requests are not refused for a full queue, but are to wait.
+    pub(crate) fn holds_senders(&self) -> bool {
+        let logging = self.recorder.as_ref().is_some_and(Recorder::works);
+        self.exits.iter().any(|exit| exit.to.blocks) && self.has_no_room(logging)
     }
 
     /// Why memory cannot hold `bytes` more, if so.
@@ -104,7 +125,11 @@ impl Outlet {
     }
 
     /// Counts items of an open batch that were lost by a panic.
-    pub(crate) fn crashed(&self, items: u64) {
+    pub(crate) fn crashed(&mut self, items: u64) {
+        // Whoever waits for it hears that it is gone.
+        if let Some(result) = &mut self.result {
+            *result = Arc::default();
+        }
         for exit in &self.exits {
             exit.to.route.account.crashed(items);
         }
@@ -146,8 +171,33 @@ impl Outlet {
         &self.budget
     }
 
+    /// A request begins, whose sender may wait to hear what becomes of it.
+    pub(crate) fn begin_request(&mut self) {
+        self.sealed = self.result.as_ref().map(|_| Vec::new());
+    }
+
+    /// The results of the batches that have items of the request since it began;
+    /// `is_open`: the open batch is one of them.
+    pub(crate) fn results(&mut self, is_open: bool) -> Vec<AwaitedResult> {
+        let Some(mut results) = self.sealed.take() else {
+            return Vec::new();
+        };
+        let open = self.result.as_ref().filter(|_| is_open);
+        results.extend(open.map(|result| result.awaited()));
+        results
+    }
+
     /// Takes a sealed batch.
-    pub(crate) fn send(&mut self, batch: SealedBatch) {
+    pub(crate) fn send(&mut self, mut batch: SealedBatch) {
+        if let Some(open) = &mut self.result {
+            let result = std::mem::take(open);
+            if let Some(sealed) = &mut self.sealed {
+                sealed.push(result.awaited());
+            }
+            let reporting = self.exits.iter().filter(|exit| exit.to.route.reports());
+            result.expect(reporting.count());
+            batch.result = Some(result);
+        }
         let batch = Arc::new(batch);
         for exit in &mut self.exits {
             exit.to.route.account.sealed(batch.items, batch.bytes);

@@ -17,7 +17,7 @@ use crate::{
     pdata::Signal,
     queue::{
         Fsync, Storage,
-        log::{Log, LogOpenError, LogSettings, OrphanLane, Recovered, SyncPolicy},
+        log::{Log, LogLimits, LogOpenError, LogSettings, OrphanLane, Recovered, SyncPolicy},
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -50,10 +50,10 @@ pub(crate) enum PipelineLogError {
     /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] LogOpenError),
-    /// It is open with other settings.
+    /// It is open for other exporters.
     #[error(
-        "{0}: the storage's settings, or which exporters have it, cannot change while the log is \
-         open: restart for that"
+        "{0}: which exporters have the storage cannot change while the log is open: restart for \
+         that"
     )]
     InUse(PathBuf),
 }
@@ -80,6 +80,7 @@ pub(crate) struct PipelineLog {
     pub(crate) log: Log,
     /// How long senders wait for a write.
     patience: Duration,
+    limits: LogLimits,
     /// Indices of the exporters that have it, in the log's order.
     exporters: Vec<usize>,
     recovered: Option<Recovered>,
@@ -141,10 +142,11 @@ impl PipelineLog {
             source,
         };
         match open.filter(|open| open.log.directory() == settings.directory) {
-            Some(open) if *open.log.settings() == settings => {
+            Some(open) if is_of_the_same(open.log.settings(), &settings) => {
                 return Ok(Some(Self {
                     log: open.log.clone(),
                     patience: storage.timeout,
+                    limits: settings.limits(),
                     exporters,
                     recovered: None,
                     is_new: false,
@@ -154,16 +156,23 @@ impl PipelineLog {
             Some(_) => return Err(failed(PipelineLogError::InUse(settings.directory))),
             None => {}
         }
+        let limits = settings.limits();
         let (log, recovered) = Log::open(settings).map_err(|error| failed(error.into()))?;
         (recovered.orphans.iter()).for_each(|orphan| warn_of_orphan(&log, pipeline.signal, orphan));
         Ok(Some(Self {
             log,
             patience: storage.timeout,
+            limits,
             exporters,
             unread: Arc::new(AtomicUsize::new(recovered.lanes.len())),
             recovered: Some(recovered),
             is_new: true,
         }))
+    }
+
+    /// Lets its own limits hold, if another graph has opened the log.
+    pub(crate) fn begin(&self) {
+        self.log.limit(self.limits);
     }
 
     /// An exporter's place in the log.
@@ -199,6 +208,12 @@ impl PipelineLog {
             }),
         })
     }
+}
+
+/// Returns true if an open log can go on under other settings: its limits may differ, and
+/// how its directory would have been made.
+fn is_of_the_same(open: &LogSettings, other: &LogSettings) -> bool {
+    open.signal == other.signal && open.exporters == other.exporters
 }
 
 /// Warns an operator of data in the log that nobody gets.

@@ -10,13 +10,13 @@ not take each other's.
 */
 
 use super::{
-    LogPosition, SealedBatch,
+    LogPosition, SealedBatch, Undelivered,
     account::{Account, DropReason},
     log_cursor::LogCursor,
 };
 use crate::{
     pdata::Signal,
-    queue::{Budget, Full, Queue},
+    queue::{Budget, Full, QueueEntry, SizedQueue},
 };
 use bytes::Bytes;
 use std::{
@@ -46,11 +46,13 @@ pub struct Route {
     pub(crate) signal: Signal,
     /// What became of the spans.
     pub account: Account,
-    queue: Arc<Queue<QueuedBatch>>,
+    queue: Arc<SizedQueue<QueuedBatch>>,
     budget: Budget,
     /// Bytes of the budget that it may have, which a reload may change.
     share: AtomicUsize,
     cursor: Option<LogCursor>,
+    /// Senders wait to hear what becomes of its batches.
+    reports: bool,
     /// There is more room, or more to fetch.
     changed: Notify,
 }
@@ -80,7 +82,7 @@ impl Route {
     /// the budget.
     pub fn new(
         signal: Signal,
-        queue: Arc<Queue<QueuedBatch>>,
+        queue: Arc<SizedQueue<QueuedBatch>>,
         account: Account,
         budget: Budget,
         routes: usize,
@@ -93,8 +95,19 @@ impl Route {
             share: AtomicUsize::new(budget.limit() / routes.max(1)),
             budget,
             cursor,
+            reports: false,
             changed: Notify::new(),
         }
+    }
+
+    /// The same, where senders wait to hear what becomes of its batches, if `reports`.
+    pub(crate) fn reporting(self, reports: bool) -> Self {
+        Self { reports, ..self }
+    }
+
+    /// Returns true if senders wait to hear what becomes of its batches.
+    pub(crate) fn reports(&self) -> bool {
+        self.reports
     }
 
     /// Its part of the segment log.
@@ -112,18 +125,20 @@ impl Route {
         self.share.store(share, Relaxed);
     }
 
-    /// Returns true if it leads to this queue, by way of the same log if any.
+    /// Returns true if it leads to this queue, by way of the same log if any, and reports
+    /// as `reports` says.
     pub(crate) fn leads_to(
         &self,
-        queue: &Arc<Queue<QueuedBatch>>,
+        queue: &Arc<SizedQueue<QueuedBatch>>,
         cursor: Option<&LogCursor>,
+        reports: bool,
     ) -> bool {
         let is_same_log = match (&self.cursor, cursor) {
             (None, None) => true,
             (Some(own), Some(other)) => own.is_alike(other),
             _ => false,
         };
-        is_same_log && Arc::ptr_eq(&self.queue, queue)
+        is_same_log && self.reports == reports && Arc::ptr_eq(&self.queue, queue)
     }
 
     /// Returns true if its exporter takes no more.
@@ -133,7 +148,7 @@ impl Route {
 
     /// Whether a batch that is in no log could wait in memory now.
     pub(crate) fn has_room(&self) -> bool {
-        self.queue.len() < self.queue.capacity() && self.account.bytes() < self.share()
+        self.queue.has_room() && self.account.bytes() < self.share()
     }
 
     /// Bytes that may wait in memory of what is in the log.
@@ -199,8 +214,7 @@ impl Route {
         let mut failures = 0;
         loop {
             // Half the share, so that fetching and sending overlap.
-            let room = self.account.bytes() < self.logged_share() / 2
-                && self.queue.len() < self.queue.capacity();
+            let room = self.account.bytes() < self.logged_share() / 2 && self.queue.has_room();
             let Some(due) = cursor.due().filter(|_| room) else {
                 self.changed.notified().await;
                 continue;
@@ -231,6 +245,7 @@ impl Route {
                     signal: self.signal,
                     items: u32::try_from(read.items).unwrap_or(u32::MAX),
                     chunks: read.payloads,
+                    result: None,
                     position: Some(LogPosition {
                         lane: due.lane,
                         records: due.records.start..read.next,
@@ -285,6 +300,16 @@ pub struct QueuedBatch {
     pub route: Arc<Route>,
 }
 
+impl QueueEntry for QueuedBatch {
+    fn items(&self) -> usize {
+        self.batch.items as usize
+    }
+
+    fn bytes(&self) -> usize {
+        self.batch.bytes
+    }
+}
+
 impl QueuedBatch {
     /// Whether the log has it, should it not be delivered.
     pub(crate) fn is_logged(&self) -> bool {
@@ -305,6 +330,13 @@ impl QueuedBatch {
         self.route.changed.notify_one();
     }
 
+    /// Tells senders that wait for it what became of it; None: all of it was delivered.
+    pub(crate) fn report(&self, failure: Option<Undelivered>) {
+        if let Some(result) = self.batch.result.as_ref().filter(|_| self.route.reports) {
+            result.report(failure);
+        }
+    }
+
     /// What is left of it, once some was settled: a batch of these pieces with so many
     /// items.
     pub(crate) fn rest(&self, chunks: Vec<Bytes>, items: u64) -> Self {
@@ -319,6 +351,7 @@ impl QueuedBatch {
                 bytes,
                 items: u32::try_from(items).unwrap_or(u32::MAX),
                 lease: self.route.budget.lease(bytes),
+                result: whole.result.clone(),
                 position: whole.position.clone(),
             }),
             route: Arc::clone(&self.route),

@@ -1,5 +1,6 @@
 /*! A sealed batch: what crosses threads. */
 
+use super::BatchResult;
 use crate::{
     pdata::Signal,
     queue::{
@@ -8,7 +9,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 /// An OTLP export request, ready to send.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct SealedBatch {
     pub items: u32,
     /// Returns the bytes to the budget when the last holder lets go.
     pub lease: Lease,
+    /// Where senders hear whether it was delivered; None: none of them waits for that.
+    pub result: Option<Arc<BatchResult>>,
     /// Where the segment log has it; None: the pipeline has no log.
     pub position: Option<LogPosition>,
 }

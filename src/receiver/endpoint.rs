@@ -167,10 +167,18 @@ impl ConnectionContext {
     }
 
     /// Waits until what was taken may be answered.
-    pub(crate) async fn stored(&self, taken: &Taken) {
+    ///
+    /// # Errors
+    ///
+    /// When the sender is to hear that it was not delivered.
+    pub(crate) async fn settled(&self, mut taken: Taken) -> Result<Taken, Refusal> {
         if let Some(ticket) = taken.stored {
             poll_fn(|cx| self.endpoint.ingest.poll_stored(ticket, cx)).await;
         }
+        for result in std::mem::take(&mut taken.results) {
+            result.get().await?;
+        }
+        Ok(taken)
     }
 }
 

@@ -11,7 +11,10 @@ use super::{
     inflate::{Coding, InflateError, inflate},
     partial::PartialBody,
 };
-use crate::pipeline::{Reading, Refusal, RefusalKind, Taken};
+use crate::{
+    pdata::Signal,
+    pipeline::{Reading, Refusal, RefusalKind, Taken},
+};
 use std::rc::Rc;
 use tokio::{sync::oneshot, task};
 
@@ -77,11 +80,13 @@ fn too_large(most: usize) -> Refusal {
     )
 }
 
-/// Reads a request in the lane, and takes what comes back piece by piece. `body` is
+/// Waits for room for a request of `signal` where it has to, reads it in the lane, and takes
+/// what comes back piece by piece. `body` is
 /// what is charged for it meanwhile. It goes on when the receiver of the outcome is
 /// dropped, once it has begun to append.
 pub(crate) fn take(
     context: Rc<ConnectionContext>,
+    signal: Signal,
     body: PartialBody,
     read: Reading,
 ) -> oneshot::Receiver<Result<Taken, Refusal>> {
@@ -89,10 +94,15 @@ pub(crate) fn take(
     task::spawn_local(async move {
         let endpoint = &context.endpoint;
         let peer = context.peer.ip();
-        let waiting = endpoint.scratch.lane.submit(peer, read);
         let mut done = done;
+        // Those that wait for room hold up nobody in the lane before there is some.
+        let room = Rc::clone(&endpoint.ingest).room(signal);
+        let reading = async {
+            room.await;
+            endpoint.scratch.lane.submit(peer, read).await
+        };
         let result = tokio::select! {
-            result = waiting => result,
+            result = reading => result,
             () = done.closed() => return,
         };
         drop(body);

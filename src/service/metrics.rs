@@ -33,12 +33,12 @@ const ENQUEUE_FAILED: Metric = Metric::counter(
 );
 const QUEUE_SIZE: Metric = Metric::gauge(
     "otelcol_exporter_queue_size",
-    "Batches waiting to be sent.",
+    "What waits to be sent, as sizer counts it: batches by default.",
     &["exporter", "data_type"],
 );
 const QUEUE_CAPACITY: Metric = Metric::gauge(
     "otelcol_exporter_queue_capacity",
-    "Batches that may wait.",
+    "How much may wait.",
     &["exporter", "data_type"],
 );
 const IN_FLIGHT: Metric = Metric::gauge(
@@ -225,7 +225,7 @@ fn exported(registry: &Registry, node: &ExporterNode, signal: Signal, routes: Ve
         routes.iter().map(full).sum()
     });
     let labels = [id.as_str(), signal.as_str()];
-    let (waiting, room) = (Arc::clone(&node.queue), node.queue.capacity());
+    let (waiting, room) = (Arc::clone(&node.queue), node.queue.limit());
     registry.gauge(&QUEUE_SIZE, &labels, move || waiting.len() as f64);
     registry.gauge(&QUEUE_CAPACITY, &labels, move || room as f64);
     let (started, ended) = (items.requests_started.clone(), items.requests_ended.clone());

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     component::Config,
+    exporter::ConfiguredExporter,
     telemetry::{Metric, Registry},
 };
 use std::{
@@ -215,15 +216,9 @@ impl Generation {
 
 /// What of a new configuration has to wait for the next start.
 fn later(before: &Config, after: &Config) -> Vec<&'static str> {
-    let queue = |config: &Config| {
-        let queues = config.exporters.iter();
-        let mut queues: Vec<_> = queues.map(|e| (e.id.clone(), e.queue.batches)).collect();
-        queues.sort();
-        queues
-    };
-    let known = |(id, batches): &(_, usize)| {
+    let is_resized = |exporter: &ConfiguredExporter| {
         let mut before = before.exporters.iter();
-        before.any(|exporter| exporter.id == *id && exporter.queue.batches != *batches)
+        before.any(|known| known.id == exporter.id && known.queue.size != exporter.queue.size)
     };
     let changes = [
         ("service.telemetry", before.telemetry != after.telemetry),
@@ -238,7 +233,10 @@ fn later(before: &Config, after: &Config) -> Vec<&'static str> {
         ),
         ("health_check", before.health_check != after.health_check),
         ("zpages", before.zpages != after.zpages),
-        ("sending_queue.queue_size", queue(after).iter().any(known)),
+        (
+            "sending_queue.queue_size",
+            after.exporters.iter().any(is_resized),
+        ),
     ];
     let changed = changes.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(name, _)| name).collect()

@@ -111,6 +111,10 @@ async fn nothing_is_lost_and_no_connection_ends_however_often_it_is_read_again()
          service: {{extensions: [health_check, zpages, file_storage]}}\n\
          exporters: {{otlp_grpc: {{sending_queue: {{storage: file_storage}}}}}}\n"
     );
+    let larger = log.replace(
+        "directory:",
+        "max_size_mib: 200, fsync: interval, directory:",
+    );
     let other = format!(
         "service: {{pipelines: {{traces: {{exporters: [otlp_grpc, otlp_grpc/other]}}, \
          traces/more: {{receivers: [otlp], exporters: [otlp_grpc/more]}}}}}}\n\
@@ -139,7 +143,7 @@ async fn nothing_is_lost_and_no_connection_ends_however_often_it_is_read_again()
             false,
         ),
         (first.port, &*log, true),
-        (second.port, &*log, true),
+        (second.port, &*larger, true),
         (second.port, &*occupied, false),
         (first.port, &*other, true),
         (first.port, "receivers: [", false),

@@ -8,11 +8,8 @@ use std::{
     },
     path::Path,
 };
-use testkit::{Backend, Grpc, Setup, Wayspan, wait_for};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-};
+use testkit::{Backend, Grpc, Setup, Wayspan, http_over, wait_for};
+use tokio::net::UnixStream;
 
 /// A setup with a second receiver, whose protocols are these.
 fn setup(backend: &Backend, protocols: &str) -> Setup {
@@ -26,21 +23,6 @@ fn setup(backend: &Backend, protocols: &str) -> Setup {
 async fn send(path: &Path, n: u64) {
     let mut client = Grpc::over(UnixStream::connect(path).await.unwrap()).await;
     assert_eq!(client.export(&good(n)).await.grpc_status(), Some(0));
-}
-
-/// Posts span number `n` over HTTP/1.1, and returns the status line.
-async fn post(mut stream: UnixStream, n: u64) -> String {
-    let body = good(n);
-    let head = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&body).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer.lines().next().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
@@ -62,8 +44,10 @@ async fn spans_come_over_sockets_with_and_without_a_file() {
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let stream = StdUnixStream::connect_addr(&address).unwrap();
     stream.set_nonblocking(true).unwrap();
-    let status = post(UnixStream::from_std(stream).unwrap(), 2).await;
-    assert_eq!(status, "HTTP/1.1 200 OK");
+    let stream = UnixStream::from_std(stream).unwrap();
+    let headers = [("content-type", "application/x-protobuf")];
+    let reply = http_over(stream, "POST", "/v1/traces", &headers, &good(2)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
     backend.wait(2);
     wayspan.wait_metric(
         "otelcol_receiver_accepted_spans{receiver=\"otlp/unix\"}",

@@ -153,10 +153,6 @@ service:
             "sending_queue.enabled: wayspan always queues",
         ),
         (
-            "config.yaml:6:92: ",
-            "sending_queue.sizer: the queue is counted in batches",
-        ),
-        (
             "config.yaml:7:3: ",
             "no pipeline uses this exporter; ignored",
         ),
@@ -167,7 +163,7 @@ service:
     ] {
         warned(&config.warnings, place, said);
     }
-    assert_eq!(config.exporters[0].queue.batches, 1000);
+    assert_eq!(config.exporters[0].queue.size.limit, 5_000_000);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use wayspan::{
     mesh,
     pdata::Signal,
     pipeline::BatchSettings,
-    queue::{Fsync, Storage},
+    queue::{Fsync, QueueSize, Sizer, Storage},
     telemetry::LogLevel,
     tls::{ClientTls, Pem},
 };
@@ -299,7 +299,13 @@ fn exporter_defaults() {
     let grpc = exporter("{endpoint: 'j:4317'}", "otlp_grpc");
     let queue = SendingQueue {
         consumers: 10,
-        batches: 1000,
+        size: QueueSize {
+            sizer: Sizer::Requests,
+            limit: 1000,
+        },
+        blocks: false,
+        waits: false,
+        batch: None,
         storage: None,
     };
     let retry = Retry {
@@ -423,7 +429,13 @@ fn exporter_keys() {
         http.queue,
         SendingQueue {
             consumers: 2,
-            batches: 3,
+            size: QueueSize {
+                sizer: Sizer::Requests,
+                limit: 3,
+            },
+            blocks: false,
+            waits: false,
+            batch: None,
             storage: None,
         }
     );

@@ -40,7 +40,7 @@ use wayspan::{
     http::{ConnectOptions, Resolver, Resolving, SystemResolver},
     pdata::Signal,
     pipeline::{Account, Logged, Offer, QueuedBatch, Route, SealedBatch, account::TakenItems},
-    queue::{Budget, Queue},
+    queue::{Budget, SizedQueue},
     telemetry::ExporterStats,
 };
 
@@ -103,6 +103,7 @@ pub fn seal(request: &ExportTraceServiceRequest) -> Arc<SealedBatch> {
         signal: Signal::Traces,
         items: spans,
         lease,
+        result: None,
         position: None,
     })
 }
@@ -256,7 +257,7 @@ impl std::io::Write for Said {
 
 /// An exporter on a thread with a runtime of its own, as the service has it.
 pub struct Running {
-    pub queue: Arc<Queue<QueuedBatch>>,
+    pub queue: Arc<SizedQueue<QueuedBatch>>,
     pub route: Arc<Route>,
     pub stats: Arc<ExporterStats>,
     pub deadline: watch::Sender<Option<Instant>>,
@@ -270,7 +271,7 @@ impl Running {
 
     pub fn start_with(settings: &ConfiguredExporter, resolver: Arc<dyn Resolver>) -> Self {
         let exporter = Exporter::build_with(settings, resolver).unwrap();
-        let queue = Arc::new(Queue::new(settings.queue.batches));
+        let queue = Arc::new(SizedQueue::new(settings.queue.size));
         let stats = Arc::new(ExporterStats::default());
         let route = Arc::new(Route::new(
             Signal::Traces,

@@ -147,6 +147,32 @@ fn a_full_disk_loses_nothing_that_was_stored_and_heals() {
 }
 
 #[test]
+fn an_open_log_takes_more_when_its_limit_is_raised() {
+    let dir = directory();
+    let small = LogSettings {
+        max_bytes: 300_000,
+        segment_bytes: 50_000,
+        ..settings(dir.path())
+    };
+    let (log, _) = open(small.clone());
+    let mut writer = lane(&log);
+    fill(&log, &mut writer, 9_000);
+    assert!(!log.is_healthy());
+    let large = LogSettings {
+        max_bytes: 1 << 30,
+        ..small
+    };
+    log.limit(large.limits());
+    until("the log is healthy", || log.is_healthy());
+    let from = writer.next_seq();
+    let stored = store(&mut writer, &[9_000; 60]);
+    assert_eq!(
+        read_all(&log, writer.id(), from, writer.decided(), 9_000),
+        stored
+    );
+}
+
+#[test]
 fn the_size_limit_holds_and_is_left_when_something_is_delivered() {
     let dir = directory();
     let max_bytes = 300_000;

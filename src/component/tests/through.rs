@@ -9,7 +9,7 @@ use crate::{
     pdata::Signal,
     pipeline::{Graph, Ingest, QueuedBatch, Shard, ShardPlan, gather::Gather, inlet::Inlet},
     processor::{Backgrounds, BuildContext},
-    queue::Queue,
+    queue::SizedQueue,
     telemetry::{ReceiverStats, Registry, ShardLoad},
 };
 use futures_util::FutureExt;
@@ -31,7 +31,7 @@ use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 pub(super) struct Through {
     shard: Rc<Shard>,
     inlet: Inlet,
-    queue: Arc<Queue<QueuedBatch>>,
+    queue: Arc<SizedQueue<QueuedBatch>>,
     registry: Registry,
     signal: Signal,
     graph: Graph,

@@ -8,7 +8,7 @@ use crate::{
         account::TakenItems,
         outlet::{ExporterRoute, Outlet},
     },
-    queue::{Budget, Queue, ShardBudget},
+    queue::{Budget, QueueSize, ShardBudget, SizedQueue, Sizer},
     telemetry::{PipelineStats, ProcessorStats},
 };
 use futures_util::FutureExt;
@@ -40,20 +40,26 @@ fn stages() -> (Keys, Stages) {
 }
 
 /// A shard to one pipeline with one exporter.
-fn shard() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
+fn shard() -> (Shard, Arc<SizedQueue<QueuedBatch>>, Arc<Route>) {
     shard_of(stages)
 }
 
 fn shard_of(
     stages: impl Fn() -> (Keys, Stages) + 'static,
-) -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
+) -> (Shard, Arc<SizedQueue<QueuedBatch>>, Arc<Route>) {
     let batch = crate::pipeline::BatchSettings {
         items: 1000,
         bytes: 1 << 20,
         timeout: Duration::from_secs(3600),
         ..crate::pipeline::BatchSettings::default()
     };
-    let (queue, budget) = (Arc::new(Queue::new(10)), Budget::new(1 << 30));
+    let (queue, budget) = (
+        Arc::new(SizedQueue::new(QueueSize {
+            sizer: Sizer::Requests,
+            limit: 10,
+        })),
+        Budget::new(1 << 30),
+    );
     let none = metrics::Histogram::noop;
     let stats = PipelineStats::new(none(), none());
     let account = Account::new(TakenItems(vec![stats.taken.count.clone()]));
@@ -67,6 +73,7 @@ fn shard_of(
     );
     let route = Arc::new(route);
     let exit = ExporterRoute {
+        blocks: false,
         exporter: 0,
         is_inherited: false,
         route: Arc::clone(&route),
@@ -107,7 +114,7 @@ fn request(names: &[&str]) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
-fn names(queue: &Queue<QueuedBatch>) -> Vec<String> {
+fn names(queue: &SizedQueue<QueuedBatch>) -> Vec<String> {
     let queued = queue.pop().now_or_never().unwrap().unwrap();
     let request = ExportTraceServiceRequest::decode(&queued.batch.chunks.concat()[..]).unwrap();
     let scopes = request

@@ -7,6 +7,7 @@ use super::{
     format::records,
     ids::{LaneId, Seq},
     ranges::Ranges,
+    settings::LogLimits,
     status::{LogMeters, add},
 };
 use crossbeam_channel::Sender;
@@ -173,6 +174,8 @@ pub(super) enum LogMessage {
     Scanned(LaneId),
     /// Nobody writes this lane any more.
     Ended(LaneId),
+    /// From now on these limits hold.
+    Limit(LogLimits),
     /// Finish, and say so.
     Close(Sender<()>),
 }

@@ -9,7 +9,7 @@ use super::{
     read::{RecordsRead, read_records},
     recovered::Recovered,
     scan::{LaneScan, scan_lane},
-    settings::LogSettings,
+    settings::{LogLimits, LogSettings},
     status::LogStatus,
     store::LogStore,
     trouble::LogOpenError,
@@ -107,6 +107,12 @@ impl Log {
     /// Returns true if both are the same open log.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.store, &other.store)
+    }
+
+    /// Sets other limits than it was opened with.
+    pub fn limit(&self, limits: LogLimits) {
+        // A thread that is gone stores nothing more.
+        let _ = self.messages.send(LogMessage::Limit(limits));
     }
 
     /// Returns what it was opened with.

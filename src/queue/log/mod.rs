@@ -60,5 +60,5 @@ pub use lane::LaneWriter;
 pub use recovered::Recovered;
 pub(crate) use recovered::{OldLane, OrphanLane};
 pub(crate) use scan::LaneScan;
-pub use settings::{LogSettings, SyncPolicy};
+pub use settings::{LogLimits, LogSettings, SyncPolicy};
 pub use trouble::LogOpenError;

@@ -27,6 +27,23 @@ pub struct LogSettings {
 impl LogSettings {
     /// The length of a segment, unless said otherwise.
     pub const SEGMENT_BYTES: u64 = 16 << 20;
+
+    /// What of it may change while the log is open.
+    pub fn limits(&self) -> LogLimits {
+        LogLimits {
+            max_bytes: self.max_bytes,
+            sync: self.sync,
+        }
+    }
+}
+
+/// How much a log takes, and how careful it is with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// The limit for all files together.
+    pub(super) max_bytes: u64,
+    /// When data is synced.
+    pub(super) sync: SyncPolicy,
 }
 
 /// When data is synced to the disk. A crash of the process loses nothing under

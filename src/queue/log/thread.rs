@@ -27,7 +27,7 @@ use super::{
     commit::{Commit, LogMessage},
     ids::{LaneId, Seq},
     segment::OpenSegment,
-    settings::SyncPolicy,
+    settings::{LogLimits, SyncPolicy},
     settled::SettlementWriter,
     status::add,
     store::LogStore,
@@ -53,6 +53,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct LogThread {
     store: Arc<LogStore>,
     messages: Receiver<LogMessage>,
+    limits: LogLimits,
     open: HashMap<LaneId, OpenSegment>,
     settlements: SettlementWriter,
     /// True while something is settled that the file does not say.
@@ -86,6 +87,7 @@ impl LogThread {
     ) -> Self {
         Self {
             settlements: SettlementWriter::new(&store.settings.directory, last_settlements),
+            limits: store.settings.limits(),
             store,
             messages,
             open: HashMap::new(),
@@ -156,6 +158,7 @@ impl LogThread {
                     self.note_settled(exporter, lane, records.clone());
                     settled.push((lane, records));
                 }
+                LogMessage::Limit(limits) => self.limits = limits,
                 LogMessage::Scanned(lane) => settled.push((lane, 0..Seq::MAX)),
                 LogMessage::Ended(lane) => ended.push(lane),
                 LogMessage::Close(reply) => {
@@ -242,7 +245,7 @@ impl LogThread {
         self.settlements_retry_at = None;
         self.complete_settlements();
         self.save_settlements();
-        if self.store.settings.sync != SyncPolicy::Never {
+        if self.limits.sync != SyncPolicy::Never {
             // Without it something is sent again after a power failure.
             let _ = self.settlements.sync();
         }

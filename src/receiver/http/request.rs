@@ -134,8 +134,7 @@ async fn take(
             take_large(context, limit, Arc::clone(decoder), (route, coding), body).await?
         }
     };
-    context.stored(&taken).await;
-    Ok((route, taken))
+    Ok((route, context.settled(taken).await?))
 }
 
 /// Gives a whole body to the lane of large requests.
@@ -163,7 +162,7 @@ async fn take_large(
         };
         preparation.prepare(route.signal, request, memory)
     };
-    let outcome = large::take(Rc::clone(context), charge, Box::new(read)).await;
+    let outcome = large::take(Rc::clone(context), route.signal, charge, Box::new(read)).await;
     outcome.unwrap_or_else(|_| Err(Refusal::failed()))
 }
 

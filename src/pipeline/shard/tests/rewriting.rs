@@ -79,7 +79,7 @@ impl Rewriter for Renames {
     }
 }
 
-fn shard_with_rewriter() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
+fn shard_with_rewriter() -> (Shard, Arc<SizedQueue<QueuedBatch>>, Arc<Route>) {
     shard_of(|| {
         let mut stages = Stages::default();
         let instances = [
@@ -95,7 +95,7 @@ fn shard_with_rewriter() -> (Shard, Arc<Queue<QueuedBatch>>, Arc<Route>) {
     })
 }
 
-fn flushed(shard: &Shard, queue: &Queue<QueuedBatch>) -> ExportTraceServiceRequest {
+fn flushed(shard: &Shard, queue: &SizedQueue<QueuedBatch>) -> ExportTraceServiceRequest {
     shard.with(0, Engine::flush).unwrap();
     let queued = queue.pop().now_or_never().unwrap().unwrap();
     ExportTraceServiceRequest::decode(&queued.batch.chunks.concat()[..]).unwrap()

@@ -56,7 +56,7 @@ impl LogThread {
                 (lane, commits, stored)
             })
             .collect();
-        match self.store.settings.sync {
+        match self.limits.sync {
             SyncPolicy::Always => {
                 for (lane, _, stored) in &mut stored {
                     if let Err(Stopped) = self.sync(*lane) {
@@ -175,12 +175,11 @@ impl LogThread {
         if run.bytes == 0 {
             return Ok(());
         }
-        let settings = &self.store.settings;
         let new = match self.open.contains_key(&lane) {
             true => 0,
             false => self.store.header_length,
         };
-        if self.bytes() + run.bytes + new > settings.max_bytes {
+        if self.bytes() + run.bytes + new > self.limits.max_bytes {
             let trouble = self.size_limit(run.bytes);
             return Err(self.degrade(trouble));
         }
@@ -219,7 +218,7 @@ impl LogThread {
             exporters: settings.exporters.clone(),
         };
         let path = segment_path(&settings.directory, lane, first);
-        let sync = settings.sync != SyncPolicy::Never;
+        let sync = self.limits.sync != SyncPolicy::Never;
         let segment = match OpenSegment::create(&path, &header, sync) {
             Ok(segment) => segment,
             Err(error) => return Err(self.degrade(WriteError::io(&path, needed)(error))),
@@ -236,7 +235,7 @@ impl LogThread {
 
     /// Closes the lane's segment, so that the next write begins another.
     pub(super) fn roll(&mut self, lane: LaneId) -> Result<(), Stopped> {
-        if self.store.settings.sync != SyncPolicy::Never {
+        if self.limits.sync != SyncPolicy::Never {
             self.sync(lane)?;
         }
         if let Some(segment) = self.open.remove(&lane) {
@@ -258,7 +257,7 @@ impl LogThread {
             }
             Err(error) => {
                 let trouble = WriteError::io(&segment.path, 0)(error);
-                if self.store.settings.sync == SyncPolicy::Always {
+                if self.limits.sync == SyncPolicy::Always {
                     segment.undo_unsynced();
                 }
                 Err(self.degrade(trouble))

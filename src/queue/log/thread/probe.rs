@@ -35,10 +35,9 @@ impl LogThread {
             return;
         };
         let (needed, since) = (trouble.needed(), *since);
-        let settings = &self.store.settings;
         // What would never fit is not waited for.
-        let room = needed.max(PROBE.start).min(settings.max_bytes / 2);
-        let result = match self.bytes() + room > settings.max_bytes {
+        let room = needed.max(PROBE.start).min(self.limits.max_bytes / 2);
+        let result = match self.bytes() + room > self.limits.max_bytes {
             true => Err(self.size_limit(needed)),
             false => self.try_to_write(needed),
         };
@@ -94,7 +93,7 @@ impl LogThread {
     pub(super) fn size_limit(&self, needed: u64) -> WriteError {
         WriteError::SizeLimit {
             directory: self.store.settings.directory.clone(),
-            max_bytes: self.store.settings.max_bytes,
+            max_bytes: self.limits.max_bytes,
             needed,
         }
     }

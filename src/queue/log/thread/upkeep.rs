@@ -116,14 +116,15 @@ impl LogThread {
                     return;
                 }
                 self.settlements
-                    .rewrite(&all, settings.sync != SyncPolicy::Never)
+                    .rewrite(&all, self.limits.sync != SyncPolicy::Never)
             }
             false => self.settlements.flush(),
         };
         match saved {
             Ok(()) => {
                 self.settlements_retry_at = None;
-                let unsynced = self.settlements.is_unsynced() && settings.sync != SyncPolicy::Never;
+                let unsynced =
+                    self.settlements.is_unsynced() && self.limits.sync != SyncPolicy::Never;
                 if unsynced && self.settlements_sync_at.is_none() {
                     self.settlements_sync_at = Some(Instant::now() + PAUSE);
                 }

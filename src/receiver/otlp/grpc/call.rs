@@ -91,6 +91,12 @@ struct LargeCall {
     outcome: oneshot::Receiver<Result<Taken, Refusal>>,
 }
 
+/// A request that was taken, and is answered by what comes of its batches.
+struct UnsettledCall {
+    stream: u32,
+    outcome: Pin<Box<dyn Future<Output = Result<Taken, Refusal>>>>,
+}
+
 /// Credentials that are being checked.
 struct CredentialCheck {
     stream: u32,
@@ -110,6 +116,7 @@ pub(crate) struct Calls {
     /// The oldest first, as streams come.
     open: Vec<OpenCall>,
     unanswered: VecDeque<Unanswered>,
+    unsettled: Vec<UnsettledCall>,
     /// Nothing more is taken from the connection meanwhile.
     large: Option<LargeCall>,
     checks: Vec<CredentialCheck>,
@@ -127,6 +134,7 @@ impl Calls {
             limit,
             open: Vec::new(),
             unanswered: VecDeque::new(),
+            unsettled: Vec::new(),
             large: None,
             checks: Vec::new(),
             watchers: Vec::new(),
@@ -335,12 +343,18 @@ impl Calls {
             preparation.prepare(signal, message, memory)
         };
         let context = Rc::clone(&self.context);
-        let outcome = large::take(context, charge, Box::new(read));
+        let outcome = large::take(context, signal, charge, Box::new(read));
         self.large = Some(LargeCall { stream, outcome });
     }
 
     fn taken(&mut self, h2: &mut H2Connection, stream: u32, taken: Taken) {
         match taken.stored {
+            // What comes of batches has no order.
+            _ if !taken.results.is_empty() => {
+                let context = Rc::clone(&self.context);
+                let outcome = Box::pin(async move { context.settled(taken).await });
+                self.unsettled.push(UnsettledCall { stream, outcome });
+            }
             None => self.accept(h2, stream, taken),
             Some(ticket) => self.unanswered.push_back(Unanswered {
                 stream,
@@ -437,8 +451,27 @@ impl Calls {
         if !self.checks.is_empty() {
             self.poll_checks(h2, cx);
         }
+        if !self.unsettled.is_empty() {
+            self.poll_unsettled(h2, cx);
+        }
         if !self.watchers.is_empty() {
             self.poll_stop(h2, cx);
+        }
+    }
+
+    /// Answers those whose batches are delivered, or will not be.
+    fn poll_unsettled(&mut self, h2: &mut H2Connection, cx: &mut task::Context<'_>) {
+        let mut at = 0;
+        while let Some(call) = self.unsettled.get_mut(at) {
+            let Poll::Ready(outcome) = call.outcome.as_mut().poll(cx) else {
+                at += 1;
+                continue;
+            };
+            let stream = self.unsettled.swap_remove(at).stream;
+            match outcome {
+                Ok(taken) => self.accept(h2, stream, taken),
+                Err(refusal) => self.refuse(h2, stream, Content::Grpc, &refusal),
+            }
         }
     }
 
