@@ -9,12 +9,15 @@ use std::{
 };
 use testkit::{Backend, Grpc, Setup, Wayspan, wait_for};
 
+/// A request's line, and its credentials.
+type FirstRequest = (String, Option<String>);
+
 /// A proxy that reaches one backend, by whatever name it is asked for. Its threads end
 /// with the connections, and the last with the test.
 struct Proxy {
     port: u16,
-    /// The first request of each connection: its line, and its credentials.
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    /// Of each connection.
+    seen: Arc<Mutex<Vec<FirstRequest>>>,
 }
 
 impl Proxy {
@@ -44,7 +47,7 @@ fn relay(
     mut client: TcpStream,
     backend: u16,
     credentials: Option<&str>,
-    seen: &Mutex<Vec<(String, Option<String>)>>,
+    seen: &Mutex<Vec<FirstRequest>>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (mut head, mut given) = (Vec::new(), None);

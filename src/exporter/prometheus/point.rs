@@ -107,15 +107,15 @@ impl Value {
     fn add(&mut self, before: &Self) {
         match (self, before) {
             (Self::Number(value), Self::Number(before)) => *value += before,
-            (Self::Histogram(value), Self::Histogram(before)) => {
-                // With other bounds it counts from here.
-                if value.bounds == before.bounds && value.counts.len() == before.counts.len() {
-                    value.count += before.count;
-                    value.sum += before.sum;
-                    let counts = value.counts.iter_mut().zip(&before.counts);
-                    counts.for_each(|(count, before)| *count += before);
-                }
+            (Self::Histogram(value), Self::Histogram(before))
+                if value.bounds == before.bounds && value.counts.len() == before.counts.len() =>
+            {
+                value.count += before.count;
+                value.sum += before.sum;
+                let counts = value.counts.iter_mut().zip(&before.counts);
+                counts.for_each(|(count, before)| *count += before);
             }
+            // With other bounds it counts from here.
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! From requests to the page.
 
+#![allow(clippy::unwrap_used)]
+
 use super::{
     page, read,
     settings::Settings,

@@ -49,7 +49,7 @@ pub(super) fn frame(title: &str, refresh: Option<u32>, body: &str) -> String {
     for (path, title) in PAGES {
         let _ = write!(page, "<a href=\"/debug/{path}\">{title}</a>");
     }
-    let _ = write!(page, "</nav><h1>{title}</h1>{body}</body></html>\n");
+    let _ = writeln!(page, "</nav><h1>{title}</h1>{body}</body></html>");
     page
 }
 

@@ -300,7 +300,7 @@ mod tests {
             ("%c %U %q", &[Int(65), Int(0x263a), Int(97)], "A U+263A 'a'"),
             (
                 "%f %.2f %8.1f %e",
-                &[Double(1.5), Double(2.675), Double(-3.14), Double(1234.5)],
+                &[Double(1.5), Double(2.675), Double(-3.12), Double(1234.5)],
                 "1.500000 2.67     -3.1 1.234500e+03",
             ),
             (
