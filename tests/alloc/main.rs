@@ -182,7 +182,7 @@ fn a_whole_batch_allocates_for_its_groups_and_its_headers() {
     assert_eq!((batch.items, batch.bytes), (2778, 3_145_390));
     assert_eq!(
         (info.count_total, info.bytes_total),
-        (69, 3_549_408),
+        (69, 3_549_416),
         "allocations and their bytes from one batch to the next"
     );
 }
@@ -200,7 +200,7 @@ fn sealing_copies_headers_and_small_groups_only() {
     assert_eq!(sealed.unwrap().bytes, 2_834_551);
     assert_eq!(
         (info.count_total, info.bytes_total),
-        (58, 15_363),
+        (58, 15_371),
         "allocations and their bytes for sealing"
     );
 }

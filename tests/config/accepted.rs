@@ -131,7 +131,7 @@ receivers:
       grpc: {read_buffer_size: 524288, include_metadata: true}
 exporters:
   otlp_grpc: {endpoint: 'j:1', balancer_name: least_loads, sending_queue: {enabled: false, sizer: bytes, queue_size: 5000000}}
-  kafka: {}
+  elasticsearch: {}
 service:
   pipelines:
     traces: {exporters: [otlp_grpc]}

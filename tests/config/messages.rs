@@ -121,8 +121,8 @@ service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [tail_samp
         "= it decides which traces are kept",
         "config.yaml:3:13: exporters.jaeger: wayspan has no exporter \"jaeger\"",
         "= Jaeger takes OTLP: use otlp_grpc with endpoint jaeger-collector:4317",
-        "= exporters wayspan has: otlp_grpc, otlp_http, zipkin, debug",
-        "config.yaml:3:56: exporters.kafak: wayspan has no exporter \"kafak\"",
+        "= exporters wayspan has: otlp_grpc, otlp_http, zipkin, kafka, debug",
+        "config.yaml:3:56: exporters.kafak: wayspan has no exporter \"kafak\"; did you mean \"kafka\"?",
     ] {
         assert!(message.contains(said), "expected {said}\ngot:\n{message}");
     }
