@@ -150,11 +150,12 @@ fn has(count: u64) -> impl Fn(&[Record]) -> bool {
 
 /// Sends spans with these numbers, which must be taken.
 async fn send(wayspan: &Wayspan, numbers: std::ops::Range<u64>) {
+    send_request(wayspan, &request(numbers)).await;
+}
+
+async fn send_request(wayspan: &Wayspan, request: &[u8]) {
     let mut client = Grpc::connect(wayspan.grpc).await;
-    assert_eq!(
-        client.export(&request(numbers)).await.grpc_status(),
-        Some(0)
-    );
+    assert_eq!(client.export(request).await.grpc_status(), Some(0));
 }
 
 /// The same spans in the same places, whatever groups they are in.
@@ -181,7 +182,8 @@ fn placed(
 #[tokio::test]
 async fn traces_keep_together() {
     let broker = Broker::start(4);
-    let sent = placed([ExportTraceServiceRequest::decode(&request(0..400)[..]).unwrap()]);
+    let request = request(0..400);
+    let sent = placed([ExportTraceServiceRequest::decode(&request[..]).unwrap()]);
     for (topic, more) in [
         ("by-partition", json!({})),
         (
@@ -193,7 +195,7 @@ async fn traces_keep_together() {
         let mut keys = json!({"traces": {"topic": topic}});
         merge(&mut keys, more);
         let wayspan = Wayspan::start(exporting(&broker, keys));
-        send(&wayspan, 0..400).await;
+        send_request(&wayspan, &request).await;
         let records = read(&broker, topic, has(400)).await;
         assert_eq!(placed(records.iter().map(Record::request)), sent, "{topic}");
         for record in &records {
