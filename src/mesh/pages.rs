@@ -8,7 +8,7 @@ described Kiali would; [`Question::keeps`] is what it does with a trace that
 Jaeger answered, and [`Question::finds`] does Jaeger's part, too, over decoded
 spans.
 
-[`lookup`] holds the names, [`filter`] the filters, and [`concerned`] which pages
+[`lookup`] holds the names, [`filter`] the filters, and [`mod@concerned`] which pages
 spans concern. The behaviour is that of
 Kiali 2.4 to 2.30, odd parts included; every rule names the file and function
 it was read in. Wherever releases differ, the constants of
