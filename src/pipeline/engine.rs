@@ -213,6 +213,12 @@ impl Engine {
         self.outlet.holds_senders()
     }
 
+    /// Returns true if the last request was not taken for want of room in a queue for which
+    /// requests wait.
+    pub(crate) fn has_held_sender(&self) -> bool {
+        self.outlet.has_held_sender()
+    }
+
     /// Takes one request that `peer` sent, if it is not too long for one turn.
     ///
     /// # Errors

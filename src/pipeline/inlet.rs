@@ -153,10 +153,16 @@ impl Inlet {
                 }
             }
         }
-        if outcome.first.is_none() && outcome.why.is_some() && self.holds_senders(into) {
+        if outcome.first.is_none() && outcome.why.is_some() && self.has_held_sender(into) {
             return Err(NotTaken::Large);
         }
         Ok(self.conclude(signal, request, outcome)?)
+    }
+
+    /// Returns true if the request that these pipelines did not take is to be tried again.
+    fn has_held_sender(&self, into: &[usize]) -> bool {
+        let has_held = |at: &usize| self.shard.with(*at, |engine| engine.has_held_sender());
+        into.iter().any(|at| has_held(at).unwrap_or(false))
     }
 
     /// Returns true if requests into these pipelines wait for room in a queue.
@@ -187,7 +193,7 @@ impl Inlet {
             }
             // Another may have taken the room that this one has waited for.
             let waits = outcome.first.is_none() && outcome.why.is_some();
-            if !waits || !self.holds_senders(into) || Instant::now() >= until {
+            if !waits || !self.has_held_sender(into) || Instant::now() >= until {
                 return self.conclude(signal, request, outcome);
             }
             time::sleep(ROOM_INTERVAL).await;

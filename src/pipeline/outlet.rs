@@ -13,7 +13,7 @@ use super::{
 };
 use crate::queue::{Budget, log::Log};
 use metrics::Histogram;
-use std::{collections::VecDeque, sync::Arc};
+use std::{cell::Cell, collections::VecDeque, sync::Arc};
 
 /// The way to one exporter.
 #[derive(Clone)]
@@ -44,6 +44,8 @@ pub(crate) struct Outlet {
     /// The results of batches that are sealed while a request is appended; None: none is,
     /// or its sender does not wait for them.
     sealed: Option<Vec<AwaitedResult>>,
+    /// The last request found no room in a queue that senders wait for.
+    has_held: Cell<bool>,
 }
 
 /// One exporter, and the batches that wait for room in its queue or for the
@@ -75,6 +77,7 @@ impl Outlet {
             recorder,
             result: reports.then(Arc::default),
             sealed: None,
+            has_held: Cell::new(false),
         }
     }
 
@@ -82,12 +85,14 @@ impl Outlet {
     pub(crate) fn busy(&self, bytes: usize) -> Option<&'static str> {
         let recorder = self.recorder.as_ref();
         let logging = recorder.is_some_and(Recorder::works);
+        self.forget_held_sender();
         if !logging && let Some(why) = self.is_full(bytes) {
             return Some(why);
         }
         if !self.has_no_room(logging) {
             return None;
         }
+        self.has_held.set(self.blocks());
         Some(match recorder {
             Some(_) if !logging => {
                 "the segment log does not take data, and there is no more room in memory; the log \
@@ -106,7 +111,22 @@ impl Outlet {
     /// Returns true if requests are not refused for a full queue, but are to wait.
     pub(crate) fn holds_senders(&self) -> bool {
         let logging = self.recorder.as_ref().is_some_and(Recorder::works);
-        self.exits.iter().any(|exit| exit.to.blocks) && self.has_no_room(logging)
+        self.blocks() && self.has_no_room(logging)
+    }
+
+    /// Returns true if what [`Outlet::busy`] said last is to be waited for. There may be
+    /// room by now, which exporters make at any time.
+    pub(crate) fn has_held_sender(&self) -> bool {
+        self.has_held.get()
+    }
+
+    /// Another request comes, which may be refused for other reasons.
+    pub(crate) fn forget_held_sender(&self) {
+        self.has_held.set(false);
+    }
+
+    fn blocks(&self) -> bool {
+        self.exits.iter().any(|exit| exit.to.blocks)
     }
 
     /// Why memory cannot hold `bytes` more, if so.

@@ -35,6 +35,7 @@ impl Engine {
         (progress, forecast): &mut (Progress, Option<Forecast>),
         budget: usize,
     ) -> Result<bool, Declined> {
+        self.outlet.forget_held_sender();
         let limit = forecast::limit(&self.settings, request.len());
         if forecast.is_none() && self.rewriting.stages.is_empty() {
             let most = forecast::at_most(request.len(), index);
