@@ -18,7 +18,7 @@ use super::{
     forecast,
     group_counts::HeaderBytes,
     observers::Observers,
-    outlet::Outlet,
+    outlet::{Busy, Outlet},
     stages::{Stage, Stages},
     tap::PipelineTap,
 };
@@ -87,8 +87,8 @@ impl Appended {
 /// Why a pipeline did not take a request.
 #[derive(Debug)]
 pub(crate) enum Declined {
-    /// It has no room; the reason, for the sender.
-    Busy(&'static str),
+    /// It has no room.
+    Busy(Busy),
     /// The request's framing is broken.
     Malformed(MalformedRequest),
     /// It is too long for one turn.
@@ -213,20 +213,14 @@ impl Engine {
         self.outlet.holds_senders()
     }
 
-    /// Returns true if the last request was not taken for want of room in a queue for which
-    /// requests wait.
-    pub(crate) fn has_held_sender(&self) -> bool {
-        self.outlet.has_held_sender()
-    }
-
     /// Takes one request that `peer` sent, if it is not too long for one turn.
     ///
     /// # Errors
     ///
     /// When nothing of it was taken: see [`Declined`].
     pub(crate) fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Appended, Declined> {
-        if let Some(why) = self.outlet.busy(request.len()) {
-            return Err(Declined::Busy(why));
+        if let Some(busy) = self.outlet.busy(request.len()) {
+            return Err(Declined::Busy(busy));
         }
         if !self.rewriting.stages.is_empty() && request.len() > PIECE {
             return Err(Declined::Large);

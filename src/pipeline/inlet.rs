@@ -11,7 +11,9 @@ use super::{
     PreparedRequest, Refusal, RefusalKind, Taken, Taking, Ticket,
     commit::Commits,
     engine::{Appended, Declined, Engine, Progress},
+    outlet::Busy,
     preparation::{ConversionPreparation, PreparedPart},
+    refusal::RETRY_AFTER,
     shard::{Panicked, Shard},
 };
 use crate::{
@@ -27,9 +29,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{task, time};
-
-/// How long a sender that is told to try again should wait.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a request waits for room in a queue with `block_on_overflow`, and how often it
 /// looks.
@@ -153,16 +152,10 @@ impl Inlet {
                 }
             }
         }
-        if outcome.first.is_none() && outcome.why.is_some() && self.has_held_sender(into) {
+        if outcome.waits() {
             return Err(NotTaken::Large);
         }
         Ok(self.conclude(signal, request, outcome)?)
-    }
-
-    /// Returns true if the request that these pipelines did not take is to be tried again.
-    fn has_held_sender(&self, into: &[usize]) -> bool {
-        let has_held = |at: &usize| self.shard.with(*at, |engine| engine.has_held_sender());
-        into.iter().any(|at| has_held(at).unwrap_or(false))
     }
 
     /// Returns true if requests into these pipelines wait for room in a queue.
@@ -192,8 +185,7 @@ impl Inlet {
                 self.note(signal, request, *at, taken, &mut outcome)?;
             }
             // Another may have taken the room that this one has waited for.
-            let waits = outcome.first.is_none() && outcome.why.is_some();
-            if !waits || !self.has_held_sender(into) || Instant::now() >= until {
+            if !outcome.waits() || Instant::now() >= until {
                 return self.conclude(signal, request, outcome);
             }
             time::sleep(ROOM_INTERVAL).await;
@@ -267,7 +259,10 @@ impl Inlet {
                 self.stats.items[signal].failed.add(items);
                 return Err(Refusal::failed());
             }
-            Ok(Err(Declined::Busy(why))) => Refusal::busy(RETRY_AFTER, why),
+            Ok(Err(Declined::Busy(Busy { why, is_held }))) => {
+                outcome.is_held |= is_held;
+                Refusal::busy(RETRY_AFTER, why)
+            }
             // Every pipeline may have other processors, so that others may take it.
             Ok(Err(Declined::Failed(why))) => {
                 let retry_after = RETRY_AFTER;
@@ -404,8 +399,17 @@ struct Outcome {
     without: Vec<usize>,
     /// Why the first of them did not.
     why: Option<Refusal>,
+    /// One of them has no room for which requests wait.
+    is_held: bool,
     /// What the sender waits for.
     results: Vec<AwaitedResult>,
+}
+
+impl Outcome {
+    /// Returns true if the request is to be tried again, since no pipeline has taken it.
+    fn waits(&self) -> bool {
+        self.first.is_none() && self.is_held
+    }
 }
 
 /// Refuses a request for which too much would go out.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::queue::{Budget, log::Log};
 use metrics::Histogram;
-use std::{cell::Cell, collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 /// The way to one exporter.
 #[derive(Clone)]
@@ -44,8 +44,16 @@ pub(crate) struct Outlet {
     /// The results of batches that are sealed while a request is appended; None: none is,
     /// or its sender does not wait for them.
     sealed: Option<Vec<AwaitedResult>>,
-    /// The last request found no room in a queue that senders wait for.
-    has_held: Cell<bool>,
+}
+
+/// Why a request cannot be taken now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Busy {
+    /// For the sender.
+    pub(crate) why: &'static str,
+    /// It is to wait for room, of which there may be some by the time that this is read:
+    /// exporters make it at any time.
+    pub(crate) is_held: bool,
 }
 
 /// One exporter, and the batches that wait for room in its queue or for the
@@ -77,28 +85,29 @@ impl Outlet {
             recorder,
             result: reports.then(Arc::default),
             sealed: None,
-            has_held: Cell::new(false),
         }
     }
 
     /// Why a request for which so many `bytes` go out cannot be taken now, if so.
-    pub(crate) fn busy(&self, bytes: usize) -> Option<&'static str> {
+    pub(crate) fn busy(&self, bytes: usize) -> Option<Busy> {
         let recorder = self.recorder.as_ref();
         let logging = recorder.is_some_and(Recorder::works);
-        self.forget_held_sender();
-        if !logging && let Some(why) = self.is_full(bytes) {
-            return Some(why);
+        if !logging && let Some(full) = self.is_full(bytes) {
+            return Some(full);
         }
         if !self.has_no_room(logging) {
             return None;
         }
-        self.has_held.set(self.blocks());
-        Some(match recorder {
+        let why = match recorder {
             Some(_) if !logging => {
                 "the segment log does not take data, and there is no more room in memory; the log \
                  of this process tells why"
             }
             _ => "an exporter's sending_queue is full; the backend is slow or away",
+        };
+        Some(Busy {
+            why,
+            is_held: self.blocks(),
         })
     }
 
@@ -114,26 +123,16 @@ impl Outlet {
         self.blocks() && self.has_no_room(logging)
     }
 
-    /// Returns true if what [`Outlet::busy`] said last is to be waited for. There may be
-    /// room by now, which exporters make at any time.
-    pub(crate) fn has_held_sender(&self) -> bool {
-        self.has_held.get()
-    }
-
-    /// Another request comes, which may be refused for other reasons.
-    pub(crate) fn forget_held_sender(&self) {
-        self.has_held.set(false);
-    }
-
     fn blocks(&self) -> bool {
         self.exits.iter().any(|exit| exit.to.blocks)
     }
 
     /// Why memory cannot hold `bytes` more, if so.
-    pub(crate) fn is_full(&self, bytes: usize) -> Option<&'static str> {
-        (!self.budget.has_room(bytes)).then_some(
-            "the memory limit for undelivered data is reached; the backend is slow or away",
-        )
+    pub(crate) fn is_full(&self, bytes: usize) -> Option<Busy> {
+        (!self.budget.has_room(bytes)).then_some(Busy {
+            why: "the memory limit for undelivered data is reached; the backend is slow or away",
+            is_held: false,
+        })
     }
 
     /// Counts items that shards have counted as taken and that came into no

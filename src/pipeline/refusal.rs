@@ -68,6 +68,9 @@ pub(crate) enum RefusalKind {
     Failed,
 }
 
+/// How long a sender should wait before it sends again what was not taken or not delivered.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// How long a sender should wait that meets a shutdown: long enough for another
 /// replica to be found.
 const SHUTDOWN_RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -7,12 +7,8 @@ first failure is the result. A batch that goes without a report, for whatever re
 was not delivered.
 */
 
-use super::refusal::{Refusal, RefusalKind};
-use std::time::Duration;
+use super::refusal::{RETRY_AFTER, Refusal, RefusalKind};
 use tokio::sync::watch;
-
-/// How long a sender should wait before it sends again what was not delivered.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why items of a batch were not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,7 +35,6 @@ impl Engine {
         (progress, forecast): &mut (Progress, Option<Forecast>),
         budget: usize,
     ) -> Result<bool, Declined> {
-        self.outlet.forget_held_sender();
         let limit = forecast::limit(&self.settings, request.len());
         if forecast.is_none() && self.rewriting.stages.is_empty() {
             let most = forecast::at_most(request.len(), index);
@@ -140,7 +139,7 @@ impl Engine {
         let bytes = slack(bytes);
         match self.outlet.busy(bytes).or(self.outlet.is_full(bytes)) {
             None => Ok(()),
-            Some(why) => Err(Declined::Busy(why)),
+            Some(busy) => Err(Declined::Busy(busy)),
         }
     }
 }
