@@ -13,7 +13,9 @@ use super::{
 use std::{
     any::Any,
     cell::{OnceCell, RefCell},
+    fmt,
     net::SocketAddr,
+    ops::RangeInclusive,
     rc::Rc,
 };
 
@@ -124,6 +126,21 @@ impl<'n> Reading<'n> {
         if let Some(spot) = spot {
             self.report.error_at(spot, message);
         }
+    }
+
+    /// Reports a number at `spot` that is not in `range`. Returns true if it is.
+    pub(crate) fn in_range<N: PartialOrd + fmt::Display>(
+        &self,
+        spot: Option<Spot>,
+        given: N,
+        range: &RangeInclusive<N>,
+    ) -> bool {
+        let is_in = range.contains(&given);
+        if !is_in {
+            let (least, most) = (range.start(), range.end());
+            self.error(spot, &format!("{given} is not between {least} and {most}"));
+        }
+        is_in
     }
 
     /// As [`Self::error`], with what to do about it.

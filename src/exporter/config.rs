@@ -94,17 +94,11 @@ impl HttpTransportKeys {
         let level = match given {
             -1 => 6,
             -2 => 1,
-            given => u32::try_from(given).unwrap_or(u32::MAX),
+            given => given,
         };
-        if !levels.contains(&level) {
-            let message = format!(
-                "{given} is not between {} and {}",
-                levels.start(),
-                levels.end()
-            );
-            cx.error(self.level.spot, &message);
-        }
-        Some(level)
+        let levels = i64::from(*levels.start())..=i64::from(*levels.end());
+        cx.in_range(self.level.spot, level, &levels);
+        u32::try_from(level).ok()
     }
 }
 
@@ -198,12 +192,8 @@ fn queue_keys(keys: &mut KeyReader<'_>) -> SendingQueue {
         cx.error(waits.spot, message);
     }
     let in_range = |setting: Setting<u64>, most: u64, default: usize| {
-        let given = setting.value;
-        if !(1..=most).contains(&given) {
-            let message = format!("{given} is not between 1 and {most}");
-            cx.error(setting.spot, &message);
-        }
-        usize::try_from(given).unwrap_or(default)
+        cx.in_range(setting.spot, setting.value, &(1..=most));
+        usize::try_from(setting.value).unwrap_or(default)
     };
     let most = match sizer.value {
         Sizer::Requests => 1_000_000,

@@ -123,10 +123,7 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredExport
         let message = "append beside rotation: remove one of the two";
         cx.error_at_key(append.spot, message, "");
     }
-    if !(1..=22).contains(&level.value) {
-        let message = format!("{} is not between 1 and 22", level.value);
-        cx.error(level.spot, &message);
-    }
+    cx.in_range(level.spot, level.value, &(1..=22));
     let directory_mode = directory_mode(&creates, &permissions, keys);
     let Some(path) = path.given() else {
         let message = "needs the path of a file";

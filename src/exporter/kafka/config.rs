@@ -249,10 +249,7 @@ fn producer(timeout: Duration, keys: &mut KeyReader<'_>) -> ProducerSettings {
 
 fn in_range(setting: &Setting<u64>, least: u64, keys: &KeyReader<'_>) -> usize {
     let given = setting.value;
-    if !(least..=MOST_BYTES).contains(&given) {
-        let message = format!("{given} is not between {least} and {MOST_BYTES}");
-        keys.reading().error(setting.spot, &message);
-    }
+    (keys.reading()).in_range(setting.spot, given, &(least..=MOST_BYTES));
     usize::try_from(given.clamp(least, MOST_BYTES)).unwrap_or(usize::MAX)
 }
 
@@ -267,9 +264,6 @@ fn check_level(field: &Field<i64>, compression: Compression, keys: &KeyReader<'_
             return None;
         }
     };
-    if !(1..=most).contains(&given) {
-        let message = format!("{given} is not between 1 and {most}");
-        keys.reading().error(field.spot, &message);
-    }
+    keys.reading().in_range(field.spot, given, &(1..=most));
     i32::try_from(given).ok()
 }
