@@ -57,25 +57,15 @@ pub(super) struct SpanObserver {
 }
 
 /// How many spans one stands for, by the share that samplers kept.
+#[derive(Default)]
 struct Sampling {
     /// The last trace state: most spans have that of the span before.
     text: Vec<u8>,
     /// What it says, as a quotient.
     quotient: Option<(u64, u64)>,
-    /// The state of a generator of random numbers.
-    random: u64,
 }
 
 impl Sampling {
-    fn new() -> Self {
-        Self {
-            text: Vec::new(),
-            quotient: None,
-            // The generator never leaves 0.
-            random: rand::random::<u64>() | 1,
-        }
-    }
-
     /// Returns how many spans one with this trace state stands for; None: it says nothing of
     /// that. A fraction is rounded up as often as is right on average.
     fn stands_for(&mut self, trace_state: &[u8]) -> Option<u64> {
@@ -92,16 +82,8 @@ impl Sampling {
             };
         }
         let (all, kept) = self.quotient?;
-        let goes_up = all % kept > 0 && self.random() % kept < all % kept;
+        let goes_up = all % kept > 0 && rand::random_range(0..kept) < all % kept;
         Some(all / kept + u64::from(goes_up))
-    }
-
-    /// Returns the next number of xorshift64*.
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 12;
-        self.random ^= self.random >> 25;
-        self.random ^= self.random << 27;
-        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 }
 
@@ -156,7 +138,7 @@ impl SpanObserver {
             current: None,
             scope: Vec::new(),
             key: Vec::new(),
-            sampling: Sampling::new(),
+            sampling: Sampling::default(),
         }
     }
 }

@@ -175,11 +175,7 @@ fn slice_to_map<'v>(
         let payload = value_path.map_or(Ok(element), inside)?;
         map.put(key.as_bytes(), payload);
     }
-    let map = with.arena.build(|out| {
-        map.write(out);
-        Ok(())
-    })?;
-    Ok(Value::Map(map))
+    map.build(with.arena)
 }
 
 /// The payload at a path of keys within a map.

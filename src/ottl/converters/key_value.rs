@@ -36,11 +36,7 @@ pub(super) fn read<'v>(
         let value = arena.build(|out| Value::Str(value.trim()).encode(out))?;
         map.put(arena.text(key.trim())?.as_bytes(), value);
     }
-    let map = arena.build(|out| {
-        map.write(out);
-        Ok(())
-    })?;
-    Ok(Value::Map(map))
+    map.build(arena)
 }
 
 /// Puts what comes before the next delimiter outside quotes into `pair`, without the quotes; gives what follows.

@@ -1,6 +1,10 @@
 /*! A map that is put together, of which the last value of a key counts. */
 
-use crate::ottl::value::put_entry;
+use crate::ottl::{
+    EvalError,
+    arena::Arena,
+    value::{Value, put_entry},
+};
 use std::collections::HashMap;
 
 /// A map in the making.
@@ -29,6 +33,15 @@ impl<'v> MapBuilder<'v> {
     /// Keys, and payloads of their values.
     pub(in crate::ottl) fn entries(&self) -> &[(&'v [u8], &'v [u8])] {
         &self.entries
+    }
+
+    /// The map, as a value.
+    pub(in crate::ottl) fn build<'a>(&self, arena: &'a Arena) -> Result<Value<'a>, EvalError> {
+        let map = arena.build(|out| {
+            self.write(out);
+            Ok(())
+        })?;
+        Ok(Value::Map(map))
     }
 
     /// Appends the payload of a `KeyValueList`.

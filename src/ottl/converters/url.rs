@@ -81,11 +81,7 @@ pub(super) fn parse<'v>(text: &str, arena: &'v Arena) -> Result<Value<'v>, EvalE
         let port = arena.build(|out| Value::Int(port).encode(out))?;
         map.put(b"url.port", port);
     }
-    let map = arena.build(|out| {
-        map.write(out);
-        Ok(())
-    })?;
-    Ok(Value::Map(map))
+    map.build(arena)
 }
 
 /// `query`, a map of lists: the values of each parameter. None: it is wrong.

@@ -38,11 +38,8 @@ pub(super) fn flatten(
     each_entry(map, |key, payload| {
         flat.value(prefix, text_of(key), payload, 0)
     })?;
-    let flat = arena.build(|out| {
-        flat.map.write(out);
-        Ok(())
-    })?;
-    set(target, Value::Map(flat), state, arena)
+    let flat = flat.map.build(arena)?;
+    set(target, flat, state, arena)
 }
 
 /// What was flattened so far.
