@@ -4,7 +4,10 @@ Metrics requests, as connectors write them: OTLP bytes, short enough for one tur
 
 use crate::pdata::{
     Signal,
-    wire::{WireType, put_bytes, put_message, put_tag, put_varint},
+    wire::{
+        WireType, put_bytes, put_fixed64, put_message, put_nonempty, put_number, put_tag,
+        put_varint,
+    },
 };
 
 /// A request is given once it is so long.
@@ -68,50 +71,35 @@ pub(super) fn put_sum(
     out: &mut Vec<u8>,
 ) {
     put_message(2, out, |metric| {
-        put_text(1, name, metric);
-        put_text(2, description, metric);
+        put_nonempty(1, name.as_bytes(), metric);
+        put_nonempty(2, description.as_bytes(), metric);
         put_message(7, metric, |sum| {
             sum.extend_from_slice(points);
             put_temporality(temporality, sum);
-            put_tag(3, WireType::Varint, sum);
-            put_varint(1, sum);
+            put_number(3, 1, sum);
         });
     });
 }
 
 /// Appends the temporality of a sum or a histogram.
 pub(super) fn put_temporality(temporality: Temporality, out: &mut Vec<u8>) {
-    put_tag(2, WireType::Varint, out);
-    put_varint(temporality as u64, out);
+    put_number(2, temporality as u64, out);
 }
 
 /// Appends start and time of a data point, of which all kinds have the same fields.
 pub(super) fn put_times((start, time): (u64, u64), out: &mut Vec<u8>) {
-    put_fixed(START, start, out);
-    put_fixed(TIME, time, out);
+    put_fixed64(START, start, out);
+    put_fixed64(TIME, time, out);
 }
 
 /// Appends the value of a data point of a sum.
 pub(super) fn put_int(value: u64, out: &mut Vec<u8>) {
-    put_fixed(AS_INT, value, out);
-}
-
-/// Appends a text, unless it is empty.
-pub(super) fn put_text(number: u32, text: &str, out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        put_bytes(number, text.as_bytes(), out);
-    }
-}
-
-/// Appends eight bytes.
-pub(super) fn put_fixed(number: u32, value: u64, out: &mut Vec<u8>) {
-    put_tag(number, WireType::Fixed64, out);
-    out.extend_from_slice(&value.to_le_bytes());
+    put_fixed64(AS_INT, value, out);
 }
 
 /// Appends a double.
 pub(super) fn put_double(number: u32, value: f64, out: &mut Vec<u8>) {
-    put_fixed(number, value.to_bits(), out);
+    put_fixed64(number, value.to_bits(), out);
 }
 
 /// Appends a packed list of eight bytes each.

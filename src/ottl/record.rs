@@ -149,15 +149,13 @@ impl Record {
 
     pub(super) fn set_varint(&mut self, number: u32, value: u64) {
         self.set(number, value == 0, |out| {
-            put_tag(number, WireType::Varint, out);
-            wire::put_varint(value, out);
+            wire::put_number(number, value, out);
         });
     }
 
     pub(super) fn set_fixed64(&mut self, number: u32, value: u64) {
         self.set(number, value == 0, |out| {
-            put_tag(number, WireType::Fixed64, out);
-            out.extend_from_slice(&value.to_le_bytes());
+            wire::put_fixed64(number, value, out);
         });
     }
 

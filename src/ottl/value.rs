@@ -13,7 +13,7 @@ pub(super) use compare::compare;
 use super::{Arena, EvalError, record::Record};
 use crate::pdata::{
     AnyValue,
-    wire::{WireFields, WireType, WireValue, put_bytes, put_message, put_tag, put_varint},
+    wire::{WireFields, WireValue, put_bytes, put_fixed64, put_message, put_number},
 };
 
 /// A value.
@@ -92,18 +92,9 @@ impl<'v> Value<'v> {
         match self {
             Self::Nil => {}
             Self::Str(text) => put_bytes(1, text.as_bytes(), out),
-            Self::Bool(b) => {
-                put_tag(2, WireType::Varint, out);
-                put_varint(u64::from(b), out);
-            }
-            Self::Int(n) => {
-                put_tag(3, WireType::Varint, out);
-                put_varint(n as u64, out);
-            }
-            Self::Double(n) => {
-                put_tag(4, WireType::Fixed64, out);
-                out.extend_from_slice(&n.to_bits().to_le_bytes());
-            }
+            Self::Bool(b) => put_number(2, u64::from(b), out),
+            Self::Int(n) => put_number(3, n as u64, out),
+            Self::Double(n) => put_fixed64(4, n.to_bits(), out),
             Self::List(list) => put_bytes(5, list, out),
             Self::Map(map) => put_bytes(6, map, out),
             Self::Attributes(record) => {

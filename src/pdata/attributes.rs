@@ -10,7 +10,7 @@ changed is written byte for byte.
 
 use super::{
     view::AnyValue,
-    wire::{WireField, WireFields, WireType, put_bytes, put_message, put_tag, put_varint},
+    wire::{WireField, WireFields, put_bytes, put_fixed64, put_message, put_number},
 };
 use std::ops::Range;
 
@@ -146,16 +146,14 @@ impl<'a> AttributeList<'a> {
     /// Makes a value of an integer.
     pub fn int(&mut self, value: i64) -> NewValue {
         self.new_value(|arena| {
-            put_tag(3, WireType::Varint, arena);
-            put_varint(value.cast_unsigned(), arena);
+            put_number(3, value.cast_unsigned(), arena);
         })
     }
 
     /// Makes a value of a number.
     pub fn double(&mut self, value: f64) -> NewValue {
         self.new_value(|arena| {
-            put_tag(4, WireType::Fixed64, arena);
-            arena.extend_from_slice(&value.to_le_bytes());
+            put_fixed64(4, value.to_bits(), arena);
         })
     }
 

@@ -174,8 +174,7 @@ impl Edits {
 
     fn put_status_code(&mut self, code: i32) {
         if code != 0 {
-            wire::put_tag(3, WireType::Varint, &mut self.arena);
-            wire::put_varint(i64::from(code) as u64, &mut self.arena);
+            wire::put_number(3, i64::from(code) as u64, &mut self.arena);
         }
     }
 

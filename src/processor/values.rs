@@ -2,7 +2,7 @@
 
 use crate::{
     config::RawValue,
-    pdata::wire::{WireType, put_bytes, put_message, put_tag, put_varint},
+    pdata::wire::{put_bytes, put_fixed64, put_message, put_number},
 };
 
 /// Encodes a value of the file as an `AnyValue`.
@@ -17,16 +17,13 @@ fn put_value(value: &RawValue, out: &mut Vec<u8>) {
         RawValue::Null => {}
         RawValue::Text(text) => put_bytes(1, text.as_bytes(), out),
         RawValue::Bool(value) => {
-            put_tag(2, WireType::Varint, out);
-            put_varint(u64::from(*value), out);
+            put_number(2, u64::from(*value), out);
         }
         RawValue::Int(value) => {
-            put_tag(3, WireType::Varint, out);
-            put_varint(value.cast_unsigned(), out);
+            put_number(3, value.cast_unsigned(), out);
         }
         RawValue::Float(value) => {
-            put_tag(4, WireType::Fixed64, out);
-            out.extend_from_slice(&value.to_le_bytes());
+            put_fixed64(4, value.to_bits(), out);
         }
         RawValue::List(values) => put_message(5, out, |out| {
             for value in values {

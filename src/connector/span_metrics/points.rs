@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     connector::request::{
-        NUMBER_ATTRIBUTES, RequestWriter, put_double, put_fixed, put_int, put_packed, put_sum,
-        put_temporality, put_text, put_times,
+        NUMBER_ATTRIBUTES, RequestWriter, put_double, put_int, put_packed, put_sum,
+        put_temporality, put_times,
     },
     pdata::{
         view::messages,
-        wire::{WireType, put_bytes, put_message, put_tag, put_varint},
+        wire::{put_bytes, put_fixed64, put_message, put_nonempty, put_number, put_varint},
     },
 };
 
@@ -55,8 +55,8 @@ impl Written {
         }
         if !self.durations.is_empty() {
             put_message(2, &mut metrics, |metric| {
-                put_text(1, &name("duration"), metric);
-                put_text(3, settings.unit.symbol(), metric);
+                put_nonempty(1, name("duration").as_bytes(), metric);
+                put_nonempty(3, settings.unit.symbol().as_bytes(), metric);
                 let kind = match settings.buckets {
                     Buckets::Explicit(_) => 9,
                     Buckets::Exponential(_) => 10,
@@ -68,7 +68,7 @@ impl Written {
             });
         }
         let mut scope = Vec::new();
-        put_text(1, SCOPE, &mut scope);
+        put_nonempty(1, SCOPE.as_bytes(), &mut scope);
         writer.add(resource, &scope, &metrics);
         self.calls.clear();
         self.durations.clear();
@@ -105,7 +105,7 @@ pub(super) fn put_durations(
     };
     put_message(1, &mut written.durations, |point| {
         put_times(times, point);
-        put_fixed(4, series.count, point);
+        put_fixed64(4, series.count, point);
         match durations {
             Durations::Explicit { sum, buckets } => {
                 put_double(5, *sum, point);
@@ -118,7 +118,7 @@ pub(super) fn put_durations(
             Durations::Exponential(histogram) => {
                 put_double(5, histogram.sum, point);
                 put_signed(6, histogram.shown_scale(), point);
-                put_fixed(7, histogram.zeros, point);
+                put_fixed64(7, histogram.zeros, point);
                 put_message(8, point, |buckets| {
                     put_signed(1, histogram.offset, buckets);
                     put_message(2, buckets, |counts| {
@@ -152,7 +152,7 @@ fn put_exemplars(number: u32, time: u64, series: &Series, point: &mut Vec<u8>) {
     } in &series.exemplars
     {
         put_message(number, point, |exemplar| {
-            put_fixed(2, time, exemplar);
+            put_fixed64(2, time, exemplar);
             put_double(3, *duration, exemplar);
             put_bytes(4, span_id, exemplar);
             put_bytes(5, trace_id, exemplar);
@@ -162,6 +162,5 @@ fn put_exemplars(number: u32, time: u64, series: &Series, point: &mut Vec<u8>) {
 
 /// Appends a zigzag integer.
 fn put_signed(number: u32, value: i32, out: &mut Vec<u8>) {
-    put_tag(number, WireType::Varint, out);
-    put_varint(((value << 1) ^ (value >> 31)) as u32 as u64, out);
+    put_number(number, ((value << 1) ^ (value >> 31)) as u32 as u64, out);
 }

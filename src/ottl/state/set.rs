@@ -12,7 +12,7 @@ use crate::{
         record::Record,
         value::{Index, Value, entries, text_of},
     },
-    pdata::wire::{WireFields, WireType, put_bytes, put_tag, put_varint},
+    pdata::wire::{WireFields, put_bytes, put_number},
 };
 
 impl State {
@@ -149,8 +149,7 @@ fn set_status(
             put_bytes(2, message.as_bytes(), out);
         }
         if let Some(code) = code.filter(|code| *code != 0) {
-            put_tag(3, WireType::Varint, out);
-            put_varint(i64::from(code) as u64, out);
+            put_number(3, i64::from(code) as u64, out);
         }
         Ok(())
     })?;

@@ -18,3 +18,4 @@ pub(crate) use read::{MAX_DEPTH, WireField, WireReason, fixed, len_delimited, sk
 pub use read::{WireFields, WireType, WireValue};
 pub(super) use write::close_len;
 pub use write::{put_bytes, put_message, put_tag, put_varint, varint_len};
+pub(crate) use write::{put_fixed64, put_nonempty, put_nonzero64, put_number};

@@ -25,6 +25,36 @@ pub fn put_tag(number: u32, wire: WireType, out: &mut Vec<u8>) {
     put_varint(u64::from(number) << 3 | wire as u64, out);
 }
 
+/// Appends a field that is a varint.
+#[inline]
+pub(crate) fn put_number(number: u32, value: u64, out: &mut Vec<u8>) {
+    put_tag(number, WireType::Varint, out);
+    put_varint(value, out);
+}
+
+/// Appends a field of eight bytes; of a double, [`f64::to_bits`].
+#[inline]
+pub(crate) fn put_fixed64(number: u32, value: u64, out: &mut Vec<u8>) {
+    put_tag(number, WireType::Fixed64, out);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// The same, unless it is 0.
+#[inline]
+pub(crate) fn put_nonzero64(number: u32, value: u64, out: &mut Vec<u8>) {
+    if value != 0 {
+        put_fixed64(number, value, out);
+    }
+}
+
+/// Appends a length-delimited field, unless it is empty.
+#[inline]
+pub(crate) fn put_nonempty(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() {
+        put_bytes(number, bytes, out);
+    }
+}
+
 /// Appends a length-delimited field.
 #[inline]
 pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {

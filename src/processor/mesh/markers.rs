@@ -12,7 +12,7 @@ use crate::{
     pdata::{
         edit::encode_span_attr,
         view::SpanView,
-        wire::{WireFields, WireType, put_bytes, put_tag, put_varint},
+        wire::{WireFields, put_bytes, put_number},
         write_child,
     },
     pipeline::{Followers, ResourceId},
@@ -42,8 +42,7 @@ struct Marker {
 pub(crate) fn template(span_name: &str, node_id: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     put_bytes(5, span_name.as_bytes(), &mut out);
-    put_tag(6, WireType::Varint, &mut out);
-    put_varint(INTERNAL, &mut out);
+    put_number(6, INTERNAL, &mut out);
     encode_span_attr(key::SYNTHETIC, "true", &mut out);
     if let Some(node_id) = node_id {
         encode_span_attr(key::NODE_ID, node_id, &mut out);

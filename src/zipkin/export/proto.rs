@@ -1,7 +1,7 @@
 /*! Version 2 in protobuf: a `ListOfSpans` of `zipkin.proto3`. */
 
 use super::span::{Encoder, Endpoint, ZipkinSpan};
-use crate::pdata::wire::{WireType, put_bytes, put_message, put_tag, put_varint};
+use crate::pdata::wire::{self, put_bytes, put_message, put_nonempty, put_nonzero64};
 use std::net::IpAddr;
 
 /// A list that is being written.
@@ -17,9 +17,7 @@ impl Encoder for Proto<'_> {
 
 fn put_span(span: &ZipkinSpan<'_>, out: &mut Vec<u8>) {
     put_bytes(1, span.trace_id, out);
-    if !span.parent.is_empty() {
-        put_bytes(2, span.parent, out);
-    }
+    put_nonempty(2, span.parent, out);
     put_bytes(3, span.id, out);
     // The kinds of OTLP, in Zipkin's numbers.
     let kind = match span.kind {
@@ -30,16 +28,16 @@ fn put_span(span: &ZipkinSpan<'_>, out: &mut Vec<u8>) {
         _ => 0,
     };
     put_number(4, kind, out);
-    put_text(5, span.name, out);
+    put_nonempty(5, span.name.as_bytes(), out);
     // The start is rounded, and all else is cut, as the Collector does.
-    put_fixed64(6, span.start.saturating_add(500) / 1000, out);
+    put_nonzero64(6, span.start.saturating_add(500) / 1000, out);
     put_number(7, span.duration / 1000, out);
     put_endpoint(8, span.local.as_ref(), out);
     put_endpoint(9, span.remote.as_ref(), out);
     for (time, text) in span.annotations() {
         put_message(10, out, |out| {
-            put_fixed64(1, time / 1000, out);
-            put_text(2, &text, out);
+            put_nonzero64(1, time / 1000, out);
+            put_nonempty(2, text.as_bytes(), out);
         });
     }
     for (name, value) in span.tags.iter() {
@@ -53,7 +51,7 @@ fn put_span(span: &ZipkinSpan<'_>, out: &mut Vec<u8>) {
 fn put_endpoint(number: u32, endpoint: Option<&Endpoint<'_>>, out: &mut Vec<u8>) {
     let Some(endpoint) = endpoint else { return };
     put_message(number, out, |out| {
-        put_text(1, &endpoint.service, out);
+        put_nonempty(1, endpoint.service.as_bytes(), out);
         match endpoint.ip {
             Some(IpAddr::V4(ip)) => put_bytes(2, &ip.octets(), out),
             Some(IpAddr::V6(ip)) => put_bytes(3, &ip.octets(), out),
@@ -63,22 +61,9 @@ fn put_endpoint(number: u32, endpoint: Option<&Endpoint<'_>>, out: &mut Vec<u8>)
     });
 }
 
-fn put_text(number: u32, text: &str, out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        put_bytes(number, text.as_bytes(), out);
-    }
-}
-
+/// Appends a varint, unless it is 0.
 fn put_number(number: u32, value: u64, out: &mut Vec<u8>) {
     if value > 0 {
-        put_tag(number, WireType::Varint, out);
-        put_varint(value, out);
-    }
-}
-
-fn put_fixed64(number: u32, value: u64, out: &mut Vec<u8>) {
-    if value > 0 {
-        put_tag(number, WireType::Fixed64, out);
-        out.extend_from_slice(&value.to_le_bytes());
+        wire::put_number(number, value, out);
     }
 }

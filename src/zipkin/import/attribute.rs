@@ -1,6 +1,6 @@
 /*! Writing attributes, and the values that texts may stand for. */
 
-use crate::pdata::wire::{WireType, put_bytes, put_message, put_tag, put_varint};
+use crate::pdata::wire::{put_bytes, put_fixed64, put_message, put_number};
 
 /// An attribute's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,33 +19,9 @@ pub(super) fn put_attribute(number: u32, key: &[u8], value: Value<'_>, out: &mut
             Value::Text(text) => put_bytes(1, text, out),
             Value::Bool(value) => put_number(2, u64::from(value), out),
             Value::Int(value) => put_number(3, value as u64, out),
-            Value::Double(value) => {
-                put_tag(4, WireType::Fixed64, out);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
+            Value::Double(value) => put_fixed64(4, value.to_bits(), out),
         });
     });
-}
-
-/// Appends a varint field, also where it is 0.
-pub(super) fn put_number(number: u32, value: u64, out: &mut Vec<u8>) {
-    put_tag(number, WireType::Varint, out);
-    put_varint(value, out);
-}
-
-/// Appends a field of eight octets, if it is not 0.
-pub(super) fn put_fixed64(number: u32, value: u64, out: &mut Vec<u8>) {
-    if value != 0 {
-        put_tag(number, WireType::Fixed64, out);
-        out.extend_from_slice(&value.to_le_bytes());
-    }
-}
-
-/// Appends text or octets, if there are any.
-pub(super) fn put_text(number: u32, text: &[u8], out: &mut Vec<u8>) {
-    if !text.is_empty() {
-        put_bytes(number, text, out);
-    }
 }
 
 /// Returns what a text stands for: `-?digits`, `-?digits.digits`, `true` or `false`;

@@ -4,9 +4,10 @@ and `trace id|span id|trace state|{JSON}|dropped`.
 */
 
 use super::{
-    attribute::{Value, put_attribute, put_number, put_text},
+    attribute::{Value, put_attribute},
     id,
 };
+use crate::pdata::wire::{put_nonempty, put_number};
 use serde::{
     Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -19,13 +20,13 @@ pub(super) fn put_event(text: &[u8], out: &mut Vec<u8>) {
     let mut parts = text.splitn(2, |octet| *octet == b'|');
     let name = parts.next().unwrap_or_default();
     let Some((json, dropped)) = parts.next().and_then(split_last) else {
-        return put_text(2, name, out);
+        return put_nonempty(2, name, out);
     };
     let before = out.len();
-    put_text(2, name, out);
+    put_nonempty(2, name, out);
     if put_attributes(3, json, dropped, 4, out).is_none() {
         out.truncate(before);
-        put_text(2, text, out);
+        put_nonempty(2, text, out);
     }
 }
 
@@ -51,7 +52,7 @@ pub(super) fn put_link(text: &[u8], out: &mut Vec<u8>) -> LinkText {
     let link = (|| {
         put_id::<16>(1, trace, out)?;
         put_id::<8>(2, span, out)?;
-        put_text(3, state, out);
+        put_nonempty(3, state, out);
         put_attributes(4, json, dropped, 5, out)
     })();
     match link {
@@ -76,7 +77,7 @@ fn put_id<const N: usize>(number: u32, text: &[u8], out: &mut Vec<u8>) -> Option
         .and_then(|rest| rest.strip_suffix(b"\""));
     let digits = quoted.unwrap_or(text);
     if !digits.is_empty() {
-        put_text(number, &id::exact::<N>(digits)?, out);
+        put_nonempty(number, &id::exact::<N>(digits)?, out);
     }
     Some(())
 }

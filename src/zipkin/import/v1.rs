@@ -2,14 +2,14 @@
 
 use super::{
     ImportOptions,
-    attribute::{Value, put_attribute, put_fixed64, put_number, put_text, typed},
+    attribute::{Value, put_attribute, typed},
     groups::{Groups, TooMuch},
     model::Text,
     tags::TagOrder,
     v1_status::V1Status,
 };
 use crate::{
-    pdata::wire::{put_bytes, put_message},
+    pdata::wire::{put_bytes, put_message, put_nonempty, put_nonzero64, put_number},
     zipkin::names,
 };
 
@@ -170,7 +170,7 @@ fn put_span(span: &SpanV1<'_>, order: &TagOrder, options: ImportOptions, out: &m
     if span.parent != [0; 8] {
         put_bytes(4, &span.parent, out);
     }
-    put_text(5, &span.name, out);
+    put_nonempty(5, &span.name, out);
     let kinds = span.annotations.iter();
     let mut kinds = kinds.map(|annotation| kind_of(&annotation.value));
     if let Some(kind) = kinds.find(|kind| *kind != 0) {
@@ -183,8 +183,8 @@ fn put_span(span: &SpanV1<'_>, order: &TagOrder, options: ImportOptions, out: &m
     } else {
         (start, end)
     };
-    put_fixed64(7, start, out);
-    put_fixed64(8, end, out);
+    put_nonzero64(7, start, out);
+    put_nonzero64(8, end, out);
     let value = |text| match options.parse_string_tags {
         true => typed(text),
         false => Value::Text(text),
@@ -211,8 +211,8 @@ fn put_span(span: &SpanV1<'_>, order: &TagOrder, options: ImportOptions, out: &m
         // What tells the kind is no event.
         if kind_of(&annotation.value) == 0 {
             put_message(11, out, |out| {
-                put_fixed64(1, nanoseconds(annotation.timestamp), out);
-                put_text(2, &annotation.value, out);
+                put_nonzero64(1, nanoseconds(annotation.timestamp), out);
+                put_nonempty(2, &annotation.value, out);
             });
         }
     }

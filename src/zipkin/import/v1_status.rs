@@ -1,10 +1,7 @@
 /*! The status of a span of version 1, of which several annotations may tell. */
 
-use super::{
-    attribute::{Value, put_number, put_text},
-    model::Text,
-};
-use crate::pdata::wire::put_message;
+use super::{attribute::Value, model::Text};
+use crate::pdata::wire::{put_message, put_nonempty, put_number};
 
 /// What annotations tell of the status.
 #[derive(Debug, Default)]
@@ -88,7 +85,7 @@ impl<'a> V1Status<'a> {
         let message = message.map_or(&b""[..], |message| message);
         if code != UNSET || !message.is_empty() {
             put_message(15, out, |out| {
-                put_text(2, message, out);
+                put_nonempty(2, message, out);
                 if code != UNSET {
                     // Enums are sign-extended to 64 bits.
                     put_number(3, i64::from(code) as u64, out);

@@ -2,14 +2,14 @@
 
 use super::{
     ImportOptions,
-    attribute::{Value, put_attribute, put_fixed64, put_number, put_text, typed},
+    attribute::{Value, put_attribute, typed},
     embedded::{LinkText, put_event, put_link},
     groups::{Groups, TooMuch},
     model::{Address, Endpoint, Kind, SpanV2},
     tags::{SpecialTags, TagOrder},
 };
 use crate::{
-    pdata::wire::{put_bytes, put_message},
+    pdata::wire::{put_bytes, put_message, put_nonempty, put_nonzero64, put_number},
     zipkin::names,
 };
 use std::io::Write;
@@ -92,7 +92,7 @@ impl Writing<'_, '_> {
         }
         put_bytes(1, name, out);
         let version = either(special.scope_version, special.library_version);
-        put_text(2, version, out);
+        put_nonempty(2, version, out);
         true
     }
 
@@ -102,11 +102,11 @@ impl Writing<'_, '_> {
         put_bytes(1, &span.trace_id, out);
         put_bytes(2, &span.id, out);
         let state = self.value(self.special.trace_state);
-        put_text(3, state.unwrap_or_default(), out);
+        put_nonempty(3, state.unwrap_or_default(), out);
         if span.parent != [0; 8] && span.parent != span.id {
             put_bytes(4, &span.parent, out);
         }
-        put_text(5, &span.name, out);
+        put_nonempty(5, &span.name, out);
         let kind = match (span.kind, self.value(self.special.span_kind)) {
             (Kind::Undetermined, Some(b"internal")) => 1,
             (kind, _) => kind.number(),
@@ -116,14 +116,14 @@ impl Writing<'_, '_> {
         }
         let start = span.timestamp.unwrap_or(0).wrapping_mul(1000);
         let end = start.wrapping_add(span.duration.wrapping_mul(1000));
-        put_fixed64(7, start, out);
-        put_fixed64(8, end, out);
+        put_nonzero64(7, start, out);
+        put_nonzero64(8, end, out);
         self.put_links(linked, out);
         self.put_attributes(linked, out);
         self.put_endpoints(text, out);
         for annotation in &span.annotations {
             put_message(11, out, |out| {
-                put_fixed64(1, annotation.timestamp.wrapping_mul(1000), out);
+                put_nonzero64(1, annotation.timestamp.wrapping_mul(1000), out);
                 put_event(&annotation.value, out);
             });
         }
@@ -220,7 +220,7 @@ impl Writing<'_, '_> {
         let description = description.unwrap_or_default();
         if number != 0 || !description.is_empty() {
             put_message(15, out, |out| {
-                put_text(2, description, out);
+                put_nonempty(2, description, out);
                 if number != 0 {
                     put_number(3, number, out);
                 }
