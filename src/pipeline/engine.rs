@@ -12,11 +12,9 @@ A request that costs more than it is long is not taken in one turn: see
 */
 
 use super::{
-    AwaitedResult, BatchSettings, Decision, Followers, ResourceId, Resources, ScopeId, Scopes,
-    Span,
+    AwaitedResult, BatchSettings, Followers, Resources, Scopes, Span,
     batch::{Batch, Trigger},
     forecast,
-    group_counts::HeaderBytes,
     observers::Observers,
     outlet::{Busy, Outlet},
     stages::{Stage, Stages},
@@ -25,7 +23,6 @@ use super::{
 use crate::{
     pdata::{
         self, Edits, Index, ItemEntry, Keys, MalformedRequest, RequestLimits, Signal, SpanFault,
-        write_span,
     },
     queue::{ShardBudget, log::Log},
     telemetry::PipelineStats,
@@ -40,8 +37,10 @@ use std::{
 };
 
 mod foresee;
+mod items;
 mod rewriting;
 
+use items::{LastIds, add_followers};
 use rewriting::{PIECE, Piece, Rewriting, Run};
 
 /// Unknown fields of one request that are kept, in bytes.
@@ -105,17 +104,6 @@ pub(crate) enum Declined {
 /// What an item costs besides its bytes, in bytes: for how much is done in one
 /// turn.
 const ITEM_COST: usize = 64;
-
-/// What stands before an item at most: a tag and a length.
-const FIELD_FRAMING: usize = 11;
-
-/// The ids of the span before: most spans share resource and scope with it, and
-/// finding either means to hash all of it.
-#[derive(Clone, Copy, Debug, Default)]
-struct LastIds {
-    resource: Option<(u32, ResourceId)>,
-    scope: Option<(u32, ScopeId)>,
-}
 
 /// How far a request has been gone through: the number of its next item.
 #[derive(Clone, Copy, Debug, Default)]
@@ -399,27 +387,6 @@ impl Engine {
         self.hold();
     }
 
-    /// The id of a span's resource; `last` is that of the span before, which nearly
-    /// always has the same.
-    fn resource_id(&mut self, span: &Span<'_>, last: &mut LastIds) -> ResourceId {
-        if let Some((number, id)) = last.resource
-            && number == span.entry.resource
-        {
-            return id;
-        }
-        let request = span.request;
-        let id = match span.index.resources.get(span.entry.resource as usize) {
-            Some(entry) => self.resources.intern(
-                entry.resource.of(request),
-                entry.schema_url.of(request),
-                entry.rest.of(request),
-            ),
-            None => self.resources.intern(&[], &[], &[]),
-        };
-        last.resource = Some((span.entry.resource, id));
-        id
-    }
-
     /// Keeps the request's own unknown fields, which belong to no item, with
     /// the batch that has its items. OTLP has none today, so they are kept
     /// only while they are small beside the items: they must not push others'
@@ -433,131 +400,6 @@ impl Engine {
             return;
         }
         self.batch.append_rest(rest);
-    }
-
-    /// Lets `stages` decide about one span. Returns which of them add items, too: one
-    /// bit each, the last for all beyond. The edits are the engine's scratch.
-    fn decide(
-        &mut self,
-        stages: &mut [Stage],
-        span: &Span<'_>,
-        last: &mut LastIds,
-    ) -> (Decision, u64) {
-        let resource = self.resource_id(span, last);
-        let mut decision = Decision::new(resource, std::mem::take(&mut self.edits));
-        decision.edits.clear();
-        let mut follow = 0_u64;
-        for (at, stage) in stages.iter_mut().enumerate() {
-            let processor = &mut stage.processor;
-            processor.process(span, &mut self.resources, &mut decision);
-            stage.stats.saw(1);
-            follow |= u64::from(std::mem::take(&mut decision.follow)) << at.min(63);
-        }
-        (decision, follow)
-    }
-
-    /// Runs the processors over one span and appends it, and what they add to
-    /// it. Returns true if it is the first of a batch.
-    fn append_span(&mut self, span: &Span<'_>, last: &mut LastIds) -> bool {
-        // Taken out for as long as a part of `self` is lent to the writing.
-        let mut stages = std::mem::take(&mut self.stages);
-        let (decision, follow) = self.decide(&mut stages, span, last);
-        let bytes = span.entry.bytes.of(span.request);
-        let scope = self.scope_id(span, last);
-        let (edits, resource) = (&decision.edits, decision.resource);
-        let expected = bytes.len() + edits.added_bytes();
-        let mut followers = std::mem::take(&mut self.followers);
-        followers.clear();
-        let mut observers = std::mem::take(&mut self.observers);
-        observers.enter((resource, scope), (&self.resources, &self.scopes));
-        let is_watched = self.is_watched;
-        let mut seen = Vec::new();
-        let mut opened = self.put(resource, scope, expected, span.entry.count, |out| {
-            let before = out.len();
-            write_span(bytes, edits, out);
-            let written = out.get(before..).unwrap_or_default();
-            observers.observe(written);
-            if is_watched {
-                seen.extend_from_slice(written);
-            }
-            if follow != 0 {
-                add_followers(&mut stages, follow, written, &mut followers);
-            }
-        });
-        if is_watched {
-            self.show(span, (resource, &seen), decision.why);
-        }
-        for (resource, scope, item) in followers.iter() {
-            if is_watched {
-                self.show(span, (resource, item), decision.why);
-            }
-            let scope = self.scopes.intern(scope, &[], &[]);
-            let write = |out: &mut Vec<u8>| out.extend_from_slice(item);
-            opened |= self.put(resource, scope, item.len(), 1, write);
-        }
-        self.stages = stages;
-        self.followers = followers;
-        self.observers = observers;
-        self.edits = decision.edits;
-        opened
-    }
-
-    /// Shows what was `written` for `span` under a resource to those who look.
-    fn show(&self, span: &Span<'_>, written: (ResourceId, &[u8]), why: &'static str) {
-        let Some(tap) = &self.tap else { return };
-        let came_under = span.index.resources.get(span.entry.resource as usize);
-        let came_under = came_under.map_or(&[][..], |entry| entry.resource.of(span.request));
-        let (resource, written) = written;
-        let resource = &self.resources.get(resource).payload;
-        tap.pass(written, came_under, resource, why);
-    }
-
-    /// Appends one field, of about `expected` bytes and so many `items`, to the
-    /// batch. Returns true if it is the first.
-    fn put(
-        &mut self,
-        resource: ResourceId,
-        scope: ScopeId,
-        expected: usize,
-        items: u32,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> bool {
-        let headers = HeaderBytes::of(self.resources.get(resource), self.scopes.get(scope));
-        let group = (resource, scope);
-        if self.batch.must_seal_before(group, expected, headers) {
-            self.seal(Trigger::Size);
-        }
-        let out = self.batch.group(resource, scope, expected + FIELD_FRAMING);
-        let before = out.len();
-        write(out);
-        let written = out.len() - before;
-        self.stats.taken.add(u64::from(items));
-        let opened = self.batch.appended(written, headers, items);
-        if self.batch.is_full() {
-            self.seal(Trigger::Size);
-        }
-        opened
-    }
-
-    /// The id of a span's scope; `last` is that of the span before, which nearly
-    /// always has the same.
-    fn scope_id(&mut self, span: &Span<'_>, last: &mut LastIds) -> ScopeId {
-        if let Some((number, id)) = last.scope
-            && number == span.entry.scope
-        {
-            return id;
-        }
-        let request = span.request;
-        let id = match span.index.scopes.get(span.entry.scope as usize) {
-            Some(scope) => self.scopes.intern(
-                scope.scope.of(request),
-                scope.schema_url.of(request),
-                scope.rest.of(request),
-            ),
-            None => self.scopes.intern(&[], &[], &[]),
-        };
-        last.scope = Some((span.entry.scope, id));
-        id
     }
 
     /// Empties the tables, which voids every id: the open batch goes first.
@@ -723,17 +565,5 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.budget.release(self.held);
-    }
-}
-
-/// Lets the processors in `follow`, a bit each, add the items that go with
-/// `written`.
-fn add_followers(stages: &mut [Stage], follow: u64, written: &[u8], followers: &mut Followers) {
-    for (at, stage) in stages.iter_mut().enumerate() {
-        if follow & (1 << at.min(63)) != 0 {
-            let before = followers.len();
-            stage.processor.follow(written, followers);
-            stage.stats.added(followers.len() - before);
-        }
     }
 }
