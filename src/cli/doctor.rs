@@ -14,6 +14,7 @@ mod check;
 mod checks;
 mod collector;
 mod facts;
+mod findings;
 pub(super) mod gather;
 mod istio;
 mod jaeger;
@@ -22,9 +23,11 @@ mod kiali_fix;
 mod kubernetes;
 mod names;
 mod nearest;
+mod pages;
 mod probe;
 mod proxies;
 mod report;
+mod senders;
 
 #[cfg(test)]
 mod tests;
@@ -201,7 +204,7 @@ impl Stage {
                     let address = gather::jaeger::ask(&url, is_kialis, limit).await;
                     facts.jaegers.push(address);
                 }
-                ask_recent(facts, limit).await;
+                ask_pages(facts, limit).await;
             }
             Self::Probe if !args.probe => {}
             Self::Probe => facts.probe = ask_probe(facts, limit).await,
@@ -242,26 +245,16 @@ async fn ask_probe(facts: &Facts, limit: Duration) -> Answer<Probe> {
     Answer::Got(gather::probe::ask(collector, jaeger, &mesh, limit).await)
 }
 
-/// Asks whether what Kiali asks for has spans of late.
-async fn ask_recent(facts: &mut Facts, limit: Duration) {
+/// Asks as Kiali does for its pages, at the first Jaeger that answers.
+async fn ask_pages(facts: &mut Facts, limit: Duration) {
     let Some(config) = facts.kialis.list().first() else {
         return;
     };
     let asked = asked::asked(facts, config);
-    let tags = asked
-        .first()
-        .map(|first| first.tags.clone())
-        .unwrap_or_default();
     let mut all = facts.jaegers.iter_mut();
-    let Some(address) = all.find(|address| address.services().is_some()) else {
-        return;
-    };
-    let held = address.services().unwrap_or_default();
-    let mut names: Vec<String> = asked.into_iter().map(|one| one.name).collect();
-    names.retain(|name| held.contains(name));
-    names.sort();
-    names.dedup();
-    gather::jaeger::ask_recent(address, &names, &tags, limit).await;
+    if let Some(address) = all.find(|address| address.services().is_some()) {
+        gather::pages::ask(address, &asked, limit).await;
+    }
 }
 
 /// Looks at the chain and prints what it found to standard output.
@@ -276,7 +269,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("{} was not written by --bundle", file.display()))?;
         let all = checks::run(&facts, &Category::ALL, args.pre);
         print(&all, args.output);
-        return Ok(finish(&all, args.output));
+        return Ok(finish(&facts, &all, args.output));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -290,7 +283,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..Facts::default()
     };
     let all = runtime.block_on(walk(args, &mut facts));
-    let code = finish(&all, args.output);
+    let code = finish(&facts, &all, args.output);
     if let Some(file) = &args.bundle {
         let text = serde_json::to_vec_pretty(&facts)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -323,8 +316,9 @@ fn print(found: &[Checked], format: Format) {
     let _ = report::lines(&mut out, found, format).and_then(|()| out.flush());
 }
 
-fn finish(all: &[Checked], format: Format) -> ExitCode {
+fn finish(facts: &Facts, all: &[Checked], format: Format) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let _ = report::end(&mut out, all, &causes(all), format);
+    let pages = || findings::account(facts);
+    let _ = report::end(&mut out, all, &causes(all), pages, format);
     ExitCode::from(exit_code(all))
 }

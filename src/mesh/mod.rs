@@ -72,7 +72,7 @@ pub(crate) use kiali::VersionError;
 pub use kiali::{Kiali, Version};
 pub(crate) use knowledge::Reader;
 pub use knowledge::{Current, Knowledge};
-pub(crate) use node_id::NodeId;
+pub(crate) use node_id::{NodeId, workload_of_pod};
 pub(crate) use scheme::{Form, Scheme};
 pub(crate) use settings::KubernetesSettings;
 pub use settings::{Aliases, Case, KubernetesMode, MeshSettings, Repairs};

@@ -30,6 +30,10 @@ pub struct Span {
     pub status: i32,
     /// Is true when its attribute `error` is true, or the text.
     pub error: bool,
+    /// When it began, in nanoseconds since 1970.
+    pub start: u64,
+    /// When it ended.
+    pub end: u64,
     /// The resource's attributes.
     pub resource: Attributes,
     /// The span's attributes.
@@ -78,6 +82,8 @@ pub(crate) fn spans(request: &ExportTraceServiceRequest) -> Vec<Span> {
                 kind: u8::try_from(span.kind).unwrap_or(u8::MAX),
                 status: span.status.as_ref().map_or(0, |status| status.code),
                 error: span.attributes.iter().any(is_error),
+                start: span.start_time_unix_nano,
+                end: span.end_time_unix_nano,
                 resource: attributes(resource),
                 attributes: attributes(&span.attributes),
                 peer: None,

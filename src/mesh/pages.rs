@@ -234,6 +234,11 @@ impl Question {
         self.keeps_any(|| trace.iter().copied())
     }
 
+    /// Returns what a trace that Jaeger answered with must have besides, in words.
+    pub(crate) fn wants(&self) -> impl Iterator<Item = String> {
+        self.filters.iter().map(ToString::to_string)
+    }
+
     /// Returns the spans of a trace that the page draws over its charts, of a
     /// trace that Jaeger answered with: `business/tracing.go:tracesToSpans`, as
     /// asked by `GetAppSpans`, `GetServiceSpans` and `GetWorkloadSpans`.

@@ -78,7 +78,10 @@ fn kiali_8266() -> Value {
     kubernetes["istiods"]["got"][0]["spec"]["containers"][0]["image"] = image.into();
     let pods = kubernetes["pods"]["got"].as_array_mut().unwrap();
     pods[0]["spec"]["containers"][0]["image"] = "docker.io/istio/proxyv2:1.24.1".into();
-    pods.retain(|pod| pod["metadata"]["namespace"] != "shop");
+    pods.retain(|pod| {
+        let meta = &pod["metadata"];
+        meta["namespace"] != "shop" && meta["name"] != "bookinfo-gateway-istio-1"
+    });
     let gateways = kubernetes["gateways"]["got"].as_array_mut().unwrap();
     gateways[1]["metadata"] = json!({"name": "ingress", "namespace": "istio-ingress"});
     kubernetes["telemetries"]["got"][0]["metadata"]["namespace"] = "istio-ingress".into();

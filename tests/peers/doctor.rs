@@ -257,6 +257,8 @@ fn send(wayspan: &Wayspan) {
             ("node_id", waypoint),
             ("upstream_cluster", &upstream),
             ("istio.cluster_id", "Kubernetes"),
+            ("istio.destination_workload", &format!("{service}-v1")),
+            ("istio.destination_namespace", "bookinfo"),
         ];
         export(
             wayspan,
@@ -264,6 +266,24 @@ fn send(wayspan: &Wayspan) {
             &[("service.name", "waypoint.bookinfo")],
             &tags,
         );
+    }
+    // A request that was addressed to a workload, and one through the gateway.
+    let gateway = "router~10.244.0.8~bookinfo-gateway-istio-1.bookinfo~bookinfo.svc.cluster.local";
+    for (node, cluster, name) in [
+        (waypoint, "encap", "waypoint.bookinfo"),
+        (
+            gateway,
+            "outbound|9080||reviews.bookinfo.svc.cluster.local",
+            "bookinfo-gateway-istio.bookinfo",
+        ),
+    ] {
+        let tags = [
+            ("component", "proxy"),
+            ("node_id", node),
+            ("upstream_cluster", cluster),
+            ("istio.cluster_id", "Kubernetes"),
+        ];
+        export(wayspan, rand::random(), &[("service.name", name)], &tags);
     }
     let sidecar = "sidecar~10.244.0.12~cart-1.shop~shop.svc.cluster.local";
     let tags = [
@@ -565,7 +585,7 @@ fn a_large_namespace_is_looked_at_quickly(cluster: &Cluster, wayspan: &Wayspan) 
     let checks = said["checks"].as_array().unwrap();
     let names = checks.iter().find(|check| check["id"] == "names-asked");
     let saw = names.unwrap()["saw"].to_string();
-    assert!(saw.contains("of 102 pages"), "{saw}");
+    assert!(saw.contains("services 102 of 102"), "{saw}");
     assert!(
         began.elapsed() < Duration::from_secs(30),
         "{:?}",

@@ -115,14 +115,10 @@ mod tests {
     use crate::cli::doctor::facts::{Answer, Failure};
 
     const fn check(id: &'static str, follows_from: &'static [&'static str]) -> Check {
-        Check {
-            id,
-            category: Category::Istio,
-            title: "",
-            pre: true,
-            follows_from,
-            run: |_| Err(Inconclusive::NotApplicable),
-        }
+        Check::new(Category::Istio, id, "", |_| {
+            Err(Inconclusive::NotApplicable)
+        })
+        .following(follows_from)
     }
 
     static SERVICE: Check = check("service", &[]);

@@ -66,6 +66,38 @@ pub(super) struct Check {
     pub(super) run: fn(&Facts) -> Verdict,
 }
 
+impl Check {
+    /// A check that follows from no other and means something before a collector is installed.
+    pub(super) const fn new(
+        category: Category,
+        id: &'static str,
+        title: &'static str,
+        run: fn(&Facts) -> Verdict,
+    ) -> Self {
+        Self {
+            id,
+            category,
+            title,
+            pre: true,
+            follows_from: &[],
+            run,
+        }
+    }
+
+    /// The same, which means nothing before a collector is installed.
+    pub(super) const fn once_installed(self) -> Self {
+        Self { pre: false, ..self }
+    }
+
+    /// The same, whose problems are a mere consequence of those of `causes`.
+    pub(super) const fn following(self, causes: &'static [&'static str]) -> Self {
+        Self {
+            follows_from: causes,
+            ..self
+        }
+    }
+}
+
 /// Returns the checks of `first` and then those of `second`: of both, a check may merely follow.
 pub(super) const fn joined<const N: usize>(
     first: &[&'static str],

@@ -5,12 +5,12 @@ use super::{
     check::{Category, Check},
     collector,
     facts::Facts,
-    istio, jaeger, kiali, kubernetes, names, probe, proxies,
+    istio, jaeger, kiali, kubernetes, names, probe, proxies, senders,
 };
 
 /// The checks, in the order of the chain.
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
-    let tables: [&'static [Check]; 8] = [
+    let tables: [&'static [Check]; 9] = [
         kubernetes::CHECKS,
         istio::CHECKS,
         proxies::CHECKS,
@@ -18,6 +18,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Check> {
         jaeger::CHECKS,
         kiali::CHECKS,
         names::CHECKS,
+        senders::CHECKS,
         probe::CHECKS,
     ];
     tables.into_iter().flatten()

@@ -5,22 +5,6 @@ use super::{
     facts::{Answer, Facts, FailureKind, collector::CollectorMetrics},
 };
 
-const fn check(
-    id: &'static str,
-    title: &'static str,
-    follows_from: &'static [&'static str],
-    run: fn(&Facts) -> Verdict,
-) -> Check {
-    Check {
-        id,
-        category: Category::Collector,
-        title,
-        pre: false,
-        follows_from,
-        run,
-    }
-}
-
 /// What stops spans before they come to the collector.
 pub(super) const NO_SPANS: &[&str] = &[
     "tracing-provider",
@@ -35,21 +19,44 @@ pub(super) const NO_SPANS: &[&str] = &[
 
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    check(
+    Check::new(
+        Category::Collector,
         "collector-grpc",
         "it takes OTLP over gRPC",
-        &["provider-endpoints"],
         grpc,
-    ),
-    check(
+    )
+    .once_installed()
+    .following(&["provider-endpoints"]),
+    Check::new(
+        Category::Collector,
         "collector-http",
         "it takes OTLP over HTTP",
-        &["provider-endpoints"],
         http,
-    ),
-    check("collector-metrics", "its metrics can be read", &[], metrics),
-    check("collector-accepts", "spans arrive", NO_SPANS, accepts),
-    check("collector-sends", "spans are sent on", &[], sends),
+    )
+    .once_installed()
+    .following(&["provider-endpoints"]),
+    Check::new(
+        Category::Collector,
+        "collector-metrics",
+        "its metrics can be read",
+        metrics,
+    )
+    .once_installed(),
+    Check::new(
+        Category::Collector,
+        "collector-accepts",
+        "spans arrive",
+        accepts,
+    )
+    .once_installed()
+    .following(NO_SPANS),
+    Check::new(
+        Category::Collector,
+        "collector-sends",
+        "spans are sent on",
+        sends,
+    )
+    .once_installed(),
 ];
 
 fn grpc(facts: &Facts) -> Verdict {

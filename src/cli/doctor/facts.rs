@@ -14,6 +14,7 @@ pub(super) mod mesh_config;
 pub(super) mod objects;
 pub(super) mod probe;
 pub(super) mod proxy;
+pub(super) mod traces;
 
 use collector::Collector;
 use jaeger::JaegerAddress;

@@ -13,122 +13,120 @@ mod telemetry;
 mod version;
 mod waypoint;
 mod which_waypoint;
+mod workloads;
 
 pub(super) use which_waypoint::{traced_services, waypoint_names};
+pub(super) use workloads::{Workload, own_proxies, pods_by_namespace, traced_workloads};
 
 use super::check::{Category, Check};
 
-const fn check(
-    id: &'static str,
-    title: &'static str,
-    follows_from: &'static [&'static str],
-    run: fn(&super::facts::Facts) -> super::check::Verdict,
-) -> Check {
-    Check {
-        id,
-        category: Category::Istio,
-        title,
-        pre: true,
-        follows_from,
-        run,
-    }
-}
-
 /// The checks, in the order of the chain.
 pub(super) static CHECKS: &[Check] = &[
-    check("istio-version", "istiod runs", &[], version::control_plane),
-    check(
+    Check::new(
+        Category::Istio,
+        "istio-version",
+        "istiod runs",
+        version::control_plane,
+    ),
+    Check::new(
+        Category::Istio,
         "emitted-names",
         "all proxies name spans alike",
-        &[],
         names::emitted,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "mesh-members",
         "the namespaces are in the mesh",
-        &[],
         mesh::members,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "tracing-provider",
         "a tracing provider is defined",
-        &[],
         provider::defined,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "provider-service",
         "the provider's Service exists",
-        &[],
         service::exists,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "provider-port",
         "its port is there and known as gRPC",
-        &["provider-service"],
         service::port,
-    ),
-    Check {
-        pre: false,
-        ..check(
-            "provider-endpoints",
-            "its endpoints are ready",
-            &["provider-service"],
-            service::endpoints,
-        )
-    },
-    check(
+    )
+    .following(&["provider-service"]),
+    Check::new(
+        Category::Istio,
+        "provider-endpoints",
+        "its endpoints are ready",
+        service::endpoints,
+    )
+    .once_installed()
+    .following(&["provider-service"]),
+    Check::new(
+        Category::Istio,
         "telemetry-provider",
         "a Telemetry selects the provider",
-        &["tracing-provider"],
         telemetry::selected,
-    ),
-    check(
+    )
+    .following(&["tracing-provider"]),
+    Check::new(
+        Category::Istio,
         "telemetry-waypoint",
         "it reaches waypoints and gateways",
-        &["tracing-provider", "telemetry-provider"],
         telemetry::reaches_proxies,
+    )
+    .following(&["tracing-provider", "telemetry-provider"]),
+    Check::new(
+        Category::Istio,
+        "sampling",
+        "requests are sampled",
+        telemetry::sampling,
     ),
-    check("sampling", "requests are sampled", &[], telemetry::sampling),
-    check(
+    Check::new(
+        Category::Istio,
         "span-reporting",
         "spans are reported",
-        &[],
         telemetry::reporting,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "istio-tags",
         "Istio's tags are on",
-        &[],
         telemetry::istio_tags,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "context-propagation",
         "trace contexts are passed on",
-        &[],
         telemetry::propagation,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "waypoint-used",
         "ambient Services use a waypoint",
-        &[],
         waypoint::used,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "waypoint-ready",
         "waypoints are programmed and run",
-        &[],
         waypoint::ready,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "waypoint-canary",
         "no canary answers for a waypoint",
-        &[],
         waypoint::canary,
     ),
-    check(
+    Check::new(
+        Category::Istio,
         "agentgateway",
         "gateways and waypoints report spans",
-        &[],
         waypoint::agentgateway,
     ),
 ];

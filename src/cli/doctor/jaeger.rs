@@ -16,30 +16,29 @@ pub(super) const NO_SPANS: &[&str] = &joined::<10>(
 
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    Check {
-        id: "jaeger-reachable",
-        category: Category::Jaeger,
-        title: "Jaeger answers",
-        pre: false,
-        follows_from: &[],
-        run: reachable,
-    },
-    Check {
-        id: "jaeger-search",
-        category: Category::Jaeger,
-        title: "it has the searches that Kiali calls",
-        pre: false,
-        follows_from: &["kiali-protocol"],
-        run: search,
-    },
-    Check {
-        id: "jaeger-services",
-        category: Category::Jaeger,
-        title: "it holds spans",
-        pre: false,
-        follows_from: NO_SPANS,
-        run: services,
-    },
+    Check::new(
+        Category::Jaeger,
+        "jaeger-reachable",
+        "Jaeger answers",
+        reachable,
+    )
+    .once_installed(),
+    Check::new(
+        Category::Jaeger,
+        "jaeger-search",
+        "it has the searches that Kiali calls",
+        search,
+    )
+    .once_installed()
+    .following(&["kiali-protocol"]),
+    Check::new(
+        Category::Jaeger,
+        "jaeger-services",
+        "it holds spans",
+        services,
+    )
+    .once_installed()
+    .following(NO_SPANS),
 ];
 
 fn all(facts: &Facts) -> Result<&[JaegerAddress], Inconclusive> {

@@ -6,37 +6,48 @@ use super::{
     kiali_fix::set,
 };
 
-const fn check(id: &'static str, title: &'static str, run: fn(&Facts) -> Verdict) -> Check {
-    Check {
-        id,
-        category: Category::Kiali,
-        title,
-        pre: true,
-        follows_from: &[],
-        run,
-    }
-}
-
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    check("kiali-config", "its configuration is found", config),
-    check("kiali-tracing", "tracing is on", tracing),
-    Check {
-        follows_from: &["jaeger-reachable"],
-        pre: false,
-        ..check("kiali-protocol", "it speaks what Jaeger speaks", protocol)
-    },
-    Check {
-        pre: false,
-        ..check("kiali-path", "it asks below the right path", path)
-    },
-    check("kiali-oauth", "its credentials can be sent", oauth),
-    check(
+    Check::new(
+        Category::Kiali,
+        "kiali-config",
+        "its configuration is found",
+        config,
+    ),
+    Check::new(Category::Kiali, "kiali-tracing", "tracing is on", tracing),
+    Check::new(
+        Category::Kiali,
+        "kiali-protocol",
+        "it speaks what Jaeger speaks",
+        protocol,
+    )
+    .once_installed()
+    .following(&["jaeger-reachable"]),
+    Check::new(
+        Category::Kiali,
+        "kiali-path",
+        "it asks below the right path",
+        path,
+    )
+    .once_installed(),
+    Check::new(
+        Category::Kiali,
+        "kiali-oauth",
+        "its credentials can be sent",
+        oauth,
+    ),
+    Check::new(
+        Category::Kiali,
         "kiali-cluster",
         "it calls the cluster as istiod does",
         cluster,
     ),
-    check("kiali-questions", "nothing in it hides traces", questions),
+    Check::new(
+        Category::Kiali,
+        "kiali-questions",
+        "nothing in it hides traces",
+        questions,
+    ),
 ];
 
 fn first(facts: &Facts) -> Result<&KialiConfig, Inconclusive> {

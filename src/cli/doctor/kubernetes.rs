@@ -7,22 +7,18 @@ use super::{
 
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    Check {
-        id: "kubernetes-api",
-        category: Category::Kubernetes,
-        title: "the API server answers",
-        pre: true,
-        follows_from: &[],
-        run: api,
-    },
-    Check {
-        id: "kubernetes-rights",
-        category: Category::Kubernetes,
-        title: "what is asked for may be read",
-        pre: true,
-        follows_from: &[],
-        run: rights,
-    },
+    Check::new(
+        Category::Kubernetes,
+        "kubernetes-api",
+        "the API server answers",
+        api,
+    ),
+    Check::new(
+        Category::Kubernetes,
+        "kubernetes-rights",
+        "what is asked for may be read",
+        rights,
+    ),
 ];
 
 fn api(facts: &Facts) -> Verdict {

@@ -8,19 +8,16 @@ namespace behind it or not, the waypoint's name for the Service's, another domai
 */
 
 use super::{
-    asked::{Asked, asked},
+    asked::Group,
     check::{
-        Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, joined, known,
-        some_of,
+        Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, joined, some_of,
     },
-    facts::{
-        Facts,
-        jaeger::{JaegerAddress, Recent},
-        kiali::KialiConfig,
-    },
-    istio, jaeger,
-    nearest::{self, Mismatch},
+    facts::Facts,
+    findings::{Finding, FoundPage, Seen, seen},
+    jaeger,
+    nearest::{self, Mismatch, are_empty},
 };
+use crate::mesh::pages::PageRole;
 use std::collections::BTreeMap;
 
 /// What keeps all spans away.
@@ -45,160 +42,215 @@ const NO_SPANS_OF_SOME: &[&str] = &[
 
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    Check {
-        id: "names-asked",
-        category: Category::Names,
-        title: "Jaeger holds what Kiali asks for",
-        pre: false,
-        follows_from: NO_SPANS,
-        run: held,
-    },
-    Check {
-        id: "names-silent",
-        category: Category::Names,
-        title: "no page is without any spans",
-        pre: false,
-        follows_from: NO_SPANS_OF_SOME,
-        run: silent,
-    },
-    Check {
-        id: "names-tags",
-        category: Category::Names,
-        title: "spans carry the tags of Kiali's questions",
-        pre: false,
-        follows_from: &["istio-tags", "kiali-cluster"],
-        run: tagged,
-    },
+    Check::new(
+        Category::Names,
+        "names-asked",
+        "Jaeger holds what Kiali asks for",
+        held,
+    )
+    .once_installed()
+    .following(NO_SPANS),
+    Check::new(
+        Category::Names,
+        "names-silent",
+        "no page is without any spans",
+        silent,
+    )
+    .once_installed()
+    .following(NO_SPANS_OF_SOME),
+    Check::new(
+        Category::Names,
+        "names-tags",
+        "spans carry the tags of Kiali's questions",
+        tagged,
+    )
+    .once_installed()
+    .following(&["istio-tags", "kiali-cluster"]),
+    Check::new(
+        Category::Names,
+        "names-kept",
+        "Kiali keeps the traces that its questions return",
+        kept,
+    )
+    .once_installed()
+    .following(&["istio-tags"]),
 ];
 
-/// What the checks look at, once all is known.
-struct Seen<'a> {
-    config: &'a KialiConfig,
-    asked: Vec<Asked>,
-    address: &'a JaegerAddress,
-    services: &'a [String],
-}
-
-fn seen(facts: &Facts) -> Result<Seen<'_>, Inconclusive> {
-    let all = known(&facts.kialis)?;
-    let config = all.first().ok_or(Inconclusive::NotApplicable)?;
-    let mut addresses = facts.jaegers.iter();
-    let found = addresses.find_map(|address| Some((address, address.services()?)));
-    // That nothing could be asked, Jaeger's own checks have said.
-    let (address, services) = found.ok_or(Inconclusive::NotApplicable)?;
-    let asked = asked(facts, config);
-    match asked.is_empty() {
-        true => Err(Inconclusive::NotApplicable),
-        false => Ok(Seen {
-            config,
-            asked,
-            address,
-            services,
-        }),
+/// Returns how many of the pages of each kind pass, as `apps 2 of 3, services 3 of 3`.
+fn by_group(seen: &Seen<'_>, passes: impl Fn(&Finding<'_>) -> bool) -> String {
+    let mut groups: BTreeMap<Group, (usize, usize)> = BTreeMap::new();
+    for page in &seen.pages {
+        let (passed, all) = groups.entry(page.asked.group()).or_default();
+        *all += 1;
+        *passed += usize::from(passes(&page.finding));
     }
-}
-
-/// Pages by what is wrong with them; None: no name that is held is near.
-fn wrong<'a>(
-    facts: &Facts,
-    seen: &'a Seen<'_>,
-) -> BTreeMap<Option<Mismatch>, Vec<(&'a Asked, &'a str)>> {
-    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for asked in &seen.asked {
-        if seen.services.contains(&asked.name) {
-            continue;
-        }
-        let waypoints = istio::waypoint_names(facts, &asked.namespace);
-        let found = nearest::nearest(asked, seen.services, &waypoints);
-        let (why, near) = found.map_or((None, ""), |(why, near)| (Some(why), near));
-        all.entry(why).or_default().push((asked, near));
-    }
-    all
+    let said = groups.iter();
+    let said = said.map(|(group, (passed, all))| format!("{} {passed} of {all}", group.name()));
+    said.collect::<Vec<_>>().join(", ")
 }
 
 fn held(facts: &Facts) -> Verdict {
     let seen = seen(facts)?;
-    let wrong = wrong(facts, &seen);
-    let missing: usize = wrong.values().map(Vec::len).sum();
-    let saw = format!(
-        "{} of {}",
-        seen.asked.len() - missing,
-        count(seen.asked.len(), "page")
-    );
-    let problems = wrong
-        .into_iter()
-        .filter_map(|(why, pages)| Some(nearest::problem(seen.config, why?, &pages)));
+    let saw = by_group(&seen, |finding| {
+        !matches!(
+            finding,
+            Finding::Near(..) | Finding::Absent | Finding::Nameless
+        )
+    });
+    let mut wrong: BTreeMap<Mismatch, Vec<_>> = BTreeMap::new();
+    for page in &seen.pages {
+        if let Finding::Near(why, near) = page.finding {
+            wrong.entry(why).or_default().push((&page.asked, near));
+        }
+    }
+    let problems = wrong.into_iter();
+    let problems = problems.map(|(why, pages)| nearest::problem(seen.config, why, &pages));
     Ok(Outcome {
         saw,
-        problems: problems.collect(),
+        problems: problems.chain(nameless(&seen)).collect(),
     })
+}
+
+fn nameless(seen: &Seen<'_>) -> Option<Problem> {
+    let pages = seen.with(|finding| *finding == Finding::Nameless);
+    let pages: Vec<String> = pages.map(|page| page.asked.title()).collect();
+    if pages.is_empty() {
+        return None;
+    }
+    Some(Problem::warning(
+        format!(
+            "Kiali has no name to ask for, since no label names the app: {}",
+            are_empty(pages.len())
+        ),
+        some_of(&pages),
+        Fix::text(
+            "Give the Pods, and the selectors of their Services, the label app (or app.kubernetes.io/name, or what \
+             istio_labels.app_label_name of Kiali says)",
+        ),
+    ))
 }
 
 fn silent(facts: &Facts) -> Verdict {
     let seen = seen(facts)?;
-    let wrong = wrong(facts, &seen);
-    let none = wrong.get(&None).map_or(&[][..], Vec::as_slice);
-    let mut pages: Vec<String> = none
-        .iter()
-        .map(|(asked, _)| format!("{} ({})", asked.page, asked.name))
-        .collect();
-    for asked in &seen.asked {
-        if seen.address.recent.get(&asked.name) == Some(&Recent::None) {
-            pages.push(format!("{} ({}, none of late)", asked.page, asked.name));
-        }
-    }
-    let saw = format!("{} of {}", pages.len(), count(seen.asked.len(), "page"));
+    let silent = |page: &&FoundPage<'_>| {
+        matches!(
+            page.finding,
+            Finding::Absent | Finding::Quiet | Finding::OfOthers
+        )
+    };
+    let said = |page: &FoundPage<'_>| {
+        let (page, finding) = (&page.asked, &page.finding);
+        let what = match finding {
+            Finding::Quiet => ", none of late",
+            Finding::OfOthers => ", all of others",
+            _ => "",
+        };
+        format!("{} ({}{what})", page.title(), page.name())
+    };
+    let pages: Vec<&FoundPage<'_>> = seen.pages.iter().filter(silent).collect();
+    let saw = format!("{} of {}", pages.len(), count(seen.pages.len(), "page"));
     if pages.is_empty() {
-        return Outcome::well(saw);
+        return match &seen.address.search_failure {
+            Some(failure) => Err(failure.into()),
+            None => Outcome::well(match seen.address.unsearched {
+                0 => saw,
+                more => format!("{saw}; {} not searched for", count(more, "name")),
+            }),
+        };
     }
     let problem = Problem::warning(
         format!("Jaeger has no spans for {}", count(pages.len(), "page")),
-        some_of(&pages),
+        some_of(&pages.iter().map(|page| said(page)).collect::<Vec<_>>()),
         Fix::text(
             "Send requests to these Services. If they have some, their requests pass no proxy that reports \
              spans: see the checks of Istio above",
         ),
     );
-    let all = pages.len() == seen.asked.len();
+    // Gateways may have traces where nothing behind them has.
+    let is_plain = |page: &&FoundPage<'_>| page.asked.page.role == PageRole::Plain;
+    let plain = seen.pages.iter().filter(is_plain).count();
+    let all = match plain {
+        0 => pages.len() == seen.pages.len(),
+        plain => pages.iter().copied().filter(is_plain).count() == plain,
+    };
     Outcome::one(saw, if all { problem.likely() } else { problem })
 }
 
 fn tagged(facts: &Facts) -> Verdict {
     let seen = seen(facts)?;
-    let recent = &seen.address.recent;
-    let untagged: Vec<&Asked> = seen
-        .asked
-        .iter()
-        .filter(|asked| recent.get(&asked.name) == Some(&Recent::Untagged))
-        .collect();
-    let tags = seen.asked.first().map(|asked| &asked.tags);
+    let tags = seen.pages.first().map(|page| &page.asked.question.tags);
     let tags: Vec<String> = tags
         .into_iter()
         .flatten()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
     let saw = tags.join(", ");
-    let Some(first) = untagged.first() else {
-        return match recent.is_empty() {
+    let mut untagged =
+        seen.with(|finding| matches!(finding, Finding::Untagged | Finding::OfCluster(_)));
+    let Some(first) = untagged.next() else {
+        return match seen.address.recent.is_empty() {
             true => Err(Inconclusive::NotApplicable),
             false => Outcome::well(saw),
         };
     };
+    let empty = are_empty(1 + untagged.count());
+    let (page, name) = (first.asked.title(), first.asked.name());
+    let place = seen.config.place();
+    let problem = match first.finding {
+        Finding::OfCluster(cluster) => Problem::broken(
+            format!("spans are of cluster {cluster}, and Kiali asks for {saw}: {empty}"),
+            format!(
+                "{page} has spans named {name} of the last minutes, with istio.cluster_id={cluster}"
+            ),
+            Fix::text(format!(
+                "Let Kiali's kubernetes_config.cluster_name ({place}) be {cluster}, which is what the proxies call the \
+                 cluster (CLUSTER_ID of istiod), unless these are another cluster's spans"
+            )),
+        ),
+        _ => Problem::broken(
+            format!("spans lack what Kiali asks for besides the name, {saw}: {empty}"),
+            format!("{page} has spans named {name} of the last minutes, and none with {saw}"),
+            Fix::text(format!(
+                "Let Kiali's kubernetes_config.cluster_name ({place}) be what istiod calls the cluster (CLUSTER_ID), and \
+                 enableIstioTags be on; wayspan adds the tag where it is missing"
+            )),
+        ),
+    };
+    Outcome::one(saw, problem)
+}
+
+fn kept(facts: &Facts) -> Verdict {
+    let seen = seen(facts)?;
+    if seen.address.pages.is_empty() {
+        return Err(Inconclusive::NotApplicable);
+    }
+    let shown = seen.with(|finding| *finding == Finding::Shown).count();
+    let saw = format!("{shown} of {} show traces", count(seen.pages.len(), "page"));
+    let dropped: Vec<String> = seen
+        .with(|finding| *finding == Finding::Dropped)
+        .map(|page| {
+            let wants: Vec<String> = page.asked.question.wants().collect();
+            format!("{} wants {}", page.asked.title(), wants.join(" and "))
+        })
+        .collect();
+    if dropped.is_empty() {
+        return Outcome::well(saw);
+    }
     let problem = Problem::broken(
         format!(
-            "spans lack what Kiali asks for besides the name, {saw}: {} are empty",
-            count(untagged.len(), "page")
-        )
-        .replace("1 page are", "1 page is"),
-        format!(
-            "{} has spans named {} of the last minutes, and none with {saw}",
-            first.page, first.name
+            "Kiali drops all traces that its questions return: {}",
+            are_empty(dropped.len())
         ),
-        Fix::text(format!(
-            "Let Kiali's kubernetes_config.cluster_name ({}) be what istiod calls the cluster (CLUSTER_ID), and \
-             enableIstioTags be on; wayspan adds the tag where it is missing",
-            seen.config.place()
-        )),
-    );
+        format!(
+            "of the traces that come back none has what the page wants: {}",
+            some_of(&dropped)
+        ),
+        Fix::text(
+            "Let spans pass wayspan, which adds the tags istio.destination_* and istio.source_* that Kiali 2.26 and \
+             later read, and repairs span names that hide the host, by which older ones go; waypoints of Istio 1.29 and \
+             later add such tags themselves",
+        ),
+    )
+    .likely();
     Outcome::one(saw, problem)
 }

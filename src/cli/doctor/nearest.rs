@@ -9,6 +9,7 @@ use super::{
     facts::kiali::KialiConfig,
     kiali_fix::set,
 };
+use crate::mesh::pages::PageRole;
 
 /// Why a name is not there, by the nearest that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,18 +26,59 @@ pub(super) enum Mismatch {
     HostHeld,
     /// It asks for the host with another domain.
     Domain,
+    /// It takes another label for the app than those who emitted the name.
+    Label,
+    /// It asks for a waypoint itself, whose spans are named after Services.
+    OwnPage,
+}
+
+impl Mismatch {
+    /// Returns a word for programs.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Case => "other_case",
+            Self::Separator => "other_separator",
+            Self::WithNamespace => "without_namespace",
+            Self::WithoutNamespace => "with_namespace",
+            Self::WaypointHeld | Self::OwnPage => "other_scheme",
+            Self::HostHeld => "other_scheme",
+            Self::Domain => "other_domain",
+            Self::Label => "other_label",
+        }
+    }
+}
+
+/// What a page wants.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    /// The names that other labels would make.
+    otherwise: &'a [String],
+    is_waypoints: bool,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn of(asked: &'a Asked) -> Self {
+        Self {
+            name: asked.name(),
+            namespace: &asked.page.namespace,
+            otherwise: &asked.otherwise,
+            is_waypoints: asked.page.role == PageRole::Waypoint,
+        }
+    }
 }
 
 /// Returns the nearest name that is held, and how it differs. `waypoints` are names that
 /// waypoints of the namespace emit.
 pub(super) fn nearest<'a>(
-    asked: &Asked,
-    held: &'a [String],
+    wanted: Wanted<'_>,
+    held: &[&'a str],
     waypoints: &[String],
 ) -> Option<(Mismatch, &'a str)> {
-    let name = asked.name.as_str();
-    let namespace = asked.namespace.as_str();
-    let find = |test: &dyn Fn(&str) -> bool| held.iter().map(String::as_str).find(|one| test(one));
+    let (name, namespace) = (wanted.name, wanted.namespace);
+    let others = || held.iter().copied().filter(|one| *one != name);
+    let find = |test: &dyn Fn(&str) -> bool| others().find(|one| test(one));
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', '.'], "");
     let app = name.split('.').next().unwrap_or(name);
     let with = format!("{app}.{namespace}");
@@ -45,6 +87,10 @@ pub(super) fn nearest<'a>(
     if let Some(found) = find(&|one| one.eq_ignore_ascii_case(name)) {
         return Some((Mismatch::Case, found));
     }
+    if let Some(found) = find(&|one| wanted.otherwise.iter().any(|name| name == one)) {
+        return Some((Mismatch::Label, found));
+    }
+    let of_namespace = |one: &str| is_host(one) && one.contains(&format!(".{namespace}.svc."));
     if is_host(name) {
         let prefix = format!("{with}.");
         let why = match name.starts_with(&prefix) {
@@ -54,15 +100,12 @@ pub(super) fn nearest<'a>(
         if let Some(found) = find(&|one| is_host(one) && one.starts_with(&prefix)) {
             return Some((why, found));
         }
-        if let Some(found) = find(&of_waypoint) {
+        // Where others of the namespace have their hosts' names, this one has no spans.
+        if find(&of_namespace).is_none()
+            && let Some(found) = find(&of_waypoint)
+        {
             return Some((Mismatch::WaypointHeld, found));
         }
-    }
-    if of_waypoint(name)
-        && let Some(found) =
-            find(&|one| is_host(one) && one.contains(&format!(".{namespace}.svc.")))
-    {
-        return Some((Mismatch::HostHeld, found));
     }
     if name == with
         && let Some(found) = find(&|one| one == app)
@@ -74,6 +117,14 @@ pub(super) fn nearest<'a>(
     {
         return Some((Mismatch::WithoutNamespace, found));
     }
+    if of_waypoint(name)
+        && let Some(found) = find(&of_namespace)
+    {
+        return match wanted.is_waypoints {
+            true => Some((Mismatch::OwnPage, found)),
+            false => Some((Mismatch::HostHeld, found)),
+        };
+    }
     find(&|one| plain(one) == plain(name)).map(|found| (Mismatch::Separator, found))
 }
 
@@ -84,7 +135,8 @@ pub(super) fn problem(config: &KialiConfig, why: Mismatch, pages: &[(&Asked, &st
         .map(|(asked, near)| {
             format!(
                 "{} asks for {}, Jaeger holds {near}",
-                asked.page, asked.name
+                asked.title(),
+                asked.name()
             )
         })
         .collect();
@@ -136,13 +188,34 @@ pub(super) fn problem(config: &KialiConfig, why: Mismatch, pages: &[(&Asked, &st
                 "external_services: {istio: {istio_identity_domain: svc.cluster.local}}".to_owned(),
             ),
         ),
+        Mismatch::Label => (
+            "names are those of another label than the one that Kiali takes for the app",
+            Fix::text(
+                "Let spans pass wayspan, which finds each page's name by the labels, or give the labels \
+                 app.kubernetes.io/name, app and service.istio.io/canonical-name of Pods and the app label in the \
+                 Services' selectors one value (or set istio_labels.app_label_name in Kiali)",
+            ),
+        ),
+        Mismatch::OwnPage => (
+            "spans of waypoints are named after Services, so that their own pages find none",
+            Fix::text(
+                "Let spans pass wayspan with aliases (processors.mesh.aliases), or have names after the waypoint and \
+                 use_waypoint_name in Kiali, by which both are found",
+            ),
+        ),
     };
-    Problem::broken(
-        format!("{what}: {} are empty", count(pages.len(), "page"))
-            .replace("1 page are", "1 page is"),
-        some_of(&examples),
-        fix,
-    )
+    let is_small = why == Mismatch::OwnPage;
+    let what = format!("{what}: {}", are_empty(pages.len()));
+    match is_small {
+        true => Problem::warning(what, some_of(&examples), fix),
+        false => Problem::broken(what, some_of(&examples), fix),
+    }
+}
+
+/// Returns `1 page is empty`, `2 pages are empty`.
+pub(super) fn are_empty(pages: usize) -> String {
+    let verb = if pages == 1 { "is" } else { "are" };
+    format!("{} {verb} empty", count(pages, "page"))
 }
 
 #[cfg(test)]
@@ -179,18 +252,43 @@ mod tests {
                 "order_api.bookinfo",
                 Some(Mismatch::Separator),
             ),
+            (
+                "reviews.bookinfo",
+                "shop-reviews.bookinfo",
+                Some(Mismatch::Label),
+            ),
             ("reviews.bookinfo", "ratings.bookinfo", None),
             ("reviews.bookinfo", "reviews.shop", None),
         ] {
-            let asked = Asked {
-                page: String::new(),
-                namespace: "bookinfo".to_owned(),
-                name: name.to_owned(),
-                tags: Vec::new(),
+            let wanted = Wanted {
+                name,
+                namespace: "bookinfo",
+                otherwise: &["shop-reviews.bookinfo".to_owned()],
+                is_waypoints: false,
             };
-            let all = [held.to_owned()];
-            let found = nearest(&asked, &all, &["waypoint.bookinfo".to_owned()]);
+            let all = [held];
+            let waypoints = ["waypoint.bookinfo".to_owned()];
+            let found = nearest(wanted, &all, &waypoints);
             assert_eq!(found.map(|(why, _)| why), why, "{name} {held}");
         }
+    }
+    #[test]
+    fn markers_of_a_waypoint_do_not_make_its_name_the_services() {
+        let wanted = Wanted {
+            name: "reviews.bookinfo.svc.cluster.local",
+            namespace: "bookinfo",
+            otherwise: &[],
+            is_waypoints: false,
+        };
+        let waypoints = ["waypoint.bookinfo".to_owned()];
+        let held = ["ratings.bookinfo.svc.cluster.local", "waypoint.bookinfo"];
+        assert_eq!(nearest(wanted, &held, &waypoints), None);
+        let own = Wanted {
+            name: "waypoint.bookinfo",
+            is_waypoints: true,
+            ..wanted
+        };
+        let found = nearest(own, &held[..1], &waypoints);
+        assert_eq!(found.map(|(why, _)| why), Some(Mismatch::OwnPage));
     }
 }

@@ -8,42 +8,27 @@ use super::{
     facts::{Facts, probe::Probe},
 };
 
-const fn check(
-    id: &'static str,
-    title: &'static str,
-    follows_from: &'static [&'static str],
-    run: fn(&Facts) -> Verdict,
-) -> Check {
-    Check {
-        id,
-        category: Category::Probe,
-        title,
-        pre: false,
-        follows_from,
-        run,
-    }
-}
-
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    check(
+    Check::new(
+        Category::Probe,
         "probe-collector",
         "the collector takes a marked span",
-        &["collector-grpc"],
         taken,
-    ),
-    check(
-        "probe-jaeger",
-        "Jaeger holds it",
-        &["probe-collector", "collector-sends", "jaeger-reachable"],
-        stored,
-    ),
-    check(
+    )
+    .once_installed()
+    .following(&["collector-grpc"]),
+    Check::new(Category::Probe, "probe-jaeger", "Jaeger holds it", stored)
+        .once_installed()
+        .following(&["probe-collector", "collector-sends", "jaeger-reachable"]),
+    Check::new(
+        Category::Probe,
         "probe-kiali",
         "Jaeger returns it to Kiali's question",
-        &["probe-jaeger", "kiali-cluster", "names-asked"],
         found,
-    ),
+    )
+    .once_installed()
+    .following(&["probe-jaeger", "kiali-cluster", "names-asked"]),
 ];
 
 fn taken(facts: &Facts) -> Verdict {

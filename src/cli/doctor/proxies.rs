@@ -14,28 +14,28 @@ use std::collections::BTreeSet;
 
 /// The checks.
 pub(super) static CHECKS: &[Check] = &[
-    Check {
-        id: "proxy-tracing",
-        category: Category::Proxies,
-        title: "their listeners trace",
-        pre: false,
-        follows_from: &[
-            "tracing-provider",
-            "provider-service",
-            "telemetry-provider",
-            "telemetry-waypoint",
-            "span-reporting",
-        ],
-        run: tracing,
-    },
-    Check {
-        id: "proxy-cluster",
-        category: Category::Proxies,
-        title: "they know the collector and find it well",
-        pre: false,
-        follows_from: &["provider-service", "provider-endpoints"],
-        run: cluster,
-    },
+    Check::new(
+        Category::Proxies,
+        "proxy-tracing",
+        "their listeners trace",
+        tracing,
+    )
+    .once_installed()
+    .following(&[
+        "tracing-provider",
+        "provider-service",
+        "telemetry-provider",
+        "telemetry-waypoint",
+        "span-reporting",
+    ]),
+    Check::new(
+        Category::Proxies,
+        "proxy-cluster",
+        "they know the collector and find it well",
+        cluster,
+    )
+    .once_installed()
+    .following(&["provider-service", "provider-endpoints"]),
 ];
 
 /// Returns the proxies that could be looked into; the others end a check where there are

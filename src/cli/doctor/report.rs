@@ -6,6 +6,7 @@ it as JSON at the end.
 use super::{
     cause::{Cause, Checked, exit_code},
     check::{Category, Inconclusive, Likelihood, Status},
+    findings::PageAccount,
 };
 use serde::Serialize;
 use std::io::{self, Write};
@@ -76,15 +77,16 @@ fn hint(id: &str) -> String {
     format!("{MANUAL}#{id}")
 }
 
-/// Prints what follows from all checks.
+/// Prints what follows from all checks; for programs every page of Kiali, too.
 pub(super) fn end(
     out: &mut dyn Write,
     all: &[Checked],
     causes: &[Cause<'_>],
+    pages: impl FnOnce() -> Vec<PageAccount>,
     format: Format,
 ) -> io::Result<()> {
     match format {
-        Format::Json => json(out, all, causes),
+        Format::Json => json(out, all, causes, pages()),
         Format::Table | Format::Short => words(out, all, causes),
     }
 }
@@ -154,6 +156,7 @@ struct JsonReport<'a> {
     exit_code: u8,
     checks: Vec<JsonCheck<'a>>,
     causes: Vec<JsonCause<'a>>,
+    pages: Vec<PageAccount>,
 }
 
 #[derive(Serialize)]
@@ -178,7 +181,12 @@ struct JsonCause<'a> {
     hint: String,
 }
 
-fn json(out: &mut dyn Write, all: &[Checked], causes: &[Cause<'_>]) -> io::Result<()> {
+fn json(
+    out: &mut dyn Write,
+    all: &[Checked],
+    causes: &[Cause<'_>],
+    pages: Vec<PageAccount>,
+) -> io::Result<()> {
     let checks = all.iter().filter_map(|checked| {
         let (saw, problems) = match &checked.verdict {
             Ok(outcome) => {
@@ -213,6 +221,7 @@ fn json(out: &mut dyn Write, all: &[Checked], causes: &[Cause<'_>]) -> io::Resul
                 hint: hint(cause.check),
             })
             .collect(),
+        pages,
     };
     serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)

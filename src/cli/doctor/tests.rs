@@ -96,12 +96,89 @@ fn what_may_be_meant_is_a_warning() {
             )],
             "waypoint-used",
         ),
+        (
+            "no app label",
+            vec![
+                (
+                    "/kubernetes/services/got/2/spec/selector",
+                    json!({"run": "cart"}),
+                ),
+                (
+                    "/kubernetes/pods/got/3/metadata/labels",
+                    json!({"run": "cart"}),
+                ),
+            ],
+            "names-asked",
+        ),
+        (
+            "a quiet page",
+            vec![("/jaegers/0/recent/cart.shop", json!("none"))],
+            "names-silent",
+        ),
+        (
+            "clocks",
+            vec![(
+                "/jaegers/0/traces/skews",
+                json!([{"parent": "a", "child": "b", "pairs": 3, "outside": 2, "most": -5000}]),
+            )],
+            "trace-clocks",
+        ),
+        (
+            "pieces",
+            vec![(
+                "/jaegers/0/traces/orphans",
+                json!([{"service": "cart.shop", "caller": "10.244.0.8", "traces": 2}]),
+            )],
+            "trace-parents",
+        ),
     ] {
         let all = judge(&changed(&changes));
         let found: Vec<&str> = causes(&all).iter().map(|cause| cause.check).collect();
         assert_eq!(found, [check], "{name}");
         assert_eq!(exit_code(&all), 0, "{name}");
     }
+}
+
+#[test]
+fn a_search_that_fails_leaves_nothing_well() {
+    let mut facts = healthy();
+    let failure = json!({"cause": "jaeger answers HTTP status 500"});
+    change(&mut facts, "/jaegers/0/search_failure", &failure);
+    let all = judge(&facts);
+    assert_eq!(exit_code(&all), 2);
+    assert_eq!(causes(&all), []);
+}
+
+#[test]
+fn a_scheme_that_no_page_finds_is_told_though_its_name_is_there() {
+    let others: serde_json::Map<String, Value> = ["app", "service", "workload"]
+        .into_iter()
+        .flat_map(|kind| {
+            ["reviews", "ratings", "reviews-v1", "ratings-v1"]
+                .map(|name| format!("{kind} bookinfo/{name}"))
+        })
+        .map(|page| (page, json!("of_others")))
+        .collect();
+    let mut facts = healthy();
+    change(&mut facts, "/kialis/got/0/useWaypointName", &json!(true));
+    change(&mut facts, "/jaegers/0/pages", &Value::Object(others));
+    let all = judge(&facts);
+    let found = causes(&all);
+    assert_eq!(found[0].check, "names-asked", "{found:#?}");
+    assert!(
+        found[0].what.contains("named after the Service's host"),
+        "{}",
+        found[0].what
+    );
+    // Where one page has something, the others are just not called.
+    change(
+        &mut facts,
+        "/jaegers/0/pages/app bookinfo~1reviews",
+        &json!("some"),
+    );
+    let all = judge(&facts);
+    let found: Vec<&str> = causes(&all).iter().map(|cause| cause.check).collect();
+    assert_eq!(found, ["names-silent"]);
 }
 
 #[test]
@@ -122,6 +199,7 @@ fn a_waypoint_elsewhere_needs_a_telemetry_of_its_own_before_1_30_3() {
             "/kubernetes/namespaces/got/0/metadata/labels/istio.io~1use-waypoint-namespace",
             json!("infra"),
         ),
+        ("/jaegers/0/http/got/services/-", json!("waypoint.infra")),
     ] {
         change(&mut facts, pointer, &value);
     }

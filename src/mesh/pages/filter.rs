@@ -5,6 +5,7 @@ each of them, some span passes.
 
 use super::{Page, PageKind, lookup::Lookup};
 use crate::mesh::{facts::key, model::Span};
+use std::fmt;
 
 /// A filter over the spans of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,18 @@ pub(super) fn of(page: &Page, lookup: &Lookup) -> Vec<Filter> {
         });
     }
     filters
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Concerns(app) => write!(f, "a span to, from or named after {app}"),
+            Self::Emitted(workload) => write!(f, "a span of a Pod of {workload}"),
+            Self::Reached { workload, app } => {
+                write!(f, "a span to or from {workload}, or named after {app}")
+            }
+        }
+    }
 }
 
 impl Filter {

@@ -1,6 +1,6 @@
 /*! What was seen of a Jaeger, by each address that leads to it. */
 
-use super::Answer;
+use super::{Answer, Failure, traces::Traces};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,13 @@ pub(crate) struct JaegerAddress {
     pub(crate) grpc: Answer<Vec<String>>,
     /// Of the names that pages ask for, those that have spans of late.
     pub(crate) recent: BTreeMap<String, Recent>,
+    /// What became of the traces that were returned for a page, by its title.
+    pub(crate) pages: BTreeMap<String, Shown>,
+    /// How many of the names that are held were not searched for, being too many.
+    pub(crate) unsearched: usize,
+    /// Why a search failed, if one did.
+    pub(crate) search_failure: Option<Failure>,
+    pub(crate) traces: Traces,
 }
 
 /// What was answered over HTTP.
@@ -35,14 +42,28 @@ pub(crate) struct HttpSeen {
 }
 
 /// Spans of a service in the last minutes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Recent {
     #[default]
     None,
     /// There are some, and none with the tags that Kiali asks for.
     Untagged,
+    /// The same, and they are of another cluster, which this is.
+    OfCluster(String),
     Some,
+}
+
+/// What Kiali does with the traces that its search returns for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shown {
+    /// It shows some.
+    Some,
+    /// It drops all of them, though some go to what the page is of.
+    Dropped,
+    /// It drops all of them, and none tells that it goes there.
+    OfOthers,
 }
 
 impl JaegerAddress {

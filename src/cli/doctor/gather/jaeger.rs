@@ -5,20 +5,15 @@ and over gRPC, whatever it should speak.
 
 use super::{
     client::{Asker, Reply},
-    search::{Jaeger, Search},
+    search::Jaeger,
 };
 use crate::cli::doctor::facts::{
     Answer, Failure, FailureKind,
-    jaeger::{HttpSeen, JaegerAddress, Recent},
+    jaeger::{HttpSeen, JaegerAddress},
 };
 use prost::Message as _;
 use serde::Deserialize;
 use std::time::Duration;
-
-/// How far back spans are looked for.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// The most names that are asked for.
-const MOST: usize = 200;
 
 /// The part of `jaeger.api_v2` that is asked (jaegertracing/jaeger-idl, `query.proto`).
 mod api {
@@ -142,40 +137,6 @@ pub(in crate::cli) async fn connect(url: &str, limit: Duration) -> Result<Jaeger
             remedy: None,
         }
     })
-}
-
-/// Asks whether names have spans of late, with and without the tags of Kiali's questions.
-pub(in crate::cli::doctor) async fn ask_recent(
-    address: &mut JaegerAddress,
-    names: &[String],
-    tags: &[(String, String)],
-    limit: Duration,
-) {
-    let Some(jaeger) = Jaeger::at(address, limit) else {
-        return;
-    };
-    for name in names.iter().take(MOST) {
-        let has = async |tags: &[(String, String)]| {
-            let search = Search {
-                name,
-                tags,
-                window: WINDOW,
-                most: 1,
-            };
-            jaeger.find(search).await.map(|spans| !spans.is_empty())
-        };
-        let recent = match has(tags).await {
-            Ok(true) => Recent::Some,
-            Ok(false) if tags.is_empty() => Recent::None,
-            Ok(false) => match has(&[]).await {
-                Ok(true) => Recent::Untagged,
-                Ok(false) => Recent::None,
-                Err(_) => continue,
-            },
-            Err(_) => continue,
-        };
-        address.recent.insert(name.clone(), recent);
-    }
 }
 
 #[cfg(test)]

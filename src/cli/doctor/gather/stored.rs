@@ -25,10 +25,32 @@ pub(super) mod api {
         pub(super) operation_name: String,
         #[prost(message, repeated, tag = "4")]
         pub(super) references: Vec<Reference>,
+        #[prost(message, optional, tag = "6")]
+        pub(super) start_time: Option<Time>,
+        #[prost(message, optional, tag = "7")]
+        pub(super) duration: Option<Time>,
         #[prost(message, repeated, tag = "8")]
         pub(super) tags: Vec<KeyValue>,
         #[prost(message, optional, tag = "10")]
         pub(super) process: Option<Process>,
+    }
+
+    /// A `Timestamp` or a `Duration`, which have the same fields.
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub(super) struct Time {
+        #[prost(int64, tag = "1")]
+        pub(super) seconds: i64,
+        #[prost(int32, tag = "2")]
+        pub(super) nanos: i32,
+    }
+
+    impl Time {
+        /// Returns it in nanoseconds; what is negative counts as 0.
+        pub(super) fn nanoseconds(self) -> u64 {
+            let seconds = u64::try_from(self.seconds).unwrap_or(0);
+            let nanos = u64::try_from(self.nanos).unwrap_or(0);
+            seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+        }
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -83,6 +105,9 @@ struct JsonSpan {
     span_id: String,
     operation_name: String,
     references: Vec<JsonReference>,
+    /// In microseconds, as is the next.
+    start_time: u64,
+    duration: u64,
     tags: Vec<JsonTag>,
     #[serde(rename = "processID")]
     process_id: String,
@@ -147,12 +172,16 @@ impl From<api::Span> for Span {
             tags.into_iter().map(pair).collect::<Vec<_>>()
         };
         let process = from.process.unwrap_or_default();
+        let nanoseconds = |time: Option<api::Time>| time.unwrap_or_default().nanoseconds();
+        let start = nanoseconds(from.start_time);
         let parent = from.references.into_iter().find(|one| one.ref_type == 0);
         let bare = Span {
             trace_id: from.trace_id,
             span_id: from.span_id,
             parent_span_id: parent.map(|one| one.span_id).unwrap_or_default(),
             name: from.operation_name,
+            start,
+            end: start.saturating_add(nanoseconds(from.duration)),
             resource: tags(process.tags),
             ..Span::default()
         };
@@ -187,6 +216,11 @@ pub(super) fn read(body: &[u8]) -> Option<Vec<Span>> {
                     None => Vec::new(),
                 },
                 name: one.operation_name,
+                start: one.start_time.saturating_mul(1000),
+                end: one
+                    .start_time
+                    .saturating_add(one.duration)
+                    .saturating_mul(1000),
                 resource: process.map(|one| tags(&one.tags)).unwrap_or_default(),
                 ..Span::default()
             };
@@ -219,7 +253,7 @@ mod tests {
     fn both_ways_of_asking_give_the_same_span() {
         let body = br#"{"data": [{"traceID": "0a", "spans": [{
             "traceID": "000102030405060708090a0b0c0d0e0f", "spanID": "1112131415161718",
-            "operationName": "reviews.bookinfo.svc.cluster.local:9080/*",
+            "startTime": 1764374400000001, "duration": 1500, "operationName": "reviews.bookinfo.svc.cluster.local:9080/*",
             "references": [{"refType": "FOLLOWS_FROM", "spanID": "01"}, {"refType": "CHILD_OF", "spanID": "2122232425262728"}],
             "tags": [{"key": "node_id", "type": "string", "value": "waypoint~1"}, {"key": "n", "type": "int64", "value": 1},
                 {"key": "span.kind", "value": "server"}, {"key": "error", "type": "bool", "value": true},
@@ -236,6 +270,14 @@ mod tests {
             trace_id: (0..16).collect(),
             span_id: (0x11..0x19).collect(),
             operation_name: "reviews.bookinfo.svc.cluster.local:9080/*".to_owned(),
+            start_time: Some(api::Time {
+                seconds: 1_764_374_400,
+                nanos: 1_000,
+            }),
+            duration: Some(api::Time {
+                seconds: 0,
+                nanos: 1_500_000,
+            }),
             references: vec![
                 api::Reference {
                     span_id: vec![1],
@@ -268,6 +310,7 @@ mod tests {
         };
         assert_eq!(span.service_name(), "waypoint.bookinfo");
         assert_eq!((span.kind, span.status, span.error), (2, 2, true));
+        assert_eq!(span.end - span.start, 1_500_000);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::cli::doctor::{
     check::{Inconclusive, known},
     facts::{
         Facts,
-        objects::{Gateway, Meta, Service},
+        objects::{Gateway, Meta, Pod, Service},
     },
 };
 use std::collections::BTreeMap;
@@ -42,6 +42,25 @@ pub(super) fn waypoint_of<'a>(member: &Member<'a>, service: &'a Service) -> Opti
         asks(&namespace.metadata, member.name)?
     };
     asks(&service.metadata, member.name).unwrap_or_else(of_namespace)
+}
+
+/// Returns the waypoint that Kiali expects before a Pod: its own label says it, else that of
+/// its Service, if it has only one, else its namespace's (kiali, `business/workloads.go`,
+/// `getCapturingWaypoints`).
+pub(super) fn waypoint_of_pod<'a>(
+    member: &Member<'a>,
+    pod: &'a Pod,
+    services: &[&'a Service],
+) -> Option<Place<'a>> {
+    let of_service = || match services {
+        [only] => asks(&only.metadata, member.name),
+        _ => None,
+    };
+    let of_namespace = || asks(&member.namespace?.metadata, member.name);
+    asks(&pod.metadata, member.name)
+        .or_else(of_service)
+        .or_else(of_namespace)
+        .flatten()
 }
 
 /// Returns true for a Service that a gateway or waypoint has of its own.

@@ -31,6 +31,7 @@ fn held(services: &[&str]) -> Vec<(&'static str, Value)> {
     vec![
         ("/jaegers/0/http/got/services", json!(services)),
         ("/jaegers/0/recent", json!({})),
+        ("/jaegers/0/pages", json!({})),
     ]
 }
 
@@ -135,21 +136,28 @@ fn faults() -> Vec<Fault> {
         ("untagged", vec![("/jaegers/0/recent/cart.shop", json!("untagged"))],
             "names-tags", "spans lack what Kiali asks for besides the name, istio.cluster_id=Kubernetes", "cluster_name"),
         ("waypoint names", held(&["waypoint.bookinfo", "cart.shop"]),
-            "names-asked", "spans are named after the waypoint: 2 pages are empty", "use_waypoint_name: true"),
+            "names-asked", "spans are named after the waypoint: 6 pages are empty", "use_waypoint_name: true"),
         ("host names", [held(&["reviews.bookinfo.svc.cluster.local", "ratings.bookinfo.svc.cluster.local", "cart.shop"]), vec![("/kialis/got/0/useWaypointName", json!(true))]].concat(),
             "names-asked", "spans are named after the Service's host", "use_waypoint_name: false"),
         ("upper case", held(&["Reviews.bookinfo.svc.cluster.local", "ratings.bookinfo.svc.cluster.local", "cart.shop"]),
-            "names-asked", "in upper and lower case: 1 page is empty", "wayspan"),
+            "names-asked", "in upper and lower case: 3 pages are empty", "wayspan"),
         ("selector on", held(&["reviews.bookinfo.svc.cluster.local", "ratings.bookinfo.svc.cluster.local", "cart"]),
             "names-asked", "spans are named without", "namespace_selector: false"),
         ("selector off", vec![("/kialis/got/0/namespaceSelector", json!(false))],
-            "names-asked", "spans are named with it: 3 pages are empty", "namespace_selector: true"),
+            "names-asked", "spans are named with it", "namespace_selector: true"),
         ("trust domain", vec![("/kubernetes/mesh_config/got/trustDomain", json!("corp.example"))],
             "names-asked", "another domain", "istio_identity_domain"),
         ("separator", held(&["reviews.bookinfo.svc.cluster.local", "ratings.bookinfo.svc.cluster.local", "cart-shop"]),
             "names-asked", "separators", "rename"),
+        ("other label", held(&["reviews.bookinfo.svc.cluster.local", "ratings.bookinfo.svc.cluster.local", "cart.shop"]).into_iter().chain([
+            ("/kubernetes/pods/got/2/metadata/labels/app.kubernetes.io~1name", json!("shop-reviews"))]).collect(),
+            "names-asked", "another label than the one that Kiali takes for the app: 1 page is empty", "app_label_name"),
+        ("of another cluster", vec![("/jaegers/0/recent/cart.shop", json!({"of_cluster": "west"}))],
+            "names-tags", "spans are of cluster west, and Kiali asks for istio.cluster_id=Kubernetes", "be west"),
+        ("filtered", vec![("/jaegers/0/pages/workload bookinfo~1reviews-v1", json!("dropped"))],
+            "names-kept", "Kiali drops all traces that its questions return: 1 page is empty", "istio.destination_"),
         ("nothing near", held(&["something.else"]),
-            "names-silent", "no spans for 3 pages", "Send requests"),
+            "names-silent", "Jaeger has no spans for", "Send requests"),
     ]
 }
 
