@@ -44,6 +44,7 @@ mod ottl;
 pub mod pdata;
 pub mod pipeline;
 pub mod processor;
+mod prometheus;
 pub mod queue;
 pub mod receiver;
 pub mod regexp;

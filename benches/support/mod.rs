@@ -117,7 +117,7 @@ impl Engine {
         let current = Current::new(knowledge);
         let factory: Arc<dyn ProcessorFactory> =
             Arc::new(MeshFactory::new(settings.clone(), current, 1));
-        let registry = Registry::new(false);
+        let registry = Registry::default();
         let graph = Graph::build(config.graph(|_, _| Arc::clone(&factory)), 1, &registry).unwrap();
         Self::around(graph, factory)
     }
@@ -130,7 +130,7 @@ impl Engine {
         let config: Config = wayspan::component::load(&[Source::inline(&file)]).unwrap();
         let processor = &config.pipelines[0].processors[0];
         let factory = processor.factory(Signal::Traces, 1);
-        let registry = Registry::new(false);
+        let registry = Registry::default();
         let graph = Graph::build(config.graph(|_, _| Arc::clone(&factory)), 1, &registry).unwrap();
         Self::around(graph, factory)
     }

@@ -9,7 +9,7 @@ it and what wayspan lacks may stand in it.
 use super::{
     Config, Loading,
     added::AddedProcessor,
-    connectors, extensions,
+    extensions,
     fingerprint::Fingerprints,
     joined,
     pipelines::{self, Components, NamedComponents},
@@ -54,7 +54,7 @@ pub(super) fn check<'n>(
         exporters: &exporters,
         connectors: &connectors,
     };
-    let plan = sections.plan(pipelines::drafts(service.pipelines, cx), cx);
+    let drafts = sections.plan(pipelines::drafts(service.pipelines, cx), cx);
     if loading.adds_mesh {
         processors.mark(tables.mesh, Usage::Used);
     }
@@ -93,8 +93,9 @@ pub(super) fn check<'n>(
         connectors: named_connectors,
         settings: &exporters_built,
     };
-    let resolved = plan.run.iter().filter_map(|draft| draft.resolve(&all, cx));
-    let pipelines = connectors::check(&plan, &all, &connectors_built, resolved.collect(), cx);
+    let resolved = drafts.iter().filter_map(|draft| draft.resolve(&all, cx));
+    let pipelines: Vec<_> = resolved.collect();
+    pipelines::check_connectors(&drafts, &pipelines, &connectors_built, cx);
     let mut pipelines = match cx.has_errors() {
         true => pipelines,
         false => joined::join(pipelines, &connectors_built).unwrap_or_else(|| {
@@ -105,8 +106,8 @@ pub(super) fn check<'n>(
         }),
     };
     for pipeline in &mut pipelines {
-        let draft = plan.run.iter().find(|draft| draft.id == pipeline.id);
-        if let (Some(added), Some(draft)) = (&added, draft.or(plan.run.first())) {
+        let draft = drafts.iter().find(|draft| draft.id == pipeline.id);
+        if let (Some(added), Some(draft)) = (&added, draft.or(drafts.first())) {
             added.add_to(pipeline, draft.spot, cx);
         }
     }
@@ -124,6 +125,7 @@ pub(super) fn check<'n>(
     let wayspan = section(service.wayspan, "service.wayspan", cx, |keys| {
         service::wayspan(keys, !storages.is_empty())
     });
+    let (telemetry, pushes) = telemetry?;
     Some(Config {
         receivers: receivers_built,
         exporters: exporters_built,
@@ -133,7 +135,8 @@ pub(super) fn check<'n>(
         health_check: served.health_check,
         zpages: served.zpages,
         storages,
-        telemetry: telemetry?,
+        telemetry,
+        pushes,
         memory_limit: memory_limit.unwrap_or_else(memory_limiter::config::default_limit),
         shards: wayspan.as_ref()?.shards,
         gather: wayspan.as_ref()?.gather,

@@ -22,9 +22,11 @@ impl Config {
         for extension in &self.extensions {
             lines.extend(extension.settings.describe(&extension.id));
         }
-        if let Some(metrics) = self.telemetry.metrics {
+        for (metrics, _) in &self.telemetry.metrics {
             lines.push(format!("metrics: http://{metrics}/metrics"));
         }
+        let pushes = self.pushes.iter();
+        lines.extend(pushes.map(|push| format!("metrics: {}", push.describe())));
         lines
     }
 

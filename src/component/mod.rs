@@ -12,7 +12,6 @@ calls what the settings' traits have.
 - `section`: the components of a section, and which are used;
 - `extensions`: what they offer to components that name them;
 - `pipelines`: what is connected to what;
-- `connectors`: which pipelines those join;
 - `joined`: pipelines that are run as one;
 - `machine`: where what a file asks for is had: the environment, names, servers;
 - `service`: the rest of `service`;
@@ -23,7 +22,6 @@ calls what the settings' traits have.
 
 mod added;
 mod check;
-mod connectors;
 mod describe;
 mod extensions;
 mod fingerprint;
@@ -79,6 +77,8 @@ pub struct Config {
     pub storages: Vec<Storage>,
     /// wayspan's own logs and metrics.
     pub telemetry: Telemetry,
+    /// Who else is told of its metrics.
+    pub(crate) pushes: Vec<exporter::own_metrics::PushReader>,
     /// Bytes that may be held after acceptance before senders are refused
     /// (from `memory_limiter`, else from the cgroup or the machine).
     pub memory_limit: usize,

@@ -3,7 +3,8 @@
 use super::{pipelines::references, section::Reference};
 use crate::{
     config::{Field, KeyReader, Node},
-    telemetry,
+    exporter::own_metrics::{self, PushReader},
+    telemetry::{self, Telemetry},
 };
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ fn some(field: &Field<u32>) -> Option<usize> {
     usize::try_from(given).ok()
 }
 
-/// Reads `service.telemetry`.
-pub(super) fn telemetry(keys: &mut KeyReader<'_>) -> telemetry::Telemetry {
-    telemetry::config::read(keys)
+/// Reads `service.telemetry`: with the readers of own metrics that push.
+pub(super) fn telemetry(keys: &mut KeyReader<'_>) -> (Telemetry, Vec<PushReader>) {
+    telemetry::config::read(keys, own_metrics::read)
 }

@@ -7,7 +7,7 @@ A new component is its folder and its line here. Nothing else lists kinds.
 
 use super::unserved::{self, Unserved, Verdict};
 use crate::{
-    config::{Id, KeyReader, Node},
+    config::{Id, KeyReader},
     connector, exporter, extension, processor, receiver,
 };
 use std::sync::Arc;
@@ -78,7 +78,7 @@ pub(crate) static TABLES: Tables = Tables {
         renamed: &[],
         aliases: &[],
         unserved: unserved::RECEIVERS,
-        unknown: Verdict::Refuse(unserved::UNKNOWN_RECEIVER),
+        unknown: Verdict::Refuse(""),
     },
     processors: ComponentTable {
         what: "processor",
@@ -130,7 +130,7 @@ pub(crate) static TABLES: Tables = Tables {
         ],
         aliases: &[],
         unserved: unserved::EXPORTERS,
-        unknown: Verdict::Refuse(unserved::UNKNOWN_EXPORTER),
+        unknown: Verdict::Refuse(""),
     },
     connectors: ComponentTable {
         what: "connector",
@@ -171,8 +171,10 @@ pub(crate) static TABLES: Tables = Tables {
             ("basic_auth", "basicauth"),
             ("bearer_token_auth", "bearertokenauth"),
         ],
-        unserved: unserved::EXTENSIONS,
-        unknown: Verdict::LeaveOut(unserved::UNKNOWN_EXTENSION),
+        unserved: &[],
+        // What would be unsafe to leave out, an authenticator or a storage, is
+        // refused where a component names it.
+        unknown: Verdict::LeaveOut("nothing that wayspan serves needs it"),
     },
 };
 
@@ -187,15 +189,10 @@ impl<T> ComponentTable<T> {
         (self.unserved.iter()).find(|unserved| unserved.names.contains(&name))
     }
 
-    /// What becomes of a component of a kind that wayspan does not have.
-    pub(crate) fn verdict(&self, name: &str, keys: &Node) -> Verdict {
-        match self.unserved(name) {
-            Some(unserved) => match unserved.unless {
-                Some((key, why)) if keys.sets(key) => Verdict::Refuse(why),
-                _ => unserved.verdict,
-            },
-            None => self.unknown,
-        }
+    /// What becomes of a kind that wayspan does not have.
+    pub(crate) fn verdict(&self, name: &str) -> Verdict {
+        self.unserved(name)
+            .map_or(self.unknown, |unserved| unserved.verdict)
     }
 
     /// The current name of the kind called `name`, and whether that is another than

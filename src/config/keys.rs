@@ -243,6 +243,11 @@ impl<'n> KeyReader<'n> {
         self.find(key)
     }
 
+    /// Reads a key that was declared as another type too.
+    pub(crate) fn read_as<T: ValueType>(&self, key: &str) -> Field<T> {
+        self.field(key)
+    }
+
     /// Reads `key`, an address to listen on, and takes the address if the
     /// component is used.
     pub(crate) fn listener(

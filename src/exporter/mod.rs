@@ -12,6 +12,8 @@ over HTTP share. What all share is here:
 - `circuit` decides which request may be sent while a backend is failing, `retry`
   how long to wait, `limit` how much to send at once, `delivery_log` what to log.
 
+[`own_metrics`] sends by [`otlp`], too, but no batches: it pushes wayspan's own metrics.
+
 Every item popped from the queue ends in exactly one of `sent`, `rejected` (by
 the backend, in a partial success) and `send_failed`.
 */
@@ -30,6 +32,7 @@ mod limit;
 pub(crate) mod nop;
 pub mod otlp;
 mod outcome;
+pub(crate) mod own_metrics;
 pub(crate) mod prometheus;
 mod retry;
 mod settings;

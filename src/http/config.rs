@@ -110,7 +110,7 @@ impl ClientKeys {
     /// there is no URL, or nothing uses the component.
     pub(crate) fn check(self, url: Option<String>, keys: &KeyReader<'_>) -> Option<ClientSettings> {
         let cx = keys.reading();
-        let headers = headers(self.headers, cx);
+        let headers = headers(self.headers.value.unwrap_or_default(), cx);
         let url = url?;
         let is_encrypted = url.starts_with("https://");
         if is_encrypted && keys.is_used() {
@@ -129,13 +129,13 @@ impl ClientKeys {
             compression_level: None,
             balancer: Balancer::default(),
             unix: None,
-            proxies: environment(keys),
+            proxies: proxies(keys),
         })
     }
 }
 
 /// The proxies that the environment names. What is wrong with them is reported.
-fn environment(keys: &KeyReader<'_>) -> Proxies {
+pub(crate) fn proxies(keys: &KeyReader<'_>) -> Proxies {
     if !keys.is_used() {
         return Proxies::default();
     }
@@ -146,9 +146,10 @@ fn environment(keys: &KeyReader<'_>) -> Proxies {
     })
 }
 
-fn headers(field: Field<Pairs>, cx: &Reading<'_>) -> Vec<(String, String)> {
+/// The headers among `pairs`. What is none is reported.
+pub(crate) fn headers(pairs: Pairs, cx: &Reading<'_>) -> Vec<(String, String)> {
     let mut headers = Vec::new();
-    for (name, value) in field.value.unwrap_or_default().0 {
+    for (name, value) in pairs.0 {
         let (spot, value) = (value.spot, value.value.unwrap_or_default());
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             cx.error_at_key(spot, "not a name that a header can have", "");

@@ -112,7 +112,7 @@ pub(crate) fn register(registry: &Registry, routes: &[NamedRoute]) {
         }
         for (place, of) in HELD_IN {
             let (labels, read) = ([pipeline, exporter, place], read(of));
-            registry.gauge(&HELD.of(signal), &labels, move || read() as f64);
+            registry.gauge(&HELD.of(signal), &labels, read);
         }
     }
 }

@@ -28,8 +28,8 @@ use crate::{
     pdata::Signal,
     queue::{Budget, Memory, SizedQueue},
     telemetry::{
-        BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, ExporterStats, Metric, PipelineStats,
-        ProcessorStats, Registry,
+        BATCH_SEND_SIZE, BATCH_SEND_SIZE_BYTES, BYTE_BUCKETS, ExporterStats, ITEM_BUCKETS, Metric,
+        PipelineStats, ProcessorStats, Registry,
     },
 };
 use std::sync::Arc;
@@ -38,11 +38,14 @@ const QUEUE_BATCH_SEND_SIZE: Metric = Metric::histogram(
     "otelcol_exporter_queue_batch_send_size",
     "Items in a batch given to the exporter.",
     &["exporter"],
-);
+    ITEM_BUCKETS,
+)
+.in_unit("{unit}");
 const QUEUE_BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
     "otelcol_exporter_queue_batch_send_size_bytes",
     "Bytes of a batch given to the exporter.",
     &["exporter"],
+    BYTE_BUCKETS,
 );
 
 /// All pipelines of a service and what they share.

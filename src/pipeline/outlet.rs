@@ -11,8 +11,10 @@ use super::{
     AwaitedResult, BatchResult, DropReason, LogPosition, Logged, Offer, QueuedBatch, Resources,
     Route, Scopes, SealedBatch, batch::Batch, recorder::Recorder,
 };
-use crate::queue::{Budget, log::Log};
-use metrics::Histogram;
+use crate::{
+    queue::{Budget, log::Log},
+    telemetry::Histogram,
+};
 use std::{collections::VecDeque, sync::Arc};
 
 /// The way to one exporter.

@@ -18,9 +18,11 @@ use crate::{
         listen::{ListeningSocket, bind},
         page,
     },
+    prometheus::text::TEXT,
     telemetry::{
-        AcceptStats, Health, Registry,
+        AcceptStats, Health, Registry, Resource, Snapshot, Style,
         http::{PageAnswer, PageRequest},
+        page as metrics_page,
     },
 };
 use ::http::StatusCode;
@@ -81,8 +83,8 @@ pub(crate) struct Admin {
     pub(crate) capacity: Capacity,
     /// The shards.
     pub(crate) shards: Vec<ShardSender>,
-    /// The metrics page.
-    pub(crate) metrics: Option<StdListener>,
+    /// The metrics pages, and how each is written.
+    pub(crate) metrics: Vec<(StdListener, Style)>,
     /// The health page.
     pub(crate) health: Option<HealthPage>,
     /// The pages below `/debug`.
@@ -97,6 +99,8 @@ pub(crate) struct Admin {
 
 /// What the pages show, which a reload replaces in parts.
 pub(crate) struct Shown {
+    /// What metrics say of the process as a whole.
+    pub(crate) resource: Resource,
     /// The series of what lives as long as the process.
     pub(crate) process: Arc<Registry>,
     /// Those of what processors do beside the items.
@@ -108,11 +112,13 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    fn metrics(&self) -> String {
-        let mut text = self.pipelines.load().render();
-        text.push_str(&self.background.load().render());
-        text.push_str(&self.process.render());
-        text
+    /// What all metrics say now.
+    pub(crate) fn read(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.pipelines.load().read(&mut snapshot);
+        self.background.load().read(&mut snapshot);
+        self.process.read(&mut snapshot);
+        snapshot
     }
 }
 
@@ -138,11 +144,13 @@ pub(crate) enum ListenerCommand {
 impl Admin {
     /// Runs until told to end.
     pub(crate) async fn run(mut self) {
-        if let Some(socket) = self.metrics {
+        for (socket, style) in self.metrics {
             let shown = Arc::clone(&self.shown);
             spawn_page(socket, page::Guards::default(), move |asked| {
-                let is_metrics = asked.path == "/metrics";
-                is_metrics.then(|| (StatusCode::OK, PROMETHEUS_TEXT, shown.metrics()))
+                (asked.path == "/metrics").then(|| {
+                    let text = metrics_page::write(&shown.read(), &shown.resource, &style);
+                    (StatusCode::OK, TEXT, text)
+                })
             });
         }
         if let Some(health) = self.health {
@@ -192,8 +200,6 @@ impl Admin {
         }
     }
 }
-
-const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 fn spawn_page(
     socket: StdListener,

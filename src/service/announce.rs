@@ -19,8 +19,11 @@ impl Service {
             let (name, guards) = (settings.name, settings.guards());
             tracing::info!("listening for {name}{guards} on {address} (receiver {receiver})");
         }
-        if let Some(address) = self.metrics {
+        for address in &self.metrics {
             tracing::info!("Prometheus metrics on http://{address}/metrics");
+        }
+        for push in &config.pushes {
+            tracing::info!("own metrics are {}", push.describe());
         }
         if let Some((address, check)) = self.health.zip(config.health_check.as_ref()) {
             tracing::info!("health on {}://{address}{}", check.scheme(), check.path);

@@ -140,7 +140,7 @@ impl Next {
         before: Option<&Generation>,
         health: &Health,
     ) -> Result<Self, StartError> {
-        let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
+        let registry = Arc::new(Registry::default());
         let bound = before.map_or(&[][..], |before| &before.listeners);
         let listeners = bind_receivers(&config, shards, bound)?;
         let running = before.map_or(&[][..], |before| &before.exporters);
@@ -168,7 +168,7 @@ impl Next {
         let background_registry = match before.filter(|_| is_kept) {
             Some(known) => Arc::clone(&known.background_registry),
             None => {
-                let registry = Arc::new(Registry::new(config.telemetry.type_suffix));
+                let registry = Arc::new(Registry::default());
                 backgrounds.prepare(&registry, health)?;
                 registry
             }

@@ -62,7 +62,7 @@ fn show(registry: &Registry, shown: &Arc<Mutex<Shown>>, series: Series) {
     let (peer, reason) = series.clone();
     registry.gauge(&LIMITED, &[&peer, reason], move || {
         let count = lock(&shown).counts.get(&series).copied();
-        count.unwrap_or_default() as f64
+        count.unwrap_or_default()
     });
 }
 
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn series_are_there_from_the_start_and_peers_have_theirs_with_the_next_scrape() {
-        let registry = Arc::new(Registry::new(false));
+        let registry = Arc::new(Registry::default());
         let table = LimitedPeers::default();
         register(&registry, vec![table.clone()]);
         let other = r#"wayspan_receiver_limited_peers{peer="other",reason="too_large"} 0"#;

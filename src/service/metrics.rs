@@ -25,7 +25,8 @@ const BATCH_METADATA_CARDINALITY: Metric = Metric::gauge(
     "otelcol_processor_batch_metadata_cardinality",
     "Distinct metadata values batched apart; always 1.",
     &["processor"],
-);
+)
+.in_unit("{combination}");
 const ENQUEUE_FAILED: Metric = Metric::counter(
     "otelcol_exporter_enqueue_failed_{items}",
     "Items lost because the queue was full, while other exporters of the pipeline had room.",
@@ -35,17 +36,20 @@ const QUEUE_SIZE: Metric = Metric::gauge(
     "otelcol_exporter_queue_size",
     "What waits to be sent, as sizer counts it: batches by default.",
     &["exporter", "data_type"],
-);
+)
+.in_unit("{batch}");
 const QUEUE_CAPACITY: Metric = Metric::gauge(
     "otelcol_exporter_queue_capacity",
     "How much may wait.",
     &["exporter", "data_type"],
-);
+)
+.in_unit("{batch}");
 const IN_FLIGHT: Metric = Metric::gauge(
     "otelcol_exporter_in_flight_requests",
     "Requests sent and not answered.",
     &["exporter", "data_type"],
-);
+)
+.in_unit("{request}");
 const EXPORTER_UP: Metric = Metric::gauge(
     "wayspan_exporter_up",
     "1 while the backend answers or has not been asked; 0 from the first failure of an outage \
@@ -61,7 +65,8 @@ const HELD_BYTES_LIMIT: Metric = Metric::gauge(
     "wayspan_held_bytes_limit",
     "Bytes at which senders are refused.",
     &[],
-);
+)
+.in_unit("By");
 const CONNECTIONS: Metric = Metric::gauge(
     "wayspan_receiver_connections",
     "Open connections of all receivers.",
@@ -129,16 +134,16 @@ pub(crate) fn register(registry: &Registry, graph: &Graph, listeners: &[Listener
 
 fn budget(registry: &Registry, budget: &Budget) {
     let (held, limit) = (budget.clone(), budget.limit());
-    registry.gauge(&HELD_BYTES, &[], move || held.held() as f64);
-    registry.gauge(&HELD_BYTES_LIMIT, &[], move || limit as f64);
+    registry.gauge(&HELD_BYTES, &[], move || held.held() as u64);
+    registry.gauge(&HELD_BYTES_LIMIT, &[], move || limit as u64);
 }
 
 /// Registers how many connections there are and may be.
 pub(super) fn connections(registry: &Registry, open: &OpenConnections, limits: CapacityLimits) {
     let open = open.clone();
-    registry.gauge(&CONNECTIONS, &[], move || open.get() as f64);
+    registry.gauge(&CONNECTIONS, &[], move || open.get() as u64);
     for (of, limit) in [("all", limits.all), ("peer", limits.per_peer)] {
-        registry.gauge(&CONNECTIONS_LIMIT, &[of], move || limit as f64);
+        registry.gauge(&CONNECTIONS_LIMIT, &[of], move || limit as u64);
     }
 }
 
@@ -177,7 +182,7 @@ fn batch(registry: &Registry, pipeline: &PipelineNode) {
         passing(&limiter, |stats| &stats.limiter.accepted);
     }
     passing(&id, |stats| &stats.batch.batched);
-    registry.gauge(&BATCH_METADATA_CARDINALITY, &labels, || 1.0);
+    registry.gauge(&BATCH_METADATA_CARDINALITY, &labels, || 1_u64);
 }
 
 fn stages(registry: &Registry, pipeline: &PipelineNode) {
@@ -195,7 +200,7 @@ fn segment_log(registry: &Registry, pipeline: &PipelineNode, log: &PipelineLog) 
     registry.counters_of(pipeline.signal, &[&id], stats);
     log.log.register(registry, &id, pipeline.signal);
     let unread = Arc::clone(&log.unread);
-    registry.gauge(&UNREAD_LANES, &[&id], move || unread.load(Relaxed) as f64);
+    registry.gauge(&UNREAD_LANES, &[&id], move || unread.load(Relaxed) as u64);
 }
 
 fn exporter(registry: &Registry, node: &ExporterNode, routes: &[NamedRoute]) {
@@ -203,7 +208,7 @@ fn exporter(registry: &Registry, node: &ExporterNode, routes: &[NamedRoute]) {
     registry.counters(&[&id], [&*node.stats]);
     let outage = node.stats.outage.clone();
     registry.gauge(&EXPORTER_UP, &[&id], move || {
-        f64::from(u8::from(outage.since().is_none()))
+        u64::from(outage.since().is_none())
     });
     for signal in Signal::ALL {
         let carries = |named: &&NamedRoute| named.route.signal == signal;
@@ -222,16 +227,16 @@ fn exported(registry: &Registry, node: &ExporterNode, signal: Signal, routes: Ve
         let full = |named: &NamedRoute| {
             named.route.account.balance().dropped[DropReason::QueueFull as usize]
         };
-        routes.iter().map(full).sum()
+        routes.iter().map(full).sum::<u64>()
     });
     let labels = [id.as_str(), signal.as_str()];
     let (waiting, room) = (Arc::clone(&node.queue), node.queue.limit());
-    registry.gauge(&QUEUE_SIZE, &labels, move || waiting.len() as f64);
-    registry.gauge(&QUEUE_CAPACITY, &labels, move || room as f64);
+    registry.gauge(&QUEUE_SIZE, &labels, move || waiting.len() as u64);
+    registry.gauge(&QUEUE_CAPACITY, &labels, move || room as u64);
     let (started, ended) = (items.requests_started.clone(), items.requests_ended.clone());
     registry.gauge(&IN_FLIGHT, &labels, move || {
         // Read in this order, the difference is never negative.
         let ended = ended.get();
-        started.get().saturating_sub(ended) as f64
+        started.get().saturating_sub(ended)
     });
 }

@@ -9,6 +9,7 @@ Threads, and what each owns:
   exporter's sealed batches. None waits for another's compression;
 - one **admin** thread: accepting connections and handing each to a shard that
   has time ([`admin`], [`net`](crate::net)), metrics, health. A scrape never delays a span;
+- a thread for each reader of wayspan's own metrics that pushes ([`pushes`]);
 - one thread for all **connectors** that make requests of what they see ([`connectors`]), with its
   share of every pipeline, where the file has some;
 - what processors do beside the items, on threads of their own: the mesh
@@ -36,6 +37,7 @@ mod limited;
 mod logs;
 mod metrics;
 mod panics;
+mod pushes;
 mod receivers;
 mod reload;
 mod report;
@@ -60,6 +62,7 @@ use admin::{ListenerCommand, Shown};
 use arc_swap::ArcSwap;
 use exporters::ExporterContext;
 use generation::{Generation, Next};
+use pushes::{Pushes, RunningPushes};
 use reload::Reloads;
 use shard::ShardHandle;
 use std::{
@@ -87,6 +90,9 @@ pub(crate) enum StartError {
         /// What is wrong, and with which file.
         message: String,
     },
+    /// A reader of own metrics cannot push.
+    #[error("own metrics: {0}")]
+    OwnMetrics(String),
     /// A segment log could not be opened.
     #[error(transparent)]
     Log(#[from] OpenLogError),
@@ -101,7 +107,8 @@ pub(crate) enum StartError {
 /// A running service. Dropping it without [`Service::shutdown`] leaves its
 /// threads running.
 pub(crate) struct Service {
-    metrics: Option<SocketAddr>,
+    metrics: Vec<SocketAddr>,
+    pushes: RunningPushes,
     health: Option<SocketAddr>,
     state: Health,
     shards: Vec<ShardHandle>,
@@ -141,17 +148,19 @@ struct Signals {
 pub(crate) fn start(config: Config) -> Result<Service, StartError> {
     let shard_count = config.shards.unwrap_or_else(available_cores).max(1);
     let state = Health::default();
-    let process = Arc::new(Registry::new(config.telemetry.type_suffix));
+    let process = Arc::new(Registry::default());
     let reloads = Reloads::default();
 
     // Everything that can fail for the operator's reasons comes first.
     let next = Next::build(config, shard_count, None, &state)?;
     let config = &next.config;
-    let metrics = config
-        .telemetry
-        .metrics
-        .map(|at| bind(at, "metrics"))
-        .transpose()?;
+    let pushes = Pushes::build(config)?;
+    let (mut metrics, mut metrics_addresses) = (Vec::new(), Vec::new());
+    for (at, style) in &config.telemetry.metrics {
+        let (socket, address) = bind(*at, "metrics")?;
+        metrics.push((socket, style.clone()));
+        metrics_addresses.push(address);
+    }
     let health = (config.health_check.as_ref())
         .map(|check| admin::bind_health(check, &state))
         .transpose()?;
@@ -176,7 +185,6 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let metrics_address = metrics.as_ref().map(|(_, address)| *address);
     let health_address = health.as_ref().map(|(_, address)| *address);
     let capacity = files::capacity(config);
     let connections = OpenConnections::default();
@@ -184,6 +192,7 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
     process::register(&process);
     reloads.register(&process);
     let shown = Arc::new(Shown {
+        resource: config.telemetry.resource.clone(),
         process,
         background: ArcSwap::new(Arc::clone(&next.background_registry)),
         pipelines: ArcSwap::new(Arc::clone(&next.registry)),
@@ -194,7 +203,7 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
         listeners,
         capacity: Capacity::new(capacity, connections),
         shards: shards.iter().map(ShardHandle::sender).collect(),
-        metrics: metrics.map(|(socket, _)| socket),
+        metrics,
         health: health.map(|(page, _)| page),
         zpages: zpages.map(|(socket, _)| socket),
         shown: Arc::clone(&shown),
@@ -202,6 +211,7 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
         end: end_seen,
     };
     let admin = on_runtime("admin", state.clone(), |_| {}, move || admin.run())?;
+    let pushes = pushes.start(&shown, &state)?;
     let exporters = ExporterContext {
         health: state.clone(),
         deadline: deadline_seen,
@@ -213,7 +223,8 @@ pub(crate) fn start(config: Config) -> Result<Service, StartError> {
     }
     state.ready();
     Ok(Service {
-        metrics: metrics_address,
+        metrics: metrics_addresses,
+        pushes,
         health: health_address,
         state,
         shards,
@@ -260,6 +271,7 @@ impl Service {
             let _ = ending.join();
         }
         let report = self.current.shutdown(self.exporters.deadline);
+        self.pushes.end();
         self.signals.end.send_replace(true);
         let _ = self.admin.join();
         report

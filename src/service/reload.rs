@@ -91,9 +91,9 @@ impl Reloads {
             of(|counts| counts.refused.load(Relaxed)),
         );
         let successful = of(|counts| u64::from(!counts.has_failed.load(Relaxed)));
-        registry.gauge(&LAST_RELOAD_SUCCESSFUL, &[], move || successful() as f64);
+        registry.gauge(&LAST_RELOAD_SUCCESSFUL, &[], successful);
         let since = of(|counts| counts.since.load(Relaxed));
-        registry.gauge(&LAST_TAKEN, &[], move || since() as f64);
+        registry.gauge(&LAST_TAKEN, &[], since);
     }
 
     fn note_time(&self) {
@@ -221,7 +221,10 @@ fn later(before: &Config, after: &Config) -> Vec<&'static str> {
         before.any(|known| known.id == exporter.id && known.queue.size != exporter.queue.size)
     };
     let changes = [
-        ("service.telemetry", before.telemetry != after.telemetry),
+        (
+            "service.telemetry",
+            before.telemetry != after.telemetry || before.pushes != after.pushes,
+        ),
         ("service.wayspan.shards", before.shards != after.shards),
         (
             "service.wayspan.max_connections",

@@ -34,8 +34,55 @@ pub(crate) struct Metric {
     help: &'static str,
     pub(super) kind: MetricKind,
     pub(super) labels: &'static [&'static str],
+    /// The bounds of a histogram's buckets.
+    pub(super) buckets: &'static [f64],
+    unit: &'static str,
     signal: Option<Signal>,
 }
+
+/// Whose metrics they are: in the Collector, each package of Go that has metrics is a scope.
+const SCOPES: &[(&str, &str)] = &[
+    (
+        "otelcol_receiver_",
+        "go.opentelemetry.io/collector/receiver/receiverhelper",
+    ),
+    (
+        "otelcol_processor_batch_",
+        "go.opentelemetry.io/collector/processor/batchprocessor",
+    ),
+    (
+        "otelcol_processor_memory_limiter_",
+        "go.opentelemetry.io/collector/processor/memorylimiterprocessor",
+    ),
+    (
+        "otelcol_processor_filter_",
+        "github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor",
+    ),
+    (
+        "otelcol_processor_probabilistic_sampler_",
+        "github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor",
+    ),
+    (
+        "otelcol_otelsvc_k8s_",
+        "github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor",
+    ),
+    (
+        "otelcol_k8s_",
+        "github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor",
+    ),
+    (
+        "otelcol_processor_",
+        "go.opentelemetry.io/collector/processor/processorhelper",
+    ),
+    (
+        "otelcol_exporter_",
+        "go.opentelemetry.io/collector/exporter/exporterhelper",
+    ),
+    (PROCESS, "go.opentelemetry.io/collector/service"),
+];
+
+/// What the names of the process's own figures begin with.
+const PROCESS: &str = "otelcol_process_";
 
 impl Metric {
     /// Declares a counter.
@@ -61,8 +108,12 @@ impl Metric {
         name: &'static str,
         help: &'static str,
         labels: &'static [&'static str],
+        buckets: &'static [f64],
     ) -> Self {
-        Self::new(MetricKind::Histogram, name, help, labels)
+        Self {
+            buckets,
+            ..Self::new(MetricKind::Histogram, name, help, labels)
+        }
     }
 
     const fn new(
@@ -76,8 +127,16 @@ impl Metric {
             help,
             kind,
             labels,
+            buckets: &[],
+            unit: "",
             signal: None,
         }
+    }
+
+    /// Returns the metric with a unit, in UCUM's letters, that its name does not say.
+    #[must_use]
+    pub(crate) const fn in_unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
     }
 
     /// Returns the metric of one signal, where the name leaves that open.
@@ -95,6 +154,31 @@ impl Metric {
             Some(signal) => self.name.replace(ITEMS, signal.items()),
             None => self.name.to_owned(),
         }
+    }
+
+    /// Its unit in UCUM's letters: as declared, or as the name says.
+    pub(super) fn unit(&self) -> &'static str {
+        match self.signal.filter(|_| self.name.contains(ITEMS)) {
+            Some(Signal::Traces) => "{span}",
+            Some(Signal::Metrics) => "{datapoint}",
+            Some(Signal::Logs) => "{record}",
+            None if !self.unit.is_empty() => self.unit,
+            None if self.name.ends_with("_bytes") => "By",
+            None if self.name.ends_with("_seconds") => "s",
+            None => "",
+        }
+    }
+
+    /// The name of the scope that has it.
+    pub(super) fn scope(&self) -> &'static str {
+        let mut scopes = SCOPES.iter();
+        let scope = scopes.find(|(begin, _)| self.name.starts_with(begin));
+        scope.map_or("wayspan", |(_, scope)| *scope)
+    }
+
+    /// Returns true for what is read from the system when somebody asks, and was not counted.
+    pub(super) fn is_of_process(&self) -> bool {
+        self.name.starts_with(PROCESS)
     }
 
     /// What the metric is, in the words of its signal.
@@ -129,13 +213,15 @@ pub(crate) struct Counter<S> {
     pub(crate) help: &'static str,
     /// A label that tells it from others of the same name: its name and value.
     pub(crate) label: &'static [(&'static str, &'static str)],
+    /// Its unit, where the name does not say it.
+    pub(crate) unit: &'static str,
     /// Finds it.
     pub(crate) read: fn(&S) -> &Count,
 }
 
 impl<S> Counter<S> {
     pub(super) const fn metric(&self, labels: &'static [&'static str]) -> Metric {
-        Metric::counter(self.name, self.help, labels)
+        Metric::counter(self.name, self.help, labels).in_unit(self.unit)
     }
 }
 
@@ -147,6 +233,8 @@ impl<S> Counter<S> {
 ///     pub struct ThingStats ["thing"] {
 ///         /// Items that the thing took.
 ///         taken: "wayspan_thing_taken_{items}",
+///         /// Times that it began anew.
+///         begun: "wayspan_thing_begun" in "{time}",
 ///         /// Repairs, by what was repaired.
 ///         left: "wayspan_thing_repairs" {"side" = "left"},
 ///     } and {
@@ -161,7 +249,7 @@ macro_rules! counters {
         $vis:vis struct $name:ident [$($label:literal),*] {
             $(
                 $(#[doc = $help:literal])+
-                $field:ident: $metric:literal $({$key:literal = $value:literal})?,
+                $field:ident: $metric:literal $(in $unit:literal)? $({$key:literal = $value:literal})?,
             )+
         }
         $(and { $( $(#[doc = $other_help:literal])+ $other:ident: $kind:ty, )+ })?
@@ -186,6 +274,7 @@ macro_rules! counters {
                     name: $metric,
                     help: concat!($($help),+),
                     label: &[$(($key, $value))?],
+                    unit: concat!($($unit)?),
                     read: |stats| &stats.$field,
                 },
             )+];
@@ -225,6 +314,7 @@ mod tests {
         let logs = METRIC.of(Signal::Logs);
         assert_eq!(logs.name(), "x_accepted_log_records");
         assert_eq!(logs.help(), "Log records taken; all log records.");
+        assert_eq!(logs.unit(), "{record}");
         const PLAIN: Metric = Metric::counter("x_items", "Items.", &[]);
         let traces = PLAIN.of(Signal::Traces);
         assert_eq!(

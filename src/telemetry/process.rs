@@ -6,32 +6,22 @@ use std::{fs, time::Instant};
 /// Linux reports CPU time in ticks of 1/100 s on every supported architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-const TARGET_INFO: Metric = Metric::gauge(
-    "target_info",
-    "What is scraped.",
-    &["service_name", "service_version"],
-);
-const UPTIME: Metric = Metric::counter("otelcol_process_uptime", "Seconds since start.", &[]);
-/// Whole seconds, since counters are integers here.
+const UPTIME: Metric =
+    Metric::counter("otelcol_process_uptime", "Seconds since start.", &[]).in_unit("s");
 const CPU_SECONDS: Metric =
     Metric::counter("otelcol_process_cpu_seconds", "CPU seconds used.", &[]);
-const MEMORY_RSS: Metric = Metric::gauge("otelcol_process_memory_rss", "Resident bytes.", &[]);
+const MEMORY_RSS: Metric =
+    Metric::gauge("otelcol_process_memory_rss", "Resident bytes.", &[]).in_unit("By");
 
 /// Registers the metrics of the process.
 pub(crate) fn register(registry: &Registry) {
-    let target = ["wayspan", env!("CARGO_PKG_VERSION")];
-    registry.gauge(&TARGET_INFO, &target, || 1.0);
     let started = Instant::now();
-    registry.counter(&UPTIME, &[], move || started.elapsed().as_secs());
+    registry.counter(&UPTIME, &[], move || started.elapsed().as_secs_f64());
     if cpu_seconds().is_some() {
-        registry.counter(&CPU_SECONDS, &[], || {
-            cpu_seconds().unwrap_or_default() as u64
-        });
+        registry.counter(&CPU_SECONDS, &[], || cpu_seconds().unwrap_or_default());
     }
     if resident_bytes().is_some() {
-        registry.gauge(&MEMORY_RSS, &[], || {
-            resident_bytes().unwrap_or_default() as f64
-        });
+        registry.gauge(&MEMORY_RSS, &[], || resident_bytes().unwrap_or_default());
     }
 }
 

@@ -1,37 +1,33 @@
 /*!
-The table behind `/metrics`: every series, where its value comes from, and its
-name in the Collector's words.
+The table behind wayspan's own metrics: every series, and where its value comes from.
 
 Series are registered when the service is built, so that all of them are there
 from the first scrape with the value zero: an alert on `rate()` misses the
 first loss if the series appears only with it. Values are read when somebody
-scrapes; nothing is pushed.
+scrapes or a push is due, into a [`Snapshot`].
 */
 
-use super::{Count, Counters, Metric, MetricKind};
-use crate::pdata::Signal;
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder, SharedString};
-use metrics_exporter_prometheus::{
-    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+use super::{
+    Count, Counters, Histogram, Metric, MetricKind,
+    snapshot::{Labels, Number, Snapshot, Value},
 };
+use crate::pdata::Signal;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 enum Source {
-    Counts(Counter, Vec<Count>),
-    Counter(Counter, Box<dyn Fn() -> u64 + Send>),
-    Gauge(Gauge, Box<dyn Fn() -> f64 + Send>),
+    Counts(Vec<Count>),
+    Number(Box<dyn Fn() -> Number + Send>),
+    Histogram(Histogram),
 }
 
 /// All series of one service.
+#[derive(Default)]
 pub struct Registry {
-    recorder: PrometheusRecorder,
-    handle: PrometheusHandle,
-    type_suffix: bool,
-    sources: Mutex<HashMap<Key, Source>>,
+    sources: Mutex<BTreeMap<(String, Labels), (Metric, Source)>>,
     before: Mutex<Vec<Box<dyn Fn() + Send>>>,
 }
 
@@ -41,41 +37,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-const METADATA: Metadata<'static> =
-    Metadata::new("wayspan", metrics::Level::INFO, Some(module_path!()));
-
-/// The Collector's buckets for batch sizes in items.
-const ITEM_BUCKETS: [f64; 24] = [
-    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3,
-    9e3, 1e4, 2e4, 3e4, 5e4, 1e5, 2e5, 5e5,
-];
-
 impl Registry {
-    /// An empty registry. With `type_suffix`, counters end in `_total`, as the
-    /// Collector's do with `without_type_suffix: false`.
-    pub fn new(type_suffix: bool) -> Self {
-        let byte_buckets: Vec<f64> = (7..=22).map(|exp| f64::from(1u32 << exp)).collect();
-        let builder = PrometheusBuilder::new();
-        // Both bucket lists are constants and not empty, the only error there is.
-        let builder = match builder
-            .set_buckets_for_metric(Matcher::Suffix("_send_size".into()), &ITEM_BUCKETS)
-            .and_then(|b| {
-                b.set_buckets_for_metric(Matcher::Suffix("_size_bytes".into()), &byte_buckets)
-            }) {
-            Ok(builder) => builder,
-            Err(_) => PrometheusBuilder::new(),
-        };
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        Self {
-            recorder,
-            handle,
-            type_suffix,
-            sources: Mutex::default(),
-            before: Mutex::default(),
-        }
-    }
-
     /// Runs `prepare` before series are read, so that several can be of one
     /// moment.
     pub(crate) fn before(&self, prepare: impl Fn() + Send + 'static) {
@@ -114,102 +76,106 @@ impl Registry {
         for declared in C::COUNTERS {
             let metric = declared.metric(C::LABELS);
             let metric = signal.map_or(metric, |signal| metric.of(signal));
-            let labels = labelled(&metric, labels, declared.label);
-            let (key, counter) = self.new_counter(&metric, labels);
             let counts = stats.clone().into_iter();
             let counts = counts.map(|stats| (declared.read)(stats).clone());
+            let key = key(&metric, labels, declared.label);
             let mut sources = self.sources();
             match sources.get_mut(&key) {
-                Some(Source::Counts(_, all)) => all.extend(counts),
-                _ => drop(sources.insert(key, Source::Counts(counter, counts.collect()))),
+                Some((_, Source::Counts(all))) => all.extend(counts),
+                _ => drop(sources.insert(key, (metric, Source::Counts(counts.collect())))),
             }
         }
     }
 
     /// Registers a counter read by `read`, with the values of its labels.
-    pub(crate) fn counter(
+    pub(crate) fn counter<N: Into<Number>>(
         &self,
         metric: &Metric,
         labels: &[&str],
-        read: impl Fn() -> u64 + Send + 'static,
+        read: impl Fn() -> N + Send + 'static,
     ) {
         debug_assert_eq!(metric.kind, MetricKind::Counter, "{metric:?}");
-        let (key, counter) = self.new_counter(metric, labelled(metric, labels, &[]));
-        self.sources()
-            .insert(key, Source::Counter(counter, Box::new(read)));
-    }
-
-    fn new_counter(&self, metric: &Metric, labels: Vec<Label>) -> (Key, Counter) {
-        let suffix = if self.type_suffix { "_total" } else { "" };
-        let name = format!("{}{suffix}", metric.name());
-        self.recorder
-            .describe_counter(KeyName::from(name.clone()), None, help(metric));
-        let key = Key::from_parts(name, labels);
-        let counter = self.recorder.register_counter(&key, &METADATA);
-        (key, counter)
+        self.number(metric, labels, read);
     }
 
     /// Registers a gauge read by `read`, with the values of its labels.
-    pub(crate) fn gauge(
+    pub(crate) fn gauge<N: Into<Number>>(
         &self,
         metric: &Metric,
         labels: &[&str],
-        read: impl Fn() -> f64 + Send + 'static,
+        read: impl Fn() -> N + Send + 'static,
     ) {
         debug_assert_eq!(metric.kind, MetricKind::Gauge, "{metric:?}");
-        let name = metric.name();
-        self.recorder
-            .describe_gauge(KeyName::from(name.clone()), None, help(metric));
-        let key = Key::from_parts(name, labelled(metric, labels, &[]));
-        let gauge = self.recorder.register_gauge(&key, &METADATA);
-        self.sources()
-            .insert(key, Source::Gauge(gauge, Box::new(read)));
+        self.number(metric, labels, read);
+    }
+
+    fn number<N: Into<Number>>(
+        &self,
+        metric: &Metric,
+        labels: &[&str],
+        read: impl Fn() -> N + Send + 'static,
+    ) {
+        let source = Source::Number(Box::new(move || read().into()));
+        let key = key(metric, labels, &[]);
+        self.sources().insert(key, (*metric, source));
     }
 
     /// Registers a histogram with the values of its labels; the caller records
-    /// into it.
+    /// into it. Registered again with the same labels, it is the same one.
     pub(crate) fn histogram(&self, metric: &Metric, labels: &[&str]) -> Histogram {
         debug_assert_eq!(metric.kind, MetricKind::Histogram, "{metric:?}");
-        let name = metric.name();
-        self.recorder
-            .describe_histogram(KeyName::from(name.clone()), None, help(metric));
-        let key = Key::from_parts(name, labelled(metric, labels, &[]));
-        self.recorder.register_histogram(&key, &METADATA)
+        let key = key(metric, labels, &[]);
+        let mut sources = self.sources();
+        if let Some((_, Source::Histogram(known))) = sources.get(&key) {
+            return known.clone();
+        }
+        let new = Histogram::new(metric.buckets);
+        sources.insert(key, (*metric, Source::Histogram(new.clone())));
+        new
     }
 
-    fn sources(&self) -> MutexGuard<'_, HashMap<Key, Source>> {
+    fn sources(&self) -> MutexGuard<'_, BTreeMap<(String, Labels), (Metric, Source)>> {
         // A poisoned lock only means that a scrape panicked: the map is whole.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The Prometheus text format, read now.
-    pub(crate) fn render(&self) -> String {
+    /// Adds all series to `snapshot`, read now.
+    pub(crate) fn read(&self, snapshot: &mut Snapshot) {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         before.iter().for_each(|prepare| prepare());
-        for source in self.sources().values() {
-            match source {
-                Source::Counts(counter, counts) => {
-                    counter.absolute(counts.iter().map(Count::get).sum());
+        for ((_, labels), (metric, source)) in self.sources().iter() {
+            let value = match source {
+                Source::Counts(counts) => {
+                    Value::Number(Number::Int(counts.iter().map(Count::get).sum()))
                 }
-                Source::Counter(counter, read) => counter.absolute(read()),
-                Source::Gauge(gauge, read) => gauge.set(read()),
-            }
+                Source::Number(read) => Value::Number(read()),
+                Source::Histogram(histogram) => Value::Distribution(histogram.read()),
+            };
+            snapshot.add(*metric, labels.clone(), value);
         }
-        self.handle.run_upkeep();
-        self.handle.render()
+    }
+
+    /// The page of this registry alone, as it is by default.
+    #[cfg(test)]
+    pub(crate) fn render(&self) -> String {
+        let mut snapshot = Snapshot::default();
+        self.read(&mut snapshot);
+        super::page::write(&snapshot, &super::Resource::default(), &Default::default())
     }
 }
 
-fn labelled(metric: &Metric, values: &[&str], more: &[(&'static str, &'static str)]) -> Vec<Label> {
+fn key(
+    metric: &Metric,
+    values: &[&str],
+    more: &[(&'static str, &'static str)],
+) -> (String, Labels) {
     debug_assert_eq!(metric.labels.len(), values.len(), "{metric:?}");
     let declared = metric.labels.iter().zip(values);
-    let declared = declared.map(|(name, value)| Label::new(*name, (*value).to_owned()));
-    let more = more.iter().map(|(name, value)| Label::new(*name, *value));
-    declared.chain(more).collect()
-}
-
-fn help(metric: &Metric) -> SharedString {
-    SharedString::from(metric.help())
+    let declared = declared.map(|(name, value)| (*name, (*value).to_owned()));
+    let more = more
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    (metric.name(), declared.chain(more).collect())
 }
 
 #[cfg(test)]
@@ -222,7 +188,7 @@ mod tests {
 
     #[test]
     fn series_are_there_from_the_start_and_follow_their_counts() {
-        let registry = Registry::new(false);
+        let registry = Registry::default();
         let stats = [ReceivedItems::default(), ReceivedItems::default()];
         registry.counters_of(Signal::Traces, &["otlp", "grpc"], &stats);
         let series = r#"otelcol_receiver_accepted_spans{receiver="otlp",transport="grpc"}"#;
@@ -238,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_same_series_registered_twice_is_one_sum() {
-        let registry = Registry::new(false);
+        let registry = Registry::default();
         let stats = [LimiterStats::default(), LimiterStats::default()];
         for stats in &stats {
             registry.counters_of(Signal::Logs, &["a"], [stats]);
@@ -252,30 +218,22 @@ mod tests {
     }
 
     #[test]
-    fn the_type_suffix_is_for_counters_alone() {
-        let registry = Registry::new(true);
-        registry.counter(&Metric::counter("a", "A.", &[]), &[], || 1);
-        registry.gauge(&Metric::gauge("b", "B.", &[]), &[], || 1.5);
-        let text = registry.render();
-        assert!(
-            text.contains("a_total 1") && text.contains("b 1.5"),
-            "{text}"
-        );
-    }
-
-    #[test]
     fn batch_sizes_have_the_collectors_buckets() {
-        let registry = Registry::new(false);
-        let sizes = registry.histogram(&BATCH_SEND_SIZE, &["batch"]);
-        sizes.record(60.0);
+        let registry = Registry::default();
+        for size in [60.0, 70.0] {
+            registry
+                .histogram(&BATCH_SEND_SIZE, &["batch"])
+                .record(size);
+        }
         let text = registry.render();
-        assert!(
-            text.contains(r#"batch_send_size_bucket{processor="batch",le="50"} 0"#),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"batch_send_size_bucket{processor="batch",le="75"} 1"#),
-            "{text}"
-        );
+        for line in [
+            r#"batch_send_size_bucket{processor="batch",le="50"} 0"#,
+            r#"batch_send_size_bucket{processor="batch",le="75"} 2"#,
+            r#"batch_send_size_bucket{processor="batch",le="+Inf"} 2"#,
+            r#"batch_send_size_sum{processor="batch"} 130"#,
+            r#"batch_send_size_count{processor="batch"} 2"#,
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

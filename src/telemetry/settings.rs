@@ -1,33 +1,27 @@
 /*! The settings of wayspan's own logs and metrics. */
 
-use std::{net::SocketAddr, sync::LazyLock};
+use super::{Resource, Style};
+use std::net::SocketAddr;
 
-/// `service.telemetry`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `service.telemetry`, but for readers that push.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
-    /// Where Prometheus metrics are served; None: off (`level: none`).
-    pub metrics: Option<SocketAddr>,
-    /// Append `_total` to counters (`without_type_suffix: false`).
-    pub type_suffix: bool,
+    /// Where Prometheus metrics are served, and how; none: off (`level: none`).
+    pub metrics: Vec<(SocketAddr, Style)>,
+    /// What metrics and logs say of the process.
+    pub resource: Resource,
     /// `logs.level`.
     pub log_level: LogLevel,
     /// `logs.encoding: json`.
     pub log_json: bool,
+    /// Lines in JSON have the resource, unless `logs.disable_zap_resource`.
+    pub log_resource: bool,
 }
-
-/// An id that no other process has: a random UUID (version 4).
-static INSTANCE: LazyLock<String> = LazyLock::new(|| {
-    let random = rand::random::<u128>();
-    let id = random & !(0xf000 << 64) & !(0b11 << 62) | 0x4000 << 64 | 0b10 << 62;
-    let hex = format!("{id:032x}");
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &hex[part]);
-    parts.join("-")
-});
 
 impl Telemetry {
     /// The id of this process among all collectors.
     pub(crate) fn instance_id(&self) -> String {
-        INSTANCE.clone()
+        self.resource.instance_id()
     }
 }
 

@@ -4,10 +4,9 @@ with one writer. What only one kind of component counts stands with it.
 */
 
 use super::{
-    BySignal, Count, EndedConnections, LimitedPeers, Metric, RefusedRequests, Tally,
+    BySignal, Count, EndedConnections, Histogram, LimitedPeers, Metric, RefusedRequests, Tally,
     metric::counters,
 };
-use metrics::Histogram;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -113,9 +112,9 @@ counters! {
     /// What went into and came out of one processor on one shard.
     pub(crate) struct ProcessorItems ["processor", "otel_signal"] {
         /// Items given to the processor.
-        incoming: "otelcol_processor_incoming_items",
+        incoming: "otelcol_processor_incoming_items" in "{item}",
         /// Items that the processor passed on, those it made included.
-        outgoing: "otelcol_processor_outgoing_items",
+        outgoing: "otelcol_processor_outgoing_items" in "{item}",
     }
 }
 
@@ -185,9 +184,9 @@ counters! {
     /// What validating and batching did in one pipeline on one shard.
     pub(crate) struct BatchStats ["processor"] {
         /// Batches sealed because they were large enough.
-        size_trigger: "otelcol_processor_batch_batch_size_trigger_send",
+        size_trigger: "otelcol_processor_batch_batch_size_trigger_send" in "{time}",
         /// Batches sealed because they were old enough.
-        timeout_trigger: "otelcol_processor_batch_timeout_trigger_send",
+        timeout_trigger: "otelcol_processor_batch_timeout_trigger_send" in "{time}",
         /// Items dropped for ids of the wrong length or all zero.
         rejected: "wayspan_rejected_{items}",
         /// Strings in which invalid UTF-8 was replaced by U+FFFD.
@@ -210,18 +209,47 @@ counters! {
     }
 }
 
+/// The Collector's buckets for batch sizes in items.
+pub(crate) const ITEM_BUCKETS: &[f64] = &[
+    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3,
+    9e3, 1e4, 2e4, 3e4, 5e4, 1e5, 2e5, 5e5,
+];
+
+/// Those for sizes in bytes: powers of two.
+pub(crate) const BYTE_BUCKETS: &[f64] = &[
+    128.0,
+    256.0,
+    512.0,
+    1024.0,
+    2048.0,
+    4096.0,
+    8192.0,
+    16384.0,
+    32768.0,
+    65536.0,
+    131_072.0,
+    262_144.0,
+    524_288.0,
+    1_048_576.0,
+    2_097_152.0,
+    4_194_304.0,
+];
+
 /// The histogram of [`PipelineStats::send_size`].
 pub(crate) const BATCH_SEND_SIZE: Metric = Metric::histogram(
     "otelcol_processor_batch_batch_send_size",
     "Items in a sealed batch.",
     &["processor"],
-);
+    ITEM_BUCKETS,
+)
+.in_unit("{unit}");
 
 /// The histogram of [`PipelineStats::send_size_bytes`].
 pub(crate) const BATCH_SEND_SIZE_BYTES: Metric = Metric::histogram(
     "otelcol_processor_batch_batch_send_size_bytes",
     "Bytes of a sealed batch.",
     &["processor"],
+    BYTE_BUCKETS,
 );
 
 /// Counters of one pipeline on one shard.

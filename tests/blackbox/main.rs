@@ -28,6 +28,7 @@ mod kiali;
 mod metrics;
 mod neighbour;
 mod ottl;
+mod own_metrics;
 mod pipelines;
 mod proxy;
 mod queue;

@@ -66,10 +66,7 @@ fn the_default_prints_until_it_is_told_where_to_send() {
         config.health_check.unwrap().endpoint.to_string(),
         "0.0.0.0:13133"
     );
-    assert_eq!(
-        config.telemetry.metrics.unwrap().to_string(),
-        "0.0.0.0:8888"
-    );
+    assert_eq!(config.telemetry.metrics[0].0.to_string(), "0.0.0.0:8888");
 }
 
 #[test]

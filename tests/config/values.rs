@@ -15,7 +15,7 @@ use wayspan::{
     pdata::Signal,
     pipeline::BatchSettings,
     queue::{Fsync, QueueSize, Sizer, Storage},
-    telemetry::LogLevel,
+    telemetry::{LogLevel, Resource, Selection, Style},
     tls::{ClientTls, Pem},
 };
 
@@ -535,30 +535,73 @@ fn telemetry() {
         let minimal = MINIMAL.replace("  telemetry: {metrics: {level: none}}\n", "");
         good(&format!("{minimal}  telemetry: {yaml}\n")).telemetry
     };
+    let plain = |address: &str| vec![(address.parse().unwrap(), Style::default())];
     let default = telemetry("");
-    assert_eq!(default.metrics, Some("127.0.0.1:8888".parse().unwrap()));
+    assert_eq!(default.metrics, plain("127.0.0.1:8888"));
     assert_eq!(
-        (default.type_suffix, default.log_level, default.log_json),
-        (false, LogLevel::Info, false)
+        (default.resource, default.log_level, default.log_json),
+        (Resource::default(), LogLevel::Info, false)
     );
-    let reader = |keys: &str| {
-        telemetry(&format!(
-            "{{metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{{keys}}}}}}}}}]}}}}"
-        ))
+    let readers = |list: &str| telemetry(&format!("{{metrics: {{readers: [{list}]}}}}")).metrics;
+    let reader = |keys: &str| format!("{{pull: {{exporter: {{prometheus: {{{keys}}}}}}}}}");
+    let styled = reader(
+        "host: 0.0.0.0, port: 9999, without_type_suffix: false, without_scope_info: false, \
+         with_resource_constant_labels: {included: [a, b], excluded: [c]}",
+    );
+    let style = Style {
+        suffixes: true,
+        scopes: true,
+        resource: Some(Selection {
+            included: vec!["a".to_owned(), "b".to_owned()],
+            excluded: vec!["c".to_owned()],
+        }),
     };
-    let read = reader("host: 0.0.0.0, port: 9999, without_type_suffix: false");
+    let other = reader("host: '::1', port: 1");
     assert_eq!(
-        (read.metrics, read.type_suffix),
-        (Some("0.0.0.0:9999".parse().unwrap()), true)
+        readers(&format!("{styled}, {other}")),
+        [
+            ("0.0.0.0:9999".parse().unwrap(), style),
+            plain("[::1]:1").remove(0)
+        ]
     );
-    assert_eq!(
-        reader("host: '::1', port: 1").metrics,
-        Some("[::1]:1".parse().unwrap())
-    );
-    assert_eq!(telemetry("{metrics: {level: none}}").metrics, None);
+    let push = "{periodic: {exporter: {otlp: {protocol: grpc, endpoint: 'http://c:1'}}}}";
+    assert_eq!(readers(push), []);
+    assert_eq!(readers(&format!("{push}, {other}")), plain("[::1]:1"));
+    assert_eq!(telemetry("{metrics: {level: none}}").metrics, []);
     let old = telemetry("{metrics: {address: ':7777'}, logs: {level: WARN, encoding: json}}");
-    assert_eq!(old.metrics, Some("0.0.0.0:7777".parse().unwrap()));
+    assert_eq!(old.metrics, plain("0.0.0.0:7777"));
     assert_eq!((old.log_level, old.log_json), (LogLevel::Warn, true));
+}
+
+#[test]
+fn the_resource_of_own_telemetry() {
+    let resource = |yaml: &str| {
+        over(&format!("service: {{telemetry: {{resource: {yaml}}}}}"))
+            .telemetry
+            .resource
+    };
+    let shown = |resource: Resource| {
+        let pairs = resource.attributes();
+        let pairs = pairs.filter(|(name, _)| *name != "service.version");
+        let shown = pairs.map(|(name, value)| match name {
+            "service.instance.id" => name.to_owned(),
+            _ => format!("{name}={value:?}"),
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    for (yaml, expected) in [
+        ("", "service.instance.id service.name=Text(\"wayspan\")"),
+        (
+            "{service.name: collector, service.instance.id: null, k: '0123'}",
+            "k=Text(\"0123\") service.name=Text(\"collector\")",
+        ),
+        (
+            "{attributes: [{name: k, value: 3}, {name: up, value: true}, {name: service.name, value: c}]}",
+            "k=Int(3) service.instance.id service.name=Text(\"c\") up=Bool(true)",
+        ),
+    ] {
+        assert_eq!(shown(resource(yaml)), expected, "{yaml}");
+    }
 }
 
 #[test]

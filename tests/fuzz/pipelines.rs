@@ -79,7 +79,7 @@ impl Pipelines {
         };
         let current = Current::new(Knowledge::of(&settings));
         let factory: Arc<dyn ProcessorFactory> = Arc::new(MeshFactory::new(settings, current, 1));
-        let registry = Registry::new(false);
+        let registry = Registry::default();
         let graph = config(batch).graph(|_, _| Arc::clone(&factory));
         let graph = Graph::build(graph, 1, &registry).unwrap();
         let plan = Rc::new(graph.plan(0));

@@ -43,6 +43,7 @@ pub struct Setup {
     layers: Vec<String>,
     environment: Vec<(String, String)>,
     prelude: Option<String>,
+    readers: String,
     adds_mesh: bool,
 }
 
@@ -73,6 +74,7 @@ impl Setup {
             layers: Vec::new(),
             environment: Vec::new(),
             prelude: None,
+            readers: String::new(),
             adds_mesh: false,
         }
     }
@@ -126,6 +128,12 @@ impl Setup {
     /// How long a batch of the usual setup stays open.
     pub fn batching(self, timeout: &str) -> Self {
         self.layer(format!("processors: {{batch: {{timeout: {timeout}}}}}"))
+    }
+
+    /// Further readers of its own metrics: items of a list in flow style.
+    pub fn readers(mut self, items: impl Into<String>) -> Self {
+        self.readers = items.into();
+        self
     }
 
     /// Runs the binary in a shell after this command.
@@ -267,13 +275,15 @@ impl Wayspan {
             health,
             metrics,
             pages,
+            setup,
             ..
         } = self;
+        let readers = &setup.readers;
         format!(
             "\
 receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}
 extensions: {{health_check: {{endpoint: '127.0.0.1:{health}'}}, zpages: {{endpoint: '127.0.0.1:{pages}'}}}}
-service: {{telemetry: {{metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]}}}}}}
+service: {{telemetry: {{metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}, {readers}]}}}}}}
 "
         )
     }

@@ -93,7 +93,7 @@ impl Through {
 
     fn of_config(signal: Signal, config: Result<Config, String>) -> Self {
         let config = config.unwrap_or_else(|error| panic!("{error}"));
-        let registry = Registry::new(false);
+        let registry = Registry::default();
         let mut backgrounds = Backgrounds::default();
         let settings = config.graph(|processor, signal| {
             let factory = processor.settings.build(&mut BuildContext {

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     config::{Field, Id, KeyReader, Setting, Spot, Word},
-    connector::{ConfiguredConnector, ConnectorSettings, request::Temporality},
-    pdata::Signal,
+    connector::{ConfiguredConnector, ConnectorSettings},
+    pdata::{Signal, metric::Temporality},
     pipeline::Connector,
 };
 use std::{sync::Arc, time::Duration};

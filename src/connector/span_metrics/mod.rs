@@ -115,6 +115,6 @@ impl Connector for SpanMetrics {
     fn register(&self, registry: &Registry, id: &str) {
         registry.counters(&[id], [&self.stats]);
         let store = Arc::clone(&self.store);
-        registry.gauge(&SERIES, &[id], move || locked(&store).len() as f64);
+        registry.gauge(&SERIES, &[id], move || locked(&store).len() as u64);
     }
 }

@@ -5,11 +5,12 @@ use super::{
     settings::{Buckets, Settings},
 };
 use crate::{
-    connector::request::{
-        NUMBER_ATTRIBUTES, RequestWriter, put_double, put_int, put_packed, put_sum,
-        put_temporality, put_times,
-    },
+    connector::request::RequestWriter,
     pdata::{
+        metric::{
+            HISTOGRAM_ATTRIBUTES, NUMBER_ATTRIBUTES, PointKind, put_double, put_int, put_metric,
+            put_packed, put_sum, put_temporality, put_times,
+        },
         view::messages,
         wire::{put_bytes, put_fixed64, put_message, put_nonempty, put_number, put_varint},
     },
@@ -50,21 +51,18 @@ impl Written {
         for (what, points) in [("calls", &self.calls), ("events", &self.events)] {
             if !points.is_empty() {
                 let name = name(what);
-                put_sum((&name, ""), settings.temporality, points, &mut metrics);
+                put_sum((&name, "", ""), settings.temporality, points, &mut metrics);
             }
         }
         if !self.durations.is_empty() {
-            put_message(2, &mut metrics, |metric| {
-                put_nonempty(1, name("duration").as_bytes(), metric);
-                put_nonempty(3, settings.unit.symbol().as_bytes(), metric);
-                let kind = match settings.buckets {
-                    Buckets::Explicit(_) => 9,
-                    Buckets::Exponential(_) => 10,
-                };
-                put_message(kind, metric, |histogram| {
-                    histogram.extend_from_slice(&self.durations);
-                    put_temporality(settings.temporality, histogram);
-                });
+            let about = (&*name("duration"), "", settings.unit.symbol());
+            let kind = match settings.buckets {
+                Buckets::Explicit(_) => PointKind::Histogram,
+                Buckets::Exponential(_) => PointKind::ExponentialHistogram,
+            };
+            put_metric(about, kind, &mut metrics, |histogram| {
+                histogram.extend_from_slice(&self.durations);
+                put_temporality(settings.temporality, histogram);
             });
         }
         let mut scope = Vec::new();
@@ -113,7 +111,7 @@ pub(super) fn put_durations(
                 let bounds = settings.bounds().iter();
                 put_packed(7, bounds.map(|bound| bound.to_bits()), point);
                 put_exemplars(8, times.1, series, point);
-                put_attributes(9, key, point);
+                put_attributes(HISTOGRAM_ATTRIBUTES, key, point);
             }
             Durations::Exponential(histogram) => {
                 put_double(5, histogram.sum, point);

@@ -1,6 +1,6 @@
 /*! The checked settings of `span_metrics`. */
 
-use crate::connector::request::Temporality;
+use crate::pdata::metric::Temporality;
 use std::time::Duration;
 
 /// In what durations are told.

@@ -14,8 +14,8 @@ use super::{
     table::{CountedResource, Entry, Table},
 };
 use crate::{
-    connector::request::{LONG, RequestWriter, Temporality},
-    pdata::Signal,
+    connector::request::{LONG, RequestWriter},
+    pdata::{Signal, metric::Temporality},
 };
 use std::{
     collections::HashMap,

@@ -1,12 +1,13 @@
 /*! The keys of `prometheus`. */
 
-use super::{Prometheus, Settings, names, sockets};
+use super::{Prometheus, Settings, sockets};
 use crate::{
     config::{Field, Id, KeyReader, Pairs, Setting, Word},
     exporter::{ConfiguredExporter, Exporter, ExporterSettings, Retry, config::sending_queue},
     http::ConnectOptions,
     net::page,
     pdata::Signal,
+    prometheus::names,
     tls,
 };
 use std::{

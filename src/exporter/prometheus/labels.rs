@@ -1,8 +1,9 @@
 /*! The labels of series, as Prometheus' text has them. */
 
-use super::names;
-use crate::pdata::{KeyValue, text::put_text};
-use std::fmt::Write;
+use crate::{
+    pdata::{KeyValue, text::put_text},
+    prometheus::{names, text::put_label},
+};
 
 /// Names and values, in order once they are shown.
 #[derive(Clone, Debug, Default)]
@@ -56,29 +57,8 @@ impl Labels {
         }
         let mut shown = String::new();
         for (name, value) in &self.0 {
-            if !shown.is_empty() {
-                shown.push(',');
-            }
-            // Writing to a String does not fail.
-            let _ = write!(shown, "{name}=\"{}\"", Escaped(value, true));
+            put_label(name, value, &mut shown);
         }
         Some(shown)
-    }
-}
-
-/// A text with what ends lines, and in a value what ends that, escaped.
-pub(super) struct Escaped<'a>(pub(super) &'a str, pub(super) bool);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                '"' if self.1 => f.write_str("\\\"")?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
     }
 }

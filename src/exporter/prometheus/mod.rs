@@ -4,14 +4,13 @@ labels that the Collector gives them.
 
 A batch is read into the [`store`] when it comes, which takes it; the page is written when somebody asks. The parts:
 
-- `read`: from requests to points; `names`, `labels`: what those are called;
+- `read`: from requests to points; `labels`: what those are called;
 - `point`: what a later point does to one that is there;
 - `page`: the text.
 */
 
 pub(crate) mod config;
 mod labels;
-mod names;
 mod page;
 mod point;
 mod read;
@@ -26,6 +25,7 @@ use super::{Outcome, Sender};
 use crate::{
     net::page::{self as web, Guards},
     pdata::Signal,
+    prometheus::text::TEXT,
     telemetry::{Count, http::PageRequest},
 };
 use bytes::Bytes;
@@ -70,11 +70,7 @@ impl Sender for Prometheus {
                 let is_open = settings.has_open_metrics && asked.takes_open_metrics;
                 let mut store = locked(&store);
                 store.expire(Instant::now(), settings.expiration);
-                let kind = if is_open {
-                    page::OPEN_METRICS
-                } else {
-                    page::TEXT
-                };
+                let kind = if is_open { page::OPEN_METRICS } else { TEXT };
                 (
                     StatusCode::OK,
                     kind,

@@ -3,16 +3,18 @@ The page: Prometheus' text format, and OpenMetrics for who asks for it.
 */
 
 use super::{
-    labels::Escaped,
     point::{Exemplar, Histogram, Point, Value},
     read::Kind,
     settings::Settings,
     store::Store,
 };
-use std::fmt::{self, Display, Write};
+use crate::prometheus::{
+    names,
+    text::{Escaped, Number},
+};
+use std::fmt::{Display, Write};
 
-/// Content types of the formats.
-pub(super) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The content type of OpenMetrics.
 pub(super) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Writes all that is in `store`.
@@ -29,7 +31,7 @@ pub(super) fn write(store: &Store, settings: &Settings, is_open: bool) -> String
         }
     }
     if !store.targets.is_empty() {
-        let prefix = super::names::label(&settings.namespace);
+        let prefix = names::label(&settings.namespace);
         let prefix = prefix.map_or_else(String::new, |prefix| prefix + "_");
         let name = format!("{prefix}target_info");
         page.head(&name, "Target metadata", Kind::Gauge);
@@ -185,32 +187,5 @@ fn with(labels: &str, more: &str) -> String {
     match labels.is_empty() {
         true => more.to_owned(),
         false => format!("{labels},{more}"),
-    }
-}
-
-/// A number as Go writes it; in OpenMetrics, if that is set, never as an integer.
-struct Number(f64, bool);
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(value, is_open) = *self;
-        if value.is_nan() {
-            return f.write_str("NaN");
-        }
-        if value.is_infinite() {
-            return f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-        }
-        let scientific = format!("{value:e}");
-        let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-        let exponent: i32 = exponent.parse().unwrap_or(0);
-        if value != 0.0 && !(-4..6).contains(&exponent) {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            return write!(f, "{mantissa}e{sign}{:02}", exponent.abs());
-        }
-        write!(f, "{value}")?;
-        if is_open && value.fract() == 0.0 {
-            f.write_str(".0")?;
-        }
-        Ok(())
     }
 }

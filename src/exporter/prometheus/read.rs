@@ -7,14 +7,16 @@ with two labels of one name.
 
 use super::{
     labels::Labels,
-    names::{self, Named},
     point::{Exemplar, Histogram, Point, ReadPoint, Temporality, Value},
     settings::Settings,
 };
-use crate::pdata::{
-    message::Message,
-    number::ShowHex,
-    wire::{WireFields, WireValue},
+use crate::{
+    pdata::{
+        message::Message,
+        number::ShowHex,
+        wire::{WireFields, WireValue},
+    },
+    prometheus::names::{self, Named},
 };
 use std::fmt::Write;
 

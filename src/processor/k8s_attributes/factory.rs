@@ -64,6 +64,6 @@ impl ProcessorFactory for K8sAttributesFactory {
             registry.counters(&[id, name], &stats);
         }
         let current = self.current.clone();
-        registry.gauge(&TABLE_SIZE, &[id], move || current.get().len() as f64);
+        registry.gauge(&TABLE_SIZE, &[id], move || current.get().len() as u64);
     }
 }

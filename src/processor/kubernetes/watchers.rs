@@ -110,22 +110,26 @@ impl Watchers {
             let labels = [resource.plural()];
             let of = Arc::clone(&all);
             registry.gauge(&WATCH_UP, &labels, move || {
-                f64::from(u8::from(of.iter().all(|status| status.view(resource).up)))
+                u64::from(of.iter().all(|status| status.view(resource).up))
             });
             let of = Arc::clone(&all);
             registry.gauge(&OBJECTS, &labels, move || {
-                of.iter().map(|s| s.view(resource).objects as f64).sum()
+                of.iter()
+                    .map(|s| s.view(resource).objects as u64)
+                    .sum::<u64>()
             });
             for kind in WatchErrorKind::ALL {
                 let of = Arc::clone(&all);
                 registry.counter(&ERRORS, &[resource.plural(), kind.as_str()], move || {
-                    of.iter().map(|status| status.errors(resource, kind)).sum()
+                    of.iter()
+                        .map(|status| status.errors(resource, kind))
+                        .sum::<u64>()
                 });
             }
         }
         let of = Arc::clone(&all);
         registry.counter(&DIRECTORY_UPDATES, &[], move || {
-            of.iter().map(|status| status.updates()).sum()
+            of.iter().map(|status| status.updates()).sum::<u64>()
         });
         health.detail("kubernetes", move || detail(&all));
     }

@@ -177,7 +177,7 @@ fn show(
     registry.gauge(&SCHEME, &labels, move || {
         let mut now = status.in_force();
         now.version = label(&versions, &now.version);
-        f64::from(u8::from(now == own))
+        u64::from(now == own)
     });
 }
 
@@ -203,7 +203,7 @@ fn register(registry: &Registry, processor: &str, status: &Arc<KialiStatus>) {
     let read = Arc::clone(status);
     registry.counter(&READ_ERRORS, &[processor], move || read.errors());
     let read = Arc::clone(status);
-    registry.gauge(&LAST_READ, &[processor], move || read.last_read() as f64);
+    registry.gauge(&LAST_READ, &[processor], move || read.last_read());
 }
 
 #[cfg(test)]

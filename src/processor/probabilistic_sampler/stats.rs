@@ -91,7 +91,7 @@ pub(super) fn register(
                 .iter()
                 .map(|stats| stats.0[policy as usize][at].clone());
             let counts: Vec<_> = counts.collect();
-            let read = move || counts.iter().map(Count::get).sum();
+            let read = move || counts.iter().map(Count::get).sum::<u64>();
             registry.counter(metric, &[name, sampled], read);
         }
     }

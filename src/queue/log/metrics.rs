@@ -100,13 +100,13 @@ impl Log {
     /// Registers what is to be known of the log of a pipeline.
     pub(crate) fn register(&self, registry: &Registry, pipeline: &str, signal: Signal) {
         let labels = [pipeline];
-        let gauge = |metric: &Metric, read: fn(&LogStatus) -> f64| {
+        let gauge = |metric: &Metric, read: fn(&LogStatus) -> u64| {
             let log = self.clone();
             registry.gauge(metric, &labels, move || read(&log.status()));
         };
-        gauge(&HEALTHY, |s| f64::from(u8::from(s.degraded.is_none())));
-        gauge(&BYTES, |status| status.bytes as f64);
-        gauge(&SEGMENTS, |status| status.segments as f64);
+        gauge(&HEALTHY, |s| u64::from(s.degraded.is_none()));
+        gauge(&BYTES, |status| status.bytes);
+        gauge(&SEGMENTS, |status| status.segments);
         for (metric, read) in &COUNTERS {
             let log = self.clone();
             registry.counter(&metric.of(signal), &labels, move || read(&log.status()));

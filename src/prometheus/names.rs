@@ -45,7 +45,7 @@ const PER_UNITS: &[(&str, &str)] = &[
 
 /// What kind of value a metric has, as far as its name says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(crate) enum Named {
     Gauge,
     /// A sum that only grows.
     Counter,
@@ -57,7 +57,7 @@ fn is_valid(c: char) -> bool {
 }
 
 /// Makes the name of a metric. None if nothing of it may stand in one.
-pub(super) fn metric(
+pub(crate) fn metric(
     name: &str,
     unit: &str,
     named: Named,
@@ -139,7 +139,7 @@ fn word(unit: &str, words: &[(&str, &str)]) -> String {
 }
 
 /// Makes the name of a label. None if nothing of it may stand in one.
-pub(super) fn label(name: &str) -> Option<String> {
+pub(crate) fn label(name: &str) -> Option<String> {
     let valid = name.chars().map(|c| match c.is_ascii_alphanumeric() {
         true => c,
         false => '_',

@@ -1,0 +1,99 @@
+/*! Metrics, written as OTLP bytes. */
+
+use super::wire::{
+    WireType, put_fixed64, put_message, put_nonempty, put_number, put_tag, put_varint,
+};
+
+/// Whether points tell of all since their start, or of what came since the points before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Temporality {
+    Delta = 1,
+    Cumulative = 2,
+}
+
+/// The field of a metric that has its points, by their kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PointKind {
+    Gauge = 5,
+    Sum = 7,
+    Histogram = 9,
+    ExponentialHistogram = 10,
+}
+
+/// Fields of a data point of a sum or a gauge.
+pub(crate) const NUMBER_ATTRIBUTES: u32 = 7;
+/// Fields of a data point of a histogram.
+pub(crate) const HISTOGRAM_ATTRIBUTES: u32 = 9;
+const START: u32 = 2;
+const TIME: u32 = 3;
+const AS_DOUBLE: u32 = 4;
+const AS_INT: u32 = 6;
+
+/// Appends a metric to those of a scope: its name, description and unit, and what `write`
+/// appends of its points.
+pub(crate) fn put_metric(
+    (name, description, unit): (&str, &str, &str),
+    kind: PointKind,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
+    put_message(2, out, |metric| {
+        put_nonempty(1, name.as_bytes(), metric);
+        put_nonempty(2, description.as_bytes(), metric);
+        put_nonempty(3, unit.as_bytes(), metric);
+        put_message(kind as u32, metric, write);
+    });
+}
+
+/// Appends a monotonic sum with encoded `points` to the metrics of a scope.
+pub(crate) fn put_sum(
+    about: (&str, &str, &str),
+    temporality: Temporality,
+    points: &[u8],
+    out: &mut Vec<u8>,
+) {
+    put_metric(about, PointKind::Sum, out, |sum| {
+        sum.extend_from_slice(points);
+        put_temporality(temporality, sum);
+        put_number(3, 1, sum);
+    });
+}
+
+/// Appends the temporality of a sum or a histogram.
+pub(crate) fn put_temporality(temporality: Temporality, out: &mut Vec<u8>) {
+    put_number(2, temporality as u64, out);
+}
+
+/// Appends start and time of a data point, of which all kinds have the same fields.
+pub(crate) fn put_times((start, time): (u64, u64), out: &mut Vec<u8>) {
+    put_fixed64(START, start, out);
+    put_fixed64(TIME, time, out);
+}
+
+/// Appends the value of a data point of a sum or a gauge.
+pub(crate) fn put_int(value: u64, out: &mut Vec<u8>) {
+    put_fixed64(AS_INT, value, out);
+}
+
+/// The same where it is no whole number.
+pub(crate) fn put_fraction(value: f64, out: &mut Vec<u8>) {
+    put_double(AS_DOUBLE, value, out);
+}
+
+/// Appends a double.
+pub(crate) fn put_double(number: u32, value: f64, out: &mut Vec<u8>) {
+    put_fixed64(number, value.to_bits(), out);
+}
+
+/// Appends a packed list of eight bytes each.
+pub(crate) fn put_packed(
+    number: u32,
+    values: impl ExactSizeIterator<Item = u64>,
+    out: &mut Vec<u8>,
+) {
+    put_tag(number, WireType::Len, out);
+    put_varint(8 * values.len() as u64, out);
+    for value in values {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
