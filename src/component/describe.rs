@@ -38,7 +38,10 @@ impl Config {
             .filter_map(|&i| self.receivers.get(i));
         let listening = receivers.flat_map(|receiver| {
             let listeners = receiver.settings.listeners().into_iter();
-            listeners.map(|at| format!("{} {} {}", receiver.id, at.transport, at.address))
+            let listening =
+                listeners.map(|at| format!("{} {} {}", receiver.id, at.transport, at.address));
+            let origin = receiver.settings.origin(pipeline.signal);
+            listening.chain(origin.map(|origin| format!("{} {origin}", receiver.id)))
         });
         let exporters = pipeline
             .exporters

@@ -74,6 +74,8 @@ pub(crate) static TABLES: Tables = Tables {
         kinds: &[
             kind("otlp", receiver::otlp::config::read),
             kind("zipkin", receiver::zipkin::config::read),
+            #[cfg(feature = "kafka")]
+            kind("kafka", receiver::kafka::config::read),
         ],
         renamed: &[],
         aliases: &[],

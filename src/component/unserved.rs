@@ -62,9 +62,13 @@ pub(super) const RECEIVERS: &[Unserved] = &[
     listening(&["sapm"], &[("", "7276")]),
     listening(&["awsxray"], &[("", "2000/udp")]),
     listening(&["faro"], &[("", "8080")]),
+    #[cfg(not(feature = "kafka"))]
+    kinds(
+        &["kafka"],
+        Refuse("this wayspan was built without the feature kafka"),
+    ),
     kinds(
         &[
-            "kafka",
             "pulsar",
             "azureeventhub",
             "azure_event_hub",

@@ -90,8 +90,8 @@ struct Lost {
     items: u64,
     bytes: usize,
     reason: String,
-    /// The backend refused some of them for good.
-    is_refused: bool,
+    /// Some of them would have been delivered with more patience.
+    is_given_up: bool,
 }
 
 impl<'a, S: Sender> Delivery<'a, S> {
@@ -286,7 +286,6 @@ impl<'a, S: Sender> Delivery<'a, S> {
     /// The backend refused a part for good.
     fn refused(&self, part: &Part, cause: String) {
         self.lose(part, cause);
-        self.lost.borrow_mut().is_refused = true;
         self.queued.route.account.answered(0, part.items);
         self.settle(part.items);
     }
@@ -294,6 +293,7 @@ impl<'a, S: Sender> Delivery<'a, S> {
     /// `retry_on_failure` has ended the attempts.
     fn gave_up(&self, part: &Part, cause: String) {
         self.lose(part, cause);
+        self.lost.borrow_mut().is_given_up = true;
         self.drop_items(part.items, DropReason::GaveUp);
     }
 
@@ -358,7 +358,7 @@ impl<S> Drop for Delivery<'_, S> {
         };
         self.queued.report(failure.map(|cause| Undelivered {
             cause,
-            is_refused: lost.is_refused,
+            is_refused: !lost.is_given_up && open == 0,
         }));
     }
 }

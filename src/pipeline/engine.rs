@@ -12,7 +12,7 @@ A request that costs more than it is long is not taken in one turn: see
 */
 
 use super::{
-    AwaitedResult, BatchSettings, Followers, Resources, Scopes, Span,
+    AwaitedResult, BatchSettings, Followers, Resources, Scopes, Span, Waiter,
     batch::{Batch, Trigger},
     forecast,
     observers::Observers,
@@ -185,12 +185,18 @@ impl Engine {
         Arc::clone(&self.keys)
     }
 
-    /// A request begins, or a piece of one.
-    pub(crate) fn begin_request(&mut self) {
-        self.outlet.begin_request();
+    /// A request begins, or a piece of one, that `waiter` may wait for.
+    pub(crate) fn begin_request(&mut self, waiter: Waiter) {
+        self.outlet.begin_request(waiter);
     }
 
-    /// The results that the sender of the request waits for, of what was appended since it
+    /// Why a request of so many `bytes` that a source has fetched is to stay where it is for now,
+    /// if so.
+    pub(crate) fn holds_sources(&self, bytes: usize) -> Option<Busy> {
+        self.outlet.busy(bytes, Waiter::Source)
+    }
+
+    /// The results that are waited for, of what was appended since the request
     /// began; nearly always none.
     pub(crate) fn results(&mut self) -> Vec<AwaitedResult> {
         self.outlet.results(!self.batch.is_empty())
@@ -207,7 +213,7 @@ impl Engine {
     ///
     /// When nothing of it was taken: see [`Declined`].
     pub(crate) fn take(&mut self, request: &[u8], peer: IpAddr) -> Result<Appended, Declined> {
-        if let Some(busy) = self.outlet.busy(request.len()) {
+        if let Some(busy) = self.outlet.busy(request.len(), Waiter::Sender) {
             return Err(Declined::Busy(busy));
         }
         if !self.rewriting.stages.is_empty() && request.len() > PIECE {

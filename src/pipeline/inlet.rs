@@ -8,7 +8,7 @@ else's backend.
 
 use super::{
     AwaitedResult, Converted, Converter, Generation, Ingest, NotTaken, Preparation,
-    PreparedRequest, Refusal, RefusalKind, Taken, Taking, Ticket,
+    PreparedRequest, Refusal, RefusalKind, Taken, Taking, Ticket, Waiter,
     commit::Commits,
     engine::{Appended, Declined, Engine, Progress},
     outlet::Busy,
@@ -52,6 +52,7 @@ pub struct Inlet {
     stats: ReceiverStats,
     load: ShardLoad,
     generation: Generation,
+    waiter: Waiter,
 }
 
 /// What takes requests of another signal into pipelines.
@@ -97,7 +98,28 @@ impl Inlet {
             stats,
             load,
             generation,
+            waiter: Waiter::Sender,
         }
+    }
+
+    /// The same for requests of which `waiter` is told what becomes of them.
+    pub(crate) fn waited_for_by(self, waiter: Waiter) -> Self {
+        Self { waiter, ..self }
+    }
+
+    /// Refuses what a source has fetched while some pipeline or exporter has no room: it
+    /// stays where it is, and is refused to nobody.
+    fn hold_source(&self, bytes: usize, into: &[usize]) -> Result<(), Refusal> {
+        if self.waiter != Waiter::Source {
+            return Ok(());
+        }
+        for at in into {
+            let busy = self.shard.with(*at, |engine| engine.holds_sources(bytes));
+            if let Ok(Some(busy)) = busy {
+                return Err(Refusal::busy(RETRY_AFTER, busy.why));
+            }
+        }
+        Ok(())
     }
 
     /// Returns true while a request is read, or was read and is not appended.
@@ -128,11 +150,12 @@ impl Inlet {
         if request.is_empty() {
             return Ok(Admitted::default());
         }
+        self.hold_source(request.len(), into)?;
         let mut outcome = Outcome::default();
         for at in into {
             let results = &mut outcome.results;
             let taken = self.shard.with(*at, |engine| {
-                engine.begin_request();
+                engine.begin_request(self.waiter);
                 let taken = engine.take(request, peer);
                 if taken.is_ok() {
                     results.append(&mut engine.results());
@@ -176,6 +199,7 @@ impl Inlet {
         if request.is_empty() {
             return Ok(Admitted::default());
         }
+        self.hold_source(request.len(), into)?;
         let until = Instant::now() + ROOM_PATIENCE;
         loop {
             let mut outcome = Outcome::default();
@@ -217,7 +241,7 @@ impl Inlet {
         loop {
             let was_opened = appended.opened;
             let append = |engine: &mut Engine| {
-                engine.begin_request();
+                engine.begin_request(self.waiter);
                 let done = engine.append(request, index, peer, &mut progress, TURN, &mut appended);
                 results.append(&mut engine.results());
                 done

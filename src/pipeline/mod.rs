@@ -81,6 +81,7 @@ pub(crate) use refusal::RefusalKind;
 pub(crate) use resources::{DenseId, ResourceId, ScopeId};
 pub use resources::{Resources, Scopes};
 pub(crate) use result::Undelivered;
+pub(crate) use result::Waiter;
 pub use result::{AwaitedResult, BatchResult};
 pub use rewriter::{IndexedRequest, RewriteError, Rewriter, Rewritten};
 pub use route::{Logged, Offer, QueuedBatch, Route};

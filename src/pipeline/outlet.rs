@@ -9,7 +9,7 @@ unless other exporters of the pipeline have it.
 
 use super::{
     AwaitedResult, BatchResult, DropReason, LogPosition, Logged, Offer, QueuedBatch, Resources,
-    Route, Scopes, SealedBatch, batch::Batch, recorder::Recorder,
+    Route, Scopes, SealedBatch, Waiter, batch::Batch, recorder::Recorder,
 };
 use crate::{
     queue::{Budget, log::Log},
@@ -41,11 +41,12 @@ pub(crate) struct Outlet {
     budget: Budget,
     /// The pipeline's segment log, where one of its exporters has one.
     recorder: Option<Recorder>,
-    /// The result of the open batch, where senders wait for one.
+    /// The result of the open batch, where somebody waits for one.
     result: Option<Arc<BatchResult>>,
-    /// The results of batches that are sealed while a request is appended; None: none is,
-    /// or its sender does not wait for them.
-    sealed: Option<Vec<AwaitedResult>>,
+    /// Who waits for the request that is appended; None: nobody.
+    waiter: Option<Waiter>,
+    /// The results of batches that are sealed while it is appended.
+    sealed: Vec<AwaitedResult>,
 }
 
 /// Why a request cannot be taken now.
@@ -86,18 +87,23 @@ impl Outlet {
             budget,
             recorder,
             result: reports.then(Arc::default),
-            sealed: None,
+            waiter: None,
+            sealed: Vec::new(),
         }
     }
 
     /// Why a request for which so many `bytes` go out cannot be taken now, if so.
-    pub(crate) fn busy(&self, bytes: usize) -> Option<Busy> {
+    pub(crate) fn busy(&self, bytes: usize, waiter: Waiter) -> Option<Busy> {
         let recorder = self.recorder.as_ref();
         let logging = recorder.is_some_and(Recorder::works);
         if !logging && let Some(full) = self.is_full(bytes) {
             return Some(full);
         }
-        if !self.has_no_room(logging) {
+        let has_no_room = match waiter {
+            Waiter::Sender => self.has_no_room(logging),
+            Waiter::Source => self.exits.iter().any(|exit| exit.is_blocked(logging)),
+        };
+        if !has_no_room {
             return None;
         }
         let why = match recorder {
@@ -192,19 +198,26 @@ impl Outlet {
         &self.budget
     }
 
-    /// A request begins, whose sender may wait to hear what becomes of it.
-    pub(crate) fn begin_request(&mut self) {
-        self.sealed = self.result.as_ref().map(|_| Vec::new());
+    /// A request begins of which `waiter` may wait to hear what becomes of it.
+    pub(crate) fn begin_request(&mut self, waiter: Waiter) {
+        let waits = match waiter {
+            Waiter::Sender => self.exits.iter().any(|exit| exit.to.route.reports()),
+            Waiter::Source => !self.exits.is_empty(),
+        };
+        self.waiter = waits.then_some(waiter);
+        if waits {
+            // Nothing is reported for pipelines of which nobody has asked.
+            self.result.get_or_insert_default();
+        }
     }
 
     /// The results of the batches that have items of the request since it began;
     /// `is_open`: the open batch is one of them.
     pub(crate) fn results(&mut self, is_open: bool) -> Vec<AwaitedResult> {
-        let Some(mut results) = self.sealed.take() else {
-            return Vec::new();
-        };
+        let mut results = std::mem::take(&mut self.sealed);
         let open = self.result.as_ref().filter(|_| is_open);
-        results.extend(open.map(|result| result.awaited()));
+        let open = open.zip(self.waiter.take());
+        results.extend(open.map(|(result, waiter)| result.awaited(waiter)));
         results
     }
 
@@ -212,11 +225,10 @@ impl Outlet {
     pub(crate) fn send(&mut self, mut batch: SealedBatch) {
         if let Some(open) = &mut self.result {
             let result = std::mem::take(open);
-            if let Some(sealed) = &mut self.sealed {
-                sealed.push(result.awaited());
+            if let Some(waiter) = self.waiter {
+                self.sealed.push(result.awaited(waiter));
             }
-            let reporting = self.exits.iter().filter(|exit| exit.to.route.reports());
-            result.expect(reporting.count());
+            result.expect(self.exits.iter().map(|exit| exit.to.route.reports()));
             batch.result = Some(result);
         }
         let batch = Arc::new(batch);

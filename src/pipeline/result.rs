@@ -1,10 +1,11 @@
 /*!
-Whether a batch was delivered, for senders that wait to hear it (`wait_for_result`).
+Whether a batch was delivered, for those that wait to hear it ([`Waiter`]): senders, of exporters with
+`wait_for_result`, and receivers that fetch, of all exporters.
 
-A batch whose pipeline has an exporter with that key carries a [`BatchResult`], and each
-request that put items into it an [`AwaitedResult`]. Each such exporter reports once; the
-first failure is the result. A batch that goes without a report, for whatever reason,
-was not delivered.
+Where one of them waits, batches carry a [`BatchResult`], and each request that put items into one
+an [`AwaitedResult`]. Each exporter reports once; the first failure is the result. A batch that goes
+without a report, for whatever reason, was not delivered. One that is left to the segment
+log is as good as delivered.
 */
 
 use super::refusal::{RETRY_AFTER, Refusal, RefusalKind};
@@ -19,6 +20,16 @@ pub(crate) struct Undelivered {
     pub(crate) is_refused: bool,
 }
 
+/// Who hears what becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiter {
+    /// Who sent it, if some exporter has `wait_for_result`.
+    Sender,
+    /// A receiver that fetched it: it could fetch it again, and so is given no request for which
+    /// an exporter has no room.
+    Source,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Exporters that have not reported; None: the batch is not sealed.
@@ -27,6 +38,13 @@ struct State {
 }
 
 impl State {
+    fn report(&mut self, failure: Option<Undelivered>) {
+        self.open = self.open.map(|open| open.saturating_sub(1));
+        if self.failure.is_none() {
+            self.failure = failure;
+        }
+    }
+
     fn is_decided(&self) -> bool {
         self.failure.is_some() || self.open == Some(0)
     }
@@ -34,27 +52,35 @@ impl State {
 
 /// The result of one batch, which its exporters report.
 #[derive(Debug, Default)]
-pub struct BatchResult(watch::Sender<State>);
+pub struct BatchResult {
+    for_senders: watch::Sender<State>,
+    for_sources: watch::Sender<State>,
+}
 
 impl BatchResult {
-    /// The batch is sealed, and goes to so many exporters that report.
-    pub(super) fn expect(&self, exporters: usize) {
-        self.0.send_modify(|state| state.open = Some(exporters));
+    /// The batch is sealed. `waits`: of each exporter that it goes to, whether it has
+    /// `wait_for_result`.
+    pub(super) fn expect(&self, waits: impl Iterator<Item = bool> + Clone) {
+        let waiting = waits.clone().filter(|waits| *waits).count();
+        let expect = |state: &mut State, exporters| state.open = Some(exporters);
+        (self.for_senders).send_modify(|state| expect(state, waiting));
+        (self.for_sources).send_modify(|state| expect(state, waits.count()));
     }
 
-    /// One of them is done with the batch.
-    pub(crate) fn report(&self, failure: Option<Undelivered>) {
-        self.0.send_modify(|state| {
-            state.open = state.open.map(|open| open.saturating_sub(1));
-            if state.failure.is_none() {
-                state.failure = failure;
-            }
-        });
+    /// An exporter is done with the batch; `waits`: it has `wait_for_result`.
+    pub(crate) fn report(&self, waits: bool, failure: Option<Undelivered>) {
+        if waits {
+            (self.for_senders).send_modify(|state| state.report(failure.clone()));
+        }
+        (self.for_sources).send_modify(|state| state.report(failure));
     }
 
     /// The result, once it is there.
-    pub(super) fn awaited(&self) -> AwaitedResult {
-        AwaitedResult(self.0.subscribe())
+    pub(super) fn awaited(&self, waiter: Waiter) -> AwaitedResult {
+        AwaitedResult(match waiter {
+            Waiter::Sender => self.for_senders.subscribe(),
+            Waiter::Source => self.for_sources.subscribe(),
+        })
     }
 }
 
@@ -79,10 +105,7 @@ impl AwaitedResult {
     pub(crate) async fn get(mut self) -> Result<(), Refusal> {
         let failure = match self.0.wait_for(State::is_decided).await {
             Ok(state) => state.failure.clone(),
-            Err(_) => Some(Undelivered {
-                cause: "the batch was given up".to_owned(),
-                is_refused: false,
-            }),
+            Err(_) => Some(given_up()),
         };
         match failure {
             None => Ok(()),
@@ -97,6 +120,27 @@ impl AwaitedResult {
                 Err(Refusal::new(kind, message))
             }
         }
+    }
+
+    /// The result, if it is there: an error if something of the batch was not delivered.
+    #[cfg(any(test, feature = "kafka"))]
+    pub(crate) fn now(&self) -> Option<Result<(), Undelivered>> {
+        // Asked first: what is reported afterwards is told the next time.
+        let is_gone = self.0.has_changed().is_err();
+        let state = self.0.borrow();
+        match &state.failure {
+            Some(failure) => Some(Err(failure.clone())),
+            None if state.is_decided() => Some(Ok(())),
+            None => is_gone.then(|| Err(given_up())),
+        }
+    }
+}
+
+/// Why a batch was not delivered of which nobody says why.
+fn given_up() -> Undelivered {
+    Undelivered {
+        cause: "the batch was given up".to_owned(),
+        is_refused: false,
     }
 }
 
@@ -116,13 +160,13 @@ mod tests {
     #[test]
     fn all_exporters_have_to_deliver() {
         let result = BatchResult::default();
-        let awaited = result.awaited();
+        let awaited = result.awaited(Waiter::Sender);
         let now = || awaited.clone().get().now_or_never();
         assert_eq!(now(), None);
-        result.expect(2);
-        result.report(None);
+        result.expect([true, true].into_iter());
+        result.report(true, None);
         assert_eq!(now(), None);
-        result.report(None);
+        result.report(true, None);
         assert_eq!(now(), Some(Ok(())));
         // Whoever asks after the end of the batch hears the same.
         drop(result);
@@ -130,12 +174,26 @@ mod tests {
     }
 
     #[test]
+    fn a_source_waits_for_exporters_that_senders_do_not_wait_for() {
+        let result = BatchResult::default();
+        let [sender, source] = [Waiter::Sender, Waiter::Source].map(|w| result.awaited(w));
+        assert_eq!((sender.now(), source.now()), (None, None));
+        result.expect([true, false].into_iter());
+        result.report(true, None);
+        assert_eq!((sender.now(), source.now()), (Some(Ok(())), None));
+        let failure = refused("no");
+        result.report(false, failure.clone());
+        assert_eq!(sender.now(), Some(Ok(())));
+        assert_eq!(source.now(), failure.map(Err));
+    }
+
+    #[test]
     fn the_first_failure_is_told_at_once() {
         let result = BatchResult::default();
-        let awaited = result.awaited();
-        result.expect(2);
-        result.report(refused("first"));
-        result.report(refused("second"));
+        let awaited = result.awaited(Waiter::Sender);
+        result.expect([true, true].into_iter());
+        result.report(true, refused("first"));
+        result.report(true, refused("second"));
         let refusal = awaited.get().now_or_never().unwrap().unwrap_err();
         assert!(refusal.message.contains("first"), "{}", refusal.message);
         assert_eq!(refusal.kind.retry_after(), None);
@@ -144,10 +202,12 @@ mod tests {
     #[test]
     fn a_batch_that_is_gone_was_not_delivered() {
         let result = BatchResult::default();
-        let awaited = result.awaited();
-        result.expect(1);
+        let awaited = result.awaited(Waiter::Sender);
+        let source = result.awaited(Waiter::Source);
+        result.expect([true].into_iter());
         drop(result);
         let refusal = awaited.get().now_or_never().unwrap().unwrap_err();
         assert_eq!(refusal.kind.retry_after(), Some(RETRY_AFTER));
+        assert_eq!(source.now(), Some(Err(given_up())));
     }
 }

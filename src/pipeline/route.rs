@@ -178,6 +178,7 @@ impl Route {
                     room && push()
                 }) {
                     self.account.left_to_log(batch.items, batch.bytes);
+                    self.report(batch, None);
                     self.changed.notify_one();
                 }
                 true
@@ -192,6 +193,13 @@ impl Route {
         match taken {
             true => Offer::Taken,
             false => Offer::NoRoom,
+        }
+    }
+
+    /// Tells those that wait for a batch what became of it; None: it was delivered, or stored.
+    fn report(&self, batch: &SealedBatch, failure: Option<Undelivered>) {
+        if let Some(result) = &batch.result {
+            result.report(self.reports, failure);
         }
     }
 
@@ -330,11 +338,9 @@ impl QueuedBatch {
         self.route.changed.notify_one();
     }
 
-    /// Tells senders that wait for it what became of it; None: all of it was delivered.
+    /// Tells those that wait for it what became of it; None: all of it was delivered.
     pub(crate) fn report(&self, failure: Option<Undelivered>) {
-        if let Some(result) = self.batch.result.as_ref().filter(|_| self.route.reports) {
-            result.report(failure);
-        }
+        self.route.report(&self.batch, failure);
     }
 
     /// What is left of it, once some was settled: a batch of these pieces with so many
@@ -363,5 +369,6 @@ impl QueuedBatch {
     pub(crate) fn keep(&self, spans: u64) {
         self.route.account.kept(spans);
         self.route.account.released(self.batch.bytes);
+        self.report(None);
     }
 }

@@ -1,5 +1,6 @@
 /*!
-Receivers: a connection in, OTLP requests out.
+Receivers: a connection in, OTLP requests out. One that fetches what it receives is a
+[`Source`](source::Source).
 
 One connection is served by one task on the thread of its shard
 (`current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
@@ -55,6 +56,8 @@ mod decoder;
 mod endpoint;
 mod http;
 mod inflate;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 mod large;
 mod notice;
 pub mod otlp;
@@ -62,6 +65,7 @@ mod partial;
 mod scratch;
 mod serve;
 mod settings;
+mod source;
 mod status;
 pub mod zipkin;
 
@@ -69,3 +73,4 @@ pub use endpoint::{Endpoint, Protocol};
 pub use scratch::Scratch;
 pub use serve::serve;
 pub(crate) use settings::{ConfiguredReceiver, ListenerSettings, ReceiverSettings};
+pub(crate) use source::{Fetching, Source};

@@ -34,6 +34,13 @@ pub(crate) fn note_refusal(refusal: &Refusal, stats: &ReceiverStats, peer: Socke
     }
 }
 
+/// Counts a refusal of what nobody has sent, but was fetched.
+#[cfg(feature = "kafka")]
+pub(crate) fn count_refusal(refusal: &Refusal, stats: &ReceiverStats) {
+    let (_, _, count) = counter(refusal.kind, &stats.refused);
+    count.add(1);
+}
+
 /// What a peer did for which its connection is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerFault {

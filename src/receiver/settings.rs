@@ -2,17 +2,37 @@
 What every receiver says of itself.
 */
 
-use super::Protocol;
+use super::{Protocol, Source};
 use crate::{
     auth::ServerAuth,
     config::{Id, ListenAddress},
+    pdata::Signal,
 };
 use std::{any::Any, fmt, sync::Arc};
 
 /// The checked settings of a receiver.
 pub trait ReceiverSettings: fmt::Debug + Send + Sync + Any {
     /// What it listens on, in a fixed order.
-    fn listeners(&self) -> Vec<ListenerSettings>;
+    fn listeners(&self) -> Vec<ListenerSettings> {
+        Vec::new()
+    }
+
+    /// What it fetches requests of `signal` from, if it does, for `validate` and the log of
+    /// the start.
+    fn origin(&self, signal: Signal) -> Option<String> {
+        let _ = signal;
+        None
+    }
+
+    /// Builds what fetches, if it does, for the receiver of this id.
+    ///
+    /// # Errors
+    /// Says which setting is wrong: a file cannot be read, or is not what it
+    /// should be.
+    fn source(&self, id: &Id) -> Result<Option<Arc<dyn Source>>, String> {
+        let _ = id;
+        Ok(None)
+    }
 }
 
 /// A configured receiver.

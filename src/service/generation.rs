@@ -11,12 +11,14 @@ use super::{
     admin::ListenerCommand,
     connectors::RunningConnectors,
     exporters::{Change, ExporterContext, RunningExporter},
+    fetched::ShardSource,
     limited,
     logs::{self, RunningLog},
     metrics::{self, ListenerStats},
     receivers::{Bound, bind_receivers},
     shard::{Pipelines, ShardListener},
     show_logs,
+    sources::{self, Sourced},
 };
 use crate::{
     component::{Config, Fingerprint},
@@ -45,6 +47,8 @@ pub(super) struct Generation {
     pub(super) graph: Graph,
     /// Where it listens.
     pub(super) listeners: Vec<Bound>,
+    /// What it fetches.
+    pub(super) sources: Vec<Sourced>,
     /// The exporters' threads.
     pub(super) exporters: Vec<RunningExporter>,
     /// What makes requests of what the pipelines let out.
@@ -120,6 +124,7 @@ pub(super) struct Next {
     /// Those of what its processors do beside the items.
     pub(super) background_registry: Arc<Registry>,
     listeners: Vec<Bound>,
+    sources: Vec<Sourced>,
     exporters: Change,
     /// None: the processors are those of the generation before.
     backgrounds: Option<Backgrounds>,
@@ -143,6 +148,8 @@ impl Next {
         let registry = Arc::new(Registry::default());
         let bound = before.map_or(&[][..], |before| &before.listeners);
         let listeners = bind_receivers(&config, shards, bound)?;
+        let fetching = before.map_or(&[][..], |before| &before.sources);
+        let sources = sources::build(&config, shards, fetching)?;
         let running = before.map_or(&[][..], |before| &before.exporters);
         let exporters = Change::build(&config, running)?;
 
@@ -173,7 +180,7 @@ impl Next {
                 registry
             }
         };
-        let stats: Vec<_> = listeners.iter().map(|bound| bound.stats.clone()).collect();
+        let stats = stats(&listeners, &sources);
         metrics::register(&registry, &graph, &stats);
         let tables = stats.iter().flat_map(ListenerStats::limited);
         limited::register(&registry, tables.collect());
@@ -182,6 +189,7 @@ impl Next {
             registry,
             background_registry,
             listeners,
+            sources,
             exporters,
             backgrounds: (!is_kept).then_some(backgrounds),
             factories,
@@ -204,9 +212,17 @@ impl Next {
             listener: bound.listener.clone(),
             stats: bound.stats.shards[at].clone(),
         };
+        let source = |sourced: &Sourced| ShardSource {
+            key: sourced.key,
+            receiver: sourced.index,
+            id: sourced.receiver.clone(),
+            source: Arc::clone(&sourced.source),
+            stats: sourced.stats.shards[at].clone(),
+        };
         Pipelines {
             plan: self.graph.plan(at),
             listeners: self.listeners.iter().map(listener).collect(),
+            sources: self.sources.iter().map(source).collect(),
             gather: self.config.gather,
             begun,
             before_ended,
@@ -215,8 +231,8 @@ impl Next {
 
     /// What the pages below `/debug` tell.
     pub(super) fn about(&self) -> AboutService {
-        let stats = self.listeners.iter().map(|bound| &bound.stats);
-        let limited = stats.flat_map(ListenerStats::limited);
+        let stats = stats(&self.listeners, &self.sources);
+        let limited = stats.iter().flat_map(ListenerStats::limited);
         let config = &self.config;
         let ways = config.pipelines.iter();
         let ways = ways.map(|pipeline| (pipeline.id.to_string(), config.way_of(pipeline)));
@@ -283,6 +299,7 @@ impl Next {
             config: self.config,
             graph: self.graph,
             listeners: self.listeners,
+            sources: self.sources,
             exporters,
             connectors,
             logs,
@@ -341,6 +358,13 @@ fn build_connectors(config: &Config, known: &[BuiltConnector]) -> Vec<BuiltConne
         })
     };
     config.connectors.iter().map(build).collect()
+}
+
+/// What all receivers count.
+fn stats(listeners: &[Bound], sources: &[Sourced]) -> Vec<ListenerStats> {
+    let listening = listeners.iter().map(|bound| &bound.stats);
+    let fetching = sources.iter().map(|sourced| &sourced.stats);
+    listening.chain(fetching).cloned().collect()
 }
 
 /// The processors of a configuration, built.
@@ -424,11 +448,7 @@ impl Generation {
         }
         self.logs.into_iter().for_each(RunningLog::close);
         self.background.end();
-        let stats: Vec<_> = self
-            .listeners
-            .into_iter()
-            .map(|bound| bound.stats)
-            .collect();
+        let stats = stats(&self.listeners, &self.sources);
         Report::of(&self.graph, &stats)
     }
 }

@@ -30,6 +30,7 @@ mod admin;
 mod announce;
 mod connectors;
 mod exporters;
+mod fetched;
 mod files;
 mod follow;
 mod generation;
@@ -42,7 +43,9 @@ mod receivers;
 mod reload;
 mod report;
 mod run;
+mod running;
 mod shard;
+mod sources;
 
 pub(crate) use report::Report;
 pub(crate) use run::run;

@@ -13,14 +13,18 @@ their next request on; those of other listeners finish. The old pipelines end on
 nothing comes into them any more and all that they have is on its way.
 */
 
-use super::receivers::Listener;
+use super::{
+    fetched::{Fetched, FetchedSources, ShardSource},
+    receivers::Listener,
+    running::{CONNECTION_GRACE, Running, Served},
+};
 use crate::{
     net::{
         admission::Admission,
         closing::CloseOrder,
         handover::{AcceptedConnection, ConnectionGuard, ShardCommand, ShardInbox, ShardSender},
     },
-    pipeline::{Intake, LargeLane, Shard, ShardPlan, gather::Gather, inlet::Inlet},
+    pipeline::{Intake, LargeLane, ShardPlan, Waiter, gather::Gather},
     queue::Budget,
     receiver::{self, Endpoint, Scratch},
     telemetry::{Health, Pulse, ReceiverStats, ShardLoad},
@@ -29,7 +33,6 @@ use crate::{
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
-    pin::Pin,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
     time::{Duration, Instant},
@@ -40,16 +43,9 @@ use tokio::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         watch,
     },
-    task::{AbortHandle, JoinHandle, JoinSet},
+    task::{AbortHandle, JoinSet},
     time,
 };
-
-/// How long connections may take, when the process or their listener ends, to finish
-/// what they are sending.
-const CONNECTION_GRACE: Duration = Duration::from_secs(5);
-
-/// How often pipelines that are to end are asked whether something comes into them.
-const USE_CHECK: Duration = Duration::from_millis(10);
 
 /// Everything a shard's thread builds itself from.
 pub(crate) struct Build {
@@ -74,6 +70,8 @@ pub(crate) struct Pipelines {
     pub(crate) plan: ShardPlan,
     /// All listeners.
     pub(crate) listeners: Vec<ShardListener>,
+    /// All that is fetched.
+    pub(crate) sources: Vec<ShardSource>,
     /// How long the shard may gather requests.
     pub(crate) gather: Duration,
     /// Dropped once requests go into these.
@@ -119,7 +117,7 @@ impl ShardHandle {
         let (load, hooks) = (build.load.clone(), Arc::clone(&gather));
         let prepare = move |builder: &mut _| hooks.install(builder, load);
         let thread = on_runtime(name, health, prepare, move || {
-            run(build, (gather, pulse), (inbox, next), stop, deadline)
+            run(at, build, (gather, pulse), (inbox, next), stop, deadline)
         })?;
         Ok(Self {
             sender,
@@ -145,53 +143,6 @@ impl ShardHandle {
     }
 }
 
-/// Pipelines that run.
-struct Running {
-    plan: Rc<ShardPlan>,
-    shard: Rc<Shard>,
-    inlets: Vec<Rc<Inlet>>,
-    /// Seals batches as they come of age. Polled where the shard waits and not as a task
-    /// of its own: if it panicked there, batches would stay open and nobody would know.
-    clock: Pin<Box<dyn Future<Output = ()>>>,
-    /// A task of its own, since only those wait for a whole turn.
-    committer: JoinHandle<()>,
-}
-
-impl Running {
-    fn new(plan: ShardPlan, gather: &Arc<Gather>) -> Self {
-        let plan = Rc::new(plan);
-        let shard = plan.build(Arc::clone(gather));
-        let (timed, committed) = (Rc::clone(&shard), Rc::clone(&shard));
-        Self {
-            plan,
-            shard,
-            inlets: Vec::new(),
-            clock: Box::pin(async move { timed.keep_time().await }),
-            committer: tokio::task::spawn_local(async move { committed.commit().await }),
-        }
-    }
-
-    fn inlet(
-        &mut self,
-        receiver: Option<usize>,
-        stats: &ReceiverStats,
-        load: &ShardLoad,
-    ) -> Rc<Inlet> {
-        let inlet = (self.plan).inlet(&self.shard, receiver, stats.clone(), load.clone());
-        let inlet = Rc::new(inlet);
-        self.inlets.push(Rc::clone(&inlet));
-        inlet
-    }
-}
-
-/// A listener whose connections are served.
-struct Served {
-    endpoint: Rc<Endpoint>,
-    intake: Rc<Intake>,
-    /// Its connections finish when this turns true.
-    stop: watch::Sender<bool>,
-}
-
 /// What all generations of a shard's pipelines have in common.
 struct Common {
     gather: Arc<Gather>,
@@ -203,7 +154,7 @@ struct Common {
 
 impl Common {
     fn serve(&self, of: ShardListener, running: &mut Running) -> Served {
-        let inlet = running.inlet(Some(of.receiver), &of.stats, &self.load);
+        let inlet = running.inlet(of.receiver, Waiter::Sender, &of.stats, &self.load);
         let intake = Rc::new(Intake::new(inlet));
         let ingest = Rc::clone(&intake);
         Served {
@@ -221,6 +172,18 @@ impl Common {
         }
     }
 
+    /// Fetches from `sources` into `running`. Returns what is over.
+    fn fetch(
+        &self,
+        sources: Vec<ShardSource>,
+        running: &mut Running,
+        fetched: &mut FetchedSources,
+    ) -> Vec<Fetched> {
+        fetched.replace(sources, |of| {
+            running.inlet(of.receiver, Waiter::Source, &of.stats, &self.load)
+        })
+    }
+
     /// Lets requests into the pipelines `next`, and ends those before once nothing
     /// comes into them.
     fn replace(
@@ -228,15 +191,18 @@ impl Common {
         next: Pipelines,
         running: &mut Running,
         served: &mut HashMap<usize, Served>,
+        fetched: &mut FetchedSources,
     ) -> impl Future<Output = ()> + use<> {
         self.gather.set(next.gather);
         let mut new = Running::new(next.plan, &self.gather);
+        let over = self.fetch(next.sources, &mut new, fetched);
         let stays: HashSet<_> = next.listeners.iter().map(|of| of.key).collect();
         let ends: Vec<_> = served.extract_if(|key, _| !stays.contains(key)).collect();
         for of in next.listeners {
             match served.get(&of.key) {
                 Some(known) => {
-                    let inlet = new.inlet(Some(of.receiver), &of.stats, &self.load);
+                    let waiter = Waiter::Sender;
+                    let inlet = new.inlet(of.receiver, waiter, &of.stats, &self.load);
                     known.intake.replace(inlet);
                 }
                 None => drop(served.insert(of.key, self.serve(of, &mut new))),
@@ -250,54 +216,14 @@ impl Common {
         let ends = ends.into_iter().map(|(_, served)| served).collect();
         let (load, deadline) = (self.load.clone(), self.deadline.clone());
         async move {
-            old.end(ends, &load, &deadline).await;
+            old.end(ends, over, &load, &deadline).await;
             drop(next.before_ended);
         }
     }
 }
 
-impl Running {
-    /// Ends once the connections of these listeners have, and nothing else comes in.
-    async fn end(
-        self,
-        listeners: Vec<Served>,
-        load: &ShardLoad,
-        deadline: &watch::Receiver<Option<Instant>>,
-    ) {
-        let Self {
-            plan,
-            shard,
-            inlets,
-            mut clock,
-            mut committer,
-        } = self;
-        let ending = async {
-            let cut_off = Instant::now() + CONNECTION_GRACE;
-            let is_connected = |served: &Served| Rc::strong_count(&served.endpoint) > 1;
-            while listeners.iter().any(is_connected) && Instant::now() < cut_off {
-                time::sleep(USE_CHECK).await;
-            }
-            for served in &listeners {
-                // Whoever still sends is refused from now on.
-                let stats = served.endpoint.stats.clone();
-                let nowhere = plan.inlet(&shard, None, stats, load.clone());
-                served.intake.replace(Rc::new(nowhere));
-            }
-            while inlets.iter().any(|inlet| inlet.is_used()) {
-                time::sleep(USE_CHECK).await;
-            }
-            shard.retire(deadline).await;
-        };
-        tokio::select! {
-            () = ending => {}
-            () = &mut clock => {}
-            Err(ended) = &mut committer => die(ended),
-        }
-        committer.abort();
-    }
-}
-
 async fn run(
+    at: usize,
     build: Build,
     (gather, pulse): (Arc<Gather>, Pulse),
     (mut inbox, mut next): (ShardInbox, UnboundedReceiver<Pipelines>),
@@ -306,6 +232,7 @@ async fn run(
 ) {
     build.load.begin();
     tokio::task::spawn_local(pulse.keep());
+    let mut fetched = FetchedSources::new(at, build.lane.clone());
     let common = Common {
         gather,
         load: build.load,
@@ -318,6 +245,7 @@ async fn run(
     for listener in build.pipelines.listeners {
         served.insert(listener.key, common.serve(listener, &mut running));
     }
+    common.fetch(build.pipelines.sources, &mut running, &mut fetched);
     // Each task ends with the number of its connection.
     let (mut open, mut closers) = (JoinSet::new(), HashMap::<u64, AbortHandle>::new());
     // Pipelines of earlier generations.
@@ -348,7 +276,8 @@ async fn run(
                 }
             }
             Some(next) = next.recv() => {
-                ending.spawn_local(common.replace(next, &mut running, &mut served));
+                let replaced = common.replace(next, &mut running, &mut served, &mut fetched);
+                ending.spawn_local(replaced);
             }
             () = &mut running.clock => {}
             Err(ended) = &mut running.committer => die(ended),
@@ -363,6 +292,7 @@ async fn run(
     // Batches go on being sealed meanwhile: a sender that never ends its
     // request must not keep what others have sent from being delivered.
     let finish = async {
+        Fetched::end_all(fetched.into_all()).await;
         while open.join_next().await.is_some() {}
         while let Some(ended) = ending.join_next().await {
             ended.unwrap_or_else(die);

@@ -167,6 +167,7 @@ fn every_file_is_run() {
         "k8s-attributes.yaml",
         // By `kafka`.
         "kafka-exporter.yaml",
+        "kafka-receiver.yaml",
         "kiali-2.7.yaml",
         "probabilistic_sampler.yaml",
         "redaction.yaml",

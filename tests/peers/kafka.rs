@@ -19,7 +19,7 @@ use testkit::{Grpc, PATIENCE, Setup, Signal, Wayspan, frames, samples};
 
 /// A request of spans with these numbers, which are their ids. Ten of them share a trace; traces
 /// are spread over two resources with two scopes each.
-fn request(numbers: std::ops::Range<u64>) -> Vec<u8> {
+pub fn request(numbers: std::ops::Range<u64>) -> Vec<u8> {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let mut request = Vec::new();
     for (service, half) in [("orders", 0), ("payments", 1)] {
@@ -63,7 +63,7 @@ fn trace_id(number: u64) -> [u8; 16] {
 }
 
 /// Traces to topics of a broker, with more keys of the exporter.
-fn exporting(broker: &Broker, more: Value) -> Setup {
+pub fn exporting(broker: &Broker, more: Value) -> Setup {
     let mut keys = json!({"brokers": [broker.address()]});
     merge(&mut keys, more);
     let layer = json!({
@@ -77,7 +77,7 @@ fn exporting(broker: &Broker, more: Value) -> Setup {
     Setup::usual().layer(layer.to_string())
 }
 
-fn merge(into: &mut Value, more: Value) {
+pub fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Object(into), Value::Object(more)) => {
             for (key, value) in more {
@@ -149,7 +149,7 @@ fn has(count: u64) -> impl Fn(&[Record]) -> bool {
 }
 
 /// Sends spans with these numbers, which must be taken.
-async fn send(wayspan: &Wayspan, numbers: std::ops::Range<u64>) {
+pub async fn send(wayspan: &Wayspan, numbers: std::ops::Range<u64>) {
     send_request(wayspan, &request(numbers)).await;
 }
 

@@ -24,6 +24,7 @@ mod image;
 mod installed;
 mod jaeger;
 mod kafka;
+mod kafka_receiver;
 mod kiali;
 mod kiali_config;
 mod kiali_found;

@@ -8,7 +8,7 @@ use super::{Declined, Engine, ITEM_COST, LastIds, Piece, Progress, Run, known};
 use crate::{
     pdata::Index,
     pipeline::{
-        Decision, Span,
+        Decision, Span, Waiter,
         forecast::{self, Forecast},
         framing::slack,
         group_counts::HeaderBytes,
@@ -137,7 +137,11 @@ impl Engine {
     /// segment log too: a slow disk may leave them all in memory.
     fn has_room(&self, bytes: usize) -> Result<(), Declined> {
         let bytes = slack(bytes);
-        match self.outlet.busy(bytes).or(self.outlet.is_full(bytes)) {
+        match self
+            .outlet
+            .busy(bytes, Waiter::Sender)
+            .or(self.outlet.is_full(bytes))
+        {
             None => Ok(()),
             Some(busy) => Err(Declined::Busy(busy)),
         }
