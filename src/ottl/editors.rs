@@ -174,8 +174,12 @@ fn keep_keys(
 /// Cuts strings to so many bytes; `is_safe`: at the beginning of a letter.
 fn truncate(map: &mut Record, limit: usize, is_safe: bool, arena: &Arena) -> Result<(), EvalError> {
     for at in 0..map.len() {
-        let text = match map.value_at(at).map(Value::of) {
-            Some(Value::Str(text)) if text.len() > limit => text,
+        let payload = map.value_at(at).unwrap_or_default();
+        if payload.len() <= limit {
+            continue;
+        }
+        let text = match Value::of(payload) {
+            Value::Str(text) if text.len() > limit => text,
             _ => continue,
         };
         let cut = match is_safe {

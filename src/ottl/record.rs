@@ -6,7 +6,10 @@ written as it came. Attributes keep the order and the rules of the Collector's m
 removed one gives its place to the last.
 */
 
-use crate::pdata::wire::{self, WireFields, WireType, WireValue, put_bytes, put_message, put_tag};
+use crate::pdata::{
+    Runs, key_value,
+    wire::{self, WireFields, WireType, WireValue, put_bytes, put_message, put_tag},
+};
 use std::ops::Range;
 
 /// Memory that a record keeps from message to message.
@@ -83,8 +86,13 @@ impl Record {
             let raw = field.at..field.end();
             match field.value {
                 WireValue::Len(pair) if field.number == self.shape as u32 => {
-                    let (key, value) = pair_of(pair, raw.end - pair.len());
-                    self.attributes.push(Attribute { key, value, raw });
+                    let start = raw.end - pair.len();
+                    let (key, value) = key_value(pair);
+                    self.attributes.push(Attribute {
+                        key: start + key.start..start + key.end,
+                        value: start + value.start..start + value.end,
+                        raw,
+                    });
                 }
                 _ => self.fields.push(Field {
                     number: field.number,
@@ -307,39 +315,28 @@ impl Record {
             out.extend_from_slice(self.at(&(0..self.base)));
             return;
         }
+        let mut runs = Runs::new(&self.bytes);
         for field in &self.fields {
-            out.extend_from_slice(self.at(&field.raw));
+            runs.push(field.raw.clone(), out);
         }
+        runs.flush(out);
         self.write_attributes(self.shape as u32, out);
     }
 
     /// Appends the attributes as the fields `number`.
     pub(super) fn write_attributes(&self, number: u32, out: &mut Vec<u8>) {
+        let mut runs = Runs::new(&self.bytes);
         for attribute in &self.attributes {
             if !attribute.raw.is_empty() && number == self.shape as u32 {
-                out.extend_from_slice(self.at(&attribute.raw));
+                runs.push(attribute.raw.clone(), out);
                 continue;
             }
+            runs.flush(out);
             put_message(number, out, |out| {
                 put_bytes(1, self.at(&attribute.key), out);
                 put_bytes(2, self.at(&attribute.value), out);
             });
         }
+        runs.flush(out);
     }
-}
-
-/// Key and value of a `KeyValue` payload that begins at `start`.
-fn pair_of(pair: &[u8], start: usize) -> (Range<usize>, Range<usize>) {
-    let (mut key, mut value) = (0..0, 0..0);
-    for field in WireFields::new(pair) {
-        if let WireValue::Len(bytes) = field.value {
-            let end = start + field.end();
-            match field.number {
-                1 => key = end - bytes.len()..end,
-                2 => value = end - bytes.len()..end,
-                _ => {}
-            }
-        }
-    }
-    (key, value)
 }

@@ -9,8 +9,9 @@ changed is written byte for byte.
 */
 
 use super::{
+    Runs, key_value,
     view::AnyValue,
-    wire::{WireField, WireFields, put_bytes, put_fixed64, put_message, put_number},
+    wire::{WireFields, put_bytes, put_fixed64, put_message, put_number},
 };
 use std::ops::Range;
 
@@ -22,18 +23,35 @@ struct Piece {
     is_new: bool,
 }
 
+impl Piece {
+    fn of_message(range: Range<usize>) -> Self {
+        Self {
+            start: range.start as u32,
+            end: range.end as u32,
+            is_new: false,
+        }
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     key: Piece,
     value: Piece,
-    /// The whole payload of its `KeyValue`, while it is as it was.
-    payload: Option<Piece>,
+    /// The whole field, while it is as it was.
+    raw: Option<Piece>,
 }
 
 /// Memory for lists, used again and again.
 #[derive(Debug, Default)]
 pub struct AttributeScratch {
     entries: Vec<Entry>,
+    /// The other fields of the message, and how many of them stand before the first attribute.
+    others: Vec<Piece>,
+    in_front: usize,
     arena: Vec<u8>,
     is_changed: bool,
 }
@@ -60,30 +78,31 @@ impl<'a> AttributeList<'a> {
         scratch.arena.clear();
         scratch.arena.shrink_to(KEPT);
         scratch.entries.shrink_to(KEPT / size_of::<Entry>());
+        scratch.others.shrink_to(KEPT / size_of::<Piece>());
         scratch.is_changed = false;
-        let fields = WireFields::new(message).filter(|field| field.number == number);
-        scratch.entries.extend(fields.filter_map(|field| {
-            let payload = payload(&field, 0)?;
-            let mut entry = Entry {
-                key: Piece {
-                    end: payload.start,
-                    ..payload
-                },
-                value: Piece {
-                    end: payload.start,
-                    ..payload
-                },
-                payload: Some(payload),
-            };
-            for part in WireFields::new(field.bytes()?) {
-                match (part.number, self::payload(&part, payload.start)) {
-                    (1, Some(key)) => entry.key = key,
-                    (2, Some(value)) => entry.value = value,
-                    _ => {}
+        scratch.others.clear();
+        scratch.in_front = 0;
+        for field in WireFields::new(message) {
+            let raw = field.at..field.end();
+            match field.bytes() {
+                Some(pair) if field.number == number => {
+                    if scratch.entries.is_empty() {
+                        scratch.in_front = scratch.others.len();
+                    }
+                    let start = raw.end - pair.len();
+                    let (key, value) = key_value(pair);
+                    scratch.entries.push(Entry {
+                        key: Piece::of_message(start + key.start..start + key.end),
+                        value: Piece::of_message(start + value.start..start + value.end),
+                        raw: Some(Piece::of_message(raw)),
+                    });
                 }
+                _ => scratch.others.push(Piece::of_message(raw)),
             }
-            Some(entry)
-        }));
+        }
+        if scratch.entries.is_empty() {
+            scratch.in_front = scratch.others.len();
+        }
         Self {
             message,
             number,
@@ -199,7 +218,7 @@ impl<'a> AttributeList<'a> {
         }
         if let Some(entry) = self.scratch.entries.get_mut(at) {
             entry.value = value.0;
-            entry.payload = None;
+            entry.raw = None;
             self.scratch.is_changed = true;
         }
     }
@@ -212,7 +231,7 @@ impl<'a> AttributeList<'a> {
         self.scratch.entries.push(Entry {
             key,
             value: value.0,
-            payload: None,
+            raw: None,
         });
         self.scratch.is_changed = true;
     }
@@ -247,31 +266,26 @@ impl<'a> AttributeList<'a> {
     /// Appends the message's payload with these attributes: they stand together where the first
     /// stood.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let mut is_written = false;
-        for field in WireFields::new(self.message) {
-            if field.number != self.number || field.bytes().is_none() {
-                out.extend_from_slice(field.raw);
-            } else if !is_written {
-                self.put_all(out);
-                is_written = true;
-            }
-        }
-        if !is_written {
-            self.put_all(out);
-        }
-    }
-
-    fn put_all(&self, out: &mut Vec<u8>) {
+        let (in_front, behind) = self
+            .scratch
+            .others
+            .split_at_checked(self.scratch.in_front)
+            .unwrap_or_default();
+        let mut runs = Runs::new(self.message);
+        in_front.iter().for_each(|p| runs.push(p.range(), out));
         for entry in &self.scratch.entries {
-            if let Some(payload) = entry.payload {
-                put_bytes(self.number, self.at(payload), out);
+            if let Some(raw) = entry.raw {
+                runs.push(raw.range(), out);
                 continue;
             }
+            runs.flush(out);
             put_message(self.number, out, |out| {
                 put_bytes(1, self.at(entry.key), out);
                 put_bytes(2, self.at(entry.value), out);
             });
         }
+        behind.iter().for_each(|p| runs.push(p.range(), out));
+        runs.flush(out);
     }
 
     fn new_value(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> NewValue {
@@ -296,19 +310,7 @@ impl<'a> AttributeList<'a> {
 
 fn bytes<'b>(message: &'b [u8], arena: &'b [u8], piece: Piece) -> &'b [u8] {
     let home = if piece.is_new { arena } else { message };
-    home.get(piece.start as usize..piece.end as usize)
-        .unwrap_or_default()
-}
-
-/// Where the payload of a field is, which begins `offset` bytes into the message.
-fn payload(field: &WireField<'_>, offset: u32) -> Option<Piece> {
-    let end = field.end();
-    let start = end - field.bytes()?.len();
-    Some(Piece {
-        start: offset + start as u32,
-        end: offset + end as u32,
-        is_new: false,
-    })
+    home.get(piece.range()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ comparisons is what makes the walk fast. A miss costs nothing but the general
 way: this module never decides that bytes are bad.
 */
 
+use super::wire::{WireFields, WireValue};
+use std::ops::Range;
+
 /// Key byte of `Span.attributes` as every encoder writes it.
 pub(super) const PLAIN_ATTRIBUTE: u8 = 0x4a;
 
@@ -38,6 +41,14 @@ pub(super) fn plain_attribute(buf: &[u8], pos: usize) -> Option<(&[u8], &[u8], u
 /// strings are still to be checked.
 #[inline(always)]
 pub(super) fn plain_key_value(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, value) = plain_pair(payload)?;
+    Some((key, plain_text(value)?))
+}
+
+/// Key and payload of the value of a KeyValue payload that has a short key in
+/// front of its value, and nothing else.
+#[inline(always)]
+pub(super) fn plain_pair(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[0x0a, key_len @ 0..0x80], rest) = payload.split_first_chunk()? else {
         return None;
     };
@@ -45,10 +56,36 @@ pub(super) fn plain_key_value(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&0x12, value) = rest.split_first()? else {
         return None;
     };
-    let (&0x0a, text) = whole_len(value)?.split_first()? else {
+    Some((key, whole_len(value)?))
+}
+
+/// Where key and value of any KeyValue payload are in it; empty where they are absent. The last of each counts.
+#[inline]
+pub(crate) fn key_value(payload: &[u8]) -> (Range<usize>, Range<usize>) {
+    if let Some((key, value)) = plain_pair(payload) {
+        return (2..2 + key.len(), payload.len() - value.len()..payload.len());
+    }
+    let (mut key, mut value) = (0..0, 0..0);
+    for field in WireFields::new(payload) {
+        if let WireValue::Len(bytes) = field.value {
+            let end = field.end();
+            match field.number {
+                1 => key = end - bytes.len()..end,
+                2 => value = end - bytes.len()..end,
+                _ => {}
+            }
+        }
+    }
+    (key, value)
+}
+
+/// The text of an AnyValue payload that is a string of the usual length.
+#[inline(always)]
+pub(super) fn plain_text(payload: &[u8]) -> Option<&[u8]> {
+    let (&0x0a, text) = payload.split_first()? else {
         return None;
     };
-    Some((key, whole_len(text)?))
+    whole_len(text)
 }
 
 /// What follows a length of one or two bytes, if it is exactly so long.

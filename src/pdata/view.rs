@@ -8,7 +8,7 @@ not validated they just yield less, and a string that is not UTF-8 reads as
 empty. Absent fields read as protobuf's defaults.
 */
 
-use super::plain::plain_attribute;
+use super::plain::{plain_attribute, plain_pair, plain_text};
 use super::wire::{WireFields, WireValue};
 
 /// An attribute value.
@@ -37,6 +37,9 @@ pub enum AnyValue<'a> {
 impl<'a> AnyValue<'a> {
     /// Reads the payload of an `AnyValue`.
     pub fn new(payload: &'a [u8]) -> Self {
+        if let Some(text) = plain_text(payload) {
+            return AnyValue::String(str_of(text));
+        }
         let mut value = AnyValue::Empty;
         for field in WireFields::new(payload) {
             value = match (field.number, field.value) {
@@ -67,6 +70,12 @@ pub struct KeyValue<'a> {
 impl<'a> KeyValue<'a> {
     /// Reads the payload of a `KeyValue`.
     pub fn new(payload: &'a [u8]) -> Self {
+        if let Some((key, value)) = plain_pair(payload) {
+            return KeyValue {
+                key: str_of(key),
+                value: AnyValue::new(value),
+            };
+        }
         let mut this = KeyValue {
             key: "",
             value: AnyValue::Empty,
