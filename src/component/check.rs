@@ -9,7 +9,7 @@ it and what wayspan lacks may stand in it.
 use super::{
     Config, Loading,
     added::AddedProcessor,
-    extensions,
+    connectors, extensions,
     fingerprint::Fingerprints,
     joined,
     pipelines::{self, Components, NamedComponents},
@@ -54,7 +54,7 @@ pub(super) fn check<'n>(
         exporters: &exporters,
         connectors: &connectors,
     };
-    let drafts = sections.plan(pipelines::drafts(service.pipelines, cx), cx);
+    let plan = sections.plan(pipelines::drafts(service.pipelines, cx), cx);
     if loading.adds_mesh {
         processors.mark(tables.mesh, Usage::Used);
     }
@@ -93,9 +93,8 @@ pub(super) fn check<'n>(
         connectors: named_connectors,
         settings: &exporters_built,
     };
-    let resolved = drafts.iter().filter_map(|draft| draft.resolve(&all, cx));
-    let pipelines: Vec<_> = resolved.collect();
-    pipelines::check_connectors(&drafts, &pipelines, &connectors_built, cx);
+    let resolved = plan.run.iter().filter_map(|draft| draft.resolve(&all, cx));
+    let pipelines = connectors::check(&plan, &all, &connectors_built, resolved.collect(), cx);
     let mut pipelines = match cx.has_errors() {
         true => pipelines,
         false => joined::join(pipelines, &connectors_built).unwrap_or_else(|| {
@@ -106,8 +105,8 @@ pub(super) fn check<'n>(
         }),
     };
     for pipeline in &mut pipelines {
-        let draft = drafts.iter().find(|draft| draft.id == pipeline.id);
-        if let (Some(added), Some(draft)) = (&added, draft.or(drafts.first())) {
+        let draft = plan.run.iter().find(|draft| draft.id == pipeline.id);
+        if let (Some(added), Some(draft)) = (&added, draft.or(plan.run.first())) {
             added.add_to(pipeline, draft.spot, cx);
         }
     }

@@ -12,6 +12,7 @@ calls what the settings' traits have.
 - `section`: the components of a section, and which are used;
 - `extensions`: what they offer to components that name them;
 - `pipelines`: what is connected to what;
+- `connectors`: which pipelines those join;
 - `joined`: pipelines that are run as one;
 - `machine`: where what a file asks for is had: the environment, names, servers;
 - `service`: the rest of `service`;
@@ -22,6 +23,7 @@ calls what the settings' traits have.
 
 mod added;
 mod check;
+mod connectors;
 mod describe;
 mod extensions;
 mod fingerprint;

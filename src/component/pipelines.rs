@@ -34,6 +34,12 @@ pub(super) struct Components<'s, 'n> {
 }
 
 impl Components<'_, '_> {
+    /// The connector that `name` names, unless it is wrong.
+    pub(super) fn find_connector(&self, name: &str) -> Option<usize> {
+        let at = self.connectors.section.find(name)?;
+        self.connectors.built(at).copied()
+    }
+
     /// Adds the connector that `name` names to `list`. Returns false if none does.
     fn connector(&self, name: &str, list: &mut Vec<usize>, complete: &mut bool) -> bool {
         let Some(at) = self.connectors.section.find(name) else {
@@ -327,75 +333,4 @@ fn push(list: &mut Vec<usize>, index: Option<usize>, complete: &mut bool) {
         Some(_) => {}
         None => *complete = false,
     }
-}
-
-/// Reports connectors that lead nowhere or to another signal, and pipelines that
-/// feed themselves.
-pub(super) fn check_connectors(
-    drafts: &[Draft],
-    pipelines: &[Pipeline],
-    connectors: &[connector::ConfiguredConnector],
-    cx: &Reading<'_>,
-) {
-    let spot_of = |pipeline: &Pipeline| {
-        let draft = drafts.iter().find(|draft| draft.id == pipeline.id);
-        draft.map(|draft| draft.spot)
-    };
-    for (at, connector) in connectors.iter().enumerate() {
-        let id = &connector.id;
-        let feeding = pipelines.iter().filter(|p| p.feeds.contains(&at));
-        let fed: Vec<&Pipeline> = pipelines
-            .iter()
-            .filter(|p| p.fed_by.contains(&at))
-            .collect();
-        let mut given = Vec::new();
-        for pipeline in feeding {
-            match connector.settings.gives(pipeline.signal) {
-                Some(signal) => given.push(signal),
-                None => {
-                    let message = format!("connector {id} does not take {}", pipeline.signal);
-                    cx.error_at_key(spot_of(pipeline), &message, "");
-                }
-            }
-            if fed.is_empty() {
-                let message = format!("nothing takes from connector {id}");
-                let help = "name it as a receiver of another pipeline";
-                cx.error_at_key(spot_of(pipeline), &message, help);
-            }
-        }
-        for pipeline in fed {
-            if !given.contains(&pipeline.signal) {
-                let message = format!(
-                    "no pipeline feeds connector {id} with what becomes {}",
-                    pipeline.signal
-                );
-                let help = "name it as an exporter of another pipeline";
-                cx.error_at_key(spot_of(pipeline), &message, help);
-            }
-        }
-    }
-    for pipeline in pipelines {
-        if feeds_itself(pipeline, pipelines) {
-            let message = "this pipeline feeds itself through a connector";
-            cx.error_at_key(spot_of(pipeline), message, "");
-        }
-    }
-}
-
-fn feeds_itself(start: &Pipeline, pipelines: &[Pipeline]) -> bool {
-    let mut reached: Vec<&Pipeline> = Vec::new();
-    let mut open = vec![start];
-    while let Some(pipeline) = open.pop() {
-        let next = |p: &&Pipeline| p.fed_by.iter().any(|at| pipeline.feeds.contains(at));
-        for fed in pipelines.iter().filter(next) {
-            if fed.id == start.id {
-                return true;
-            }
-            if !reached.iter().any(|p| p.id == fed.id) {
-                reached.push(fed);
-                open.push(fed);
-            }
-        }
-    }
-    false
 }

@@ -14,9 +14,21 @@ use super::{
     unserved::{NO_RECEIVER, Verdict},
 };
 use crate::{
-    config::Reading, connector::ConfiguredConnector, exporter::ConfiguredExporter, pdata::Signal,
-    processor::ProcessorRole, receiver::ConfiguredReceiver,
+    config::{Reading, Spot},
+    connector::ConfiguredConnector,
+    exporter::ConfiguredExporter,
+    pdata::Signal,
+    processor::ProcessorRole,
+    receiver::ConfiguredReceiver,
 };
+
+/// The pipelines of the file.
+pub(super) struct Plan {
+    /// Those that are run, without what they run without.
+    pub(super) run: Vec<Draft>,
+    /// The others; why is reported.
+    pub(super) left_out: Vec<Draft>,
+}
 
 /// The sections that pipelines name components of.
 pub(super) struct Sections<'s, 'n> {
@@ -38,8 +50,8 @@ const LISTS: [List; 3] = [List::Receivers, List::Processors, List::Exporters];
 
 impl Sections<'_, '_> {
     /// Marks what each pipeline uses, takes out of its lists what it runs without, and
-    /// returns those that are run.
-    pub(super) fn plan(&self, drafts: Vec<Draft>, cx: &Reading<'_>) -> Vec<Draft> {
+    /// finds out which are run.
+    pub(super) fn plan(&self, drafts: Vec<Draft>, cx: &Reading<'_>) -> Plan {
         let is_of_traces = |draft: &Draft| draft.signal == Signal::Traces;
         let has_traces = drafts.iter().any(is_of_traces);
         let takers = |draft: &Draft| {
@@ -65,16 +77,20 @@ impl Sections<'_, '_> {
             is_of_traces(draft) && exporters.any(|(name, _)| self.leads_on(name, &idle))
         };
         let any_leads_on = drafts.iter().any(leads_on);
-        let mut planned = Vec::new();
+        let mut plan = Plan {
+            run: Vec::new(),
+            left_out: Vec::new(),
+        };
         for (mut draft, is_run) in drafts.into_iter().zip(runs) {
-            if is_run
+            let is_run = is_run
                 && (!is_of_traces(&draft)
-                    || self.plan_traces(&mut draft, (any_leads_on, &idle), cx))
-            {
-                planned.push(draft);
+                    || self.plan_traces(&mut draft, (any_leads_on, &idle), cx));
+            match is_run {
+                true => plan.run.push(draft),
+                false => plan.left_out.push(draft),
             }
         }
-        planned
+        plan
     }
 
     /// Returns true if an exporter of a pipeline of traces takes something: it is not left out, nor
@@ -110,23 +126,12 @@ impl Sections<'_, '_> {
         draft.exporters.retain(|(name, spot)| {
             let leads_on = self.leads_on(name, idle);
             if !leads_on {
-                let message = format!("{name} is not fed: no pipeline that takes from it is run");
-                cx.warn(Some(*spot), &message);
+                not_fed(name, *spot, cx);
             }
             leads_on
         });
         if had_exporters && draft.exporters.is_empty() {
-            match any_leads_on {
-                true => {
-                    let message = "not run: nothing that it leads to is served";
-                    cx.warn(Some(draft.spot), message);
-                }
-                false => {
-                    let message = "no exporter is left that wayspan serves";
-                    let help = "name an exporter that spans are to go to";
-                    cx.error_at_key(Some(draft.spot), message, help);
-                }
-            }
+            leads_nowhere(draft, any_leads_on, cx);
             return false;
         }
         true
@@ -144,7 +149,10 @@ impl Sections<'_, '_> {
         for (list, what) in LISTS.into_iter().zip(["receiver", "processor", "exporter"]) {
             let unserved = draft.list(list).iter();
             let unserved = unserved.filter(|(name, _)| !is_served(list, name));
-            lacking.extend(unserved.map(|(name, _)| format!("{what} {name}")));
+            lacking.extend(unserved.map(|(name, _)| match self.connectors.find(name) {
+                Some(_) => format!("connector {name}"),
+                None => format!("{what} {name}"),
+            }));
         }
         let is_refused = |(name, _): &Reference| {
             let verdict = self.verdict(List::Processors, name);
@@ -220,6 +228,23 @@ impl Draft {
             List::Exporters => &mut self.exporters,
         }
     }
+}
+
+/// Says that a pipeline gives nothing to the connector `name`.
+pub(super) fn not_fed(name: &str, spot: Spot, cx: &Reading<'_>) {
+    let message = format!("{name} is not fed: no pipeline that takes from it is run");
+    cx.warn(Some(spot), &message);
+}
+
+/// Reports a pipeline without an exporter that is left; an error where no other pipeline of traces leads on.
+pub(super) fn leads_nowhere(draft: &Draft, others_lead_on: bool, cx: &Reading<'_>) {
+    if others_lead_on {
+        let message = "not run: nothing that it leads to is served";
+        return cx.warn(Some(draft.spot), message);
+    }
+    let message = "no exporter is left that wayspan serves";
+    let help = "name an exporter that spans are to go to";
+    cx.error_at_key(Some(draft.spot), message, help);
 }
 
 fn names(references: &[Reference]) -> String {
