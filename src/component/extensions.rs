@@ -100,7 +100,11 @@ impl Extensions for Offers {
         if !kinds.contains(&kind) {
             let hint = did_you_mean(kind, &kinds);
             let message = format!("wayspan has no {what} \"{kind}\"{hint}");
-            let help = format!("{what}s wayspan has: {}", kinds.join(", "));
+            let known = format!("{what}s wayspan has: {}", kinds.join(", "));
+            let help = match self.table.unserved(kind).map(|known| known.instead) {
+                Some(instead) if !instead.is_empty() => format!("{instead}\n{known}"),
+                _ => known,
+            };
             cx.error_with_help(Some(spot), &message, &help);
             return None;
         }

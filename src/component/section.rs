@@ -95,7 +95,9 @@ impl<'n, T> Section<'n, T> {
         let (current, is_renamed) = self.table.current_name(&id.kind);
         let current = current.to_owned();
         let written = std::mem::replace(&mut id.kind, current);
-        if is_renamed {
+        let mut before = self.components.iter().map(|c| c.written);
+        let is_told = before.any(|other| other.split('/').next() == Some(&*written));
+        if is_renamed && !is_told {
             let message = format!("\"{written}\" is the old name of \"{}\"", id.kind);
             cx.warn(Some(spot), &message);
         }
@@ -135,10 +137,11 @@ impl<'n, T> Section<'n, T> {
     /// Returns what becomes of the component that `reference` names. None: it is
     /// served, or is not there.
     pub(super) fn unserved(&self, reference: &str) -> Option<Verdict> {
-        let kind = &self.component(reference)?.id.kind;
+        let component = self.component(reference)?;
+        let kind = &component.id.kind;
         match self.table.kind(kind) {
             Some(_) => None,
-            None => Some(self.table.verdict(kind)),
+            None => Some(self.table.verdict(kind, component.node)),
         }
     }
 
@@ -186,9 +189,11 @@ impl<'n, T> Section<'n, T> {
         let names = self.table.names();
         let hint = did_you_mean(kind, &names);
         let unserved = self.table.unserved(kind);
-        let remedy = match self.table.verdict(kind) {
-            // A slip of the pen is not left out.
-            Verdict::LeaveOut(effect) if unserved.is_some() || hint.is_empty() => {
+        // What looks like a slip of the pen is not left out, and needs no other remedy.
+        let is_slip = unserved.is_none() && !hint.is_empty();
+        let remedy = match self.table.verdict(kind, component.node) {
+            Verdict::LeaveOut(_) | Verdict::Refuse(_) if is_slip => "",
+            Verdict::LeaveOut(effect) => {
                 let ports = unserved.map(|known| ports(component.node, known));
                 let message = match ports.filter(|ports| !ports.is_empty()) {
                     Some(ports) => format!(
@@ -199,7 +204,6 @@ impl<'n, T> Section<'n, T> {
                 };
                 return cx.warn(spot, &message);
             }
-            Verdict::LeaveOut(_) => "",
             Verdict::Refuse(remedy) => remedy,
         };
         let known = match names.is_empty() {

@@ -7,7 +7,7 @@ A new component is its folder and its line here. Nothing else lists kinds.
 
 use super::unserved::{self, Unserved, Verdict};
 use crate::{
-    config::{Id, KeyReader},
+    config::{Id, KeyReader, Node},
     connector, exporter, extension, processor, receiver,
 };
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub(crate) static TABLES: Tables = Tables {
         renamed: &[],
         aliases: &[],
         unserved: unserved::RECEIVERS,
-        unknown: Verdict::Refuse(""),
+        unknown: Verdict::Refuse(unserved::UNKNOWN_RECEIVER),
     },
     processors: ComponentTable {
         what: "processor",
@@ -132,7 +132,7 @@ pub(crate) static TABLES: Tables = Tables {
         ],
         aliases: &[],
         unserved: unserved::EXPORTERS,
-        unknown: Verdict::Refuse(""),
+        unknown: Verdict::Refuse(unserved::UNKNOWN_EXPORTER),
     },
     connectors: ComponentTable {
         what: "connector",
@@ -173,10 +173,8 @@ pub(crate) static TABLES: Tables = Tables {
             ("basic_auth", "basicauth"),
             ("bearer_token_auth", "bearertokenauth"),
         ],
-        unserved: &[],
-        // What would be unsafe to leave out, an authenticator or a storage, is
-        // refused where a component names it.
-        unknown: Verdict::LeaveOut("nothing that wayspan serves needs it"),
+        unserved: unserved::EXTENSIONS,
+        unknown: Verdict::LeaveOut(unserved::UNKNOWN_EXTENSION),
     },
 };
 
@@ -191,10 +189,15 @@ impl<T> ComponentTable<T> {
         (self.unserved.iter()).find(|unserved| unserved.names.contains(&name))
     }
 
-    /// What becomes of a kind that wayspan does not have.
-    pub(crate) fn verdict(&self, name: &str) -> Verdict {
-        self.unserved(name)
-            .map_or(self.unknown, |unserved| unserved.verdict)
+    /// What becomes of a component of a kind that wayspan does not have.
+    pub(crate) fn verdict(&self, name: &str, keys: &Node) -> Verdict {
+        match self.unserved(name) {
+            Some(unserved) => match unserved.unless {
+                Some((key, why)) if keys.sets(key) => Verdict::Refuse(why),
+                _ => unserved.verdict,
+            },
+            None => self.unknown,
+        }
     }
 
     /// The current name of the kind called `name`, and whether that is another than

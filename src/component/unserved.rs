@@ -14,6 +14,11 @@ pub(crate) struct Unserved {
     /// Where a receiver listens by default: for each key of its `protocols`, or for
     /// the receiver itself, whose key is empty.
     pub(crate) ports: &'static [(&'static str, &'static str)],
+    /// A key that makes using a component that is left out an error, if it is set
+    /// anywhere below it, and why.
+    pub(crate) unless: Option<(&'static str, &'static str)>,
+    /// What to do instead where another component names an extension.
+    pub(crate) instead: &'static str,
 }
 
 /// What becomes of a component that is not served.
@@ -32,6 +37,8 @@ const fn kinds(names: &'static [&'static str], verdict: Verdict) -> Unserved {
         names,
         verdict,
         ports: &[],
+        unless: None,
+        instead: "",
     }
 }
 
@@ -40,9 +47,15 @@ const fn listening(
     ports: &'static [(&'static str, &'static str)],
 ) -> Unserved {
     Unserved {
-        names,
-        verdict: LeaveOut("nothing is received there"),
         ports,
+        ..kinds(names, LeaveOut("nothing is received there"))
+    }
+}
+
+const fn authenticator(names: &'static [&'static str], instead: &'static str) -> Unserved {
+    Unserved {
+        instead,
+        ..kinds(names, LeaveOut(UNKNOWN_EXTENSION))
     }
 }
 
@@ -67,6 +80,16 @@ pub(super) const RECEIVERS: &[Unserved] = &[
         &["kafka"],
         Refuse("this wayspan was built without the feature kafka"),
     ),
+    listening(&["libhoney"], &[("", "8080")]),
+    listening(
+        &["otelarrow", "otel_arrow"],
+        &[("grpc", "4317"), ("arrow", "4317")],
+    ),
+    kinds(
+        &["obi", "hubble", "telemetryapi"],
+        LeaveOut("its spans are not made"),
+    ),
+    kinds(&["nop"], LeaveOut("it receives nothing")),
     kinds(
         &[
             "pulsar",
@@ -84,6 +107,10 @@ pub(super) const RECEIVERS: &[Unserved] = &[
     ),
 ];
 
+/// What to do about a receiver of which nothing is known.
+pub(super) const UNKNOWN_RECEIVER: &str =
+    "let a Collector with this receiver send to wayspan's otlp receiver";
+
 /// What a pipeline without a receiver that is served is told.
 pub(super) const NO_RECEIVER: &str = "wayspan receives OTLP: add an otlp receiver to the pipeline; Istio sends to its port 4317 \
      through an extension provider of the kind `opentelemetry`";
@@ -94,7 +121,29 @@ pub(super) const UNKNOWN_PROCESSOR: &str = "wayspan does not know what it does t
      (otlp_grpc)";
 
 pub(super) const PROCESSORS: &[Unserved] = &[
-    kinds(&["geoip"], LeaveOut("its attributes are not added")),
+    kinds(
+        &["geoip", "dnslookup", "dns_lookup"],
+        LeaveOut("its attributes are not added"),
+    ),
+    Unserved {
+        unless: Some((
+            "remove_originals",
+            "it takes attributes away once they are renamed: let a Collector with it stand behind \
+             wayspan (otlp_grpc)",
+        )),
+        ..kinds(
+            &["gen_ai_normalizer", "genainormalizer"],
+            LeaveOut("the attributes of GenAI libraries are not added under their standard names"),
+        )
+    },
+    kinds(
+        &["spanmetrics", "servicegraph", "service_graph"],
+        LeaveOut("it makes metrics of spans, which are not made; the connector span_metrics does"),
+    ),
+    kinds(
+        &["queued_retry"],
+        LeaveOut("exporters have sending_queue and retry_on_failure"),
+    ),
     kinds(
         &["groupbytrace"],
         LeaveOut("spans are not gathered by trace, and leave at once"),
@@ -144,6 +193,10 @@ pub(super) const PROCESSORS: &[Unserved] = &[
     ),
 ];
 
+/// What to do about an exporter of which nothing else is known.
+pub(super) const UNKNOWN_EXPORTER: &str = "wayspan does not speak its protocol: let a Collector with it stand behind wayspan (otlp_grpc), or \
+     use the OTLP endpoint of that backend, if it has one";
+
 pub(super) const EXPORTERS: &[Unserved] = &[
     kinds(
         &["jaeger", "jaeger_thrift"],
@@ -183,20 +236,6 @@ pub(super) const EXPORTERS: &[Unserved] = &[
         &["datadog"],
         Refuse("Datadog's agent takes OTLP: use otlp_grpc with the agent's port 4317"),
     ),
-    kinds(
-        &[
-            "awsxray",
-            "azuremonitor",
-            "azure_monitor",
-            "signalfx",
-            "sapm",
-            "splunk_hec",
-        ],
-        Refuse(
-            "wayspan does not speak its protocol: let a Collector with it stand behind wayspan \
-             (otlp_grpc), or use the OTLP endpoint of that backend, if it has one",
-        ),
-    ),
 ];
 
 /// What to do about a connector of which nothing is known.
@@ -224,5 +263,35 @@ pub(super) const CONNECTORS: &[Unserved] = &[
         Refuse(
             "it decides where spans go: let a Collector with it stand behind wayspan (otlp_grpc)",
         ),
+    ),
+];
+
+/// What becomes of an extension that is enabled. One that would be unsafe to leave out, an
+/// authenticator or a storage, is refused where a component names it.
+pub(super) const UNKNOWN_EXTENSION: &str = "nothing that wayspan serves needs it";
+
+pub(super) const EXTENSIONS: &[Unserved] = &[
+    authenticator(
+        &["headers_setter"],
+        "headers with values of the file stand below headers of the exporter; for those taken from \
+         requests let a Collector with this extension stand behind wayspan (otlp_grpc)",
+    ),
+    authenticator(
+        &[
+            "oauth2client",
+            "sigv4auth",
+            "googleclientauth",
+            "google_client_auth",
+            "azureauth",
+            "azure_auth",
+            "asapclient",
+        ],
+        "let a Collector with it stand behind wayspan (otlp_grpc); or let something else renew a \
+         file with a token, and name it as filename of bearertokenauth",
+    ),
+    authenticator(
+        &["oidc"],
+        "in a mesh a RequestAuthentication with an AuthorizationPolicy checks tokens in front of \
+         wayspan",
     ),
 ];

@@ -125,6 +125,18 @@ impl Node {
         }
     }
 
+    /// Returns true if `key` is set anywhere in it, to something other than `false`.
+    pub(crate) fn sets(&self, key: &str) -> bool {
+        match &self.value {
+            NodeValue::Scalar(_) => false,
+            NodeValue::List(items) => items.iter().any(|item| item.sets(key)),
+            NodeValue::Map(entries) => entries.iter().any(|(name, value)| {
+                let is_off = value.is_null() || value.text() == Some("false");
+                (name == key && !is_off) || value.sets(key)
+            }),
+        }
+    }
+
     /// What an operator would call this: "a map", "a number".
     pub(crate) fn describe(&self) -> String {
         match &self.value {

@@ -22,6 +22,12 @@ const SUITES: [&str; 6] = [
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
 ];
+/// The suites of TLS 1.3, which are always on, here as in the Collector.
+const SUITES_OF_13: [&str; 3] = [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+];
 /// Groups: the Collector's name and IANA's.
 const GROUPS: [(&str, &str); 3] = [
     ("X25519", "X25519"),
@@ -95,7 +101,7 @@ impl LimitKeys {
             cipher_suites: keys.get(
                 "cipher_suites",
                 "all",
-                "suites of TLS 1.2 by IANA's names; those wayspan lacks (CBC, RSA key exchange) are left out with a warning. Those of 1.3 cannot be chosen",
+                "suites of TLS 1.2 by IANA's names; those wayspan lacks (CBC, RSA key exchange) are left out with a warning. Those of 1.3 are always on; with them alone nothing older is spoken",
             ),
             curve_preferences: keys.get("curve_preferences", "all", "of `X25519`, `P256`, `P384`"),
         }
@@ -104,7 +110,18 @@ impl LimitKeys {
     fn check(&self, cx: &Reading<'_>) -> TlsLimits {
         const OLD: &str = "wayspan speaks TLS 1.2 and newer only";
         let default = TlsLimits::default();
+        let is_of_12 = |suite: &Field<String>| {
+            let name = suite.value.as_deref().unwrap_or_default().trim();
+            !SUITES_OF_13.contains(&name)
+        };
+        let mut suites = self.cipher_suites.clone();
+        let named = suites.value.as_mut().filter(|list| !list.is_empty());
+        let none_of_12 = named.is_some_and(|list| {
+            list.retain(is_of_12);
+            list.is_empty()
+        });
         let min = match self.min.value {
+            _ if none_of_12 => TlsVersion::Tls13,
             Some(Named::Speaks(version)) => version,
             Some(Named::Old) => {
                 cx.warn(self.min.spot, OLD);
@@ -132,7 +149,7 @@ impl LimitKeys {
         TlsLimits {
             min,
             max,
-            cipher_suites: chosen(&self.cipher_suites, suite, &SUITES, cx),
+            cipher_suites: chosen(&suites, suite, &SUITES, cx),
             groups: chosen(
                 &self.curve_preferences,
                 group,
