@@ -17,6 +17,7 @@ use super::{
     section::{Section, Usage},
     service::{self, ServiceSection},
     table::Tables,
+    wrapped,
 };
 use crate::{
     config::{Diagnostic, KeyReader, Node, Place, Reading, keys},
@@ -40,6 +41,9 @@ pub(super) fn check<'n>(
     loading: Loading,
     cx: &'n Reading<'n>,
 ) -> Option<Config> {
+    if wrapped::is_wrapped(root, cx) {
+        return None;
+    }
     keys::refuse_unknown(root.entries(), "", &SECTIONS, cx.report());
     let service = read_service(root, cx);
     let receivers = Section::read(&tables.receivers, root, cx);

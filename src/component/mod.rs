@@ -18,6 +18,7 @@ calls what the settings' traits have.
 - `service`: the rest of `service`;
 - `check`: the way through them;
 - `describe`: what `validate` says of a configuration;
+- `wrapped`: files with a configuration inside;
 - `fingerprint`: whether a component is written as before.
 */
 
@@ -35,6 +36,7 @@ mod section;
 mod service;
 mod table;
 mod unserved;
+mod wrapped;
 
 pub(crate) use extensions::Extension;
 pub(crate) use fingerprint::{Fingerprint, Fingerprints};

@@ -21,6 +21,8 @@ pub(super) struct Draft {
     pub(super) receivers: Vec<Reference>,
     pub(super) processors: Vec<Reference>,
     pub(super) exporters: Vec<Reference>,
+    /// What a pipeline of metrics or logs names and is run without.
+    pub(super) without: Vec<String>,
 }
 
 /// The components that pipelines may name, and what became of each: an index into
@@ -161,6 +163,7 @@ fn draft(id: Id, signal: Signal, spot: Spot, keys: &mut KeyReader<'_>) -> Draft 
         receivers: references(&receivers),
         processors: references(&processors),
         exporters: references(&exporters),
+        without: Vec::new(),
     }
 }
 
@@ -212,7 +215,15 @@ impl Draft {
         let queues = pipeline.exporters.iter();
         let queues = queues.filter_map(|&at| all.settings.get(at)?.queue.batch.as_ref());
         pipeline.batch = pipeline.batch.for_queues(queues, has_batch);
-        complete.iter().all(|ok| *ok).then_some(pipeline)
+        if !complete.iter().all(|ok| *ok) {
+            return None;
+        }
+        if !self.without.is_empty() {
+            let without = self.without.join(", ");
+            let message = format!("runs without {without}, which wayspan does not serve");
+            cx.warn(Some(self.spot), &message);
+        }
+        Some(pipeline)
     }
 
     fn resolve_receivers(
@@ -291,7 +302,7 @@ impl Draft {
                         let message =
                             format!("this processor is for {of}, and {} is of traces", self.id);
                         cx.error(Some(*spot), &message);
-                    } else {
+                    } else if complete {
                         // Without the processor more might leave than the file lets out.
                         let message = format!(
                             "{} is not run: this processor is for {of} in wayspan",

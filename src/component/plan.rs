@@ -11,7 +11,7 @@ not served is an error.
 use super::{
     pipelines::Draft,
     section::{Reference, Section, Usage},
-    unserved::{NO_RECEIVER, Verdict},
+    unserved::{NO_CONNECTOR, NO_RECEIVER, Verdict},
 };
 use crate::{
     config::{Reading, Spot},
@@ -108,7 +108,19 @@ impl Sections<'_, '_> {
         cx: &Reading<'_>,
     ) -> bool {
         let had_exporters = !draft.exporters.is_empty();
-        if !draft.receivers.is_empty()
+        let comes_through = |(name, _): &&Reference| {
+            self.connectors.find(name).is_some() && self.is_left_out(List::Receivers, name)
+        };
+        let mut lacks_connector = false;
+        for (name, spot) in draft.receivers.iter().filter(comes_through) {
+            let message = format!(
+                "wayspan has no connector {name}, through which spans come to this pipeline"
+            );
+            cx.error_with_help(Some(*spot), &message, NO_CONNECTOR);
+            lacks_connector = true;
+        }
+        if !lacks_connector
+            && !draft.receivers.is_empty()
             && (draft.receivers.iter()).all(|(name, _)| self.is_left_out(List::Receivers, name))
         {
             let names = names(&draft.receivers);
@@ -180,11 +192,7 @@ impl Sections<'_, '_> {
         for list in LISTS {
             draft.list(list).retain(|(name, _)| is_served(list, name));
         }
-        if !lacking.is_empty() {
-            let lacking = lacking.join(", ");
-            let message = format!("runs without {lacking}, which wayspan does not serve");
-            cx.warn(spot, &message);
-        }
+        draft.without = lacking;
         self.mark_all(draft, Usage::Used);
         true
     }

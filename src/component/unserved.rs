@@ -242,6 +242,10 @@ pub(super) const EXPORTERS: &[Unserved] = &[
 pub(super) const UNKNOWN_CONNECTOR: &str = "wayspan does not know where it leads: name exporters in the pipeline, or let a Collector with \
      this connector stand behind wayspan (otlp_grpc)";
 
+/// What a pipeline of traces is told that takes from a connector which is left out elsewhere.
+pub(super) const NO_CONNECTOR: &str = "name the exporters of this pipeline in those that feed the connector; or let a Collector with it \
+     stand behind wayspan (otlp_grpc)";
+
 pub(super) const CONNECTORS: &[Unserved] = &[
     kinds(
         &[

@@ -43,7 +43,7 @@ pub(crate) use manual::Manual;
 pub(crate) use pairs::Pairs;
 pub(crate) use raw::RawValue;
 pub(crate) use reading::{Extensions, Reading};
-pub(crate) use scalar::host_port;
+pub(crate) use scalar::{bare_variable, host_port};
 pub use secret::Secret;
 pub use source::{Environment, Source};
 pub(crate) use value::{Field, Word};

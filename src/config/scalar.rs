@@ -64,14 +64,20 @@ pub(super) fn show_duration(duration: Duration) -> String {
     text.replace(' ', "")
 }
 
+/// What to write for a `$NAME` in an address, where nothing is inserted for it.
+pub(crate) fn bare_variable(address: &str) -> Option<String> {
+    let (_, name) = address.split_once('$')?;
+    let name = name.trim_start_matches(['{', '(']);
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
+    Some(format!("for a variable write ${{env:{name}}}"))
+}
+
 /// Splits `host:port`, `[v6]:port` or `:port`.
 pub(crate) fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
     let wrong = |why: &str| format!("\"{endpoint}\" is not HOST:PORT: {why}");
-    if let Some((_, name)) = endpoint.split_once('$') {
-        let name = name.trim_start_matches(['{', '(']);
-        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
-        return Err(wrong(&format!("for a variable write ${{env:{name}}}")));
+    if let Some(hint) = bare_variable(endpoint) {
+        return Err(wrong(&hint));
     }
     let (host, port) = endpoint
         .rsplit_once(':')

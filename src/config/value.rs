@@ -15,6 +15,9 @@ pub(crate) trait ValueType: Sized {
     /// What the tables of the documentation call the type.
     fn kind() -> String;
 
+    /// A text with commas is a list of these, as the Collector's lists of texts are.
+    const IS_SEPARATED_BY_COMMAS: bool = false;
+
     /// Reads the value.
     ///
     /// # Errors
@@ -125,8 +128,9 @@ impl<W: Word> ValueType for W {
 
     fn read(at: &At<'_>) -> Result<Self, String> {
         let text = at.text().map(str::trim);
-        let found = Self::WORDS.iter().find(|(word, _)| Some(*word) == text);
-        if let Some((_, value)) = found {
+        // The Collector reads most of its words in any case.
+        let is_it = |word: &str| text.is_some_and(|text| text.eq_ignore_ascii_case(word));
+        if let Some((_, value)) = Self::WORDS.iter().find(|(word, _)| is_it(word)) {
             return Ok(*value);
         }
         let words: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
@@ -146,6 +150,8 @@ impl<W: Word> ValueType for W {
 }
 
 impl ValueType for String {
+    const IS_SEPARATED_BY_COMMAS: bool = true;
+
     fn kind() -> String {
         "text".to_owned()
     }
@@ -242,8 +248,27 @@ impl<T: ValueType> ValueType for Vec<Field<T>> {
     }
 
     fn read(at: &At<'_>) -> Result<Self, String> {
-        let NodeValue::List(items) = &at.node.value else {
-            return Err(at.expected("a list"));
+        let separate;
+        let items = match &at.node.value {
+            NodeValue::List(items) => items,
+            // A variable has no other way to hold several. A secret is never cut.
+            NodeValue::Scalar(scalar)
+                if T::IS_SEPARATED_BY_COMMAS
+                    && scalar.resolve() == Resolved::Text
+                    && !secrecy::is_secret(at.path) =>
+            {
+                let texts = scalar.text.split(',').map(str::trim);
+                let item = |text: &str| Scalar {
+                    text: text.to_owned(),
+                    plain: false,
+                };
+                let nodes = texts.filter(|text| !text.is_empty()).map(item);
+                separate = nodes
+                    .map(|item| Node::new(at.node.place, NodeValue::Scalar(item)))
+                    .collect();
+                &separate
+            }
+            _ => return Err(at.expected("a list")),
         };
         let items = items.iter().enumerate();
         Ok(items

@@ -4,7 +4,7 @@ The settings of a client, and the keys that all clients have.
 
 use crate::{
     auth::{self, ClientAuth},
-    config::{Field, KeyReader, Pairs, Reading, Spot, UnixAddress},
+    config::{Field, KeyReader, Pairs, Reading, Spot, UnixAddress, bare_variable},
     http::{Compression, Compressor, Proxies},
     tls::{self, ClientTls},
 };
@@ -169,6 +169,11 @@ pub(crate) fn headers(pairs: Pairs, cx: &Reading<'_>) -> Vec<(String, String)> {
 /// What is wrong with it.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("\"{text}\" is not a URL such as http://jaeger:4318: {why}");
+    // Beyond the host a dollar sign may be meant.
+    let host = text.split_once("://").map_or(text, |(_, rest)| rest);
+    if let Some(hint) = bare_variable(host.split('/').next().unwrap_or_default()) {
+        return Err(wrong(&hint));
+    }
     let uri: http::Uri = text
         .parse()
         .map_err(|e: http::uri::InvalidUri| wrong(&e.to_string()))?;

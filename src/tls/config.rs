@@ -234,6 +234,7 @@ fn server_keys(keys: &mut KeyReader<'_>) -> Option<ServerTls> {
         "has no effect on a server, and is warned of: the Collector uses it for clients",
     );
     keys.ignored(&["ca_pem", "include_system_ca_certs_pool"]);
+    keys.ignored(&["include_insecure_cipher_suites"]);
     keys.refused(&["tpm"]);
     const CLIENT: &str = "is a key of clients; to receive plaintext leave tls out";
     let is_of_client = [
@@ -361,6 +362,7 @@ fn client_keys(keys: &mut KeyReader<'_>) -> TlsClientKeys {
         "files are looked at when a connection is made, if the last look is this long ago; `0s`: never",
     );
     keys.ignored(&["include_system_ca_certs_pool"]);
+    keys.ignored(&["include_insecure_cipher_suites"]);
     keys.refused(&["tpm"]);
 
     let cx = keys.reading();

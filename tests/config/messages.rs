@@ -129,6 +129,33 @@ service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [tail_samp
 }
 
 #[test]
+fn a_configuration_inside_of_something_else_is_pointed_at() {
+    let inner = "receivers: {otlp: }\nexporters: {debug: }\nservice: {pipelines: }\n";
+    let block = inner.replace('\n', "\n    ");
+    for (file, said) in [
+        (
+            format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    {block}\n"),
+            "config.yaml:4:3: the collector's configuration stands in data.config.yaml here",
+        ),
+        (
+            format!("apiVersion: v1\nkind: X\nspec:\n  config:\n    {block}\n"),
+            "= give wayspan that alone, as kubectl get prints it with -o jsonpath='{.spec.config}'",
+        ),
+        (
+            format!("mode: daemonset\nconfig:\n    {block}\n"),
+            "= give wayspan that alone; what a chart adds to it shows in helm template",
+        ),
+    ] {
+        let message = load(&[text(&file)]).unwrap_err();
+        assert!(message.contains(said), "expected {said}\ngot:\n{message}");
+        let heads = message
+            .lines()
+            .filter(|line| line.starts_with("config.yaml:"));
+        assert_eq!(heads.count(), 1, "{message}");
+    }
+}
+
+#[test]
 fn places_name_the_file_that_has_the_mistake() {
     let message = load(&[
         text(MINIMAL),

@@ -1,7 +1,7 @@
 /*! The keys of `file_storage`. */
 
 use crate::{
-    config::{Id, KeyReader, Setting, Word},
+    config::{Field, Id, KeyReader, Setting, Word},
     extension::{ExtensionOffer, ExtensionSettings},
     queue::{Fsync, Storage},
 };
@@ -78,6 +78,11 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn Extensio
         DEFAULT_MIB,
         "of all files of a pipeline together; at least 64",
     );
+    let max_size: Field<u64> = keys.get(
+        "max_size",
+        "none",
+        "the Collector's key, in bytes of a file; taken as `max_size_mib`, and as 64 if it is less; 0: the default",
+    );
     // Damage costs the records that are damaged, so there is nothing to recreate;
     // segments are deleted whole, so there is nothing to compact.
     keys.ignored(&["recreate", "compaction"]);
@@ -103,6 +108,23 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<Arc<dyn Extensio
     if fsync.value != Sync::Interval {
         cx.warn(interval.spot, "has no effect unless fsync is interval");
     }
+    let max_mib = match max_size.value {
+        Some(_) if max_mib.spot.is_some() => {
+            cx.error(max_size.spot, "beside max_size_mib: write one of the two");
+            max_mib
+        }
+        Some(bytes) if bytes > 0 => {
+            if bytes < LEAST_MIB * MIB {
+                let message = format!("less than {LEAST_MIB} MiB, a few segments; taken as that");
+                cx.warn(max_size.spot, &message);
+            }
+            Setting {
+                value: bytes.div_ceil(MIB).max(LEAST_MIB),
+                ..max_mib
+            }
+        }
+        Some(_) | None => max_mib,
+    };
     if max_mib.value < LEAST_MIB {
         let message = format!("at least {LEAST_MIB}, which is a few segments");
         cx.error(max_mib.spot, &message);
