@@ -7,6 +7,7 @@ found the causes in order; [`report`] prints. Only gathering talks to anybody, s
 a mesh can be judged from a file (`--replay`), by tests as well.
 */
 
+mod address;
 mod addresses;
 mod asked;
 mod cause;
@@ -28,6 +29,7 @@ mod probe;
 mod proxies;
 mod report;
 mod senders;
+mod tempo;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +94,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
     jaeger: Vec<String>,
 
+    /// Tempo's HTTP address, where Kiali's trace store is a Tempo, such as http://localhost:3200
+    #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
+    tempo: Option<String>,
+
     /// Kiali's address with its web root, such as http://localhost:20001/kiali: asked where its
     /// ConfigMap is not to be had, if it has no login
     #[arg(long, value_name = "URL", value_parser = crate::http::config::url)]
@@ -155,7 +161,12 @@ impl Stage {
             Self::Cluster => &[Category::Kubernetes, Category::Istio],
             Self::Proxies => &[Category::Proxies],
             Self::Collector => &[Category::Collector],
-            Self::Backend => &[Category::Jaeger, Category::Kiali, Category::Names],
+            Self::Backend => &[
+                Category::Jaeger,
+                Category::Tempo,
+                Category::Kiali,
+                Category::Names,
+            ],
             Self::Probe => &[Category::Probe],
         }
     }
@@ -204,6 +215,12 @@ impl Stage {
                     let address = gather::jaeger::ask(&url, is_kialis, limit).await;
                     facts.jaegers.push(address);
                 }
+                facts.tempo = match addresses::tempo(args, facts).await {
+                    Some((url, grpc)) => {
+                        Answer::Got(gather::tempo::ask(&url, grpc.as_deref(), limit).await)
+                    }
+                    None => Answer::NotAsked,
+                };
                 ask_pages(facts, limit).await;
             }
             Self::Probe if !args.probe => {}
@@ -310,15 +327,27 @@ async fn walk(args: &Args, facts: &mut Facts) -> Vec<Checked> {
     all
 }
 
-// A closed pipe (`wayspan doctor | head`) is the reader's choice.
-fn print(found: &[Checked], format: Format) {
+/// Shows what is written into a buffer. A closed pipe (`wayspan doctor | head`) is the reader's
+/// choice.
+fn show(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {
+    let mut text = Vec::new();
+    let _ = write(&mut text);
+    // Names of spans are anybody's to choose, and none of them shall steer a terminal.
+    for byte in &mut text {
+        if byte.is_ascii_control() && *byte != b'\n' {
+            *byte = b'?';
+        }
+    }
     let mut out = std::io::stdout().lock();
-    let _ = report::lines(&mut out, found, format).and_then(|()| out.flush());
+    let _ = out.write_all(&text).and_then(|()| out.flush());
+}
+
+fn print(found: &[Checked], format: Format) {
+    show(|out| report::lines(out, found, format));
 }
 
 fn finish(facts: &Facts, all: &[Checked], format: Format) -> ExitCode {
-    let mut out = std::io::stdout().lock();
     let pages = || findings::account(facts);
-    let _ = report::end(&mut out, all, &causes(all), pages, format);
+    show(|out| report::end(out, all, &causes(all), pages, format));
     ExitCode::from(exit_code(all))
 }

@@ -55,6 +55,7 @@ pub struct Envoy {
     listeners: Vec<Value>,
     clusters: Vec<Value>,
     spawns: bool,
+    traces: bool,
     resource: Option<String>,
     admin: u16,
 }
@@ -92,6 +93,7 @@ impl Envoy {
             listeners: Vec::new(),
             clusters: Vec::new(),
             spawns: false,
+            traces: true,
             resource: None,
             admin: free_port(),
         }
@@ -102,6 +104,11 @@ impl Envoy {
         self.spawns = true;
     }
 
+    /// Leaves tracing out of the listeners to come.
+    pub fn trace_no_more(&mut self) {
+        self.traces = false;
+    }
+
     /// Gives it `OTEL_RESOURCE_ATTRIBUTES`, and lets the listeners to come look there.
     pub fn detect_resource(&mut self, attributes: &str) {
         self.resource = Some(attributes.to_owned());
@@ -110,7 +117,7 @@ impl Envoy {
     /// Adds a listener and gives its port.
     pub fn listen(&mut self, hop: &Hop) -> u16 {
         let port = free_port();
-        let hcm = json!({
+        let mut hcm = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": hop.host,
             "use_remote_address": self.role == Role::Gateway,
@@ -130,6 +137,9 @@ impl Envoy {
                 }],
             }]},
         });
+        if !self.traces {
+            hcm.as_object_mut().unwrap().remove("tracing");
+        }
         self.listeners.push(json!({
             "name": format!("{}_{}", hop.cluster, self.listeners.len()),
             "address": address(port),

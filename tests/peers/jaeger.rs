@@ -19,7 +19,7 @@ mod api_v2 {
 }
 
 use api_v2::query_service_client::QueryServiceClient;
-use testkit::{Process, free_port, get, wait_for};
+use testkit::{Ca, Process, free_port, get, wait_for};
 
 /// What Kiali asks of Jaeger: spans of one service that carry all of the tags.
 pub struct Search<'a> {
@@ -40,21 +40,34 @@ pub struct Jaeger {
 
 impl Jaeger {
     pub fn start(dir: &Path) -> Self {
-        Self::start_with(dir, json!({}))
+        Self::start_with(dir, json!({}), None)
+    }
+
+    /// One whose queries go over TLS, with the certificate that is installed there.
+    pub fn secure(dir: &Path, ca: &Ca) -> Self {
+        Self::start_with(dir, json!({}), Some(ca))
     }
 
     /// One that also reads a topic from its beginning.
     pub fn reading(dir: &Path, broker: &str, topic: &str) -> Self {
         let traces = json!({"topic": topic, "encoding": "otlp_proto"});
         let kafka = json!({"brokers": [broker], "traces": traces, "initial_offset": "earliest"});
-        Self::start_with(dir, json!({"kafka": kafka}))
+        Self::start_with(dir, json!({"kafka": kafka}), None)
     }
 
     /// One with more receivers.
-    fn start_with(dir: &Path, more: Value) -> Self {
+    fn start_with(dir: &Path, more: Value, ca: Option<&Ca>) -> Self {
         let [otlp_grpc, otlp_http, zipkin, query_http, query_grpc, health] =
             std::array::from_fn(|_| free_port());
         let at = |port: u16| json!({"endpoint": format!("127.0.0.1:{port}")});
+        let asked_at = |port: u16| {
+            let mut server = at(port);
+            if let Some(ca) = ca {
+                let [cert, key] = ["tls.crt", "tls.key"].map(|name| ca.path(name));
+                server["tls"] = json!({"cert_file": cert, "key_file": key});
+            }
+            server
+        };
         let mut receivers = json!({
             "otlp": {"protocols": {"grpc": at(otlp_grpc), "http": at(otlp_http)}},
             "zipkin": at(zipkin),
@@ -71,7 +84,7 @@ impl Jaeger {
             "extensions": {
                 "healthcheckv2": {"use_v2": true, "http": at(health)},
                 "jaeger_storage": {"backends": {"mem": {"memory": {"max_traces": 200_000}}}},
-                "jaeger_query": {"storage": {"traces": "mem"}, "http": at(query_http), "grpc": at(query_grpc)},
+                "jaeger_query": {"storage": {"traces": "mem"}, "http": asked_at(query_http), "grpc": asked_at(query_grpc)},
             },
             "receivers": receivers,
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "mem"}},
@@ -86,7 +99,8 @@ impl Jaeger {
         );
         process.wait_ready(|| {
             get(health, "/status", &[]).is_ok_and(|a| a.status == 200)
-                && get(query_http, "/api/services", &[]).is_ok_and(|a| a.status == 200)
+                && get(query_http, "/api/services", &[])
+                    .is_ok_and(|a| a.status == if ca.is_some() { 400 } else { 200 })
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -20,6 +20,8 @@ pub struct Installed {
     pub version: &'static str,
     /// `external_services.tracing`.
     pub tracing: Value,
+    /// More of its configuration, which is merged into the rest.
+    pub more: Value,
     /// `server.port`.
     pub port: u16,
 }
@@ -32,6 +34,7 @@ impl Installed {
             instance: "kiali",
             version,
             tracing: json!({"enabled": true}),
+            more: json!({}),
             port: 20001,
         }
     }
@@ -82,6 +85,7 @@ impl Installed {
             config["kubernetes_config"] = json!({"cluster_name": ""});
             config["external_services"]["istio"]["istio_identity_domain"] = "".into();
         }
+        merge(&mut config, &self.more);
         config
     }
 
@@ -190,6 +194,17 @@ impl Installed {
         cluster.delete(&self.path("configmaps", self.instance));
         cluster.delete(&self.path("services", self.instance));
         cluster.delete(&self.path("pods", &self.pod_name()));
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
     }
 }
 

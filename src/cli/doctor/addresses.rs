@@ -7,6 +7,7 @@ use super::{
     Args,
     facts::{Facts, mesh_config::Speaks},
     gather::collector::CollectorAddresses,
+    tempo,
 };
 use std::time::Duration;
 use tokio::{net::lookup_host, time::timeout};
@@ -51,7 +52,7 @@ pub(super) async fn jaeger(args: &Args, facts: &Facts) -> Vec<(String, bool)> {
         let tracing = &config.tracing;
         let url = &tracing.internal_url;
         let (host, port) = host_and_port(url);
-        let is_known = !url.is_empty() && tracing.provider != "tempo";
+        let is_known = !url.is_empty() && !config.asks_tempo();
         if is_known && resolves(host, port, args.timeout).await {
             all.push((url.clone(), true));
         }
@@ -63,6 +64,18 @@ pub(super) async fn jaeger(args: &Args, facts: &Facts) -> Vec<(String, bool)> {
         }
     }
     all
+}
+
+/// Returns where Tempo is over HTTP and, if it is asked so, over gRPC.
+pub(super) async fn tempo(args: &Args, facts: &Facts) -> Option<(String, Option<String>)> {
+    if let Some(url) = &args.tempo {
+        // The port for gRPC is another, and may be forwarded or not.
+        return Some((url.clone(), None));
+    }
+    let config = tempo::kiali(facts)?;
+    let (host, port) = host_and_port(&config.tracing.internal_url);
+    let leads_there = !host.is_empty() && resolves(host, port, args.timeout).await;
+    leads_there.then(|| (config.tempo_url(), config.tempo_grpc_url()))
 }
 
 fn host_and_port(url: &str) -> (&str, u16) {

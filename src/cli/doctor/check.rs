@@ -19,6 +19,7 @@ pub(super) enum Category {
     Proxies,
     Collector,
     Jaeger,
+    Tempo,
     Kiali,
     Names,
     Probe,
@@ -26,12 +27,13 @@ pub(super) enum Category {
 
 impl Category {
     /// All of them, in the order of the chain.
-    pub(super) const ALL: [Category; 8] = [
+    pub(super) const ALL: [Category; 9] = [
         Category::Kubernetes,
         Category::Istio,
         Category::Proxies,
         Category::Collector,
         Category::Jaeger,
+        Category::Tempo,
         Category::Kiali,
         Category::Names,
         Category::Probe,
@@ -44,6 +46,7 @@ impl Category {
             Self::Proxies => "proxies",
             Self::Collector => "collector",
             Self::Jaeger => "jaeger",
+            Self::Tempo => "tempo",
             Self::Kiali => "kiali",
             Self::Names => "names",
             Self::Probe => "probe",

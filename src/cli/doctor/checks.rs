@@ -5,17 +5,18 @@ use super::{
     check::{Category, Check},
     collector,
     facts::Facts,
-    istio, jaeger, kiali, kubernetes, names, probe, proxies, senders,
+    istio, jaeger, kiali, kubernetes, names, probe, proxies, senders, tempo,
 };
 
 /// The checks, in the order of the chain.
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
-    let tables: [&'static [Check]; 9] = [
+    let tables: [&'static [Check]; 10] = [
         kubernetes::CHECKS,
         istio::CHECKS,
         proxies::CHECKS,
         collector::CHECKS,
         jaeger::CHECKS,
+        tempo::CHECKS,
         kiali::CHECKS,
         names::CHECKS,
         senders::CHECKS,

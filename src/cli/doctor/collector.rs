@@ -1,9 +1,17 @@
 /*! Whether the collector can be reached, takes spans, and gets rid of them. */
 
 use super::{
+    address::{Way, in_cluster},
     check::{Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, known},
-    facts::{Answer, Facts, FailureKind, collector::CollectorMetrics},
+    facts::{
+        Answer, Facts, FailureKind,
+        collector::{Collector, CollectorMetrics},
+        mesh_config::Speaks,
+    },
 };
+
+/// The port of a collector's metrics, unless it was changed.
+const METRICS: u16 = 8888;
 
 /// What stops spans before they come to the collector.
 pub(super) const NO_SPANS: &[&str] = &[
@@ -63,7 +71,7 @@ fn grpc(facts: &Facts) -> Verdict {
     let collector = &facts.collector;
     let url = &collector.grpc_url;
     match &collector.grpc {
-        Answer::NotAsked => Err(Inconclusive::NotApplicable),
+        Answer::NotAsked => Err(unreached(facts).unwrap_or(Inconclusive::NotApplicable)),
         Answer::Got(()) => Outcome::well(url),
         Answer::Failed(failure) => {
             let fix = match failure.kind {
@@ -85,6 +93,39 @@ fn grpc(facts: &Facts) -> Verdict {
             )
         }
     }
+}
+
+/// Returns how to get to the provider's Service, where nothing of the collector was asked.
+fn unreached(facts: &Facts) -> Option<Inconclusive> {
+    let Collector {
+        grpc,
+        http,
+        metrics,
+        ..
+    } = &facts.collector;
+    let is_asked = *grpc != Answer::NotAsked || *http != Answer::NotAsked;
+    if is_asked || *metrics != Answer::NotAsked {
+        return None;
+    }
+    let config = facts.kubernetes.mesh_config.got()?;
+    let mut backends = config.collectors();
+    let (_, backend, _) = backends.find(|(_, _, speaks)| *speaks == Speaks::OtlpGrpc)?;
+    let named = backend.kubernetes_service();
+    let mut services = facts.kubernetes.provider_services.iter();
+    let service = services.find(|one| named == Some((&one.name, &one.namespace)))?;
+    let service = service.service.got()?.as_ref()?;
+    let url = format!("http://{}:{}", backend.host(), backend.port);
+    let address = in_cluster(&url);
+    let mut ways = vec![address.way("--collector", 4317)];
+    if service.spec.ports.iter().any(|port| port.port == METRICS) {
+        ways.push(Way {
+            option: "--collector-metrics",
+            local: METRICS,
+            port: METRICS,
+            path: "/metrics",
+        });
+    }
+    Some(address.unreached(&ways))
 }
 
 fn http(facts: &Facts) -> Verdict {

@@ -14,6 +14,7 @@ pub(super) mod mesh_config;
 pub(super) mod objects;
 pub(super) mod probe;
 pub(super) mod proxy;
+pub(super) mod tempo;
 pub(super) mod traces;
 
 use collector::Collector;
@@ -25,6 +26,7 @@ use probe::Probe;
 use proxy::SeenProxy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use tempo::TempoSeen;
 
 /// All that was seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub(super) struct Facts {
     pub(super) proxies: Vec<SeenProxy>,
     pub(super) collector: Collector,
     pub(super) jaegers: Vec<JaegerAddress>,
+    /// Asked where Kiali has one for its trace store.
+    pub(super) tempo: Answer<TempoSeen>,
     /// Kialis by their configuration, the one that is looked at first.
     pub(super) kialis: Answer<Vec<KialiConfig>>,
     /// Asked with `--probe` alone.
@@ -135,6 +139,14 @@ impl fmt::Display for Failure {
 }
 
 impl<T> Answer<T> {
+    /// What a question that was asked came to.
+    pub(super) fn of(result: Result<T, Failure>) -> Self {
+        match result {
+            Ok(value) => Self::Got(value),
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+
     /// Returns the answer, if there is one.
     pub(super) fn got(&self) -> Option<&T> {
         match self {

@@ -74,6 +74,9 @@ impl<'a> Seen<'a> {
 pub(super) fn seen(facts: &Facts) -> Result<Seen<'_>, Inconclusive> {
     let all = known(&facts.kialis)?;
     let config = all.first().ok_or(Inconclusive::NotApplicable)?;
+    if config.asks_tempo() {
+        return Err(Inconclusive::NotApplicable);
+    }
     let mut addresses = facts.jaegers.iter();
     let found = addresses.find_map(|address| Some((address, address.services()?)));
     // That nothing could be asked, Jaeger's own checks have said.

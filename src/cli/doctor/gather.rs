@@ -15,4 +15,5 @@ pub(super) mod probe;
 pub(super) mod proxies;
 pub(in crate::cli) mod search;
 mod stored;
+pub(super) mod tempo;
 mod traces;

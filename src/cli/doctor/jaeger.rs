@@ -1,11 +1,13 @@
 /*! What Jaeger speaks at each address, and whether it has what Kiali calls. */
 
 use super::{
+    address::in_cluster,
     check::{
         Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, joined, some_of,
     },
     collector,
     facts::{Facts, jaeger::JaegerAddress},
+    kiali_fix::set,
 };
 
 /// What stops spans before they come to Jaeger.
@@ -48,16 +50,20 @@ fn all(facts: &Facts) -> Result<&[JaegerAddress], Inconclusive> {
     }
 }
 
-/// Returns what is spoken at an address.
+/// Returns what a Jaeger speaks at an address.
 fn spoken(address: &JaegerAddress) -> Vec<&'static str> {
-    let http = address.http.got().map(|_| "HTTP");
+    let http = address.speaks_http().then_some("HTTP");
     let grpc = address.grpc.got().map(|_| "gRPC");
     http.into_iter().chain(grpc).collect()
 }
 
 fn reachable(facts: &Facts) -> Verdict {
-    let mut saw = Vec::new();
-    let mut problems = Vec::new();
+    if facts.jaegers.is_empty()
+        && let Some(unreached) = unreached(facts)
+    {
+        return Err(unreached);
+    }
+    let (mut saw, mut problems, mut closed) = (Vec::new(), Vec::new(), None);
     for address in all(facts)? {
         let spoken = spoken(address);
         if !spoken.is_empty() {
@@ -70,9 +76,30 @@ fn reachable(facts: &Facts) -> Verdict {
             ));
             continue;
         }
+        if let Some(http) = address.http.got().filter(|http| http.is_closed()) {
+            closed.get_or_insert_with(|| Inconclusive::Unknown {
+                why: format!(
+                    "{} answers HTTP status {}: it wants credentials, which are not sent from here",
+                    address.url, http.status
+                ),
+                remedy: Some("Give --jaeger an address behind whatever asks for them".to_owned()),
+            });
+            continue;
+        }
+        if let Some(other) = &address.other_scheme {
+            problems.push(wrong_scheme(facts, address, other));
+            continue;
+        }
+        let other_answer = address.http.got().map(|http| {
+            format!(
+                "{}/api/services answers HTTP status {}, not as Jaeger does",
+                address.url, http.status
+            )
+        });
         let failures = [address.http.failure(), address.grpc.failure()];
         let mut said: Vec<&str> = failures.iter().flatten().map(|one| &*one.cause).collect();
         said.dedup();
+        said.extend(other_answer.as_deref());
         let whose = if address.is_kialis {
             ", which Kiali asks,"
         } else {
@@ -91,10 +118,42 @@ fn reachable(facts: &Facts) -> Verdict {
         );
         problems.push(problem);
     }
-    Ok(Outcome {
-        saw: saw.join("; "),
-        problems,
-    })
+    match closed.filter(|_| problems.is_empty()) {
+        Some(closed) => Err(closed),
+        None => Ok(Outcome {
+            saw: saw.join("; "),
+            problems,
+        }),
+    }
+}
+
+/// Returns how to get to the Jaeger that Kiali asks, where none was asked from here.
+fn unreached(facts: &Facts) -> Option<Inconclusive> {
+    let config = facts.kialis.list().first();
+    let config = config.filter(|config| !config.asks_tempo())?;
+    let address = in_cluster(&config.tracing.internal_url);
+    let local = if config.uses_grpc() { 16685 } else { 16686 };
+    Some(address.unreached(&[address.way("--jaeger", local)]))
+}
+
+fn wrong_scheme(facts: &Facts, address: &JaegerAddress, other: &str) -> Problem {
+    let (url, whose) = match address.is_kialis {
+        true => (&address.url, "Kiali asks Jaeger"),
+        false => (&address.url, "Jaeger was looked for"),
+    };
+    let config = facts.kialis.list().first();
+    let fix = match config.filter(|_| address.is_kialis) {
+        Some(config) => set(
+            config,
+            &format!("external_services: {{tracing: {{internal_url: \"{other}\"}}}}"),
+        ),
+        None => Fix::text(format!("Give --jaeger {other}")),
+    };
+    Problem::broken(
+        format!("{whose} at {url}, and Jaeger answers at {other}"),
+        "the one speaks TLS, the other plaintext",
+        fix,
+    )
 }
 
 fn search(facts: &Facts) -> Verdict {

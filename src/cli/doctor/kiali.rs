@@ -123,7 +123,7 @@ fn protocol(facts: &Facts) -> Verdict {
     let config = first(facts)?;
     let address = kialis_jaeger(facts)?;
     let url = &config.tracing.internal_url;
-    let (http, grpc) = (address.http.got().is_some(), address.grpc.got().is_some());
+    let (http, grpc) = (address.speaks_http(), address.grpc.got().is_some());
     let saw = format!(
         "{} to {url}",
         if config.uses_grpc() { "gRPC" } else { "HTTP" }
@@ -134,14 +134,33 @@ fn protocol(facts: &Facts) -> Verdict {
     }
     if config.uses_grpc() && !grpc {
         let failure = address.grpc.failure();
-        let yaml = format!(
-            "external_services: {{tracing: {{use_grpc: true, internal_url: \"{}\"}}}}",
-            with_port(url, 16685)
-        );
+        let has_searches = address
+            .http
+            .got()
+            .is_some_and(|http| http.services.is_some());
+        let grpc_url = with_port(url, 16685);
+        // What was seen to answer goes before what is usual.
+        let fix = match has_searches {
+            true => {
+                let yaml = "external_services: {tracing: {use_grpc: false}}";
+                let mut fix = set(config, yaml);
+                fix.text.push_str(&format!(
+                    "\nor keep gRPC, as Jaeger after 2.20 needs it, with internal_url {grpc_url} if its port is the usual one"
+                ));
+                fix
+            }
+            false => {
+                let keys = format!("use_grpc: true, internal_url: \"{grpc_url}\"");
+                set(
+                    config,
+                    &format!("external_services: {{tracing: {{{keys}}}}}"),
+                )
+            }
+        };
         let problem = Problem::broken(
             format!("Kiali speaks gRPC to {url}, where Jaeger speaks HTTP"),
             failure.map_or("", |failure| &failure.cause),
-            set(config, &yaml),
+            fix,
         );
         return Outcome::one(saw, problem);
     }

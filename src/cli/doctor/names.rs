@@ -12,10 +12,12 @@ use super::{
     check::{
         Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, count, joined, some_of,
     },
-    facts::Facts,
+    facts::{Facts, kiali::KialiConfig},
     findings::{Finding, FoundPage, Seen, seen},
     jaeger,
+    kiali_fix::set,
     nearest::{self, Mismatch, are_empty},
+    tempo,
 };
 use crate::mesh::pages::PageRole;
 use std::collections::BTreeMap;
@@ -90,6 +92,12 @@ fn by_group(seen: &Seen<'_>, passes: impl Fn(&Finding<'_>) -> bool) -> String {
 }
 
 fn held(facts: &Facts) -> Verdict {
+    if tempo::kiali(facts).is_some() {
+        return Err(Inconclusive::Unknown {
+            why: "the names that a Tempo holds are not looked at".to_owned(),
+            remedy: None,
+        });
+    }
     let seen = seen(facts)?;
     let saw = by_group(&seen, |finding| {
         !matches!(
@@ -202,10 +210,7 @@ fn tagged(facts: &Facts) -> Verdict {
             format!(
                 "{page} has spans named {name} of the last minutes, with istio.cluster_id={cluster}"
             ),
-            Fix::text(format!(
-                "Let Kiali's kubernetes_config.cluster_name ({place}) be {cluster}, which is what the proxies call the \
-                 cluster (CLUSTER_ID of istiod), unless these are another cluster's spans"
-            )),
+            rename_cluster(seen.config, cluster),
         ),
         _ => Problem::broken(
             format!("spans lack what Kiali asks for besides the name, {saw}: {empty}"),
@@ -217,6 +222,18 @@ fn tagged(facts: &Facts) -> Verdict {
         ),
     };
     Outcome::one(saw, problem)
+}
+
+fn rename_cluster(config: &KialiConfig, cluster: &str) -> Fix {
+    // The name is a span's, and whoever sent it may have put anything in.
+    let quoted = serde_json::Value::from(cluster);
+    let mut fix = set(
+        config,
+        &format!("kubernetes_config: {{cluster_name: {quoted}}}"),
+    );
+    let unless = "\nas proxies call the cluster, unless these are spans of another one";
+    fix.text.push_str(unless);
+    fix
 }
 
 fn kept(facts: &Facts) -> Verdict {

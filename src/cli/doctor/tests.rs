@@ -7,6 +7,7 @@
 mod faults;
 mod manual;
 mod probe;
+mod tempo;
 
 use super::{
     cause::{Checked, causes, exit_code},
@@ -137,6 +138,36 @@ fn what_may_be_meant_is_a_warning() {
         assert_eq!(found, [check], "{name}");
         assert_eq!(exit_code(&all), 0, "{name}");
     }
+}
+
+/// From outside of the cluster neither the collector nor Jaeger was asked.
+#[test]
+fn links_that_cannot_be_reached_are_told_with_the_way_to_them() {
+    let mut facts = healthy();
+    change(&mut facts, "/collector", &json!({}));
+    change(&mut facts, "/jaegers", &json!([]));
+    let all = judge(&facts);
+    assert_eq!((exit_code(&all), causes(&all)), (2, vec![]));
+    let remedies: Vec<&str> = all
+        .iter()
+        .filter_map(|one| match &one.verdict {
+            Err(super::check::Inconclusive::Unknown { remedy, .. }) => remedy.as_deref(),
+            _ => None,
+        })
+        .collect();
+    let collector = "kubectl -n istio-system port-forward service/istio-collector 4317:4317   # then wayspan doctor \
+        --collector http://localhost:4317";
+    let jaeger = "kubectl -n observability port-forward service/jaeger 16686:16686   # then wayspan doctor --jaeger \
+        http://localhost:16686/jaeger";
+    assert_eq!(remedies, [collector, jaeger]);
+}
+
+#[test]
+fn a_jaeger_that_wants_credentials_is_not_called_well() {
+    let mut facts = healthy();
+    change(&mut facts, "/jaegers/0/http/got", &json!({"status": 401}));
+    let all = judge(&facts);
+    assert_eq!((exit_code(&all), causes(&all)), (2, vec![]));
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) struct JaegerAddress {
     pub(crate) http: Answer<HttpSeen>,
     /// The services that it holds.
     pub(crate) grpc: Answer<Vec<String>>,
+    /// The same address with the other scheme, where a Jaeger answers that and not this.
+    pub(crate) other_scheme: Option<String>,
     /// Of the names that pages ask for, those that have spans of late.
     pub(crate) recent: BTreeMap<String, Recent>,
     /// What became of the traces that were returned for a page, by its title.
@@ -66,7 +68,29 @@ pub(crate) enum Shown {
     OfOthers,
 }
 
+impl HttpSeen {
+    /// Returns true if what was answered is a Jaeger's.
+    pub(crate) fn is_jaegers(&self) -> bool {
+        self.services.is_some() || self.base.is_some() || self.has_v3
+    }
+
+    /// Returns true if credentials are wanted, so that nothing can be told.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.is_jaegers() && matches!(self.status, 401 | 403)
+    }
+}
+
 impl JaegerAddress {
+    /// Returns true if a Jaeger answers in some way.
+    pub(crate) fn is_jaeger(&self) -> bool {
+        self.grpc.got().is_some() || self.speaks_http()
+    }
+
+    /// Returns true if a Jaeger answers over HTTP.
+    pub(crate) fn speaks_http(&self) -> bool {
+        self.http.got().is_some_and(HttpSeen::is_jaegers)
+    }
+
     /// Returns the services that it holds, by either way of asking.
     pub(crate) fn services(&self) -> Option<&[String]> {
         let of_http = || self.http.got()?.services.as_deref();

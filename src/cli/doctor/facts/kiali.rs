@@ -41,6 +41,13 @@ object! {
         internal_url: String,
         auth_type: String,
         query_scope: Vec<String>,
+        /// Their names; their values may be secrets.
+        custom_headers: Vec<String>,
+        health_check_url: String,
+        /// Of Tempo; 0: it is not set.
+        grpc_port: u16,
+        /// Of Tempo.
+        tenant: String,
     }
 }
 
@@ -103,7 +110,13 @@ impl KialiConfig {
             .into_iter()
             .find(|url| !url.is_empty())
             .unwrap_or(DEFAULT_URL);
-        let scope = tracing.get("query_scope").and_then(Value::as_object);
+        let names = |key: &str| -> Vec<String> {
+            let map = tracing.get(key).and_then(Value::as_object);
+            map.into_iter()
+                .flat_map(|map| map.keys().cloned())
+                .collect()
+        };
+        let port = tracing.get("grpc_port").and_then(Value::as_u64);
         Ok(Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -116,10 +129,11 @@ impl KialiConfig {
                 use_grpc: tracing.get("use_grpc").and_then(Value::as_bool),
                 internal_url: without_user(url),
                 auth_type: word("/auth/type").to_owned(),
-                query_scope: scope
-                    .into_iter()
-                    .flat_map(|map| map.keys().cloned())
-                    .collect(),
+                query_scope: names("query_scope"),
+                custom_headers: names("custom_headers"),
+                health_check_url: without_user(word("/health_check_url")),
+                grpc_port: port.and_then(|port| port.try_into().ok()).unwrap_or(0),
+                tenant: word("/tempo_config/tenant").to_owned(),
             },
             ..Self::said(read)
         })
@@ -168,6 +182,38 @@ impl KialiConfig {
     /// Returns true if it speaks gRPC to Jaeger, as it does unless it is told.
     pub(crate) fn uses_grpc(&self) -> bool {
         self.tracing.use_grpc.unwrap_or(true)
+    }
+
+    /// Returns true if its trace store is a Tempo.
+    pub(crate) fn asks_tempo(&self) -> bool {
+        self.tracing.provider == "tempo"
+    }
+
+    /// Returns where it asks Tempo over HTTP: below the tenant's path, if it knows one and the
+    /// address has none (`tracing/tempo/http_client.go`, `ConstructTempoTenantURL`).
+    pub(crate) fn tempo_url(&self) -> String {
+        let tracing = &self.tracing;
+        let url = tracing.internal_url.trim_end_matches('/');
+        let has_path = url
+            .split_once("://")
+            .is_some_and(|(_, rest)| rest.contains('/'));
+        match tracing.tenant.is_empty() || has_path {
+            true => url.to_owned(),
+            false => format!("{url}/api/traces/v1/{}/tempo", tracing.tenant),
+        }
+    }
+
+    /// Returns where it searches Tempo over gRPC, if it does.
+    pub(crate) fn tempo_grpc_url(&self) -> Option<String> {
+        const USUAL: u16 = 9095;
+        let port = match self.tracing.grpc_port {
+            0 => USUAL,
+            port => port,
+        };
+        let uri = http::Uri::try_from(&self.tracing.internal_url).ok()?;
+        let (scheme, host) = (uri.scheme_str()?, uri.host()?);
+        self.uses_grpc()
+            .then(|| format!("{scheme}://{host}:{port}"))
     }
 
     /// Returns `namespace/name`, or the URL.
@@ -236,6 +282,42 @@ mod tests {
     }
 
     #[test]
+    fn a_tempo_is_asked_where_its_keys_say() {
+        for (url, port, tenant, http, grpc) in [
+            (
+                "http://tempo:3200/",
+                0,
+                "",
+                "http://tempo:3200",
+                "http://tempo:9095",
+            ),
+            (
+                "https://tempo:3200",
+                9000,
+                "a",
+                "https://tempo:3200/api/traces/v1/a/tempo",
+                "https://tempo:9000",
+            ),
+            (
+                "http://tempo/own",
+                0,
+                "a",
+                "http://tempo/own",
+                "http://tempo:9095",
+            ),
+        ] {
+            let mut config = KialiConfig::default();
+            config.tracing.internal_url = url.to_owned();
+            config.tracing.grpc_port = port;
+            config.tracing.tenant = tenant.to_owned();
+            assert_eq!(config.tempo_url(), http);
+            assert_eq!(config.tempo_grpc_url().as_deref(), Some(grpc));
+            config.tracing.use_grpc = Some(false);
+            assert_eq!(config.tempo_grpc_url(), None);
+        }
+    }
+
+    #[test]
     fn nothing_secret_is_kept() {
         let config = "\
 external_services:
@@ -264,6 +346,7 @@ login_token: {signing_key: hunter2}
         );
         assert_eq!((&*read.version, &*read.tracing.auth_type), ("2.7", "basic"));
         assert_eq!(read.tracing.query_scope, ["tenant"]);
+        assert_eq!(read.tracing.custom_headers, ["x-token"]);
         let written = serde_json::to_string(&read).unwrap();
         assert!(!written.contains("hunter2"), "{written}");
     }

@@ -31,14 +31,14 @@ pub(in crate::cli::doctor) async fn ask(at: &CollectorAddresses, limit: Duration
     if let Some(url) = &at.grpc {
         let asked = Asker::new(url, limit).call(EXPORT, &()).await;
         facts.grpc_url.clone_from(url);
-        facts.grpc = answer(asked.map(|_| ()));
+        facts.grpc = Answer::of(asked.map(|_| ()));
     }
     if let Some(url) = &at.http {
         let asked = Asker::new(url, limit)
             .post("/v1/traces", Bytes::new())
             .await;
         facts.http_url.clone_from(url);
-        facts.http = answer(asked.and_then(|reply| match reply.status {
+        facts.http = Answer::of(asked.and_then(|reply| match reply.status {
             200 => Ok(()),
             status => Err(refused(format!(
                 "{url}/v1/traces answers {status} to an empty request"
@@ -48,7 +48,7 @@ pub(in crate::cli::doctor) async fn ask(at: &CollectorAddresses, limit: Duration
     if let Some(url) = &at.metrics {
         facts.metrics_url.clone_from(url);
         let asker = Asker::new(url, limit);
-        facts.metrics = answer(metrics(&asker, url).await);
+        facts.metrics = Answer::of(metrics(&asker, url).await);
     }
     facts
 }
@@ -78,13 +78,6 @@ fn refused(cause: String) -> Failure {
         kind: FailureKind::Malformed,
         cause,
         remedy: None,
-    }
-}
-
-fn answer<T>(result: Result<T, Failure>) -> Answer<T> {
-    match result {
-        Ok(value) => Answer::Got(value),
-        Err(failure) => Answer::Failed(failure),
     }
 }
 

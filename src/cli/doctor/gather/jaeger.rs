@@ -35,22 +35,36 @@ pub(in crate::cli::doctor) async fn ask(
     is_kialis: bool,
     limit: Duration,
 ) -> JaegerAddress {
+    let mut seen = ask_once(url, limit).await;
+    seen.is_kialis = is_kialis;
+    let is_closed = seen.http.got().is_some_and(HttpSeen::is_closed);
+    if let Some(other) = with_other_scheme(url).filter(|_| !seen.is_jaeger() && !is_closed) {
+        let found = ask_once(&other, limit).await;
+        seen.other_scheme = found.is_jaeger().then_some(other);
+    }
+    seen
+}
+
+async fn ask_once(url: &str, limit: Duration) -> JaegerAddress {
     let asker = Asker::new(url, limit);
     let (http, grpc) = futures_util::future::join(over_http(&asker, url), over_grpc(&asker)).await;
     JaegerAddress {
         url: url.to_owned(),
-        is_kialis,
-        http: answer(http),
-        grpc: answer(grpc),
+        http: Answer::of(http),
+        grpc: Answer::of(grpc),
         ..JaegerAddress::default()
     }
 }
 
-fn answer<T>(result: Result<T, Failure>) -> Answer<T> {
-    match result {
-        Ok(value) => Answer::Got(value),
-        Err(failure) => Answer::Failed(failure),
-    }
+/// Returns a URL with `https` for `http`, and the reverse; none where it names neither.
+pub(super) fn with_other_scheme(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let other = match scheme {
+        "http" => "https",
+        "https" => "http",
+        _ => return None,
+    };
+    Some(format!("{other}://{rest}"))
 }
 
 async fn over_grpc(asker: &Asker) -> Result<Vec<String>, Failure> {
