@@ -26,7 +26,8 @@ const BATCH_METADATA_CARDINALITY: Metric = Metric::gauge(
     "Distinct metadata values batched apart; always 1.",
     &["processor"],
 )
-.in_unit("{combination}");
+.in_unit("{combination}")
+.up_and_down();
 const ENQUEUE_FAILED: Metric = Metric::counter(
     "otelcol_exporter_enqueue_failed_{items}",
     "Items lost because the queue was full, while other exporters of the pipeline had room.",
@@ -49,7 +50,8 @@ const IN_FLIGHT: Metric = Metric::gauge(
     "Requests sent and not answered.",
     &["exporter", "data_type"],
 )
-.in_unit("{request}");
+.in_unit("{request}")
+.up_and_down();
 const EXPORTER_UP: Metric = Metric::gauge(
     "wayspan_exporter_up",
     "1 while the backend answers or has not been asked; 0 from the first failure of an outage \

@@ -36,6 +36,8 @@ pub(crate) struct Metric {
     pub(super) labels: &'static [&'static str],
     /// The bounds of a histogram's buckets.
     pub(super) buckets: &'static [f64],
+    /// A gauge that OTLP calls a sum: of what came and went.
+    pub(super) is_sum: bool,
     unit: &'static str,
     signal: Option<Signal>,
 }
@@ -128,8 +130,18 @@ impl Metric {
             kind,
             labels,
             buckets: &[],
+            is_sum: false,
             unit: "",
             signal: None,
+        }
+    }
+
+    /// Returns the gauge as one that counts what came and went.
+    #[must_use]
+    pub(crate) const fn up_and_down(self) -> Self {
+        Self {
+            is_sum: true,
+            ..self
         }
     }
 

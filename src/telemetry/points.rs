@@ -130,6 +130,10 @@ impl PointWriter {
         let about = (dotted(name), help.as_str(), metric.unit());
         match metric.kind {
             MetricKind::Counter => put_sum(about, temporality, &points, out),
+            MetricKind::Gauge if metric.is_sum => put_metric(about, PointKind::Sum, out, |sum| {
+                sum.extend_from_slice(&points);
+                put_temporality(temporality, sum);
+            }),
             MetricKind::Gauge => put_metric(about, PointKind::Gauge, out, |gauge| {
                 gauge.extend_from_slice(&points);
             }),

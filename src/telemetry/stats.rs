@@ -212,27 +212,14 @@ counters! {
 /// The Collector's buckets for batch sizes in items.
 pub(crate) const ITEM_BUCKETS: &[f64] = &[
     10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3,
-    9e3, 1e4, 2e4, 3e4, 5e4, 1e5, 2e5, 5e5,
+    9e3, 1e4, 2e4, 3e4, 5e4, 1e5,
 ];
 
-/// Those for sizes in bytes: powers of two.
+/// Those for sizes in bytes.
 pub(crate) const BYTE_BUCKETS: &[f64] = &[
-    128.0,
-    256.0,
-    512.0,
-    1024.0,
-    2048.0,
-    4096.0,
-    8192.0,
-    16384.0,
-    32768.0,
-    65536.0,
-    131_072.0,
-    262_144.0,
-    524_288.0,
-    1_048_576.0,
-    2_097_152.0,
-    4_194_304.0,
+    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3,
+    9e3, 1e4, 2e4, 3e4, 5e4, 1e5, 2e5, 3e5, 4e5, 5e5, 6e5, 7e5, 8e5, 9e5, 1e6, 2e6, 3e6, 4e6, 5e6,
+    6e6, 7e6, 8e6, 9e6,
 ];
 
 /// The histogram of [`PipelineStats::send_size`].

@@ -34,6 +34,7 @@ mod kubernetes;
 mod matrix;
 mod mesh;
 mod naming;
+mod own_metrics;
 mod pod;
 mod sdk;
 mod senders;

@@ -6,6 +6,6 @@ counters! {
     /// What one `filter` dropped on one shard.
     pub(crate) struct FilterStats ["filter"] {
         /// Spans that a filter dropped.
-        dropped: "otelcol_processor_filter_spans_filtered",
+        dropped: "otelcol_processor_filter_spans_filtered" in "1",
     }
 }

@@ -6,8 +6,8 @@ counters! {
     /// Resources that were known by one association on one shard.
     pub(super) struct AssociationStats ["processor", "pod_identifier"] {
         /// Resources whose Pod was looked for, by whether it is known. Pod_identifier: what they are known by; empty: nothing.
-        success: "otelcol_k8s_pod_association" {"status" = "success"},
+        success: "otelcol_k8s_pod_association" in "{resources}" {"status" = "success"},
         /// Resources whose Pod was looked for, by whether it is known. Pod_identifier: what they are known by; empty: nothing.
-        error: "otelcol_k8s_pod_association" {"status" = "error"},
+        error: "otelcol_k8s_pod_association" in "{resources}" {"status" = "error"},
     }
 }

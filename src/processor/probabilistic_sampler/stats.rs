@@ -10,12 +10,14 @@ const TRACES: Metric = Metric::counter(
     "otelcol_processor_probabilistic_sampler_count_traces_sampled",
     "Spans that were kept and dropped, by what decided.",
     &["policy", "sampled"],
-);
+)
+.in_unit("1");
 const LOGS: Metric = Metric::counter(
     "otelcol_processor_probabilistic_sampler_count_logs_sampled",
     "Log records that were kept and dropped, by what decided.",
     &["policy", "sampled"],
-);
+)
+.in_unit("1");
 
 const POLICIES: [Policy; 6] = [
     Policy::TraceIdHash,
