@@ -10,7 +10,7 @@ const DEPTH: usize = 3;
 
 /// Reports a tree that only has a configuration inside. Returns true if it is one.
 pub(super) fn is_wrapped(root: &Node, cx: &Reading<'_>) -> bool {
-    let Some((path, place)) = inside(root, DEPTH) else {
+    let Some((path, found)) = inside(root, DEPTH) else {
         return false;
     };
     let message = format!(
@@ -29,7 +29,7 @@ pub(super) fn is_wrapped(root: &Node, cx: &Reading<'_>) -> bool {
             "give wayspan that alone; what a chart adds to it shows in helm template".to_owned()
         }
     };
-    let diagnostic = Diagnostic::at_key(place.place, message).help(help);
+    let diagnostic = Diagnostic::at_key(found.place, message).help(help);
     cx.report().error(diagnostic);
     true
 }

@@ -169,9 +169,10 @@ pub(crate) fn headers(pairs: Pairs, cx: &Reading<'_>) -> Vec<(String, String)> {
 /// What is wrong with it.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| format!("\"{text}\" is not a URL such as http://jaeger:4318: {why}");
-    // Beyond the host a dollar sign may be meant.
+    // Beyond the host a dollar sign may be meant, and what stands before an `@` is not shown.
     let host = text.split_once("://").map_or(text, |(_, rest)| rest);
-    if let Some(hint) = bare_variable(host.split('/').next().unwrap_or_default()) {
+    let host = host.split('/').next().unwrap_or_default();
+    if let Some(hint) = bare_variable(host).filter(|_| !host.contains('@')) {
         return Err(wrong(&hint));
     }
     let uri: http::Uri = text
@@ -204,6 +205,10 @@ mod tests {
     #[test]
     fn urls() {
         assert!(url("http://jaeger:4318").is_ok());
+        let bare = url("http://$HOST:4318").unwrap_err();
+        assert!(bare.ends_with("for a variable write ${env:HOST}"), "{bare}");
+        let secret = url("http://me:pa$$word@jaeger:4318").unwrap_err();
+        assert!(!secret.contains("word"), "{secret}");
         assert!(url("https://[::1]:4318/x?y=z").is_ok());
         for bad in [
             "jaeger:4318",
