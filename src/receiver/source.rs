@@ -8,7 +8,7 @@ fetched to the pipelines there. It ends when it is told to, once it knows what b
 use crate::{
     config::Id,
     pipeline::{Ingest, LargeLane},
-    telemetry::ReceiverStats,
+    telemetry::{ReceiverStats, Registry},
 };
 use std::{fmt, pin::Pin, rc::Rc, sync::Arc};
 use tokio::sync::watch;
@@ -17,6 +17,9 @@ use tokio::sync::watch;
 pub trait Source: fmt::Debug + Send + Sync {
     /// What it fetches by, as the label `transport` has it.
     fn transport(&self) -> &'static str;
+
+    /// Registers what it counts besides what every receiver does; `id` is the receiver's.
+    fn register(&self, registry: &Registry, id: &str);
 
     /// Fetches until told to stop, and then until what was taken is settled or some seconds have
     /// passed.

@@ -182,6 +182,10 @@ impl Next {
         };
         let stats = stats(&listeners, &sources);
         metrics::register(&registry, &graph, &stats);
+        for sourced in &sources {
+            let id = sourced.receiver.to_string();
+            sourced.source.register(&registry, &id);
+        }
         let tables = stats.iter().flat_map(ListenerStats::limited);
         limited::register(&registry, tables.collect());
         Ok(Self {

@@ -29,6 +29,7 @@ processors:
     kiali: {{url: 'http://127.0.0.1:1/kiali'}}
   probabilistic_sampler: {{sampling_percentage: 100}}
 connectors: {{span_metrics: }}
+receivers: {{kafka: {{brokers: ['127.0.0.1:1']}}}}
 exporters:
   otlp_grpc: {{sending_queue: {{storage: file_storage}}}}
 extensions:
@@ -36,7 +37,7 @@ extensions:
 service:
   extensions: [health_check, zpages, file_storage]
   pipelines:
-    traces: {{receivers: [otlp], processors: [memory_limiter, probabilistic_sampler, filter, mesh, k8s_attributes, batch], exporters: [otlp_grpc, span_metrics]}}
+    traces: {{receivers: [otlp, kafka], processors: [memory_limiter, probabilistic_sampler, filter, mesh, k8s_attributes, batch], exporters: [otlp_grpc, span_metrics]}}
     metrics: {{receivers: [otlp, span_metrics], processors: [memory_limiter, batch], exporters: [otlp_grpc]}}
     logs: {{receivers: [otlp], processors: [memory_limiter, probabilistic_sampler, batch], exporters: [otlp_grpc]}}
 "

@@ -273,20 +273,19 @@ fn what_the_chart_starts_passes_spans_on_and_finds_its_alerts() {
     }
 }
 
-#[test]
-fn the_component_of_the_log_makes_a_valid_configuration() {
-    let documents = kustomized("segment-log");
+/// What `validate` says of the files that a workload is started with.
+fn validated(documents: &[Value], workload: &Value) -> String {
     let dir = TempDir::new().unwrap();
-    let data = only(&documents, "ConfigMap")["data"].as_object().unwrap();
+    let pod = &workload["spec"]["template"]["spec"];
+    let volumes = pod["volumes"].as_array().unwrap();
+    let map = volumes
+        .iter()
+        .find_map(|at| at["configMap"]["name"].as_str());
+    let data = &named(documents, "ConfigMap", map.unwrap())["data"];
     let mut validate = testkit::binary();
     validate.arg("validate");
-    let args = &workload(&documents)["spec"]["template"]["spec"]["containers"][0]["args"];
-    for arg in args
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|arg| arg.as_str().unwrap())
-    {
+    let args = pod["containers"][0]["args"].as_array().unwrap();
+    for arg in args.iter().map(|arg| arg.as_str().unwrap()) {
         match Path::new(arg).file_name().filter(|_| arg.starts_with('/')) {
             None => validate.arg(arg),
             Some(name) => {
@@ -296,6 +295,29 @@ fn the_component_of_the_log_makes_a_valid_configuration() {
             }
         };
     }
-    let said = succeed(validate.arg("--no-files").output().unwrap());
-    assert!(said.contains("/var/lib/wayspan"), "{said}");
+    succeed(validate.arg("--no-files").output().unwrap())
+}
+
+#[test]
+fn components_make_valid_configurations() {
+    for (component, workload, words) in [
+        ("segment-log", "wayspan", "/var/lib/wayspan"),
+        (
+            "kafka",
+            "wayspan",
+            "-> kafka kafka.kafka:9092 (topics jaeger-spans",
+        ),
+        (
+            "kafka",
+            "wayspan-ingester",
+            "kafka kafka.kafka:9092 (topics jaeger-spans, group wayspan-ingester) -> batch -> otlp_grpc",
+        ),
+    ] {
+        let documents = kustomized(component);
+        let is = |document: &&Value| {
+            document["metadata"]["name"] == workload && document["spec"]["template"].is_object()
+        };
+        let said = validated(&documents, documents.iter().find(is).unwrap());
+        assert!(said.contains(words), "{component}, {workload}: {said}");
+    }
 }

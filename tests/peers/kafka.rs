@@ -381,6 +381,11 @@ fn jaeger_reads_the_topic() {
     let keys = json!({"traces": {"topic": "jaeger-spans"}, "producer": {"compression": "zstd"}});
     let wayspan = Wayspan::start(exporting(&broker, keys));
     runtime.block_on(send(&wayspan, 0..400));
+    wait_traces(&jaeger);
+}
+
+/// Waits until Jaeger finds the traces of all spans with numbers below 400.
+pub fn wait_traces(jaeger: &Jaeger) {
     let search = |service| Search {
         service,
         tags: &[],

@@ -1,16 +1,23 @@
 //! The receiver `kafka` with a real broker: from wayspan through Kafka to wayspan, and on.
 
 use crate::broker::Broker;
-use crate::kafka::{exporting, merge, request, send};
+use crate::jaeger::Jaeger;
+use crate::kafka::{exporting, merge, request, send, wait_traces};
 use krafka::Kafka;
 use krafka::producer::Record;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tempfile::TempDir;
 use testkit::{Backend, Setup, Wayspan, wait_for};
 
 /// Traces from a topic of a broker to a backend, with more of the file.
 fn receiving(broker: &Broker, backend: &Backend, more: Value) -> Setup {
+    Setup::to(backend).layer(layer(broker, more))
+}
+
+/// A layer that receives from a topic of a broker, and has more.
+fn layer(broker: &Broker, more: Value) -> String {
     let kafka = json!({
         "brokers": [broker.address()],
         "initial_offset": "earliest",
@@ -23,7 +30,7 @@ fn receiving(broker: &Broker, backend: &Backend, more: Value) -> Setup {
         "service": {"pipelines": {"traces": {"receivers": ["kafka"]}}},
     });
     merge(&mut layer, more);
-    Setup::to(backend).layer(layer.to_string())
+    layer.to_string()
 }
 
 /// The ids of the spans that a backend has, and how many spans it has.
@@ -56,17 +63,21 @@ async fn write(broker: &Broker, topic: &str, values: impl IntoIterator<Item = Ve
     producer.close().await.unwrap();
 }
 
-/// Both encodings, a topic that a pattern finds, and one that is made after the reader has started;
-/// and what is not a request is counted, told of with its place, and passed.
+/// Both encodings and every compression, a topic that a pattern finds, and one that is made after the
+/// reader has started; and what is not a request is counted, told of with its place, and passed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_wayspan_writes_another_reads() {
     let broker = Broker::start(4);
     for encoding in ["otlp_proto", "otlp_json"] {
         let backend = Backend::grpc();
         let traces = json!({"topic": encoding, "encoding": encoding});
-        let keys = json!({"traces": traces, "producer": {"compression": "lz4"}});
-        let writer = Wayspan::start(exporting(&broker, keys));
-        send(&writer, 0..300).await;
+        let compressions = ["none", "gzip", "snappy", "lz4", "zstd"];
+        for (compression, at) in compressions.into_iter().zip(0..) {
+            let keys = json!({"traces": traces, "producer": {"compression": compression}});
+            let writer = Wayspan::start(exporting(&broker, keys));
+            send(&writer, at * 60..(at + 1) * 60).await;
+            writer.wait_metric("otelcol_exporter_sent_spans", |spans| spans == 60.0);
+        }
         let topics = [format!("^{encoding}$")];
         let traces = json!({"topics": topics, "encoding": encoding});
         let more = json!({"receivers": {"kafka": {"traces": traces, "group_id": encoding}}});
@@ -89,6 +100,20 @@ async fn what_one_wayspan_writes_another_reads() {
     reader.wait_said("of topic otlp_spans cannot be taken as traces");
     let refused = "wayspan_receiver_refused_requests{receiver=\"kafka\",reason=\"malformed\"}";
     reader.wait_metric(refused, |records| records == 1.0);
+}
+
+/// Kafka between two wayspans, and Jaeger at the end.
+#[test]
+fn jaeger_finds_what_has_passed_through_kafka() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let broker = Broker::start(4);
+    let dir = TempDir::new().unwrap();
+    let jaeger = Jaeger::start(dir.path());
+    let writer = Wayspan::start(exporting(&broker, json!({})));
+    let to_jaeger = Setup::to_grpc(jaeger.otlp_grpc).layer(layer(&broker, json!({})));
+    let _reader = Wayspan::start(to_jaeger);
+    runtime.block_on(send(&writer, 0..400));
+    wait_traces(&jaeger);
 }
 
 /// Nothing is committed that a backend has not got, even by a reader that is killed or whose
@@ -144,8 +169,11 @@ async fn a_member_without_room_keeps_its_partitions() {
     // Longer than a member may be silent: no condition can tell that it was.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(accepted() < 400.0, "{} of 400 were read", accepted());
+    let lag = "otelcol_kafka_receiver_offset_lag";
+    assert!(reader.metric(lag).unwrap() > 0.0);
     backend.back();
     assert_eq!(wait_all(&backend, 400), 0);
+    reader.wait_metric(lag, |records| records == 0.0);
     let assigned = reader.log().matches("partition(s)").count();
     assert!(assigned <= 4, "assigned anew:\n{}", reader.log());
 }

@@ -100,6 +100,16 @@ impl From<ConsumerRecord> for IncomingRecord {
     }
 }
 
+/// Where a member is in a partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Position {
+    pub(crate) partition: Partition,
+    /// The next record that is handed out.
+    pub(crate) next: i64,
+    /// Beyond the last that can be read, as far as is known.
+    pub(crate) end: i64,
+}
+
 /// A member of a group.
 pub(crate) struct Consumer {
     kafka: Kafka,
@@ -188,6 +198,20 @@ impl Consumer {
                 .map(move |at| (Arc::clone(&topic), at))
         });
         partitions.collect()
+    }
+
+    /// Where it is in its partitions, as far as that is known.
+    pub(crate) async fn positions(&self) -> Vec<Position> {
+        let known = self.member.lag().await.into_iter();
+        let known = known.filter_map(|(partition, lag)| {
+            let partition = (partition.topic.into(), partition.partition);
+            Some(Position {
+                partition,
+                next: lag.position?,
+                end: lag.high_watermark?,
+            })
+        });
+        known.collect()
     }
 
     /// Fetches nothing from these partitions, which stay this member's.

@@ -1,6 +1,6 @@
 /*! The keys of the receiver `kafka`. */
 
-use super::{fetch::KafkaSource, settings::KafkaSettings, topic_keys::topics};
+use super::{fetch::KafkaSource, lag::Lag, settings::KafkaSettings, topic_keys::topics};
 use crate::{
     config::{Field, Id, KeyReader, Setting},
     kafka::{
@@ -27,6 +27,7 @@ impl ReceiverSettings for KafkaSettings {
         Ok(Some(Arc::new(KafkaSource {
             settings: self.clone(),
             credentials: Credentials::build(&what, &self.connection)?,
+            lag: Lag::default(),
         })))
     }
 }
@@ -92,7 +93,11 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredReceiv
     });
     let extracts = keys.section("header_extraction", |keys| {
         keys.ignored(&["headers"]);
-        keys.or("extract_headers", false, "`true` is refused")
+        keys.or(
+            "extract_headers",
+            false,
+            "has no effect but a warning: wayspan does not make attributes of headers",
+        )
     });
     let passes_lost = keys.section("message_marking", |keys| {
         // Offsets are committed after delivery, and what cannot be taken is passed.
@@ -118,8 +123,8 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredReceiv
         cx.warn(commits.spot, message);
     }
     if extracts.value && keys.is_used() {
-        let message = "wayspan does not make attributes of headers; remove it";
-        cx.error(extracts.spot, message);
+        let message = "wayspan does not make attributes of headers: they will be missing";
+        cx.warn(extracts.spot, message);
     }
     if heartbeat.value * 2 > session_timeout.value {
         let message = "more than half of session_timeout: a member would be missed";

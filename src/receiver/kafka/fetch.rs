@@ -7,6 +7,7 @@ the membership is kept.
 */
 
 use super::{
+    lag::Lag,
     member::{Member, Stopped},
     settings::KafkaSettings,
 };
@@ -14,6 +15,7 @@ use crate::{
     backoff::Backoff,
     kafka::client::{Consumer, ConsumerSettings, Credentials, Failure, FailureKind},
     receiver::{Fetching, Source},
+    telemetry::Registry,
 };
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::{select, time::sleep};
@@ -27,11 +29,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 pub(super) struct KafkaSource {
     pub(super) settings: KafkaSettings,
     pub(super) credentials: Credentials,
+    pub(super) lag: Lag,
 }
 
 impl Source for KafkaSource {
     fn transport(&self) -> &'static str {
         "kafka"
+    }
+
+    fn register(&self, registry: &Registry, id: &str) {
+        self.lag.register(registry, id);
     }
 
     fn run(self: Arc<Self>, fetching: Fetching) -> Pin<Box<dyn Future<Output = ()>>> {
@@ -56,7 +63,10 @@ impl KafkaSource {
             let mut member = Member::new(&self.settings, fetching, &consumer);
             let failure = loop {
                 match member.step().await {
-                    Ok(None) => troubles.passed(),
+                    Ok(None) => {
+                        troubles.passed();
+                        self.lag.note(fetching.shard, member.lag());
+                    }
                     Err(failure) if failure.ends_client => break Some(failure),
                     Err(failure) if troubles.wait(&failure).await.is_ok() => {}
                     Ok(Some(Stopped)) | Err(_) => break None,
@@ -65,6 +75,7 @@ impl KafkaSource {
             if failure.is_none() {
                 member.settle().await;
             }
+            self.lag.note(fetching.shard, 0);
             consumer.close().await;
             match failure {
                 Some(failure) if troubles.wait(&failure).await.is_ok() => {}

@@ -66,6 +66,8 @@ pub(super) struct Member<'a> {
     paused: BTreeSet<Partition>,
     assigned: BTreeSet<Partition>,
     committed: Instant,
+    /// Records that were before it when it last committed.
+    lag: u64,
     again: Backoff,
     unreadable: Unreadable,
 }
@@ -98,6 +100,7 @@ impl<'a> Member<'a> {
             paused: BTreeSet::new(),
             assigned: BTreeSet::new(),
             committed: now,
+            lag: 0,
             again: Backoff::doubling(FIRST_AGAIN, LONGEST_AGAIN),
             unreadable: Unreadable::default(),
         }
@@ -119,6 +122,7 @@ impl<'a> Member<'a> {
         self.pause_or_resume().await;
         if self.committed.elapsed() >= self.settings.commit_interval {
             self.commit().await;
+            self.measure_lag().await;
         }
         let wait = match self.waiting.is_empty() {
             true => WAIT,
@@ -304,6 +308,23 @@ impl<'a> Member<'a> {
             // It is tried again, and what fails for good makes reading fail.
             Err(failure) => tracing::debug!("offsets are not committed: {failure}"),
         }
+    }
+
+    /// Records of its partitions that are not settled, as of its last commit.
+    pub(super) fn lag(&self) -> u64 {
+        self.lag
+    }
+
+    async fn measure_lag(&mut self) {
+        let mut lag = 0;
+        for at in self.consumer.positions().await {
+            let mut waiting = self.waiting.iter();
+            let waiting = waiting.find(|record| record.partition == at.partition);
+            let waiting = waiting.map_or(at.next, |record| record.offset);
+            let next = self.offsets.unsettled(&at.partition).unwrap_or(waiting);
+            lag += u64::try_from(at.end - next).unwrap_or(0);
+        }
+        self.lag = lag;
     }
 
     /// Waits for what was taken to be settled, and commits it.

@@ -16,6 +16,7 @@ its place, and passed, so that it does not hold up what comes after it.
 
 pub(crate) mod config;
 mod fetch;
+mod lag;
 mod member;
 mod offsets;
 mod settings;

@@ -87,6 +87,11 @@ impl<P: PartialEq> Offsets<P> {
         self.taken.is_empty()
     }
 
+    /// The first offset of a partition that is not settled, of those that were taken.
+    pub(super) fn unsettled(&self, partition: &Partition) -> Option<i64> {
+        Some(self.taken.get(partition)?.front()?.first)
+    }
+
     /// Looks at what became of the records by now. Returns the partitions that are to be read
     /// again, and from where; what was taken of them from there on is forgotten.
     pub(super) fn advance(&mut self, fate: impl Fn(&P) -> Fate) -> Vec<(Partition, i64)> {
@@ -166,6 +171,7 @@ mod tests {
         settled.set(0b1110);
         assert!(offsets.advance(fate).is_empty());
         assert_eq!(offsets.due(), &due(&[(1, 71)]));
+        assert_eq!(offsets.unsettled(&partition(0)), Some(10));
         assert_eq!(offsets.bytes(), 15);
         offsets.committed();
         settled.set(0b1111);
