@@ -126,7 +126,7 @@ pub(crate) fn read(id: &Id, keys: &mut KeyReader<'_>) -> Option<ConfiguredReceiv
         let message = "wayspan does not make attributes of headers: they will be missing";
         cx.warn(extracts.spot, message);
     }
-    if heartbeat.value * 2 > session_timeout.value {
+    if heartbeat.value > session_timeout.value / 2 {
         let message = "more than half of session_timeout: a member would be missed";
         cx.error(heartbeat.spot.or(session_timeout.spot), message);
     }
