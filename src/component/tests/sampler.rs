@@ -139,7 +139,7 @@ fn shares_that_make_no_sense_are_refused() {
         ("sampling_precision: 0", "1 to 14"),
         ("sampling_precision: 15", "1 to 14"),
         ("mode: random", "expected one of hash_seed"),
-        ("attribute_source: traceIDs", "did you mean \"traceID\""),
+        ("attribute_source: span", "expected one of traceID"),
         ("hash_seed: 4294967296", "out of range"),
     ] {
         let said = refused(
