@@ -11,10 +11,8 @@ use super::{
     AwaitedResult, BatchResult, DropReason, LogPosition, Logged, Offer, QueuedBatch, Resources,
     Route, Scopes, SealedBatch, Waiter, batch::Batch, recorder::Recorder,
 };
-use crate::{
-    queue::{Budget, log::Log},
-    telemetry::Histogram,
-};
+use crate::queue::{Budget, log::Log};
+use metrics::Histogram;
 use std::{collections::VecDeque, sync::Arc};
 
 /// The way to one exporter.

@@ -1,16 +1,11 @@
-/*! Counts of values by size. */
+/*! Counts of values by size, behind the handles that the crate `metrics` has for them. */
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use metrics::HistogramFn;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counts values in buckets. Any thread may record: what is recorded are batches, not items.
-#[derive(Clone, Debug)]
-pub(crate) struct Histogram(Arc<Buckets>);
-
 #[derive(Debug)]
-struct Buckets {
+pub(super) struct Buckets {
     bounds: &'static [f64],
     /// One more than there are bounds.
     counts: Box<[AtomicU64]>,
@@ -29,34 +24,35 @@ pub(crate) struct Distribution {
     pub(crate) sum: f64,
 }
 
-impl Histogram {
-    /// An empty histogram.
-    pub(crate) fn new(bounds: &'static [f64]) -> Self {
-        Self(Arc::new(Buckets {
+impl Buckets {
+    /// Buckets in which nothing is counted yet.
+    pub(super) fn new(bounds: &'static [f64]) -> Self {
+        Self {
             bounds,
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
             sum: AtomicU64::new(0),
-        }))
-    }
-
-    /// Counts a value.
-    pub(crate) fn record(&self, value: f64) {
-        let at = self.0.bounds.partition_point(|bound| *bound < value);
-        if let Some(count) = self.0.counts.get(at) {
-            count.fetch_add(1, Relaxed);
         }
-        let add = |sum| Some((f64::from_bits(sum) + value).to_bits());
-        // It always finds something to store.
-        let _ = self.0.sum.fetch_update(Relaxed, Relaxed, add);
     }
 
     /// What was recorded so far.
     pub(super) fn read(&self) -> Distribution {
         Distribution {
-            bounds: self.0.bounds,
-            counts: self.0.counts.iter().map(|c| c.load(Relaxed)).collect(),
-            sum: f64::from_bits(self.0.sum.load(Relaxed)),
+            bounds: self.bounds,
+            counts: self.counts.iter().map(|c| c.load(Relaxed)).collect(),
+            sum: f64::from_bits(self.sum.load(Relaxed)),
         }
+    }
+}
+
+impl HistogramFn for Buckets {
+    fn record(&self, value: f64) {
+        let at = self.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = self.counts.get(at) {
+            count.fetch_add(1, Relaxed);
+        }
+        let add = |sum| Some((f64::from_bits(sum) + value).to_bits());
+        // It always finds something to store.
+        let _ = self.sum.fetch_update(Relaxed, Relaxed, add);
     }
 }
 
@@ -73,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_bound_belongs_to_the_bucket_that_it_ends() {
-        let histogram = Histogram::new(&[1.0, 2.0]);
+        let histogram = Buckets::new(&[1.0, 2.0]);
         for value in [0.5, 1.0, 1.5, 2.0, 2.5, 9.0] {
             histogram.record(value);
         }

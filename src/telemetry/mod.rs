@@ -32,7 +32,6 @@ mod stats;
 pub use count::Count;
 pub(crate) use count::Tally;
 pub(crate) use health::Health;
-pub(crate) use histogram::Histogram;
 pub(crate) use limited_peers::{LimitedPeer, LimitedPeers};
 pub use load::ShardLoad;
 pub(crate) use metric::{BySignal, Counter, Counters, Metric, MetricKind, counters};

@@ -9,9 +9,14 @@ use super::{
 };
 use crate::prometheus::{
     names::{self, Named},
-    text::{self, Escaped, put_label},
+    text,
 };
-use std::fmt::Write;
+use metrics::{Key, Label};
+use metrics_exporter_prometheus::{
+    LabelSet,
+    formatting::{write_help_line, write_metric_line, write_type_line},
+};
+use std::fmt::Display;
 
 /// How the page of a Prometheus reader is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub(crate) fn write(snapshot: &Snapshot, resource: &Resource, style: &Style) -> 
     let mut page = Page {
         out: String::new(),
         style,
-        resource: String::new(),
+        resource: Vec::new(),
     };
     if let Some(selection) = &style.resource {
         page.resource = labels_of(resource, |name| selection.has(name));
@@ -54,33 +59,36 @@ pub(crate) fn write(snapshot: &Snapshot, resource: &Resource, style: &Style) -> 
         page.family(name, family);
     }
     page.head("target_info", "Target metadata", "gauge");
-    let labels = labels_of(resource, |_| true);
-    page.sample(("target_info", ""), &labels, 1);
+    let labels = label_set(labels_of(resource, |_| true));
+    page.sample(("target_info", None), &labels, None, 1);
     page.out
 }
 
-fn labels_of(resource: &Resource, takes: impl Fn(&str) -> bool) -> String {
-    let mut labels = String::new();
-    for (name, value) in &resource.0 {
-        if let Some(label) = names::label(name).filter(|_| takes(name)) {
-            put_label(&label, &value.to_string(), &mut labels);
-        }
-    }
-    labels
+fn labels_of(resource: &Resource, takes: impl Fn(&str) -> bool) -> Vec<Label> {
+    let taken = resource.0.iter().filter(|(name, _)| takes(name));
+    let labels = taken.filter_map(|(name, value)| {
+        let name = names::label(name)?;
+        Some(Label::new(name, value.to_string()))
+    });
+    labels.collect()
+}
+
+/// Labels as they are written. The last of those with the same name counts.
+fn label_set(labels: Vec<Label>) -> LabelSet {
+    LabelSet::from_key_and_global(&Key::from_parts("", labels), &Default::default())
 }
 
 struct Page<'s> {
     out: String,
     style: &'s Style,
     /// The labels that every series has.
-    resource: String,
+    resource: Vec<Label>,
 }
 
-// Writing to a String does not fail.
 impl Page<'_> {
     fn head(&mut self, name: &str, help: &str, kind: &str) {
-        let _ = writeln!(self.out, "# HELP {name} {}", Escaped(help, false));
-        let _ = writeln!(self.out, "# TYPE {name} {kind}");
+        write_help_line(&mut self.out, name, None, None, help);
+        write_type_line(&mut self.out, name, None, None, kind);
     }
 
     fn family(&mut self, name: &str, family: &Family) {
@@ -97,47 +105,53 @@ impl Page<'_> {
         let name = suffixed.flatten().unwrap_or_else(|| name.to_owned());
         self.head(&name, &metric.help(), kind);
         for (pairs, value) in &family.series {
-            let mut labels = String::new();
-            for (label, value) in pairs {
-                put_label(label, value, &mut labels);
-            }
+            let pairs = pairs.iter();
+            let mut labels: Vec<_> = pairs
+                .map(|(label, value)| Label::new(*label, value.clone()))
+                .collect();
             if self.style.scopes {
-                put_label("otel_scope_name", metric.scope(), &mut labels);
-                put_label("otel_scope_schema_url", "", &mut labels);
-                put_label("otel_scope_version", "", &mut labels);
+                labels.extend([
+                    Label::new("otel_scope_name", metric.scope()),
+                    Label::new("otel_scope_schema_url", ""),
+                    Label::new("otel_scope_version", ""),
+                ]);
             }
-            if !self.resource.is_empty() {
-                let comma = if labels.is_empty() { "" } else { "," };
-                let _ = write!(labels, "{comma}{}", self.resource);
-            }
+            labels.extend_from_slice(&self.resource);
+            let labels = label_set(labels);
             match value {
-                Value::Number(Number::Int(value)) => self.sample((&name, ""), &labels, value),
+                Value::Number(Number::Int(value)) => {
+                    self.sample((&name, None), &labels, None, value);
+                }
                 Value::Number(Number::Double(value)) => {
-                    self.sample((&name, ""), &labels, text::Number(*value, false));
+                    self.sample((&name, None), &labels, None, text::Number(*value, false));
                 }
                 Value::Distribution(values) => self.distribution(&name, &labels, values),
             }
         }
     }
 
-    fn distribution(&mut self, name: &str, labels: &str, values: &Distribution) {
+    fn distribution(&mut self, name: &str, labels: &LabelSet, values: &Distribution) {
         let bounds = values.bounds.iter().copied().chain([f64::INFINITY]);
         let mut below = 0;
         for (bound, count) in bounds.zip(&values.counts) {
             below += count;
-            let mut labels = labels.to_owned();
-            put_label("le", &text::Number(bound, false).to_string(), &mut labels);
-            self.sample((name, "_bucket"), &labels, below);
+            self.sample((name, Some("bucket")), labels, Some(bound), below);
         }
-        self.sample((name, "_sum"), labels, text::Number(values.sum, false));
-        self.sample((name, "_count"), labels, values.count());
+        let sum = text::Number(values.sum, false);
+        self.sample((name, Some("sum")), labels, None, sum);
+        self.sample((name, Some("count")), labels, None, values.count());
     }
 
-    fn sample(&mut self, (name, end): (&str, &str), labels: &str, value: impl std::fmt::Display) {
-        let _ = match labels.is_empty() {
-            true => writeln!(self.out, "{name}{end} {value}"),
-            false => writeln!(self.out, "{name}{end}{{{labels}}} {value}"),
-        };
+    /// Writes a line; `below`: the bucket's upper bound.
+    fn sample(
+        &mut self,
+        (name, suffix): (&str, Option<&'static str>),
+        labels: &LabelSet,
+        below: Option<f64>,
+        value: impl Display,
+    ) {
+        let below = below.map(|bound| ("le", text::Number(bound, false)));
+        write_metric_line(&mut self.out, name, suffix, labels, below, value, None);
     }
 }
 

@@ -8,20 +8,22 @@ scrapes or a push is due, into a [`Snapshot`].
 */
 
 use super::{
-    Count, Counters, Histogram, Metric, MetricKind,
+    Count, Counters, Metric, MetricKind,
+    histogram::Buckets,
     snapshot::{Labels, Number, Snapshot, Value},
 };
 use crate::pdata::Signal;
+use metrics::Histogram;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 enum Source {
     Counts(Vec<Count>),
     Number(Box<dyn Fn() -> Number + Send>),
-    Histogram(Histogram),
+    Histogram(Arc<Buckets>),
 }
 
 /// All series of one service.
@@ -127,11 +129,11 @@ impl Registry {
         let key = key(metric, labels, &[]);
         let mut sources = self.sources();
         if let Some((_, Source::Histogram(known))) = sources.get(&key) {
-            return known.clone();
+            return Histogram::from_arc(Arc::clone(known));
         }
-        let new = Histogram::new(metric.buckets);
-        sources.insert(key, (*metric, Source::Histogram(new.clone())));
-        new
+        let new = Arc::new(Buckets::new(metric.buckets));
+        sources.insert(key, (*metric, Source::Histogram(Arc::clone(&new))));
+        Histogram::from_arc(new)
     }
 
     fn sources(&self) -> MutexGuard<'_, BTreeMap<(String, Labels), (Metric, Source)>> {

@@ -4,9 +4,10 @@ with one writer. What only one kind of component counts stands with it.
 */
 
 use super::{
-    BySignal, Count, EndedConnections, Histogram, LimitedPeers, Metric, RefusedRequests, Tally,
+    BySignal, Count, EndedConnections, LimitedPeers, Metric, RefusedRequests, Tally,
     metric::counters,
 };
+use metrics::Histogram;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
