@@ -5,6 +5,7 @@ mod behind;
 mod install;
 mod istio;
 mod large;
+mod names;
 mod proxies;
 mod spans;
 
