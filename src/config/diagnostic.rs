@@ -390,9 +390,10 @@ pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
         .map(|c| {
             // A word that only lacks or adds a part (`limit` for `limit_mib`)
             // counts as near, though many letters differ.
-            let part = lower.len() >= 4 && (c.starts_with(&lower) || lower.starts_with(*c));
-            let score = strsim::jaro_winkler(&lower, c) + if part { 0.2 } else { 0.0 };
-            let edits = strsim::damerau_levenshtein(&lower, c);
+            let near = c.to_lowercase();
+            let part = lower.len() >= 4 && (near.starts_with(&lower) || lower.starts_with(&near));
+            let score = strsim::jaro_winkler(&lower, &near) + if part { 0.2 } else { 0.0 };
+            let edits = strsim::damerau_levenshtein(&lower, &near);
             (*c, edits, score, part)
         })
         .filter(|(c, edits, _, part)| *part || *edits <= 1 + c.chars().count() / 4)
@@ -416,6 +417,7 @@ mod tests {
             Some("max_recv_msg_size_mib")
         );
         assert_eq!(nearest("compression", &keys), None);
+        assert_eq!(nearest("traceIDs", &["traceID", "record"]), Some("traceID"));
         assert_eq!(nearest("snappy", &["none", "", "gzip", "zstd"]), None);
     }
 
