@@ -17,6 +17,8 @@ backoff.reset();
 There is no end: the caller decides when to give up.
 */
 
+use crate::random::rng;
+use rand::Rng as _;
 use std::{ops::Range, time::Duration};
 
 /// The longest wait of all, whatever is configured: a moment that far away can
@@ -67,7 +69,7 @@ impl Backoff {
 
     /// The wait before the next attempt.
     pub(crate) fn next_wait(&mut self) -> Duration {
-        self.wait_at(rand::random())
+        self.wait_at(rng().random())
     }
 
     /// The next wait, with `random` (0 to 1) in place of chance.

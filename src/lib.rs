@@ -46,6 +46,7 @@ pub mod pipeline;
 pub mod processor;
 mod prometheus;
 pub mod queue;
+mod random;
 pub mod receiver;
 pub mod regexp;
 mod reload;

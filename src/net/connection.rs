@@ -12,8 +12,9 @@ use super::{
     handshake::{self, Greeting},
     notice::ConnectionNotice,
 };
-use crate::{telemetry::Count, tls};
+use crate::{random::rng, telemetry::Count, tls};
 use futures_util::future::OptionFuture;
+use rand::Rng as _;
 use std::{future::Future, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
@@ -117,7 +118,7 @@ pub(crate) struct ConnectionLimits {
 /// Varies an age by a tenth, as grpc-go does, so that connections made together
 /// do not come back together. Whatever the file says, this does not overflow.
 pub(crate) fn spread(age: Duration) -> Duration {
-    let seconds = age.as_secs_f64() * rand::random_range(0.9..1.1);
+    let seconds = age.as_secs_f64() * rng().random_range(0.9..1.1);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 

@@ -1,6 +1,10 @@
 /*! What wayspan says of itself as a whole: attributes that its metrics and logs have. */
 
-use crate::pdata::wire::{put_bytes, put_fixed64, put_message, put_number};
+use crate::{
+    pdata::wire::{put_bytes, put_fixed64, put_message, put_number},
+    random,
+};
+use rand::Rng as _;
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 /// The attribute that tells this process from all others.
@@ -54,13 +58,7 @@ impl Default for Resource {
 }
 
 /// A random UUID (version 4).
-static INSTANCE_ID: LazyLock<String> = LazyLock::new(|| {
-    let random = rand::random::<u128>();
-    let id = random & !(0xf000 << 64) & !(0b11 << 62) | 0x4000 << 64 | 0b10 << 62;
-    let hex = format!("{id:032x}");
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &hex[part]);
-    parts.join("-")
-});
+static INSTANCE_ID: LazyLock<String> = LazyLock::new(|| random::uuid(4, random::rng().random()));
 
 impl Resource {
     /// The attributes, by name.

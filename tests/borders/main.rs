@@ -37,7 +37,7 @@ const ROWS: &[&[&str]] = &[
     &["mesh", "ottl"],
     &["telemetry"],
     &["config", "backoff", "reload", "turns", "zipkin"],
-    &["pdata", "htpasswd", "regexp", "prometheus"],
+    &["pdata", "htpasswd", "random", "regexp", "prometheus"],
 ];
 
 fn row(room: &str) -> usize {

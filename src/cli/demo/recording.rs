@@ -7,10 +7,12 @@ given trace ids of this run, so that a Jaeger given them shows them among
 today's traces and a second run does not collide with the first.
 */
 
+use crate::random::rng;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, trace::v1::Span,
 };
 use prost::Message;
+use rand::Rng as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The Istio whose form of spans the recording has.
@@ -79,7 +81,7 @@ impl Istio {
             .unwrap_or_default()
             .as_nanos();
         let shift = (now as u64).saturating_sub(newest.unwrap_or_default());
-        let run: [u8; 8] = rand::random();
+        let run: [u8; 8] = rng().random();
         for span in spans(&mut requests) {
             span.start_time_unix_nano = span.start_time_unix_nano.saturating_add(shift);
             span.end_time_unix_nano = span.end_time_unix_nano.saturating_add(shift);

@@ -22,7 +22,9 @@ use crate::{
         wire::{WireFields, WireValue, put_bytes},
     },
     pipeline::{DenseId, Observer, ResourceId, Resources, ScopeId, Scopes},
+    random::rng,
 };
+use rand::{Rng as _, rngs::StdRng};
 use std::sync::Arc;
 
 /// Longer trace states are wrong, and say nothing.
@@ -57,15 +59,23 @@ pub(super) struct SpanObserver {
 }
 
 /// How many spans one stands for, by the share that samplers kept.
-#[derive(Default)]
 struct Sampling {
     /// The last trace state: most spans have that of the span before.
     text: Vec<u8>,
     /// What it says, as a quotient.
     quotient: Option<(u64, u64)>,
+    chance: StdRng,
 }
 
 impl Sampling {
+    fn new() -> Self {
+        Self {
+            text: Vec::new(),
+            quotient: None,
+            chance: rng(),
+        }
+    }
+
     /// Returns how many spans one with this trace state stands for; None: it says nothing of
     /// that. A fraction is rounded up as often as is right on average.
     fn stands_for(&mut self, trace_state: &[u8]) -> Option<u64> {
@@ -82,7 +92,7 @@ impl Sampling {
             };
         }
         let (all, kept) = self.quotient?;
-        let goes_up = all % kept > 0 && rand::random_range(0..kept) < all % kept;
+        let goes_up = all % kept > 0 && self.chance.random_range(0..kept) < all % kept;
         Some(all / kept + u64::from(goes_up))
     }
 }
@@ -138,7 +148,7 @@ impl SpanObserver {
             current: None,
             scope: Vec::new(),
             key: Vec::new(),
-            sampling: Sampling::default(),
+            sampling: Sampling::new(),
         }
     }
 }

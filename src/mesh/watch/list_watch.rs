@@ -14,12 +14,13 @@ use super::{
     api::{self, ApiError, Events},
     error::{Verb, WatchError, WatchErrorKind},
 };
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, random::rng};
 use kube::{
     Client,
     api::{ListParams, WatchParams},
     core::{ObjectList, Request, WatchEvent, request},
 };
+use rand::Rng as _;
 use serde::de::DeserializeOwned;
 use std::{
     convert::Infallible,
@@ -179,7 +180,7 @@ impl<S: WatchStore> Loop<'_, S> {
     /// Watches from `version` on until the server ends the watch, as it does
     /// from time to time. An error means: list again.
     async fn watch(&mut self, version: &mut String) -> Result<(), WatchError> {
-        let seconds = rand::random_range(self.query.watch_seconds.clone());
+        let seconds = rng().random_range(self.query.watch_seconds.clone());
         let params = WatchParams {
             bookmarks: true,
             timeout: Some(seconds),

@@ -1,9 +1,11 @@
 /*! What type a value is of, values as those of another type, and the few that need no argument. */
 
 use super::OTHER;
-use crate::ottl::{
-    EvalError, calls::Called, compile::expression::Call, given::Given, value::Value,
+use crate::{
+    ottl::{EvalError, calls::Called, compile::expression::Call, given::Given, value::Value},
+    random::{self, rng},
 };
+use rand::Rng as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn call<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>, EvalError> {
@@ -36,12 +38,12 @@ pub(super) fn call<'v>(call: &'v Call, with: Given<'v, '_>) -> Result<Value<'v>,
             }
             Value::Nil
         }
-        Called::Uuid => uuid(4, rand::random(), with)?,
+        Called::Uuid => uuid(4, rng().random(), with)?,
         Called::UuidV7 => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let millis = now.map_or(0, |now| now.as_millis());
             // 48 bits of time in front of what is random.
-            let random = rand::random::<u128>() & (u128::MAX >> 48);
+            let random = rng().random::<u128>() & (u128::MAX >> 48);
             uuid(7, millis << 80 | random, with)?
         }
         _ => return Err(OTHER),
@@ -59,8 +61,6 @@ fn is<'v, T>(result: Result<T, EvalError>) -> Result<Value<'v>, EvalError> {
 
 /// These bits as a UUID of a version.
 fn uuid<'v>(version: u128, bits: u128, with: Given<'v, '_>) -> Result<Value<'v>, EvalError> {
-    let bits = bits & !(0xf << 76 | 0x3 << 62) | version << 76 | 0x2 << 62;
-    let digits = format!("{bits:032x}");
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or(""));
-    Ok(Value::Str(with.arena.text(&parts.join("-"))?))
+    let uuid = random::uuid(version, bits);
+    Ok(Value::Str(with.arena.text(&uuid)?))
 }

@@ -192,9 +192,9 @@ fn names_that_differ_are_found_and_mended_by_what_is_printed() {
 /// A sidecar whose clock is five seconds slow, and one that a hop calls which never reports.
 fn traces_tell_of_their_senders(jaeger: &Jaeger, doctor: impl Fn() -> (i32, String, Value)) {
     let at = SocketAddr::from(([127, 0, 0, 1], jaeger.otlp_grpc));
-    let minute_ago = |made: Span, slow: u64| Span {
-        start_time_unix_nano: made.start_time_unix_nano - (60 + slow) * 1_000_000_000,
-        end_time_unix_nano: made.end_time_unix_nano - (60 + slow) * 1_000_000_000,
+    let minute_ago = |made: Span| Span {
+        start_time_unix_nano: made.start_time_unix_nano - 60_000_000_000,
+        end_time_unix_nano: made.end_time_unix_nano - 60_000_000_000,
         ..made
     };
     let tags = |node| {
@@ -205,15 +205,17 @@ fn traces_tell_of_their_senders(jaeger: &Jaeger, doctor: impl Fn() -> (i32, Stri
         ]
     };
     let id: [u8; 16] = rand::random();
-    let parent = minute_ago(span(id, &tags(GATEWAY)), 0);
+    let parent = minute_ago(span(id, &tags(GATEWAY)));
     let child = Span {
         span_id: vec![8; 8],
         parent_span_id: parent.span_id.clone(),
-        ..minute_ago(span(id, &tags(SIDECAR)), 5)
+        start_time_unix_nano: parent.start_time_unix_nano - 5_000_000_000,
+        end_time_unix_nano: parent.end_time_unix_nano - 5_000_000_000,
+        ..span(id, &tags(SIDECAR))
     };
     let orphan = Span {
         parent_span_id: vec![9; 8],
-        ..minute_ago(span(rand::random(), &tags(SIDECAR)), 0)
+        ..minute_ago(span(rand::random(), &tags(SIDECAR)))
     };
     let gateway = [("service.name", "bookinfo-gateway-istio.bookinfo")];
     export_spans_to(at, &gateway, vec![parent]);

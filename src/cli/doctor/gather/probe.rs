@@ -18,6 +18,7 @@ use crate::{
         pages::{Page, PageKind, Question},
     },
     pdata::number::ShowHex,
+    random::rng,
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
@@ -26,6 +27,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use prost::Message as _;
+use rand::Rng as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
 
@@ -62,7 +64,7 @@ pub(in crate::cli::doctor) async fn ask(
     mesh: &ProbedMesh<'_>,
     limit: Duration,
 ) -> Probe {
-    let id: [u8; 16] = rand::random();
+    let id: [u8; 16] = rng().random();
     let question = mesh.kiali.as_ref().map(|(cluster, kiali)| {
         let namespace = mesh.namespace;
         let page = Page::plain(PageKind::Service, NAME, NAME, namespace, Some(NAME));
@@ -169,7 +171,7 @@ fn request(id: &[u8; 16], emitted: &str, mesh: &ProbedMesh<'_>) -> ExportTraceSe
     let mark = ShowHex(id).to_string();
     let span = Span {
         trace_id: id.to_vec(),
-        span_id: rand::random::<[u8; 8]>().to_vec(),
+        span_id: rng().random::<[u8; 8]>().to_vec(),
         name: format!("{host}:80/*"),
         kind: 2,
         start_time_unix_nano: end.saturating_sub(1_000_000),

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     config::Secret,
     mesh::{KialiEndpoint, Token, Version},
+    random::rng,
 };
 use bytes::Bytes;
 use rand::Rng as _;
@@ -79,7 +80,7 @@ pub(super) async fn run(
             follower.failed(&faults.join("; "));
         }
         // Several replicas shall not all ask at once.
-        let spread = rand::rng().random_range(0.9..=1.1);
+        let spread = rng().random_range(0.9..=1.1);
         tokio::time::sleep(endpoint.poll_interval.mul_f64(spread)).await;
     }
 }
