@@ -1,6 +1,6 @@
 /*!
 Receivers: a connection in, OTLP requests out. One that fetches what it receives is a
-[`Source`](source::Source).
+[`Source`].
 
 One connection is served by one task on the thread of its shard
 (`current_thread` runtime and `LocalSet`), so nothing here is `Send` and nothing
