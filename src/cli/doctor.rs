@@ -30,6 +30,7 @@ mod proxies;
 mod report;
 mod senders;
 mod tempo;
+mod url;
 
 #[cfg(test)]
 mod tests;

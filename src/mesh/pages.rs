@@ -77,6 +77,11 @@ pub struct Page {
 impl Page {
     /// Returns what it is, for tables: "gateway workload bookinfo-gateway".
     pub(crate) fn title(&self) -> String {
+        self.titled(&self.name)
+    }
+
+    /// The same, of something that is called `name`.
+    pub(crate) fn titled(&self, name: &str) -> String {
         let kind = match self.kind {
             PageKind::App => "app",
             PageKind::Service => "service",
@@ -87,7 +92,7 @@ impl Page {
             PageRole::Gateway => "gateway ",
             PageRole::Waypoint => "waypoint ",
         };
-        format!("{role}{kind} {}", self.name)
+        format!("{role}{kind} {name}")
     }
 
     /// Returns the page of a plain object whose app label is `app`. An app's

@@ -86,9 +86,6 @@ impl<'a> AttributeList<'a> {
             let raw = field.at..field.end();
             match field.bytes() {
                 Some(pair) if field.number == number => {
-                    if scratch.entries.is_empty() {
-                        scratch.in_front = scratch.others.len();
-                    }
                     let start = raw.end - pair.len();
                     let (key, value) = key_value(pair);
                     scratch.entries.push(Entry {
@@ -97,11 +94,11 @@ impl<'a> AttributeList<'a> {
                         raw: Some(Piece::of_message(raw)),
                     });
                 }
-                _ => scratch.others.push(Piece::of_message(raw)),
+                _ => {
+                    scratch.others.push(Piece::of_message(raw));
+                    scratch.in_front += usize::from(scratch.entries.is_empty());
+                }
             }
-        }
-        if scratch.entries.is_empty() {
-            scratch.in_front = scratch.others.len();
         }
         Self {
             message,

@@ -11,13 +11,28 @@ pub(crate) enum Temporality {
     Cumulative = 2,
 }
 
-/// The field of a metric that has its points, by their kind.
+/// What the points of a metric are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PointKind {
-    Gauge = 5,
-    Sum = 7,
-    Histogram = 9,
-    ExponentialHistogram = 10,
+    Gauge,
+    /// A sum that may fall.
+    Sum,
+    /// A sum that only grows.
+    Counter,
+    Histogram,
+    ExponentialHistogram,
+}
+
+impl PointKind {
+    /// The field of a metric that has such points.
+    fn field(self) -> u32 {
+        match self {
+            Self::Gauge => 5,
+            Self::Sum | Self::Counter => 7,
+            Self::Histogram => 9,
+            Self::ExponentialHistogram => 10,
+        }
+    }
 }
 
 /// Fields of a data point of a sum or a gauge.
@@ -29,39 +44,29 @@ const TIME: u32 = 3;
 const AS_DOUBLE: u32 = 4;
 const AS_INT: u32 = 6;
 
-/// Appends a metric to those of a scope: its name, description and unit, and what `write`
-/// appends of its points.
+/// Appends a metric to those of a scope: its name, description and unit, and its encoded `points`.
+/// Gauges have no temporality.
 pub(crate) fn put_metric(
     (name, description, unit): (&str, &str, &str),
     kind: PointKind,
+    temporality: Temporality,
+    points: &[u8],
     out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>),
 ) {
     put_message(2, out, |metric| {
         put_nonempty(1, name.as_bytes(), metric);
         put_nonempty(2, description.as_bytes(), metric);
         put_nonempty(3, unit.as_bytes(), metric);
-        put_message(kind as u32, metric, write);
+        put_message(kind.field(), metric, |data| {
+            data.extend_from_slice(points);
+            if kind != PointKind::Gauge {
+                put_number(2, temporality as u64, data);
+            }
+            if kind == PointKind::Counter {
+                put_number(3, 1, data);
+            }
+        });
     });
-}
-
-/// Appends a monotonic sum with encoded `points` to the metrics of a scope.
-pub(crate) fn put_sum(
-    about: (&str, &str, &str),
-    temporality: Temporality,
-    points: &[u8],
-    out: &mut Vec<u8>,
-) {
-    put_metric(about, PointKind::Sum, out, |sum| {
-        sum.extend_from_slice(points);
-        put_temporality(temporality, sum);
-        put_number(3, 1, sum);
-    });
-}
-
-/// Appends the temporality of a sum or a histogram.
-pub(crate) fn put_temporality(temporality: Temporality, out: &mut Vec<u8>) {
-    put_number(2, temporality as u64, out);
 }
 
 /// Appends start and time of a data point, of which all kinds have the same fields.

@@ -39,6 +39,7 @@ pub mod schema;
 mod signal;
 pub mod split;
 pub(crate) mod text;
+pub(crate) mod time;
 pub mod validate;
 pub mod view;
 pub mod wire;

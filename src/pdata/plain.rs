@@ -48,7 +48,7 @@ pub(super) fn plain_key_value(payload: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Key and payload of the value of a KeyValue payload that has a short key in
 /// front of its value, and nothing else.
 #[inline(always)]
-pub(super) fn plain_pair(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+fn plain_pair(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[0x0a, key_len @ 0..0x80], rest) = payload.split_first_chunk()? else {
         return None;
     };

@@ -8,7 +8,7 @@ not validated they just yield less, and a string that is not UTF-8 reads as
 empty. Absent fields read as protobuf's defaults.
 */
 
-use super::plain::{plain_attribute, plain_pair, plain_text};
+use super::plain::{key_value, plain_attribute, plain_text};
 use super::wire::{WireFields, WireValue};
 
 /// An attribute value.
@@ -70,24 +70,12 @@ pub struct KeyValue<'a> {
 impl<'a> KeyValue<'a> {
     /// Reads the payload of a `KeyValue`.
     pub fn new(payload: &'a [u8]) -> Self {
-        if let Some((key, value)) = plain_pair(payload) {
-            return KeyValue {
-                key: str_of(key),
-                value: AnyValue::new(value),
-            };
+        let (key, value) = key_value(payload);
+        let at = |range| payload.get(range).unwrap_or_default();
+        KeyValue {
+            key: str_of(at(key)),
+            value: AnyValue::new(at(value)),
         }
-        let mut this = KeyValue {
-            key: "",
-            value: AnyValue::Empty,
-        };
-        for field in WireFields::new(payload) {
-            match (field.number, field.value) {
-                (1, WireValue::Len(key)) => this.key = str_of(key),
-                (2, WireValue::Len(value)) => this.value = AnyValue::new(value),
-                _ => {}
-            }
-        }
-        this
     }
 }
 

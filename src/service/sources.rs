@@ -49,14 +49,14 @@ pub(crate) fn build(
     for (index, receiver) in config.receivers.iter().enumerate() {
         let fingerprint = config.fingerprints.of("receiver", &receiver.id);
         let known = before.iter().find(|known| known.receiver == receiver.id);
-        let counted = known.map(|known| ListenerStats {
+        let counted = |known: &Sourced| ListenerStats {
             index,
             ..known.stats.clone()
-        });
+        };
         if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
             all.push(Sourced {
                 index,
-                stats: counted.unwrap_or_else(|| known.stats.clone()),
+                stats: counted(known),
                 ..known.clone()
             });
             continue;
@@ -67,13 +67,14 @@ pub(crate) fn build(
             message,
         })?;
         let Some(source) = built else { continue };
-        let stats = counted.unwrap_or_else(|| ListenerStats {
+        let new = || ListenerStats {
             receiver: receiver.id.clone(),
             index,
             transport: source.transport(),
             shards: (0..shards).map(|_| ReceiverStats::default()).collect(),
             accept: AcceptStats::default(),
-        });
+        };
+        let stats = known.map_or_else(new, counted);
         all.push(Sourced {
             key,
             receiver: receiver.id.clone(),

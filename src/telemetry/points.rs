@@ -11,14 +11,12 @@ use super::{
 use crate::pdata::{
     metric::{
         HISTOGRAM_ATTRIBUTES, NUMBER_ATTRIBUTES, PointKind, Temporality, put_double, put_fraction,
-        put_int, put_metric, put_packed, put_sum, put_temporality, put_times,
+        put_int, put_metric, put_packed, put_times,
     },
+    time::unix_nanos,
     wire::{put_bytes, put_fixed64, put_message},
 };
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, time::SystemTime};
 
 /// Metrics and labels that have dots where Prometheus has none.
 const DOTTED: &[(&str, &str)] = &[
@@ -120,7 +118,7 @@ impl PointWriter {
             (Some((before, at)), Temporality::Delta) => (Some(before), *at),
             _ => (None, self.started),
         };
-        let times = (nanoseconds(start), nanoseconds(now));
+        let times = (unix_nanos(start), unix_nanos(now));
         let mut points = Vec::new();
         for (labels, value) in series {
             let before = before.and_then(|before| before.get(name, labels));
@@ -128,27 +126,14 @@ impl PointWriter {
         }
         let help = metric.help();
         let about = (dotted(name), help.as_str(), metric.unit());
-        match metric.kind {
-            MetricKind::Counter => put_sum(about, temporality, &points, out),
-            MetricKind::Gauge if metric.is_sum => put_metric(about, PointKind::Sum, out, |sum| {
-                sum.extend_from_slice(&points);
-                put_temporality(temporality, sum);
-            }),
-            MetricKind::Gauge => put_metric(about, PointKind::Gauge, out, |gauge| {
-                gauge.extend_from_slice(&points);
-            }),
-            MetricKind::Histogram => put_metric(about, PointKind::Histogram, out, |histogram| {
-                histogram.extend_from_slice(&points);
-                put_temporality(temporality, histogram);
-            }),
-        }
+        let kind = match metric.kind {
+            MetricKind::Counter => PointKind::Counter,
+            MetricKind::Gauge if metric.is_sum => PointKind::Sum,
+            MetricKind::Gauge => PointKind::Gauge,
+            MetricKind::Histogram => PointKind::Histogram,
+        };
+        put_metric(about, kind, temporality, &points, out);
     }
-}
-
-fn nanoseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    let since = since.as_ref().map_or(0, Duration::as_nanos);
-    u64::try_from(since).unwrap_or(u64::MAX)
 }
 
 /// What came to a value since it was `before`. One that is less has begun anew.

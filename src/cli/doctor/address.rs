@@ -3,7 +3,10 @@ Addresses of the cluster that lead nowhere from outside of it: which Service the
 to get there. Pure.
 */
 
-use super::check::Inconclusive;
+use super::{
+    check::Inconclusive,
+    url::{UrlParts, parts},
+};
 
 /// What an address of the cluster says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,16 +20,16 @@ pub(super) struct InCluster<'a> {
 
 /// Reads a URL of a Service: `http://NAME.NAMESPACE[.svc[.DOMAIN]][:PORT][/PATH]`.
 pub(super) fn in_cluster(url: &str) -> InCluster<'_> {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let UrlParts {
+        authority, path, ..
+    } = parts(url);
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().ok()),
         None => (authority, None),
     };
-    let mut parts = host.split('.');
-    let names = parts.next().zip(parts.next());
-    let is_service = parts.next().is_none_or(|part| part == "svc");
+    let mut labels = host.split('.');
+    let names = labels.next().zip(labels.next());
+    let is_service = labels.next().is_none_or(|label| label == "svc");
     let is_name = |name: &str| {
         let has_letter = name.bytes().any(|byte| byte.is_ascii_lowercase());
         let is_label =

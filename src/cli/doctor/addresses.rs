@@ -8,6 +8,7 @@ use super::{
     facts::{Facts, mesh_config::Speaks},
     gather::collector::CollectorAddresses,
     tempo,
+    url::{UrlParts, parts},
 };
 use std::time::Duration;
 use tokio::{net::lookup_host, time::timeout};
@@ -79,9 +80,10 @@ pub(super) async fn tempo(args: &Args, facts: &Facts) -> Option<(String, Option<
 }
 
 fn host_and_port(url: &str) -> (&str, u16) {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let authority = rest.split('/').next().unwrap_or_default();
-    let default = if scheme == "https" { 443 } else { 80 };
+    let UrlParts {
+        scheme, authority, ..
+    } = parts(url);
+    let default = if scheme == Some("https") { 443 } else { 80 };
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(default)),
         _ => (authority, default),

@@ -67,20 +67,8 @@ impl Asked {
 
     /// Returns what the page is of: `service bookinfo/reviews`.
     pub(super) fn title(&self) -> String {
-        let Page {
-            namespace, name, ..
-        } = &self.page;
-        let kind = match self.page.kind {
-            PageKind::App => "app",
-            PageKind::Service => "service",
-            PageKind::Workload => "workload",
-        };
-        let role = match self.page.role {
-            PageRole::Plain => "",
-            PageRole::Gateway => "gateway ",
-            PageRole::Waypoint => "waypoint ",
-        };
-        format!("{role}{kind} {namespace}/{name}")
+        let page = &self.page;
+        page.titled(&format!("{}/{}", page.namespace, page.name))
     }
 
     pub(super) fn group(&self) -> Group {

@@ -4,6 +4,7 @@ use super::{
     check::{Category, Check, Fix, Inconclusive, Outcome, Problem, Verdict, known},
     facts::{Facts, jaeger::JaegerAddress, kiali::KialiConfig},
     kiali_fix::set,
+    url::{UrlParts, parts},
 };
 
 /// The checks.
@@ -107,11 +108,14 @@ fn kialis_jaeger(facts: &Facts) -> Result<&JaegerAddress, Inconclusive> {
 
 /// Returns the URL with another port.
 fn with_port(url: &str, port: u16) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    let UrlParts {
+        scheme: Some(scheme),
+        authority,
+        path,
+    } = parts(url)
+    else {
         return url.to_owned();
     };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
@@ -186,9 +190,10 @@ fn path(facts: &Facts) -> Verdict {
     let url = &config.tracing.internal_url;
     match (&http.services, &http.base) {
         (None, Some(base)) => {
-            let origin = url.split_once("://").map_or("", |(_, rest)| rest);
-            let authority = origin.split('/').next().unwrap_or_default();
-            let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme);
+            let UrlParts {
+                scheme, authority, ..
+            } = parts(url);
+            let scheme = scheme.unwrap_or("http");
             let right = format!("{scheme}://{authority}{base}");
             let problem = Problem::broken(
                 format!("Kiali asks Jaeger at {url}, and Jaeger answers below {right}"),

@@ -20,13 +20,6 @@ use crate::mesh::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Labels that name an app to somebody.
-const APP_LABELS: [&str; 3] = [
-    "service.istio.io/canonical-name",
-    "app.kubernetes.io/name",
-    "app",
-];
-
 /// A page, with the words that somebody else may call its app by.
 pub(super) struct KnownPage {
     pub(super) page: Page,
@@ -47,7 +40,9 @@ pub(super) fn pages(facts: &Facts, labels: &AppLabels) -> Vec<KnownPage> {
 
 /// Returns what labels call the app in any way, and `names` of the objects themselves.
 fn words<'a>(labels: &'a Labels, names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
-    let values = APP_LABELS.iter().filter_map(|key| labels.get(*key));
+    let values = AppLabels::CANONICAL
+        .iter()
+        .filter_map(|key| labels.get(*key));
     let values = values.map(String::as_str).filter(|value| !value.is_empty());
     values.chain(names).map(str::to_owned).collect()
 }

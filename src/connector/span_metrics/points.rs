@@ -9,7 +9,7 @@ use crate::{
     pdata::{
         metric::{
             HISTOGRAM_ATTRIBUTES, NUMBER_ATTRIBUTES, PointKind, put_double, put_int, put_metric,
-            put_packed, put_sum, put_temporality, put_times,
+            put_packed, put_times,
         },
         view::messages,
         wire::{put_bytes, put_fixed64, put_message, put_nonempty, put_number, put_varint},
@@ -47,11 +47,13 @@ impl Written {
             true => name.to_owned(),
             false => format!("{}.{name}", settings.namespace),
         };
+        let temporality = settings.temporality;
         let mut metrics = Vec::with_capacity(self.len() + 256);
         for (what, points) in [("calls", &self.calls), ("events", &self.events)] {
             if !points.is_empty() {
                 let name = name(what);
-                put_sum((&name, "", ""), settings.temporality, points, &mut metrics);
+                let about = (&*name, "", "");
+                put_metric(about, PointKind::Counter, temporality, points, &mut metrics);
             }
         }
         if !self.durations.is_empty() {
@@ -60,10 +62,7 @@ impl Written {
                 Buckets::Explicit(_) => PointKind::Histogram,
                 Buckets::Exponential(_) => PointKind::ExponentialHistogram,
             };
-            put_metric(about, kind, &mut metrics, |histogram| {
-                histogram.extend_from_slice(&self.durations);
-                put_temporality(settings.temporality, histogram);
-            });
+            put_metric(about, kind, temporality, &self.durations, &mut metrics);
         }
         let mut scope = Vec::new();
         put_nonempty(1, SCOPE.as_bytes(), &mut scope);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     connector::request::{LONG, RequestWriter},
-    pdata::{Signal, metric::Temporality},
+    pdata::{Signal, metric::Temporality, time::unix_nanos},
 };
 use std::{
     collections::HashMap,
@@ -94,7 +94,7 @@ impl Store {
     /// Adds what a shard has published. Returns how many series' spans went into overflow
     /// series, at the shard or here.
     pub(super) fn absorb(&mut self, table: Table, now: Instant, shared: &Shared) -> u64 {
-        let start = nanoseconds(table.begun);
+        let start = unix_nanos(table.begun);
         let mut overflowed = table.overflowed;
         for entry in table.entries {
             if let Some(resource) = table.resources.get(entry.resource as usize) {
@@ -191,7 +191,7 @@ impl Store {
         each: &mut dyn FnMut(Signal, Vec<u8>),
     ) {
         let mut writer = RequestWriter::new(each);
-        let time = nanoseconds(now.1);
+        let time = unix_nanos(now.1);
         for of in self.resources.values_mut() {
             write(of, (time, is_last), shared, &mut writer);
         }
@@ -293,9 +293,4 @@ fn write(
         }
     }
     written.give(&resource.payload, settings, writer);
-}
-
-fn nanoseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_nanos() as u64)
 }

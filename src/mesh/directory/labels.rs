@@ -8,13 +8,6 @@ same three for the canonical name, and the workload after them.
 
 use super::{Labels, PodRecord};
 
-/// In the order in which Istio and Kiali look.
-const CANONICAL: [&str; 3] = [
-    "service.istio.io/canonical-name",
-    "app.kubernetes.io/name",
-    "app",
-];
-
 /// How a Kiali finds the app in labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AppLabels {
@@ -27,6 +20,13 @@ pub enum AppLabels {
 }
 
 impl AppLabels {
+    /// The labels that name an app to somebody, in the order in which Istio and Kiali look.
+    pub(crate) const CANONICAL: [&str; 3] = [
+        "service.istio.io/canonical-name",
+        "app.kubernetes.io/name",
+        "app",
+    ];
+
     /// Returns the app. A label without a value hides those after it, as in
     /// Kiali.
     pub(crate) fn of<'a>(&self, labels: &'a Labels) -> Option<&'a str> {
@@ -52,7 +52,7 @@ pub(crate) fn waypoint_label(labels: &Labels) -> Option<&str> {
 }
 
 fn first(labels: &Labels) -> Option<&str> {
-    CANONICAL
+    AppLabels::CANONICAL
         .iter()
         .find_map(|name| labels.get(*name))
         .map(String::as_str)

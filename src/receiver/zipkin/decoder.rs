@@ -8,7 +8,7 @@ is answered 202 with nothing, as Zipkin's API has it.
 
 use super::Zipkin;
 use crate::{
-    pdata::Signal,
+    pdata::{Signal, time::unix_nanos},
     pipeline::{Ingest, Refusal, RefusalKind, Taken},
     receiver::{
         Protocol,
@@ -20,11 +20,7 @@ use crate::{
 };
 use ::http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use bytes::Bytes;
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 /// Where OTLP would be sent, whose senders are told so.
 const OTLP_PATHS: [&str; 3] = ["/v1/traces", "/v1/metrics", "/v1/logs"];
@@ -98,8 +94,7 @@ impl Decoder for ZipkinDecoder {
             (_, 1) => ZipkinFormat::V1Json,
             _ => ZipkinFormat::V2Json,
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(0));
+        let now = unix_nanos(SystemTime::now());
         let options = ImportOptions {
             parse_string_tags: self.parse_string_tags,
             now,

@@ -1,11 +1,14 @@
 /*! What was seen of a Kiali: its configuration, without what is secret in it. */
 
 use super::objects::{Meta, is_default, object, or_default};
-use crate::mesh::{
-    Described, Kiali,
-    watch::kiali::{
-        answers,
-        documents::{self, ReadDocument},
+use crate::{
+    cli::doctor::url::{UrlParts, parts},
+    mesh::{
+        Described, Kiali,
+        watch::kiali::{
+            answers,
+            documents::{self, ReadDocument},
+        },
     },
 };
 use serde::{Deserialize, Serialize};
@@ -194,9 +197,8 @@ impl KialiConfig {
     pub(crate) fn tempo_url(&self) -> String {
         let tracing = &self.tracing;
         let url = tracing.internal_url.trim_end_matches('/');
-        let has_path = url
-            .split_once("://")
-            .is_some_and(|(_, rest)| rest.contains('/'));
+        let parts = parts(url);
+        let has_path = parts.scheme.is_some() && !parts.path.is_empty();
         match tracing.tenant.is_empty() || has_path {
             true => url.to_owned(),
             false => format!("{url}/api/traces/v1/{}/tempo", tracing.tenant),
@@ -242,11 +244,14 @@ impl KialiConfig {
 
 /// A URL without the user and password that may stand in it.
 fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    let UrlParts {
+        scheme: Some(scheme),
+        authority,
+        path,
+    } = parts(url)
+    else {
         return url.to_owned();
     };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);

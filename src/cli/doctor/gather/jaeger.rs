@@ -7,9 +7,12 @@ use super::{
     client::{Asker, Reply},
     search::Jaeger,
 };
-use crate::cli::doctor::facts::{
-    Answer, Failure, FailureKind,
-    jaeger::{HttpSeen, JaegerAddress},
+use crate::cli::doctor::{
+    facts::{
+        Answer, Failure, FailureKind,
+        jaeger::{HttpSeen, JaegerAddress},
+    },
+    url::parts,
 };
 use prost::Message as _;
 use serde::Deserialize;
@@ -94,7 +97,7 @@ async fn over_http(asker: &Asker, url: &str) -> Result<HttpSeen, Failure> {
         services: services(&first),
         ..HttpSeen::default()
     };
-    let own = path(url);
+    let own = parts(url).path.trim_end_matches('/').to_owned();
     if seen.services.is_some() {
         seen.base = Some(own.clone());
     }
@@ -116,15 +119,6 @@ async fn over_http(asker: &Asker, url: &str) -> Result<HttpSeen, Failure> {
         seen.version = version(&String::from_utf8_lossy(&page.body));
     }
     Ok(seen)
-}
-
-fn path(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest
-        .find('/')
-        .and_then(|at| rest.get(at..))
-        .unwrap_or_default();
-    path.trim_end_matches('/').to_owned()
 }
 
 /// Returns the version in the page of the user interface, as Kiali reads it
@@ -180,7 +174,7 @@ mod tests {
             ("jaeger", ""),
             ("http://jaeger/", ""),
         ] {
-            assert_eq!(path(url), want, "{url}");
+            assert_eq!(parts(url).path.trim_end_matches('/'), want, "{url}");
         }
     }
 }

@@ -22,11 +22,12 @@ use crate::{
         model::Span,
         pages::{Page, concerned},
     },
+    pdata::time::unix_nanos,
 };
 use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 /// How far back traces are looked for.
@@ -65,7 +66,7 @@ pub(in crate::cli::doctor) async fn ask(
     }
     let names: Vec<(&str, Vec<&Asked>)> = by_name.into_iter().collect();
     address.unsearched = names.len().saturating_sub(MOST_NAMES);
-    let mut digest = Digest::new(now());
+    let mut digest = Digest::new(unix_nanos(SystemTime::now()));
     let names = names.get(..MOST_NAMES.min(names.len())).unwrap_or_default();
     for some in names.chunks(AT_ONCE) {
         let searches = some
@@ -155,9 +156,4 @@ fn judge(spans: &[Span], pages: &[&Asked], shown: &mut BTreeMap<String, Shown>) 
         };
         shown.insert(one.title(), result);
     }
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }

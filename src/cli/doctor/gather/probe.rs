@@ -17,7 +17,7 @@ use crate::{
         Kiali, key,
         pages::{Page, PageKind, Question},
     },
-    pdata::number::ShowHex,
+    pdata::{number::ShowHex, time::unix_nanos},
     random::rng,
 };
 use opentelemetry_proto::tonic::{
@@ -28,7 +28,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use rand::Rng as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -166,8 +166,7 @@ fn request(id: &[u8; 16], emitted: &str, mesh: &ProbedMesh<'_>) -> ExportTraceSe
     let node = format!(
         "waypoint~127.0.0.1~{NAME}-5d4f6c7b8-xk2lp.{namespace}~{namespace}.svc.cluster.local"
     );
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let end = now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+    let end = unix_nanos(SystemTime::now());
     let mark = ShowHex(id).to_string();
     let span = Span {
         trace_id: id.to_vec(),
