@@ -3,7 +3,7 @@
 
 use flate2::{
     Compression,
-    read::MultiGzDecoder,
+    read::{MultiGzDecoder, ZlibDecoder},
     write::{GzEncoder, ZlibEncoder},
 };
 use std::io::{self, Read, Write};
@@ -68,5 +68,24 @@ pub fn snappy_framed(bytes: &[u8]) -> Vec<u8> {
 pub fn gunzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     MultiGzDecoder::new(bytes).read_to_end(&mut out)?;
+    Ok(out)
+}
+
+/// What [`deflate`] makes, read back.
+pub fn inflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    ZlibDecoder::new(bytes).read_to_end(&mut out)?;
+    Ok(out)
+}
+
+/// What [`snappy`] makes, read back.
+pub fn unsnap(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    Ok(snap::raw::Decoder::new().decompress_vec(bytes)?)
+}
+
+/// What [`snappy_framed`] makes, read back.
+pub fn unsnap_framed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    snap::read::FrameDecoder::new(bytes).read_to_end(&mut out)?;
     Ok(out)
 }

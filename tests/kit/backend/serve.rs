@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Protocol, Signal,
-    frames::{PREFIX, gunzip},
+    frames::{self, PREFIX, gunzip},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -134,6 +134,10 @@ fn message(protocol: Protocol, headers: &HeaderMap, body: Bytes) -> Result<Bytes
         None | Some(b"identity") => Ok(message),
         Some(b"gzip") => Ok(gunzip(&message)?.into()),
         Some(b"zstd") => Ok(zstd::decode_all(&message[..])?.into()),
+        Some(b"zlib" | b"deflate") => Ok(frames::inflate(&message)?.into()),
+        // Over gRPC the Collector means frames by it, and over HTTP a block.
+        Some(b"snappy") if protocol == Protocol::Http => Ok(frames::unsnap(&message)?.into()),
+        Some(b"snappy" | b"x-snappy-framed") => Ok(frames::unsnap_framed(&message)?.into()),
         Some(other) => Err(format!("coding {}", other.escape_ascii()).into()),
     }
 }

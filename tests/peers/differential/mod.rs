@@ -30,6 +30,7 @@ use side::{Product, Side};
 use std::{fs, time::Instant};
 use table::Table;
 use tempfile::TempDir;
+use testkit::PATIENCE;
 
 /// Runs the cases of a table in both products; gives those that are not as
 /// they should be, and why.
@@ -40,11 +41,13 @@ async fn compared(name: &str, table: &Table) -> Vec<String> {
         Product::BOTH.map(|product| Side::start(product, &table.cases, dir.path()));
     let runs = table.cases.iter().map(async |case| {
         let requests = requests::named(&case.requests);
-        futures_util::future::join(
-            collector.send(case, &requests),
-            wayspan.send(case, &requests),
-        )
-        .await
+        let both = [&collector, &wayspan].map(async |side| {
+            let answers = tokio::time::timeout(PATIENCE, side.send(case, &requests));
+            answers
+                .await
+                .unwrap_or_else(|_| panic!("{}: {} does not answer", case.name, side.name()))
+        });
+        futures_util::future::join_all(both).await
     });
     let sent = futures_util::future::join_all(runs).await;
     for side in [&mut collector, &mut wayspan] {
@@ -54,10 +57,10 @@ async fn compared(name: &str, table: &Table) -> Vec<String> {
     }
     let mut wrong = Vec::new();
     let mut spans = 0;
-    for (case, (one, other)) in table.cases.iter().zip(&sent) {
+    for (case, answers) in table.cases.iter().zip(&sent) {
         let arrived = [collector.arrived(case), wayspan.arrived(case)];
         spans += arrived[0].len();
-        wrong.extend(case.verdict(compare::differences(&arrived, [one, other])));
+        wrong.extend(case.verdict(compare::differences(&arrived, [&answers[0], &answers[1]])));
     }
     println!(
         "  {name}: {} of {} cases alike, {spans} spans behind the Collector, {:.1} s",

@@ -60,6 +60,7 @@ impl Product {
 const CASE: &str = "x-case";
 
 pub struct Side {
+    product: Product,
     process: Process,
     /// Of the receiver of each case: gRPC, HTTP.
     ports: Vec<[u16; 2]>,
@@ -107,7 +108,16 @@ impl Side {
             let mut all = ports.iter().flatten();
             all.all(|port| *port == 0 || TcpStream::connect(("127.0.0.1", *port)).is_ok())
         });
-        Self { process, ports, to }
+        Self {
+            product,
+            process,
+            ports,
+            to,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.product.name()
     }
 
     /// Where the receiver of a case listens: gRPC, HTTP.
