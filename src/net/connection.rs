@@ -12,7 +12,7 @@ use super::{
     handshake::{self, Greeting},
     notice::ConnectionNotice,
 };
-use crate::{random::rng, telemetry::Count, tls};
+use crate::{random::rng, tls};
 use futures_util::future::OptionFuture;
 use rand::Rng as _;
 use std::{future::Future, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
@@ -41,13 +41,13 @@ pub(crate) enum Opened {
 /// Opens an accepted connection: waits for its first bytes and does the TLS
 /// handshake where `tls` demands one. `unnegotiated` is the version of a peer
 /// that negotiates none in TLS. None: the peer left, failed, or was refused,
-/// which has been logged; failed handshakes are counted.
+/// which has been logged; `failed` is called for each failed handshake.
 pub(crate) async fn open(
     socket: TcpStream,
     peer: SocketAddr,
     tls: Option<&Arc<tls::ReloadedServerTls>>,
     unnegotiated: HttpVersion,
-    failed_handshakes: &Count,
+    failed: impl Fn(),
     shutdown: &watch::Receiver<bool>,
 ) -> Option<Opened> {
     // An answer is a few dozen bytes: Nagle's algorithm would only delay it.
@@ -80,12 +80,12 @@ pub(crate) async fn open(
                 () = shutdown_begun(shutdown.clone()) => return None,
             };
             if shaken.is_none() {
-                failed_handshakes.add(1);
+                failed();
             }
             shaken.map(|(stream, version)| Opened::Encrypted(Box::new(stream), version))
         }
         (None, Greeting::Tls) => {
-            failed_handshakes.add(1);
+            failed();
             ConnectionNotice::Tls.log(
                 peer,
                 "the sender speaks TLS, but this port takes plaintext: set insecure at the \
@@ -95,7 +95,7 @@ pub(crate) async fn open(
             None
         }
         (Some(_), Greeting::Http(version)) => {
-            failed_handshakes.add(1);
+            failed();
             Box::pin(handshake::refuse_plaintext(socket, version, peer)).await;
             None
         }

@@ -71,6 +71,7 @@ pub mod zipkin;
 
 pub use endpoint::{Endpoint, Protocol};
 pub use scratch::Scratch;
+pub(crate) use serve::HANDSHAKE;
 pub use serve::serve;
 pub(crate) use settings::{ConfiguredReceiver, ListenerSettings, ReceiverSettings};
 pub(crate) use source::{Fetching, Source};

@@ -27,6 +27,9 @@ use tokio::{
     sync::watch,
 };
 
+/// Why TLS refused a connection, in what is told of the peer.
+pub(crate) const HANDSHAKE: &str = "handshake";
+
 /// Serves one accepted connection until it ends, or, once `shutdown` turns
 /// true, until its requests in flight are answered (GOAWAY / connection: close).
 /// `proof` is told how far it comes.
@@ -43,7 +46,10 @@ pub async fn serve(
         Protocol::Grpc(_) => HttpVersion::Two,
         Protocol::Http(..) => HttpVersion::One,
     };
-    let failed = &stats.failed_handshakes;
+    let failed = || {
+        stats.failed_handshakes.add(1);
+        stats.limited.note(peer.ip(), HANDSHAKE);
+    };
     let opened = open(socket, peer, tls, unnegotiated, failed, &shutdown).await;
     proof.spoken();
     match opened {

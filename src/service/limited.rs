@@ -6,7 +6,10 @@ the peers with the most refusals get series of their own, and only so many ever.
 What is refused to others is shown together; `/debug/pipelinez` names those too.
 */
 
-use crate::telemetry::{Counters, LimitedPeers, Metric, RefusedRequests, Registry};
+use crate::{
+    receiver::HANDSHAKE,
+    telemetry::{Counters, LimitedPeers, Metric, RefusedRequests, Registry},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -28,7 +31,7 @@ const EVER: usize = 32;
 /// In place of the others.
 const OTHER: &str = "other";
 /// Why connections are refused, beside why requests are.
-const CONNECTIONS: [&str; 2] = ["connections", "peer_connections"];
+const CONNECTIONS: [&str; 3] = ["connections", "peer_connections", HANDSHAKE];
 
 type Series = (String, &'static str);
 

@@ -232,6 +232,9 @@ fn failed_handshakes(wayspan: &Wayspan, transport: &str, count: f64) {
         "wayspan_receiver_failed_handshakes{{receiver=\"otlp\",transport=\"{transport}\"}}"
     );
     wayspan.wait_metric(&series, |value| value == count);
+    // The peer is named, so that whoever fails again and again can be found.
+    let of_peer = "wayspan_receiver_limited_peers{peer=\"127.0.0.1\",reason=\"handshake\"}";
+    wayspan.wait_metric(of_peer, |value| value >= count);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
