@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use testkit::{Backend, Setup, Wayspan, wait_for};
 
 /// Traces from a topic of a broker to a backend, with more of the file.
-fn receiving(broker: &Broker, backend: &Backend, more: Value) -> Setup {
+pub fn receiving(broker: &Broker, backend: &Backend, more: Value) -> Setup {
     Setup::to(backend).layer(layer(broker, more))
 }
 
@@ -42,7 +42,7 @@ fn taken(backend: &Backend) -> (BTreeSet<Vec<u8>>, usize) {
 }
 
 /// Waits until every span with numbers below `count` has come; how many have come more than once.
-fn wait_all(backend: &Backend, count: u64) -> usize {
+pub fn wait_all(backend: &Backend, count: u64) -> usize {
     let sent: BTreeSet<_> = (1..=count).map(|id| id.to_be_bytes().to_vec()).collect();
     wait_for("all spans", || {
         (taken(backend).0.len() as u64 >= count).then_some(())

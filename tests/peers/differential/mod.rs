@@ -13,10 +13,10 @@ of departures stays true.
 */
 
 mod answers;
-mod compare;
+pub mod compare;
 mod exporters;
-mod fields;
-mod generated;
+pub mod fields;
+pub mod generated;
 mod odd;
 mod refused;
 mod requests;
