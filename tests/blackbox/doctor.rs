@@ -146,6 +146,13 @@ fn before_the_installation_a_collector_need_not_be_there() {
 }
 
 #[test]
+fn what_nobody_looked_at_is_not_well() {
+    let said = judged(&json!({}), &["--output", "short"]);
+    assert!(said.contains("Nothing was looked at"), "{said}");
+    assert!(said.ends_with("exit code 2\n"), "{said}");
+}
+
+#[test]
 fn a_silent_api_server_ends_a_question_and_not_the_doctor() {
     let dir = TempDir::new().unwrap();
     // It accepts connections, by the kernel's hand, and says nothing.

@@ -98,13 +98,13 @@ pub(super) fn causes(all: &[Checked]) -> Vec<Cause<'_>> {
 }
 
 /// Returns the exit code: 1 when something is broken, else 2 when something could not be
-/// told, else 0.
+/// told or nothing was looked at, else 0.
 pub(super) fn exit_code(all: &[Checked]) -> u8 {
     let worst = all.iter().filter_map(Checked::status).max();
     match worst {
         Some(Status::Broken) => 1,
-        Some(Status::Unknown) => 2,
-        _ => 0,
+        Some(Status::Unknown) | None => 2,
+        Some(_) => 0,
     }
 }
 
@@ -189,5 +189,6 @@ mod tests {
         let check = &SERVICE;
         assert_eq!(exit_code(&[well(&PORT), Checked { check, verdict }]), 2);
         assert_eq!(exit_code(&[well(&PORT)]), 0);
+        assert_eq!(exit_code(&[]), 2);
     }
 }

@@ -136,6 +136,9 @@ fn words(out: &mut dyn Write, all: &[Checked], causes: &[Cause<'_>]) -> io::Resu
     let verdict = match exit_code(all) {
         0 => "The chain is well as far as it was looked at",
         1 => "The chain is broken",
+        _ if all.iter().all(|one| one.status().is_none()) => {
+            "Nothing was looked at, since there was nobody to ask: see --help for how to give addresses"
+        }
         _ => "It could not be told whether the chain is well",
     };
     writeln!(
